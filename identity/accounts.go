@@ -1,0 +1,222 @@
+package identity
+
+import (
+	"context"
+	"time"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// Client is where a request of a person comes from.
+type Client struct {
+	Address   string // IP address, from the connection or a trusted proxy
+	UserAgent string
+}
+
+// Login is a fresh sign-in session with the token for its cookie.
+type Login struct {
+	Session registry.Session
+	User    registry.User
+	Token   Secret
+}
+
+// SignIn checks an e-mail address and password. Whether the account exists
+// shows in neither the answer nor its time. Errors: Forbidden, Busy.
+func (s *Service) SignIn(ctx context.Context, email, password string, c Client) (Login, error) {
+	refused := registry.Errorf(registry.Forbidden, "password", "the e-mail address or the password is wrong")
+	email, err := registry.CleanEmail(email)
+	if err != nil {
+		return Login{}, err
+	}
+	if err := s.attempts.take(s.now(), email, c.Address); err != nil {
+		return Login{}, err
+	}
+	if len(password) > 4*MaxPassword {
+		return Login{}, refused
+	}
+	u, err := s.store.UserByEmail(ctx, registry.AsSystem("sign-in"), email)
+	if err != nil && registry.ErrorCode(err) != registry.NotFound {
+		return Login{}, err
+	}
+	ok, rehash, err := s.hasher.check(ctx, password, u.PasswordHash)
+	if err != nil {
+		return Login{}, err
+	}
+	if !ok {
+		return Login{}, refused
+	}
+	if rehash {
+		u.PasswordHash = s.rehash(ctx, u, password)
+	}
+	return s.login(ctx, u, c)
+}
+
+// rehash brings a hash to today's parameters; when that fails the old one stays.
+func (s *Service) rehash(ctx context.Context, u registry.User, password string) registry.PasswordHash {
+	h, err := s.hasher.hash(ctx, password)
+	if err == nil {
+		err = s.store.Rehash(ctx, registry.AsSystem("sign-in"), u.ID, u.PasswordHash, h)
+	}
+	if err != nil {
+		s.log.Warn("a password hash keeps its old parameters", "user", u.ID, "error", err)
+		return u.PasswordHash
+	}
+	return h
+}
+
+// login starts a new session: its ID and token are always fresh (no fixation).
+func (s *Service) login(ctx context.Context, u registry.User, c Client) (Login, error) {
+	token := NewSecret()
+	v, err := s.store.CreateSession(ctx, registry.AsSystem("sign-in"), token.Hash(), u, c.Address, c.UserAgent)
+	return Login{Session: v, User: u, Token: token}, err
+}
+
+// Authenticate returns the live session of a token from a cookie. Error: NotFound.
+func (s *Service) Authenticate(ctx context.Context, token string) (registry.Session, registry.User, error) {
+	if len(token) != 43 {
+		return registry.Session{}, registry.User{}, registry.Errorf(registry.NotFound, "", "sign in first")
+	}
+	v, u, err := s.store.SessionByToken(ctx, registry.AsSystem("sessions"), Secret(token).Hash())
+	if err == nil {
+		s.touch(v.ID)
+	}
+	return v, u, err
+}
+
+// SignOut ends a session everywhere.
+func (s *Service) SignOut(ctx context.Context, id registry.SessionID) error {
+	return s.store.RevokeSession(ctx, registry.AsSystem("sign-out"), id)
+}
+
+// ChangePassword replaces the actor's password, ends every session of theirs,
+// and starts a new one. Errors: Forbidden (the old one is wrong), Invalid, Busy.
+func (s *Service) ChangePassword(ctx context.Context, a registry.Actor, old, password string, c Client) (Login, error) {
+	u, err := s.store.User(ctx, a, a.User)
+	if err != nil {
+		return Login{}, err
+	}
+	if err := s.attempts.take(s.now(), u.Email, c.Address); err != nil {
+		return Login{}, err
+	}
+	ok, _, err := s.hasher.check(ctx, old, u.PasswordHash)
+	if err != nil {
+		return Login{}, err
+	}
+	if !ok {
+		return Login{}, registry.Errorf(registry.Forbidden, "old_password", "the current password is wrong")
+	}
+	if err := CheckPassword(password, u.Email, u.Name); err != nil {
+		return Login{}, err
+	}
+	if u.PasswordHash, err = s.hasher.hash(ctx, password); err != nil {
+		return Login{}, err
+	}
+	if err := s.store.SetPassword(ctx, a, u.PasswordHash); err != nil {
+		return Login{}, err
+	}
+	if err := s.store.RevokeSession(ctx, a, a.Session); err != nil {
+		return Login{}, err
+	}
+	return s.login(ctx, u, c)
+}
+
+// newPassword checks and hashes a password for an account that is about to be made.
+func (s *Service) newPassword(ctx context.Context, email, name, password string) (registry.PasswordHash, error) {
+	if _, err := registry.CleanEmail(email); err != nil {
+		return "", err
+	}
+	if _, err := registry.CleanName(name); err != nil {
+		return "", err
+	}
+	if err := CheckPassword(password, email, name); err != nil {
+		return "", err
+	}
+	return s.hasher.hash(ctx, password)
+}
+
+// CreateUser makes an account with a password. For platform admins and the operator.
+func (s *Service) CreateUser(ctx context.Context, a registry.Actor, email, name, password string, platformAdmin bool) (registry.User, error) {
+	if !registry.Allows(a, "", registry.UserCreate) {
+		return registry.User{}, registry.Errorf(registry.Forbidden, "", "only a platform admin may create users")
+	}
+	h, err := s.newPassword(ctx, email, name, password)
+	if err != nil {
+		return registry.User{}, err
+	}
+	return s.store.CreateUser(ctx, a, registry.NewUser{Email: email, Name: name, PlatformAdmin: platformAdmin, PasswordHash: h})
+}
+
+// SetupLink makes the one set-up link of an installation that has no platform
+// admin, ending earlier ones; "" when it has one.
+func (s *Service) SetupLink(ctx context.Context) (link string, ends time.Time, err error) {
+	a := registry.AsSystem("setup")
+	done, err := s.store.HasPlatformAdmin(ctx, a)
+	if err != nil || done {
+		return "", ends, err
+	}
+	secret := NewSecret()
+	if ends, err = s.store.CreateSetupLink(ctx, a, secret.Hash()); err != nil {
+		return "", ends, err
+	}
+	return s.site().Issuer + "/setup/" + secret.Reveal(), ends, nil
+}
+
+// Link returns what a one-time link is for. Error: Gone.
+func (s *Service) Link(ctx context.Context, a registry.Actor, secret string) (registry.Link, error) {
+	return s.store.Link(ctx, a, Secret(secret).Hash())
+}
+
+// Setup makes the first platform admin and signs them in. Errors: Gone, Invalid, Busy.
+func (s *Service) Setup(ctx context.Context, secret, email, name, password string, c Client) (Login, error) {
+	visitor := registry.AsVisitor(c.Address)
+	l, err := s.Link(ctx, visitor, secret)
+	if err != nil {
+		return Login{}, err
+	}
+	if l.Kind != registry.LinkSetup {
+		return Login{}, registry.Errorf(registry.Gone, "", "this is not a set-up link")
+	}
+	h, err := s.newPassword(ctx, email, name, password)
+	if err != nil {
+		return Login{}, err
+	}
+	u, err := s.store.RedeemSetup(ctx, visitor, Secret(secret).Hash(), registry.NewUser{Email: email, Name: name, PasswordHash: h})
+	if err != nil {
+		return Login{}, err
+	}
+	return s.login(ctx, u, c)
+}
+
+// Invite makes a one-time link into an org for an e-mail address.
+func (s *Service) Invite(ctx context.Context, a registry.Actor, org registry.OrgID, email string, role registry.Role) (registry.Link, string, error) {
+	secret := NewSecret()
+	l, err := s.store.CreateInvite(ctx, a, org, email, role, secret.Hash())
+	return l, s.site().Issuer + "/invite/" + secret.Reveal(), err
+}
+
+// Accept makes the signed-in actor a member. Errors: Gone, Forbidden, Conflict.
+func (s *Service) Accept(ctx context.Context, a registry.Actor, secret string) (registry.Link, error) {
+	return s.store.AcceptInvite(ctx, a, Secret(secret).Hash())
+}
+
+// AcceptAsNew makes an account with the invited address, a member, and signs it in.
+func (s *Service) AcceptAsNew(ctx context.Context, secret, name, password string, c Client) (Login, registry.Link, error) {
+	visitor := registry.AsVisitor(c.Address)
+	l, err := s.Link(ctx, visitor, secret)
+	if err != nil {
+		return Login{}, l, err
+	}
+	if l.Kind != registry.LinkInvite {
+		return Login{}, l, registry.Errorf(registry.Gone, "", "this is not an invitation")
+	}
+	h, err := s.newPassword(ctx, l.Email, name, password)
+	if err != nil {
+		return Login{}, l, err
+	}
+	u, l, err := s.store.AcceptInviteAsNew(ctx, visitor, Secret(secret).Hash(), name, h)
+	if err != nil {
+		return Login{}, l, err
+	}
+	login, err := s.login(ctx, u, c)
+	return login, l, err
+}

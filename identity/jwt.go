@@ -1,0 +1,123 @@
+package identity
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/lestrrat-go/jwx/v2/jwa"
+	"github.com/lestrrat-go/jwx/v2/jws"
+)
+
+// MaxToken is the length in bytes of the longest token that is looked at.
+const MaxToken = 8 << 10
+
+// ErrToken says that a token is not acceptable. It does not say why: the holder
+// of a bad token learns nothing from it.
+var ErrToken = errors.New("the token is not valid here")
+
+// strictBase64 refuses padding and non-zero trailing bits, so that a token has one spelling only.
+var strictBase64 = base64.RawURLEncoding.Strict()
+
+// verify checks a compact JWS of kind typ against the ring and decodes its
+// claims. The header may hold alg, kid and typ only: no jku, x5u, jwk or crit
+// to follow (RFC 8725, sections 3.1, 3.10, 3.11). Names may not repeat.
+func (r *Ring) verify(token, typ string, claims any) error {
+	if len(token) > MaxToken || strings.Count(token, ".") != 2 {
+		return ErrToken
+	}
+	head, rest, _ := strings.Cut(token, ".")
+	var h struct {
+		Alg string `json:"alg"`
+		Kid string `json:"kid"`
+		Typ string `json:"typ"`
+	}
+	raw, err := strictBase64.DecodeString(head)
+	if err != nil || strictJSON(raw, &h, true) != nil {
+		return ErrToken
+	}
+	if h.Alg != "ES256" || h.Typ != typ {
+		return ErrToken
+	}
+	body, sig, _ := strings.Cut(rest, ".")
+	payload, err := strictBase64.DecodeString(body)
+	if err != nil {
+		return ErrToken
+	}
+	if _, err := strictBase64.DecodeString(sig); err != nil {
+		return ErrToken
+	}
+	key := r.publicKey(h.Kid)
+	if key == nil {
+		return ErrToken
+	}
+	if _, err := jws.Verify([]byte(token), jws.WithKey(jwa.ES256, key)); err != nil {
+		return ErrToken
+	}
+	if strictJSON(payload, claims, false) != nil {
+		return ErrToken
+	}
+	return nil
+}
+
+// tokenType returns the typ of something that looks like a token, unverified: to tell whose it may be.
+func tokenType(token string) string {
+	head, _, ok := strings.Cut(token, ".")
+	if !ok || len(token) > MaxToken {
+		return ""
+	}
+	var h struct {
+		Typ string `json:"typ"`
+	}
+	raw, err := strictBase64.DecodeString(head)
+	if err != nil || json.Unmarshal(raw, &h) != nil {
+		return ""
+	}
+	return h.Typ
+}
+
+var errJSON = errors.New("not strict JSON")
+
+// strictJSON decodes one JSON object without repeated names at its top level, case-exact, with
+// nothing after it; with closed set also without unknown ones.
+func strictJSON(raw []byte, into any, closed bool) error {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return errJSON
+	}
+	seen := map[string]bool{}
+	for d.More() {
+		t, err := d.Token()
+		if err != nil {
+			return errJSON
+		}
+		// encoding/json matches names without case: "SUB" would overwrite "sub".
+		name, ok := t.(string)
+		if fold := strings.ToLower(name); !ok || seen[fold] {
+			return errJSON
+		} else {
+			seen[fold] = true
+		}
+		var skip json.RawMessage
+		if d.Decode(&skip) != nil {
+			return errJSON
+		}
+	}
+	if _, err := d.Token(); err != nil {
+		return errJSON
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errJSON
+	}
+	d = json.NewDecoder(bytes.NewReader(raw))
+	if closed {
+		d.DisallowUnknownFields()
+	}
+	if d.Decode(into) != nil {
+		return errJSON
+	}
+	return nil
+}

@@ -1,0 +1,65 @@
+package identity
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/time/rate"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// attempts bounds how often a password may be tried: per account, per network
+// (IPv4 /32, IPv6 /64) and in all. It remembers a bounded number of each.
+type attempts struct {
+	mu      sync.Mutex
+	account *lru.Cache[string, *rate.Limiter]
+	network *lru.Cache[netip.Prefix, *rate.Limiter]
+	global  *rate.Limiter
+}
+
+const rememberedLimits = 10_000
+
+func newAttempts() *attempts {
+	account, _ := lru.New[string, *rate.Limiter](rememberedLimits) // fails only for a size below 1
+	network, _ := lru.New[netip.Prefix, *rate.Limiter](rememberedLimits)
+	return &attempts{account: account, network: network, global: rate.NewLimiter(50, 200)}
+}
+
+// take counts one attempt. The account's key is the clean e-mail address, so
+// that no other spelling has a limit of its own. Error: Busy.
+func (a *attempts) take(now time.Time, email, address string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	acc, ok := a.account.Get(email)
+	if !ok {
+		acc = rate.NewLimiter(rate.Every(30*time.Second), 10)
+		a.account.Add(email, acc)
+	}
+	prefix := network(address)
+	net, ok := a.network.Get(prefix)
+	if !ok {
+		net = rate.NewLimiter(rate.Every(2*time.Second), 40)
+		a.network.Add(prefix, net)
+	}
+	if !acc.AllowN(now, 1) || !net.AllowN(now, 1) || !a.global.AllowN(now, 1) {
+		return registry.Errorf(registry.Busy, "", "too many attempts: wait a minute and try again")
+	}
+	return nil
+}
+
+func network(address string) netip.Prefix {
+	ip, err := netip.ParseAddr(address)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	ip = ip.Unmap().WithZone("")
+	bits := 32
+	if ip.Is6() {
+		bits = 64
+	}
+	p, _ := ip.Prefix(bits)
+	return p
+}

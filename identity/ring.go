@@ -1,0 +1,217 @@
+package identity
+
+import (
+	"context"
+	"crypto/cipher"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lestrrat-go/jwx/v2/jwa"
+	"github.com/lestrrat-go/jwx/v2/jwk"
+	"github.com/lestrrat-go/jwx/v2/jws"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// Ring purposes: one ring a kind of token, so that a key of one never verifies another.
+const (
+	RingToken     = "token"     // ID and API tokens
+	RingSession   = "session"   // org sessions
+	RingAssertion = "assertion" // assertions for instances
+)
+
+// Life of a key: it signs for keySigns, its successor is published keyPublish
+// before it signs, and it verifies for keyVerifies after its last signature.
+const (
+	keySigns    = 90 * 24 * time.Hour
+	keyPublish  = 24 * time.Hour
+	keyVerifies = 24 * time.Hour
+)
+
+// KeyStore keeps sealed keys.
+type KeyStore interface {
+	Keys(ctx context.Context, a registry.Actor, purpose string) ([]registry.Key, error)
+	AddKey(ctx context.Context, a registry.Actor, k registry.Key) error
+}
+
+// Ring is the set of ES256 keys for one purpose. The current set is read
+// without locks; when the store is away the last one known goes on.
+type Ring struct {
+	purpose string
+	store   KeyStore
+	seal    cipher.AEAD
+	now     func() time.Time
+	mu      sync.Mutex // one Refresh at a time
+	keys    atomic.Pointer[ringKeys]
+}
+
+type ringKeys struct {
+	list []ringKey // by SignsFrom
+	jwks []byte
+}
+
+type ringKey struct {
+	registry.Key
+	private *ecdsa.PrivateKey
+}
+
+// NewRing makes an empty ring; Refresh fills it.
+func NewRing(purpose string, store KeyStore, master *MasterKey, now func() time.Time) *Ring {
+	return &Ring{purpose: purpose, store: store, seal: master.Sealer("keys/" + purpose), now: now}
+}
+
+// Refresh reads the ring and adds the next key when it is time to publish one.
+// An error leaves the ring as it was.
+func (r *Ring) Refresh(ctx context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for range 2 {
+		stored, err := r.store.Keys(ctx, registry.AsSystem("keys"), r.purpose)
+		if err != nil {
+			return err
+		}
+		from := r.now()
+		if n := len(stored); n > 0 {
+			last := stored[n-1].SignsTo
+			if from.Before(last.Add(-keyPublish)) {
+				return r.use(stored)
+			}
+			if from.Before(last) {
+				from = last
+			}
+		}
+		k, err := r.newKey(from)
+		if err != nil {
+			return err
+		}
+		// Another node may have been first; reading again tells.
+		if err := r.store.AddKey(ctx, registry.AsSystem("keys"), k); err != nil {
+			return err
+		}
+	}
+	stored, err := r.store.Keys(ctx, registry.AsSystem("keys"), r.purpose)
+	if err != nil {
+		return err
+	}
+	return r.use(stored)
+}
+
+func (r *Ring) newKey(from time.Time) (registry.Key, error) {
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return registry.Key{}, err
+	}
+	k := registry.Key{ID: registry.NewID(), Purpose: r.purpose, SignsFrom: from, SignsTo: from.Add(keySigns), ExpiresAt: from.Add(keySigns + keyVerifies)}
+	key, err := jwk.FromRaw(private)
+	if err != nil {
+		return k, err
+	}
+	for field, value := range map[string]any{jwk.KeyIDKey: k.ID, jwk.AlgorithmKey: jwa.ES256, jwk.KeyUsageKey: jwk.ForSignature} {
+		if err := key.Set(field, value); err != nil {
+			return k, err
+		}
+	}
+	public, err := key.PublicKey()
+	if err != nil {
+		return k, err
+	}
+	if k.Public, err = json.Marshal(public); err != nil {
+		return k, err
+	}
+	secret, err := json.Marshal(key)
+	if err != nil {
+		return k, err
+	}
+	// The ID is authenticated, so a sealed key cannot be moved to another row.
+	k.Private = r.seal.Seal(nil, nil, secret, []byte(k.ID))
+	return k, nil
+}
+
+func (r *Ring) use(stored []registry.Key) error {
+	next := &ringKeys{}
+	set := jwk.NewSet()
+	for _, k := range stored {
+		secret, err := r.seal.Open(nil, nil, k.Private, []byte(k.ID))
+		if err != nil {
+			return fmt.Errorf("the %s key %s does not open under the secret key: give the secret key that this database was made with", r.purpose, k.ID)
+		}
+		key, err := jwk.ParseKey(secret)
+		if err != nil {
+			return fmt.Errorf("key %s: %w", k.ID, err)
+		}
+		var private ecdsa.PrivateKey
+		if err := key.Raw(&private); err != nil {
+			return fmt.Errorf("key %s: %w", k.ID, err)
+		}
+		public, err := jwk.ParseKey(k.Public)
+		if err != nil {
+			return fmt.Errorf("key %s: %w", k.ID, err)
+		}
+		if err := set.AddKey(public); err != nil {
+			return err
+		}
+		next.list = append(next.list, ringKey{Key: k, private: &private})
+	}
+	var err error
+	if next.jwks, err = json.Marshal(set); err != nil {
+		return err
+	}
+	r.keys.Store(next)
+	return nil
+}
+
+// JWKS returns the public keys as a JWK set (RFC 7517).
+func (r *Ring) JWKS() []byte {
+	if k := r.keys.Load(); k != nil {
+		return k.jwks
+	}
+	return []byte(`{"keys":[]}`)
+}
+
+// sign signs a payload as a compact JWS with the given typ.
+func (r *Ring) sign(typ string, claims any) (string, error) {
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		return "", err
+	}
+	keys, now := r.keys.Load(), r.now()
+	if keys == nil {
+		return "", fmt.Errorf("the %s ring is empty", r.purpose)
+	}
+	for i := len(keys.list) - 1; i >= 0; i-- {
+		k := &keys.list[i]
+		if k.SignsFrom.After(now) {
+			continue
+		}
+		h := jws.NewHeaders() // jws.Sign writes into it: never shared
+		if err := h.Set(jws.KeyIDKey, k.ID); err != nil {
+			return "", err
+		}
+		if err := h.Set(jws.TypeKey, typ); err != nil {
+			return "", err
+		}
+		b, err := jws.Sign(payload, jws.WithKey(jwa.ES256, k.private, jws.WithProtectedHeaders(h)))
+		return string(b), err
+	}
+	return "", fmt.Errorf("no key of the %s ring signs yet", r.purpose)
+}
+
+// publicKey returns the verification key with an ID, nil when there is none.
+func (r *Ring) publicKey(kid string) *ecdsa.PublicKey {
+	keys, now := r.keys.Load(), r.now()
+	if keys == nil {
+		return nil
+	}
+	for i := range keys.list {
+		if k := &keys.list[i]; k.ID == kid && now.Before(k.ExpiresAt) {
+			return &k.private.PublicKey
+		}
+	}
+	return nil
+}

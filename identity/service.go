@@ -1,0 +1,106 @@
+package identity
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// Store is what identity needs of the registry.
+type Store interface {
+	KeyStore
+	UserByEmail(ctx context.Context, a registry.Actor, email string) (registry.User, error)
+	User(ctx context.Context, a registry.Actor, id registry.UserID) (registry.User, error)
+	CreateUser(ctx context.Context, a registry.Actor, n registry.NewUser) (registry.User, error)
+	SetPassword(ctx context.Context, a registry.Actor, hash registry.PasswordHash) error
+	Rehash(ctx context.Context, a registry.Actor, id registry.UserID, from, to registry.PasswordHash) error
+	HasPlatformAdmin(ctx context.Context, a registry.Actor) (bool, error)
+	CreateSession(ctx context.Context, a registry.Actor, token registry.Hash, u registry.User, address, userAgent string) (registry.Session, error)
+	SessionByToken(ctx context.Context, a registry.Actor, token registry.Hash) (registry.Session, registry.User, error)
+	SessionUser(ctx context.Context, a registry.Actor, id registry.SessionID) (registry.User, error)
+	RevokeSession(ctx context.Context, a registry.Actor, id registry.SessionID) error
+	TouchSessions(ctx context.Context, a registry.Actor, seen map[registry.SessionID]time.Time) error
+	Grant(ctx context.Context, a registry.Actor, sid registry.SessionID, org registry.OrgID) (registry.Grant, error)
+	InsertCode(ctx context.Context, a registry.Actor, c registry.NewCode) error
+	RedeemCode(ctx context.Context, a registry.Actor, m registry.CodeMatch) (registry.Grant, error)
+	Link(ctx context.Context, a registry.Actor, secret registry.Hash) (registry.Link, error)
+	CreateSetupLink(ctx context.Context, a registry.Actor, secret registry.Hash) (time.Time, error)
+	RedeemSetup(ctx context.Context, a registry.Actor, secret registry.Hash, n registry.NewUser) (registry.User, error)
+	AcceptInvite(ctx context.Context, a registry.Actor, secret registry.Hash) (registry.Link, error)
+	AcceptInviteAsNew(ctx context.Context, a registry.Actor, secret registry.Hash, name string, hash registry.PasswordHash) (registry.User, registry.Link, error)
+	CreateInvite(ctx context.Context, a registry.Actor, org registry.OrgID, email string, role registry.Role, secret registry.Hash) (registry.Link, error)
+	MyOrgs(ctx context.Context, a registry.Actor) ([]registry.OrgView, error)
+	Org(ctx context.Context, a registry.Actor, id registry.OrgID) (registry.OrgView, error)
+}
+
+// Service is the identity of one installation.
+type Service struct {
+	Issuer
+	store    Store
+	master   *MasterKey
+	log      *slog.Logger
+	hasher   *hasher
+	attempts *attempts
+
+	mu   sync.Mutex
+	seen map[registry.SessionID]time.Time // last use of sessions, not yet stored
+}
+
+// New makes a Service. site is asked at each use, since a config reload may change it.
+func New(store Store, master *MasterKey, site func() Site, log *slog.Logger, now func() time.Time) *Service {
+	return &Service{
+		Issuer: Issuer{
+			site: site, now: now,
+			Token:      NewRing(RingToken, store, master, now),
+			Session:    NewRing(RingSession, store, master, now),
+			Assertions: NewRing(RingAssertion, store, master, now),
+		},
+		store: store, master: master, log: log, hasher: newHasher(), attempts: newAttempts(),
+		seen: map[registry.SessionID]time.Time{},
+	}
+}
+
+// Refresh reads the key rings, publishing new keys when they are due.
+func (s *Service) Refresh(ctx context.Context) error {
+	for _, r := range []*Ring{s.Token, s.Session, s.Assertions} {
+		if err := r.Refresh(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Site is where the installation is reached.
+func (s *Service) Site() Site { return s.site() }
+
+// touch notes that a session is in use; Flush stores it.
+func (s *Service) touch(id registry.SessionID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seen[id] = s.now()
+}
+
+// Flush stores when sessions were last used. On an error it keeps them for the next time.
+func (s *Service) Flush(ctx context.Context) error {
+	s.mu.Lock()
+	seen := s.seen
+	s.seen = map[registry.SessionID]time.Time{}
+	s.mu.Unlock()
+	if len(seen) == 0 {
+		return nil
+	}
+	err := s.store.TouchSessions(ctx, registry.AsSystem("sessions"), seen)
+	if err != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for id, at := range seen {
+			if s.seen[id].Before(at) {
+				s.seen[id] = at
+			}
+		}
+	}
+	return err
+}

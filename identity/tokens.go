@@ -1,0 +1,176 @@
+package identity
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"time"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// The kinds of tokens (RFC 8725, section 3.11).
+const (
+	TypSession   = "pizzeria-session+jwt"
+	TypAssertion = "pizzeria-assertion+jwt"
+	TypAPI       = "at+jwt" // RFC 9068
+	TypID        = "JWT"
+)
+
+// Lifetimes of tokens.
+const (
+	SessionTokenLife = 10 * time.Minute
+	AssertionLife    = 2 * time.Minute
+	AssertionReuse   = time.Minute // the gateway hands the same assertion out for so long
+	APITokenLife     = 5 * time.Minute
+	IDTokenLife      = 5 * time.Minute
+	clockSkew        = 30 * time.Second
+)
+
+// SessionAudience is the audience of an org's session tokens.
+func SessionAudience(id registry.OrgID) string { return "urn:pizzeria:org:" + string(id) + ":session" }
+
+// AssertionAudience is the audience of the assertions for an org's instance.
+func AssertionAudience(id registry.OrgID) string { return "urn:pizzeria:org:" + string(id) }
+
+// times are the claims that every token has (RFC 7519, section 4.1), in Unix seconds.
+type times struct {
+	IssuedAt int64 `json:"iat"`
+	Expires  int64 `json:"exp"`
+}
+
+// valid reports whether now lies between iat, less skew, and exp, plus grace.
+func (t times) valid(now time.Time, grace time.Duration) bool {
+	return t.Expires > now.Add(-grace).Unix() && t.IssuedAt <= now.Add(clockSkew).Unix() && t.IssuedAt < t.Expires
+}
+
+// SessionClaims are the claims of an org session. Email and name are there so
+// that assertions can be made while the control plane is away.
+type SessionClaims struct {
+	Issuer    string             `json:"iss"`
+	Audience  string             `json:"aud"`
+	SessionID registry.SessionID `json:"sid"`
+	Subject   registry.UserID    `json:"sub"`
+	OrgID     registry.OrgID     `json:"org_id"`
+	OrgGen    int64              `json:"org_gen"`
+	Role      registry.Role      `json:"role"`
+	Email     string             `json:"email"`
+	Name      string             `json:"name"`
+	AuthTime  int64              `json:"auth_time"`
+	times
+}
+
+// AssertionClaims are the claims of an assertion.
+type AssertionClaims struct {
+	Issuer   string          `json:"iss"`
+	Audience string          `json:"aud"`
+	Subject  registry.UserID `json:"sub"`
+	OrgID    registry.OrgID  `json:"org_id"`
+	OrgSlug  string          `json:"org_slug"`
+	OrgGen   int64           `json:"org_gen"`
+	Role     registry.Role   `json:"role"`
+	Email    string          `json:"email"`
+	Name     string          `json:"name"`
+	times
+}
+
+// APIClaims are the claims of an API token: for the control plane alone, and
+// the only token that names all of a user's orgs.
+type APIClaims struct {
+	Issuer    string                           `json:"iss"`
+	Audience  string                           `json:"aud"`
+	SessionID registry.SessionID               `json:"sid"`
+	Subject   registry.UserID                  `json:"sub"`
+	Orgs      map[registry.OrgID]registry.Role `json:"orgs"`
+	times
+}
+
+// IDClaims are the claims of an ID token (OpenID Connect Core, section 2).
+type IDClaims struct {
+	Issuer   string          `json:"iss"`
+	Audience string          `json:"aud"`
+	Subject  registry.UserID `json:"sub"`
+	Nonce    string          `json:"nonce,omitempty"`
+	AtHash   string          `json:"at_hash"`
+	AuthTime int64           `json:"auth_time"`
+	times
+}
+
+// Issuer signs and verifies every kind of token.
+type Issuer struct {
+	site                       func() Site
+	now                        func() time.Time
+	Token, Session, Assertions *Ring
+}
+
+func (i *Issuer) times(life time.Duration) times {
+	now := i.now().Unix()
+	return times{IssuedAt: now, Expires: now + int64(life/time.Second)}
+}
+
+// SessionToken makes an org session from a grant. It never outlives the sign-in session.
+func (i *Issuer) SessionToken(g registry.Grant) (string, error) {
+	t := i.times(SessionTokenLife)
+	t.Expires = min(t.Expires, g.Session.ExpiresAt.Unix())
+	return i.Session.sign(TypSession, SessionClaims{
+		Issuer: i.site().Issuer, Audience: SessionAudience(g.Org.ID), SessionID: g.Session.ID, Subject: g.User.ID,
+		OrgID: g.Org.ID, OrgGen: g.Org.Generation, Role: g.Role, Email: g.User.Email, Name: g.User.Name,
+		AuthTime: g.Session.AuthTime.Unix(), times: t,
+	})
+}
+
+// VerifySession checks an org session for one org. With grace, an expired one
+// is accepted for so long: the caller must know that revocations still arrive.
+func (i *Issuer) VerifySession(token string, org registry.OrgID, grace time.Duration) (SessionClaims, error) {
+	var c SessionClaims
+	if err := i.Session.verify(token, TypSession, &c); err != nil {
+		return c, err
+	}
+	if c.Issuer != i.site().Issuer || c.Audience != SessionAudience(org) || c.OrgID != org || !c.valid(i.now(), grace) ||
+		!c.Role.Valid() || c.SessionID == "" || c.Subject == "" {
+		return c, ErrToken
+	}
+	return c, nil
+}
+
+// Assertion makes an assertion for an org's instance from a verified org session.
+func (i *Issuer) Assertion(c SessionClaims, r *registry.Route) (string, error) {
+	return i.Assertions.sign(TypAssertion, AssertionClaims{
+		Issuer: i.site().Issuer, Audience: AssertionAudience(r.OrgID), Subject: c.Subject, OrgID: r.OrgID, OrgSlug: r.Slug,
+		OrgGen: r.Generation, Role: c.Role, Email: c.Email, Name: c.Name, times: i.times(AssertionLife),
+	})
+}
+
+// APIToken makes a token for the control plane's own API.
+func (i *Issuer) APIToken(s registry.Session, orgs []registry.OrgView) (string, error) {
+	m := make(map[registry.OrgID]registry.Role, len(orgs))
+	for _, o := range orgs {
+		m[o.ID] = o.Role
+	}
+	t := i.times(APITokenLife)
+	t.Expires = min(t.Expires, s.ExpiresAt.Unix())
+	return i.Token.sign(TypAPI, APIClaims{Issuer: i.site().Issuer, Audience: i.site().Issuer, SessionID: s.ID, Subject: s.UserID, Orgs: m, times: t})
+}
+
+// VerifyAPI checks an API token. The session behind it is for the caller to check.
+func (i *Issuer) VerifyAPI(token string) (APIClaims, error) {
+	var c APIClaims
+	if err := i.Token.verify(token, TypAPI, &c); err != nil {
+		return c, err
+	}
+	if iss := i.site().Issuer; c.Issuer != iss || c.Audience != iss || !c.valid(i.now(), 0) || c.SessionID == "" || c.Subject == "" {
+		return c, ErrToken
+	}
+	return c, nil
+}
+
+// idToken makes an ID token for a client that gets accessToken beside it.
+func (i *Issuer) idToken(clientID string, g registry.Grant, accessToken string) (string, error) {
+	sum := sha256.Sum256([]byte(accessToken)) // ES256: the left half of SHA-256 (OpenID Connect Core, section 3.1.3.6)
+	return i.Token.sign(TypID, IDClaims{
+		Issuer: i.site().Issuer, Audience: clientID, Subject: g.User.ID, Nonce: g.Nonce,
+		AtHash: base64.RawURLEncoding.EncodeToString(sum[:16]), AuthTime: g.Session.AuthTime.Unix(), times: i.times(IDTokenLife),
+	})
+}
+
+// IsSessionToken reports whether a bearer token claims to be an org session: others are the app's own business.
+func IsSessionToken(token string) bool { return tokenType(token) == TypSession }

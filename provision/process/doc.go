@@ -1,0 +1,17 @@
+// Package process runs instances as processes on this machine, each under a
+// shim of its own that outlives the gateway.
+//
+// The shim is this same program, started in a session of its own. It holds a
+// lock (so an instance exists once), the log pipe, a control socket and the exit
+// status; the instance dies with it. The provider finds a running shim by its
+// lock, so a restarted gateway adopts what it finds.
+//
+// Files, below the data directory:
+//
+//	orgs/{org}/data            the instance's own; never removed here
+//	orgs/{org}/logs            its output, rotated at 10 MiB, 3 old ones kept
+//	run/{key}-{generation}/    lock, spec.json, exit.json, ctl.sock, app.sock
+//
+// Isolation: every instance runs as the gateway's user, in its file system and
+// network. That is one trust domain, and Isolation says so.
+package process

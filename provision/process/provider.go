@@ -1,0 +1,270 @@
+package process
+
+import (
+	"context"
+	"encoding/base32"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/pizzaface/pizzeria/provision"
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// Config of a Provider.
+type Config struct {
+	// Dir is the data directory. It must be short enough for Unix sockets below it.
+	Dir string
+	// Command starts the instance.
+	Command []string
+	// Env is added to every instance's environment.
+	Env map[string]string
+	// Shim starts the shim; the run directory is added as its last argument.
+	Shim []string
+	// Grace is how long an instance may take to stop. Default: 15 s.
+	Grace time.Duration
+}
+
+// Provider runs instances as processes. It keeps no state of its own.
+type Provider struct{ c Config }
+
+// maxSocketPath is the size of sun_path on Linux, less the final NUL; macOS has 4 fewer.
+const maxSocketPath = 103
+
+// New checks the config.
+func New(c Config) (*Provider, error) {
+	if len(c.Command) == 0 || len(c.Shim) == 0 {
+		return nil, errors.New("process: the command is missing")
+	}
+	dir, err := filepath.Abs(c.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("process: %w", err)
+	}
+	c.Dir = dir
+	if c.Grace == 0 {
+		c.Grace = 15 * time.Second
+	}
+	p := &Provider{c: c}
+	longest := filepath.Join(p.runDir(provision.Ref{OrgID: registry.OrgID(registry.NewID()), Generation: 999_999}), appSocket)
+	if over := len(longest) - maxSocketPath; over > 0 {
+		return nil, fmt.Errorf("process: the data directory %s is %d characters too long for the Unix sockets below it: use a shorter path", dir, over)
+	}
+	return p, nil
+}
+
+// Name implements provision.Provider.
+func (*Provider) Name() string { return "process" }
+
+// Grace implements provision.Provider.
+func (p *Provider) Grace() time.Duration { return p.c.Grace }
+
+// Isolation implements provision.Provider.
+func (*Provider) Isolation() string {
+	return "processes of one user share a file system and a network: all orgs are one trust domain. Use it for development, or where every org trusts every other"
+}
+
+// key is an org's ID in 26 characters, since socket paths are short.
+func key(org registry.OrgID) string {
+	id, err := uuid.Parse(string(org))
+	if err != nil {
+		return "invalid"
+	}
+	return strings.ToLower(base32.HexEncoding.WithPadding(base32.NoPadding).EncodeToString(id[:]))
+}
+
+func (p *Provider) runDir(r provision.Ref) string {
+	return filepath.Join(p.c.Dir, "run", key(r.OrgID)+"-"+strconv.FormatInt(r.Generation, 10))
+}
+
+// LogFile is where an org's instance writes its output.
+func (p *Provider) LogFile(org registry.OrgID) string {
+	return filepath.Join(p.c.Dir, "orgs", string(org), "logs", "instance.log")
+}
+
+// Ensure implements provision.Provider.
+func (p *Provider) Ensure(ctx context.Context, s provision.Spec) (provision.Observed, error) {
+	if !registry.ValidID(string(s.OrgID)) {
+		return provision.Observed{}, fmt.Errorf("process: %q is not an org ID", s.OrgID)
+	}
+	dir := p.runDir(s.Ref)
+	if held(dir) {
+		return p.await(ctx, s.Ref)
+	}
+	data := filepath.Join(p.c.Dir, "orgs", string(s.OrgID), "data")
+	for _, d := range []string{dir, data, filepath.Dir(p.LogFile(s.OrgID))} {
+		if err := os.MkdirAll(d, 0o700); err != nil {
+			return provision.Observed{}, fmt.Errorf("process: %w", err)
+		}
+	}
+	socket := filepath.Join(dir, appSocket)
+	env := map[string]string{
+		"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": data, "LANG": "C.UTF-8",
+	}
+	maps.Copy(env, p.c.Env)
+	maps.Copy(env, s.Env)
+	env["PIZZERIA_LISTEN"] = "unix:" + socket
+	env["PORT"] = "unix:" + socket
+	env["PIZZERIA_DATA_DIR"] = data
+	spec := shimSpec{OrgID: s.OrgID, Generation: s.Generation, Command: p.c.Command, Env: env, Dir: data, Log: p.LogFile(s.OrgID), Socket: socket}
+	if err := writeJSON(filepath.Join(dir, specFile), spec); err != nil {
+		return provision.Observed{}, fmt.Errorf("process: %w", err)
+	}
+	_ = os.Remove(filepath.Join(dir, exitFile))
+	if err := p.spawn(dir); err != nil {
+		return provision.Observed{}, fmt.Errorf("process: %w", err)
+	}
+	return p.await(ctx, s.Ref)
+}
+
+// spawn starts a shim in a session of its own, so that it outlives the gateway and its terminal.
+func (p *Provider) spawn(dir string) error {
+	out, err := os.OpenFile(filepath.Join(dir, "shim.log"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = out.Close() }()
+	cmd := exec.Command(p.c.Shim[0], append(p.c.Shim[1:len(p.c.Shim):len(p.c.Shim)], dir)...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, out, out
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("starting the shim: %w", err)
+	}
+	go func() { _ = cmd.Wait() }() // reaps it, should it end before the gateway
+	return nil
+}
+
+// await waits until the shim answers, or has ended.
+func (p *Provider) await(ctx context.Context, r provision.Ref) (provision.Observed, error) {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	dir := p.runDir(r)
+	for {
+		if _, err := call(ctx, dir, request{Op: "status"}); err == nil {
+			return p.observed(r), nil
+		}
+		if e, err := readExit(dir); err == nil && !held(dir) {
+			return provision.Observed{}, fmt.Errorf("the instance ended at once: %s", e)
+		}
+		select {
+		case <-ctx.Done():
+			note, _ := os.ReadFile(filepath.Join(dir, "shim.log"))
+			return provision.Observed{}, fmt.Errorf("process: the shim does not answer: %w: %s", ctx.Err(), tail(note))
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+func tail(b []byte) string { return strings.TrimSpace(string(b[max(0, len(b)-500):])) }
+
+func (p *Provider) observed(r provision.Ref) provision.Observed {
+	return provision.Observed{Running: true, Address: "unix/" + filepath.Join(p.runDir(r), appSocket)}
+}
+
+// Observe implements provision.Provider.
+func (p *Provider) Observe(_ context.Context, r provision.Ref) (provision.Observed, error) {
+	dir := p.runDir(r)
+	if held(dir) {
+		return p.observed(r), nil
+	}
+	e, err := readExit(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return provision.Observed{Detail: "it is not there"}, nil
+	}
+	if err != nil {
+		return provision.Observed{}, fmt.Errorf("process: %w", err)
+	}
+	return provision.Observed{Detail: e.String()}, nil
+}
+
+// Stop implements provision.Provider.
+func (p *Provider) Stop(ctx context.Context, org registry.OrgID, upTo int64) error {
+	refs, err := p.refs()
+	if err != nil {
+		return err
+	}
+	for _, r := range refs {
+		if r.OrgID != org || r.Generation > upTo {
+			continue
+		}
+		if err := p.stop(ctx, p.runDir(r)); err != nil {
+			return fmt.Errorf("process: %w", err)
+		}
+	}
+	return nil
+}
+
+func (p *Provider) stop(ctx context.Context, dir string) error {
+	ctx, cancel := context.WithTimeout(ctx, p.c.Grace+10*time.Second)
+	defer cancel()
+	for held(dir) {
+		// An error is a shim that has just ended, or is about to listen: the lock tells.
+		_, _ = call(ctx, dir, request{Op: "stop", GraceMS: p.c.Grace.Milliseconds()})
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the shim in %s does not end: %w", dir, ctx.Err())
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	return os.RemoveAll(dir)
+}
+
+// List implements provision.Provider.
+func (p *Provider) List(context.Context) ([]provision.Ref, error) {
+	refs, err := p.refs()
+	if err != nil {
+		return nil, err
+	}
+	running := refs[:0]
+	for _, r := range refs {
+		if held(p.runDir(r)) {
+			running = append(running, r)
+		}
+	}
+	return running, nil
+}
+
+// refs returns every instance with a run directory, running or not.
+func (p *Provider) refs() ([]provision.Ref, error) {
+	entries, err := os.ReadDir(filepath.Join(p.c.Dir, "run"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("process: %w", err)
+	}
+	var refs []provision.Ref
+	for _, e := range entries {
+		k, gen, ok := strings.Cut(e.Name(), "-")
+		b, err := base32.HexEncoding.WithPadding(base32.NoPadding).DecodeString(strings.ToUpper(k))
+		n, err2 := strconv.ParseInt(gen, 10, 64)
+		if !ok || err != nil || err2 != nil || len(b) != 16 {
+			continue
+		}
+		refs = append(refs, provision.Ref{OrgID: registry.OrgID(uuid.UUID(b).String()), Generation: n})
+	}
+	return refs, nil
+}
+
+func writeJSON(path string, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	tmp := path + ".tmp"
+	if err := os.WriteFile(tmp, b, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(tmp, path)
+}

@@ -1,0 +1,237 @@
+package process
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/DeRuina/timberjack"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+const (
+	lockFile  = "lock"
+	specFile  = "spec.json"
+	exitFile  = "exit.json"
+	ctlSocket = "ctl.sock"
+	appSocket = "app.sock"
+)
+
+type shimSpec struct {
+	OrgID      registry.OrgID    `json:"org_id"`
+	Generation int64             `json:"generation"`
+	Command    []string          `json:"command"`
+	Env        map[string]string `json:"env"`
+	Dir        string            `json:"dir"`
+	Log        string            `json:"log"`
+	Socket     string            `json:"socket"`
+}
+
+type request struct {
+	Op      string `json:"op"` // status, stop
+	GraceMS int64  `json:"grace_ms,omitempty"`
+}
+
+type response struct {
+	PID  int   `json:"pid"` // the instance's
+	Exit *exit `json:"exit,omitempty"`
+}
+
+type exit struct {
+	Code   int       `json:"code"`
+	Signal string    `json:"signal,omitempty"`
+	Error  string    `json:"error,omitempty"`
+	At     time.Time `json:"at"`
+}
+
+func (e exit) String() string {
+	switch {
+	case e.Error != "":
+		return e.Error
+	case e.Signal != "":
+		return "ended by signal: " + e.Signal
+	default:
+		return fmt.Sprintf("ended with exit code %d: see its log", e.Code)
+	}
+}
+
+func readExit(dir string) (e exit, err error) {
+	b, err := os.ReadFile(filepath.Join(dir, exitFile))
+	if err != nil {
+		return e, err
+	}
+	return e, json.Unmarshal(b, &e)
+}
+
+// lock takes the shim's lock, which ends with the process, whatever ends it.
+func lock(dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// held reports whether a shim lives. It asks for a shared lock, so that two who ask do not see each other.
+func held(dir string) bool {
+	f, err := os.Open(filepath.Join(dir, lockFile))
+	if err != nil {
+		return false
+	}
+	defer func() { _ = f.Close() }()
+	return errors.Is(syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB), syscall.EWOULDBLOCK)
+}
+
+// call asks the shim of dir.
+func call(ctx context.Context, dir string, q request) (r response, err error) {
+	var d net.Dialer
+	c, err := d.DialContext(ctx, "unix", filepath.Join(dir, ctlSocket))
+	if err != nil {
+		return r, err
+	}
+	defer func() { _ = c.Close() }()
+	if t, ok := ctx.Deadline(); ok {
+		_ = c.SetDeadline(t)
+	}
+	if err := json.NewEncoder(c).Encode(q); err != nil {
+		return r, err
+	}
+	return r, json.NewDecoder(bufio.NewReader(c)).Decode(&r)
+}
+
+// Shim runs the instance of a run directory until it ends or is stopped. It is
+// the whole of the shim's process. A second shim for a directory ends at once.
+func Shim(dir string) error {
+	// The instance must not outlive its shim: PDEATHSIG acts when the thread that started it ends.
+	runtime.LockOSThread()
+	syscall.Umask(0o077)
+	l, err := lock(dir)
+	for try := 0; errors.Is(err, syscall.EWOULDBLOCK) && try < 20; try++ {
+		time.Sleep(10 * time.Millisecond) // somebody may only be looking, see held
+		l, err = lock(dir)
+	}
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = l.Close() }()
+	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGPIPE)
+
+	var spec shimSpec
+	b, err := os.ReadFile(filepath.Join(dir, specFile))
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, &spec); err != nil {
+		return err
+	}
+	for _, name := range []string{ctlSocket, appSocket} {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	ctl, err := net.Listen("unix", filepath.Join(dir, ctlSocket))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = ctl.Close() }()
+
+	out := &timberjack.Logger{Filename: spec.Log, MaxSize: 10, MaxBackups: 3}
+	defer func() { _ = out.Close() }()
+	cmd := exec.Command(spec.Command[0], spec.Command[1:]...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = spec.Dir, out, out
+	cmd.WaitDelay = 2 * time.Second // a grandchild may keep the log pipe open
+	for k, v := range spec.Env {
+		cmd.Env = append(cmd.Env, k+"="+v)
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		return writeJSON(filepath.Join(dir, exitFile), exit{Error: "cannot start the command: " + err.Error(), At: time.Now()})
+	}
+	s := &shim{pid: cmd.Process.Pid, ended: make(chan struct{})}
+	term := make(chan os.Signal, 1)
+	signal.Notify(term, syscall.SIGTERM)
+	go func() {
+		<-term
+		s.stop(15 * time.Second)
+	}()
+	go s.serve(ctl)
+
+	_ = cmd.Wait()
+	_ = syscall.Kill(-s.pid, syscall.SIGKILL) // what the instance left behind
+	e := exit{At: time.Now(), Code: cmd.ProcessState.ExitCode()}
+	if w, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && w.Signaled() {
+		e.Signal = w.Signal().String()
+	}
+	err = writeJSON(filepath.Join(dir, exitFile), e)
+	_ = os.Remove(spec.Socket)
+	close(s.ended)
+	s.answers.Wait()
+	return err
+}
+
+type shim struct {
+	pid     int
+	ended   chan struct{}
+	once    sync.Once
+	answers sync.WaitGroup
+}
+
+func (s *shim) serve(l net.Listener) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		s.answers.Add(1)
+		go func() {
+			defer s.answers.Done()
+			defer func() { _ = c.Close() }()
+			s.answer(c)
+		}()
+	}
+}
+
+func (s *shim) answer(c net.Conn) {
+	_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	var q request
+	if json.NewDecoder(bufio.NewReader(c)).Decode(&q) != nil {
+		return
+	}
+	if q.Op == "stop" {
+		s.stop(time.Duration(q.GraceMS) * time.Millisecond)
+	}
+	_ = json.NewEncoder(c).Encode(response{PID: s.pid})
+}
+
+// stop asks the instance to end, then makes it. It returns when the instance has ended.
+func (s *shim) stop(grace time.Duration) {
+	s.once.Do(func() {
+		_ = syscall.Kill(-s.pid, syscall.SIGTERM)
+		go func() {
+			select {
+			case <-s.ended:
+			case <-time.After(grace):
+				_ = syscall.Kill(-s.pid, syscall.SIGKILL)
+			}
+		}()
+	})
+	<-s.ended
+}

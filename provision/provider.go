@@ -1,0 +1,48 @@
+package provision
+
+import (
+	"context"
+	"time"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// Ref names one instance for ever.
+type Ref struct {
+	OrgID      registry.OrgID
+	Generation int64
+}
+
+// Spec is what a provider needs to make an instance.
+type Spec struct {
+	Ref
+	Slug string
+	// Env is the instance's environment as the composition root makes it. The
+	// provider adds PIZZERIA_LISTEN and PIZZERIA_DATA_DIR.
+	Env map[string]string
+}
+
+// Observed is what a provider sees of an instance.
+type Observed struct {
+	Running bool
+	Address string // network address, "unix//path" or "host:port"; set while Running
+	Detail  string // why it is not running, for people
+}
+
+// Provider makes instances exist. All methods are idempotent and may be called again after a crash at any point.
+type Provider interface {
+	// Name is the provider's name in config and registry.
+	Name() string
+	// Ensure makes the instance run and returns how it is reached; one that runs already is adopted.
+	Ensure(ctx context.Context, s Spec) (Observed, error)
+	// Observe looks without changing anything.
+	Observe(ctx context.Context, r Ref) (Observed, error)
+	// Stop ends all of an org's instances up to and including a generation: grace, then force. Data stays.
+	Stop(ctx context.Context, org registry.OrgID, upTo int64) error
+	// List returns what runs, whoever asked for it.
+	List(ctx context.Context) ([]Ref, error)
+	// Grace is how long an instance may take to stop.
+	Grace() time.Duration
+	// Isolation says honestly what separates two instances.
+	Isolation() string
+}

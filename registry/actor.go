@@ -1,0 +1,74 @@
+package registry
+
+import "log/slog"
+
+// Actor is who does something. The zero Actor is nobody and is refused
+// everywhere. Make one with AsUser, AsOperator, AsVisitor or AsSystem.
+type Actor struct {
+	kind     actorKind
+	User     UserID
+	Session  SessionID
+	platform bool
+	name     string
+	address  string
+}
+
+type actorKind uint8
+
+const (
+	nobody actorKind = iota
+	user
+	operator
+	visitor
+	system
+)
+
+// AsUser is a signed-in user. A platform admin reaches every org's
+// management, and no org's instance.
+func AsUser(u User, sid SessionID, address string) Actor {
+	return Actor{kind: user, User: u.ID, Session: sid, platform: u.PlatformAdmin, name: u.Email, address: address}
+}
+
+// AsOperator is whoever reaches the local admin socket.
+func AsOperator() Actor { return Actor{kind: operator, platform: true, name: "operator"} }
+
+// AsVisitor is somebody not signed in, who holds a secret of their own (a
+// password, a one-time link); the store lets them do only what the secret is for.
+func AsVisitor(address string) Actor { return Actor{kind: visitor, name: "visitor", address: address} }
+
+// AsSystem is a part of the product itself, named for the audit log. Never
+// make one from a request.
+func AsSystem(component string) Actor { return Actor{kind: system, name: component} }
+
+// Valid reports whether a is anybody at all.
+func (a Actor) Valid() bool { return a.kind != nobody }
+
+// IsSystem reports whether a is a part of the product itself.
+func (a Actor) IsSystem() bool { return a.kind == system }
+
+// IsUser reports whether a is a signed-in user.
+func (a Actor) IsUser() bool { return a.kind == user }
+
+// IsVisitor reports whether a is somebody not signed in.
+func (a Actor) IsVisitor() bool { return a.kind == visitor }
+
+// Platform reports whether a may do what platform admins may.
+func (a Actor) Platform() bool { return a.platform }
+
+// SeesAll reports whether a's reads are not limited to its own orgs.
+func (a Actor) SeesAll() bool { return a.platform || a.kind == system }
+
+// Name is how the audit log calls a: an e-mail address, "operator", "visitor",
+// or the component's name.
+func (a Actor) Name() string { return a.name }
+
+// Address is the client IP that a came from, when it came from one.
+func (a Actor) Address() string { return a.address }
+
+// Kind is the sort of actor, for the audit log: user, operator, visitor or system.
+func (a Actor) Kind() string {
+	return [...]string{"nobody", "user", "operator", "visitor", "system"}[a.kind]
+}
+
+// LogValue implements slog.LogValuer.
+func (a Actor) LogValue() slog.Value { return slog.StringValue(a.Kind() + ":" + a.name) }

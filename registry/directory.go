@@ -1,0 +1,126 @@
+package registry
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/sync/singleflight"
+)
+
+// RouteSource answers what the Directory does not remember.
+type RouteSource interface {
+	Route(ctx context.Context, a Actor, slug string) (*Route, error)
+}
+
+// Directory is the gateway's view of routes: a bounded cache before a
+// RouteSource, kept true by the change feed. Unknown slugs have a bounded cache
+// of their own, so that a flood of them neither evicts orgs nor reaches the
+// store twice. Memory does not grow with the number of orgs.
+type Directory struct {
+	source  RouteSource
+	now     func() time.Time
+	routes  *lru.Cache[string, cachedRoute]
+	unknown *lru.Cache[string, time.Time]
+	flight  singleflight.Group
+	epoch   atomic.Int64 // rises with every change; a load that overlaps one is not kept
+}
+
+type cachedRoute struct {
+	route *Route
+	until time.Time // zero: until a change says otherwise
+}
+
+const (
+	unknownLife = 10 * time.Second
+	// A route that is not served can change with the clock alone (redirects and quarantines end).
+	unservedLife = time.Minute
+	loadTimeout  = 5 * time.Second
+)
+
+// NewDirectory makes a Directory that remembers at most size routes, and as many unknown slugs.
+func NewDirectory(source RouteSource, size int, now func() time.Time) (*Directory, error) {
+	routes, err := lru.New[string, cachedRoute](size)
+	if err != nil {
+		return nil, err
+	}
+	unknown, err := lru.New[string, time.Time](size)
+	if err != nil {
+		return nil, err
+	}
+	return &Directory{source: source, now: now, routes: routes, unknown: unknown}, nil
+}
+
+// Lookup returns the route of a slug, from memory when it is known. Errors:
+// NotFound; anything else means that the source could not answer.
+func (d *Directory) Lookup(ctx context.Context, slug string) (*Route, error) {
+	if c, ok := d.routes.Get(slug); ok && (c.until.IsZero() || d.now().Before(c.until)) {
+		return c.route, nil
+	}
+	if until, ok := d.unknown.Get(slug); ok && d.now().Before(until) {
+		return nil, errUnknownSlug(slug)
+	}
+	ch := d.flight.DoChan(slug, func() (any, error) { return d.load(slug) })
+	select {
+	case r := <-ch:
+		if r.Err != nil {
+			return nil, r.Err
+		}
+		return r.Val.(*Route), nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// load asks the source on behalf of everybody who waits, so no single request's context ends it.
+func (d *Directory) load(slug string) (*Route, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
+	defer cancel()
+	epoch := d.epoch.Load()
+	r, err := d.source.Route(ctx, AsSystem("directory"), slug)
+	switch {
+	case ErrorCode(err) == NotFound:
+		if d.epoch.Load() == epoch {
+			d.unknown.Add(slug, d.now().Add(unknownLife))
+		}
+		return nil, err
+	case err != nil:
+		return nil, err
+	}
+	if d.epoch.Load() == epoch {
+		c := cachedRoute{route: r}
+		if r.Status != RouteServing {
+			c.until = d.now().Add(unservedLife)
+		}
+		d.routes.Add(slug, c)
+	}
+	return r, nil
+}
+
+func errUnknownSlug(slug string) error {
+	return Errorf(NotFound, "slug", "no org has the address %q", slug)
+}
+
+// Apply forgets what a change may have made wrong.
+func (d *Directory) Apply(c Change) {
+	for _, slug := range []string{c.Slug, c.OldSlug} {
+		if slug == "" {
+			continue
+		}
+		d.epoch.Add(1)
+		d.flight.Forget(slug)
+		d.routes.Remove(slug)
+		d.unknown.Remove(slug)
+	}
+}
+
+// Reset forgets everything: after a gap in the feed nothing is certain.
+func (d *Directory) Reset() {
+	d.epoch.Add(1)
+	d.routes.Purge()
+	d.unknown.Purge()
+}
+
+// Len returns how many routes and unknown slugs are remembered.
+func (d *Directory) Len() (routes, unknown int) { return d.routes.Len(), d.unknown.Len() }

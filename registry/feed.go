@@ -1,0 +1,63 @@
+package registry
+
+import "time"
+
+// Change is one entry of the change feed. Seq has no gaps and rises in commit order.
+type Change struct {
+	Seq       int64      `json:"seq"`
+	At        time.Time  `json:"at"`
+	Kind      ChangeKind `json:"kind"`
+	OrgID     OrgID      `json:"org_id,omitempty"`
+	UserID    UserID     `json:"user_id,omitempty"`
+	SessionID SessionID  `json:"session_id,omitempty"`
+	Slug      string     `json:"slug,omitempty"` // of the org after the change; both are told on a rename
+	OldSlug   string     `json:"old_slug,omitempty"`
+}
+
+// ChangeKind says what changed.
+type ChangeKind string
+
+// The kinds of changes.
+const (
+	OrgCreated      ChangeKind = "org.created"
+	OrgUpdated      ChangeKind = "org.updated"
+	OrgRenamed      ChangeKind = "org.renamed"
+	OrgActivated    ChangeKind = "org.activated"
+	OrgSuspendedNow ChangeKind = "org.suspended"
+	OrgResumed      ChangeKind = "org.resumed"
+	OrgDeletion     ChangeKind = "org.deleting"
+	OrgGone         ChangeKind = "org.deleted"
+	InstanceChanged ChangeKind = "instance.changed"
+	MemberAdded     ChangeKind = "member.added"
+	MemberChanged   ChangeKind = "member.changed"
+	MemberRemoved   ChangeKind = "member.removed"
+	InviteCreated   ChangeKind = "invite.created"
+	InviteRevoked   ChangeKind = "invite.revoked"
+	UserCreated     ChangeKind = "user.created"
+	UserChanged     ChangeKind = "user.changed"
+	SessionCreated  ChangeKind = "session.created"
+	SessionRevoked  ChangeKind = "session.revoked"
+	KeyAdded        ChangeKind = "key.added"
+)
+
+// AuditEntry is one line of the audit log: a hash chain in which every entry
+// holds the hash of the one before it.
+type AuditEntry struct {
+	Seq       int64      `json:"seq"`
+	At        time.Time  `json:"at"`
+	ActorKind string     `json:"actor_kind"`
+	Actor     string     `json:"actor"`
+	ActorID   UserID     `json:"actor_id,omitempty"`
+	Address   string     `json:"address,omitempty"`
+	Action    ChangeKind `json:"action"`
+	OrgID     OrgID      `json:"org_id,omitempty"`
+	Target    string     `json:"target,omitempty"`
+	Detail    string     `json:"detail,omitempty"`
+	Hash      string     `json:"hash"` // hex SHA-256 over the previous hash and this entry
+}
+
+// Quarantine is how long a slug rests after its org gave it up.
+const Quarantine = 30 * 24 * time.Hour
+
+// RenameRedirect is how long the old address of a renamed org leads to the new one, before the slug's quarantine.
+const RenameRedirect = 14 * 24 * time.Hour

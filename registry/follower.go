@@ -1,0 +1,102 @@
+package registry
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"time"
+)
+
+// FeedSource is where changes come from.
+type FeedSource interface {
+	Changes(ctx context.Context, a Actor, after int64, limit int) ([]Change, error)
+	Head(ctx context.Context, a Actor) (int64, error)
+	Changed() <-chan struct{}
+}
+
+// FeedHandler is told every change in order, or to start over. It must not block.
+type FeedHandler interface {
+	Apply(Change)
+	Reset()
+}
+
+// Follower reads the change feed and tells its handlers. It is woken by the
+// source and polls every second besides; a gap makes the handlers start over.
+type Follower struct {
+	source   FeedSource
+	log      *slog.Logger
+	now      func() time.Time
+	handlers []FeedHandler
+	seq      atomic.Int64
+	contact  atomic.Int64 // Unix nanoseconds of the last successful read
+}
+
+const (
+	pollEvery = time.Second
+	pollLimit = 500
+)
+
+// NewFollower makes a Follower of handlers. Start it with Begin, then Run.
+func NewFollower(source FeedSource, log *slog.Logger, now func() time.Time, handlers ...FeedHandler) *Follower {
+	return &Follower{source: source, log: log, now: now, handlers: handlers}
+}
+
+// Begin sets the place to follow from: the newest change there is.
+func (f *Follower) Begin(ctx context.Context) error {
+	seq, err := f.source.Head(ctx, AsSystem("follower"))
+	if err != nil {
+		return err
+	}
+	f.seq.Store(seq)
+	f.contact.Store(f.now().UnixNano())
+	return nil
+}
+
+// Run follows until ctx ends.
+func (f *Follower) Run(ctx context.Context) {
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		woken := f.source.Changed() // taken before reading: a commit in between is not missed
+		if err := f.read(ctx); err != nil && ctx.Err() == nil {
+			f.log.Warn("change feed is away", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-woken:
+		case <-tick.C:
+		}
+	}
+}
+
+func (f *Follower) read(ctx context.Context) error {
+	for {
+		changes, err := f.source.Changes(ctx, AsSystem("follower"), f.seq.Load(), pollLimit)
+		if err != nil {
+			return err
+		}
+		f.contact.Store(f.now().UnixNano())
+		for _, c := range changes {
+			if c.Seq != f.seq.Load()+1 {
+				f.log.Warn("change feed has a gap, starting over", "expected", f.seq.Load()+1, "got", c.Seq)
+				for _, h := range f.handlers {
+					h.Reset()
+				}
+			}
+			for _, h := range f.handlers {
+				h.Apply(c)
+			}
+			f.seq.Store(c.Seq)
+		}
+		if len(changes) < pollLimit {
+			return nil
+		}
+	}
+}
+
+// Seq is the last change that the handlers were told.
+func (f *Follower) Seq() int64 { return f.seq.Load() }
+
+// Contact is when the feed was last read with success.
+func (f *Follower) Contact() time.Time { return time.Unix(0, f.contact.Load()) }

@@ -1,0 +1,89 @@
+package registry
+
+import (
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Org is a tenant.
+type Org struct {
+	ID     OrgID     `json:"id"`
+	Slug   string    `json:"slug"` // its DNS label; may change, the ID does not
+	Name   string    `json:"name"`
+	Plan   string    `json:"plan"`
+	Status OrgStatus `json:"status"`
+	Reason string    `json:"reason,omitempty"` // why it is suspended
+	// Generation counts the instances that the org has had; a new one gets the next number.
+	Generation int64     `json:"generation"`
+	Version    int64     `json:"version"` // changes with every edit; see Stale
+	CreatedAt  time.Time `json:"created_at"`
+	UpdatedAt  time.Time `json:"updated_at"`
+}
+
+// OrgView is an org as one actor sees it.
+type OrgView struct {
+	Org
+	Role     Role     `json:"role,omitempty"` // the actor's own; empty for a platform admin who is no member
+	Instance Instance `json:"instance"`
+}
+
+// NewOrg is what CreateOrg needs.
+type NewOrg struct {
+	Slug  string
+	Name  string // 1 to 80 characters; default: the slug
+	Plan  string // default: "standard"
+	Owner UserID // may be empty: an org made by the operator waits for its first owner
+}
+
+// OrgStatus is what was decided about an org; how its instance does is InstanceState.
+type OrgStatus string
+
+// The statuses.
+const (
+	OrgProvisioning OrgStatus = "provisioning" // its instance has not been healthy yet
+	OrgActive       OrgStatus = "active"
+	OrgSuspended    OrgStatus = "suspended" // closed by an admin; the instance is stopped, data kept
+	OrgDeleting     OrgStatus = "deleting"  // the instance is being removed
+	OrgDeleted      OrgStatus = "deleted"   // final; the slug is in quarantine
+)
+
+// orgTransitions is the one table of legal status changes.
+var orgTransitions = map[OrgStatus][]OrgStatus{
+	OrgProvisioning: {OrgActive, OrgSuspended, OrgDeleting},
+	OrgActive:       {OrgSuspended, OrgDeleting},
+	OrgSuspended:    {OrgProvisioning, OrgDeleting},
+	OrgDeleting:     {OrgDeleted},
+	OrgDeleted:      {},
+}
+
+// OrgStatuses lists every status.
+func OrgStatuses() []OrgStatus {
+	return []OrgStatus{OrgProvisioning, OrgActive, OrgSuspended, OrgDeleting, OrgDeleted}
+}
+
+// To returns a Conflict error when an org may not go from s to next.
+func (s OrgStatus) To(next OrgStatus) error {
+	for _, t := range orgTransitions[s] {
+		if t == next {
+			return nil
+		}
+	}
+	return Errorf(Conflict, "status", "the org is %s and cannot become %s", s, next)
+}
+
+// CleanName trims a display name and returns an Invalid error on field "name"
+// when it is not 1 to 80 printable characters.
+func CleanName(name string) (string, error) {
+	name = strings.TrimSpace(name)
+	if n := utf8.RuneCountInString(name); n < 1 || n > 80 || !utf8.ValidString(name) {
+		return "", Errorf(Invalid, "name", "use a name of 1 to 80 characters")
+	}
+	for _, r := range name {
+		if !unicode.IsPrint(r) {
+			return "", Errorf(Invalid, "name", "use printable characters only in a name")
+		}
+	}
+	return name, nil
+}

@@ -1,0 +1,69 @@
+package registry
+
+// Action is something that an actor wants to do in or to an org.
+type Action string
+
+// The actions.
+const (
+	OrgCreate      Action = "org.create"
+	OrgRead        Action = "org.read"
+	OrgUpdate      Action = "org.update"
+	OrgRename      Action = "org.rename"
+	OrgSuspend     Action = "org.suspend"
+	OrgResume      Action = "org.resume"
+	OrgDelete      Action = "org.delete"
+	InstanceReboot Action = "instance.restart"
+	InstanceLogs   Action = "instance.logs"
+	MemberRead     Action = "member.read"
+	MemberInvite   Action = "member.invite"
+	MemberChange   Action = "member.change"
+	MemberRemove   Action = "member.remove"
+	AuditRead      Action = "audit.read"
+	UserCreate     Action = "user.create"
+)
+
+// rule says who may do an action: members from a role up, platform admins, or both.
+type rule struct {
+	role     Role // "" = no org role suffices
+	platform bool
+}
+
+// policy is the one table that decides. An action without a row is refused.
+var policy = map[Action]rule{
+	OrgCreate:      {"", true},
+	OrgRead:        {RoleMember, true},
+	OrgUpdate:      {RoleAdmin, true},
+	OrgRename:      {RoleOwner, true},
+	OrgSuspend:     {"", true},
+	OrgResume:      {"", true},
+	OrgDelete:      {RoleOwner, true},
+	InstanceReboot: {RoleAdmin, true},
+	InstanceLogs:   {RoleAdmin, true},
+	MemberRead:     {RoleMember, true},
+	MemberInvite:   {RoleAdmin, true},
+	MemberChange:   {RoleAdmin, true},
+	MemberRemove:   {RoleAdmin, true},
+	AuditRead:      {RoleAdmin, true},
+	UserCreate:     {"", true},
+}
+
+// Actions lists every action of the policy table.
+func Actions() []Action {
+	out := make([]Action, 0, len(policy))
+	for a := range policy {
+		out = append(out, a)
+	}
+	return out
+}
+
+// Allows reports whether actor, who has role in the org ("" = none), may do action.
+func Allows(actor Actor, role Role, action Action) bool {
+	r, ok := policy[action]
+	if !ok || !actor.Valid() {
+		return false
+	}
+	if actor.IsSystem() || r.platform && actor.Platform() {
+		return true
+	}
+	return actor.IsUser() && r.role != "" && role.AtLeast(r.role)
+}

@@ -1,0 +1,96 @@
+package registry
+
+import "time"
+
+// Session is a sign-in session at the control plane. Its token is known to the
+// browser alone; the store has its SHA-256.
+type Session struct {
+	ID         SessionID `json:"id"`
+	UserID     UserID    `json:"user_id"`
+	AuthTime   time.Time `json:"auth_time"` // when the password was checked
+	CreatedAt  time.Time `json:"created_at"`
+	LastSeenAt time.Time `json:"last_seen_at"`
+	ExpiresAt  time.Time `json:"expires_at"` // absolute end
+	Address    string    `json:"address"`    // client IP at sign-in
+	UserAgent  string    `json:"user_agent"`
+}
+
+// Lifetimes of a sign-in session.
+const (
+	SessionIdle     = 12 * time.Hour
+	SessionAbsolute = 7 * 24 * time.Hour
+)
+
+// Hash is the SHA-256 of a secret that only its holder knows.
+type Hash [32]byte
+
+// Link is a one-time link: to set the installation up, or into an org.
+type Link struct {
+	ID        string    `json:"id"`
+	Kind      LinkKind  `json:"kind"`
+	OrgID     OrgID     `json:"org_id,omitempty"`
+	OrgName   string    `json:"org_name,omitempty"`
+	OrgSlug   string    `json:"org_slug,omitempty"`
+	Role      Role      `json:"role,omitempty"`
+	Email     string    `json:"email,omitempty"` // an invitation is bound to it
+	CreatedBy UserID    `json:"created_by,omitempty"`
+	CreatedAt time.Time `json:"created_at"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// LinkKind says what a link is for.
+type LinkKind string
+
+// The kinds of links.
+const (
+	LinkSetup  LinkKind = "setup"
+	LinkInvite LinkKind = "invite"
+)
+
+// Lifetimes of links.
+const (
+	SetupLinkLife  = time.Hour
+	InviteLinkLife = 7 * 24 * time.Hour
+)
+
+// NewCode is an authorization code to be stored; see Store.InsertCode.
+type NewCode struct {
+	Hash        Hash
+	ClientID    string
+	OrgID       OrgID
+	UserID      UserID
+	SessionID   SessionID
+	RedirectURI string
+	Challenge   string // S256 (RFC 7636)
+	Nonce       string
+	ExpiresAt   time.Time
+}
+
+// CodeMatch is what a client presents to redeem a code. All of it must match.
+type CodeMatch struct {
+	Hash        Hash
+	ClientID    string
+	RedirectURI string
+	Challenge   string // computed from the verifier
+}
+
+// Grant is what a redeemed code or a renewal stands for, read in the same
+// transaction: a live session of an active member of a usable org.
+type Grant struct {
+	Nonce   string
+	Session Session
+	User    User
+	Org     Org
+	Role    Role
+}
+
+// Key is one key of a ring. Private is sealed; the store never sees it open.
+type Key struct {
+	ID        string
+	Purpose   string
+	Public    []byte // JWK (RFC 7517), JSON
+	Private   []byte // sealed JWK
+	SignsFrom time.Time
+	SignsTo   time.Time // the next key takes over
+	ExpiresAt time.Time // verification ends
+}

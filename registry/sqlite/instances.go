@@ -1,0 +1,130 @@
+package sqlite
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+func scanWork(r scanner) (w registry.Work, err error) {
+	err = r.Scan(append(instanceFields(&w.Instance), &w.Slug, &w.Status)...)
+	return w, err
+}
+
+const workQuery = `SELECT ` + instanceColumns + `, o.slug, o.status FROM instances i JOIN orgs o ON o.id = i.org_id`
+
+// Work returns all instances that are wanted or still there. For the system.
+func (s *Store) Work(ctx context.Context, a registry.Actor) ([]registry.Work, error) {
+	if err := only(a); err != nil {
+		return nil, err
+	}
+	return collect(ctx, s.read, scanWork, workQuery+` WHERE NOT (i.desired = 'absent' AND i.state = 'absent') AND NOT (i.desired = 'stopped' AND i.state = 'stopped')`)
+}
+
+// WorkOn returns one org's instance. For the system. Error: NotFound.
+func (s *Store) WorkOn(ctx context.Context, a registry.Actor, org registry.OrgID) (registry.Work, error) {
+	if err := only(a); err != nil {
+		return registry.Work{}, err
+	}
+	return one(ctx, s.read, scanWork, errNoOrg(), workQuery+` WHERE i.org_id = $1`, org)
+}
+
+// Acquire leases an org's instance for ttl, unless another holds it. Every new
+// lease has a higher token. For the system. Error: Conflict.
+func (s *Store) Acquire(ctx context.Context, a registry.Actor, org registry.OrgID, ttl time.Duration) (registry.Lease, error) {
+	l := registry.Lease{OrgID: org}
+	if err := only(a); err != nil {
+		return l, err
+	}
+	err := s.update(ctx, a, func(t *tx) error {
+		l.ExpiresAt = t.now.Add(ttl)
+		var err error
+		l.Token, err = one(t.ctx, t, func(r scanner) (n int64, err error) {
+			err = r.Scan(&n)
+			return n, err
+		}, registry.Errorf(registry.Conflict, "", "another reconciler works on the org"),
+			`UPDATE instances SET lease_token = lease_token + 1, lease_until = $2 WHERE org_id = $1 AND lease_until <= $3 RETURNING lease_token`,
+			org, us(l.ExpiresAt), us(t.now))
+		return err
+	})
+	return l, err
+}
+
+// Release ends a lease early. For the system. A lost lease is no error.
+func (s *Store) Release(ctx context.Context, a registry.Actor, l registry.Lease) error {
+	if err := only(a); err != nil {
+		return err
+	}
+	return s.update(ctx, a, func(t *tx) error {
+		_, err := t.exec(`UPDATE instances SET lease_until = 0 WHERE org_id = $1 AND lease_token = $2`, l.OrgID, l.Token)
+		return err
+	})
+}
+
+// Report writes what a reconciler saw of generation gen. A running instance
+// makes a provisioning org active; an absent one that is wanted absent makes a
+// deleting org deleted and puts its slugs into quarantine. For the system.
+// Error: Conflict when the lease was lost or the generation is no longer current.
+func (s *Store) Report(ctx context.Context, a registry.Actor, l registry.Lease, gen int64, provider string, r registry.Report) error {
+	if err := only(a); err != nil {
+		return err
+	}
+	return s.update(ctx, a, func(t *tx) error {
+		w, err := one(t.ctx, t, scanWork, registry.Errorf(registry.Conflict, "", "the lease was lost"),
+			workQuery+` WHERE i.org_id = $1 AND i.lease_token = $2 AND i.generation = $3 AND i.lease_until > $4`, l.OrgID, l.Token, gen, us(t.now))
+		if err != nil {
+			return err
+		}
+		next := w.Instance
+		next.State, next.Detail, next.Address, next.Provider = r.State, r.Detail, r.Address, provider
+		switch r.State {
+		case registry.InstanceFailed:
+			next.Failures++
+		case registry.InstanceRunning:
+			next.Failures = 0
+		}
+		if r.Step != "" {
+			if n := len(next.Steps); n == 0 || next.Steps[n-1].Name != r.Step {
+				next.Steps = append(next.Steps, registry.Step{Name: r.Step, At: t.now})
+			}
+			if n := len(next.Steps); n > 20 {
+				next.Steps = next.Steps[n-20:]
+			}
+		}
+		list, err := json.Marshal(next.Steps)
+		if err != nil {
+			return err
+		}
+		if err := t.must(`UPDATE instances SET state=$2, detail=$3, address=$4, provider=$5, failures=$6, steps=$7, changed_at=$8 WHERE org_id=$1`,
+			l.OrgID, next.State, next.Detail, next.Address, next.Provider, next.Failures, string(list), us(t.now)); err != nil {
+			return err
+		}
+		if err := t.note(registry.Change{Kind: registry.InstanceChanged, OrgID: l.OrgID, Slug: w.Slug}); err != nil {
+			return err
+		}
+		return t.follow(w, r.State)
+	})
+}
+
+// follow moves the org's status after its instance's state.
+func (t *tx) follow(w registry.Work, state registry.InstanceState) error {
+	id := w.Instance.OrgID
+	switch {
+	case w.Status == registry.OrgProvisioning && state == registry.InstanceRunning:
+		if err := t.must(`UPDATE orgs SET status = $2, updated_at = $3 WHERE id = $1`, id, registry.OrgActive, us(t.now)); err != nil {
+			return err
+		}
+		return t.record(registry.Change{Kind: registry.OrgActivated, OrgID: id, Slug: w.Slug}, w.Slug, "")
+	case w.Status == registry.OrgDeleting && state == registry.InstanceAbsent:
+		if err := t.must(`UPDATE orgs SET status = $2, updated_at = $3 WHERE id = $1`, id, registry.OrgDeleted, us(t.now)); err != nil {
+			return err
+		}
+		if _, err := t.exec(`UPDATE slugs SET redirect_until = NULL, rests_until = $2 WHERE org_id = $1`, id, us(t.now.Add(registry.Quarantine))); err != nil {
+			return err
+		}
+		return t.record(registry.Change{Kind: registry.OrgGone, OrgID: id, Slug: w.Slug}, w.Slug, "")
+	}
+	return nil
+}

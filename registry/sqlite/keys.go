@@ -1,0 +1,65 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+func scanKey(r scanner) (k registry.Key, err error) {
+	var public string
+	err = r.Scan(&k.ID, &k.Purpose, &public, &k.Private, (*micros)(&k.SignsFrom), (*micros)(&k.SignsTo), (*micros)(&k.ExpiresAt))
+	k.Public = []byte(public)
+	return k, err
+}
+
+// Keys returns the unexpired keys of a ring, by when they begin to sign. For the system.
+func (s *Store) Keys(ctx context.Context, a registry.Actor, purpose string) ([]registry.Key, error) {
+	if err := only(a); err != nil {
+		return nil, err
+	}
+	return collect(ctx, s.read, scanKey, `SELECT id, purpose, public, private, signs_from, signs_to, expires_at FROM keys WHERE purpose = $1 AND expires_at > $2 ORDER BY signs_from, id`,
+		purpose, us(s.now()))
+}
+
+// AddKey adds a key to a ring, unless another node added one that signs at
+// SignsFrom or later; the caller then reads the ring again. For the system.
+func (s *Store) AddKey(ctx context.Context, a registry.Actor, k registry.Key) error {
+	if err := only(a); err != nil {
+		return err
+	}
+	return s.update(ctx, a, func(t *tx) error {
+		n, err := t.exec(`INSERT INTO keys (id, purpose, public, private, signs_from, signs_to, expires_at)
+			SELECT $1,$2,$3,$4,$5,$6,$7 WHERE NOT EXISTS (SELECT 1 FROM keys WHERE purpose = $2 AND signs_to > $6 - ($6 - $5) / 2)`,
+			k.ID, k.Purpose, string(k.Public), k.Private, us(k.SignsFrom), us(k.SignsTo), us(k.ExpiresAt))
+		if err != nil || n == 0 {
+			return err
+		}
+		return t.record(registry.Change{Kind: registry.KeyAdded}, k.Purpose, k.ID)
+	})
+}
+
+// Meta returns a fact about the installation, making it by f when it is not
+// there yet: of concurrent makers one wins. For the system.
+func (s *Store) Meta(ctx context.Context, a registry.Actor, key string, f func() (string, error)) (value string, err error) {
+	if err := only(a); err != nil {
+		return "", err
+	}
+	err = s.update(ctx, a, func(t *tx) error {
+		err := t.QueryRowContext(t.ctx, `SELECT value FROM meta WHERE key = $1`, key).Scan(&value)
+		if !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		if value, err = f(); err != nil {
+			return err
+		}
+		return t.must(`INSERT INTO meta (key, value) VALUES ($1, $2)`, key, value)
+	})
+	if err != nil {
+		err = fmt.Errorf("store: %w", err)
+	}
+	return value, err
+}

@@ -1,0 +1,206 @@
+package sqlite
+
+import (
+	"context"
+	"time"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+const linkQuery = `SELECT l.id, l.kind, l.org_id, COALESCE(o.name, ''), COALESCE(o.slug, ''), l.role, l.email, l.created_by, l.created_at, l.expires_at
+	FROM links l LEFT JOIN orgs o ON o.id = l.org_id WHERE l.used_at IS NULL AND l.expires_at > $1`
+
+func scanLink(r scanner) (l registry.Link, err error) {
+	err = r.Scan(&l.ID, &l.Kind, &l.OrgID, &l.OrgName, &l.OrgSlug, &l.Role, &l.Email, &l.CreatedBy, (*micros)(&l.CreatedAt), (*micros)(&l.ExpiresAt))
+	return l, err
+}
+
+func errNoLink() error {
+	return registry.Errorf(registry.Gone, "", "this link was used, has expired, or was taken back: ask for a new one")
+}
+
+// Link returns a usable link by the hash of its secret, which is what allows a
+// visitor to see it. Error: Gone.
+func (s *Store) Link(ctx context.Context, a registry.Actor, secret registry.Hash) (registry.Link, error) {
+	if !a.Valid() {
+		return registry.Link{}, errNobody()
+	}
+	return one(ctx, s.read, scanLink, errNoLink(), linkQuery+` AND l.hash = $2`, us(s.now()), secret[:])
+}
+
+// Invites returns an org's open invitations, oldest first.
+func (s *Store) Invites(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Link, error) {
+	if _, err := s.allowed(ctx, a, org, registry.MemberInvite); err != nil {
+		return nil, err
+	}
+	return collect(ctx, s.read, scanLink, linkQuery+` AND l.org_id = $2 AND l.kind = 'invite' ORDER BY l.created_at`, us(s.now()), org)
+}
+
+// CreateInvite invites an e-mail address into an org; an earlier open
+// invitation of the address is replaced.
+func (s *Store) CreateInvite(ctx context.Context, a registry.Actor, org registry.OrgID, email string, role registry.Role, secret registry.Hash) (registry.Link, error) {
+	l := registry.Link{ID: registry.NewID(), Kind: registry.LinkInvite, OrgID: org, Role: role, CreatedBy: a.User}
+	err := s.update(ctx, a, func(t *tx) error {
+		v, err := t.allowed(org, registry.MemberInvite)
+		if err != nil {
+			return err
+		}
+		if err := registry.CheckRole(role); err != nil {
+			return err
+		}
+		if role == registry.RoleOwner && !mayOwn(a, v.Role) {
+			return errOwnersOnly()
+		}
+		if l.Email, err = registry.CleanEmail(email); err != nil {
+			return err
+		}
+		var member bool
+		if err := t.QueryRowContext(t.ctx, `SELECT EXISTS (SELECT 1 FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.org_id = $1 AND u.email = $2)`, org, l.Email).Scan(&member); err != nil {
+			return err
+		}
+		if member {
+			return registry.Errorf(registry.Conflict, "email", "%s is a member already", l.Email)
+		}
+		l.OrgName, l.OrgSlug, l.CreatedAt, l.ExpiresAt = v.Name, v.Slug, t.now, t.now.Add(registry.InviteLinkLife)
+		if _, err := t.exec(`DELETE FROM links WHERE kind = 'invite' AND org_id = $1 AND email = $2 AND used_at IS NULL`, org, l.Email); err != nil {
+			return err
+		}
+		if err := t.insertLink(l, secret); err != nil {
+			return err
+		}
+		return t.record(registry.Change{Kind: registry.InviteCreated, OrgID: org}, l.Email, string(role))
+	})
+	return l, err
+}
+
+// RevokeInvite takes an open invitation back.
+func (s *Store) RevokeInvite(ctx context.Context, a registry.Actor, org registry.OrgID, id string) error {
+	return s.update(ctx, a, func(t *tx) error {
+		if _, err := t.allowed(org, registry.MemberInvite); err != nil {
+			return err
+		}
+		l, err := one(t.ctx, t, scanLink, registry.Errorf(registry.NotFound, "", "no such invitation"), linkQuery+` AND l.org_id = $2 AND l.id = $3`, us(t.now), org, id)
+		if err != nil {
+			return err
+		}
+		if err := t.must(`DELETE FROM links WHERE id = $1`, id); err != nil {
+			return err
+		}
+		return t.record(registry.Change{Kind: registry.InviteRevoked, OrgID: org}, l.Email, "")
+	})
+}
+
+func (t *tx) insertLink(l registry.Link, secret registry.Hash) error {
+	return t.must(`INSERT INTO links (hash, id, kind, org_id, role, email, created_by, created_at, expires_at) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9)`,
+		secret[:], l.ID, l.Kind, l.OrgID, l.Role, l.Email, l.CreatedBy, us(l.CreatedAt), us(l.ExpiresAt))
+}
+
+// useLink uses a link up. The caller's transaction fails as a whole, so a
+// refused acceptance leaves the link usable.
+func (t *tx) useLink(secret registry.Hash, kind registry.LinkKind) (registry.Link, error) {
+	l, err := one(t.ctx, t, scanLink, errNoLink(), linkQuery+` AND l.hash = $2 AND l.kind = $3`, us(t.now), secret[:], kind)
+	if err != nil {
+		return l, err
+	}
+	return l, t.must(`UPDATE links SET used_at = $2 WHERE hash = $1`, secret[:], us(t.now))
+}
+
+// AcceptInvite makes the actor a member. The actor's e-mail address must be the
+// invitation's; who invited must still be allowed to. Errors: Gone, Forbidden, Conflict.
+func (s *Store) AcceptInvite(ctx context.Context, a registry.Actor, secret registry.Hash) (l registry.Link, err error) {
+	err = s.update(ctx, a, func(t *tx) error {
+		if !a.IsUser() {
+			return errNobody()
+		}
+		u, err := t.userByID(a.User)
+		if err != nil {
+			return err
+		}
+		l, err = t.acceptInvite(secret, u)
+		return err
+	})
+	return l, err
+}
+
+// AcceptInviteAsNew makes an account with the invitation's e-mail address and
+// makes it a member. For a visitor with the link. Errors: Gone, Forbidden,
+// Conflict (the address has an account: sign in first), Invalid.
+func (s *Store) AcceptInviteAsNew(ctx context.Context, a registry.Actor, secret registry.Hash, name string, hash registry.PasswordHash) (u registry.User, l registry.Link, err error) {
+	err = s.update(ctx, a, func(t *tx) error {
+		if l, err = one(t.ctx, t, scanLink, errNoLink(), linkQuery+` AND l.hash = $2 AND l.kind = 'invite'`, us(t.now), secret[:]); err != nil {
+			return err
+		}
+		if u, err = t.createUser(registry.NewUser{Email: l.Email, Name: name, PasswordHash: hash}); err != nil {
+			return err
+		}
+		_, err = t.acceptInvite(secret, u)
+		return err
+	})
+	return u, l, err
+}
+
+func (t *tx) acceptInvite(secret registry.Hash, u registry.User) (registry.Link, error) {
+	l, err := t.useLink(secret, registry.LinkInvite)
+	if err != nil {
+		return l, err
+	}
+	if l.Email != u.Email {
+		return l, registry.Errorf(registry.Forbidden, "email", "this invitation is for another address than %s: sign in with the address that was invited", u.Email)
+	}
+	if err := t.stillMayInvite(l); err != nil {
+		return l, err
+	}
+	return l, t.addMember(l.OrgID, u, l.Role)
+}
+
+// stillMayInvite checks the inviter's role again at acceptance: a demoted admin's old links give nothing.
+func (t *tx) stillMayInvite(l registry.Link) error {
+	if l.CreatedBy == "" {
+		return nil
+	}
+	inviter, err := t.userByID(l.CreatedBy)
+	if err != nil {
+		return errNoLink()
+	}
+	v, err := allowed(t.ctx, t, registry.AsUser(inviter, "", ""), l.OrgID, registry.MemberInvite)
+	if err != nil || l.Role == registry.RoleOwner && v.Role != registry.RoleOwner && !inviter.PlatformAdmin {
+		return errNoLink()
+	}
+	return nil
+}
+
+// CreateSetupLink replaces all earlier set-up links by one. For the system.
+func (s *Store) CreateSetupLink(ctx context.Context, a registry.Actor, secret registry.Hash) (time.Time, error) {
+	if err := only(a); err != nil {
+		return time.Time{}, err
+	}
+	var end time.Time
+	err := s.update(ctx, a, func(t *tx) error {
+		if _, err := t.exec(`DELETE FROM links WHERE kind = 'setup'`); err != nil {
+			return err
+		}
+		end = t.now.Add(registry.SetupLinkLife)
+		return t.insertLink(registry.Link{ID: registry.NewID(), Kind: registry.LinkSetup, CreatedAt: t.now, ExpiresAt: end}, secret)
+	})
+	return end, err
+}
+
+// RedeemSetup makes the first platform admin. For a visitor with the link. Errors: Gone, Invalid.
+func (s *Store) RedeemSetup(ctx context.Context, a registry.Actor, secret registry.Hash, n registry.NewUser) (u registry.User, err error) {
+	err = s.update(ctx, a, func(t *tx) error {
+		if _, err := t.useLink(secret, registry.LinkSetup); err != nil {
+			return err
+		}
+		var done bool
+		if err := t.QueryRowContext(t.ctx, `SELECT EXISTS (SELECT 1 FROM users WHERE platform_admin)`).Scan(&done); err != nil {
+			return err
+		}
+		if done {
+			return errNoLink()
+		}
+		n.PlatformAdmin = true
+		u, err = t.createUser(n)
+		return err
+	})
+	return u, err
+}

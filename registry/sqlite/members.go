@@ -1,0 +1,120 @@
+package sqlite
+
+import (
+	"context"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+func scanMember(r scanner) (m registry.Member, err error) {
+	err = r.Scan(&m.OrgID, &m.UserID, &m.Role, (*micros)(&m.CreatedAt), &m.Email, &m.Name)
+	return m, err
+}
+
+const memberQuery = `SELECT m.org_id, m.user_id, m.role, m.created_at, u.email, u.name FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.org_id = $1`
+
+// Members returns an org's members, by e-mail address.
+func (s *Store) Members(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Member, error) {
+	if _, err := s.allowed(ctx, a, org, registry.MemberRead); err != nil {
+		return nil, err
+	}
+	return collect(ctx, s.read, scanMember, memberQuery+` ORDER BY u.email`, org)
+}
+
+func (t *tx) member(org registry.OrgID, id registry.UserID) (registry.Member, error) {
+	return one(t.ctx, t, scanMember, registry.Errorf(registry.NotFound, "", "no such member"), memberQuery+` AND m.user_id = $2`, org, id)
+}
+
+func (t *tx) addMember(org registry.OrgID, u registry.User, role registry.Role) error {
+	n, err := t.exec(`INSERT INTO memberships (org_id, user_id, role, created_at) VALUES ($1,$2,$3,$4) ON CONFLICT DO NOTHING`, org, u.ID, role, us(t.now))
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return registry.Errorf(registry.Conflict, "email", "%s is a member already", u.Email)
+	}
+	return t.record(registry.Change{Kind: registry.MemberAdded, OrgID: org, UserID: u.ID}, u.Email, string(role))
+}
+
+// SetRole changes a member's role. Only owners (and platform admins) make or unmake owners; the last owner stays one.
+func (s *Store) SetRole(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID, role registry.Role) error {
+	return s.update(ctx, a, func(t *tx) error {
+		v, err := t.allowed(org, registry.MemberChange)
+		if err != nil {
+			return err
+		}
+		if err := registry.CheckRole(role); err != nil {
+			return err
+		}
+		m, err := t.member(org, id)
+		if err != nil {
+			return err
+		}
+		if m.Role == role {
+			return nil
+		}
+		if (m.Role == registry.RoleOwner || role == registry.RoleOwner) && !mayOwn(a, v.Role) {
+			return errOwnersOnly()
+		}
+		if err := t.must(`UPDATE memberships SET role = $3 WHERE org_id = $1 AND user_id = $2`, org, id, role); err != nil {
+			return err
+		}
+		if m.Role == registry.RoleOwner {
+			if err := t.keepOwner(org); err != nil {
+				return err
+			}
+		}
+		return t.record(registry.Change{Kind: registry.MemberChanged, OrgID: org, UserID: id}, m.Email, string(m.Role)+" -> "+string(role))
+	})
+}
+
+// RemoveMember ends a membership. Everybody may leave; the last owner may not.
+func (s *Store) RemoveMember(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID) error {
+	return s.update(ctx, a, func(t *tx) error {
+		action := registry.MemberRemove
+		if a.IsUser() && a.User == id {
+			action = registry.OrgRead
+		}
+		v, err := t.allowed(org, action)
+		if err != nil {
+			return err
+		}
+		m, err := t.member(org, id)
+		if err != nil {
+			return err
+		}
+		if m.Role == registry.RoleOwner && !mayOwn(a, v.Role) {
+			return errOwnersOnly()
+		}
+		if err := t.must(`DELETE FROM memberships WHERE org_id = $1 AND user_id = $2`, org, id); err != nil {
+			return err
+		}
+		if m.Role == registry.RoleOwner {
+			if err := t.keepOwner(org); err != nil {
+				return err
+			}
+		}
+		return t.record(registry.Change{Kind: registry.MemberRemoved, OrgID: org, UserID: id}, m.Email, "")
+	})
+}
+
+// keepOwner fails the transaction when the org has no owner left. Writers are
+// serial, so two owners who remove each other cannot both succeed.
+func (t *tx) keepOwner(org registry.OrgID) error {
+	var n int
+	if err := t.QueryRowContext(t.ctx, `SELECT count(*) FROM memberships WHERE org_id = $1 AND role = 'owner'`, org).Scan(&n); err != nil {
+		return err
+	}
+	if n == 0 {
+		return registry.Errorf(registry.Conflict, "role", "an org needs an owner: make somebody else an owner first")
+	}
+	return nil
+}
+
+func mayOwn(a registry.Actor, role registry.Role) bool {
+	return a.SeesAll() || role == registry.RoleOwner
+}
+
+func errOwnersOnly() error {
+	return registry.Errorf(registry.Forbidden, "role", "only an owner may make, change or remove an owner")
+}

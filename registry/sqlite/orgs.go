@@ -1,0 +1,312 @@
+package sqlite
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+const orgColumns = `o.id, o.slug, o.name, o.plan, o.status, o.reason, o.generation, o.version, o.created_at, o.updated_at`
+
+func orgFields(o *registry.Org) []any {
+	return []any{&o.ID, &o.Slug, &o.Name, &o.Plan, &o.Status, &o.Reason, &o.Generation, &o.Version, (*micros)(&o.CreatedAt), (*micros)(&o.UpdatedAt)}
+}
+
+const instanceColumns = `i.org_id, i.generation, i.desired, i.state, i.detail, i.address, i.provider, i.failures, i.steps, i.changed_at`
+
+func instanceFields(i *registry.Instance) []any {
+	return []any{&i.OrgID, &i.Generation, &i.Desired, &i.State, &i.Detail, &i.Address, &i.Provider, &i.Failures, (*steps)(&i.Steps), (*micros)(&i.ChangedAt)}
+}
+
+type steps []registry.Step
+
+// Scan implements sql.Scanner.
+func (s *steps) Scan(v any) error {
+	text, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("steps stored as %T", v)
+	}
+	return json.Unmarshal([]byte(text), s)
+}
+
+// viewQuery selects the orgs that $1 (sees all) or $2 (a member) may see.
+const viewQuery = `SELECT ` + orgColumns + `, COALESCE(m.role, ''), ` + instanceColumns + `
+	FROM orgs o JOIN instances i ON i.org_id = o.id
+	LEFT JOIN memberships m ON m.org_id = o.id AND m.user_id = $2
+	WHERE o.status <> 'deleted' AND ($1 OR m.role IS NOT NULL)`
+
+func scanView(r scanner) (v registry.OrgView, err error) {
+	err = r.Scan(slices.Concat(orgFields(&v.Org), []any{&v.Role}, instanceFields(&v.Instance))...)
+	return v, err
+}
+
+func errNoOrg() error {
+	return registry.Errorf(registry.NotFound, "", "no such org, or you are not a member of it")
+}
+
+// CreateOrg makes an org with its instance wanted running. The owner may be
+// empty. Errors: Invalid (slug, name), Conflict (slug taken or resting), NotFound (owner).
+func (s *Store) CreateOrg(ctx context.Context, a registry.Actor, n registry.NewOrg) (registry.Org, error) {
+	o := registry.Org{ID: registry.OrgID(registry.NewID()), Slug: n.Slug, Name: n.Name, Plan: n.Plan, Status: registry.OrgProvisioning, Generation: 1, Version: 1}
+	if o.Name == "" {
+		o.Name = n.Slug
+	}
+	if o.Plan == "" {
+		o.Plan = "standard"
+	}
+	err := s.update(ctx, a, func(t *tx) error {
+		if !registry.Allows(a, "", registry.OrgCreate) {
+			return registry.Errorf(registry.Forbidden, "", "only a platform admin may create orgs")
+		}
+		if err := registry.CheckSlug(o.Slug); err != nil {
+			return err
+		}
+		var err error
+		if o.Name, err = registry.CleanName(o.Name); err != nil {
+			return err
+		}
+		if !registry.ValidSlug(o.Plan) {
+			return registry.Errorf(registry.Invalid, "plan", "%q is not a plan: use lower-case letters, digits and hyphens", o.Plan)
+		}
+		o.CreatedAt, o.UpdatedAt = t.now, t.now
+		if _, err := t.exec(`INSERT INTO orgs (id, slug, name, plan, status, created_at, updated_at) VALUES ($1,$2,$3,$4,$5,$6,$6)`,
+			o.ID, o.Slug, o.Name, o.Plan, o.Status, us(t.now)); err != nil {
+			return err
+		}
+		if err := t.takeSlug(o.Slug, o.ID); err != nil {
+			return err
+		}
+		if err := t.must(`INSERT INTO instances (org_id, generation, desired, state, changed_at) VALUES ($1, 1, $2, $3, $4)`,
+			o.ID, registry.DesiredRunning, registry.InstancePending, us(t.now)); err != nil {
+			return err
+		}
+		if err := t.record(registry.Change{Kind: registry.OrgCreated, OrgID: o.ID, Slug: o.Slug}, o.Slug, o.Name); err != nil {
+			return err
+		}
+		if n.Owner == "" {
+			return nil
+		}
+		u, err := t.userByID(n.Owner)
+		if err != nil {
+			return err
+		}
+		return t.addMember(o.ID, u, registry.RoleOwner)
+	})
+	return o, err
+}
+
+// takeSlug gives slug to org, unless another org has it or it rests after another.
+func (t *tx) takeSlug(slug string, org registry.OrgID) error {
+	if _, err := t.exec(`DELETE FROM slugs WHERE slug = $1 AND rests_until IS NOT NULL AND (rests_until <= $2 OR org_id = $3)`, slug, us(t.now), org); err != nil {
+		return err
+	}
+	n, err := t.exec(`INSERT INTO slugs (slug, org_id) VALUES ($1, $2) ON CONFLICT DO NOTHING`, slug, org)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return registry.Errorf(registry.Conflict, "slug", "the address %q is taken, or was given up by another org less than %d days ago: choose another", slug, int(registry.Quarantine.Hours()/24))
+	}
+	return nil
+}
+
+// Org returns one org as the actor sees it. Error: NotFound.
+func (s *Store) Org(ctx context.Context, a registry.Actor, id registry.OrgID) (registry.OrgView, error) {
+	return s.view(ctx, a, ` AND o.id = $3`, id)
+}
+
+// OrgBySlug is Org by current slug.
+func (s *Store) OrgBySlug(ctx context.Context, a registry.Actor, slug string) (registry.OrgView, error) {
+	return s.view(ctx, a, ` AND o.id = (SELECT org_id FROM slugs WHERE slug = $3 AND rests_until IS NULL)`, slug)
+}
+
+func (s *Store) view(ctx context.Context, a registry.Actor, where string, arg any) (registry.OrgView, error) {
+	if !a.Valid() {
+		return registry.OrgView{}, errNobody()
+	}
+	return one(ctx, s.read, scanView, errNoOrg(), viewQuery+where, a.SeesAll(), a.User, arg)
+}
+
+// Orgs returns the orgs that the actor sees, by name.
+func (s *Store) Orgs(ctx context.Context, a registry.Actor) ([]registry.OrgView, error) {
+	if !a.Valid() {
+		return nil, errNobody()
+	}
+	return collect(ctx, s.read, scanView, viewQuery+` ORDER BY o.name, o.id`, a.SeesAll(), a.User)
+}
+
+// MyOrgs returns the orgs that the user is a member of, by name; a platform admin's are not all orgs here.
+func (s *Store) MyOrgs(ctx context.Context, a registry.Actor) ([]registry.OrgView, error) {
+	if !a.Valid() {
+		return nil, errNobody()
+	}
+	return collect(ctx, s.read, scanView, viewQuery+` ORDER BY o.name, o.id`, false, a.User)
+}
+
+// allowed returns the org when the actor may do action in it; NotFound when it may not see it, Forbidden when it may.
+func (s *Store) allowed(ctx context.Context, a registry.Actor, id registry.OrgID, action registry.Action) (registry.OrgView, error) {
+	return allowed(ctx, s.read, a, id, action)
+}
+
+func (t *tx) allowed(id registry.OrgID, action registry.Action) (registry.OrgView, error) {
+	return allowed(t.ctx, t, t.actor, id, action)
+}
+
+func allowed(ctx context.Context, q querier, a registry.Actor, id registry.OrgID, action registry.Action) (registry.OrgView, error) {
+	if !a.Valid() {
+		return registry.OrgView{}, errNobody()
+	}
+	v, err := one(ctx, q, scanView, errNoOrg(), viewQuery+` AND o.id = $3`, a.SeesAll(), a.User, id)
+	if err != nil {
+		return v, err
+	}
+	if !registry.Allows(a, v.Role, action) {
+		return v, registry.Errorf(registry.Forbidden, "", "your role in this org does not allow that: ask an owner")
+	}
+	return v, nil
+}
+
+// UpdateOrg changes an org's display name. version must be current (0 = any). Error: Stale.
+func (s *Store) UpdateOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, name string) error {
+	return s.edit(ctx, a, id, version, registry.OrgUpdate, func(t *tx, v registry.OrgView) error {
+		name, err := registry.CleanName(name)
+		if err != nil {
+			return err
+		}
+		if err := t.must(`UPDATE orgs SET name = $2 WHERE id = $1`, id, name); err != nil {
+			return err
+		}
+		return t.record(registry.Change{Kind: registry.OrgUpdated, OrgID: id, Slug: v.Slug}, v.Slug, v.Name+" -> "+name)
+	})
+}
+
+// RenameOrg gives an org another slug. The old one leads to the new one for
+// RenameRedirect, then rests for Quarantine; the org itself may take it back at any time.
+func (s *Store) RenameOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, slug string) error {
+	return s.edit(ctx, a, id, version, registry.OrgRename, func(t *tx, v registry.OrgView) error {
+		if err := registry.CheckSlug(slug); err != nil {
+			return err
+		}
+		if slug == v.Slug {
+			return registry.Errorf(registry.Invalid, "slug", "the org already has the address %q", slug)
+		}
+		if v.Status == registry.OrgDeleting {
+			return registry.Errorf(registry.Conflict, "status", "the org is being deleted")
+		}
+		if err := t.takeSlug(slug, id); err != nil {
+			return err
+		}
+		redirect := t.now.Add(registry.RenameRedirect)
+		if err := t.must(`UPDATE slugs SET redirect_until = $2, rests_until = $3 WHERE slug = $1`, v.Slug, us(redirect), us(redirect.Add(registry.Quarantine))); err != nil {
+			return err
+		}
+		if err := t.must(`UPDATE orgs SET slug = $2 WHERE id = $1`, id, slug); err != nil {
+			return err
+		}
+		return t.record(registry.Change{Kind: registry.OrgRenamed, OrgID: id, Slug: slug, OldSlug: v.Slug}, v.Slug, v.Slug+" -> "+slug)
+	})
+}
+
+// SuspendOrg closes an org and stops its instance; data stays.
+func (s *Store) SuspendOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, reason string) error {
+	return s.edit(ctx, a, id, version, registry.OrgSuspend, func(t *tx, v registry.OrgView) error {
+		reason = strings.TrimSpace(reason)
+		if len(reason) > 500 {
+			return registry.Errorf(registry.Invalid, "reason", "use at most 500 characters")
+		}
+		if err := t.setStatus(v, registry.OrgSuspended, reason); err != nil {
+			return err
+		}
+		if err := t.want(id, registry.DesiredStopped); err != nil {
+			return err
+		}
+		return t.record(registry.Change{Kind: registry.OrgSuspendedNow, OrgID: id, Slug: v.Slug}, v.Slug, reason)
+	})
+}
+
+// ResumeOrg opens a suspended org and starts a new generation of its instance.
+func (s *Store) ResumeOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64) error {
+	return s.edit(ctx, a, id, version, registry.OrgResume, func(t *tx, v registry.OrgView) error {
+		if err := t.setStatus(v, registry.OrgProvisioning, ""); err != nil {
+			return err
+		}
+		if err := t.nextGeneration(id); err != nil {
+			return err
+		}
+		return t.record(registry.Change{Kind: registry.OrgResumed, OrgID: id, Slug: v.Slug}, v.Slug, "")
+	})
+}
+
+// DeleteOrg asks for an org's end: no request reaches it any more, its instance
+// is removed, its slug rests. confirm must be the slug. Data stays until it is purged.
+func (s *Store) DeleteOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, confirm string) error {
+	return s.edit(ctx, a, id, version, registry.OrgDelete, func(t *tx, v registry.OrgView) error {
+		if confirm != v.Slug {
+			return registry.Errorf(registry.Invalid, "confirm", "type the org's address, %q, to delete it", v.Slug)
+		}
+		if err := t.setStatus(v, registry.OrgDeleting, ""); err != nil {
+			return err
+		}
+		if err := t.want(id, registry.DesiredAbsent); err != nil {
+			return err
+		}
+		if _, err := t.exec(`DELETE FROM links WHERE org_id = $1`, id); err != nil {
+			return err
+		}
+		return t.record(registry.Change{Kind: registry.OrgDeletion, OrgID: id, Slug: v.Slug}, v.Slug, "")
+	})
+}
+
+// edit runs f when the actor may do action and version is current (0 = any), and counts the version up.
+func (s *Store) edit(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, action registry.Action, f func(*tx, registry.OrgView) error) error {
+	return s.update(ctx, a, func(t *tx) error {
+		v, err := t.allowed(id, action)
+		if err != nil {
+			return err
+		}
+		if version != 0 && version != v.Version {
+			return registry.Errorf(registry.Stale, "version", "somebody changed the org meanwhile: load it again and repeat your change")
+		}
+		if err := f(t, v); err != nil {
+			return err
+		}
+		return t.must(`UPDATE orgs SET version = version + 1, updated_at = $2 WHERE id = $1`, id, us(t.now))
+	})
+}
+
+func (t *tx) setStatus(v registry.OrgView, to registry.OrgStatus, reason string) error {
+	if err := v.Status.To(to); err != nil {
+		return err
+	}
+	return t.must(`UPDATE orgs SET status = $2, reason = $3 WHERE id = $1 AND status = $4`, v.ID, to, reason, v.Status)
+}
+
+func (t *tx) want(id registry.OrgID, d registry.Desired) error {
+	return t.must(`UPDATE instances SET desired = $2, failures = 0, changed_at = $3 WHERE org_id = $1`, id, d, us(t.now))
+}
+
+// nextGeneration wants a new instance: what the old one had (socket, token, pooled connections) is of no use to it.
+func (t *tx) nextGeneration(id registry.OrgID) error {
+	if err := t.must(`UPDATE orgs SET generation = generation + 1 WHERE id = $1`, id); err != nil {
+		return err
+	}
+	return t.must(`UPDATE instances SET generation = generation + 1, desired = $2, state = $3, detail = '', failures = 0, steps = '[]', changed_at = $4 WHERE org_id = $1`,
+		id, registry.DesiredRunning, registry.InstancePending, us(t.now))
+}
+
+// RestartInstance replaces an org's instance by a new generation. Conflict unless the org is provisioning or active.
+func (s *Store) RestartInstance(ctx context.Context, a registry.Actor, id registry.OrgID) error {
+	return s.edit(ctx, a, id, 0, registry.InstanceReboot, func(t *tx, v registry.OrgView) error {
+		if v.Status != registry.OrgActive && v.Status != registry.OrgProvisioning {
+			return registry.Errorf(registry.Conflict, "status", "the org is %s: only a running org's instance can be restarted", v.Status)
+		}
+		if err := t.nextGeneration(id); err != nil {
+			return err
+		}
+		return t.record(registry.Change{Kind: registry.InstanceChanged, OrgID: id, Slug: v.Slug}, v.Slug, "restart")
+	})
+}

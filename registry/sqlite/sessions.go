@@ -1,0 +1,151 @@
+package sqlite
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+const sessionColumns = `s.id, s.user_id, s.auth_time, s.created_at, s.last_seen_at, s.expires_at, s.address, s.user_agent`
+
+func sessionFields(s *registry.Session) []any {
+	return []any{&s.ID, &s.UserID, (*micros)(&s.AuthTime), (*micros)(&s.CreatedAt), (*micros)(&s.LastSeenAt), (*micros)(&s.ExpiresAt), &s.Address, &s.UserAgent}
+}
+
+// liveSession is the condition that a session counts at time $1: not revoked, not idle, not past its end.
+const liveSession = `s.revoked_at IS NULL AND s.expires_at > $1 AND s.last_seen_at > $1 - 43200000000`
+
+// CreateSession starts a sign-in session for a user whose password was just checked. For the system.
+func (s *Store) CreateSession(ctx context.Context, a registry.Actor, token registry.Hash, u registry.User, address, userAgent string) (registry.Session, error) {
+	if err := only(a); err != nil {
+		return registry.Session{}, err
+	}
+	if len(userAgent) > 200 {
+		userAgent = userAgent[:200]
+	}
+	v := registry.Session{ID: registry.SessionID(registry.NewID()), UserID: u.ID, Address: address, UserAgent: userAgent}
+	err := s.update(ctx, a, func(t *tx) error {
+		v.AuthTime, v.CreatedAt, v.LastSeenAt, v.ExpiresAt = t.now, t.now, t.now, t.now.Add(registry.SessionAbsolute)
+		if err := t.must(`INSERT INTO sessions (id, token_hash, user_id, auth_time, created_at, last_seen_at, expires_at, address, user_agent)
+			SELECT $1,$2,id,$4,$4,$4,$5,$6,$7 FROM users WHERE id = $3 AND password_hash = $8`,
+			v.ID, token[:], v.UserID, us(t.now), us(v.ExpiresAt), v.Address, v.UserAgent, string(u.PasswordHash)); err != nil {
+			return err
+		}
+		t.actor = registry.AsUser(u, v.ID, address) // the log names who signed in
+		return t.record(registry.Change{Kind: registry.SessionCreated, UserID: v.UserID, SessionID: v.ID}, u.Email, "")
+	})
+	return v, err
+}
+
+// SessionByToken returns a live session and its user by the hash of its token. For the system. Error: NotFound.
+func (s *Store) SessionByToken(ctx context.Context, a registry.Actor, token registry.Hash) (registry.Session, registry.User, error) {
+	if err := only(a); err != nil {
+		return registry.Session{}, registry.User{}, err
+	}
+	type pair struct {
+		s registry.Session
+		u registry.User
+	}
+	p, err := one(ctx, s.read, func(r scanner) (p pair, err error) {
+		err = r.Scan(slices.Concat(sessionFields(&p.s), userFields(&p.u))...)
+		return p, err
+	}, errNoSession(), `SELECT `+sessionColumns+`, `+userColumns+` FROM sessions s JOIN users u ON u.id = s.user_id WHERE `+liveSession+` AND s.token_hash = $2`,
+		us(s.now()), token[:])
+	return p.s, p.u, err
+}
+
+// SessionUser returns the user of a live session. For the system. Error: NotFound.
+func (s *Store) SessionUser(ctx context.Context, a registry.Actor, id registry.SessionID) (registry.User, error) {
+	if err := only(a); err != nil {
+		return registry.User{}, err
+	}
+	return one(ctx, s.read, scanUser, errNoSession(), `SELECT `+userColumns+` FROM sessions s JOIN users u ON u.id = s.user_id WHERE `+liveSession+` AND s.id = $2`,
+		us(s.now()), id)
+}
+
+func errNoSession() error {
+	return registry.Errorf(registry.NotFound, "", "the session has ended: sign in again")
+}
+
+// RevokeSession ends a session: the user's own, or any for the system. Ending it twice is no error.
+func (s *Store) RevokeSession(ctx context.Context, a registry.Actor, id registry.SessionID) error {
+	return s.update(ctx, a, func(t *tx) error {
+		owner, err := one(ctx, t, func(r scanner) (u registry.UserID, err error) {
+			err = r.Scan(&u)
+			return u, err
+		}, errNoSession(), `SELECT user_id FROM sessions WHERE id = $1`, id)
+		if err != nil {
+			return err
+		}
+		if !a.IsSystem() && (!a.IsUser() || a.User != owner) {
+			return errNoSession()
+		}
+		return t.revokeSession(id, owner)
+	})
+}
+
+func (t *tx) revokeSession(id registry.SessionID, owner registry.UserID) error {
+	n, err := t.exec(`UPDATE sessions SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL`, id, us(t.now))
+	if err != nil || n == 0 {
+		return err
+	}
+	return t.record(registry.Change{Kind: registry.SessionRevoked, UserID: owner, SessionID: id}, string(id), "")
+}
+
+// revokeSessions ends all live sessions of a user but one.
+func (t *tx) revokeSessions(owner registry.UserID, but registry.SessionID) error {
+	ids, err := collect(t.ctx, t, func(r scanner) (id registry.SessionID, err error) {
+		err = r.Scan(&id)
+		return id, err
+	},
+		`SELECT id FROM sessions WHERE user_id = $1 AND id <> $2 AND revoked_at IS NULL`, owner, but)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if err := t.revokeSession(id, owner); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// TouchSessions notes when sessions were last seen. Not a registry change: no feed entry. For the system.
+func (s *Store) TouchSessions(ctx context.Context, a registry.Actor, seen map[registry.SessionID]time.Time) error {
+	if err := only(a); err != nil {
+		return err
+	}
+	return s.update(ctx, a, func(t *tx) error {
+		for id, at := range seen {
+			if _, err := t.exec(`UPDATE sessions SET last_seen_at = max(last_seen_at, $2) WHERE id = $1`, id, us(at)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Sweep removes what can never be used again: ended sessions, codes and links
+// a day past their end, and feed entries older than a month. For the system.
+func (s *Store) Sweep(ctx context.Context, a registry.Actor) error {
+	if err := only(a); err != nil {
+		return err
+	}
+	return s.update(ctx, a, func(t *tx) error {
+		day, month := us(t.now.Add(-24*time.Hour)), us(t.now.Add(-30*24*time.Hour))
+		for _, q := range []string{
+			`DELETE FROM sessions WHERE expires_at < $1`,
+			`DELETE FROM codes WHERE expires_at < $1`,
+			`DELETE FROM links WHERE expires_at < $1`,
+			`DELETE FROM keys WHERE expires_at < $1`,
+		} {
+			if _, err := t.exec(q, day); err != nil {
+				return err
+			}
+		}
+		_, err := t.exec(`DELETE FROM feed WHERE at < $1`, month)
+		return err
+	})
+}

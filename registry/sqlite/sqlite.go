@@ -1,0 +1,261 @@
+// Package sqlite is the registry in one SQLite file: pure Go, WAL,
+// `synchronous=FULL`, so that what was acknowledged survives a crash.
+//
+// All writes go through one connection in immediate transactions; reads have a
+// small pool of their own that cannot write. Every change appends to the feed
+// and to the audit log in its own transaction (see tx.record).
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/pressly/goose/v3"
+	_ "modernc.org/sqlite" // driver
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Store is a registry in a SQLite file. It is safe for concurrent use by one
+// process; the runtime keeps a second process out.
+type Store struct {
+	write, read *sql.DB
+	now         func() time.Time
+
+	mu      sync.Mutex
+	changed chan struct{}
+}
+
+// Open opens or creates the database at path, with mode 0600, and migrates it.
+// A database of a newer version of the program is refused.
+func Open(ctx context.Context, path string, now func() time.Time) (*Store, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	_ = f.Close()
+	s := &Store{now: now, changed: make(chan struct{})}
+	if s.write, err = open(path, 1, url.Values{"_txlock": {"immediate"}}); err != nil {
+		return nil, err
+	}
+	if err := migrate(ctx, s.write); err != nil {
+		return nil, errors.Join(fmt.Errorf("store %s: %w", path, err), s.write.Close())
+	}
+	if s.read, err = open(path, 4, url.Values{"_pragma": {"query_only(1)"}}); err != nil {
+		return nil, errors.Join(err, s.write.Close())
+	}
+	return s, nil
+}
+
+func open(path string, conns int, extra url.Values) (*sql.DB, error) {
+	q := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"}}
+	for k, v := range extra {
+		q[k] = append(q[k], v...)
+	}
+	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	db.SetMaxOpenConns(conns)
+	db.SetMaxIdleConns(conns)
+	return db, nil
+}
+
+func migrate(ctx context.Context, db *sql.DB) error {
+	dir, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	p, err := goose.NewProvider(goose.DialectSQLite3, db, dir)
+	if err != nil {
+		return err
+	}
+	current, err := p.GetDBVersion(ctx)
+	if err != nil {
+		return fmt.Errorf("not a readable database: %w", err)
+	}
+	sources := p.ListSources()
+	if newest := sources[len(sources)-1].Version; current > newest {
+		return fmt.Errorf("the database has schema %d, but this program knows only up to %d: run the version of the program that last used it, or newer", current, newest)
+	}
+	_, err = p.Up(ctx)
+	return err
+}
+
+// Close closes the database. Open transactions fail.
+func (s *Store) Close() error {
+	return errors.Join(s.read.Close(), s.write.Close())
+}
+
+// Ping reports whether the database can be read.
+func (s *Store) Ping(ctx context.Context) error {
+	return s.read.QueryRowContext(ctx, `SELECT 1`).Err()
+}
+
+// Changed returns a channel that is closed at the next commit of this process.
+// It only makes followers faster; they poll as well.
+func (s *Store) Changed() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.changed
+}
+
+func (s *Store) wake() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// tx is one write transaction on behalf of one actor.
+type tx struct {
+	*sql.Tx
+	ctx      context.Context //nolint:containedctx // lives exactly as long as the transaction
+	actor    registry.Actor
+	now      time.Time
+	recorded bool
+}
+
+// update runs f in a write transaction: all of it or nothing.
+func (s *Store) update(ctx context.Context, a registry.Actor, f func(*tx) error) error {
+	if !a.Valid() {
+		return errNobody()
+	}
+	t, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	defer func() { _ = t.Rollback() }()
+	x := &tx{Tx: t, ctx: ctx, actor: a, now: s.now()}
+	if err := f(x); err != nil {
+		return err
+	}
+	if err := t.Commit(); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	if x.recorded {
+		s.wake()
+	}
+	return nil
+}
+
+func (t *tx) exec(query string, args ...any) (int64, error) {
+	r, err := t.ExecContext(t.ctx, query, args...)
+	if err != nil {
+		return 0, fmt.Errorf("store: %w", err)
+	}
+	n, err := r.RowsAffected()
+	if err != nil {
+		return 0, fmt.Errorf("store: %w", err)
+	}
+	return n, nil
+}
+
+// must is exec for a statement that has to touch exactly one row.
+func (t *tx) must(query string, args ...any) error {
+	n, err := t.exec(query, args...)
+	if err == nil && n != 1 {
+		err = fmt.Errorf("store: %d rows changed instead of one", n)
+	}
+	return err
+}
+
+// querier is a *sql.DB or a *tx's *sql.Tx.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// scanner is a *sql.Row or *sql.Rows.
+type scanner interface{ Scan(dest ...any) error }
+
+func collect[T any](ctx context.Context, q querier, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	out := []T{}
+	for rows.Next() {
+		v, err := scan(rows)
+		if err != nil {
+			return nil, fmt.Errorf("store: %w", err)
+		}
+		out = append(out, v)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	return out, nil
+}
+
+// one runs a query for at most one row; missing is the error when there is none.
+func one[T any](ctx context.Context, q querier, scan func(scanner) (T, error), missing error, query string, args ...any) (T, error) {
+	v, err := scan(q.QueryRowContext(ctx, query, args...))
+	if errors.Is(err, sql.ErrNoRows) {
+		return v, missing
+	}
+	if err != nil {
+		return v, fmt.Errorf("store: %w", err)
+	}
+	return v, nil
+}
+
+// micros scans and stores a time as Unix microseconds; the zero time is 0.
+type micros time.Time
+
+func timeOf(m micros) time.Time { return time.Time(m) }
+
+func us(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+// Scan implements sql.Scanner.
+func (m *micros) Scan(v any) error {
+	switch v := v.(type) {
+	case nil:
+		*m = micros{}
+	case int64:
+		if v == 0 {
+			*m = micros{}
+		} else {
+			*m = micros(time.UnixMicro(v).UTC())
+		}
+	default:
+		return fmt.Errorf("time stored as %T", v)
+	}
+	return nil
+}
+
+func errNobody() error {
+	return registry.Errorf(registry.Unauthenticated, "", "sign in first")
+}
+
+// only refuses actors that are not of the product itself: for reads and writes that no request may ask for directly.
+func only(a registry.Actor) error {
+	if !a.Valid() {
+		return errNobody()
+	}
+	if !a.IsSystem() {
+		return registry.Errorf(registry.Forbidden, "", "only the system may do this")
+	}
+	return nil
+}

@@ -1,0 +1,116 @@
+package sqlite
+
+import (
+	"context"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+const userColumns = `u.id, u.email, u.name, u.platform_admin, u.password_hash, u.created_at`
+
+func userFields(u *registry.User) []any {
+	return []any{&u.ID, &u.Email, &u.Name, &u.PlatformAdmin, (*string)(&u.PasswordHash), (*micros)(&u.CreatedAt)}
+}
+
+func scanUser(r scanner) (u registry.User, err error) {
+	err = r.Scan(userFields(&u)...)
+	return u, err
+}
+
+func errNoUser() error { return registry.Errorf(registry.NotFound, "", "no such user") }
+
+// CreateUser makes an account. For platform admins and the operator; a visitor
+// gets one through RedeemSetup or AcceptInvite. Error: Conflict (e-mail in use).
+func (s *Store) CreateUser(ctx context.Context, a registry.Actor, n registry.NewUser) (u registry.User, err error) {
+	err = s.update(ctx, a, func(t *tx) error {
+		if !registry.Allows(a, "", registry.UserCreate) {
+			return registry.Errorf(registry.Forbidden, "", "only a platform admin may create users")
+		}
+		u, err = t.createUser(n)
+		return err
+	})
+	return u, err
+}
+
+func (t *tx) createUser(n registry.NewUser) (registry.User, error) {
+	u := registry.User{ID: registry.UserID(registry.NewID()), PlatformAdmin: n.PlatformAdmin, PasswordHash: n.PasswordHash, CreatedAt: t.now}
+	var err error
+	if u.Email, err = registry.CleanEmail(n.Email); err != nil {
+		return u, err
+	}
+	if u.Name, err = registry.CleanName(n.Name); err != nil {
+		return u, err
+	}
+	c, err := t.exec(`INSERT INTO users (id, email, name, platform_admin, password_hash, created_at) VALUES ($1,$2,$3,$4,$5,$6) ON CONFLICT DO NOTHING`,
+		u.ID, u.Email, u.Name, u.PlatformAdmin, string(u.PasswordHash), us(t.now))
+	if err != nil {
+		return u, err
+	}
+	if c == 0 {
+		return u, registry.Errorf(registry.Conflict, "email", "%s has an account already", u.Email)
+	}
+	return u, t.record(registry.Change{Kind: registry.UserCreated, UserID: u.ID}, u.Email, "")
+}
+
+func (t *tx) userByID(id registry.UserID) (registry.User, error) {
+	return one(t.ctx, t, scanUser, errNoUser(), `SELECT `+userColumns+` FROM users u WHERE u.id = $1`, id)
+}
+
+// User returns the actor's own account, or any for the system and platform admins.
+func (s *Store) User(ctx context.Context, a registry.Actor, id registry.UserID) (registry.User, error) {
+	if !a.Valid() {
+		return registry.User{}, errNobody()
+	}
+	if !a.SeesAll() && a.User != id {
+		return registry.User{}, errNoUser()
+	}
+	return one(ctx, s.read, scanUser, errNoUser(), `SELECT `+userColumns+` FROM users u WHERE u.id = $1`, id)
+}
+
+// UserByEmail returns an account by its clean e-mail address. For the system, which checks passwords.
+func (s *Store) UserByEmail(ctx context.Context, a registry.Actor, email string) (registry.User, error) {
+	if err := only(a); err != nil {
+		return registry.User{}, err
+	}
+	return one(ctx, s.read, scanUser, errNoUser(), `SELECT `+userColumns+` FROM users u WHERE u.email = $1`, email)
+}
+
+// HasPlatformAdmin reports whether the installation was set up. For the system.
+func (s *Store) HasPlatformAdmin(ctx context.Context, a registry.Actor) (yes bool, err error) {
+	if err := only(a); err != nil {
+		return false, err
+	}
+	err = s.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM users WHERE platform_admin)`).Scan(&yes)
+	return yes, err
+}
+
+// SetPassword replaces the actor's own password and ends all its other sessions.
+func (s *Store) SetPassword(ctx context.Context, a registry.Actor, hash registry.PasswordHash) error {
+	return s.update(ctx, a, func(t *tx) error {
+		if !a.IsUser() {
+			return registry.Errorf(registry.Forbidden, "", "only the user may change the password")
+		}
+		u, err := t.userByID(a.User)
+		if err != nil {
+			return err
+		}
+		if err := t.must(`UPDATE users SET password_hash = $2 WHERE id = $1`, a.User, string(hash)); err != nil {
+			return err
+		}
+		if err := t.record(registry.Change{Kind: registry.UserChanged, UserID: a.User}, u.Email, "password"); err != nil {
+			return err
+		}
+		return t.revokeSessions(a.User, a.Session)
+	})
+}
+
+// Rehash replaces a password hash by one of the same password, unless it changed meanwhile. For the system.
+func (s *Store) Rehash(ctx context.Context, a registry.Actor, id registry.UserID, from, to registry.PasswordHash) error {
+	if err := only(a); err != nil {
+		return err
+	}
+	return s.update(ctx, a, func(t *tx) error {
+		_, err := t.exec(`UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2`, id, string(from), string(to))
+		return err
+	})
+}

@@ -1,0 +1,102 @@
+package registry
+
+import (
+	"log/slog"
+	"strings"
+	"time"
+)
+
+// User is a central account.
+type User struct {
+	ID            UserID       `json:"id"`
+	Email         string       `json:"email"` // lower case, unique
+	Name          string       `json:"name"`
+	PlatformAdmin bool         `json:"platform_admin"`
+	PasswordHash  PasswordHash `json:"-"`
+	CreatedAt     time.Time    `json:"created_at"`
+}
+
+// PasswordHash is an argon2id hash in PHC string form. It never prints.
+type PasswordHash string
+
+// String implements fmt.Stringer without the hash.
+func (PasswordHash) String() string { return "[redacted]" }
+
+// GoString keeps %#v from printing the hash.
+func (PasswordHash) GoString() string { return "[redacted]" }
+
+// LogValue implements slog.LogValuer without the hash.
+func (PasswordHash) LogValue() slog.Value { return slog.StringValue("[redacted]") }
+
+// MarshalJSON writes null: a hash leaves the process only towards the store.
+func (PasswordHash) MarshalJSON() ([]byte, error) { return []byte("null"), nil }
+
+// NewUser is what CreateUser needs.
+type NewUser struct {
+	Email         string
+	Name          string
+	PlatformAdmin bool
+	PasswordHash  PasswordHash
+}
+
+// CleanEmail trims and lower-cases an e-mail address and returns an Invalid
+// error on field "email" when it cannot be one. It asks for the shape only
+// (RFC 5321 limits: 64 octets local part, 254 in all); whether the address
+// exists is for a message to find out.
+func CleanEmail(s string) (string, error) {
+	s = lowerASCII(strings.TrimSpace(s))
+	local, domain, ok := strings.Cut(s, "@")
+	bad := !ok || local == "" || len(local) > 64 || len(s) > 254 || strings.Contains(domain, "@") ||
+		domain == "" || strings.HasPrefix(domain, ".") || strings.HasSuffix(domain, ".") || strings.Contains(domain, "..")
+	for _, c := range []byte(s) {
+		// Non-ASCII is refused: two addresses that look alike must not be two accounts.
+		if c <= ' ' || c >= 0x7f || strings.IndexByte(`"(),:;<>[\]{}`, c) >= 0 {
+			bad = true
+		}
+	}
+	if bad {
+		return "", Errorf(Invalid, "email", "%q is not an e-mail address: write it like name@example.com", s)
+	}
+	return s, nil
+}
+
+// Role is what a user may do in an org.
+type Role string
+
+// The roles, in rising order.
+const (
+	RoleMember Role = "member"
+	RoleAdmin  Role = "admin"
+	RoleOwner  Role = "owner"
+)
+
+var roleRank = map[Role]int{RoleMember: 1, RoleAdmin: 2, RoleOwner: 3}
+
+// Valid reports whether r is one of the three roles.
+func (r Role) Valid() bool { return roleRank[r] > 0 }
+
+// AtLeast reports whether r includes what min may do. The empty role includes nothing.
+func (r Role) AtLeast(min Role) bool { return r.Valid() && min.Valid() && roleRank[r] >= roleRank[min] }
+
+// CheckRole returns an Invalid error on field "role" when r is not a role.
+func CheckRole(r Role) error {
+	if !r.Valid() {
+		return Errorf(Invalid, "role", "%q is not a role: use member, admin or owner", string(r))
+	}
+	return nil
+}
+
+// Membership links a user to an org.
+type Membership struct {
+	OrgID     OrgID     `json:"org_id"`
+	UserID    UserID    `json:"user_id"`
+	Role      Role      `json:"role"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// Member is a membership with the user's public details.
+type Member struct {
+	Membership
+	Email string `json:"email"`
+	Name  string `json:"name"`
+}
