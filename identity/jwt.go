@@ -63,8 +63,8 @@ func (r *Ring) verify(token, typ string, claims any) error {
 	return nil
 }
 
-// tokenType returns the typ of something that looks like a token, unverified: to tell whose it may be.
-func tokenType(token string) string {
+// TokenType returns the typ of something that looks like a token, unverified: to tell whose it may be.
+func TokenType(token string) string {
 	head, _, ok := strings.Cut(token, ".")
 	if !ok || len(token) > MaxToken {
 		return ""

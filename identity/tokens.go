@@ -173,4 +173,4 @@ func (i *Issuer) idToken(clientID string, g registry.Grant, accessToken string) 
 }
 
 // IsSessionToken reports whether a bearer token claims to be an org session: others are the app's own business.
-func IsSessionToken(token string) bool { return tokenType(token) == TypSession }
+func IsSessionToken(token string) bool { return TokenType(token) == TypSession }

@@ -128,3 +128,14 @@ func (t *tx) follow(w registry.Work, state registry.InstanceState) error {
 	}
 	return nil
 }
+
+// BreakLeases ends all leases: for a process that has the database to itself. For the system.
+func (s *Store) BreakLeases(ctx context.Context, a registry.Actor) error {
+	if err := only(a); err != nil {
+		return err
+	}
+	return s.update(ctx, a, func(t *tx) error {
+		_, err := t.exec(`UPDATE instances SET lease_until = 0 WHERE lease_until > 0`)
+		return err
+	})
+}

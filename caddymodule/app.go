@@ -1,0 +1,257 @@
+package caddymodule
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+
+	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/internal/runtime"
+	"github.com/pizzaface/pizzeria/provision"
+)
+
+func init() {
+	caddy.RegisterModule(App{})
+	httpcaddyfile.RegisterGlobalOption("pizzeria", parseApp)
+}
+
+// runtimes are the running installations, by database: shared by overlapping configs.
+var runtimes = caddy.NewUsagePool()
+
+// App is one Pizzeria installation: where it is reached, where it keeps its
+// data, and what runs its instances.
+type App struct {
+	// The domain below which orgs live, without a port: an org is reached at
+	// `{slug}.{domain}`. Required.
+	Domain string `json:"domain,omitempty"`
+
+	// The control plane's public URL. Every link is made from it. Default: `https://{domain}`.
+	Issuer string `json:"issuer,omitempty"`
+
+	// The path prefix on org hosts that belongs to the gateway. Default: `/.pizzeria`.
+	Prefix string `json:"prefix,omitempty"`
+
+	// Where everything that exists is kept. Default: `sqlite ./data/pizzeria.db`.
+	StoreRaw json.RawMessage `json:"store,omitempty" caddy:"namespace=pizzeria.stores inline_key=kind"`
+
+	// What makes instances. Default: `process` with the sample instance.
+	ProviderRaw json.RawMessage `json:"provider,omitempty" caddy:"namespace=pizzeria.providers inline_key=kind"`
+
+	// The file with the secret key that everything secret in the store is sealed
+	// under. Made at the first start. Default: `secret.key` beside the database.
+	SecretKey string `json:"secret_key,omitempty"`
+
+	// The path that instances answer when they are ready. Default: `/healthz`.
+	HealthPath string `json:"health_path,omitempty"`
+
+	// How long valid sessions go on while the control plane is away. Default: `1h`.
+	OfflineGrace caddy.Duration `json:"offline_grace,omitempty"`
+
+	// How many routes, and how many sessions, are kept in memory. Default: `20000`.
+	CacheSize int `json:"cache_size,omitempty"`
+
+	site     identity.Site
+	runtime  *runtime.Runtime
+	key      string
+	attached bool
+}
+
+// Store says where the database is; a guest module in `pizzeria.stores` implements it.
+type Store interface{ Database() (string, error) }
+
+// Provider makes a provider; a guest module in `pizzeria.providers` implements it.
+type Provider interface {
+	NewProvider(dataDir string) (provision.Provider, error)
+}
+
+// CaddyModule returns the Caddy module information.
+func (App) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "pizzeria", New: func() caddy.Module { return new(App) }}
+}
+
+// Provision implements caddy.Provisioner. It makes nothing on disk.
+func (a *App) Provision(ctx caddy.Context) error {
+	var err error
+	if a.site, err = identity.NewSite(a.Domain, a.Issuer, a.Prefix); err != nil {
+		return err
+	}
+	if a.StoreRaw == nil {
+		a.StoreRaw = caddyconfig.JSONModuleObject(SQLite{}, "kind", "sqlite", nil)
+	}
+	if a.ProviderRaw == nil {
+		a.ProviderRaw = caddyconfig.JSONModuleObject(Process{}, "kind", "process", nil)
+	}
+	if a.OfflineGrace == 0 {
+		a.OfflineGrace = caddy.Duration(time.Hour)
+	}
+	if a.OfflineGrace < 0 || time.Duration(a.OfflineGrace) > 24*time.Hour {
+		return errors.New("offline_grace must be between 0 and 24h")
+	}
+	if a.CacheSize == 0 {
+		a.CacheSize = 20_000
+	}
+	if a.CacheSize < 100 {
+		return errors.New("cache_size must be at least 100")
+	}
+	store, err := ctx.LoadModule(a, "StoreRaw")
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	provider, err := ctx.LoadModule(a, "ProviderRaw")
+	if err != nil {
+		return fmt.Errorf("provider: %w", err)
+	}
+	path, err := store.(Store).Database()
+	if err != nil {
+		return err
+	}
+	if a.SecretKey == "" {
+		a.SecretKey = filepath.Join(filepath.Dir(path), "secret.key")
+	}
+	if _, err := os.Stat(a.SecretKey); err == nil { // a malformed key fails here, before anything stops
+		if _, err := identity.LoadMasterKey(a.SecretKey); err != nil {
+			return err
+		}
+	}
+	if _, err := provider.(Provider).NewProvider(filepath.Dir(path)); err != nil {
+		return err
+	}
+	log := ctx.Slogger()
+	v, _, err := runtimes.LoadOrNew(path, func() (caddy.Destructor, error) {
+		return runtime.New(runtime.Config{
+			Database: path, SecretKey: a.SecretKey, Routes: a.CacheSize, HealthPath: a.HealthPath,
+			Provider: provider.(Provider).NewProvider, Log: log, Announce: announce,
+		}), nil
+	})
+	if err != nil {
+		return err
+	}
+	a.key, a.runtime = path, v.(*runtime.Runtime)
+	for _, c := range a.runtime.Metrics().Collectors() {
+		if err := ctx.GetMetricsRegistry().Register(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// announce prints the set-up link where a person who starts the program by hand looks.
+func announce(link string, until time.Time) {
+	fmt.Fprintf(os.Stderr, "\n  Set up Pizzeria: open this link, once, before %s:\n\n    %s\n\n", until.Local().Format("15:04"), link)
+}
+
+// Start implements caddy.App.
+func (a *App) Start() error {
+	err := a.runtime.Attach(context.Background(), a, runtime.Tunables{Site: a.site, OfflineGrace: time.Duration(a.OfflineGrace)})
+	a.attached = err == nil
+	return err
+}
+
+// Stop implements caddy.App. The runtime goes on for the config that replaces this one.
+func (a *App) Stop() error { return nil }
+
+// Cleanup implements caddy.CleanerUpper.
+func (a *App) Cleanup() error {
+	if a.runtime == nil {
+		return nil
+	}
+	if a.attached {
+		a.runtime.Detach(a)
+	}
+	_, err := runtimes.Delete(a.key)
+	return err
+}
+
+// parseApp parses the global option. Syntax:
+//
+//	pizzeria {
+//		domain        <name>
+//		issuer        <url>
+//		prefix        <path>
+//		store         <kind> ...
+//		provider      <kind> ...
+//		secret_key    <file>
+//		health_path   <path>
+//		offline_grace <duration>
+//		cache_size    <number>
+//	}
+func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
+	if existing != nil {
+		return nil, d.Err("pizzeria is configured twice: use one block")
+	}
+	a := new(App)
+	d.Next()
+	if d.NextArg() {
+		return nil, d.ArgErr()
+	}
+	seen := map[string]bool{}
+	for d.NextBlock(0) {
+		name := d.Val()
+		if seen[name] {
+			return nil, d.Errf("%s is given twice", name)
+		}
+		seen[name] = true
+		var err error
+		switch name {
+		case "domain":
+			err = oneArg(d, &a.Domain)
+		case "issuer":
+			err = oneArg(d, &a.Issuer)
+		case "prefix":
+			err = oneArg(d, &a.Prefix)
+		case "secret_key":
+			err = oneArg(d, &a.SecretKey)
+		case "health_path":
+			err = oneArg(d, &a.HealthPath)
+		case "offline_grace":
+			err = durationArg(d, &a.OfflineGrace)
+		case "cache_size":
+			err = intArg(d, &a.CacheSize)
+		case "store":
+			a.StoreRaw, err = guest(d, "pizzeria.stores.")
+		case "provider":
+			a.ProviderRaw, err = guest(d, "pizzeria.providers.")
+		default:
+			return nil, d.Errf("unknown option %q: use domain, issuer, prefix, store, provider, secret_key, health_path, offline_grace or cache_size", name)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if a.Domain == "" {
+		return nil, d.Err("pizzeria needs a domain: the name below which orgs live, such as `domain pizzapi.example.com`")
+	}
+	if _, err := identity.NewSite(a.Domain, a.Issuer, a.Prefix); err != nil {
+		return nil, d.WrapErr(err)
+	}
+	return httpcaddyfile.App{Name: "pizzeria", Value: caddyconfig.JSON(a, nil)}, nil
+}
+
+// guest parses `<kind> ...` as the guest module of that kind.
+func guest(d *caddyfile.Dispenser, namespace string) (json.RawMessage, error) {
+	if !d.NextArg() {
+		return nil, d.ArgErr()
+	}
+	kind := d.Val()
+	u, err := caddyfile.UnmarshalModule(d, namespace+kind)
+	if err != nil {
+		return nil, err
+	}
+	return caddyconfig.JSONModuleObject(u, "kind", kind, nil), nil
+}
+
+// Interface guards
+var (
+	_ caddy.App          = (*App)(nil)
+	_ caddy.Provisioner  = (*App)(nil)
+	_ caddy.CleanerUpper = (*App)(nil)
+)

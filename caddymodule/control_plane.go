@@ -1,0 +1,98 @@
+package caddymodule
+
+import (
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/pizzaface/pizzeria/internal/runtime"
+	"github.com/pizzaface/pizzeria/internal/web"
+)
+
+func init() {
+	caddy.RegisterModule(ControlPlane{})
+	httpcaddyfile.RegisterHandlerDirective("control_plane", func(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+		c := new(ControlPlane)
+		return c, c.UnmarshalCaddyfile(h.Dispenser)
+	})
+	httpcaddyfile.RegisterDirectiveOrder("control_plane", httpcaddyfile.Before, "reverse_proxy")
+}
+
+// ControlPlane serves the console, the API and the OpenID provider. It belongs
+// on the issuer's host alone.
+type ControlPlane struct {
+	runtime *runtime.Runtime
+	app     *App
+}
+
+// CaddyModule returns the Caddy module information.
+func (ControlPlane) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.control_plane", New: func() caddy.Module { return new(ControlPlane) }}
+}
+
+// Provision implements caddy.Provisioner.
+func (c *ControlPlane) Provision(ctx caddy.Context) (err error) {
+	c.runtime, err = runtimeOf(ctx)
+	if err == nil {
+		app, _ := ctx.AppIfConfigured("pizzeria")
+		c.app = app.(*App)
+	}
+	return err
+}
+
+// ServeHTTP implements caddyhttp.MiddlewareHandler.
+func (c *ControlPlane) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
+	if err := c.runtime.Ready(r.Context()); err != nil {
+		w.Header().Set("Retry-After", "2")
+		return caddyhttp.Error(http.StatusServiceUnavailable, err)
+	}
+	// Another host's cookies must never be the control plane's: only its own name is answered.
+	if !c.ownHost(r) {
+		http.Error(w, "This is not the control plane's address.", http.StatusMisdirectedRequest)
+		return nil
+	}
+	repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	id, _ := repl.GetString("http.request.uuid")
+	ip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
+	c.runtime.Handler().ServeHTTP(w, r.WithContext(web.WithRequest(r.Context(), id, ip)))
+	return nil
+}
+
+func (c *ControlPlane) ownHost(r *http.Request) bool {
+	u, err := url.Parse(c.app.site.Issuer)
+	if err != nil {
+		return false
+	}
+	host := r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	if r.TLS != nil && r.TLS.ServerName != "" && !strings.EqualFold(strings.TrimSuffix(r.TLS.ServerName, "."), u.Hostname()) {
+		return false
+	}
+	return strings.EqualFold(strings.TrimSuffix(host, "."), u.Hostname())
+}
+
+// UnmarshalCaddyfile sets up the handler from Caddyfile tokens. Syntax:
+//
+//	control_plane
+func (*ControlPlane) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next()
+	if d.NextArg() || d.NextBlock(0) {
+		return d.Err("control_plane takes no options: set them in the global option pizzeria")
+	}
+	return nil
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner           = (*ControlPlane)(nil)
+	_ caddyhttp.MiddlewareHandler = (*ControlPlane)(nil)
+	_ caddyfile.Unmarshaler       = (*ControlPlane)(nil)
+)

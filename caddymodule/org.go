@@ -1,0 +1,171 @@
+package caddymodule
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/pizzaface/pizzeria/internal/gateway"
+	"github.com/pizzaface/pizzeria/internal/runtime"
+)
+
+func init() {
+	caddy.RegisterModule(Org{})
+	httpcaddyfile.RegisterHandlerDirective("org", func(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+		o := new(Org)
+		return o, o.UnmarshalCaddyfile(h.Dispenser)
+	})
+	httpcaddyfile.RegisterDirectiveOrder("org", httpcaddyfile.Before, "basic_auth")
+}
+
+// Org finds the org of a request by its host, and answers what never reaches an
+// instance: hosts that are no org's (421, 404, 410), orgs that are suspended or
+// starting (403, 503), and the reserved path prefix.
+//
+// Placeholders: `{http.org.id}`, `{http.org.slug}`, `{http.org.plan}`.
+type Org struct {
+	// How long a request that is not a page waits for an org that starts. Default: `10s`.
+	Hold caddy.Duration `json:"hold,omitempty"`
+
+	runtime *runtime.Runtime
+}
+
+// CaddyModule returns the Caddy module information.
+func (Org) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.org", New: func() caddy.Module { return new(Org) }}
+}
+
+// Provision implements caddy.Provisioner.
+func (o *Org) Provision(ctx caddy.Context) (err error) {
+	if o.Hold == 0 {
+		o.Hold = caddy.Duration(10 * time.Second)
+	}
+	o.runtime, err = runtimeOf(ctx)
+	return err
+}
+
+// runtimeOf returns the runtime of the config's pizzeria app.
+func runtimeOf(ctx caddy.Context) (*runtime.Runtime, error) {
+	app, err := ctx.AppIfConfigured("pizzeria")
+	if err != nil {
+		return nil, fmt.Errorf("this needs the global option `pizzeria { domain ... }`: %w", err)
+	}
+	return app.(*App).runtime, nil
+}
+
+// stateKey is the variable that carries a request's *gateway.State.
+const stateKey = "pizzeria.state"
+
+// stateOf returns what the org handler found out, nil when it did not run.
+func stateOf(r *http.Request) *gateway.State {
+	st, _ := caddyhttp.GetVar(r.Context(), stateKey).(*gateway.State)
+	return st
+}
+
+// ServeHTTP implements caddyhttp.MiddlewareHandler.
+func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if err := o.runtime.Ready(r.Context()); err != nil {
+		w.Header().Set("Retry-After", "2")
+		return caddyhttp.Error(http.StatusServiceUnavailable, err)
+	}
+	repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	id, _ := repl.GetString("http.request.uuid")
+	rec := &statusRecorder{ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w}}
+	began := time.Now()
+	gw := o.runtime.Gateway()
+	st := gw.Admit(rec, r, id, time.Duration(o.Hold))
+	if st == nil {
+		o.runtime.Metrics().Request(nil, rec.status, time.Since(began))
+		return nil
+	}
+	caddyhttp.SetVar(r.Context(), stateKey, st)
+	repl.Set("http.org.id", string(st.Route.OrgID))
+	repl.Set("http.org.slug", st.Route.Slug)
+	repl.Set("http.org.plan", st.Route.Plan)
+	err := next.ServeHTTP(rec, r)
+	if err != nil && rec.status == 0 {
+		err = o.upstreamError(rec, r, st, err)
+	}
+	o.runtime.Metrics().Request(st.Route, rec.status, time.Since(began))
+	return err
+}
+
+// upstreamError answers for an instance that refuses, breaks or times out.
+func (o *Org) upstreamError(w http.ResponseWriter, r *http.Request, st *gateway.State, err error) error {
+	var he caddyhttp.HandlerError
+	if !errors.As(err, &he) {
+		return err
+	}
+	p := gateway.Problem{Status: he.StatusCode, RetryAfter: 2, Title: st.Route.Name + " does not answer", Detail: "Its server broke the connection or is restarting. Try again in a moment."}
+	switch he.StatusCode {
+	case http.StatusBadGateway, http.StatusServiceUnavailable:
+		p.Status, p.Refresh = http.StatusBadGateway, true
+	case http.StatusGatewayTimeout:
+		p.Detail = "Its server took too long. Try again in a moment."
+	default:
+		return err
+	}
+	o.runtime.Gateway().Fail(w, r, st, p)
+	return nil
+}
+
+// statusRecorder remembers the response's status.
+type statusRecorder struct {
+	caddyhttp.ResponseWriterWrapper
+	status int
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (s *statusRecorder) WriteHeader(status int) {
+	if s.status < 200 {
+		s.status = status
+	}
+	s.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (s *statusRecorder) Write(b []byte) (int, error) {
+	if s.status < 200 {
+		s.status = http.StatusOK
+	}
+	return s.ResponseWriter.Write(b)
+}
+
+// UnmarshalCaddyfile sets up the handler from Caddyfile tokens. Syntax:
+//
+//	org [<matcher>] {
+//		hold <duration>
+//	}
+func (o *Org) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next()
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	for d.NextBlock(0) {
+		switch d.Val() {
+		case "hold":
+			if o.Hold != 0 {
+				return d.Err("hold is given twice")
+			}
+			if err := durationArg(d, &o.Hold); err != nil {
+				return err
+			}
+		default:
+			return d.Errf("unknown option %q: use hold", d.Val())
+		}
+	}
+	return nil
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner           = (*Org)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Org)(nil)
+	_ caddyfile.Unmarshaler       = (*Org)(nil)
+)

@@ -1,0 +1,42 @@
+package caddymodule
+
+import (
+	"strconv"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+)
+
+// oneArg reads a subdirective with exactly one argument.
+func oneArg(d *caddyfile.Dispenser, into *string) error {
+	if !d.AllArgs(into) {
+		return d.ArgErr()
+	}
+	return nil
+}
+
+func durationArg(d *caddyfile.Dispenser, into *caddy.Duration) error {
+	var s string
+	if err := oneArg(d, &s); err != nil {
+		return err
+	}
+	v, err := caddy.ParseDuration(s)
+	if err != nil || v < 0 {
+		return d.Errf("%q is not a duration such as 30s or 1h", s)
+	}
+	*into = caddy.Duration(v)
+	return nil
+}
+
+func intArg(d *caddyfile.Dispenser, into *int) error {
+	var s string
+	if err := oneArg(d, &s); err != nil {
+		return err
+	}
+	v, err := strconv.Atoi(s)
+	if err != nil || v < 1 {
+		return d.Errf("%q is not a whole number above zero", s)
+	}
+	*into = v
+	return nil
+}

@@ -1,0 +1,262 @@
+// Package console serves the pages of the control plane: plain forms that work
+// without script, made live by htmx and server-sent events.
+//
+// Every page that changes something is a POST from the console's own origin.
+// The registry decides who may; a page only leaves out what would be refused.
+package console
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"html/template"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+//go:embed templates static
+var files embed.FS
+
+// Store is what the console needs of the registry.
+type Store interface {
+	MyOrgs(ctx context.Context, a registry.Actor) ([]registry.OrgView, error)
+	Orgs(ctx context.Context, a registry.Actor) ([]registry.OrgView, error)
+	Org(ctx context.Context, a registry.Actor, id registry.OrgID) (registry.OrgView, error)
+	OrgBySlug(ctx context.Context, a registry.Actor, slug string) (registry.OrgView, error)
+	CreateOrg(ctx context.Context, a registry.Actor, n registry.NewOrg) (registry.Org, error)
+	SuspendOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, reason string) error
+	ResumeOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64) error
+	RestartInstance(ctx context.Context, a registry.Actor, id registry.OrgID) error
+	DeleteOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, confirm string) error
+	Members(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Member, error)
+	SetRole(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID, role registry.Role) error
+	RemoveMember(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID) error
+	Invites(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Link, error)
+	RevokeInvite(ctx context.Context, a registry.Actor, org registry.OrgID, id string) error
+	Audit(ctx context.Context, a registry.Actor, org registry.OrgID, limit int) ([]registry.AuditEntry, error)
+	Changed() <-chan struct{}
+}
+
+// Console serves the pages.
+type Console struct {
+	Store     Store
+	Identity  *identity.Service
+	Log       *slog.Logger
+	Now       func() time.Time
+	Isolation func() string          // what separates instances, said on every org page
+	Ended     func() <-chan struct{} // closed when live pages should end
+	pages     map[string]*template.Template
+}
+
+// Register parses the pages and adds the routes to a mux.
+func (c *Console) Register(mux *http.ServeMux) error {
+	c.pages = map[string]*template.Template{}
+	names, err := fs.Glob(files, "templates/*.html")
+	if err != nil {
+		return err
+	}
+	shared := []string{"templates/layout.html", "templates/parts.html"}
+	for _, name := range names {
+		t, err := template.New("layout.html").Funcs(c.funcs()).ParseFS(files, append(shared, name)...)
+		if err != nil {
+			return err
+		}
+		c.pages[name[len("templates/"):]] = t
+	}
+	static, err := fs.Sub(files, "static")
+	if err != nil {
+		return err
+	}
+	assets := http.StripPrefix("/static/", http.FileServerFS(static))
+	mux.HandleFunc("GET /static/{file}", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "public, max-age=3600")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		assets.ServeHTTP(w, r)
+	})
+	for _, rt := range Routes() {
+		mux.HandleFunc(rt.Method+" "+rt.Pattern, func(w http.ResponseWriter, r *http.Request) { c.serve(rt, w, r) })
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		c.problem(w, r, web.Caller{}, registry.Errorf(registry.NotFound, "", "There is no page at this address."))
+	})
+	return nil
+}
+
+// Route is one row of the console's table of pages.
+type Route struct {
+	Method, Pattern string
+	Public          bool            // for people who are not signed in
+	Action          registry.Action // what the policy table is asked; "" for the caller's own affairs
+	serve           func(*Console, http.ResponseWriter, *http.Request, web.Caller) error
+}
+
+// Routes returns the table.
+func Routes() []Route {
+	return []Route{
+		{"GET", "/setup/{token}", true, "", (*Console).setupPage},
+		{"POST", "/setup/{token}", true, "", (*Console).setup},
+		{"GET", "/sign-in", true, "", (*Console).signInPage},
+		{"POST", "/sign-in", true, "", (*Console).signIn},
+		{"POST", "/sign-out", true, "", (*Console).signOut},
+		{"GET", "/signed-out", true, "", (*Console).signedOut},
+		{"GET", "/invite/{token}", true, "", (*Console).invitePage},
+		{"POST", "/invite/{token}", true, "", (*Console).acceptInvite},
+		{"GET", "/{$}", false, "", (*Console).home},
+		{"GET", "/account", false, "", (*Console).accountPage},
+		{"POST", "/account/password", false, "", (*Console).changePassword},
+		{"GET", "/orgs/new", false, registry.OrgCreate, (*Console).newOrgPage},
+		{"POST", "/orgs", false, registry.OrgCreate, (*Console).createOrg},
+		{"GET", "/orgs/{org}", false, registry.OrgRead, (*Console).orgPage},
+		{"GET", "/orgs/{org}/live", false, registry.OrgRead, (*Console).live},
+		{"GET", "/orgs/{org}/members", false, registry.MemberRead, (*Console).membersPage},
+		{"POST", "/orgs/{org}/invites", false, registry.MemberInvite, (*Console).invite},
+		{"POST", "/orgs/{org}/invites/{invite}/revoke", false, registry.MemberInvite, (*Console).revokeInvite},
+		{"POST", "/orgs/{org}/members/{user}/role", false, registry.MemberChange, (*Console).setRole},
+		{"POST", "/orgs/{org}/members/{user}/remove", false, registry.MemberRemove, (*Console).removeMember},
+		{"GET", "/orgs/{org}/audit", false, registry.AuditRead, (*Console).auditPage},
+		{"POST", "/orgs/{org}/suspend", false, registry.OrgSuspend, (*Console).suspend},
+		{"POST", "/orgs/{org}/resume", false, registry.OrgResume, (*Console).resume},
+		{"POST", "/orgs/{org}/restart", false, registry.InstanceReboot, (*Console).restart},
+		{"GET", "/orgs/{org}/delete", false, registry.OrgDelete, (*Console).deletePage},
+		{"POST", "/orgs/{org}/delete", false, registry.OrgDelete, (*Console).deleteOrg},
+	}
+}
+
+const maxForm = 64 << 10
+
+func (c *Console) serve(rt Route, w http.ResponseWriter, r *http.Request) {
+	site := c.Identity.Site()
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	// After sign-in the browser is redirected to an org; Chromium applies form-action to that too.
+	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self' "+site.OrgOrigins()+"; frame-ancestors 'none'; base-uri 'none'")
+	if rt.Method == http.MethodPost {
+		if !web.SameOrigin(r, site.Issuer) {
+			c.problem(w, r, web.Caller{}, registry.Errorf(registry.Forbidden, "", "This form was sent from another site."))
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		if err := r.ParseForm(); err != nil {
+			c.problem(w, r, web.Caller{}, registry.Errorf(registry.Invalid, "", "The form could not be read."))
+			return
+		}
+	}
+	who, err := web.Who(c.Identity, r)
+	if err == nil && who.Session.ID == "" {
+		who = web.Caller{Client: who.Client} // pages are for browsers: no tokens here
+		if !rt.Public {
+			c.toSignIn(w, r)
+			return
+		}
+	}
+	if err == nil {
+		err = rt.serve(c, w, r, who)
+	}
+	if err != nil {
+		c.problem(w, r, who, err)
+	}
+}
+
+func (c *Console) toSignIn(w http.ResponseWriter, r *http.Request) {
+	back := "/"
+	if r.Method == http.MethodGet {
+		back = r.URL.RequestURI()
+	}
+	http.Redirect(w, r, "/sign-in?"+url.Values{"return": {back}}.Encode(), http.StatusSeeOther)
+}
+
+// view is what every page gets.
+type view struct {
+	Title   string
+	Who     web.Caller
+	Site    identity.Site
+	Orgs    []registry.OrgView // of the switcher
+	Org     *registry.OrgView
+	Tab     string
+	Error   string
+	Field   string
+	Form    url.Values
+	Data    any
+	Request string
+}
+
+// May reports whether the caller may do an action in the page's org.
+func (v view) May(action registry.Action) bool {
+	var role registry.Role
+	if v.Org != nil {
+		role = v.Org.Role
+	}
+	return registry.Allows(v.Who.Actor, role, action)
+}
+
+// show renders a page. It is rendered whole before the first byte is sent.
+func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, page string, v view) error {
+	v.Site, v.Request = c.Identity.Site(), web.RequestID(r.Context())
+	if v.Form == nil {
+		v.Form = url.Values{}
+	}
+	if v.Who.Actor.Valid() && v.Orgs == nil {
+		var err error
+		if v.Orgs, err = c.Store.MyOrgs(r.Context(), v.Who.Actor); err != nil {
+			return err
+		}
+	}
+	var b bytes.Buffer
+	if err := c.pages[page].ExecuteTemplate(&b, "layout.html", v); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = b.WriteTo(w)
+	return nil
+}
+
+// again shows a form with its error and what was typed, but for passwords; other errors are the caller's.
+func (c *Console) again(w http.ResponseWriter, r *http.Request, page string, v view, err error) error {
+	if registry.ErrorCode(err) == "" || registry.ErrorCode(err) == registry.NotFound || registry.ErrorCode(err) == registry.Gone {
+		return err
+	}
+	v.Field, v.Error = web.Message(err)
+	v.Form = url.Values{}
+	for k, val := range r.PostForm {
+		if k != "password" && k != "old_password" {
+			v.Form[k] = val
+		}
+	}
+	return c.show(w, r, web.Status(err), page, v)
+}
+
+func (c *Console) problem(w http.ResponseWriter, r *http.Request, who web.Caller, err error) {
+	if registry.ErrorCode(err) == "" {
+		c.Log.Error("console", "path", r.URL.Path, "error", err)
+		w.Header().Set("Retry-After", "5")
+	}
+	status := web.Status(err)
+	_, message := web.Message(err)
+	v := view{Title: http.StatusText(status), Who: who, Error: message, Data: status, Orgs: []registry.OrgView{}}
+	if err := c.show(w, r, status, "problem.html", v); err != nil {
+		c.Log.Error("console", "path", r.URL.Path, "error", err)
+		http.Error(w, "The page could not be made.", http.StatusInternalServerError)
+	}
+}
+
+func (c *Console) funcs() template.FuncMap {
+	return template.FuncMap{
+		"ago": func(t time.Time) string { return ago(c.Now().Sub(t)) },
+		"iso": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"status": func(v registry.OrgView) status {
+			return statusOf(v)
+		},
+		"isolation": func() string { return c.Isolation() },
+	}
+}

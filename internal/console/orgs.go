@@ -1,0 +1,204 @@
+package console
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+func (c *Console) home(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	v := view{Title: "My orgs", Who: who}
+	var err error
+	if v.Orgs, err = c.Store.MyOrgs(r.Context(), who.Actor); err != nil {
+		return err
+	}
+	if who.Actor.Platform() {
+		all, err := c.Store.Orgs(r.Context(), who.Actor)
+		if err != nil {
+			return err
+		}
+		others := []registry.OrgView{}
+		for _, o := range all {
+			if o.Role == "" {
+				others = append(others, o)
+			}
+		}
+		v.Data = others
+	}
+	return c.show(w, r, http.StatusOK, "home.html", v)
+}
+
+func (c *Console) newOrgPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	v := view{Title: "New org", Who: who}
+	if !v.May(registry.OrgCreate) {
+		return registry.Errorf(registry.Forbidden, "", "Only a platform admin may create orgs.")
+	}
+	return c.show(w, r, http.StatusOK, "new-org.html", v)
+}
+
+func (c *Console) createOrg(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	o, err := c.Store.CreateOrg(r.Context(), who.Actor, registry.NewOrg{Slug: r.PostForm.Get("slug"), Name: r.PostForm.Get("name"), Owner: who.Actor.User})
+	if err != nil {
+		return c.again(w, r, "new-org.html", view{Title: "New org", Who: who}, err)
+	}
+	http.Redirect(w, r, "/orgs/"+o.Slug, http.StatusSeeOther)
+	return nil
+}
+
+// org resolves {org}, a slug or an ID.
+func (c *Console) org(r *http.Request, who web.Caller) (registry.OrgView, error) {
+	key := r.PathValue("org")
+	if registry.ValidID(key) {
+		return c.Store.Org(r.Context(), who.Actor, registry.OrgID(key))
+	}
+	return c.Store.OrgBySlug(r.Context(), who.Actor, key)
+}
+
+func (c *Console) orgPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	o, err := c.org(r, who)
+	if err != nil {
+		return err
+	}
+	return c.show(w, r, http.StatusOK, "org.html", view{Title: o.Name, Who: who, Org: &o, Tab: "overview"})
+}
+
+// act runs a change of the page's org and comes back to a page of it; what is refused is said there.
+func (c *Console) act(w http.ResponseWriter, r *http.Request, who web.Caller, page string, f func(ctx context.Context, o registry.OrgView) error) error {
+	o, err := c.org(r, who)
+	if err != nil {
+		return err
+	}
+	if err := f(r.Context(), o); err != nil {
+		return err
+	}
+	http.Redirect(w, r, "/orgs/"+o.Slug+page, http.StatusSeeOther)
+	return nil
+}
+
+func (c *Console) suspend(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	return c.act(w, r, who, "", func(ctx context.Context, o registry.OrgView) error {
+		return c.Store.SuspendOrg(ctx, who.Actor, o.ID, 0, r.PostForm.Get("reason"))
+	})
+}
+
+func (c *Console) resume(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	return c.act(w, r, who, "", func(ctx context.Context, o registry.OrgView) error {
+		return c.Store.ResumeOrg(ctx, who.Actor, o.ID, 0)
+	})
+}
+
+func (c *Console) restart(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	return c.act(w, r, who, "", func(ctx context.Context, o registry.OrgView) error {
+		return c.Store.RestartInstance(ctx, who.Actor, o.ID)
+	})
+}
+
+func (c *Console) deletePage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	o, err := c.org(r, who)
+	if err != nil {
+		return err
+	}
+	v := view{Title: "Delete " + o.Name, Who: who, Org: &o, Tab: "overview"}
+	if !v.May(registry.OrgDelete) {
+		return registry.Errorf(registry.Forbidden, "", "Only an owner may delete an org.")
+	}
+	return c.show(w, r, http.StatusOK, "delete.html", v)
+}
+
+func (c *Console) deleteOrg(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	o, err := c.org(r, who)
+	if err != nil {
+		return err
+	}
+	if err := c.Store.DeleteOrg(r.Context(), who.Actor, o.ID, 0, r.PostForm.Get("confirm")); err != nil {
+		return c.again(w, r, "delete.html", view{Title: "Delete " + o.Name, Who: who, Org: &o, Tab: "overview"}, err)
+	}
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+	return nil
+}
+
+type membersData struct {
+	Members []registry.Member
+	Invites []registry.Link
+	Link    string // of an invitation just made, shown this once
+}
+
+func (c *Console) membersView(r *http.Request, who web.Caller) (view, membersData, error) {
+	o, err := c.org(r, who)
+	if err != nil {
+		return view{}, membersData{}, err
+	}
+	v := view{Title: o.Name + " members", Who: who, Org: &o, Tab: "members"}
+	var d membersData
+	if d.Members, err = c.Store.Members(r.Context(), who.Actor, o.ID); err != nil {
+		return v, d, err
+	}
+	if v.May(registry.MemberInvite) {
+		d.Invites, err = c.Store.Invites(r.Context(), who.Actor, o.ID)
+	}
+	v.Data = d
+	return v, d, err
+}
+
+func (c *Console) membersPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	v, _, err := c.membersView(r, who)
+	if err != nil {
+		return err
+	}
+	return c.show(w, r, http.StatusOK, "members.html", v)
+}
+
+func (c *Console) invite(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	o, err := c.org(r, who)
+	if err != nil {
+		return err
+	}
+	_, link, err := c.Identity.Invite(r.Context(), who.Actor, o.ID, r.PostForm.Get("email"), registry.Role(r.PostForm.Get("role")))
+	v, d, err2 := c.membersView(r, who)
+	if err2 != nil {
+		return err2
+	}
+	if err != nil {
+		return c.again(w, r, "members.html", v, err)
+	}
+	d.Link = link
+	v.Data = d
+	return c.show(w, r, http.StatusCreated, "members.html", v)
+}
+
+func (c *Console) revokeInvite(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	return c.act(w, r, who, "/members", func(ctx context.Context, o registry.OrgView) error {
+		return c.Store.RevokeInvite(ctx, who.Actor, o.ID, r.PathValue("invite"))
+	})
+}
+
+func (c *Console) setRole(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	return c.act(w, r, who, "/members", func(ctx context.Context, o registry.OrgView) error {
+		return c.Store.SetRole(ctx, who.Actor, o.ID, registry.UserID(r.PathValue("user")), registry.Role(r.PostForm.Get("role")))
+	})
+}
+
+func (c *Console) removeMember(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	self := registry.UserID(r.PathValue("user")) == who.Actor.User
+	err := c.act(w, r, who, "/members", func(ctx context.Context, o registry.OrgView) error {
+		return c.Store.RemoveMember(ctx, who.Actor, o.ID, registry.UserID(r.PathValue("user")))
+	})
+	if err == nil && self && !who.Actor.Platform() {
+		w.Header().Set("Location", "/")
+	}
+	return err
+}
+
+func (c *Console) auditPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	o, err := c.org(r, who)
+	if err != nil {
+		return err
+	}
+	entries, err := c.Store.Audit(r.Context(), who.Actor, o.ID, 200)
+	if err != nil {
+		return err
+	}
+	return c.show(w, r, http.StatusOK, "audit.html", view{Title: o.Name + " audit", Who: who, Org: &o, Tab: "audit", Data: entries})
+}

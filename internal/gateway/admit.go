@@ -1,0 +1,214 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// Admit judges a request's protocol and authority, finds its route, and cleans
+// its headers. It returns nil when it answered the request itself.
+func (g *Gateway) Admit(w http.ResponseWriter, r *http.Request, requestID string, hold time.Duration) *State {
+	st := &State{RequestID: requestID}
+	site := g.Identity.Site()
+	slug, err := registry.SlugFromAuthority(r.Host, site.Domain)
+	if err != nil || r.TLS != nil && r.TLS.ServerName != "" && !registry.SameHost(r.TLS.ServerName, r.Host) {
+		g.fail(w, r, st, Problem{Status: http.StatusMisdirectedRequest, Title: "This address is not an org", Detail: "The host name does not name an org here. Check the address."})
+		return nil
+	}
+	if p := checkProtocol(r); p != nil {
+		g.fail(w, r, st, *p)
+		return nil
+	}
+	clean(r)
+	reserved, sane := reservedPath(r.URL, site.Prefix)
+	if !sane {
+		g.fail(w, r, st, Problem{Status: http.StatusBadRequest, Title: "This path is ambiguous", Detail: "Write the path without encodings, empty segments or dot segments."})
+		return nil
+	}
+	if st.Route, err = g.find(r, slug, hold); err != nil {
+		g.fail(w, r, st, lookupProblem(err))
+		return nil
+	}
+	if p := g.routeProblem(r, st.Route); p != nil {
+		if p.Location != "" {
+			w.Header().Set("Location", p.Location+r.URL.RequestURI())
+		}
+		g.fail(w, r, st, *p)
+		return nil
+	}
+	if reserved {
+		g.serveReserved(w, r, st, strings.TrimPrefix(r.URL.Path, site.Prefix))
+		return nil
+	}
+	return st
+}
+
+// find looks the route up. Machines wait up to hold for an org that starts; people get a page that does.
+func (g *Gateway) find(r *http.Request, slug string, hold time.Duration) (*registry.Route, error) {
+	rt, err := g.Routes.Lookup(r.Context(), slug)
+	if err != nil || rt.Status != registry.RouteStarting || hold <= 0 || navigation(r) {
+		return rt, err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), hold)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for rt.Status == registry.RouteStarting {
+		select {
+		case <-ctx.Done():
+			return rt, nil
+		case <-tick.C:
+		}
+		if rt, err = g.Routes.Lookup(r.Context(), slug); err != nil {
+			return nil, err
+		}
+	}
+	return rt, nil
+}
+
+// checkProtocol refuses what could turn a connection into another one: only a
+// WebSocket upgrade passes, CONNECT only as RFC 8441 makes it, TRACE never; and
+// no Connection option may name the identity header (it would be deleted).
+func checkProtocol(r *http.Request) *Problem {
+	if r.Method == http.MethodTrace || r.Method == "TRACK" || r.Method == http.MethodConnect && !extendedConnect(r) {
+		return &Problem{Status: http.StatusMethodNotAllowed, Title: "Method not allowed", Detail: "Use an ordinary HTTP method."}
+	}
+	bad := &Problem{Status: http.StatusBadRequest, Title: "Bad request", Detail: "Only a WebSocket may upgrade a connection."}
+	if up := r.Header.Values("Upgrade"); len(up) > 0 {
+		if len(up) > 1 || !strings.EqualFold(up[0], "websocket") || r.Method != http.MethodGet || r.ProtoMajor != 1 ||
+			r.ContentLength > 0 || len(r.TransferEncoding) > 0 {
+			return bad
+		}
+	}
+	if len(r.Header.Values("Http2-Settings")) > 0 {
+		return bad
+	}
+	for _, v := range r.Header.Values("Connection") {
+		for option := range strings.SplitSeq(v, ",") {
+			if name := strings.TrimSpace(option); identityAlias(name) || strings.EqualFold(name, "cookie") || strings.EqualFold(name, "authorization") {
+				return &Problem{Status: http.StatusBadRequest, Title: "Bad request", Detail: "The Connection header names a header that must arrive."}
+			}
+		}
+	}
+	return nil
+}
+
+func extendedConnect(r *http.Request) bool {
+	return r.ProtoMajor == 2 && r.Header.Get(":protocol") == "websocket" || r.ProtoMajor == 3 && r.Proto == "websocket"
+}
+
+// isWebSocket reports whether the request opens a WebSocket, on any HTTP version.
+func isWebSocket(r *http.Request) bool {
+	return extendedConnect(r) && r.Method == http.MethodConnect || strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
+}
+
+// identityAlias reports whether an upstream could read a header name as our
+// identity header: servers fold case, and turn "-", "_" and "." into each other.
+func identityAlias(name string) bool {
+	if len(name) != len(AssertionHeader) {
+		return false
+	}
+	for i := range len(name) {
+		a, b := name[i], AssertionHeader[i]
+		if a == '_' || a == '.' {
+			a = '-'
+		}
+		if a|0x20 != b|0x20 {
+			return false
+		}
+	}
+	return true
+}
+
+// clean removes what a client may not say: identity, and who it is forwarded for.
+func clean(r *http.Request) {
+	for name := range r.Header {
+		if identityAlias(name) {
+			delete(r.Header, name)
+		}
+	}
+	for _, name := range []string{"Forwarded", "X-Original-Url", "X-Original-Uri", "X-Rewrite-Url", "X-Original-Host", "X-Host", "X-Forwarded-Server", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Http-Method-Override", "Proxy", "Trailer"} {
+		delete(r.Header, name)
+	}
+	r.Trailer = nil
+}
+
+// reservedPath reports whether a path is under the prefix. It is not sane when
+// it only is after decoding, cleaning or folding, as somebody else might do.
+func reservedPath(u *url.URL, prefix string) (reserved, sane bool) {
+	plain := under(u.Path, prefix)
+	raw := u.EscapedPath()
+	if plain && raw == u.Path && loose(u.Path) == u.Path {
+		return true, true
+	}
+	twice, err := url.PathUnescape(u.Path)
+	if err != nil {
+		twice = u.Path
+	}
+	for _, form := range []string{u.Path, twice, raw} {
+		if under(strings.ToLower(loose(form)), strings.ToLower(prefix)) {
+			return true, false
+		}
+	}
+	return false, true
+}
+
+func under(path, prefix string) bool {
+	rest, ok := strings.CutPrefix(path, prefix)
+	return ok && (rest == "" || rest[0] == '/')
+}
+
+// loose reads a path as the laxest server would: backslashes as slashes,
+// parameters after ";" dropped, NUL ends it, empty and dot segments resolved.
+func loose(p string) string {
+	if strings.IndexByte(p, '\\') < 0 && strings.IndexByte(p, ';') < 0 && strings.IndexByte(p, 0) < 0 && !strings.Contains(p, "//") && !strings.Contains(p, "/.") {
+		return p
+	}
+	p, _, _ = strings.Cut(strings.ReplaceAll(p, `\`, "/"), "\x00")
+	var out []string
+	for seg := range strings.SplitSeq(p, "/") {
+		seg, _, _ = strings.Cut(seg, ";")
+		switch seg {
+		case "", ".":
+		case "..":
+			out = out[:max(0, len(out)-1)]
+		default:
+			out = append(out, seg)
+		}
+	}
+	return "/" + strings.Join(out, "/")
+}
+
+func lookupProblem(err error) Problem {
+	if registry.ErrorCode(err) == registry.NotFound {
+		return Problem{Status: http.StatusNotFound, Title: "No org has this address", Detail: "Check the spelling, or ask whoever gave you the address."}
+	}
+	return Problem{Status: http.StatusServiceUnavailable, Title: "Temporarily unavailable", Detail: "The control plane cannot be reached, and this org is not known here yet. Try again shortly.", RetryAfter: 5}
+}
+
+// routeProblem is the contract's table of what a request for an org meets.
+func (g *Gateway) routeProblem(r *http.Request, rt *registry.Route) *Problem {
+	switch rt.Status {
+	case registry.RouteServing:
+		return nil
+	case registry.RouteStarting:
+		return &Problem{Status: http.StatusServiceUnavailable, Title: rt.Name + " is starting", Detail: "Its server is coming up. This page loads by itself when it is ready.", RetryAfter: 2, Refresh: true}
+	case registry.RouteFailed:
+		return &Problem{Status: http.StatusServiceUnavailable, Title: rt.Name + " does not start", Detail: "Its server failed to come up and is being tried again. The org's admins see why in the console.", RetryAfter: 10, Refresh: true}
+	case registry.RouteSuspended:
+		return &Problem{Status: http.StatusForbidden, Title: rt.Name + " is suspended", Detail: "A platform admin closed this org for now. Its data is kept."}
+	case registry.RouteRenamed:
+		site := g.Identity.Site()
+		if r.Method == http.MethodGet || r.Method == http.MethodHead {
+			return &Problem{Status: http.StatusFound, Location: site.OrgURL(rt.RedirectTo), Title: "This org has moved", Detail: "Its new address is " + site.OrgURL(rt.RedirectTo)}
+		}
+		return &Problem{Status: http.StatusGone, Title: "This org has moved", Detail: "Its new address is " + site.OrgURL(rt.RedirectTo)}
+	default:
+		return &Problem{Status: http.StatusGone, Title: "This org is gone", Detail: "It was deleted or moved away. The address rests before anybody else can have it."}
+	}
+}

@@ -1,0 +1,226 @@
+package gateway
+
+import (
+	"crypto/sha256"
+	"errors"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// session is a verified org session, remembered by the hash of its token.
+type session struct {
+	claims    identity.SessionClaims
+	assertion atomic.Pointer[assertion]
+	renewed   atomic.Pointer[string] // a token that replaces this one
+}
+
+type assertion struct {
+	token string
+	route *registry.Route
+	until time.Time
+}
+
+var (
+	errNobody    = errors.New("nobody is signed in")
+	errCrossSite = errors.New("cookie identity on a request from elsewhere")
+	errNotMember = errors.New("not a member")
+	errAway      = errors.New("the control plane is away")
+)
+
+// Authenticate finds out whose request it is. It returns false when it answered
+// the request itself: with a redirect to sign in, or a refusal. With optional,
+// nobody is fine, and so is a request from elsewhere: it is nobody's.
+func (g *Gateway) Authenticate(w http.ResponseWriter, r *http.Request, st *State, role registry.Role, optional bool) bool {
+	err := g.identify(w, r, st)
+	switch {
+	case err == nil && st.Claims.Role.AtLeast(role):
+		return true
+	case err == nil:
+		st.Assertion = ""
+		g.fail(w, r, st, Problem{Status: http.StatusForbidden, Title: "Your role does not reach this", Detail: "This part of " + st.Route.Name + " is for the role " + string(role) + ". Ask an owner of the org."})
+		return false
+	case optional && (errors.Is(err, errNobody) || errors.Is(err, errNotMember) || errors.Is(err, errCrossSite)):
+		return true
+	case errors.Is(err, errCrossSite) && (!safe(r.Method) || isWebSocket(r)):
+		g.fail(w, r, st, Problem{Status: http.StatusForbidden, Title: "Refused", Detail: "This request came from another site and would have acted in your name."})
+	case errors.Is(err, errNotMember):
+		g.fail(w, r, st, Problem{Status: http.StatusForbidden, Title: "You are not a member of " + st.Route.Name, Detail: "Ask one of its admins to invite you."})
+	case errors.Is(err, errAway):
+		g.fail(w, r, st, Problem{Status: http.StatusServiceUnavailable, Title: "Signing in is not possible right now", Detail: "The control plane is away. Try again shortly.", RetryAfter: 5})
+	case navigation(r):
+		g.startSignIn(w, r, st)
+	default:
+		g.fail(w, r, st, Problem{Status: http.StatusUnauthorized, Title: "Sign in first", Detail: "Open " + g.Identity.Site().OrgURL(st.Route.Slug) + " in a browser to sign in.", Challenge: true})
+	}
+	return false
+}
+
+func safe(method string) bool { return method == http.MethodGet || method == http.MethodHead }
+
+// identify fills in the request's claims and assertion.
+func (g *Gateway) identify(w http.ResponseWriter, r *http.Request, st *State) error {
+	token, bearer := bearerToken(r)
+	if !bearer {
+		var ok bool
+		if token, ok = oneCookie(r, SessionCookie); !ok {
+			return errNobody
+		}
+		if !g.ownRequest(r, st.Route.Slug) {
+			return errCrossSite
+		}
+	}
+	st.Bearer = bearer
+	s, err := g.verified(token, st.Route.OrgID)
+	if err != nil {
+		return errNobody
+	}
+	s, fresh, err := g.current(r, s, st.Route)
+	if err != nil {
+		return err
+	}
+	if fresh != "" && !bearer {
+		setCookie(w, SessionCookie, fresh, 0)
+	}
+	st.Claims = s.claims
+	st.Assertion, err = g.assertionFor(s, st.Route)
+	return err
+}
+
+// verified returns the session of a token: from memory, or after checking its signature and claims.
+func (g *Gateway) verified(token string, org registry.OrgID) (*session, error) {
+	key := sha256.Sum256([]byte(token))
+	if s, ok := g.sessions.Get(key); ok {
+		if s.claims.OrgID != org {
+			return nil, identity.ErrToken
+		}
+		return s, nil
+	}
+	c, err := g.Identity.VerifySession(token, org, g.OfflineGrace())
+	if err != nil {
+		return nil, err
+	}
+	s := &session{claims: c}
+	g.sessions.Add(key, s)
+	return s, nil
+}
+
+// current returns the session as it counts now: itself while it is young and
+// nothing about it changed, or its renewal. fresh is a new token for the cookie.
+func (g *Gateway) current(r *http.Request, s *session, rt *registry.Route) (now *session, fresh string, err error) {
+	for range 3 {
+		must, gone := g.Revocations.judge(&s.claims)
+		if gone {
+			return nil, "", errNobody
+		}
+		t := g.Now().Unix()
+		expired := s.claims.Expires <= t
+		must = must || expired || s.claims.OrgGen != rt.Generation
+		if !must && t-s.claims.IssuedAt < int64(identity.SessionTokenLife/time.Second)/2 {
+			return s, fresh, nil
+		}
+		if next := s.renewed.Load(); next != nil {
+			if n, err := g.verified(*next, rt.OrgID); err == nil && n != s {
+				s, fresh = n, *next
+				continue
+			}
+		}
+		token, err := g.Identity.Renew(r.Context(), s.claims)
+		switch registry.ErrorCode(err) {
+		case registry.NotFound:
+			return nil, "", errNobody
+		case registry.Forbidden:
+			return nil, "", errNotMember
+		}
+		if err != nil {
+			// Away: what was valid stays so for a while, but never what a change made doubtful.
+			doubtful, _ := g.Revocations.judge(&s.claims)
+			if doubtful || expired && g.Now().Sub(g.Contact()) > g.OfflineGrace() {
+				return nil, "", errAway
+			}
+			return s, fresh, nil
+		}
+		n, err := g.verified(token, rt.OrgID)
+		if err != nil {
+			return nil, "", errNobody
+		}
+		s.renewed.Store(&token)
+		return n, token, nil // just read from the registry: nothing is newer
+	}
+	return s, fresh, nil
+}
+
+// assertionFor mints an assertion, or hands out the last one for up to a minute.
+func (g *Gateway) assertionFor(s *session, rt *registry.Route) (string, error) {
+	now := g.Now()
+	if a := s.assertion.Load(); a != nil && a.route == rt && now.Before(a.until) {
+		return a.token, nil
+	}
+	token, err := g.Identity.Assertion(s.claims, rt)
+	if err != nil {
+		return "", err
+	}
+	s.assertion.Store(&assertion{token: token, route: rt, until: now.Add(identity.AssertionReuse)})
+	return token, nil
+}
+
+// ownRequest reports whether a request that carries a cookie was made by the org's own pages, or is a
+// top-level GET navigation. Sibling orgs are same-site, so SameSite does not tell (Fetch Metadata does).
+func (g *Gateway) ownRequest(r *http.Request, slug string) bool {
+	origin := g.Identity.Site().OrgURL(slug)
+	o := r.Header.Values("Origin")
+	if isWebSocket(r) {
+		return len(o) == 1 && o[0] == origin
+	}
+	site := r.Header.Get("Sec-Fetch-Site")
+	switch {
+	case site == "same-origin":
+		return len(o) == 0 || len(o) == 1 && o[0] == origin
+	case safe(r.Method) && r.Header.Get("Sec-Fetch-Mode") == "navigate":
+		dest := r.Header.Get("Sec-Fetch-Dest")
+		return site != "" && (dest == "document" || dest == "")
+	case site != "":
+		return false
+	case len(o) == 1:
+		return o[0] == origin
+	}
+	return safe(r.Method) && len(o) == 0 // a client without Fetch Metadata: reading only
+}
+
+// bearerToken returns an org session given as a bearer token; other bearer tokens are the app's own.
+func bearerToken(r *http.Request) (string, bool) {
+	v := r.Header.Values("Authorization")
+	if len(v) != 1 {
+		return "", false
+	}
+	scheme, token, ok := strings.Cut(v[0], " ")
+	if !ok || !strings.EqualFold(scheme, "bearer") || !identity.IsSessionToken(token) {
+		return "", false
+	}
+	return token, true
+}
+
+// oneCookie returns a cookie's value when it is there exactly once: a second
+// one was tossed in by somebody else.
+func oneCookie(r *http.Request, name string) (value string, ok bool) {
+	for _, line := range r.Header["Cookie"] {
+		for part := range strings.SplitSeq(line, ";") {
+			n, v, _ := strings.Cut(strings.TrimSpace(part), "=")
+			if n == name {
+				if ok {
+					return "", false
+				}
+				value, ok = v, true
+			}
+		}
+	}
+	return value, ok
+}
+
+func setCookie(w http.ResponseWriter, name, value string, maxAge int) {
+	http.SetCookie(w, &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: maxAge, Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+}

@@ -1,0 +1,76 @@
+package gateway
+
+import (
+	"context"
+	"crypto/cipher"
+	"crypto/sha256"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// Routes finds routes; a registry.Directory does.
+type Routes interface {
+	Lookup(ctx context.Context, slug string) (*registry.Route, error)
+}
+
+// Config of a Gateway.
+type Config struct {
+	Routes   Routes
+	Identity *identity.Service
+	// ControlPlane serves discovery, token and JWKS in this process.
+	ControlPlane http.Handler
+	Master       *identity.MasterKey
+	Contact      func() time.Time     // when the change feed was last read
+	OfflineGrace func() time.Duration // how long an expired session is honoured while the control plane is away
+	Sessions     int                  // how many verified sessions are remembered
+	Log          *slog.Logger
+	Now          func() time.Time
+}
+
+// Gateway serves org hosts. Make one with New.
+type Gateway struct {
+	Config
+	Revocations *Revocations
+	Streams     *Streams
+	sessions    *lru.Cache[[sha256.Size]byte, *session]
+	seal        cipher.AEAD
+	provider    atomic.Pointer[relyingParty]
+}
+
+// Names of what the gateway owns.
+const (
+	AssertionHeader = "Pizzeria-Assertion"
+	SessionCookie   = "__Host-pizzeria-org"
+	txCookie        = "__Host-pizzeria-tx-"
+	cookiePrefix    = "__host-pizzeria" // in lower case, of all cookies that never reach an instance
+)
+
+// New makes a Gateway.
+func New(c Config) (*Gateway, error) {
+	sessions, err := lru.New[[sha256.Size]byte, *session](c.Sessions)
+	if err != nil {
+		return nil, err
+	}
+	g := &Gateway{Config: c, sessions: sessions, seal: c.Master.Sealer("tx-cookie"), Streams: newStreams()}
+	g.Revocations = newRevocations(c.Now, g.Streams)
+	return g, nil
+}
+
+// State is what the gateway knows of one request.
+type State struct {
+	Route     *registry.Route
+	Claims    identity.SessionClaims // of whom the request is; zero for nobody
+	Assertion string                 // for the instance; "" for nobody
+	Bearer    bool                   // the identity came as a bearer token, which the instance must not see
+	RequestID string
+}
+
+// SignedIn reports whether the request is somebody's.
+func (s *State) SignedIn() bool { return s.Assertion != "" }

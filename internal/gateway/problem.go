@@ -1,0 +1,74 @@
+package gateway
+
+import (
+	"embed"
+	"encoding/json"
+	"html/template"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+//go:embed pages/problem.html
+var pageFiles embed.FS
+
+var problemPage = template.Must(template.ParseFS(pageFiles, "pages/problem.html"))
+
+// Problem is an answer of the gateway's own: a page for people, RFC 9457 problem
+// details for programs.
+type Problem struct {
+	Status     int
+	Title      string
+	Detail     string
+	RetryAfter int    // seconds
+	Refresh    bool   // the page loads itself again
+	Location   string // of a redirect
+	Again      string // a path on this host to try again
+	Challenge  bool   // with WWW-Authenticate
+}
+
+// pageCSP allows the page's one style element by its hash-free nature: the page has no script at all.
+const pageCSP = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+
+// Fail answers a request with a problem.
+func (g *Gateway) Fail(w http.ResponseWriter, r *http.Request, st *State, p Problem) {
+	g.fail(w, r, st, p)
+}
+
+func (g *Gateway) fail(w http.ResponseWriter, r *http.Request, st *State, p Problem) {
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	if p.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(p.RetryAfter))
+	}
+	if p.Challenge {
+		h.Set("WWW-Authenticate", `Bearer realm="pizzeria"`)
+	}
+	if navigation(r) {
+		h.Set("Content-Type", "text/html; charset=utf-8")
+		h.Set("Content-Security-Policy", pageCSP)
+		w.WriteHeader(p.Status)
+		if r.Method != http.MethodHead {
+			_ = problemPage.Execute(w, map[string]any{"P": p, "ID": st.RequestID, "Console": g.Identity.Site().Issuer})
+		}
+		return
+	}
+	h.Set("Content-Type", "application/problem+json")
+	w.WriteHeader(p.Status)
+	if r.Method != http.MethodHead {
+		_ = json.NewEncoder(w).Encode(map[string]any{"type": "about:blank", "title": p.Title, "status": p.Status, "detail": p.Detail, "request_id": st.RequestID})
+	}
+}
+
+// navigation reports whether a browser asked for a page to show.
+func navigation(r *http.Request) bool {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead || isWebSocket(r) {
+		return false
+	}
+	if m := r.Header.Get("Sec-Fetch-Mode"); m != "" && m != "navigate" {
+		return false
+	}
+	return strings.Contains(r.Header.Get("Accept"), "text/html")
+}

@@ -1,0 +1,166 @@
+package gateway
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
+	"strconv"
+	"strings"
+)
+
+// Prepare makes an outgoing request what the instance may see: no cookie, token
+// or alias of ours, exactly one assertion when it is somebody's request and none
+// when it is nobody's, no trailers. It runs after hop-by-hop headers are gone. The
+// host in the URL only keys the connection pool: one a generation of an org.
+func (s *State) Prepare(r *http.Request) *http.Request {
+	for name := range r.Header {
+		if identityAlias(name) {
+			delete(r.Header, name)
+		}
+	}
+	stripCookies(r.Header)
+	if s.Bearer {
+		delete(r.Header, "Authorization")
+	}
+	if s.SignedIn() {
+		r.Header[AssertionHeader] = []string{s.Assertion}
+	}
+	r.Trailer = nil
+	r.URL.Host = string(s.Route.OrgID) + "." + strconv.FormatInt(s.Route.Generation, 10)
+	return r.WithContext(httptrace.WithClientTrace(r.Context(), filter1xx))
+}
+
+// stripCookies removes our cookies from a request, whatever their spelling.
+func stripCookies(h http.Header) {
+	lines, ok := h["Cookie"]
+	if !ok {
+		return
+	}
+	var keep []string
+	for _, line := range lines {
+		for part := range strings.SplitSeq(line, ";") {
+			part = strings.TrimSpace(part)
+			if part != "" && !ours(part) {
+				keep = append(keep, part)
+			}
+		}
+	}
+	if len(keep) == 0 {
+		delete(h, "Cookie")
+		return
+	}
+	h["Cookie"] = []string{strings.Join(keep, "; ")}
+}
+
+// ours reports whether "name=value" names a cookie of ours. Browsers read the __Host- prefix without case.
+func ours(cookie string) bool {
+	return len(cookie) >= len(cookiePrefix) && strings.EqualFold(cookie[:len(cookiePrefix)], cookiePrefix)
+}
+
+// Filter takes out of a response what an instance may not say to a browser
+// about other hosts, and keeps track of it while it streams, so that a
+// revocation ends it.
+func (g *Gateway) Filter(s *State, res *http.Response) {
+	filterHeader(res.Header)
+	tunnel := res.StatusCode == http.StatusSwitchingProtocols
+	if !tunnel && res.ContentLength >= 0 {
+		return
+	}
+	b := &streamBody{ReadCloser: res.Body, response: res, streams: g.Streams}
+	k := streamKey{org: s.Route.OrgID, user: s.Claims.Subject, session: s.Claims.SessionID}
+	body := res.Body
+	b.stream = g.Streams.add(k, func() { _ = body.Close() })
+	if rw, ok := body.(io.ReadWriteCloser); tunnel && ok {
+		res.Body = &tunnelBody{streamBody: b, Writer: rw}
+	} else {
+		res.Body = b
+	}
+	// A revocation may have come between the check and the registration.
+	if s.SignedIn() {
+		if _, gone := g.Revocations.judge(&s.Claims); gone {
+			_ = body.Close()
+		}
+	}
+}
+
+type streamBody struct {
+	io.ReadCloser
+	response *http.Response
+	streams  *Streams
+	stream   *stream
+}
+
+// Read filters trailers when they have arrived.
+func (b *streamBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF { //nolint:errorlint // io.Reader's contract: the value itself
+		filterHeader(b.response.Trailer)
+	}
+	return n, err
+}
+
+// Close ends the stream.
+func (b *streamBody) Close() error {
+	b.streams.remove(b.stream)
+	return b.ReadCloser.Close()
+}
+
+type tunnelBody struct {
+	*streamBody
+	io.Writer
+}
+
+// CloseWrite passes a half-close on, when the connection can.
+func (b *tunnelBody) CloseWrite() error {
+	if c, ok := b.Writer.(interface{ CloseWrite() error }); ok {
+		return c.CloseWrite()
+	}
+	return http.ErrNotSupported
+}
+
+// forbidden are response headers that speak for more than the org's own host,
+// or that would move its traffic elsewhere.
+var forbidden = []string{"Clear-Site-Data", "Alt-Svc", "Public-Key-Pins", "Expect-Ct", "Nel", "Report-To", "Reporting-Endpoints", "Origin-Agent-Cluster", AssertionHeader}
+
+func filterHeader(h http.Header) {
+	for _, name := range forbidden {
+		delete(h, name)
+	}
+	if v := h["Strict-Transport-Security"]; len(v) > 0 && strings.Contains(strings.ToLower(strings.Join(v, ",")), "includesubdomains") {
+		delete(h, "Strict-Transport-Security")
+	}
+	cookies, ok := h["Set-Cookie"]
+	if !ok {
+		return
+	}
+	keep := cookies[:0:0]
+	for _, c := range cookies {
+		if !ours(strings.TrimSpace(c)) && !hasDomain(c) {
+			keep = append(keep, c)
+		}
+	}
+	if len(keep) == 0 {
+		delete(h, "Set-Cookie")
+		return
+	}
+	h["Set-Cookie"] = keep
+}
+
+// hasDomain reports whether a Set-Cookie line sets a cookie for other hosts too.
+func hasDomain(line string) bool {
+	for i, part := range strings.Split(line, ";") {
+		if name, _, _ := strings.Cut(part, "="); i > 0 && strings.EqualFold(strings.TrimSpace(name), "domain") {
+			return true
+		}
+	}
+	return false
+}
+
+// filter1xx filters informational responses, before whoever forwards them sees them.
+var filter1xx = &httptrace.ClientTrace{
+	Got1xxResponse: func(_ int, h textproto.MIMEHeader) error {
+		filterHeader(http.Header(h))
+		return nil
+	},
+}

@@ -1,0 +1,268 @@
+package gateway
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/oauth2"
+
+	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+const (
+	txLife    = 5 * time.Minute
+	txCookies = 8
+	txIDLen   = 12
+)
+
+// tx is one sign-in attempt, kept sealed in a cookie of its own.
+type tx struct {
+	State    string `json:"s"`
+	Verifier string `json:"v"`
+	Nonce    string `json:"n"`
+	Return   string `json:"r"`
+	Expires  int64  `json:"e"`
+}
+
+// relyingParty is what go-oidc knows of the issuer.
+type relyingParty struct {
+	issuer   string
+	provider *oidc.Provider
+}
+
+// party discovers the issuer, through the control plane in this process.
+func (g *Gateway) party(ctx context.Context) (*relyingParty, error) {
+	issuer := g.Identity.Site().Issuer
+	if p := g.provider.Load(); p != nil && p.issuer == issuer {
+		return p, nil
+	}
+	// The provider keeps its context for fetching keys, so it must not be the request's.
+	provider, err := oidc.NewProvider(oidc.ClientContext(context.WithoutCancel(ctx), g.client()), issuer)
+	if err != nil {
+		return nil, err
+	}
+	p := &relyingParty{issuer: issuer, provider: provider}
+	g.provider.Store(p)
+	return p, nil
+}
+
+func (g *Gateway) oauth(p *relyingParty, rt *registry.Route) *oauth2.Config {
+	e := p.provider.Endpoint()
+	e.AuthStyle = oauth2.AuthStyleInHeader
+	return &oauth2.Config{
+		ClientID: identity.ClientID(rt.OrgID), ClientSecret: g.Identity.ClientSecret(rt.OrgID).Reveal(), Endpoint: e,
+		RedirectURL: g.Identity.Site().CallbackURL(rt.Slug), Scopes: []string{oidc.ScopeOpenID},
+	}
+}
+
+// startSignIn sends a browser to the control plane, remembering where it wanted to go.
+func (g *Gateway) startSignIn(w http.ResponseWriter, r *http.Request, st *State) {
+	p, err := g.party(r.Context())
+	if err != nil {
+		g.Log.Warn("cannot reach the control plane", "error", err)
+		g.fail(w, r, st, Problem{Status: http.StatusServiceUnavailable, Title: "Signing in is not possible right now", Detail: "The control plane is away. Try again shortly.", RetryAfter: 5})
+		return
+	}
+	t := tx{State: identity.NewSecret().Reveal(), Verifier: oauth2.GenerateVerifier(), Nonce: identity.NewSecret().Reveal(), Return: ReturnPath(r.URL.RequestURI()), Expires: g.Now().Add(txLife).Unix()}
+	sealed, err := g.sealTx(t, st.Route)
+	if err != nil {
+		g.fail(w, r, st, Problem{Status: http.StatusInternalServerError, Title: "Internal error", Detail: "Try again."})
+		return
+	}
+	g.dropOldTx(w, r)
+	setCookie(w, txCookie+t.State[:txIDLen], sealed, int(txLife/time.Second))
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Referrer-Policy", "no-referrer")
+	http.Redirect(w, r, g.oauth(p, st.Route).AuthCodeURL(t.State, oidc.Nonce(t.Nonce), oauth2.S256ChallengeOption(t.Verifier)), http.StatusFound)
+}
+
+// dropOldTx keeps the number of open attempts bounded.
+func (g *Gateway) dropOldTx(w http.ResponseWriter, r *http.Request) {
+	n := 0
+	for _, c := range r.Cookies() {
+		if strings.HasPrefix(c.Name, txCookie) {
+			if n++; n >= txCookies {
+				setCookie(w, c.Name, "", -1)
+			}
+		}
+	}
+}
+
+func (g *Gateway) sealTx(t tx, rt *registry.Route) (string, error) {
+	b, err := json.Marshal(t)
+	if err != nil {
+		return "", err
+	}
+	return base64.RawURLEncoding.EncodeToString(g.seal.Seal(nil, nil, b, []byte(rt.OrgID))), nil
+}
+
+func (g *Gateway) openTx(value string, rt *registry.Route) (t tx, err error) {
+	if len(value) > 8<<10 {
+		return t, errors.New("too long")
+	}
+	b, err := base64.RawURLEncoding.DecodeString(value)
+	if err != nil {
+		return t, err
+	}
+	if b, err = g.seal.Open(nil, nil, b, []byte(rt.OrgID)); err != nil {
+		return t, err
+	}
+	if err := json.Unmarshal(b, &t); err != nil {
+		return t, err
+	}
+	if g.Now().Unix() > t.Expires {
+		return t, errors.New("expired")
+	}
+	return t, nil
+}
+
+// ReturnPath makes a request target safe to send a browser to: a path on the
+// same host. Browsers drop tabs and newlines and read a backslash as a slash.
+func ReturnPath(target string) string {
+	if len(target) > 2000 || !strings.HasPrefix(target, "/") || strings.HasPrefix(target, "//") || strings.ContainsAny(target, "\\\r\n\t\x00") {
+		return "/"
+	}
+	u, err := url.Parse(target)
+	if err != nil || u.IsAbs() || u.Host != "" || strings.HasPrefix(u.Path, "//") || strings.HasPrefix(u.Path, `/\`) {
+		return "/"
+	}
+	return target
+}
+
+// serveReserved answers what is under the reserved prefix.
+func (g *Gateway) serveReserved(w http.ResponseWriter, r *http.Request, st *State, path string) {
+	w.Header().Set("Cache-Control", "no-store")
+	switch {
+	case path == "/callback" && r.Method == http.MethodGet:
+		g.callback(w, r, st)
+	case path == "/session" && r.Method == http.MethodGet:
+		g.session(w, r, st)
+	case path == "/sign-out" && r.Method == http.MethodPost:
+		g.signOut(w, r, st)
+	case path == "/callback", path == "/session", path == "/sign-out":
+		g.fail(w, r, st, Problem{Status: http.StatusMethodNotAllowed, Title: "Method not allowed", Detail: "This address takes another method."})
+	default:
+		g.fail(w, r, st, Problem{Status: http.StatusNotFound, Title: "Not found", Detail: "There is nothing at this address."})
+	}
+}
+
+// callback receives the code, redeems it, and starts the org session.
+func (g *Gateway) callback(w http.ResponseWriter, r *http.Request, st *State) {
+	q := r.URL.Query()
+	again := Problem{Status: http.StatusBadRequest, Title: "Signing in did not work", Detail: "The attempt is unknown, too old, or was used already.", Again: "/"}
+	for _, v := range q {
+		if len(v) != 1 {
+			g.fail(w, r, st, again)
+			return
+		}
+	}
+	state := q.Get("state")
+	if len(state) != 43 || q.Get("iss") != g.Identity.Site().Issuer { // RFC 9207
+		g.fail(w, r, st, again)
+		return
+	}
+	name := txCookie + state[:txIDLen]
+	sealed, ok := oneCookie(r, name)
+	if !ok {
+		g.fail(w, r, st, again)
+		return
+	}
+	setCookie(w, name, "", -1)
+	t, err := g.openTx(sealed, st.Route)
+	if err != nil || subtle.ConstantTimeCompare([]byte(t.State), []byte(state)) != 1 {
+		g.fail(w, r, st, again)
+		return
+	}
+	again.Again = t.Return
+	if e := q.Get("error"); e != "" {
+		if e == "access_denied" {
+			again = Problem{Status: http.StatusForbidden, Title: "You are not a member of " + st.Route.Name, Detail: "Ask one of its admins to invite you, or sign in as somebody else."}
+		}
+		g.fail(w, r, st, again)
+		return
+	}
+	token, err := g.redeem(r.Context(), st.Route, t, q.Get("code"))
+	if err != nil {
+		g.Log.Info("a code was refused", "org", st.Route.OrgID, "error", err)
+		g.fail(w, r, st, again)
+		return
+	}
+	setCookie(w, SessionCookie, token, 0)
+	w.Header().Set("Referrer-Policy", "no-referrer")
+	http.Redirect(w, r, t.Return, http.StatusSeeOther)
+}
+
+// redeem exchanges a code and checks everything about the answer: typ before
+// go-oidc, which checks none, then signature, nonce, at_hash, and that both tokens are the same person's.
+func (g *Gateway) redeem(ctx context.Context, rt *registry.Route, t tx, code string) (string, error) {
+	p, err := g.party(ctx)
+	if err != nil {
+		return "", err
+	}
+	tok, err := g.oauth(p, rt).Exchange(oidc.ClientContext(ctx, g.client()), code, oauth2.VerifierOption(t.Verifier))
+	if err != nil {
+		return "", err
+	}
+	raw, _ := tok.Extra("id_token").(string)
+	if identity.TokenType(raw) != identity.TypID {
+		return "", errors.New("not an ID token")
+	}
+	id, err := p.provider.Verifier(&oidc.Config{ClientID: identity.ClientID(rt.OrgID), SupportedSigningAlgs: []string{oidc.ES256}, Now: g.Now}).Verify(oidc.ClientContext(ctx, g.client()), raw)
+	if err != nil {
+		return "", err
+	}
+	if subtle.ConstantTimeCompare([]byte(id.Nonce), []byte(t.Nonce)) != 1 {
+		return "", errors.New("another attempt's nonce")
+	}
+	if err := id.VerifyAccessToken(tok.AccessToken); err != nil {
+		return "", err
+	}
+	s, err := g.verified(tok.AccessToken, rt.OrgID)
+	if err != nil {
+		return "", err
+	}
+	if string(s.claims.Subject) != id.Subject {
+		return "", errors.New("another person's session")
+	}
+	return tok.AccessToken, nil
+}
+
+// session says who is signed in, to the org's own pages.
+func (g *Gateway) session(w http.ResponseWriter, r *http.Request, st *State) {
+	if err := g.identify(w, r, st); err != nil || r.Header.Get("Sec-Fetch-Site") != "" && r.Header.Get("Sec-Fetch-Site") != "same-origin" && !navigation(r) {
+		g.fail(w, r, st, Problem{Status: http.StatusUnauthorized, Title: "Sign in first", Detail: "There is no session here.", Challenge: true})
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	c := st.Claims
+	_ = json.NewEncoder(w).Encode(map[string]any{"sub": c.Subject, "email": c.Email, "name": c.Name, "role": c.Role, "org_id": c.OrgID, "org_slug": st.Route.Slug, "console": g.Identity.Site().Issuer})
+}
+
+// signOut ends the sign-in session, and so the session on every org host.
+func (g *Gateway) signOut(w http.ResponseWriter, r *http.Request, st *State) {
+	err := g.identify(w, r, st)
+	switch {
+	case errors.Is(err, errCrossSite):
+		g.fail(w, r, st, Problem{Status: http.StatusForbidden, Title: "Refused", Detail: "This request came from another site."})
+		return
+	case err == nil:
+		if err := g.Identity.SignOut(r.Context(), st.Claims.SessionID); err != nil {
+			g.fail(w, r, st, Problem{Status: http.StatusServiceUnavailable, Title: "You are still signed in", Detail: "The control plane is away. Try again shortly.", RetryAfter: 5})
+			return
+		}
+	case errors.Is(err, errAway):
+		g.fail(w, r, st, Problem{Status: http.StatusServiceUnavailable, Title: "You are still signed in", Detail: "The control plane is away. Try again shortly.", RetryAfter: 5})
+		return
+	}
+	setCookie(w, SessionCookie, "", -1)
+	http.Redirect(w, r, g.Identity.Site().Issuer+"/signed-out", http.StatusSeeOther)
+}

@@ -1,0 +1,359 @@
+// Package runtime is the composition root: it opens the store, loads the keys,
+// and owns every goroutine of the control plane and the gateway.
+//
+// A Runtime outlives config reloads: the Caddy modules share one per database
+// and hand it their tunables. New makes nothing on disk; Start does, once.
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/internal/api"
+	"github.com/pizzaface/pizzeria/internal/console"
+	"github.com/pizzaface/pizzeria/internal/gateway"
+	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/provision"
+	"github.com/pizzaface/pizzeria/registry"
+	"github.com/pizzaface/pizzeria/registry/sqlite"
+)
+
+// Tunables may change with every config. The last attached owner's count.
+type Tunables struct {
+	Site         identity.Site
+	OfflineGrace time.Duration
+}
+
+// Config is what one Runtime is made with; it lasts as long as the Runtime.
+type Config struct {
+	Database   string // path of the SQLite file
+	SecretKey  string // path of the key file; made when there is no database yet
+	Routes     int    // how many routes and sessions are remembered
+	HealthPath string
+	Provider   func(dataDir string) (provision.Provider, error)
+	Log        *slog.Logger
+	// Announce shows people the set-up link.
+	Announce func(link string, until time.Time)
+}
+
+// Runtime is one running installation.
+type Runtime struct {
+	c        Config
+	tunables atomic.Pointer[Tunables]
+	metrics  *Metrics
+
+	mu      sync.Mutex
+	owners  []owner
+	started bool
+	ready   chan struct{}
+	ended   chan struct{}
+	stop    context.CancelFunc
+	wg      sync.WaitGroup
+	closers []func() error
+
+	store      *sqlite.Store
+	ids        *identity.Service
+	follower   *registry.Follower
+	directory  *registry.Directory
+	gateway    *gateway.Gateway
+	provider   provision.Provider
+	reconciler *provision.Reconciler
+	handler    http.Handler
+
+	stopReconciler context.CancelFunc
+	reconciled     chan struct{}
+}
+
+type owner struct {
+	key      any
+	tunables Tunables
+}
+
+// New makes a Runtime that has not started.
+func New(c Config) *Runtime {
+	return &Runtime{c: c, ready: make(chan struct{}), ended: make(chan struct{}), metrics: newMetrics()}
+}
+
+// Attach starts the Runtime if need be and makes t count until key's Detach.
+func (r *Runtime) Attach(ctx context.Context, key any, t Tunables) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.owners = append(r.owners, owner{key, t})
+	r.tunables.Store(&t)
+	if r.started {
+		return nil
+	}
+	if err := r.start(ctx); err != nil {
+		r.owners = r.owners[:len(r.owners)-1]
+		return errors.Join(err, r.close())
+	}
+	r.started = true
+	close(r.ready)
+	return nil
+}
+
+// Detach takes key's tunables back: those attached before count again.
+func (r *Runtime) Detach(key any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i, o := range r.owners {
+		if o.key == key {
+			r.owners = append(r.owners[:i:i], r.owners[i+1:]...)
+			break
+		}
+	}
+	if n := len(r.owners); n > 0 {
+		r.tunables.Store(&r.owners[n-1].tunables)
+	}
+}
+
+// Destruct implements caddy.Destructor: it ends everything but the instances.
+func (r *Runtime) Destruct() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.close()
+}
+
+func (r *Runtime) close() error {
+	if r.stop != nil {
+		r.stop()
+		close(r.ended)
+		r.wg.Wait()
+		r.stop = nil
+	}
+	var errs []error
+	if r.ids != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		errs = append(errs, r.ids.Flush(ctx))
+	}
+	for i := len(r.closers) - 1; i >= 0; i-- {
+		errs = append(errs, r.closers[i]())
+	}
+	r.closers, r.ids = nil, nil
+	return errors.Join(errs...)
+}
+
+func (r *Runtime) site() identity.Site { return r.tunables.Load().Site }
+
+func (r *Runtime) start(ctx context.Context) error {
+	dir := filepath.Dir(r.c.Database)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	unlock, err := lockDir(dir)
+	if err != nil {
+		return err
+	}
+	r.closers = append(r.closers, unlock)
+	master, err := r.masterKey()
+	if err != nil {
+		return err
+	}
+	now := time.Now
+	if r.store, err = sqlite.Open(ctx, r.c.Database, now); err != nil {
+		return err
+	}
+	r.closers = append(r.closers, r.store.Close)
+	r.ids = identity.New(r.store, master, r.site, r.c.Log, now)
+	if err := r.ids.Refresh(ctx); err != nil {
+		return err
+	}
+	if r.provider, err = r.c.Provider(dir); err != nil {
+		return err
+	}
+	// This process has the data directory to itself: leases of an earlier one are nobody's.
+	if err := r.store.BreakLeases(ctx, registry.AsSystem("runtime")); err != nil {
+		return err
+	}
+	if r.directory, err = registry.NewDirectory(r.store, r.c.Routes, now); err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	r.handler = mux
+	r.gateway, err = gateway.New(gateway.Config{
+		Routes: r.directory, Identity: r.ids, ControlPlane: mux, Master: master, Sessions: r.c.Routes, Log: r.c.Log, Now: now,
+		Contact: func() time.Time { return r.follower.Contact() }, OfflineGrace: func() time.Duration { return r.tunables.Load().OfflineGrace },
+	})
+	if err != nil {
+		return err
+	}
+	jwks, err := r.writeJWKS(dir)
+	if err != nil {
+		return err
+	}
+	r.reconciler = provision.NewReconciler(provision.Config{
+		Store: r.store, Provider: r.provider, Environment: r.environment(jwks), HealthPath: r.c.HealthPath, Log: r.c.Log, Now: now,
+		Started: func(d time.Duration) { r.metrics.started.Observe(d.Seconds()) },
+	})
+	r.follower = registry.NewFollower(r.store, r.c.Log, now, r.gateway.Revocations, r.directory, r.reconciler, r.metrics)
+	if err := r.follower.Begin(ctx); err != nil {
+		return err
+	}
+	// Tokens revoked before this start are still around: learn them again.
+	recent, err := r.store.ChangesSince(ctx, registry.AsSystem("runtime"), now().Add(-gateway.RevocationMemory))
+	if err != nil {
+		return err
+	}
+	for _, c := range recent {
+		r.gateway.Revocations.Apply(c)
+	}
+	if err := r.routes(mux); err != nil {
+		return err
+	}
+	link, until, err := r.ids.SetupLink(ctx)
+	if err != nil {
+		return err
+	}
+	if link != "" {
+		r.c.Announce(link, until)
+	}
+	r.c.Log.Info("instances", "provider", r.provider.Name(), "isolation", r.provider.Isolation())
+	run, stop := context.WithCancel(context.Background())
+	r.stop = stop
+	r.wg.Go(func() { r.follower.Run(run) })
+	reconciling, stopReconciler := context.WithCancel(run)
+	r.stopReconciler = stopReconciler
+	r.reconciled = make(chan struct{})
+	r.wg.Go(func() {
+		defer close(r.reconciled)
+		r.reconciler.Run(reconciling)
+	})
+	r.wg.Go(func() { r.maintain(run, dir) })
+	return nil
+}
+
+// masterKey reads the secret key; only an installation without a database gets a new one.
+func (r *Runtime) masterKey() (*identity.MasterKey, error) {
+	if _, err := os.Stat(r.c.Database); err == nil {
+		k, err := identity.LoadMasterKey(r.c.SecretKey)
+		if errors.Is(err, os.ErrNotExist) {
+			return nil, fmt.Errorf("the database %s is there, but its secret key %s is not: put the key file back from your backup", r.c.Database, r.c.SecretKey)
+		}
+		return k, err
+	}
+	return identity.CreateMasterKey(r.c.SecretKey)
+}
+
+func (r *Runtime) routes(mux *http.ServeMux) error {
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, q *http.Request) {
+		if err := r.store.Ping(q.Context()); err != nil {
+			web.WriteProblem(w, q, err)
+			return
+		}
+		_, _ = w.Write([]byte("ready\n"))
+	})
+	(&api.API{Store: r.store, Identity: r.ids, Log: r.c.Log}).Register(mux)
+	return (&console.Console{
+		Store: r.store, Identity: r.ids, Log: r.c.Log, Now: time.Now, Isolation: r.provider.Isolation,
+		Ended: func() <-chan struct{} { return r.ended },
+	}).Register(mux)
+}
+
+// maintain does what time alone asks for.
+func (r *Runtime) maintain(ctx context.Context, dir string) {
+	flush, daily := time.NewTicker(30*time.Second), time.NewTicker(time.Hour)
+	defer flush.Stop()
+	defer daily.Stop()
+	for {
+		var err error
+		select {
+		case <-ctx.Done():
+			return
+		case <-flush.C:
+			err = r.ids.Flush(ctx)
+		case <-daily.C:
+			if err = r.ids.Refresh(ctx); err == nil {
+				_, err = r.writeJWKS(dir)
+			}
+			err = errors.Join(err, r.store.Sweep(ctx, registry.AsSystem("runtime")))
+		}
+		if err != nil && ctx.Err() == nil {
+			r.c.Log.Warn("maintenance", "error", err)
+		}
+	}
+}
+
+// writeJWKS keeps the assertion keys in a file for instances.
+func (r *Runtime) writeJWKS(dir string) (string, error) {
+	path, err := filepath.Abs(filepath.Join(dir, "assertion-jwks.json"))
+	if err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(path+".tmp", r.ids.Assertions.JWKS(), 0o644); err != nil { //nolint:gosec // public keys
+		return "", err
+	}
+	return path, os.Rename(path+".tmp", path)
+}
+
+// environment is the instance contract.
+func (r *Runtime) environment(jwks string) func(registry.Work) (map[string]string, error) {
+	return func(w registry.Work) (map[string]string, error) {
+		s := r.site()
+		return map[string]string{
+			"PIZZERIA_ORG_ID": string(w.Instance.OrgID), "PIZZERIA_ORG_SLUG": w.Slug, "PIZZERIA_ORG_GENERATION": fmt.Sprint(w.Instance.Generation),
+			"PIZZERIA_ISSUER": s.Issuer, "PIZZERIA_PUBLIC_URL": s.OrgURL(w.Slug), "PIZZERIA_JWKS_FILE": jwks,
+		}, nil
+	}
+}
+
+// ErrNotReady says that the runtime has not started, or not yet.
+var ErrNotReady = errors.New("the control plane is starting")
+
+// Ready waits a little for the start.
+func (r *Runtime) Ready(ctx context.Context) error {
+	select {
+	case <-r.ready:
+		return nil
+	default:
+	}
+	t := time.NewTimer(5 * time.Second)
+	defer t.Stop()
+	select {
+	case <-r.ready:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return ErrNotReady
+	}
+}
+
+// Handler serves the control plane. Call Ready first.
+func (r *Runtime) Handler() http.Handler { return r.handler }
+
+// Gateway serves org hosts. Call Ready first.
+func (r *Runtime) Gateway() *gateway.Gateway { return r.gateway }
+
+// Metrics are the runtime's collectors.
+func (r *Runtime) Metrics() *Metrics { return r.metrics }
+
+// Revision is the last change that this runtime has seen.
+func (r *Runtime) Revision() int64 { return r.follower.Seq() }
+
+// Down stops every instance, for good: the reconciler is ended first, and the
+// next start brings them up again. Returns how many it stopped.
+func (r *Runtime) Down(ctx context.Context) (int, error) {
+	r.stopReconciler()
+	<-r.reconciled
+	refs, err := r.provider.List(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, ref := range refs {
+		if err := r.provider.Stop(ctx, ref.OrgID, ref.Generation); err != nil {
+			return 0, err
+		}
+	}
+	return len(refs), nil
+}

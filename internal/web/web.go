@@ -1,0 +1,176 @@
+// Package web is what the control plane's API and console share: who is asking,
+// whether the request may act in their name, and how an error becomes an answer.
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// Cookie is the cookie of the sign-in session, on the control plane's host alone.
+const Cookie = "__Host-pizzeria"
+
+// Caller is who asks. The zero Session means that there is no sign-in session behind the Actor.
+type Caller struct {
+	Actor   registry.Actor
+	User    registry.User
+	Session registry.Session
+	Client  identity.Client
+}
+
+type requestIDKey struct{}
+type clientIPKey struct{}
+type operatorKey struct{}
+
+// WithRequest notes the request's ID and the client's address, as the server knows them.
+func WithRequest(ctx context.Context, id, clientIP string) context.Context {
+	return context.WithValue(context.WithValue(ctx, requestIDKey{}, id), clientIPKey{}, clientIP)
+}
+
+// WithOperator marks a request as come over the local admin socket.
+func WithOperator(ctx context.Context) context.Context {
+	return context.WithValue(ctx, operatorKey{}, true)
+}
+
+// RequestID is the request's ID, "" when nobody noted one.
+func RequestID(ctx context.Context) string {
+	id, _ := ctx.Value(requestIDKey{}).(string)
+	return id
+}
+
+// ClientOf is where a request comes from.
+func ClientOf(r *http.Request) identity.Client {
+	ip, _ := r.Context().Value(clientIPKey{}).(string)
+	if ip == "" {
+		ip, _, _ = net.SplitHostPort(r.RemoteAddr)
+	}
+	return identity.Client{Address: ip, UserAgent: r.UserAgent()}
+}
+
+// Who returns the caller: the operator, the bearer of an API token, or the
+// owner of the session cookie. Nobody has the zero Actor. An error means that
+// it cannot be told.
+func Who(ids *identity.Service, r *http.Request) (Caller, error) {
+	c := Caller{Client: ClientOf(r)}
+	if op, _ := r.Context().Value(operatorKey{}).(bool); op {
+		c.Actor = registry.AsOperator()
+		return c, nil
+	}
+	if auth := r.Header.Values("Authorization"); len(auth) > 0 {
+		scheme, token, _ := strings.Cut(auth[0], " ")
+		if len(auth) > 1 || !strings.EqualFold(scheme, "bearer") {
+			return c, nil
+		}
+		sid, u, err := ids.AuthenticateAPI(r.Context(), token)
+		if errors.Is(err, identity.ErrToken) || registry.ErrorCode(err) == registry.NotFound {
+			return c, nil
+		}
+		c.User, c.Actor = u, registry.AsUser(u, sid, c.Client.Address)
+		return c, err
+	}
+	token, ok := cookie(r)
+	if !ok {
+		return c, nil
+	}
+	s, u, err := ids.Authenticate(r.Context(), token)
+	if registry.ErrorCode(err) == registry.NotFound {
+		return c, nil
+	}
+	if err != nil {
+		return c, err
+	}
+	c.Session, c.User, c.Actor = s, u, registry.AsUser(u, s.ID, c.Client.Address)
+	return c, nil
+}
+
+// cookie returns the session cookie when there is exactly one.
+func cookie(r *http.Request) (string, bool) {
+	all := r.CookiesNamed(Cookie)
+	if len(all) != 1 {
+		return "", false
+	}
+	return all[0].Value, true
+}
+
+// SetSession gives the browser its sign-in session; "" takes it away.
+func SetSession(w http.ResponseWriter, token identity.Secret) {
+	c := &http.Cookie{Name: Cookie, Value: token.Reveal(), Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: int(registry.SessionAbsolute.Seconds())}
+	if token == "" {
+		c.MaxAge = -1
+	}
+	http.SetCookie(w, c)
+}
+
+// SameOrigin reports whether an unsafe request was made by the control plane's
+// own pages. Orgs are same-site, so SameSite cookies do not tell; a request that
+// says neither Sec-Fetch-Site nor Origin is refused.
+func SameOrigin(r *http.Request, issuer string) bool {
+	o := r.Header.Values("Origin")
+	if site := r.Header.Get("Sec-Fetch-Site"); site != "" {
+		return site == "same-origin" && (len(o) == 0 || len(o) == 1 && o[0] == issuer)
+	}
+	return len(o) == 1 && o[0] == issuer
+}
+
+// Status is the one place where an error becomes an HTTP status.
+func Status(err error) int {
+	switch registry.ErrorCode(err) {
+	case registry.Invalid:
+		return http.StatusUnprocessableEntity
+	case registry.Unauthenticated:
+		return http.StatusUnauthorized
+	case registry.Forbidden:
+		return http.StatusForbidden
+	case registry.NotFound:
+		return http.StatusNotFound
+	case registry.Conflict:
+		return http.StatusConflict
+	case registry.Stale:
+		return http.StatusPreconditionFailed
+	case registry.Gone:
+		return http.StatusGone
+	case registry.Busy:
+		return http.StatusTooManyRequests
+	}
+	return http.StatusServiceUnavailable
+}
+
+// Message is what a person is told of an error: its own words when it has any for them.
+func Message(err error) (field, message string) {
+	var e *registry.Error
+	if errors.As(err, &e) {
+		return e.Field, e.Message
+	}
+	return "", "The control plane cannot do that right now. Try again shortly."
+}
+
+// WriteProblem answers with RFC 9457 problem details.
+func WriteProblem(w http.ResponseWriter, r *http.Request, err error) {
+	status := Status(err)
+	field, message := Message(err)
+	body := map[string]any{"type": "about:blank", "title": http.StatusText(status), "status": status, "detail": message}
+	if id := RequestID(r.Context()); id != "" {
+		body["request_id"] = id
+	}
+	if field != "" {
+		body["field"] = field
+	}
+	switch status {
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
+		w.Header().Set("Retry-After", strconv.Itoa(5))
+	case http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", `Bearer realm="pizzeria"`)
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body)
+}
