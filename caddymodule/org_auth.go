@@ -15,7 +15,7 @@ import (
 func init() {
 	caddy.RegisterModule(OrgAuth{})
 	httpcaddyfile.RegisterHandlerDirective("org_auth", parseOrgAuth)
-	httpcaddyfile.RegisterDirectiveOrder("org_auth", httpcaddyfile.After, "org")
+	httpcaddyfile.RegisterDirectiveOrder("org_auth", httpcaddyfile.Before, "basic_auth") // and so after org, which is there already
 }
 
 // OrgAuth lets a request through when it is a member's of its org: a browser

@@ -3,6 +3,7 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"slices"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
@@ -18,8 +19,12 @@ func main() {
 		os.Args = slices.Insert(os.Args, 1, "pizzeria")
 	}
 	if len(os.Args) > 1 && (os.Args[1] == "run" || os.Args[1] == "start") {
-		// The default config listens on a socket in ./data, which Caddy does not make.
+		// The default config listens on a socket in ./data, which Caddy does not make;
+		// and what Caddy writes about itself belongs there too, not into the home directory.
 		_ = os.MkdirAll("data", 0o700)
+		if dir, err := filepath.Abs("data"); err == nil && os.Getenv("XDG_DATA_HOME") == "" {
+			_ = os.Setenv("XDG_DATA_HOME", dir)
+		}
 	}
 	caddycmd.Main()
 }
