@@ -1,0 +1,133 @@
+package endtoend
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/pizzaface/pizzeria/internal/api"
+	"github.com/pizzaface/pizzeria/internal/console"
+)
+
+// least says, apart from the code, who may use a route: the least role, or "platform".
+// A route of the table without a row here fails the test.
+var least = map[string]string{
+	"GET /api/v1/me": "anybody", "POST /api/v1/tokens": "anybody", "GET /api/v1/orgs": "anybody",
+	"POST /api/v1/orgs": "platform", "POST /api/v1/users": "platform",
+	"GET /api/v1/orgs/{org}": "member", "PATCH /api/v1/orgs/{org}": "admin", "POST /api/v1/orgs/{org}/rename": "owner",
+	"POST /api/v1/orgs/{org}/suspend": "platform", "POST /api/v1/orgs/{org}/resume": "platform", "POST /api/v1/orgs/{org}/restart": "admin",
+	"DELETE /api/v1/orgs/{org}": "owner", "GET /api/v1/orgs/{org}/members": "member", "PATCH /api/v1/orgs/{org}/members/{user}": "admin",
+	"DELETE /api/v1/orgs/{org}/members/{user}": "admin", "GET /api/v1/orgs/{org}/invites": "admin", "POST /api/v1/orgs/{org}/invites": "admin",
+	"DELETE /api/v1/orgs/{org}/invites/{invite}": "admin", "GET /api/v1/orgs/{org}/audit": "admin",
+
+	"GET /{$}": "anybody", "GET /account": "anybody", "POST /account/password": "anybody",
+	"GET /orgs/new": "platform", "POST /orgs": "platform", "GET /orgs/{org}": "member", "GET /orgs/{org}/live": "member",
+	"GET /orgs/{org}/members": "member", "POST /orgs/{org}/invites": "admin", "POST /orgs/{org}/invites/{invite}/revoke": "admin",
+	"POST /orgs/{org}/members/{user}/role": "admin", "POST /orgs/{org}/members/{user}/remove": "admin", "GET /orgs/{org}/audit": "admin",
+	"POST /orgs/{org}/suspend": "platform", "POST /orgs/{org}/resume": "platform", "POST /orgs/{org}/restart": "admin",
+	"GET /orgs/{org}/delete": "owner", "POST /orgs/{org}/delete": "owner",
+}
+
+// rank orders the people of the matrix; a stranger is an owner, elsewhere.
+var rank = map[string]int{"nobody": 0, "stranger": 1, "member": 2, "admin": 3, "owner": 4, "platform": 5}
+
+func allowed(who, row string) bool {
+	switch row {
+	case "anybody":
+		return who != "nobody"
+	case "platform":
+		return who == "platform"
+	}
+	return rank[who] >= rank[row]
+}
+
+// TestIsolationMatrix asks every route of the control plane as everybody.
+func TestIsolationMatrix(t *testing.T) {
+	s := start(t)
+	ada := s.admin()
+	id := s.org(ada, "acme")
+	s.org(ada, "globex")
+	people := map[string]*person{
+		"nobody": s.person(), "stranger": s.invite(ada, "globex", "stranger@example.com", "owner"), "member": s.invite(ada, "acme", "member@example.com", "member"),
+		"admin": s.invite(ada, "acme", "admin@example.com", "admin"), "owner": s.invite(ada, "acme", "owner@example.com", "owner"),
+		"platform": platformAdmin(s),
+	}
+	unknown := "01890000-0000-7000-8000-000000000000"
+	fill := strings.NewReplacer("{org}", id, "{user}", unknown, "{invite}", unknown, "{$}", "")
+	for who, p := range people {
+		p.c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+		for _, rt := range api.Routes() {
+			name := rt.Method + " " + rt.Pattern
+			row, ok := least[name]
+			if !ok {
+				t.Errorf("%s has no row in the matrix", name)
+				continue
+			}
+			inOrg := strings.Contains(rt.Pattern, "{org}")
+			// What is allowed fails after the decision, so that the matrix changes nothing: a stale version, or no input.
+			a := p.do(rt.Method, s.url("")+fill.Replace(rt.Pattern), strings.NewReader(`{}`), map[string]string{
+				"Sec-Fetch-Site": "same-origin", "Origin": s.url(""), "Content-Type": "application/json", "If-Match": `"987654321"`,
+			})
+			judge(t, who, name, a, allowed(who, row), inOrg, http.StatusUnauthorized)
+		}
+		for _, rt := range console.Routes() {
+			name := rt.Method + " " + rt.Pattern
+			if rt.Public {
+				continue
+			}
+			row, ok := least[name]
+			if !ok {
+				t.Errorf("%s has no row in the matrix", name)
+				continue
+			}
+			if may := allowed(who, row); may && (rt.Method == "POST" || strings.HasSuffix(rt.Pattern, "/live")) {
+				continue // forms have no stale version; the tour sends them
+			}
+			target := s.url("") + fill.Replace(rt.Pattern)
+			a := p.open(target)
+			if rt.Method == "POST" {
+				a = p.submit(target, url.Values{"confirm": {"acme"}})
+			}
+			judge(t, who, name, a, allowed(who, row), strings.Contains(rt.Pattern, "{org}"), http.StatusSeeOther)
+		}
+	}
+	if a := ada.fetch("GET", s.url("")+"/api/v1/orgs/acme", ""); !strings.Contains(a.body, `"status":"active"`) || !strings.Contains(a.body, `"version":1,`) {
+		t.Errorf("the matrix changed the org: %s", a.body)
+	}
+}
+
+func judge(t *testing.T, who, name string, a answer, may, inOrg bool, nobody int) {
+	t.Helper()
+	want := http.StatusForbidden
+	switch {
+	case may:
+		if a.status == 401 || a.status == 403 || a.status == 404 && strings.Contains(a.body, "no such org") || a.status >= 500 {
+			t.Errorf("%s as %s: refused with %d %s", name, who, a.status, a.body)
+		}
+		return
+	case who == "nobody":
+		want = nobody
+	case who == "stranger" && inOrg:
+		want = http.StatusNotFound
+	}
+	if a.status != want {
+		t.Errorf("%s as %s: %d, want %d: %s", name, who, a.status, want, tail(a.body, 300))
+	}
+	if who != "platform" && strings.Contains(a.body, "The acme org") && (who == "stranger" || who == "nobody") {
+		t.Errorf("%s as %s names the org", name, who)
+	}
+}
+
+// platformAdmin is one who is a member of nothing, made by the CLI.
+func platformAdmin(s *server) *person {
+	if out, err := s.cli(password+"\n", "user", "create", "root@example.com", "--name", "Root", "--platform-admin"); err != nil {
+		s.t.Fatalf("user create: %s", out)
+	}
+	p := s.person()
+	if a := p.submit(s.url("")+"/sign-in", url.Values{"email": {"root@example.com"}, "password": {password}}); a.status != 200 || a.url.Path != "/" {
+		s.t.Fatalf("sign in: %d at %s", a.status, a.url)
+	}
+	// A platform admin manages orgs and enters none.
+	return p
+}

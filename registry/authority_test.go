@@ -1,0 +1,88 @@
+package registry
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestSlugFromAuthority(t *testing.T) {
+	const domain = "pizzapi.example.com"
+	for _, good := range []string{"acme.pizzapi.example.com", "ACME.PizzaPi.Example.COM", "acme.pizzapi.example.com:8443", "acme.pizzapi.example.com.", "acme.pizzapi.example.com.:443"} {
+		if slug, err := SlugFromAuthority(good, domain); err != nil || slug != "acme" {
+			t.Errorf("%q: %q %v", good, slug, err)
+		}
+	}
+	for _, bad := range []string{
+		"", "acme", domain, "." + domain, ".acme." + domain, "acme.." + domain, "a.acme." + domain, "acme." + domain + "..",
+		"acme." + domain + ":", "acme." + domain + ":x", "acme." + domain + ":80:80", "acme." + domain + ":123456", "xn--acme." + domain, "ac_me." + domain,
+		"acme%2e." + domain, "acme." + domain + "@evil.com", "evil.com/acme." + domain, "acme.evil-" + domain, "acmepizzapi.example.com", "[::1]", "127.0.0.1",
+		" acme." + domain, "acme." + domain + " ", "acme\x00." + domain, "ac\u212ae." + domain, "{env.X}." + domain, "ac." + domain, "acme-." + domain,
+	} {
+		if slug, err := SlugFromAuthority(bad, domain); err == nil {
+			t.Errorf("%q gave %q", bad, slug)
+		}
+	}
+}
+
+func FuzzSlugFromAuthority(f *testing.F) {
+	for _, s := range []string{"acme.pizzapi.example.com:8443", "ACME.pizzapi.example.com.", "a.b.pizzapi.example.com", "[::1]:80", "é.pizzapi.example.com"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		slug, err := SlugFromAuthority(s, "pizzapi.example.com")
+		if err != nil {
+			return
+		}
+		if !ValidSlug(slug) {
+			t.Fatalf("%q gave %q, which is no slug", s, slug)
+		}
+		if !strings.HasPrefix(strings.ToLower(s), slug+".pizzapi.example.com") {
+			t.Fatalf("%q gave %q", s, slug)
+		}
+	})
+}
+
+func FuzzSlug(f *testing.F) {
+	f.Add("acme")
+	f.Add("xn--a")
+	f.Fuzz(func(t *testing.T, s string) {
+		if CheckSlug(s) == nil && (s != strings.ToLower(s) || len(s) < 3 || len(s) > 40 || strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") != "") {
+			t.Fatalf("%q passed", s)
+		}
+	})
+}
+
+// TestPolicyIsWhole: every action has a row, nobody may do anything, members less than owners.
+func TestPolicyIsWhole(t *testing.T) {
+	u := AsUser(User{ID: "u"}, "", "")
+	for _, a := range Actions() {
+		for _, r := range []Role{"", RoleMember, RoleAdmin, RoleOwner} {
+			if Allows(Actor{}, r, a) || Allows(AsVisitor(""), r, a) {
+				t.Errorf("%s is open to nobody as %q", a, r)
+			}
+		}
+		if Allows(u, RoleMember, a) && !Allows(u, RoleAdmin, a) || Allows(u, RoleAdmin, a) && !Allows(u, RoleOwner, a) {
+			t.Errorf("%s: a higher role may less", a)
+		}
+		if Allows(u, "", a) {
+			t.Errorf("%s is open to strangers", a)
+		}
+	}
+	if Allows(AsOperator(), RoleOwner, "no.such.action") {
+		t.Error("an action without a row is allowed")
+	}
+}
+
+func TestEveryStatusHasItsRow(t *testing.T) {
+	for _, s := range OrgStatuses() {
+		if _, ok := orgTransitions[s]; !ok {
+			t.Errorf("%s has no row", s)
+		}
+		if s.To(s) == nil {
+			t.Errorf("%s may become itself", s)
+		}
+	}
+	if len(orgTransitions) != len(OrgStatuses()) {
+		t.Error("a row without a status")
+	}
+}

@@ -1,0 +1,114 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+type fakeSource struct {
+	calls atomic.Int64
+	fail  atomic.Bool
+	slow  chan struct{}
+	mu    sync.Mutex
+	gen   int64
+}
+
+func (f *fakeSource) Route(_ context.Context, _ Actor, slug string) (*Route, error) {
+	f.calls.Add(1)
+	f.mu.Lock()
+	gen := f.gen
+	f.mu.Unlock()
+	if f.slow != nil {
+		<-f.slow
+	}
+	if f.fail.Load() {
+		return nil, errors.New("away")
+	}
+	if len(slug) > 6 {
+		return nil, errUnknownSlug(slug)
+	}
+	return &Route{Slug: slug, Status: RouteServing, Generation: gen}, nil
+}
+
+func newTestDirectory(t *testing.T, f *fakeSource) *Directory {
+	t.Helper()
+	d, err := NewDirectory(f, 100, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// TestKnownRoutesNeedNoSource: what is known is served while the source is away; what is not, is an error and no guess.
+func TestKnownRoutesNeedNoSource(t *testing.T) {
+	f := &fakeSource{}
+	d := newTestDirectory(t, f)
+	if _, err := d.Lookup(t.Context(), "acme"); err != nil {
+		t.Fatal(err)
+	}
+	f.fail.Store(true)
+	if _, err := d.Lookup(t.Context(), "acme"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Lookup(t.Context(), "other"); err == nil || ErrorCode(err) == NotFound {
+		t.Fatalf("got %v", err)
+	}
+	d.Apply(Change{Slug: "acme"})
+	if _, err := d.Lookup(t.Context(), "acme"); err == nil {
+		t.Fatal("a changed route was served from memory")
+	}
+}
+
+// TestUnknownFlood: a flood of unknown slugs is bounded and does not evict orgs.
+func TestUnknownFlood(t *testing.T) {
+	f := &fakeSource{}
+	d := newTestDirectory(t, f)
+	if _, err := d.Lookup(t.Context(), "acme"); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 10_000 {
+		if _, err := d.Lookup(t.Context(), fmt.Sprintf("unknown%d", i)); ErrorCode(err) != NotFound {
+			t.Fatal(err)
+		}
+	}
+	before := f.calls.Load()
+	_, _ = d.Lookup(t.Context(), "unknown9999")
+	if _, err := d.Lookup(t.Context(), "acme"); err != nil || f.calls.Load() != before {
+		t.Fatalf("%v, %d calls more", err, f.calls.Load()-before)
+	}
+	if routes, unknown := d.Len(); routes != 1 || unknown > 100 {
+		t.Fatalf("%d routes, %d unknown", routes, unknown)
+	}
+}
+
+// TestSingleFlightAndNoStaleFill: many who ask at once cause one load, and a
+// load that a change overtook is not remembered.
+func TestSingleFlightAndNoStaleFill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeSource{slow: make(chan struct{})}
+		d := newTestDirectory(t, f)
+		for range 50 {
+			go func() { _, _ = d.Lookup(context.Background(), "acme") }()
+		}
+		synctest.Wait()
+		if n := f.calls.Load(); n != 1 {
+			t.Fatalf("%d loads", n)
+		}
+		f.mu.Lock()
+		f.gen = 2
+		f.mu.Unlock()
+		d.Apply(Change{Slug: "acme"})
+		close(f.slow)
+		synctest.Wait()
+		r, err := d.Lookup(context.Background(), "acme")
+		if err != nil || r.Generation != 2 {
+			t.Fatalf("%+v %v", r, err)
+		}
+	})
+}

@@ -1,0 +1,148 @@
+package sqlite_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pizzaface/pizzeria/registry"
+	"github.com/pizzaface/pizzeria/registry/sqlite"
+	"github.com/pizzaface/pizzeria/registry/storetest"
+)
+
+func open(t *testing.T, path string, now func() time.Time) *sqlite.Store {
+	t.Helper()
+	s, err := sqlite.Open(context.Background(), path, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func TestConformance(t *testing.T) {
+	storetest.RunTests(t, func(t *testing.T, now func() time.Time) storetest.Store {
+		return open(t, filepath.Join(t.TempDir(), "test.db"), now)
+	})
+}
+
+func TestNewerSchemaIsRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	_ = open(t, path, time.Now).Close()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1)`); err != nil {
+		t.Fatal(err)
+	}
+	_ = db.Close()
+	if _, err = sqlite.Open(context.Background(), path, time.Now); err == nil || !strings.Contains(err.Error(), "schema 999") {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestAuditCannotBeChanged(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	s := open(t, path, time.Now)
+	for _, slug := range []string{"one", "two"} {
+		if _, err := s.CreateOrg(context.Background(), registry.AsOperator(), registry.NewOrg{Slug: slug}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(`UPDATE audit SET actor = 'eve'`); err == nil {
+		t.Fatal("an entry was changed")
+	}
+	if _, err := db.Exec(`DELETE FROM audit`); err == nil {
+		t.Fatal("an entry was deleted")
+	}
+	if _, err := db.Exec(`DROP TRIGGER audit_no_update; UPDATE audit SET actor = 'eve' WHERE seq = 1`); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.VerifyAudit(context.Background(), registry.AsOperator()); registry.ErrorCode(err) != registry.Conflict {
+		t.Fatalf("the change was not found: %v", err)
+	}
+}
+
+// TestKill: a process that is killed while it writes loses nothing that it acknowledged.
+func TestKill(t *testing.T) {
+	if dir := os.Getenv("PIZZERIA_KILL_DIR"); dir != "" {
+		writeUntilKilled(t, dir)
+	}
+	rounds := 8
+	path := filepath.Join(t.TempDir(), "test.db")
+	acknowledged := map[string]bool{}
+	for round := range rounds {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestKill$")
+		cmd.Env = append(os.Environ(), "PIZZERIA_KILL_DIR="+path, fmt.Sprintf("PIZZERIA_KILL_ROUND=%d", round))
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		buf := make([]byte, 1)
+		line := ""
+		for n := 0; n < 5+3*round; {
+			if _, err := out.Read(buf); err != nil {
+				t.Fatal(err)
+			}
+			if buf[0] != '\n' {
+				line += string(buf)
+				continue
+			}
+			if slug, ok := strings.CutPrefix(line, "ack "); ok {
+				acknowledged[slug] = true
+				n++
+			}
+			line = ""
+		}
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}
+	s := open(t, path, time.Now)
+	for slug := range acknowledged {
+		if _, err := s.OrgBySlug(context.Background(), registry.AsOperator(), slug); err != nil {
+			t.Errorf("%s was acknowledged and lost: %v", slug, err)
+		}
+	}
+	if err := s.VerifyAudit(context.Background(), registry.AsOperator()); err != nil {
+		t.Error(err)
+	}
+	changes, err := s.Changes(context.Background(), registry.AsSystem("test"), 0, 100_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range changes {
+		if c.Seq != int64(i+1) {
+			t.Fatalf("the feed has a gap at %d", i)
+		}
+	}
+	t.Logf("%d kills, %d acknowledged writes", rounds, len(acknowledged))
+}
+
+func writeUntilKilled(t *testing.T, path string) {
+	s := open(t, path, time.Now)
+	for i := 0; ; i++ {
+		slug := fmt.Sprintf("r%s-%d", os.Getenv("PIZZERIA_KILL_ROUND"), i)
+		if len(slug) < 3 {
+			slug += "x"
+		}
+		if _, err := s.CreateOrg(context.Background(), registry.AsOperator(), registry.NewOrg{Slug: slug}); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Println("ack " + slug)
+	}
+}
