@@ -16,7 +16,7 @@ type Store interface {
 	RenameOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, slug string) error
 	SuspendOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, reason string) error
 	ResumeOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64) error
-	RestartInstance(ctx context.Context, a registry.Actor, id registry.OrgID) error
+	RestartInstance(ctx context.Context, a registry.Actor, id registry.OrgID, version int64) error
 	DeleteOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, confirm string) error
 	Members(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Member, error)
 	SetRole(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID, role registry.Role) error
@@ -132,8 +132,8 @@ func (a *API) resumeOrg(c call) (any, error) {
 }
 
 func (a *API) restart(c call) (any, error) {
-	return a.change(c, func(ctx context.Context, id registry.OrgID, _ int64) error {
-		return a.Store.RestartInstance(ctx, c.Actor, id)
+	return a.change(c, func(ctx context.Context, id registry.OrgID, v int64) error {
+		return a.Store.RestartInstance(ctx, c.Actor, id, v)
 	})
 }
 

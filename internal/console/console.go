@@ -33,7 +33,7 @@ type Store interface {
 	CreateOrg(ctx context.Context, a registry.Actor, n registry.NewOrg) (registry.Org, error)
 	SuspendOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, reason string) error
 	ResumeOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64) error
-	RestartInstance(ctx context.Context, a registry.Actor, id registry.OrgID) error
+	RestartInstance(ctx context.Context, a registry.Actor, id registry.OrgID, version int64) error
 	DeleteOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, confirm string) error
 	Members(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Member, error)
 	SetRole(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID, role registry.Role) error

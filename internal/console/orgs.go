@@ -91,7 +91,7 @@ func (c *Console) resume(w http.ResponseWriter, r *http.Request, who web.Caller)
 
 func (c *Console) restart(w http.ResponseWriter, r *http.Request, who web.Caller) error {
 	return c.act(w, r, who, "", func(ctx context.Context, o registry.OrgView) error {
-		return c.Store.RestartInstance(ctx, who.Actor, o.ID)
+		return c.Store.RestartInstance(ctx, who.Actor, o.ID, 0)
 	})
 }
 

@@ -94,7 +94,7 @@ type streamBody struct {
 // Read filters trailers when they have arrived.
 func (b *streamBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err == io.EOF { //nolint:errorlint // io.Reader's contract: the value itself
+	if err == io.EOF {
 		filterHeader(b.response.Trailer)
 	}
 	return n, err

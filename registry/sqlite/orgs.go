@@ -299,8 +299,8 @@ func (t *tx) nextGeneration(id registry.OrgID) error {
 }
 
 // RestartInstance replaces an org's instance by a new generation. Conflict unless the org is provisioning or active.
-func (s *Store) RestartInstance(ctx context.Context, a registry.Actor, id registry.OrgID) error {
-	return s.edit(ctx, a, id, 0, registry.InstanceReboot, func(t *tx, v registry.OrgView) error {
+func (s *Store) RestartInstance(ctx context.Context, a registry.Actor, id registry.OrgID, version int64) error {
+	return s.edit(ctx, a, id, version, registry.InstanceReboot, func(t *tx, v registry.OrgView) error {
 		if v.Status != registry.OrgActive && v.Status != registry.OrgProvisioning {
 			return registry.Errorf(registry.Conflict, "status", "the org is %s: only a running org's instance can be restarted", v.Status)
 		}

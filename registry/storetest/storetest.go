@@ -25,7 +25,7 @@ type Store interface {
 	RenameOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, slug string) error
 	SuspendOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, reason string) error
 	ResumeOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64) error
-	RestartInstance(ctx context.Context, a registry.Actor, id registry.OrgID) error
+	RestartInstance(ctx context.Context, a registry.Actor, id registry.OrgID, version int64) error
 	DeleteOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, confirm string) error
 	Route(ctx context.Context, a registry.Actor, slug string) (*registry.Route, error)
 	Members(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Member, error)
@@ -203,7 +203,7 @@ func statuses(e env) {
 	e.want(e.s.ResumeOrg(ctx, operator, o.ID, 0), registry.Conflict)
 	e.ok(e.s.SuspendOrg(ctx, operator, o.ID, 0, "unpaid"))
 	e.want(e.s.SuspendOrg(ctx, operator, o.ID, 0, ""), registry.Conflict)
-	e.want(e.s.RestartInstance(ctx, operator, o.ID), registry.Conflict)
+	e.want(e.s.RestartInstance(ctx, operator, o.ID, 0), registry.Conflict)
 	if r, err := e.s.Route(ctx, system, "acme"); err != nil || r.Status != registry.RouteSuspended || r.Address != "" {
 		e.Fatalf("suspended: %+v %v", r, err)
 	}
@@ -244,7 +244,7 @@ func visibility(e env) {
 		"RenameOrg":       e.s.RenameOrg(ctx, asB, o.ID, 0, "xyz"),
 		"SuspendOrg":      e.s.SuspendOrg(ctx, asB, o.ID, 0, ""),
 		"DeleteOrg":       e.s.DeleteOrg(ctx, asB, o.ID, 0, "acme"),
-		"RestartInstance": e.s.RestartInstance(ctx, asB, o.ID),
+		"RestartInstance": e.s.RestartInstance(ctx, asB, o.ID, 0),
 		"SetRole":         e.s.SetRole(ctx, asB, o.ID, a.ID, registry.RoleMember),
 		"RemoveMember":    e.s.RemoveMember(ctx, asB, o.ID, a.ID),
 		"CreateInvite":    second(e.s.CreateInvite(ctx, asB, o.ID, "x@example.com", registry.RoleMember, secret("x"))),
