@@ -38,6 +38,7 @@ func (ControlPlane) CaddyModule() caddy.ModuleInfo {
 
 // Provision implements caddy.Provisioner.
 func (c *ControlPlane) Provision(ctx caddy.Context) (err error) {
+	raiseHeaderLimit(ctx)
 	c.runtime, err = runtimeOf(ctx)
 	if err == nil {
 		app, _ := ctx.AppIfConfigured("pizzeria")

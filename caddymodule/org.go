@@ -46,6 +46,7 @@ func (o *Org) Provision(ctx caddy.Context) (err error) {
 	if o.Hold == 0 {
 		o.Hold = caddy.Duration(10 * time.Second)
 	}
+	raiseHeaderLimit(ctx)
 	o.runtime, err = runtimeOf(ctx)
 	return err
 }

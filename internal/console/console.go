@@ -136,7 +136,7 @@ func (c *Console) serve(rt Route, w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Referrer-Policy", "same-origin") // with no-referrer, forms would come from the origin null
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	// After sign-in the browser is redirected to an org; Chromium applies form-action to that too.
 	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self' "+site.OrgOrigins()+"; frame-ancestors 'none'; base-uri 'none'")

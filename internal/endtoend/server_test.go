@@ -134,7 +134,7 @@ func (s *server) caddyfile(global string, grace int) string {
 *.%s {
 	%s
 }
-`, s.port+1, s.port, grace, domain, domain, s.port, global, domain, domain, s.orgs)
+`, freePort(s.t), s.port, grace, domain, domain, s.port, global, domain, domain, s.orgs)
 }
 
 func (s *server) write(caddyfile string) {

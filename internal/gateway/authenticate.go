@@ -179,7 +179,8 @@ func (g *Gateway) ownRequest(r *http.Request, slug string) bool {
 	site := r.Header.Get("Sec-Fetch-Site")
 	switch {
 	case site == "same-origin":
-		return len(o) == 0 || len(o) == 1 && o[0] == origin
+		// A page with "Referrer-Policy: no-referrer" sends the origin null to its own origin.
+		return len(o) == 0 || len(o) == 1 && (o[0] == origin || o[0] == "null")
 	case safe(r.Method) && r.Header.Get("Sec-Fetch-Mode") == "navigate":
 		dest := r.Header.Get("Sec-Fetch-Dest")
 		return site != "" && (dest == "document" || dest == "")

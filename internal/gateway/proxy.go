@@ -31,22 +31,29 @@ func (s *State) Prepare(r *http.Request) *http.Request {
 	return r.WithContext(httptrace.WithClientTrace(r.Context(), filter1xx))
 }
 
-// stripCookies removes our cookies from a request, whatever their spelling.
+// maxAppCookies bounds the cookies that an instance gets, in bytes. A sibling org
+// can toss many into its neighbours' browsers; servers refuse requests with long
+// headers, and without the bomb the person still gets in.
+const maxAppCookies = 8 << 10
+
+// stripCookies removes our cookies from a request, whatever their spelling, and all when they are too many.
 func stripCookies(h http.Header) {
 	lines, ok := h["Cookie"]
 	if !ok {
 		return
 	}
 	var keep []string
+	size := 0
 	for _, line := range lines {
 		for part := range strings.SplitSeq(line, ";") {
 			part = strings.TrimSpace(part)
 			if part != "" && !ours(part) {
 				keep = append(keep, part)
+				size += len(part)
 			}
 		}
 	}
-	if len(keep) == 0 {
+	if len(keep) == 0 || size > maxAppCookies {
 		delete(h, "Cookie")
 		return
 	}

@@ -1,0 +1,209 @@
+package endtoend
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+)
+
+// required reports whether PIZZERIA_TEST_REQUIRE says that a real part must be there.
+func required(part string) bool {
+	for p := range strings.SplitSeq(os.Getenv("PIZZERIA_TEST_REQUIRE"), ",") {
+		if p == part {
+			return true
+		}
+	}
+	return false
+}
+
+// lacking skips a test for want of a real part, or fails it where the part is required.
+func lacking(t *testing.T, part, why string) {
+	t.Helper()
+	if required(part) {
+		t.Fatalf("PIZZERIA_TEST_REQUIRE names %s: %s", part, why)
+	}
+	t.Skipf("%s (install it to run this test)", why)
+}
+
+// tab is a page in a real Chromium that trusts the server's CA, and nothing else.
+type tab struct {
+	s   *server
+	ctx context.Context //nolint:containedctx // chromedp's handle of the tab
+	mu  sync.Mutex
+	bad []string // what the browser complained of
+}
+
+// chromium starts a browser in a HOME of its own.
+func (s *server) chromium() *tab {
+	t := s.t
+	t.Helper()
+	path := ""
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if p, err := exec.LookPath(name); err == nil {
+			path = p
+			break
+		}
+	}
+	if path == "" {
+		lacking(t, "browser", "there is no Chromium")
+	}
+	certutil, err := exec.LookPath("certutil")
+	if err != nil {
+		lacking(t, "browser", "there is no certutil, of libnss3-tools, to trust the CA with")
+	}
+	home := t.TempDir()
+	db := filepath.Join(home, ".pki/nssdb")
+	if err := os.MkdirAll(db, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"-N", "--empty-password"}, {"-A", "-t", "C,,", "-n", "test", "-i", filepath.Join(s.dir, "data/caddy/pki/authorities/local/root.crt")}} {
+		if out, err := exec.Command(certutil, append([]string{"-d", "sql:" + db}, args...)...).CombinedOutput(); err != nil {
+			t.Fatalf("certutil: %v: %s", err, out)
+		}
+	}
+	alloc, cancel := chromedp.NewExecAllocator(context.Background(), chromedp.ExecPath(path), chromedp.Headless, chromedp.NoSandbox, chromedp.NoFirstRun, chromedp.DisableGPU,
+		chromedp.UserDataDir(filepath.Join(home, "profile")), chromedp.Env("HOME="+home), chromedp.WindowSize(1280, 800), chromedp.Flag("disable-dev-shm-usage", true),
+		chromedp.CombinedOutput(io.Discard), chromedp.WSURLReadTimeout(60*time.Second))
+	t.Cleanup(cancel)
+	b := &tab{s: s}
+	return b.open(alloc)
+}
+
+func (b *tab) open(parent context.Context, opts ...chromedp.ContextOption) *tab {
+	n := &tab{s: b.s}
+	ctx, cancel := chromedp.NewContext(parent, opts...)
+	n.s.t.Cleanup(cancel)
+	n.ctx = ctx
+	if err := chromedp.Do(ctx); err != nil {
+		n.s.t.Fatalf("chromium: %v", err)
+	}
+	go func() { // ends with the tab
+		for m := range chromedp.Console(ctx) {
+			if level := fmt.Sprint(m.Type); level == "error" || level == "warning" {
+				n.mu.Lock()
+				n.bad = append(n.bad, m.Text)
+				n.mu.Unlock()
+			}
+		}
+	}()
+	return n
+}
+
+// other is another person's browser: nothing is shared but the process.
+func (b *tab) other() *tab { return b.open(b.ctx, chromedp.WithNewBrowserContext()) }
+
+// do runs steps, within a minute.
+func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
+	b.s.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, time.Minute)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		b.s.t.Fatalf("at %s: %v\n%s", b.location(), err, tail(b.text(), 1000))
+	}
+}
+
+func get[T any](b *tab, a chromedp.Action[T]) T {
+	b.s.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, time.Minute)
+	defer cancel()
+	v, err := chromedp.Run(ctx, a)
+	if err != nil {
+		b.s.t.Fatalf("%v", err)
+	}
+	return v
+}
+
+func (b *tab) location() string {
+	v, _ := chromedp.Run(b.ctx, chromedp.Location())
+	return v
+}
+
+func (b *tab) text() string {
+	v, _ := chromedp.Run(b.ctx, chromedp.Evaluate[string](`document.body ? document.body.innerText : ""`))
+	return v
+}
+
+// script runs a promise in the page and returns what it gives, or "" when it fails.
+func (b *tab) script(js string) string {
+	b.s.t.Helper()
+	return get(b, chromedp.Evaluate[string](`(async () => { try { return String(await (async () => {`+js+`})()) } catch (e) { return "failed: " + e } })()`, chromedp.EvalAwaitPromise))
+}
+
+func (b *tab) visit(target string) { b.s.t.Helper(); b.do(chromedp.Navigate(target)) }
+
+func (b *tab) fill(fields map[string]string) {
+	b.s.t.Helper()
+	for id, v := range fields {
+		b.do(chromedp.WaitVisible("#" + id))
+		b.script(`document.getElementById("` + id + `").value = ""`)
+		b.do(chromedp.SendKeys("#"+id, v))
+	}
+}
+
+// press clicks what leads to another page, and waits until that page shows text.
+func (b *tab) press(selector, then string) {
+	b.s.t.Helper()
+	b.do(chromedp.WaitVisible(selector), chromedp.Click(selector))
+	b.shows(then)
+}
+
+func (b *tab) shows(text string) {
+	b.s.t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	for !strings.Contains(b.text(), text) {
+		if time.Now().After(deadline) {
+			b.s.t.Fatalf("%s never showed %q but\n%s", b.location(), text, tail(b.text(), 2000))
+		}
+		b.do(chromedp.Sleep(20 * time.Millisecond))
+	}
+}
+
+// shot keeps the page's picture, in both themes, where CI collects them; and
+// refuses a page that scrolls sideways.
+func (b *tab) shot(name string) {
+	b.s.t.Helper()
+	for _, width := range []int64{380, 2560} {
+		b.do(chromedp.EmulateViewport(width, 800))
+		if over := get(b, chromedp.Evaluate[int](`document.documentElement.scrollWidth - document.documentElement.clientWidth`)); over > 0 {
+			b.s.t.Errorf("%s: %d px too wide at %d px", name, over, width)
+		}
+	}
+	b.do(chromedp.EmulateViewport(1280, 800))
+	dir := os.Getenv("PIZZERIA_TEST_OUTPUT")
+	if dir == "" {
+		dir = b.s.t.TempDir()
+	}
+	for _, theme := range []string{"dark", "light"} {
+		if _, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}}}); err != nil {
+			b.s.t.Fatal(err)
+		}
+		picture := get(b, chromedp.CaptureScreenshot())
+		if err := os.WriteFile(filepath.Join(dir, name+"-"+theme+".png"), picture, 0o600); err != nil {
+			b.s.t.Fatal(err)
+		}
+	}
+}
+
+// quiet fails the test for every complaint of the browser, such as a breach of the
+// content security policy; expected answers with an error status are none.
+func (b *tab) quiet() {
+	b.s.t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, m := range b.bad {
+		if !strings.Contains(m, "status of 4") && !strings.Contains(m, "status of 5") {
+			b.s.t.Errorf("the browser says: %s", m)
+		}
+	}
+	b.bad = nil
+}
