@@ -116,7 +116,7 @@ func TestBrowserTour(t *testing.T) {
 	ada.fill(map[string]string{"confirm": "acme"})
 	ada.press("form.card button", "to delete it")
 	ada.fill(map[string]string{"confirm": "globex"})
-	ada.press("form.card button", "My orgs")
+	ada.press("form.card button", "New org")
 	ada.visit(s.url("globex") + "/")
 	ada.shows("gone")
 	ada.shot("gateway-gone")

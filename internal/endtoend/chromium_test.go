@@ -153,7 +153,13 @@ func (b *tab) fill(fields map[string]string) {
 // press clicks what leads to another page, and waits until that page shows text.
 func (b *tab) press(selector, then string) {
 	b.s.t.Helper()
-	b.do(chromedp.WaitVisible(selector), chromedp.Click(selector))
+	b.do(chromedp.WaitVisible(selector))
+	b.script(`window.left = true`)
+	b.do(chromedp.Click(selector))
+	b.s.eventually("the next page is there", func() bool {
+		there, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](`!window.left && document.readyState == "complete"`))
+		return err == nil && there
+	})
 	b.shows(then)
 }
 
