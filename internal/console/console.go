@@ -257,6 +257,7 @@ func (c *Console) funcs() template.FuncMap {
 		"status": func(v registry.OrgView) status {
 			return statusOf(v)
 		},
+		"steps":     stepsOf,
 		"isolation": func() string { return c.Isolation() },
 	}
 }

@@ -26,6 +26,24 @@ func statusOf(v registry.OrgView) status {
 	return status{"Starting", "◐", "wait"}
 }
 
+// step is a step of a server's start, and how long after the first one it came.
+type step struct {
+	Name, Took string
+	At         time.Time
+}
+
+func stepsOf(v registry.OrgView) []step {
+	out := make([]step, 0, len(v.Instance.Steps))
+	for i, s := range v.Instance.Steps {
+		took := s.At.UTC().Format("15:04:05 UTC")
+		if i > 0 {
+			took = "+" + s.At.Sub(v.Instance.Steps[0].At).Round(time.Millisecond).String()
+		}
+		out = append(out, step{s.Name, took, s.At})
+	}
+	return out
+}
+
 // ago says a duration as people do.
 func ago(d time.Duration) string {
 	unit := func(n int, one string) string {

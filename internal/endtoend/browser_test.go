@@ -97,10 +97,10 @@ func TestBrowserTour(t *testing.T) {
 
 	// Suspended, and back; every open stream ends.
 	ada.visit(console + "/orgs/acme")
-	ada.do(chromedp.Click("summary:not(.menu summary)"))
+	ada.do(chromedp.Click(".act summary"))
 	ada.fill(map[string]string{"reason": "Unpaid since May"})
 	ada.shot("org-suspend")
-	ada.press("details.card button", "Suspended")
+	ada.press("details.act button", "Suspended")
 	ada.shot("org-suspended")
 	mia.visit(s.url("acme") + "/")
 	mia.shows("suspended")

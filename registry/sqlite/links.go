@@ -133,6 +133,7 @@ func (s *Store) AcceptInviteAsNew(ctx context.Context, a registry.Actor, secret 
 		if u, err = t.createUser(registry.NewUser{Email: l.Email, Name: name, PasswordHash: hash}); err != nil {
 			return err
 		}
+		t.actor = registry.AsUser(u, "", t.actor.Address()) // from here on it is somebody
 		_, err = t.acceptInvite(secret, u)
 		return err
 	})
