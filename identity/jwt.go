@@ -26,7 +26,8 @@ var strictBase64 = base64.RawURLEncoding.Strict()
 // claims. The header may hold alg, kid and typ only: no jku, x5u, jwk or crit
 // to follow (RFC 8725, sections 3.1, 3.10, 3.11). Names may not repeat.
 func (r *Ring) verify(token, typ string, claims any) error {
-	if len(token) > MaxToken || strings.Count(token, ".") != 2 {
+	// Decoders of base64 skip line breaks.
+	if len(token) > MaxToken || strings.Count(token, ".") != 2 || strings.ContainsAny(token, "\r\n") {
 		return ErrToken
 	}
 	head, rest, _ := strings.Cut(token, ".")

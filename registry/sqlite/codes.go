@@ -93,7 +93,7 @@ func grant(ctx context.Context, q querier, now time.Time, sid registry.SessionID
 	if err != nil {
 		return g, err
 	}
-	if g.Role == "" || g.Org.Status == registry.OrgDeleting || g.Org.Status == registry.OrgDeleted {
+	if g.Role == "" || g.Org.Status != registry.OrgActive && g.Org.Status != registry.OrgProvisioning {
 		return g, errNotMember
 	}
 	return g, nil

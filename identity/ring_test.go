@@ -1,0 +1,131 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// A key is published a day before it signs, and verifies until what it signed has ended.
+func TestRotation(t *testing.T) {
+	f := newFixture(t)
+	r := f.s.Session
+	token := func() (string, string) {
+		t.Helper()
+		s, err := r.sign(TypSession, map[string]any{"n": 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		kid := ""
+		for _, k := range r.keys.Load().list {
+			var v map[string]any
+			if r.publicKey(k.ID) != nil && strings.Contains(decodedHeader(s), k.ID) && r.verify(s, TypSession, &v) == nil {
+				kid = k.ID
+			}
+		}
+		return s, kid
+	}
+	old, first := token()
+	refresh := func(d time.Duration) {
+		t.Helper()
+		f.clock.add(d)
+		if err := r.Refresh(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refresh(keySigns - keyPublish - time.Hour)
+	if n := strings.Count(string(r.JWKS()), `"kid"`); n != 1 {
+		t.Fatalf("%d keys are published too early", n)
+	}
+	refresh(2 * time.Hour)
+	if n := strings.Count(string(r.JWKS()), `"kid"`); n != 2 {
+		t.Fatalf("%d keys are published before the change, want 2", n)
+	}
+	if _, kid := token(); kid != first {
+		t.Fatal("the new key signs before its day")
+	}
+	refresh(keyPublish)
+	_, second := token()
+	if second == first || second == "" {
+		t.Fatal("the new key does not sign on its day")
+	}
+	var v map[string]any
+	if err := r.verify(old, TypSession, &v); err != nil {
+		t.Fatal("the old key does not verify any more")
+	}
+	f.clock.add(keyVerifies + time.Hour)
+	if err := r.verify(old, TypSession, &v); err == nil {
+		t.Fatal("the old key verifies for ever")
+	}
+	if strings.Contains(string(r.JWKS()), `"d"`) {
+		t.Fatal("a private key is published")
+	}
+}
+
+func decodedHeader(token string) string {
+	b, _ := b64.DecodeString(token[:strings.IndexByte(token, '.')])
+	return string(b)
+}
+
+// awayStore fails, or hands out other keys.
+type awayStore struct {
+	KeyStore
+	err    error
+	change func([]registry.Key) []registry.Key
+}
+
+func (a *awayStore) Keys(ctx context.Context, actor registry.Actor, purpose string) ([]registry.Key, error) {
+	if a.err != nil {
+		return nil, a.err
+	}
+	k, err := a.KeyStore.Keys(ctx, actor, purpose)
+	return a.change(slices.Clone(k)), err
+}
+
+func TestRingWithoutStore(t *testing.T) {
+	f := newFixture(t)
+	store := &awayStore{KeyStore: f.store, change: func(k []registry.Key) []registry.Key { return k }}
+	r := NewRing(RingSession, store, f.s.master, f.clock.now)
+	if _, err := r.sign(TypSession, 1); err == nil {
+		t.Fatal("an empty ring signs")
+	}
+	if err := r.Refresh(ctx); err != nil {
+		t.Fatal(err)
+	}
+	store.err = errors.New("away")
+	if err := r.Refresh(ctx); err == nil {
+		t.Fatal("no error")
+	}
+	if _, err := r.sign(TypSession, map[string]any{}); err != nil {
+		t.Fatalf("the last known ring does not go on: %v", err)
+	}
+}
+
+// A sealed key opens only under its own secret key, purpose and ID.
+func TestSealedKeys(t *testing.T) {
+	f := newFixture(t)
+	same := func(k []registry.Key) []registry.Key { return k }
+	for name, r := range map[string]*Ring{
+		"another secret key": NewRing(RingSession, f.store, &MasterKey{raw: [32]byte{2}}, f.clock.now),
+		"another purpose": NewRing(RingSession, &awayStore{KeyStore: f.store, change: func([]registry.Key) []registry.Key {
+			k, _ := f.store.Keys(ctx, registry.AsSystem("test"), RingToken)
+			return k
+		}}, f.s.master, f.clock.now),
+		"another row": NewRing(RingSession, &awayStore{KeyStore: f.store, change: func(k []registry.Key) []registry.Key {
+			k[0].ID = registry.NewID()
+			return k
+		}}, f.s.master, f.clock.now),
+	} {
+		if err := r.Refresh(ctx); err == nil || !strings.Contains(err.Error(), "secret key") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := NewRing(RingSession, &awayStore{KeyStore: f.store, change: same}, f.s.master, f.clock.now).Refresh(ctx); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,247 @@
+package identity
+
+import (
+	"crypto/ecdsa"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+var b64 = base64.RawURLEncoding
+
+// forge signs any header and payload with a ring's own key: what is refused then is refused for its content.
+func forge(t testing.TB, r *Ring, header, payload string) string {
+	t.Helper()
+	k := r.keys.Load().list[0]
+	header = strings.ReplaceAll(header, "KID", k.ID)
+	in := b64.EncodeToString([]byte(header)) + "." + b64.EncodeToString([]byte(payload))
+	sum := sha256.Sum256([]byte(in))
+	a, b, err := ecdsa.Sign(rand.Reader, k.private, sum[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	sig := make([]byte, 64)
+	a.FillBytes(sig[:32])
+	b.FillBytes(sig[32:])
+	return in + "." + b64.EncodeToString(sig)
+}
+
+const goodHeader = `{"alg":"ES256","kid":"KID","typ":"pizzeria-session+jwt"}`
+
+func (f *fixture) claims(org registry.OrgID, change func(map[string]any)) string {
+	f.Helper()
+	now := f.clock.now().Unix()
+	m := map[string]any{
+		"iss": "https://d.example", "aud": SessionAudience(org), "sid": "s", "sub": "u", "org_id": org, "org_gen": 1, "role": "member",
+		"email": "a@example.com", "name": "A", "auth_time": now, "iat": now, "exp": now + 600,
+	}
+	if change != nil {
+		change(m)
+	}
+	b, err := json.Marshal(m)
+	if err != nil {
+		f.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestHostileTokens(t *testing.T) {
+	f := newFixture(t)
+	org, other := registry.OrgID(registry.NewID()), registry.OrgID(registry.NewID())
+	ring := f.s.Session
+	good := forge(t, ring, goodHeader, f.claims(org, nil))
+	if _, err := f.s.VerifySession(good, org, 0); err != nil {
+		t.Fatalf("the good token is refused: %v", err)
+	}
+	parts := strings.Split(good, ".")
+	refuse := func(name, token string) {
+		t.Helper()
+		if _, err := f.s.VerifySession(token, org, 0); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+
+	for name, header := range map[string]string{
+		"no algorithm":        `{"alg":"none","kid":"KID","typ":"pizzeria-session+jwt"}`,
+		"another algorithm":   `{"alg":"ES384","kid":"KID","typ":"pizzeria-session+jwt"}`,
+		"case of algorithm":   `{"alg":"es256","kid":"KID","typ":"pizzeria-session+jwt"}`,
+		"no kid":              `{"alg":"ES256","typ":"pizzeria-session+jwt"}`,
+		"unknown kid":         `{"alg":"ES256","kid":"x","typ":"pizzeria-session+jwt"}`,
+		"kid as a path":       `{"alg":"ES256","kid":"../../KID","typ":"pizzeria-session+jwt"}`,
+		"no typ":              `{"alg":"ES256","kid":"KID"}`,
+		"assertion's typ":     `{"alg":"ES256","kid":"KID","typ":"pizzeria-assertion+jwt"}`,
+		"API's typ":           `{"alg":"ES256","kid":"KID","typ":"at+jwt"}`,
+		"typ in capitals":     `{"alg":"ES256","kid":"KID","typ":"PIZZERIA-SESSION+JWT"}`,
+		"jku":                 `{"alg":"ES256","kid":"KID","typ":"pizzeria-session+jwt","jku":"https://evil.example/"}`,
+		"x5u":                 `{"alg":"ES256","kid":"KID","typ":"pizzeria-session+jwt","x5u":"https://evil.example/"}`,
+		"jwk":                 `{"alg":"ES256","kid":"KID","typ":"pizzeria-session+jwt","jwk":{}}`,
+		"crit":                `{"alg":"ES256","kid":"KID","typ":"pizzeria-session+jwt","crit":["x"],"x":1}`,
+		"b64 false":           `{"alg":"ES256","kid":"KID","typ":"pizzeria-session+jwt","b64":false,"crit":["b64"]}`,
+		"compressed":          `{"alg":"ES256","kid":"KID","typ":"pizzeria-session+jwt","zip":"DEF"}`,
+		"repeated header":     `{"alg":"none","alg":"ES256","kid":"KID","typ":"pizzeria-session+jwt"}`,
+		"header after header": goodHeader + `{}`,
+		"no object":           `["ES256"]`,
+		"empty header":        ``,
+	} {
+		refuse(name, forge(t, ring, header, f.claims(org, nil)))
+	}
+	for name, change := range map[string]func(map[string]any){
+		"another org's audience": func(m map[string]any) { m["aud"] = SessionAudience(other) },
+		"assertion's audience":   func(m map[string]any) { m["aud"] = AssertionAudience(org) },
+		"audiences":              func(m map[string]any) { m["aud"] = []string{SessionAudience(org), "x"} },
+		"another org's ID":       func(m map[string]any) { m["org_id"] = other },
+		"another issuer":         func(m map[string]any) { m["iss"] = "https://evil.example" },
+		"expired":                func(m map[string]any) { m["exp"] = f.clock.now().Unix() },
+		"from tomorrow": func(m map[string]any) {
+			m["iat"] = f.clock.now().Add(time.Hour).Unix()
+			m["exp"] = f.clock.now().Add(2 * time.Hour).Unix()
+		},
+		"no end":           func(m map[string]any) { delete(m, "exp") },
+		"end before start": func(m map[string]any) { m["exp"] = m["iat"] },
+		"no session":       func(m map[string]any) { m["sid"] = "" },
+		"no subject":       func(m map[string]any) { delete(m, "sub") },
+		"unknown role":     func(m map[string]any) { m["role"] = "root" },
+		"number as text":   func(m map[string]any) { m["exp"] = "99999999999" },
+	} {
+		refuse(name, forge(t, ring, goodHeader, f.claims(org, change)))
+	}
+	claims := f.claims(org, nil)
+	refuse("repeated claim", forge(t, ring, goodHeader, `{"role":"owner",`+claims[1:]))
+	refuse("claim in capitals", forge(t, ring, goodHeader, claims[:len(claims)-1]+`,"ROLE":"owner"}`))
+	refuse("claims after claims", forge(t, ring, goodHeader, claims+claims))
+	refuse("another ring's key", forge(t, f.s.Assertions, goodHeader, claims))
+	refuse("no signature", parts[0]+"."+parts[1]+".")
+	refuse("zero signature", parts[0]+"."+parts[1]+"."+b64.EncodeToString(make([]byte, 64)))
+	refuse("DER signature", parts[0]+"."+parts[1]+"."+b64.EncodeToString(der(t, ring, parts[0]+"."+parts[1])))
+	refuse("padding", good+"==")
+	refuse("a newline", good+"\n")
+	refuse("a space", " "+good)
+	refuse("other spelling of the last bits", respell(good))
+	refuse("five parts", good+".x.y")
+	refuse("two parts", parts[0]+"."+parts[1])
+	refuse("huge", forge(t, ring, goodHeader, f.claims(org, func(m map[string]any) { m["name"] = strings.Repeat("x", MaxToken) })))
+	refuse("empty", "")
+
+	// The public key as a shared secret.
+	head := b64.EncodeToString([]byte(strings.Replace(strings.ReplaceAll(goodHeader, "KID", ring.keys.Load().list[0].ID), "ES256", "HS256", 1)))
+	mac := hmac.New(sha256.New, ring.keys.Load().list[0].Public)
+	mac.Write([]byte(head + "." + parts[1]))
+	refuse("HS256 under the public key", head+"."+parts[1]+"."+b64.EncodeToString(mac.Sum(nil)))
+}
+
+// Each kind of token is accepted as its own kind alone, also where two kinds share a ring.
+func TestTokenKinds(t *testing.T) {
+	f := newFixture(t)
+	acme := f.org("acme", f.user("ada@example.com"))
+	ada := f.signIn("ada@example.com")
+	tok, err := f.redeem(f.flow(acme), f.code(f.flow(acme), ada), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := f.s.VerifySession(tok.AccessToken, acme.ID, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	assertion, err := f.s.Assertion(c, &registry.Route{OrgID: acme.ID, Slug: "acme", Generation: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	api, err := f.s.APITokenFor(ctx, registry.AsUser(ada.User, ada.Session.ID, ""), ada.Session)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err := f.s.VerifyAPI(api); err != nil || c.Orgs[acme.ID] != registry.RoleOwner {
+		t.Fatalf("%+v %v", c, err)
+	}
+	for name, token := range map[string]string{"session": tok.AccessToken, "assertion": assertion, "API": api, "ID": tok.IDToken} {
+		if _, err := f.s.VerifySession(token, acme.ID, 0); (err == nil) != (name == "session") {
+			t.Errorf("%s as a session: %v", name, err)
+		}
+		if _, err := f.s.VerifyAPI(token); (err == nil) != (name == "API") {
+			t.Errorf("%s as an API token: %v", name, err)
+		}
+		if name != "API" && strings.Contains(decoded(token), `"orgs"`) {
+			t.Errorf("%s carries memberships", name)
+		}
+	}
+	// Same ring, same audience, only the typ differs.
+	var raw APIClaims
+	if err := f.s.Token.verify(api, TypAPI, &raw); err != nil {
+		t.Fatal(err)
+	}
+	b, _ := json.Marshal(raw)
+	if _, err := f.s.VerifyAPI(forge(t, f.s.Token, `{"alg":"ES256","kid":"KID","typ":"JWT"}`, string(b))); err == nil {
+		t.Error("typ is not checked")
+	}
+	// Expired tokens: only with grace, and only for so long.
+	f.clock.add(SessionTokenLife)
+	if _, err := f.s.VerifySession(tok.AccessToken, acme.ID, 0); err == nil {
+		t.Error("an expired session is accepted")
+	}
+	if _, err := f.s.VerifySession(tok.AccessToken, acme.ID, time.Hour); err != nil {
+		t.Error("grace is not given")
+	}
+	f.clock.add(time.Hour)
+	if _, err := f.s.VerifySession(tok.AccessToken, acme.ID, time.Hour); err == nil {
+		t.Error("grace has no end")
+	}
+}
+
+func decoded(token string) string {
+	b, _ := b64.DecodeString(strings.Split(token, ".")[1])
+	return string(b)
+}
+
+func der(t *testing.T, r *Ring, in string) []byte {
+	t.Helper()
+	sum := sha256.Sum256([]byte(in))
+	b, err := ecdsa.SignASN1(rand.Reader, r.keys.Load().list[0].private, sum[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// respell changes the unused bits of the last character: lax decoders read the same bytes.
+func respell(token string) string {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	i := strings.IndexByte(alphabet, token[len(token)-1])
+	return token[:len(token)-1] + string(alphabet[i^1])
+}
+
+func TestStrictJSON(t *testing.T) {
+	for in, ok := range map[string]bool{
+		`{"a":1}`: true, ` {"a":1} `: true, `{}`: true, `{"a":1,"A":2}`: false, `{"a":1,"a":2}`: false, `{"a":1}x`: false, `{"a":1}{}`: false, `[1]`: false, `null`: false, ``: false, `{"a":1,}`: false,
+		`{"a":1`: false, `{"\u0061":1,"a":2}`: false,
+	} {
+		var v struct {
+			A int `json:"a"`
+		}
+		if err := strictJSON([]byte(in), &v, true); (err == nil) != ok {
+			t.Errorf("%s: %v", in, err)
+		}
+	}
+}
+
+func FuzzToken(f *testing.F) {
+	fx := newFixture(&testing.T{})
+	org := registry.OrgID(registry.NewID())
+	good := forge(f, fx.s.Session, goodHeader, fx.claims(org, nil))
+	f.Add(good)
+	f.Add(respell(good))
+	f.Add(fmt.Sprintf("%s.%s.", b64.EncodeToString([]byte(`{"alg":"none"}`)), b64.EncodeToString([]byte(`{}`))))
+	f.Fuzz(func(t *testing.T, token string) {
+		if _, err := fx.s.VerifySession(token, org, time.Hour); err == nil && token != good {
+			t.Errorf("accepted %q", token)
+		}
+		TokenType(token)
+	})
+}
