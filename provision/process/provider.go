@@ -120,7 +120,9 @@ func (p *Provider) Ensure(ctx context.Context, s provision.Spec) (provision.Obse
 	if err := writeJSON(filepath.Join(dir, specFile), spec); err != nil {
 		return provision.Observed{}, fmt.Errorf("process: %w", err)
 	}
-	_ = os.Remove(filepath.Join(dir, exitFile))
+	if err := os.Remove(filepath.Join(dir, exitFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return provision.Observed{}, fmt.Errorf("process: %w", err)
+	}
 	if err := p.spawn(dir); err != nil {
 		return provision.Observed{}, fmt.Errorf("process: %w", err)
 	}
@@ -208,7 +210,15 @@ func (p *Provider) Stop(ctx context.Context, org registry.OrgID, upTo int64) err
 func (p *Provider) stop(ctx context.Context, dir string) error {
 	ctx, cancel := context.WithTimeout(ctx, p.c.Grace+10*time.Second)
 	defer cancel()
-	for held(dir) {
+	for {
+		// Removing is done under the lock: a shim that was just started finds nothing to run.
+		l, err := lock(dir)
+		if err == nil {
+			return errors.Join(p.discard(dir), l.Close())
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
 		// An error is a shim that has just ended, or is about to listen: the lock tells.
 		_, _ = call(ctx, dir, request{Op: "stop", GraceMS: p.c.Grace.Milliseconds()})
 		select {
@@ -217,11 +227,26 @@ func (p *Provider) stop(ctx context.Context, dir string) error {
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
-	return os.RemoveAll(dir)
+}
+
+// goneDir keeps run directories between their disappearing, which is atomic, and their removal.
+const goneDir = ".gone"
+
+func (p *Provider) discard(dir string) error {
+	gone := filepath.Join(p.c.Dir, "run", goneDir)
+	if err := os.MkdirAll(gone, 0o700); err != nil {
+		return err
+	}
+	to := filepath.Join(gone, uuid.NewString())
+	if err := os.Rename(dir, to); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.RemoveAll(to)
 }
 
 // List implements provision.Provider.
 func (p *Provider) List(context.Context) ([]provision.Ref, error) {
+	_ = os.RemoveAll(filepath.Join(p.c.Dir, "run", goneDir)) // left by a crash
 	refs, err := p.refs()
 	if err != nil {
 		return nil, err
@@ -262,9 +287,13 @@ func writeJSON(path string, v any) error {
 	if err != nil {
 		return err
 	}
-	tmp := path + ".tmp"
-	if err := os.WriteFile(tmp, b, 0o600); err != nil {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // others may write the same
+	if err != nil {
 		return err
 	}
-	return os.Rename(tmp, path)
+	_, err = f.Write(b)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return os.Rename(f.Name(), path)
 }

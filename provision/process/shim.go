@@ -75,13 +75,25 @@ func readExit(dir string) (e exit, err error) {
 	return e, json.Unmarshal(b, &e)
 }
 
-// lock takes the shim's lock, which ends with the process, whatever ends it.
+// lock takes the lock of a run directory, which ends with the process, whatever ends it.
 func lock(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_CREATE|os.O_RDWR, 0o600)
+	path := filepath.Join(dir, lockFile)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	// The directory may have been removed meanwhile: a lock that nobody finds is none.
+	mine, err := f.Stat()
+	if err == nil {
+		var now os.FileInfo
+		if now, err = os.Stat(path); err == nil && !os.SameFile(mine, now) {
+			err = fmt.Errorf("%s was replaced", path)
+		}
+	}
+	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
@@ -153,7 +165,7 @@ func Shim(dir string) error {
 	}
 	defer func() { _ = ctl.Close() }()
 
-	out := &timberjack.Logger{Filename: spec.Log, MaxSize: 10, MaxBackups: 3}
+	out := &timberjack.Logger{Filename: spec.Log, MaxSize: 10, MaxBackups: 3, FileMode: 0o600}
 	defer func() { _ = out.Close() }()
 	cmd := exec.Command(spec.Command[0], spec.Command[1:]...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = spec.Dir, out, out

@@ -1,0 +1,289 @@
+package process
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/pizzaface/pizzeria/provision"
+	"github.com/pizzaface/pizzeria/provision/providertest"
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// The test binary is its own shim and its own instance.
+func TestMain(m *testing.M) {
+	switch {
+	case len(os.Args) == 3 && os.Args[1] == "shim":
+		if err := Shim(os.Args[2]); err != nil {
+			_, _ = os.Stderr.WriteString(err.Error() + "\n")
+			os.Exit(1)
+		}
+	case len(os.Args) == 2 && os.Args[1] == "instance":
+		providertest.Instance()
+	default:
+		_ = os.Setenv("CANARY_SECRET", "of the server")
+		os.Exit(m.Run())
+	}
+}
+
+func config(t *testing.T) Config {
+	t.Helper()
+	dir, err := os.MkdirTemp("/tmp", "pz") // short: Unix sockets lie below it
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Config{Dir: dir, Command: []string{self, "instance"}, Shim: []string{self, "shim"}, Grace: 500 * time.Millisecond}
+}
+
+func TestConformance(t *testing.T) {
+	providertest.RunTests(t, func(t *testing.T) func() provision.Provider {
+		c := config(t)
+		return func() provision.Provider {
+			p, err := New(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return p
+		}
+	})
+}
+
+type fixture struct {
+	*testing.T
+	p   *Provider
+	org registry.OrgID
+}
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	p, err := New(config(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fixture{t, p, registry.OrgID(registry.NewID())}
+	t.Cleanup(func() { _ = p.Stop(context.Background(), f.org, 1<<40) })
+	return f
+}
+
+func (f *fixture) ref(gen int64) provision.Ref { return provision.Ref{OrgID: f.org, Generation: gen} }
+
+// boot starts an instance and returns what it says of itself.
+func (f *fixture) boot(gen int64, vars ...string) (b providertest.Boot) {
+	f.Helper()
+	env := map[string]string{}
+	for _, v := range vars {
+		env[v] = "1"
+	}
+	o, err := f.p.Ensure(f.Context(), provision.Spec{Ref: f.ref(gen), Env: env})
+	if err != nil {
+		f.Fatal(err)
+	}
+	tr := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		network, address := provision.SplitAddress(o.Address)
+		var d net.Dialer
+		return d.DialContext(ctx, network, address)
+	}}
+	f.eventually("it answers", func() bool {
+		req, _ := http.NewRequest("GET", "http://instance/boot", nil)
+		res, err := tr.RoundTrip(req)
+		if err != nil {
+			return false
+		}
+		defer func() { _ = res.Body.Close() }()
+		raw, _ := io.ReadAll(res.Body)
+		return json.Unmarshal(raw, &b) == nil
+	})
+	return b
+}
+
+func (f *fixture) eventually(what string, ok func() bool) {
+	f.Helper()
+	for range 800 {
+		if ok() {
+			return
+		}
+		time.Sleep(25 * time.Millisecond) // other processes take their time
+	}
+	f.Fatalf("it never happened that %s", what)
+}
+
+// alive reports whether a process runs; a zombie, which its reaper has yet to see, does not.
+func alive(pid int) bool {
+	b, err := os.ReadFile(filepath.Join("/proc", itoa(pid), "stat"))
+	if err != nil {
+		return false
+	}
+	_, after, _ := strings.Cut(string(b), ") ")
+	return !strings.HasPrefix(after, "Z")
+}
+
+func itoa(n int) string { b, _ := json.Marshal(n); return string(b) }
+
+func TestOutputIsKept(t *testing.T) {
+	f := newFixture(t)
+	b := f.boot(1)
+	f.eventually("its output is in the log", func() bool {
+		log, err := os.ReadFile(f.p.LogFile(f.org))
+		return err == nil && strings.Contains(string(log), "booted "+b.ID)
+	})
+}
+
+// Nobody else on the machine reads an org's files or reaches its sockets.
+func TestFilesArePrivate(t *testing.T) {
+	f := newFixture(t)
+	f.boot(1)
+	err := filepath.WalkDir(f.p.c.Dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		i, err := d.Info()
+		if err != nil {
+			return err
+		}
+		if path != f.p.c.Dir && i.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s has mode %s", path, i.Mode())
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestKilledShimTakesItsInstanceAlong(t *testing.T) {
+	f := newFixture(t)
+	b := f.boot(1)
+	if err := syscall.Kill(parent(t, b.PID), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	f.eventually("the instance has ended", func() bool { return !alive(b.PID) })
+	f.eventually("that is seen", func() bool {
+		o, err := f.p.Observe(t.Context(), f.ref(1))
+		return err == nil && !o.Running
+	})
+	if again := f.boot(1); again.ID == b.ID {
+		t.Fatal("not a new one")
+	}
+}
+
+func parent(t *testing.T, pid int) int {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("/proc", itoa(pid), "status"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(b)) {
+		if v, ok := strings.CutPrefix(line, "PPid:"); ok {
+			var n int
+			if err := json.Unmarshal([]byte(strings.TrimSpace(v)), &n); err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+	}
+	t.Fatal("no parent")
+	return 0
+}
+
+// What an instance starts ends with it, also when it does not want to.
+func TestChildrenEndToo(t *testing.T) {
+	f := newFixture(t)
+	b := f.boot(1, providertest.Child)
+	if !alive(b.Child) {
+		t.Fatal("there is no child")
+	}
+	if err := f.p.Stop(t.Context(), f.org, 1); err != nil {
+		t.Fatal(err)
+	}
+	f.eventually("the child has ended", func() bool { return !alive(b.Child) })
+}
+
+func TestSecondShimEndsAtOnce(t *testing.T) {
+	f := newFixture(t)
+	b := f.boot(1)
+	cmd := exec.Command(f.p.c.Shim[0], append(f.p.c.Shim[1:], f.p.runDir(f.ref(1)))...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if again := f.boot(1); again.ID != b.ID {
+		t.Fatal("the second shim started another instance")
+	}
+}
+
+// A stop at any moment of a start leaves nothing behind, and nothing hidden.
+func TestStopRacesStart(t *testing.T) {
+	f := newFixture(t)
+	for i := range 30 {
+		gen := int64(i + 1)
+		c, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_, _ = f.p.Ensure(c, provision.Spec{Ref: f.ref(gen)})
+		}()
+		time.Sleep(time.Duration(i) * time.Millisecond) // the moment is the point
+		if err := f.p.Stop(t.Context(), f.org, gen); err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+		<-done
+		if err := f.p.Stop(t.Context(), f.org, gen); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.eventually("no process is left", func() bool { return len(processes(t, f.p.c.Dir)) == 0 })
+}
+
+// processes returns the shims and instances whose command line or working directory is below dir.
+func processes(t *testing.T, dir string) (pids []string) {
+	t.Helper()
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		cwd, err := os.Readlink(filepath.Join("/proc", e.Name(), "cwd"))
+		if err == nil && strings.HasPrefix(cwd, dir) {
+			pids = append(pids, e.Name())
+		}
+	}
+	return pids
+}
+
+func TestNewRefusesLongPaths(t *testing.T) {
+	_, err := New(Config{Dir: "/tmp/" + strings.Repeat("long", 20), Command: []string{"x"}, Shim: []string{"y"}})
+	if err == nil || !strings.Contains(err.Error(), "too long") {
+		t.Fatalf("got %v", err)
+	}
+	if _, err := New(Config{Dir: "/tmp"}); err == nil {
+		t.Fatal("no command is accepted")
+	}
+}
+
+func TestMissingCommand(t *testing.T) {
+	f := newFixture(t)
+	f.p.c.Command = []string{"/no/such/command"}
+	_, err := f.p.Ensure(t.Context(), provision.Spec{Ref: f.ref(1)})
+	if err == nil || !strings.Contains(err.Error(), "no such file") {
+		t.Fatalf("got %v", err)
+	}
+	if _, err := f.p.Ensure(t.Context(), provision.Spec{Ref: provision.Ref{OrgID: "../../etc", Generation: 1}}); err == nil || errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("a path as an org's ID: %v", err)
+	}
+}

@@ -1,0 +1,305 @@
+// Package providertest holds the rules that every provider must keep, as tests
+// against the real thing.
+package providertest
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pizzaface/pizzeria/provision"
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// RunTests runs the suite. open returns a provider that runs Instance; called
+// again in one test, it returns another on the same world, as after a restart.
+func RunTests(t *testing.T, open func(t *testing.T) func() provision.Provider) {
+	for name, test := range map[string]func(*env){
+		"EnsureIsIdempotent": ensureIsIdempotent, "AdoptsWhatRuns": adoptsWhatRuns, "StopKeepsData": stopKeepsData, "StopSparesOthers": stopSparesOthers,
+		"StopIsIdempotent": stopIsIdempotent, "EnvironmentIsClean": environmentIsClean, "SaysWhyItEnded": saysWhyItEnded, "GraceThenForce": graceThenForce,
+		"AddressesAreUnique": addressesAreUnique,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := &env{T: t, again: open(t)}
+			e.p = e.again()
+			test(e)
+		})
+	}
+}
+
+type env struct {
+	*testing.T
+	p     provision.Provider
+	again func() provision.Provider
+	mu    sync.Mutex
+	orgs  []registry.OrgID
+}
+
+var ctx = context.Background()
+
+// org returns a new org, whose instances end with the test.
+func (e *env) org() registry.OrgID {
+	id := registry.OrgID(registry.NewID())
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.orgs = append(e.orgs, id)
+	e.Cleanup(func() { _ = e.p.Stop(ctx, id, 1<<40) })
+	return id
+}
+
+func (e *env) ensure(org registry.OrgID, gen int64, vars ...string) provision.Observed {
+	e.Helper()
+	o, err := e.p.Ensure(ctx, spec(org, gen, vars...))
+	if err != nil || !o.Running || o.Address == "" {
+		e.Fatalf("Ensure: %+v %v", o, err)
+	}
+	e.call(o, "GET", "/healthz", "")
+	return o
+}
+
+func spec(org registry.OrgID, gen int64, vars ...string) provision.Spec {
+	m := map[string]string{"PIZZERIA_ORG_ID": string(org)}
+	for _, v := range vars {
+		m[v] = "1"
+	}
+	return provision.Spec{Ref: provision.Ref{OrgID: org, Generation: gen}, Slug: "acme", Env: m}
+}
+
+// call asks an instance, for as long as it takes to come up.
+func (e *env) call(o provision.Observed, method, path, body string) string {
+	e.Helper()
+	tr := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		network, address := provision.SplitAddress(o.Address)
+		var d net.Dialer
+		return d.DialContext(ctx, network, address)
+	}}
+	var last error
+	for range 400 {
+		req, err := http.NewRequest(method, "http://instance"+path, strings.NewReader(body))
+		if err != nil {
+			e.Fatal(err)
+		}
+		res, err := tr.RoundTrip(req)
+		if err != nil {
+			last = err
+			time.Sleep(25 * time.Millisecond) // the instance is a process of its own
+			continue
+		}
+		b, err := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if err != nil || res.StatusCode != http.StatusOK {
+			e.Fatalf("%s: %d %s %v", path, res.StatusCode, b, err)
+		}
+		return string(b)
+	}
+	e.Fatalf("%s does not answer: %v", o.Address, last)
+	return ""
+}
+
+func (e *env) boot(o provision.Observed) (b Boot) {
+	e.Helper()
+	if err := json.Unmarshal([]byte(e.call(o, "GET", "/boot", "")), &b); err != nil {
+		e.Fatal(err)
+	}
+	return b
+}
+
+func (e *env) stop(org registry.OrgID, upTo int64) {
+	e.Helper()
+	if err := e.p.Stop(ctx, org, upTo); err != nil {
+		e.Fatal(err)
+	}
+}
+
+func (e *env) running(org registry.OrgID) (gens []int64) {
+	e.Helper()
+	refs, err := e.p.List(ctx)
+	if err != nil {
+		e.Fatal(err)
+	}
+	for _, r := range refs {
+		if r.OrgID == org {
+			gens = append(gens, r.Generation)
+		}
+	}
+	slices.Sort(gens)
+	return gens
+}
+
+func ensureIsIdempotent(e *env) {
+	org := e.org()
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			if _, err := e.again().Ensure(ctx, spec(org, 1)); err != nil {
+				e.Errorf("Ensure beside others: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	o := e.ensure(org, 1)
+	first := e.boot(o)
+	if again := e.boot(e.ensure(org, 1)); again.ID != first.ID {
+		e.Error("Ensure started another one")
+	}
+	if gens := e.running(org); !slices.Equal(gens, []int64{1}) {
+		e.Errorf("runs: %v", gens)
+	}
+}
+
+func adoptsWhatRuns(e *env) {
+	org := e.org()
+	first := e.boot(e.ensure(org, 1))
+	e.p = e.again()
+	o, err := e.p.Observe(ctx, provision.Ref{OrgID: org, Generation: 1})
+	if err != nil || !o.Running {
+		e.Fatalf("after a restart: %+v %v", o, err)
+	}
+	if e.boot(o).ID != first.ID || e.boot(e.ensure(org, 1)).ID != first.ID {
+		e.Error("it was not adopted")
+	}
+}
+
+func stopKeepsData(e *env) {
+	org := e.org()
+	e.call(e.ensure(org, 1), "POST", "/file", "basil")
+	e.stop(org, 1)
+	if o, err := e.p.Observe(ctx, provision.Ref{OrgID: org, Generation: 1}); err != nil || o.Running {
+		e.Fatalf("after Stop: %+v %v", o, err)
+	}
+	if got := e.call(e.ensure(org, 2), "GET", "/file", ""); got != "basil" {
+		e.Errorf("the next generation finds %q", got)
+	}
+}
+
+func stopSparesOthers(e *env) {
+	acme, globex := e.org(), e.org()
+	e.ensure(acme, 1)
+	second := e.boot(e.ensure(acme, 2))
+	other := e.boot(e.ensure(globex, 1))
+	e.stop(acme, 1)
+	if gens := e.running(acme); !slices.Equal(gens, []int64{2}) {
+		e.Errorf("acme runs %v, want the second generation alone", gens)
+	}
+	if e.boot(e.ensure(acme, 2)).ID != second.ID || e.boot(e.ensure(globex, 1)).ID != other.ID {
+		e.Error("Stop touched what is not its own")
+	}
+}
+
+func stopIsIdempotent(e *env) {
+	org := e.org()
+	e.stop(org, 5)
+	e.ensure(org, 1)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			if err := e.p.Stop(ctx, org, 5); err != nil {
+				e.Errorf("Stop beside others: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	e.stop(org, 5)
+	if gens := e.running(org); len(gens) != 0 {
+		e.Errorf("runs: %v", gens)
+	}
+}
+
+func environmentIsClean(e *env) {
+	b := e.boot(e.ensure(e.org(), 1, "WANTED"))
+	names := map[string]bool{}
+	for _, v := range b.Env {
+		name, _, _ := strings.Cut(v, "=")
+		names[name] = true
+	}
+	for _, name := range []string{"WANTED", "PIZZERIA_ORG_ID", "PIZZERIA_LISTEN", "PIZZERIA_DATA_DIR"} {
+		if !names[name] {
+			e.Errorf("%s is missing", name)
+		}
+	}
+	for name := range names {
+		if name != "WANTED" && !strings.HasPrefix(name, "PIZZERIA_") && !slices.Contains([]string{"PATH", "HOME", "LANG", "PORT", "TMPDIR", "HOSTNAME"}, name) {
+			e.Errorf("the environment of the server leaks %s", name)
+		}
+	}
+}
+
+func saysWhyItEnded(e *env) {
+	org := e.org()
+	ref := provision.Ref{OrgID: org, Generation: 1}
+	_, err := e.p.Ensure(ctx, spec(org, 1, FailAtOnce))
+	e.ended(ref, err, "3")
+	crashed := provision.Ref{OrgID: org, Generation: 2}
+	o := e.ensure(org, 2)
+	tr := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		network, address := provision.SplitAddress(o.Address)
+		var d net.Dialer
+		return d.DialContext(ctx, network, address)
+	}}
+	req, _ := http.NewRequest("POST", "http://instance/crash", nil)
+	if res, err := tr.RoundTrip(req); err == nil {
+		_ = res.Body.Close()
+	}
+	e.ended(crashed, nil, "7")
+	first := e.boot(e.ensure(org, 2))
+	if first.ID == "" {
+		e.Error("it does not come up again")
+	}
+}
+
+// ended waits until an instance is seen not to run, with the reason, unless Ensure said it.
+func (e *env) ended(r provision.Ref, err error, reason string) {
+	e.Helper()
+	if err != nil {
+		if !strings.Contains(err.Error(), reason) {
+			e.Errorf("the error does not say why: %v", err)
+		}
+		return
+	}
+	var o provision.Observed
+	for range 400 {
+		if o, err = e.p.Observe(ctx, r); err == nil && !o.Running {
+			if !strings.Contains(o.Detail, reason) {
+				e.Errorf("the detail does not say why: %q", o.Detail)
+			}
+			return
+		}
+		time.Sleep(25 * time.Millisecond)
+	}
+	e.Fatalf("it still runs: %+v %v", o, err)
+}
+
+func graceThenForce(e *env) {
+	org := e.org()
+	e.ensure(org, 1, Stubborn)
+	began := time.Now()
+	e.stop(org, 1)
+	if took := time.Since(began); took < e.p.Grace() {
+		e.Errorf("it was killed after %s, before its grace of %s", took, e.p.Grace())
+	}
+	if gens := e.running(org); len(gens) != 0 {
+		e.Errorf("runs: %v", gens)
+	}
+}
+
+func addressesAreUnique(e *env) {
+	acme, globex := e.org(), e.org()
+	seen := map[string]bool{}
+	for _, o := range []provision.Observed{e.ensure(acme, 1), e.ensure(acme, 2), e.ensure(globex, 1)} {
+		if seen[o.Address] {
+			e.Errorf("%s is used twice", o.Address)
+		}
+		seen[o.Address] = true
+	}
+	if strings.TrimSpace(e.p.Isolation()) == "" {
+		e.Error("nothing is said of isolation")
+	}
+}
