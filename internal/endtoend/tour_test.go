@@ -76,46 +76,29 @@ func TestRestart(t *testing.T) {
 	s := start(t)
 	ada := s.admin()
 	id := s.org(ada, "acme")
-	before := pids(t, s.dir)
+	before := s.processes(filepath.Join(s.dir, "data/orgs"))
 	if len(before) != 1 {
 		t.Fatalf("instances: %v", before)
 	}
 	s.kill()
-	if got := pids(t, s.dir); len(got) != 1 || got[0] != before[0] {
+	if got := s.processes(filepath.Join(s.dir, "data/orgs")); len(got) != 1 || got[0] != before[0] {
 		t.Fatalf("the instance did not outlive the server: %v then %v", before, got)
 	}
 	s.run()
 	if a := ada.open(s.url("acme") + "/"); a.status != 200 {
 		t.Fatalf("after a restart: %d %s", a.status, a.body)
 	}
-	if got := pids(t, s.dir); len(got) != 1 || got[0] != before[0] {
+	if got := s.processes(filepath.Join(s.dir, "data/orgs")); len(got) != 1 || got[0] != before[0] {
 		t.Fatalf("the instance was not adopted: %v then %v", before, got)
 	}
 	out, err := s.cli("", "down")
 	if err != nil || !strings.Contains(out, "stopped 1") {
 		t.Fatalf("down: %s %v", out, err)
 	}
-	if got := pids(t, s.dir); len(got) != 0 {
+	if got := s.processes(filepath.Join(s.dir, "data/orgs")); len(got) != 0 {
 		t.Fatalf("left after down: %v", got)
 	}
 	if _, err := os.Stat(filepath.Join(s.dir, "data/orgs", id, "data/notes.db")); err != nil {
 		t.Fatalf("data: %v", err)
 	}
-}
-
-// pids returns the processes of instances below dir.
-func pids(t *testing.T, dir string) (out []string) {
-	t.Helper()
-	all, err := filepath.Glob("/proc/[0-9]*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range all {
-		cmd, _ := os.ReadFile(filepath.Join(p, "cmdline"))
-		cwd, _ := os.Readlink(filepath.Join(p, "cwd"))
-		if strings.Contains(string(cmd), "sample-instance") && strings.HasPrefix(cwd, dir) {
-			out = append(out, filepath.Base(p))
-		}
-	}
-	return out
 }
