@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -93,14 +94,11 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.OfflineGrace == 0 {
 		a.OfflineGrace = caddy.Duration(time.Hour)
 	}
-	if a.OfflineGrace < 0 || time.Duration(a.OfflineGrace) > 24*time.Hour {
-		return errors.New("offline_grace must be between 0 and 24h")
-	}
 	if a.CacheSize == 0 {
 		a.CacheSize = 20_000
 	}
-	if a.CacheSize < 100 {
-		return errors.New("cache_size must be at least 100")
+	if err := a.checkBounds(); err != nil {
+		return err
 	}
 	store, err := ctx.LoadModule(a, "StoreRaw")
 	if err != nil {
@@ -185,11 +183,11 @@ func (a *App) Cleanup() error {
 //		cache_size    <number>
 //	}
 func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
+	d.Next()
 	if existing != nil {
 		return nil, d.Err("pizzeria is configured twice: use one block")
 	}
 	a := new(App)
-	d.Next()
 	if d.NextArg() {
 		return nil, d.ArgErr()
 	}
@@ -203,19 +201,29 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 		var err error
 		switch name {
 		case "domain":
-			err = oneArg(d, &a.Domain)
+			if err = oneArg(d, &a.Domain); err == nil {
+				_, err = identity.NewSite(a.Domain, "", "")
+			}
 		case "issuer":
-			err = oneArg(d, &a.Issuer)
+			if err = oneArg(d, &a.Issuer); err == nil {
+				_, err = identity.NewSite("example.com", a.Issuer, "")
+			}
 		case "prefix":
-			err = oneArg(d, &a.Prefix)
+			if err = oneArg(d, &a.Prefix); err == nil {
+				_, err = identity.NewSite("example.com", "", a.Prefix)
+			}
 		case "secret_key":
 			err = oneArg(d, &a.SecretKey)
 		case "health_path":
 			err = oneArg(d, &a.HealthPath)
 		case "offline_grace":
-			err = durationArg(d, &a.OfflineGrace)
+			if err = durationArg(d, &a.OfflineGrace); err == nil {
+				err = a.checkBounds()
+			}
 		case "cache_size":
-			err = intArg(d, &a.CacheSize)
+			if err = intArg(d, &a.CacheSize); err == nil {
+				err = a.checkBounds()
+			}
 		case "store":
 			a.StoreRaw, err = guest(d, "pizzeria.stores.")
 		case "provider":
@@ -224,24 +232,40 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 			return nil, d.Errf("unknown option %q: use domain, issuer, prefix, store, provider, secret_key, health_path, offline_grace or cache_size", name)
 		}
 		if err != nil {
-			return nil, err
+			return nil, located(d, err)
 		}
 	}
 	if a.Domain == "" {
 		return nil, d.Err("pizzeria needs a domain: the name below which orgs live, such as `domain pizzapi.example.com`")
 	}
-	if _, err := identity.NewSite(a.Domain, a.Issuer, a.Prefix); err != nil {
-		return nil, d.WrapErr(err)
-	}
 	return httpcaddyfile.App{Name: "pizzeria", Value: caddyconfig.JSON(a, nil)}, nil
+}
+
+// checkBounds checks the numbers that are set; 0 stands for the default.
+func (a *App) checkBounds() error {
+	if a.OfflineGrace < 0 || time.Duration(a.OfflineGrace) > 24*time.Hour {
+		return errors.New("offline_grace must be at most 24h")
+	}
+	if a.CacheSize != 0 && a.CacheSize < 100 {
+		return errors.New("cache_size must be at least 100")
+	}
+	return nil
 }
 
 // guest parses `<kind> ...` as the guest module of that kind.
 func guest(d *caddyfile.Dispenser, namespace string) (json.RawMessage, error) {
+	what := d.Val()
 	if !d.NextArg() {
 		return nil, d.ArgErr()
 	}
 	kind := d.Val()
+	if _, err := caddy.GetModule(namespace + kind); err != nil {
+		var have []string
+		for _, m := range caddy.GetModules(strings.TrimSuffix(namespace, ".")) {
+			have = append(have, m.ID.Name())
+		}
+		return nil, d.Errf("there is no %s %q in this build: use %s", what, kind, strings.Join(have, " or "))
+	}
 	u, err := caddyfile.UnmarshalModule(d, namespace+kind)
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 
@@ -34,6 +35,11 @@ func (MatchOrg) CaddyModule() caddy.ModuleInfo {
 
 // Validate implements caddy.Validator.
 func (m *MatchOrg) Validate() error {
+	for _, s := range m.Status {
+		if s != registry.RouteServing && s != registry.RouteStarting {
+			return fmt.Errorf("%q is not a status that passes the org handler: use serving or starting", s)
+		}
+	}
 	if m.Role != "" {
 		return registry.CheckRole(m.Role)
 	}
@@ -90,6 +96,9 @@ func (m *MatchOrg) field(d *caddyfile.Dispenser) error {
 	case "status":
 		for _, a := range args {
 			m.Status = append(m.Status, registry.RouteStatus(a))
+		}
+		if err := m.Validate(); err != nil {
+			return d.WrapErr(err)
 		}
 	case "role":
 		if len(args) > 1 || m.Role != "" {

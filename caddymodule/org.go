@@ -2,7 +2,6 @@ package caddymodule
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -54,8 +53,11 @@ func (o *Org) Provision(ctx caddy.Context) (err error) {
 // runtimeOf returns the runtime of the config's pizzeria app.
 func runtimeOf(ctx caddy.Context) (*runtime.Runtime, error) {
 	app, err := ctx.AppIfConfigured("pizzeria")
+	if errors.Is(err, caddy.ErrNotConfigured) {
+		return nil, errors.New("this needs the global option `pizzeria { domain ... }`")
+	}
 	if err != nil {
-		return nil, fmt.Errorf("this needs the global option `pizzeria { domain ... }`: %w", err)
+		return nil, err
 	}
 	return app.(*App).runtime, nil
 }

@@ -106,7 +106,7 @@ func parseOrgAuth(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 		case "except":
 			set, ok, err := h.MatcherToken()
 			if err != nil {
-				return nil, err
+				return nil, located(h.Dispenser, err)
 			}
 			if !ok || h.NextArg() {
 				return nil, h.Err("except takes one matcher, such as @hooks or /path*")

@@ -2,10 +2,19 @@ package caddymodule
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 )
+
+// located adds file and line to an error that has none.
+func located(d *caddyfile.Dispenser, err error) error {
+	if strings.Contains(err.Error(), ", at "+d.File()+":") {
+		return err
+	}
+	return d.WrapErr(err)
+}
 
 // oneArg reads a subdirective with exactly one argument.
 func oneArg(d *caddyfile.Dispenser, into *string) error {

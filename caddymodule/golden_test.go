@@ -1,0 +1,105 @@
+package caddymodule_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	_ "github.com/caddyserver/caddy/v2/modules/standard"
+
+	_ "github.com/pizzaface/pizzeria/caddymodule"
+)
+
+var update = flag.Bool("update", false, "write the goldens as they come out")
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	home, err := os.MkdirTemp("", "pz")
+	if err != nil {
+		panic(err)
+	}
+	for _, name := range []string{"HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"} {
+		_ = os.Setenv(name, home)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(home)
+	os.Exit(code)
+}
+
+// TestGoldens adapts and validates every Caddyfile in testdata. What follows the
+// line of dashes is the JSON that must come out, or the error that a user must read.
+func TestGoldens(t *testing.T) {
+	wd, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(wd, "testdata/*.caddyfiletest"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no goldens: %v", err)
+	}
+	adapter := caddyconfig.GetAdapter("caddyfile")
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".caddyfiletest"), func(t *testing.T) {
+			b, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			input, want, _ := strings.Cut(string(b), "----------\n")
+			got := adaptAndValidate(t, adapter, input)
+			if *update {
+				if err := os.WriteFile(file, []byte(input+"----------\n"+got), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if got != want {
+				t.Errorf("got\n%s\nwant\n%s", got, want)
+			}
+			if strings.HasPrefix(filepath.Base(file), "error_") != !strings.HasPrefix(got, "{") {
+				t.Errorf("an error is where none belongs, or the other way round:\n%s", got)
+			}
+		})
+	}
+}
+
+func adaptAndValidate(t *testing.T, adapter caddyconfig.Adapter, input string) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/tmp", "pz") // short: Unix sockets would lie below it
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	t.Chdir(dir)
+	adapted, _, err := adapter.Adapt([]byte(input), map[string]any{"filename": "Caddyfile"})
+	if err != nil {
+		return err.Error() + "\n"
+	}
+	var c caddy.Config
+	if err := json.Unmarshal(adapted, &c); err != nil {
+		t.Fatal(err)
+	}
+	if err := caddy.Validate(&c); err != nil {
+		return strings.ReplaceAll(err.Error(), dir, "DIR") + "\n"
+	}
+	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if rel, _ := filepath.Rel(dir, path); err == nil && !d.IsDir() && !strings.HasPrefix(rel, "data/caddy/") { // Caddy's own storage
+			t.Errorf("validating made %s", rel)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pretty bytes.Buffer
+	if err := json.Indent(&pretty, adapted, "", "\t"); err != nil {
+		t.Fatal(err)
+	}
+	return pretty.String() + "\n"
+}
