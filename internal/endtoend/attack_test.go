@@ -358,7 +358,7 @@ func TestAttacks(t *testing.T) {
 }
 
 // dial opens acme's echo as a page of origin would, with the person's cookies.
-func (c *scene) dial(p *person, origin string) (*websocket.Conn, error) {
+func (c *server) dial(p *person, origin string) (*websocket.Conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	h := http.Header{"Cookie": {orgCookie + "=" + p.cookie(c.url("acme"), orgCookie)}}
