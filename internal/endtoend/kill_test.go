@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -112,4 +113,12 @@ func (s *server) processes(dir string) (pids []string) {
 		}
 	}
 	return pids
+}
+
+// signal sends a signal to a process of the server's.
+func (s *server) signal(pid, name string) {
+	s.t.Helper()
+	if out, err := exec.Command("kill", "-"+name, pid).CombinedOutput(); err != nil {
+		s.t.Fatalf("kill: %s", out)
+	}
 }

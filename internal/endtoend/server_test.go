@@ -18,6 +18,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -33,7 +34,7 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	binary = filepath.Join(dir, "pizzeria")
-	build := exec.Command("go", "build", "-o", binary, "../../cmd/pizzeria")
+	build := exec.Command("go", slices.Concat([]string{"build"}, buildFlags, []string{"-o", binary, "../../cmd/pizzeria"})...)
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {
 		panic(err)
@@ -97,6 +98,9 @@ func start(t *testing.T) *server {
 		if s.cmd.ProcessState == nil {
 			_, _ = s.cli("", "down")
 			s.stop()
+		}
+		if strings.Contains(s.out.String(), "DATA RACE") {
+			t.Errorf("the server has a data race:\n%s", s.out.String())
 		}
 		if t.Failed() {
 			t.Logf("server output:\n%s", tail(s.out.String(), 8000))

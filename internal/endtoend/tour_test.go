@@ -76,6 +76,13 @@ func TestRestart(t *testing.T) {
 	s := start(t)
 	ada := s.admin()
 	id := s.org(ada, "acme")
+	elsewhere := s.person()
+	if a := elsewhere.submit(s.url("")+"/sign-in", url.Values{"email": {"ada@example.com"}, "password": {password}}); a.status != 200 {
+		t.Fatalf("sign in: %d", a.status)
+	}
+	elsewhere.open(s.url("acme") + "/")
+	ended := elsewhere.cookie(s.url("acme"), orgCookie)
+	elsewhere.submit(s.url("")+"/sign-out", nil)
 	before := s.processes(filepath.Join(s.dir, "data/orgs"))
 	if len(before) != 1 {
 		t.Fatalf("instances: %v", before)
@@ -87,6 +94,10 @@ func TestRestart(t *testing.T) {
 	s.run()
 	if a := ada.open(s.url("acme") + "/"); a.status != 200 {
 		t.Fatalf("after a restart: %d %s", a.status, a.body)
+	}
+	// A session that ended before the restart stays ended, though its token is good for minutes yet.
+	if a := s.person().do("GET", s.url("acme")+"/whoami", nil, map[string]string{"Cookie": orgCookie + "=" + ended, "Sec-Fetch-Site": "same-origin", "Accept": "*/*"}); ended == "" || a.status != 401 {
+		t.Fatalf("a revoked session after a restart: %d %s", a.status, a.body)
 	}
 	if got := s.processes(filepath.Join(s.dir, "data/orgs")); len(got) != 1 || got[0] != before[0] {
 		t.Fatalf("the instance was not adopted: %v then %v", before, got)

@@ -70,7 +70,7 @@ func (g *Gateway) identify(w http.ResponseWriter, r *http.Request, st *State) er
 		if token, ok = oneCookie(r, SessionCookie); !ok {
 			return errNobody
 		}
-		if !g.ownRequest(r, st.Route.Slug) {
+		if !ownRequest(r, g.Identity.Site().OrgURL(st.Route.Slug)) {
 			return errCrossSite
 		}
 	}
@@ -170,8 +170,7 @@ func (g *Gateway) assertionFor(s *session, rt *registry.Route) (string, error) {
 
 // ownRequest reports whether a request that carries a cookie was made by the org's own pages, or is a
 // top-level GET navigation. Sibling orgs are same-site, so SameSite does not tell (Fetch Metadata does).
-func (g *Gateway) ownRequest(r *http.Request, slug string) bool {
-	origin := g.Identity.Site().OrgURL(slug)
+func ownRequest(r *http.Request, origin string) bool {
 	o := r.Header.Values("Origin")
 	if isWebSocket(r) {
 		return len(o) == 1 && o[0] == origin

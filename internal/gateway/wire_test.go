@@ -1,0 +1,269 @@
+package gateway
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+const prefix = "/.pizzeria"
+
+func TestReservedPath(t *testing.T) {
+	for target, want := range map[string][2]bool{
+		"/":                          {false, true},
+		"/notes":                     {false, true},
+		"/.pizzeriax":                {false, true},
+		"/a/.pizzeria/session":       {false, true},
+		"/a/%2e%2e/b":                {false, true},
+		"/.pizzeria":                 {true, true},
+		"/.pizzeria/session":         {true, true},
+		"/.pizzeria/callback?code=x": {true, true},
+		"/.Pizzeria/session":         {true, false},
+		"/%2epizzeria/session":       {true, false},
+		"/%252epizzeria/session":     {true, false},
+		"/.pizzeria%2fsession":       {true, false},
+		"/.pizzeria%5csession":       {true, false},
+		"/.pizzeria;a=b/session":     {true, false},
+		"/;x/.pizzeria/session":      {true, false},
+		"//.pizzeria/session":        {true, false},
+		"/a/../.pizzeria/session":    {true, false},
+		"/./.pizzeria/session":       {true, false},
+		"/.pizzeria//session":        {true, false},
+		"/.pizzeria/%00":             {true, false},
+		"/.pizzeria/../notes":        {false, true}, // leads out again: the instance's business
+	} {
+		u, err := url.ParseRequestURI(target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if reserved, sane := reservedPath(u, prefix); reserved != want[0] || sane != want[1] {
+			t.Errorf("%s: reserved %v, sane %v", target, reserved, sane)
+		}
+	}
+}
+
+// lax reads a path as some server behind could: decoded once or twice, folded, cleaned.
+func lax(p string) []string {
+	forms := []string{p}
+	for range 2 {
+		d, err := url.PathUnescape(forms[len(forms)-1])
+		if err != nil {
+			break
+		}
+		forms = append(forms, d)
+	}
+	var out []string
+	for _, f := range forms {
+		f = strings.ToLower(f)
+		out = append(out, f, path.Clean("/"+f), path.Clean("/"+strings.ReplaceAll(f, `\`, "/")))
+	}
+	return out
+}
+
+func FuzzReservedPath(f *testing.F) {
+	for _, s := range []string{"/", "/.pizzeria/session", "/%2epizzeria", "/a/..%2f.pizzeria/x", "/.pizzeria;x/y", "//.PIZZERIA/", "/%252e%2570izzeria/"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, target string) {
+		u, err := url.ParseRequestURI(target)
+		if err != nil || !strings.HasPrefix(target, "/") {
+			t.Skip()
+		}
+		reserved, sane := reservedPath(u, prefix)
+		if !sane && !reserved {
+			t.Fatalf("%q is neither reserved nor sane", target)
+		}
+		if reserved {
+			if sane && !under(u.Path, prefix) {
+				t.Fatalf("%q is taken for ours", target)
+			}
+			return
+		}
+		for _, form := range lax(u.EscapedPath()) {
+			if under(form, prefix) {
+				t.Fatalf("%q reaches the instance, and can be read as %q", target, form)
+			}
+		}
+	})
+}
+
+func FuzzReturnPath(f *testing.F) {
+	for _, s := range []string{"/", "/notes?x=1", "//evil.example", `/\evil.example`, "/\t/evil.example", "https://evil.example", "/%2f/evil", "/a//b", "javascript:alert(1)", "/..//evil.example"} {
+		f.Add(s)
+	}
+	base, _ := url.Parse("https://acme.d.example/deep/page")
+	f.Fuzz(func(t *testing.T, target string) {
+		got := ReturnPath(target)
+		if got != "/" && got != target {
+			t.Fatalf("%q became %q", target, got)
+		}
+		// As browsers do (WHATWG URL): no tabs or line breaks, controls and spaces trimmed, backslashes as slashes.
+		seen := strings.NewReplacer("\t", "", "\n", "", "\r", "", `\`, "/").Replace(strings.Trim(got, " \x00\x01\x1f"))
+		u, err := base.Parse(seen)
+		if err != nil {
+			t.Skip()
+		}
+		if u.Host != base.Host || u.Scheme != "https" {
+			t.Fatalf("%q leads to %s", target, u)
+		}
+	})
+}
+
+func TestOneCookie(t *testing.T) {
+	for line, want := range map[string]string{
+		"__Host-pizzeria-org=a": "a", "x=1; __Host-pizzeria-org=a; y=2": "a", "__Host-pizzeria-org=a; __Host-pizzeria-org=b": "", "__Host-pizzeria-org=a; __Host-pizzeria-org=": "",
+		"__host-pizzeria-org=a": "", "": "", "x__Host-pizzeria-org=a": "",
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("Cookie", line)
+		if got, ok := oneCookie(r, SessionCookie); got != want || ok != (want != "") {
+			t.Errorf("%q: %q %v", line, got, ok)
+		}
+	}
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header["Cookie"] = []string{"__Host-pizzeria-org=a", "__Host-pizzeria-org=b"}
+	if _, ok := oneCookie(r, SessionCookie); ok {
+		t.Error("two lines with one cookie each are accepted")
+	}
+}
+
+func FuzzStripCookies(f *testing.F) {
+	for _, s := range []string{"a=1; __Host-pizzeria=x; b=2", "__HOST-PIZZERIA-org=x", ";;  ;__Host-pizzeria-tx-1=\"y\"", "__Host-pizzeria", "a=__Host-pizzeria=x", "\t__Host-pizzeria-org=1"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		h := http.Header{"Cookie": {line}}
+		stripCookies(h)
+		for _, got := range h["Cookie"] {
+			for part := range strings.SplitSeq(got, ";") {
+				if name, _, _ := strings.Cut(strings.TrimSpace(part), "="); strings.HasPrefix(strings.ToLower(strings.TrimSpace(name)), "__host-pizzeria") {
+					t.Fatalf("%q: the instance gets %q", line, part)
+				}
+			}
+		}
+		for _, c := range (&http.Request{Header: h}).Cookies() {
+			if strings.HasPrefix(strings.ToLower(c.Name), "__host-pizzeria") {
+				t.Fatalf("%q: the instance gets %s", line, c.Name)
+			}
+		}
+	})
+}
+
+func TestCookieBombIsDropped(t *testing.T) {
+	h := http.Header{"Cookie": {"a=" + strings.Repeat("x", maxAppCookies/2)}}
+	stripCookies(h)
+	if len(h["Cookie"]) != 1 {
+		t.Error("an app's own cookies are dropped")
+	}
+	h = http.Header{"Cookie": {"a=" + strings.Repeat("x", maxAppCookies/2), "b=" + strings.Repeat("x", maxAppCookies/2)}}
+	stripCookies(h)
+	if len(h["Cookie"]) != 0 {
+		t.Error("a bomb of cookies reaches the instance")
+	}
+}
+
+func TestIdentityAlias(t *testing.T) {
+	for _, alias := range []string{"Pizzeria-Assertion", "pizzeria-assertion", "PIZZERIA_ASSERTION", "Pizzeria.Assertion", "pizzeria_Assertion"} {
+		if !identityAlias(alias) {
+			t.Errorf("%s passes", alias)
+		}
+	}
+	for _, other := range []string{"Pizzeria-Assertions", "X-Pizzeria-Assertion", "Pizzeria-Assertiom", "Cookie", ""} {
+		if identityAlias(other) {
+			t.Errorf("%s is taken for ours", other)
+		}
+	}
+}
+
+func TestFilterHeader(t *testing.T) {
+	h := http.Header{
+		"Set-Cookie":      {"a=1", "__Host-pizzeria-org=evil; Secure", " __host-PIZZERIA=evil", "b=2; Domain=.d.example", "c=3; path=/; DOMAIN = d.example", "domain=4", "d=5; Secure"},
+		"Clear-Site-Data": {`"cookies"`}, "Strict-Transport-Security": {"max-age=1; includeSubDomains"}, "Pizzeria-Assertion": {"x"}, "Alt-Svc": {`h3="evil.example:443"`}, "X-App": {"1"},
+	}
+	filterHeader(h)
+	if got := strings.Join(h["Set-Cookie"], "|"); got != "a=1|domain=4|d=5; Secure" {
+		t.Errorf("cookies: %s", got)
+	}
+	if len(h) != 2 || h.Get("X-App") != "1" {
+		t.Errorf("left: %v", h)
+	}
+	h = http.Header{"Strict-Transport-Security": {"max-age=31536000"}}
+	filterHeader(h)
+	if len(h) != 1 {
+		t.Error("an org's HSTS for its own host is its own business")
+	}
+}
+
+func TestOwnRequest(t *testing.T) {
+	const own = "https://acme.d.example"
+	for name, c := range map[string]struct {
+		method string
+		header map[string]string
+		want   bool
+	}{
+		"typed address":                  {"GET", map[string]string{"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}, true},
+		"link from a sibling":            {"GET", map[string]string{"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}, true},
+		"frame in a sibling":             {"GET", map[string]string{"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"}, false},
+		"own script":                     {"POST", map[string]string{"Sec-Fetch-Site": "same-origin", "Origin": own}, true},
+		"own page without referrer":      {"POST", map[string]string{"Sec-Fetch-Site": "same-origin", "Origin": "null"}, true},
+		"same-origin, says a liar":       {"POST", map[string]string{"Sec-Fetch-Site": "same-origin", "Origin": "https://globex.d.example"}, false},
+		"sibling's image":                {"GET", map[string]string{"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}, false},
+		"sibling's form":                 {"POST", map[string]string{"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Origin": "https://globex.d.example"}, false},
+		"other site":                     {"GET", map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors", "Origin": "https://evil.example"}, false},
+		"old browser, own":               {"POST", map[string]string{"Origin": own}, true},
+		"old browser, sibling":           {"POST", map[string]string{"Origin": "https://globex.d.example"}, false},
+		"old browser, sandboxed":         {"POST", map[string]string{"Origin": "null"}, false},
+		"program, reading":               {"GET", nil, true},
+		"program, writing":               {"POST", nil, false},
+		"own WebSocket":                  {"GET", map[string]string{"Upgrade": "websocket", "Origin": own}, true},
+		"own WebSocket, no origin":       {"GET", map[string]string{"Upgrade": "websocket", "Sec-Fetch-Site": "same-origin"}, false},
+		"sibling's WebSocket":            {"GET", map[string]string{"Upgrade": "websocket", "Origin": "https://globex.d.example"}, false},
+		"WebSocket of another port":      {"GET", map[string]string{"Upgrade": "websocket", "Origin": own + ":8443"}, false},
+		"WebSocket of an unsecured page": {"GET", map[string]string{"Upgrade": "websocket", "Origin": "http://acme.d.example"}, false},
+	} {
+		r := httptest.NewRequest(c.method, "/", nil)
+		for k, v := range c.header {
+			r.Header.Set(k, v)
+		}
+		if got := ownRequest(r, own); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+func fixedNow() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) }
+
+func TestRevocationsAndStreams(t *testing.T) {
+	s := newStreams()
+	closed := map[string]bool{}
+	for name, k := range map[string]streamKey{
+		"ada in acme": {"acme", "ada", "s1"}, "ada in globex": {"globex", "ada", "s1"}, "bob in acme": {"acme", "bob", "s2"}, "nobody in acme": {"acme", "", ""},
+	} {
+		s.add(k, func() { closed[name] = true })
+	}
+	v := newRevocations(fixedNow, s)
+	want := func(names ...string) {
+		t.Helper()
+		if len(closed) != len(names) {
+			t.Errorf("closed: %v, want %v", closed, names)
+		}
+		for _, n := range names {
+			if !closed[n] {
+				t.Errorf("%s is still open", n)
+			}
+		}
+		clear(closed)
+	}
+	v.Apply(registry.Change{Kind: registry.MemberRemoved, OrgID: "acme", UserID: "ada", At: fixedNow()})
+	want("ada in acme")
+	v.Apply(registry.Change{Kind: registry.SessionRevoked, SessionID: "s1", At: fixedNow()})
+	want("ada in acme", "ada in globex")
+	v.Apply(registry.Change{Kind: registry.OrgSuspendedNow, OrgID: "acme", At: fixedNow()})
+	want("ada in acme", "bob in acme", "nobody in acme")
+}

@@ -1,0 +1,68 @@
+package pizzeria_test
+
+import (
+	"bufio"
+	"bytes"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/pizzaface/pizzeria"
+
+// may says which packages of this module a package may import. One that is not
+// here may not be.
+var may = map[string][]string{
+	"registry":               {},
+	"registry/sqlite":        {"registry"},
+	"registry/storetest":     {"registry"},
+	"identity":               {"registry"},
+	"provision":              {"registry"},
+	"provision/process":      {"registry", "provision"},
+	"provision/providertest": {"registry", "provision"},
+	"internal/web":           {"registry", "identity"},
+	"internal/api":           {"registry", "identity", "internal/web"},
+	"internal/console":       {"registry", "identity", "internal/web"},
+	"internal/gateway":       {"registry", "identity"},
+	"internal/runtime":       {"registry", "registry/sqlite", "identity", "provision", "internal/web", "internal/api", "internal/console", "internal/gateway"},
+	"internal/endtoend":      {},
+	"bench":                  {},
+	"examples/instance":      {"examples/instance/app"},
+	"examples/instance/app":  {},
+	"caddymodule":            {"registry", "identity", "provision", "provision/process", "internal/web", "internal/gateway", "internal/runtime", "examples/instance/app"},
+	"cmd/pizzeria":           {"caddymodule"},
+	"cmd/build":              {},
+	"":                       {"caddymodule"},
+}
+
+// TestDependencies: dependencies point one way, and only the glue knows Caddy.
+func TestDependencies(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {
+		f := strings.Fields(lines.Text())
+		pkg := strings.TrimPrefix(strings.TrimPrefix(f[0], module), "/")
+		allowed, ok := may[pkg]
+		if !ok {
+			t.Errorf("package %q has no row here: say what it may import", pkg)
+		}
+		for _, imp := range f[1:] {
+			if strings.HasPrefix(imp, "github.com/caddyserver/caddy") && pkg != "caddymodule" && pkg != "cmd/pizzeria" && pkg != "" {
+				t.Errorf("%s imports Caddy: only caddymodule and cmd do", pkg)
+			}
+			own, is := strings.CutPrefix(imp, module+"/")
+			if !is {
+				continue
+			}
+			found := false
+			for _, a := range allowed {
+				found = found || a == own
+			}
+			if !found {
+				t.Errorf("%s imports %s, against the direction of dependencies", pkg, own)
+			}
+		}
+	}
+}
