@@ -23,7 +23,7 @@ var may = map[string][]string{
 	"internal/web":           {"registry", "identity"},
 	"internal/api":           {"registry", "identity", "internal/web"},
 	"internal/console":       {"registry", "identity", "internal/web"},
-	"internal/gateway":       {"registry", "identity"},
+	"internal/gateway":       {"registry", "identity", "internal/web"},
 	"internal/runtime":       {"registry", "registry/sqlite", "identity", "provision", "internal/web", "internal/api", "internal/console", "internal/gateway"},
 	"internal/endtoend":      {},
 	"bench":                  {},

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/pizzaface/pizzeria/identity"
-	"github.com/pizzaface/pizzeria/internal/gateway"
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -31,7 +30,7 @@ func (c *Console) setup(w http.ResponseWriter, r *http.Request, who web.Caller) 
 }
 
 // returnTo is where to go after signing in: a page of the console, or back into an authorization request.
-func returnTo(v string) string { return gateway.ReturnPath(v) }
+func returnTo(v string) string { return web.ReturnPath(v) }
 
 func (c *Console) signInPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
 	back := returnTo(r.URL.Query().Get("return"))

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -72,7 +73,7 @@ func (g *Gateway) startSignIn(w http.ResponseWriter, r *http.Request, st *State)
 		g.fail(w, r, st, Problem{Status: http.StatusServiceUnavailable, Title: "Signing in is not possible right now", Detail: "The control plane is away. Try again shortly.", RetryAfter: 5})
 		return
 	}
-	t := tx{State: identity.NewSecret().Reveal(), Verifier: oauth2.GenerateVerifier(), Nonce: identity.NewSecret().Reveal(), Return: ReturnPath(r.URL.RequestURI()), Expires: g.Now().Add(txLife).Unix()}
+	t := tx{State: identity.NewSecret().Reveal(), Verifier: oauth2.GenerateVerifier(), Nonce: identity.NewSecret().Reveal(), Return: web.ReturnPath(r.URL.RequestURI()), Expires: g.Now().Add(txLife).Unix()}
 	sealed, err := g.sealTx(t, st.Route)
 	if err != nil {
 		g.fail(w, r, st, Problem{Status: http.StatusInternalServerError, Title: "Internal error", Detail: "Try again."})
@@ -123,19 +124,6 @@ func (g *Gateway) openTx(value string, rt *registry.Route) (t tx, err error) {
 		return t, errors.New("expired")
 	}
 	return t, nil
-}
-
-// ReturnPath makes a request target safe to send a browser to: a path on the
-// same host. Browsers drop tabs and newlines and read a backslash as a slash.
-func ReturnPath(target string) string {
-	if len(target) > 2000 || !strings.HasPrefix(target, "/") || strings.HasPrefix(target, "//") || strings.ContainsAny(target, "\\\r\n\t\x00") {
-		return "/"
-	}
-	u, err := url.Parse(target)
-	if err != nil || u.IsAbs() || u.Host != "" || strings.HasPrefix(u.Path, "//") || strings.HasPrefix(u.Path, `/\`) {
-		return "/"
-	}
-	return target
 }
 
 // serveReserved answers what is under the reserved prefix.
