@@ -48,13 +48,11 @@ func parseOrgGateway(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error
 		TransportRaw:        caddyconfig.JSONModuleObject(&Transport{}, "protocol", "org", nil),
 		StreamCloseDelay:    caddy.Duration(24 * time.Hour),
 	}
-	sub := &caddyhttp.Subroute{}
-	for _, handler := range []json.RawMessage{
+	// One route: Caddy compiles every route of a subroute anew for each request.
+	sub := &caddyhttp.Subroute{Routes: caddyhttp.RouteList{{HandlersRaw: []json.RawMessage{
 		caddyconfig.JSONModuleObject(&Org{}, "handler", "org", nil),
 		caddyconfig.JSONModuleObject(&OrgAuth{}, "handler", "org_auth", nil),
 		caddyconfig.JSONModuleObject(proxy, "handler", "reverse_proxy", nil),
-	} {
-		sub.Routes = append(sub.Routes, caddyhttp.Route{HandlersRaw: []json.RawMessage{handler}})
-	}
+	}}}}
 	return h.NewRoute(matcher, sub), nil
 }

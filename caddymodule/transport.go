@@ -35,12 +35,19 @@ func (t *Transport) Provision(ctx caddy.Context) (err error) {
 	if t.runtime, err = runtimeOf(ctx); err != nil {
 		return err
 	}
+	if t.KeepAlive == nil {
+		t.KeepAlive = &reverseproxy.KeepAlive{MaxIdleConnsPerHost: idleConnections}
+	}
 	if err := t.HTTPTransport.Provision(ctx); err != nil {
 		return err
 	}
 	t.Transport.Proxy = nil // HTTP_PROXY of the environment is not for instances
 	return nil
 }
+
+// idleConnections is how many connections to an instance stay open without a
+// request. Caddy's 32 would open and close some all the time under a busy page load.
+const idleConnections = 256
 
 // RoundTrip implements http.RoundTripper.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"context"
+)
+
+// compare lets the servers take turns.
+func (s *servers) compare(o options) (map[string]round, error) {
+	host := "acme." + domain
+	targets := []struct {
+		name string
+		port int
+	}{{ours, s.port}, {plain, s.port2}, {tuned, s.tuned2}, {again, s.port2}}
+	pools := map[string]*pool{}
+	for _, t := range targets {
+		request := fmt.Sprintf("GET / HTTP/1.1\r\nHost: %s:%d\r\nCookie: __Host-pizzeria-org=%s\r\nSec-Fetch-Site: same-origin\r\nAccept: */*\r\nUser-Agent: bench\r\n\r\n", host, t.port, s.orgCookie)
+		var p *pool
+		var err error
+		for range 40 { // the plain server may be starting yet
+			if p, err = openPool(o.connections, t.port, host, s.tls, request); err == nil {
+				break
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", t.name, err)
+		}
+		if _, err := p.run(o.round / 2); err != nil { // warm
+			return nil, fmt.Errorf("%s: %w", t.name, err)
+		}
+		pools[t.name] = p
+	}
+	all := map[string][]round{}
+	for i := range o.rounds {
+		for j := range targets {
+			t := targets[(i+j)%len(targets)] // nobody is always first
+			profiled := s.profile(o, t.name, i)
+			r, err := pools[t.name].run(o.round)
+			profiled()
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", t.name, err)
+			}
+			all[t.name] = append(all[t.name], r)
+		}
+	}
+	out := map[string]round{}
+	for name, rounds := range all {
+		out[name] = round{
+			PerSecond: median(rounds, func(r round) float64 { return r.PerSecond }),
+			P50:       time.Duration(median(rounds, func(r round) float64 { return float64(r.P50) })),
+			P99:       time.Duration(median(rounds, func(r round) float64 { return float64(r.P99) })),
+		}
+	}
+	return out, nil
+}
+
+func median(rounds []round, of func(round) float64) float64 {
+	v := make([]float64, 0, len(rounds))
+	for _, r := range rounds {
+		v = append(v, of(r))
+	}
+	slices.Sort(v)
+	return v[len(v)/2]
+}
+
+// profile takes a CPU profile of the gateway in its first round, when asked to.
+func (s *servers) profile(o options, name string, i int) (wait func()) {
+	if o.profile == "" || name != ours || i != 0 {
+		return func() {}
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		c := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "unix", filepath.Join(s.dir, "ours/data/admin.sock"))
+		}}}
+		res, err := c.Get(fmt.Sprintf("http://localhost/debug/pprof/profile?seconds=%d", max(1, int(o.round/time.Second))))
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "profile:", err)
+			return
+		}
+		defer func() { _ = res.Body.Close() }()
+		if b, err := io.ReadAll(res.Body); err == nil {
+			_ = os.WriteFile(o.profile, b, 0o600)
+		}
+	}()
+	return func() { <-done }
+}

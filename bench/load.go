@@ -1,0 +1,86 @@
+package main
+
+import (
+	"bufio"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+// round is what one server did in one round.
+type round struct {
+	PerSecond float64       `json:"per_second"`
+	P50       time.Duration `json:"p50_ns"`
+	P99       time.Duration `json:"p99_ns"`
+}
+
+// pool is a set of open connections to one server, and the request to send on them.
+type pool struct {
+	conns   []*tls.Conn
+	readers []*bufio.Reader
+	request []byte
+}
+
+func openPool(n, port int, host string, c *tls.Config, request string) (*pool, error) {
+	p := &pool{request: []byte(request)}
+	for range n {
+		conn, err := tls.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port), &tls.Config{RootCAs: c.RootCAs, ServerName: host, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12})
+		if err != nil {
+			return nil, err
+		}
+		p.conns = append(p.conns, conn)
+		p.readers = append(p.readers, bufio.NewReader(conn))
+	}
+	return p, nil
+}
+
+// run loads all connections for d, each with one request at a time.
+func (p *pool) run(d time.Duration) (round, error) {
+	var wg sync.WaitGroup
+	times := make([][]time.Duration, len(p.conns))
+	errs := make([]error, len(p.conns))
+	began := time.Now()
+	end := began.Add(d)
+	for i := range p.conns {
+		wg.Go(func() {
+			for t := time.Now(); t.Before(end); {
+				if err := p.once(i); err != nil {
+					errs[i] = err
+					return
+				}
+				now := time.Now()
+				times[i] = append(times[i], now.Sub(t))
+				t = now
+			}
+		})
+	}
+	wg.Wait()
+	took := time.Since(began)
+	for _, err := range errs {
+		if err != nil {
+			return round{}, err
+		}
+	}
+	all := slices.Concat(times...)
+	slices.Sort(all)
+	return round{PerSecond: float64(len(all)) / took.Seconds(), P50: all[len(all)/2], P99: all[len(all)*99/100]}, nil
+}
+
+func (p *pool) once(i int) error {
+	if _, err := p.conns[i].Write(p.request); err != nil {
+		return err
+	}
+	res, err := http.ReadResponse(p.readers[i], nil)
+	if err != nil {
+		return err
+	}
+	n, err := io.Copy(io.Discard, res.Body)
+	if err == nil && (res.StatusCode != http.StatusOK || n != 1024) {
+		err = fmt.Errorf("an answer of %d with %d bytes", res.StatusCode, n)
+	}
+	return err
+}
