@@ -27,7 +27,8 @@ func init() {
 // instance: hosts that are no org's (421, 404, 410), orgs that are suspended or
 // starting (403, 503), and the reserved path prefix.
 //
-// Placeholders: `{http.org.id}`, `{http.org.slug}`, `{http.org.plan}`.
+// Placeholders: `{http.org.id}`, `{http.org.slug}`, `{http.org.plan}`; after `org_auth`, for who is signed in,
+// `{http.org.user.id}`, `{http.org.user.role}`.
 type Org struct {
 	// How long a request that is not a page waits for an org that starts. Default: `10s`.
 	Hold caddy.Duration `json:"hold,omitempty"`
@@ -78,7 +79,10 @@ func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.H
 		return caddyhttp.Error(http.StatusServiceUnavailable, err)
 	}
 	repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
-	id, _ := repl.GetString("http.request.uuid")
+	id := func() string {
+		v, _ := repl.GetString("http.request.uuid")
+		return v
+	}
 	rec := &statusRecorder{ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w}}
 	began := time.Now()
 	gw := o.runtime.Gateway()
@@ -88,9 +92,7 @@ func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.H
 		return nil
 	}
 	caddyhttp.SetVar(r.Context(), stateKey, st)
-	repl.Set("http.org.id", string(st.Route.OrgID))
-	repl.Set("http.org.slug", st.Route.Slug)
-	repl.Set("http.org.plan", st.Route.Plan)
+	repl.Map(st.Placeholder)
 	err := next.ServeHTTP(rec, r)
 	if err != nil && rec.status == 0 {
 		err = o.upstreamError(rec, r, st, err)

@@ -80,11 +80,6 @@ func (a *OrgAuth) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if !a.runtime.Gateway().Authenticate(w, r, st, a.Role, a.Optional) {
 		return nil
 	}
-	if st.SignedIn() {
-		repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
-		repl.Set("http.org.user.id", string(st.Claims.Subject))
-		repl.Set("http.org.user.role", string(st.Claims.Role))
-	}
 	return next.ServeHTTP(w, r)
 }
 

@@ -74,7 +74,6 @@ func (g *Gateway) identify(w http.ResponseWriter, r *http.Request, st *State) er
 			return errCrossSite
 		}
 	}
-	st.Bearer = bearer
 	s, err := g.verified(token, st.Route.OrgID)
 	if err != nil {
 		return errNobody
@@ -193,11 +192,16 @@ func ownRequest(r *http.Request, origin string) bool {
 
 // bearerToken returns an org session given as a bearer token; other bearer tokens are the app's own.
 func bearerToken(r *http.Request) (string, bool) {
-	v := r.Header.Values("Authorization")
+	v := r.Header["Authorization"]
 	if len(v) != 1 {
 		return "", false
 	}
-	scheme, token, ok := strings.Cut(v[0], " ")
+	return sessionBearer(v[0])
+}
+
+func sessionBearer(v string) (string, bool) {
+	scheme, token, ok := strings.Cut(v, " ")
+	token = strings.TrimSpace(token)
 	if !ok || !strings.EqualFold(scheme, "bearer") || !identity.IsSessionToken(token) {
 		return "", false
 	}

@@ -68,8 +68,24 @@ type State struct {
 	Route     *registry.Route
 	Claims    identity.SessionClaims // of whom the request is; zero for nobody
 	Assertion string                 // for the instance; "" for nobody
-	Bearer    bool                   // the identity came as a bearer token, which the instance must not see
-	RequestID string
+	RequestID func() string          // for problem pages
+}
+
+// Placeholder gives the values that a Caddyfile can name, as `http.org.slug`.
+func (s *State) Placeholder(key string) (any, bool) {
+	switch key {
+	case "http.org.id":
+		return string(s.Route.OrgID), true
+	case "http.org.slug":
+		return s.Route.Slug, true
+	case "http.org.plan":
+		return s.Route.Plan, true
+	case "http.org.user.id":
+		return string(s.Claims.Subject), s.SignedIn()
+	case "http.org.user.role":
+		return string(s.Claims.Role), s.SignedIn()
+	}
+	return nil, false
 }
 
 // SignedIn reports whether the request is somebody's.

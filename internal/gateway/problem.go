@@ -51,14 +51,14 @@ func (g *Gateway) fail(w http.ResponseWriter, r *http.Request, st *State, p Prob
 		h.Set("Content-Security-Policy", pageCSP)
 		w.WriteHeader(p.Status)
 		if r.Method != http.MethodHead {
-			_ = problemPage.Execute(w, map[string]any{"P": p, "ID": st.RequestID, "Console": g.Identity.Site().Issuer})
+			_ = problemPage.Execute(w, map[string]any{"P": p, "ID": st.RequestID(), "Console": g.Identity.Site().Issuer})
 		}
 		return
 	}
 	h.Set("Content-Type", "application/problem+json")
 	w.WriteHeader(p.Status)
 	if r.Method != http.MethodHead {
-		_ = json.NewEncoder(w).Encode(map[string]any{"type": "about:blank", "title": p.Title, "status": p.Status, "detail": p.Detail, "request_id": st.RequestID})
+		_ = json.NewEncoder(w).Encode(map[string]any{"type": "about:blank", "title": p.Title, "status": p.Status, "detail": p.Detail, "request_id": st.RequestID()})
 	}
 }
 

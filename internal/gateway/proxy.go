@@ -20,8 +20,12 @@ func (s *State) Prepare(r *http.Request) *http.Request {
 		}
 	}
 	stripCookies(r.Header)
-	if s.Bearer {
-		delete(r.Header, "Authorization")
+	// Also when it was not used: on a request that an exception let through, or beside another one.
+	for _, v := range r.Header["Authorization"] {
+		if _, ours := sessionBearer(v); ours {
+			delete(r.Header, "Authorization")
+			break
+		}
 	}
 	if s.SignedIn() {
 		r.Header[AssertionHeader] = []string{s.Assertion}

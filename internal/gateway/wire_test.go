@@ -159,6 +159,29 @@ func TestIdentityAlias(t *testing.T) {
 	}
 }
 
+// A request that is nobody's keeps nothing of ours, and loses what pretends to be.
+func TestPrepareForNobody(t *testing.T) {
+	session := "eyJ0eXAiOiJwaXp6ZXJpYS1zZXNzaW9uK2p3dCJ9.e30.x"
+	st := &State{Route: &registry.Route{OrgID: "o", Generation: 7}}
+	for name, auth := range map[string][]string{"alone": {"Bearer " + session}, "beside another": {"Basic eDp5", "bearer  " + session}} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header["Authorization"] = auth
+		r.Header["Cookie"] = []string{"__Host-pizzeria-org=x; app=1"}
+		r.Header["pizzeria_assertion"] = []string{"evil"}
+		r.Header["Pizzeria-Assertion"] = []string{"evil"}
+		r.Trailer = http.Header{"X": nil}
+		r = st.Prepare(r)
+		if len(r.Header) != 1 || r.Header.Get("Cookie") != "app=1" || r.Trailer != nil || r.URL.Host != "o.7" {
+			t.Errorf("%s: the instance gets %v", name, r.Header)
+		}
+	}
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set("Authorization", "Bearer the-apps-own")
+	if r = st.Prepare(r); r.Header.Get("Authorization") == "" {
+		t.Error("an app's own token is taken away")
+	}
+}
+
 func TestFilterHeader(t *testing.T) {
 	h := http.Header{
 		"Set-Cookie":      {"a=1", "__Host-pizzeria-org=evil; Secure", " __host-PIZZERIA=evil", "b=2; Domain=.d.example", "c=3; path=/; DOMAIN = d.example", "domain=4", "d=5; Secure"},
