@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 
@@ -25,8 +26,11 @@ import (
 func init() {
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name: "pizzeria", Usage: "<command>", Short: "Manages orgs, their members and their instances",
-		Long:      "Manages a running Pizzeria over Caddy's admin socket.",
-		CobraFunc: func(c *cobra.Command) { c.AddCommand(children()...) },
+		Long: "Manages a running Pizzeria over Caddy's admin socket.",
+		CobraFunc: func(c *cobra.Command) {
+			c.AddCommand(children()...)
+			strict(c)
+		},
 	})
 }
 
@@ -44,6 +48,7 @@ func children() []*cobra.Command {
 	all := []*cobra.Command{c.org(), c.member(), c.user(), c.audit(), c.down()}
 	for _, cmd := range all {
 		cmd.PersistentFlags().StringVar(&c.address, "admin", "unix/./data/admin.sock", "address of Caddy's admin endpoint")
+		cmd.PersistentPreRun = func(running *cobra.Command, _ []string) { c.cmd = running }
 		cmd.PersistentFlags().StringVarP(&c.output, "output", "o", "table", "output: table or json")
 	}
 	return append(all,
@@ -52,7 +57,10 @@ func children() []*cobra.Command {
 }
 
 // client talks to the admin endpoint.
-type client struct{ address, output string }
+type client struct {
+	address, output string
+	cmd             *cobra.Command // that runs
+}
 
 func (c *client) org() *cobra.Command {
 	org := &cobra.Command{Use: "org", Short: "Manages orgs"}
@@ -128,7 +136,10 @@ func (c *client) user() *cobra.Command {
 	u := &cobra.Command{Use: "user", Short: "Manages accounts"}
 	var name string
 	var admin bool
-	create := &cobra.Command{Use: "create <email>", Short: "Creates an account; reads the password from standard input", Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, args []string) error {
+	create := &cobra.Command{Use: "create <email>", Short: "Creates an account; reads the password from standard input", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+		if name == "" {
+			return wrongUse(cmd, errors.New("--name is missing"))
+		}
 		b, err := io.ReadAll(io.LimitReader(os.Stdin, 4096))
 		if err != nil {
 			return err
@@ -144,7 +155,6 @@ func (c *client) user() *cobra.Command {
 	}}
 	create.Flags().StringVar(&name, "name", "", "the person's name")
 	create.Flags().BoolVar(&admin, "platform-admin", false, "make the account a platform admin")
-	_ = create.MarkFlagRequired("name")
 	u.AddCommand(create)
 	return u
 }
@@ -169,11 +179,13 @@ func (c *client) audit() *cobra.Command {
 func (c *client) down() *cobra.Command {
 	return &cobra.Command{Use: "down", Short: "Stops all instances; they start again with the server", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
 		b, err := c.call(cmd.Context(), "POST", "/pizzeria/down", nil)
-		if err != nil {
-			return err
-		}
 		var v struct{ Stopped int }
-		if err := json.Unmarshal(b, &v); err != nil {
+		if socket, ok := strings.CutPrefix(c.address, "unix/"); ok && errors.Is(err, errAway) {
+			v.Stopped, err = stopProcesses(cmd.Context(), filepath.Dir(socket))
+		} else if err == nil {
+			err = json.Unmarshal(b, &v)
+		}
+		if err != nil {
 			return err
 		}
 		fmt.Printf("stopped %d instances\n", v.Stopped)
@@ -181,10 +193,26 @@ func (c *client) down() *cobra.Command {
 	}}
 }
 
+// stopProcesses stops the instances of a data directory whose server is not running: they outlive it.
+func stopProcesses(ctx context.Context, dir string) (stopped int, err error) {
+	p, err := (&Process{}).NewProvider(dir)
+	if err != nil {
+		return 0, err
+	}
+	refs, err := p.List(ctx)
+	for _, ref := range refs {
+		if err = p.Stop(ctx, ref.OrgID, ref.Generation); err != nil {
+			break
+		}
+		stopped++
+	}
+	return stopped, err
+}
+
 // show calls the API and prints the answer: as it is with -o json, else by table; nothing without a table.
 func (c *client) show(method, path string, in any, table func(io.Writer, []byte) error) error {
 	if c.output != "table" && c.output != "json" {
-		return fmt.Errorf("-o %s: use table or json", c.output)
+		return wrongUse(c.cmd, fmt.Errorf("-o %s: use table or json", c.output))
 	}
 	b, err := c.call(context.Background(), method, "/pizzeria/api/v1"+path, in)
 	if err != nil {
@@ -228,7 +256,7 @@ func (c *client) call(ctx context.Context, method, path string, in any) ([]byte,
 	}
 	res, err := hc.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("the server does not answer at %s: start it with `pizzeria run`, or name its admin address with --admin: %w", c.address, err)
+		return nil, fmt.Errorf("%w at %s: start it with `pizzeria run`, or name its admin address with --admin: %w", errAway, c.address, err)
 	}
 	defer func() { _ = res.Body.Close() }()
 	b, err := io.ReadAll(io.LimitReader(res.Body, 16<<20))

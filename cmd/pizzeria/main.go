@@ -26,5 +26,11 @@ func main() {
 			_ = os.Setenv("XDG_DATA_HOME", dir)
 		}
 	}
+	// Caddy looks for its admin endpoint on a port; ours is where the Caddyfile at hand says.
+	if len(os.Args) == 2 && slices.Contains([]string{"stop", "trust", "untrust"}, os.Args[1]) {
+		if _, err := os.Stat("Caddyfile"); err == nil {
+			os.Args = append(os.Args, "--config", "Caddyfile")
+		}
+	}
 	caddycmd.Main()
 }
