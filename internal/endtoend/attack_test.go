@@ -7,8 +7,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -221,6 +223,42 @@ func TestAttacks(t *testing.T) {
 		for _, origin := range []string{globex, "", "null", acme + ".evil.example"} {
 			if _, err := c.dial(c.mia, origin); err == nil {
 				t.Errorf("a WebSocket from %q was opened", origin)
+			}
+		}
+	})
+
+	// What globex's instance holds, at acme's instance itself: as the process provider
+	// puts all instances into one trust domain, it can reach the socket.
+	t.Run("InstanceToInstance", func(t *testing.T) {
+		sockets, err := filepath.Glob(filepath.Join(c.dir, "data/run/*/app.sock"))
+		if err != nil || len(sockets) != 2 {
+			t.Fatalf("sockets: %v %v", sockets, err)
+		}
+		for token, good := range map[string]int{c.assertion: 1, c.bobsOwnAssertion: 1, c.miaOrg: 0, c.bobOrg: 0, "": 0} {
+			accepted := 0
+			for _, socket := range sockets {
+				tr := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+					var d net.Dialer
+					return d.DialContext(ctx, "unix", socket)
+				}}
+				req, err := http.NewRequest("GET", "http://instance/whoami", nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				req.Header.Set("Pizzeria-Assertion", token)
+				res, err := tr.RoundTrip(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_ = res.Body.Close()
+				if res.StatusCode == 200 {
+					accepted++
+				} else if res.StatusCode != 401 {
+					t.Errorf("%d", res.StatusCode)
+				}
+			}
+			if accepted != good {
+				t.Errorf("%.40s is accepted by %d instances, want %d", token, accepted, good)
 			}
 		}
 	})

@@ -92,6 +92,37 @@ func TestIsolationMatrix(t *testing.T) {
 			judge(t, who, name, a, allowed(who, row), strings.Contains(rt.Pattern, "{org}"), http.StatusSeeOther)
 		}
 	}
+	// The org's own host: its members alone, also in its reserved paths and for its WebSockets.
+	for who, p := range people {
+		p.c.CheckRedirect = nil
+		member := who == "member" || who == "admin" || who == "owner"
+		switch a := p.open(s.url("acme") + "/"); {
+		case member:
+			if a.status != 200 || !strings.Contains(a.body, `id="role">`+who+"<") {
+				t.Errorf("acme as %s: %d %s", who, a.status, tail(a.body, 300))
+			}
+		case who == "nobody":
+			if a.url.Path != "/sign-in" {
+				t.Errorf("acme as nobody: %d at %s", a.status, a.url)
+			}
+		default: // also a platform admin, who manages orgs and reads none
+			if a.status != 403 || strings.Contains(a.body, "notebook") {
+				t.Errorf("acme as %s: %d %s", who, a.status, tail(a.body, 300))
+			}
+		}
+		for _, path := range []string{"/notes", "/whoami", "/.pizzeria/session", "/nosuch"} {
+			if a := p.fetch("GET", s.url("acme")+path, ""); (a.status == 401) == member {
+				t.Errorf("%s as %s: %d", path, who, a.status)
+			}
+		}
+		ws, err := s.dial(p, s.url("acme"))
+		if (err == nil) != member {
+			t.Errorf("WebSocket as %s: %v", who, err)
+		}
+		if err == nil {
+			_ = ws.CloseNow()
+		}
+	}
 	if a := ada.fetch("GET", s.url("")+"/api/v1/orgs/acme", ""); !strings.Contains(a.body, `"status":"active"`) || !strings.Contains(a.body, `"version":1,`) {
 		t.Errorf("the matrix changed the org: %s", a.body)
 	}

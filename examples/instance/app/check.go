@@ -28,27 +28,33 @@ type checker struct {
 	modTime time.Time
 }
 
-// keySet reads the file again when it has changed.
+// keySet reads the file again when it has changed. Should that fail, the last
+// keys go on.
 func (c *checker) keySet() (jwk.Set, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	info, err := os.Stat(c.file)
-	if err != nil {
-		return c.keys, err
+	err := c.read()
+	if c.keys == nil {
+		return nil, err
 	}
-	if c.keys != nil && info.ModTime().Equal(c.modTime) {
-		return c.keys, nil
+	return c.keys, nil
+}
+
+func (c *checker) read() error {
+	info, err := os.Stat(c.file)
+	if err != nil || c.keys != nil && info.ModTime().Equal(c.modTime) {
+		return err
 	}
 	b, err := os.ReadFile(c.file)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	set, err := jwk.Parse(b)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	c.keys, c.modTime = set, info.ModTime()
-	return set, nil
+	return nil
 }
 
 // verify accepts assertions for this org and this generation of its instance only.
