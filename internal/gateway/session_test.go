@@ -1,0 +1,265 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/registry"
+	"github.com/pizzaface/pizzeria/registry/sqlite"
+)
+
+// awayStore is a real store that can be cut off.
+type awayStore struct {
+	*sqlite.Store
+	away atomic.Bool
+}
+
+func (a *awayStore) Grant(ctx context.Context, actor registry.Actor, sid registry.SessionID, org registry.OrgID) (registry.Grant, error) {
+	if a.away.Load() {
+		return registry.Grant{}, errors.New("away")
+	}
+	return a.Store.Grant(ctx, actor, sid, org)
+}
+
+type fixture struct {
+	*testing.T
+	g       *Gateway
+	store   *awayStore
+	clock   time.Time
+	contact time.Time
+	org     registry.Org
+	login   identity.Login
+	token   string
+}
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	f := &fixture{T: t, clock: time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)}
+	f.contact = f.clock
+	now := func() time.Time { return f.clock }
+	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "t.db"), now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	f.store = &awayStore{Store: s}
+	site, err := identity.NewSite("d.example", "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	master, err := identity.ParseMasterKey(strings.Repeat("A", 43))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := identity.New(f.store, master, func() identity.Site { return site }, slog.New(slog.DiscardHandler), now)
+	if err := ids.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.g, err = New(Config{
+		Identity: ids, Master: master, Sessions: 100, Log: slog.New(slog.DiscardHandler), Now: now,
+		Contact: func() time.Time { return f.contact }, OfflineGrace: func() time.Duration { return time.Hour },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := ids.CreateUser(t.Context(), registry.AsOperator(), "ada@example.com", "Ada", "correct horse battery", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.org, err = s.CreateOrg(t.Context(), registry.AsOperator(), registry.NewOrg{Slug: "acme", Name: "Acme", Owner: u.ID}); err != nil {
+		t.Fatal(err)
+	}
+	if f.login, err = ids.SignIn(t.Context(), "ada@example.com", "correct horse battery", identity.Client{}); err != nil {
+		t.Fatal(err)
+	}
+	g, err := s.Grant(t.Context(), registry.AsSystem("test"), f.login.Session.ID, f.org.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.token, err = ids.SessionToken(g); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// pass moves time on; while the store is there, the feed is read all the time.
+func (f *fixture) pass(d time.Duration) {
+	f.clock = f.clock.Add(d)
+	if !f.store.away.Load() {
+		f.contact = f.clock
+	}
+}
+
+// ask makes a request with the token; it returns the status (200 when it passes), a new cookie, and the state.
+func (f *fixture) ask() (int, string, *State) {
+	f.Helper()
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set("Cookie", SessionCookie+"="+f.token)
+	w := httptest.NewRecorder()
+	st := &State{Route: &registry.Route{OrgID: f.org.ID, Slug: "acme", Name: "Acme", Generation: f.org.Generation}, RequestID: func() string { return "r" }}
+	ok := f.g.Authenticate(w, r, st, registry.RoleMember, false)
+	cookie := ""
+	for _, c := range w.Result().Cookies() { //nolint:bodyclose // a recorder's
+		if c.Name == SessionCookie {
+			cookie = c.Value
+		}
+	}
+	if ok {
+		return http.StatusOK, cookie, st
+	}
+	if st.SignedIn() {
+		f.Error("a refused request carries an identity")
+	}
+	return w.Code, cookie, st
+}
+
+func (f *fixture) want(status int) (cookie string, st *State) {
+	f.Helper()
+	got, cookie, st := f.ask()
+	if got != status {
+		f.Fatalf("got %d, want %d", got, status)
+	}
+	return cookie, st
+}
+
+func TestRenewal(t *testing.T) {
+	f := newFixture(t)
+	if cookie, _ := f.want(200); cookie != "" {
+		t.Error("a young session is renewed")
+	}
+	f.pass(6 * time.Minute)
+	cookie, _ := f.want(200)
+	if cookie == "" || cookie == f.token {
+		t.Fatal("past half its life it is not renewed")
+	}
+	if again, _ := f.want(200); again != cookie {
+		t.Error("the same old cookie is renewed twice")
+	}
+	f.token = cookie
+	f.pass(time.Minute)
+	if c, _ := f.want(200); c != "" {
+		t.Error("the renewed one is renewed")
+	}
+	// Without a visit for long, the sign-in session behind it still lives.
+	f.pass(30 * time.Minute)
+	if c, _ := f.want(200); c == "" {
+		t.Error("an expired session with a live sign-in is not renewed")
+	}
+	if err := f.store.RevokeSession(t.Context(), registry.AsSystem("test"), f.login.Session.ID); err != nil {
+		t.Fatal(err)
+	}
+	f.pass(30 * time.Minute)
+	f.want(401)
+}
+
+// While the control plane is away, a session goes on for the grace, counted
+// from the last contact; what was revoked before stays refused.
+func TestControlPlaneAway(t *testing.T) {
+	f := newFixture(t)
+	f.want(200)
+	f.store.away.Store(true)
+	f.pass(9 * time.Minute)
+	if cookie, _ := f.want(200); cookie != "" {
+		t.Error("renewed by nobody")
+	}
+	f.pass(45 * time.Minute)
+	f.want(200)
+	f.pass(10 * time.Minute) // 64 minutes since the last contact
+	f.want(503)
+	f.store.away.Store(false)
+	f.pass(time.Second)
+	f.want(200)
+
+	f.store.away.Store(true)
+	f.g.Revocations.Apply(registry.Change{Kind: registry.SessionRevoked, SessionID: f.login.Session.ID, At: f.clock})
+	f.want(401)
+}
+
+// A change of role counts with the next request, also for a token that says otherwise.
+func TestRoleChange(t *testing.T) {
+	f := newFixture(t)
+	_, st := f.want(200)
+	if st.Claims.Role != registry.RoleOwner {
+		t.Fatalf("role %s", st.Claims.Role)
+	}
+	second, err := f.g.Identity.CreateUser(t.Context(), registry.AsOperator(), "bob@example.com", "Bob", "correct horse battery", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret := identity.NewSecret()
+	if _, err := f.store.CreateInvite(t.Context(), registry.AsOperator(), f.org.ID, "bob@example.com", registry.RoleOwner, secret.Hash()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.store.AcceptInvite(t.Context(), registry.AsUser(second, "", ""), secret.Hash()); err != nil {
+		t.Fatal(err)
+	}
+	f.pass(time.Minute)
+	if err := f.store.SetRole(t.Context(), registry.AsUser(second, "", ""), f.org.ID, f.login.User.ID, registry.RoleMember); err != nil {
+		t.Fatal(err)
+	}
+	change := registry.Change{Kind: registry.MemberChanged, OrgID: f.org.ID, UserID: f.login.User.ID, At: f.clock}
+	f.g.Revocations.Apply(change)
+	if _, st := f.want(200); st.Claims.Role != registry.RoleMember {
+		t.Errorf("the old token still gives the role %s", st.Claims.Role)
+	}
+	// What a change made doubtful is not believed while nobody can be asked.
+	f.pass(2 * time.Second)
+	change.At = f.clock
+	f.g.Revocations.Apply(change)
+	f.store.away.Store(true)
+	f.want(503)
+	f.store.away.Store(false)
+	f.pass(time.Second)
+	if err := f.store.RemoveMember(t.Context(), registry.AsUser(second, "", ""), f.org.ID, f.login.User.ID); err != nil {
+		t.Fatal(err)
+	}
+	change.Kind, change.At = registry.MemberRemoved, f.clock
+	f.g.Revocations.Apply(change)
+	f.want(403)
+}
+
+// After a gap in the feed nothing is believed that was issued before it.
+func TestGapRenewsEverything(t *testing.T) {
+	f := newFixture(t)
+	f.want(200)
+	f.g.Revocations.Reset()
+	if cookie, _ := f.want(200); cookie == "" {
+		t.Error("a session from before the gap is believed")
+	}
+	f.store.away.Store(true)
+	f.want(503)
+}
+
+func TestSealedAttempts(t *testing.T) {
+	f := newFixture(t)
+	acme, globex := &registry.Route{OrgID: f.org.ID}, &registry.Route{OrgID: "another"}
+	in := tx{State: "s", Verifier: "v", Nonce: "n", Return: "/", Expires: f.clock.Add(txLife).Unix()}
+	sealed, err := f.g.sealTx(in, acme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := f.g.openTx(sealed, acme); err != nil || out != in {
+		t.Fatalf("%+v %v", out, err)
+	}
+	if _, err := f.g.openTx(sealed, globex); err == nil {
+		t.Error("an attempt at another org opens")
+	}
+	for _, bad := range []string{"", "x", sealed[:len(sealed)-4], "A" + sealed[1:], strings.Repeat("A", 9<<10)} {
+		if _, err := f.g.openTx(bad, acme); err == nil && bad != sealed {
+			t.Errorf("%.20q opens", bad)
+		}
+	}
+	f.pass(txLife + time.Second)
+	if _, err := f.g.openTx(sealed, acme); err == nil {
+		t.Error("an old attempt opens")
+	}
+}

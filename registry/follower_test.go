@@ -1,0 +1,134 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+type fakeFeed struct {
+	mu      sync.Mutex
+	changes []Change
+	changed chan struct{}
+	away    bool
+}
+
+func (f *fakeFeed) Changes(_ context.Context, _ Actor, after int64, limit int) ([]Change, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.away {
+		return nil, errors.New("away")
+	}
+	var out []Change
+	for _, c := range f.changes {
+		if c.Seq > after && len(out) < limit {
+			out = append(out, c)
+		}
+	}
+	return out, nil
+}
+
+func (f *fakeFeed) Head(context.Context, Actor) (int64, error) { return 0, nil }
+
+func (f *fakeFeed) Changed() <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.changed
+}
+
+func (f *fakeFeed) add(wake bool, seqs ...int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, s := range seqs {
+		f.changes = append(f.changes, Change{Seq: s})
+	}
+	if wake {
+		close(f.changed)
+		f.changed = make(chan struct{})
+	}
+}
+
+type seen struct {
+	mu     sync.Mutex
+	seqs   []int64
+	resets int
+}
+
+func (s *seen) Apply(c Change) { s.mu.Lock(); s.seqs = append(s.seqs, c.Seq); s.mu.Unlock() }
+func (s *seen) Reset()         { s.mu.Lock(); s.resets++; s.mu.Unlock() }
+
+func (s *seen) want(t *testing.T, resets int, seqs ...int64) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !slices.Equal(s.seqs, seqs) || s.resets != resets {
+		t.Fatalf("got %v and %d resets, want %v and %d", s.seqs, s.resets, seqs, resets)
+	}
+}
+
+// TestFollower: every change once and in order; at once when woken, within a second
+// when not; a gap starts the handlers over; an outage delays and loses nothing.
+func TestFollower(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		feed, s := &fakeFeed{changed: make(chan struct{})}, &seen{}
+		f := NewFollower(feed, slog.New(slog.DiscardHandler), time.Now, s)
+		if err := f.Begin(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); f.Run(ctx) }()
+		synctest.Wait()
+
+		began := time.Now()
+		feed.add(true, 1, 2)
+		synctest.Wait()
+		s.want(t, 0, 1, 2)
+		if time.Since(began) != 0 {
+			t.Error("a wake-up waits")
+		}
+		feed.add(false, 3)
+		time.Sleep(pollEvery)
+		synctest.Wait()
+		s.want(t, 0, 1, 2, 3)
+
+		feed.mu.Lock()
+		feed.away = true
+		feed.mu.Unlock()
+		contact := f.Contact()
+		feed.add(true, 4)
+		time.Sleep(5 * pollEvery)
+		synctest.Wait()
+		s.want(t, 0, 1, 2, 3)
+		if f.Contact().After(contact) {
+			t.Error("an outage counts as contact")
+		}
+		feed.mu.Lock()
+		feed.away = false
+		feed.mu.Unlock()
+		time.Sleep(pollEvery)
+		synctest.Wait()
+		s.want(t, 0, 1, 2, 3, 4)
+		if !f.Contact().After(contact) {
+			t.Error("contact is not noted")
+		}
+
+		feed.add(true, 6)
+		synctest.Wait()
+		s.want(t, 1, 1, 2, 3, 4, 6)
+		many := make([]int64, 2*pollLimit)
+		for i := range many {
+			many[i] = int64(7 + i)
+		}
+		feed.add(true, many...)
+		synctest.Wait()
+		s.want(t, 1, append([]int64{1, 2, 3, 4, 6}, many...)...)
+		stop()
+		<-done
+	})
+}
