@@ -59,7 +59,15 @@ func TestTour(t *testing.T) {
 func TestNothingOutsideData(t *testing.T) {
 	s := start(t)
 	s.admin()
+	if i, err := os.Stat(filepath.Join(s.dir, "data/admin.sock")); err != nil || i.Mode().Perm() != 0o600 {
+		t.Errorf("the admin socket: %v %v", i.Mode(), err)
+	}
 	s.stop()
+	for name, mode := range map[string]os.FileMode{"data": 0o700, "data/pizzeria.db": 0o600, "data/secret.key": 0o600} {
+		if i, err := os.Stat(filepath.Join(s.dir, name)); err != nil || i.Mode().Perm() != mode {
+			t.Errorf("%s: %v %v, want mode %s", name, i.Mode(), err, mode)
+		}
+	}
 	entries, err := os.ReadDir(s.dir)
 	if err != nil {
 		t.Fatal(err)
