@@ -197,6 +197,8 @@ func TestAttacks(t *testing.T) {
 			"fetch of a sibling":     {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "empty", "Origin": globex},
 			"old browser":            {"Origin": globex},
 			"opaque":                 {"Origin": "null"},
+			"sibling, no origin":     {"Sec-Fetch-Site": "same-site"},
+			"other site, no origin":  {"Sec-Fetch-Site": "cross-site"},
 			"neither header":         {},
 			"control plane's origin": {"Sec-Fetch-Site": "same-site", "Origin": c.url("")},
 		} {
@@ -331,7 +333,31 @@ func TestAttacks(t *testing.T) {
 		if a := c.mia.open(strings.Replace(l, globex, acme, 1)); a.status != 400 {
 			t.Errorf("code at another org: %d", a.status)
 		}
-		// Its own browser, once and not twice.
+		// Its own browser, but an answer that is not the issuer's, or to another attempt.
+		for name, change := range map[string]func(url.Values){
+			"no iss":        func(q url.Values) { q.Del("iss") },
+			"another iss":   func(q url.Values) { q.Set("iss", "https://evil.example") },
+			"two codes":     func(q url.Values) { q.Add("code", "x") },
+			"another state": func(q url.Values) { q.Set("state", q.Get("state")[:42]+"x") },
+		} {
+			attempt := c.person()
+			attempt.c.CheckRedirect = stop
+			start, err := url.Parse(attempt.open(globex + "/").header.Get("Location"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer, err := url.Parse(bob.open(start.String()).header.Get("Location"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			q := answer.Query()
+			change(q)
+			answer.RawQuery = q.Encode()
+			if a := attempt.open(answer.String()); a.status != 400 || attempt.cookie(globex, orgCookie) != "" {
+				t.Errorf("callback with %s: %d", name, a.status)
+			}
+		}
+		// Once and not twice.
 		if a := fresh.open(l); a.status != 303 || a.header.Get("Location") != "/notes?x=1" {
 			t.Errorf("callback: %d %s %s", a.status, a.header.Get("Location"), a.body)
 		}
