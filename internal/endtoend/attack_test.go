@@ -375,6 +375,43 @@ func TestAttacks(t *testing.T) {
 		}
 	})
 
+	// Bob is owner of globex, and names what is acme's there.
+	t.Run("OthersIDs", func(t *testing.T) {
+		var v struct {
+			Members []struct {
+				UserID string `json:"user_id"`
+			}
+			Invite struct{ ID string }
+		}
+		if err := json.Unmarshal([]byte(c.ada.fetch("GET", c.url("")+"/api/v1/orgs/acme/members", "").body), &v); err != nil || len(v.Members) != 2 {
+			t.Fatalf("%+v %v", v, err)
+		}
+		if err := json.Unmarshal([]byte(c.ada.fetch("POST", c.url("")+"/api/v1/orgs/acme/invites", `{"email":"x@example.com","role":"member"}`).body), &v); err != nil || v.Invite.ID == "" {
+			t.Fatalf("%+v %v", v, err)
+		}
+		c.bob.c.CheckRedirect = nil
+		for _, m := range v.Members {
+			if a := c.bob.fetch("PATCH", c.url("")+"/api/v1/orgs/acme/members/"+m.UserID, `{"role":"member"}`); a.status != 404 {
+				t.Errorf("role in acme: %d %s", a.status, a.body)
+			}
+			if m.UserID == v.Members[0].UserID {
+				continue // ada is in globex, too
+			}
+			if a := c.bob.fetch("PATCH", c.url("")+"/api/v1/orgs/globex/members/"+m.UserID, `{"role":"member"}`); a.status != 404 {
+				t.Errorf("role of a stranger: %d %s", a.status, a.body)
+			}
+			if a := c.bob.fetch("DELETE", c.url("")+"/api/v1/orgs/globex/members/"+m.UserID, ""); a.status != 404 {
+				t.Errorf("removal of a stranger: %d %s", a.status, a.body)
+			}
+		}
+		if a := c.bob.fetch("DELETE", c.url("")+"/api/v1/orgs/globex/invites/"+v.Invite.ID, ""); a.status != 404 {
+			t.Errorf("another org's invitation: %d %s", a.status, a.body)
+		}
+		if a := c.ada.fetch("GET", c.url("")+"/api/v1/orgs/acme/invites", ""); !strings.Contains(a.body, v.Invite.ID) {
+			t.Errorf("the invitation is gone: %s", a.body)
+		}
+	})
+
 	// Last: it ends mia's membership.
 	t.Run("Revocation", func(t *testing.T) {
 		ws, err := c.dial(c.mia, acme)

@@ -54,8 +54,7 @@ type server struct {
 	cmd  *exec.Cmd
 	out  *lockedBuffer
 	root *x509.CertPool
-	// extra is put into the site block of the orgs instead of org_gateway.
-	orgs string
+	orgs string // the orgs' site block
 }
 
 type lockedBuffer struct {
@@ -86,14 +85,17 @@ func freePort(t *testing.T) int {
 }
 
 // start runs a new installation, which ends with the test.
-func start(t *testing.T) *server {
+func start(t *testing.T) *server { t.Helper(); return startWith(t, "", "org_gateway") }
+
+// startWith is start with options of pizzeria, and with what the orgs' site block holds.
+func startWith(t *testing.T, global, orgs string) *server {
 	t.Helper()
 	dir, err := os.MkdirTemp("/tmp", "pz") // short: Unix sockets lie below it
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{t: t, dir: dir, port: freePort(t), orgs: "org_gateway"}
-	s.write(s.caddyfile("", 0))
+	s := &server{t: t, dir: dir, port: freePort(t), orgs: orgs}
+	s.write(s.caddyfile(global, 0))
 	t.Cleanup(func() {
 		if s.cmd.ProcessState == nil {
 			_, _ = s.cli("", "down")
