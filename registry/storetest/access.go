@@ -1,0 +1,98 @@
+package storetest
+
+import (
+	"fmt"
+	"reflect"
+	"sync"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// nobody calls every method with the zero Actor; each must refuse. A new method is found by reflection.
+func nobody(e env) {
+	v := reflect.ValueOf(e.s)
+	for i := range v.NumMethod() {
+		m, name := v.Method(i), v.Type().Method(i).Name
+		mt := m.Type()
+		if mt.NumIn() < 2 || mt.In(1) != reflect.TypeFor[registry.Actor]() {
+			if name != "Close" && name != "Ping" && name != "Changed" {
+				e.Errorf("%s takes no actor", name)
+			}
+			continue
+		}
+		args := []reflect.Value{reflect.ValueOf(ctx), reflect.ValueOf(registry.Actor{})}
+		for j := 2; j < mt.NumIn(); j++ {
+			args = append(args, reflect.Zero(mt.In(j)))
+		}
+		out := m.Call(args)
+		err, _ := out[len(out)-1].Interface().(error)
+		if registry.ErrorCode(err) != registry.Unauthenticated {
+			e.Errorf("%s let nobody in: %v", name, err)
+		}
+	}
+}
+
+// visibility: what you may not see is not found, by every method and with the right ID.
+func visibility(e env) {
+	a, asA := e.user("a@example.com")
+	_, asB := e.user("b@example.com")
+	o := e.org("acme", a.ID)
+	_, asMember := e.member(o.ID, "m@example.com", registry.RoleMember)
+	for name, err := range map[string]error{
+		"Org":             second(e.s.Org(ctx, asB, o.ID)),
+		"OrgBySlug":       second(e.s.OrgBySlug(ctx, asB, "acme")),
+		"Members":         second(e.s.Members(ctx, asB, o.ID)),
+		"Audit":           second(e.s.Audit(ctx, asB, o.ID, 10)),
+		"UpdateOrg":       e.s.UpdateOrg(ctx, asB, o.ID, 0, "x"),
+		"RenameOrg":       e.s.RenameOrg(ctx, asB, o.ID, 0, "xyz"),
+		"SuspendOrg":      e.s.SuspendOrg(ctx, asB, o.ID, 0, ""),
+		"DeleteOrg":       e.s.DeleteOrg(ctx, asB, o.ID, 0, "acme"),
+		"RestartInstance": e.s.RestartInstance(ctx, asB, o.ID, 0),
+		"SetRole":         e.s.SetRole(ctx, asB, o.ID, a.ID, registry.RoleMember),
+		"RemoveMember":    e.s.RemoveMember(ctx, asB, o.ID, a.ID),
+		"CreateInvite":    second(e.s.CreateInvite(ctx, asB, o.ID, "x@example.com", registry.RoleMember, secret("x"))),
+	} {
+		if registry.ErrorCode(err) != registry.NotFound {
+			e.Errorf("%s for a stranger: %v", name, err)
+		}
+	}
+	e.want(e.s.UpdateOrg(ctx, asMember, o.ID, 0, "x"), registry.Forbidden)
+	e.want(e.s.SuspendOrg(ctx, asA, o.ID, 0, ""), registry.Forbidden) // an owner is no platform admin
+	e.want(second(e.s.CreateOrg(ctx, asA, registry.NewOrg{Slug: "other"})), registry.Forbidden)
+	e.want(second(e.s.Changes(ctx, asA, 0, 10)), registry.Forbidden)
+	if list, err := e.s.Orgs(ctx, asB); err != nil || len(list) != 0 {
+		e.Fatalf("a stranger's orgs: %v %v", list, err)
+	}
+}
+
+func lastOwner(e env) {
+	a, asA := e.user("a@example.com")
+	o := e.org("acme", a.ID)
+	b, asB := e.member(o.ID, "b@example.com", registry.RoleAdmin)
+	e.want(e.s.RemoveMember(ctx, asA, o.ID, a.ID), registry.Conflict)
+	e.want(e.s.SetRole(ctx, asA, o.ID, a.ID, registry.RoleMember), registry.Conflict)
+	e.want(e.s.SetRole(ctx, asB, o.ID, b.ID, registry.RoleOwner), registry.Forbidden)
+	e.want(e.s.RemoveMember(ctx, asB, o.ID, a.ID), registry.Forbidden)
+	e.ok(e.s.SetRole(ctx, asA, o.ID, b.ID, registry.RoleOwner))
+	e.ok(e.s.RemoveMember(ctx, asA, o.ID, a.ID))
+}
+
+// lastOwnerRace: two owners remove each other at once; one always stays.
+func lastOwnerRace(e env) {
+	a, asA := e.user("a@example.com")
+	for i := range 100 {
+		o := e.org(fmt.Sprintf("race%d", i), a.ID)
+		b, asB := e.member(o.ID, fmt.Sprintf("b%d@example.com", i), registry.RoleOwner)
+		var wg sync.WaitGroup
+		wg.Go(func() { _ = e.s.RemoveMember(ctx, asA, o.ID, b.ID) })
+		wg.Go(func() { _ = e.s.RemoveMember(ctx, asB, o.ID, a.ID) })
+		wg.Wait()
+		m, err := e.s.Members(ctx, operator, o.ID)
+		e.ok(err)
+		if len(m) != 1 || m[0].Role != registry.RoleOwner {
+			e.Fatalf("round %d: %+v", i, m)
+		}
+	}
+}
+
+func second[T any](_ T, err error) error { return err }

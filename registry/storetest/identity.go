@@ -1,0 +1,141 @@
+package storetest
+
+import (
+	"sync"
+	"time"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+func setup(e env) {
+	n := registry.NewUser{Email: "Ada@Example.com", Name: "Ada", PasswordHash: "hash"}
+	visitor := registry.AsVisitor("127.0.0.1")
+	_, err := e.s.CreateSetupLink(ctx, system, secret("old"))
+	e.ok(err)
+	_, err = e.s.CreateSetupLink(ctx, system, secret("new"))
+	e.ok(err)
+	e.want(second(e.s.RedeemSetup(ctx, visitor, secret("old"), n)), registry.Gone)
+	e.want(second(e.s.RedeemSetup(ctx, visitor, secret("new"), registry.NewUser{Email: "no", Name: "x"})), registry.Invalid)
+	u, err := e.s.RedeemSetup(ctx, visitor, secret("new"), n)
+	e.ok(err)
+	if !u.PlatformAdmin || u.Email != "ada@example.com" {
+		e.Fatalf("%+v", u)
+	}
+	e.want(second(e.s.RedeemSetup(ctx, visitor, secret("new"), n)), registry.Gone)
+	_, err = e.s.CreateSetupLink(ctx, system, secret("late"))
+	e.ok(err)
+	n.Email = "eve@example.com"
+	e.want(second(e.s.RedeemSetup(ctx, visitor, secret("late"), n)), registry.Gone)
+}
+
+func invites(e env) {
+	a, asA := e.user("a@example.com")
+	_, asB := e.user("b@example.com")
+	o := e.org("acme", a.ID)
+	admin, asAdmin := e.member(o.ID, "admin@example.com", registry.RoleAdmin)
+	e.want(second(e.s.CreateInvite(ctx, asAdmin, o.ID, "x@example.com", registry.RoleOwner, secret("x"))), registry.Forbidden)
+	_, err := e.s.CreateInvite(ctx, asAdmin, o.ID, "b@example.com", registry.RoleMember, secret("b"))
+	e.ok(err)
+	e.want(second(e.s.AcceptInvite(ctx, asAdmin, secret("b"))), registry.Forbidden) // another account
+	// An account that exists cannot be made again through a link.
+	_, _, err = e.s.AcceptInviteAsNew(ctx, registry.AsVisitor(""), secret("b"), "Eve", "evil")
+	e.want(err, registry.Conflict)
+	// The inviter lost the right meanwhile.
+	e.ok(e.s.SetRole(ctx, asA, o.ID, admin.ID, registry.RoleMember))
+	e.want(second(e.s.AcceptInvite(ctx, asB, secret("b"))), registry.Gone)
+	e.ok(e.s.SetRole(ctx, asA, o.ID, admin.ID, registry.RoleAdmin))
+	e.ok(second(e.s.AcceptInvite(ctx, asB, secret("b"))))
+	e.want(second(e.s.AcceptInvite(ctx, asB, secret("b"))), registry.Gone)
+	_, err = e.s.CreateInvite(ctx, asA, o.ID, "c@example.com", registry.RoleMember, secret("c"))
+	e.ok(err)
+	e.clock.Add(registry.InviteLinkLife + time.Second)
+	_, _, err = e.s.AcceptInviteAsNew(ctx, registry.AsVisitor(""), secret("c"), "C", "hash")
+	e.want(err, registry.Gone)
+}
+
+func sessions(e env) {
+	u, asU := e.user("a@example.com")
+	_, asB := e.user("b@example.com")
+	v, err := e.s.CreateSession(ctx, system, secret("t"), u, "127.0.0.1", "test")
+	e.ok(err)
+	got, _, err := e.s.SessionByToken(ctx, system, secret("t"))
+	e.ok(err)
+	if got.ID != v.ID {
+		e.Fatal("another session")
+	}
+	e.want(e.s.RevokeSession(ctx, asB, v.ID), registry.NotFound)
+	e.ok(e.s.RevokeSession(ctx, asU, v.ID))
+	_, _, err = e.s.SessionByToken(ctx, system, secret("t"))
+	e.want(err, registry.NotFound)
+
+	_, err = e.s.CreateSession(ctx, system, secret("idle"), u, "", "")
+	e.ok(err)
+	e.clock.Add(registry.SessionIdle + time.Second)
+	_, _, err = e.s.SessionByToken(ctx, system, secret("idle"))
+	e.want(err, registry.NotFound)
+
+	keep, err := e.s.CreateSession(ctx, system, secret("keep"), u, "", "")
+	e.ok(err)
+	_, err = e.s.CreateSession(ctx, system, secret("other"), u, "", "")
+	e.ok(err)
+	e.ok(e.s.SetPassword(ctx, registry.AsUser(u, keep.ID, ""), "new hash"))
+	_, _, err = e.s.SessionByToken(ctx, system, secret("keep"))
+	e.ok(err)
+	_, _, err = e.s.SessionByToken(ctx, system, secret("other"))
+	e.want(err, registry.NotFound)
+	// A password that was changed while it was being checked starts no session.
+	if _, err := e.s.CreateSession(ctx, system, secret("late"), u, "", ""); err == nil {
+		e.Fatal("a session of an old password")
+	}
+}
+
+func codes(e env) {
+	u, _ := e.user("a@example.com")
+	o := e.org("acme", u.ID)
+	v, err := e.s.CreateSession(ctx, system, secret("t"), u, "", "")
+	e.ok(err)
+	insert := func(code string) registry.CodeMatch {
+		e.ok(e.s.InsertCode(ctx, system, registry.NewCode{Hash: secret(code), ClientID: "c", OrgID: o.ID, UserID: u.ID, SessionID: v.ID, RedirectURI: "r", Challenge: "ch", Nonce: "n", ExpiresAt: e.clock.Now().Add(time.Minute)}))
+		return registry.CodeMatch{Hash: secret(code), ClientID: "c", RedirectURI: "r", Challenge: "ch"}
+	}
+	m := insert("one")
+	for _, change := range []func(*registry.CodeMatch){
+		func(m *registry.CodeMatch) { m.ClientID = "x" }, func(m *registry.CodeMatch) { m.RedirectURI = "x" },
+		func(m *registry.CodeMatch) { m.Challenge = "x" }, func(m *registry.CodeMatch) { m.Hash = secret("x") },
+	} {
+		bad := m
+		change(&bad)
+		e.want(second(e.s.RedeemCode(ctx, system, bad)), registry.Gone)
+	}
+	g, err := e.s.RedeemCode(ctx, system, m)
+	e.ok(err)
+	if g.Role != registry.RoleOwner || g.Nonce != "n" || g.Session.ID != v.ID {
+		e.Fatalf("%+v", g)
+	}
+	e.want(second(e.s.RedeemCode(ctx, system, m)), registry.Gone)
+	e.ok(second(e.s.Grant(ctx, system, v.ID, o.ID)))
+	old := insert("old")
+	e.clock.Add(time.Minute + time.Second)
+	e.want(second(e.s.RedeemCode(ctx, system, old)), registry.Gone)
+	e.want(second(e.s.RedeemCode(ctx, system, m)), registry.Gone)         // used a minute ago: theft
+	e.want(second(e.s.Grant(ctx, system, v.ID, o.ID)), registry.NotFound) // so the session is over
+	var wg sync.WaitGroup
+	v, err = e.s.CreateSession(ctx, system, secret("t2"), u, "", "")
+	e.ok(err)
+	m = insert("race")
+	var mu sync.Mutex
+	won := 0
+	for range 8 {
+		wg.Go(func() {
+			if _, err := e.s.RedeemCode(ctx, system, m); err == nil {
+				mu.Lock()
+				won++
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	if won != 1 {
+		e.Fatalf("one code was redeemed %d times", won)
+	}
+}

@@ -1,0 +1,96 @@
+package storetest
+
+import (
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+func slugs(e env) {
+	for _, bad := range []string{"", "ab", "1abc", "Abc", "a_c", "abc-", "-abc", "xn--abc", "ab--c", strings.Repeat("a", 41), "api", "www", "a.b", "é23", "{env.X}"} {
+		_, err := e.s.CreateOrg(ctx, operator, registry.NewOrg{Slug: bad})
+		e.want(err, registry.Invalid)
+	}
+	e.org("acme", "")
+	_, err := e.s.CreateOrg(ctx, operator, registry.NewOrg{Slug: "acme"})
+	e.want(err, registry.Conflict)
+}
+
+func renames(e env) {
+	o := e.org("acme", "")
+	e.want(e.s.RenameOrg(ctx, operator, o.ID, 0, "www"), registry.Invalid)
+	e.ok(e.s.RenameOrg(ctx, operator, o.ID, 0, "apex"))
+	r, err := e.s.Route(ctx, system, "acme")
+	e.ok(err)
+	if r.Status != registry.RouteRenamed || r.RedirectTo != "apex" {
+		e.Fatalf("old slug: %+v", r)
+	}
+	_, err = e.s.CreateOrg(ctx, operator, registry.NewOrg{Slug: "acme"})
+	e.want(err, registry.Conflict)
+	e.clock.Add(registry.RenameRedirect + time.Minute)
+	if r, err = e.s.Route(ctx, system, "acme"); err != nil || r.Status != registry.RouteQuarantined {
+		e.Fatalf("after the redirect: %+v %v", r, err)
+	}
+	_, err = e.s.CreateOrg(ctx, operator, registry.NewOrg{Slug: "acme"})
+	e.want(err, registry.Conflict)
+	e.ok(e.s.RenameOrg(ctx, operator, o.ID, 0, "acme")) // the org itself may have it back
+	e.ok(e.s.RenameOrg(ctx, operator, o.ID, 0, "apex"))
+	e.clock.Add(registry.RenameRedirect + registry.Quarantine + time.Minute)
+	_, err = e.s.Route(ctx, system, "acme")
+	e.want(err, registry.NotFound)
+	e.org("acme", "")
+}
+
+func statuses(e env) {
+	o := e.org("acme", "")
+	e.want(e.s.ResumeOrg(ctx, operator, o.ID, 0), registry.Conflict)
+	e.ok(e.s.SuspendOrg(ctx, operator, o.ID, 0, "unpaid"))
+	e.want(e.s.SuspendOrg(ctx, operator, o.ID, 0, ""), registry.Conflict)
+	e.want(e.s.RestartInstance(ctx, operator, o.ID, 0), registry.Conflict)
+	if r, err := e.s.Route(ctx, system, "acme"); err != nil || r.Status != registry.RouteSuspended || r.Address != "" {
+		e.Fatalf("suspended: %+v %v", r, err)
+	}
+	e.ok(e.s.ResumeOrg(ctx, operator, o.ID, 0))
+	v, err := e.s.Org(ctx, operator, o.ID)
+	e.ok(err)
+	if v.Generation != 2 || v.Instance.Generation != 2 || v.Status != registry.OrgProvisioning {
+		e.Fatalf("resumed: %+v", v)
+	}
+	e.want(e.s.DeleteOrg(ctx, operator, o.ID, 0, "wrong"), registry.Invalid)
+	e.ok(e.s.DeleteOrg(ctx, operator, o.ID, 0, "acme"))
+	e.want(e.s.SuspendOrg(ctx, operator, o.ID, 0, ""), registry.Conflict)
+}
+
+func versions(e env) {
+	o := e.org("acme", "")
+	e.ok(e.s.UpdateOrg(ctx, operator, o.ID, o.Version, "One"))
+	e.want(e.s.UpdateOrg(ctx, operator, o.ID, o.Version, "Two"), registry.Stale)
+	v, err := e.s.Org(ctx, operator, o.ID)
+	e.ok(err)
+	if v.Name != "One" {
+		e.Fatalf("name %q", v.Name)
+	}
+}
+
+func slugRace(e env) {
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	won := 0
+	for range 16 {
+		wg.Go(func() {
+			if _, err := e.s.CreateOrg(ctx, operator, registry.NewOrg{Slug: "acme"}); err == nil {
+				mu.Lock()
+				won++
+				mu.Unlock()
+			} else if registry.ErrorCode(err) != registry.Conflict {
+				e.Errorf("loser: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	if won != 1 {
+		e.Fatalf("%d orgs got one slug", won)
+	}
+}
