@@ -79,6 +79,7 @@ func (p *pool) once(i int) error {
 		return err
 	}
 	n, err := io.Copy(io.Discard, res.Body)
+	_ = res.Body.Close()
 	if err == nil && (res.StatusCode != http.StatusOK || n != 1024) {
 		err = fmt.Errorf("an answer of %d with %d bytes", res.StatusCode, n)
 	}

@@ -108,7 +108,7 @@ func (f *fixture) ask() (int, string, *State) {
 	st := &State{Route: &registry.Route{OrgID: f.org.ID, Slug: "acme", Name: "Acme", Generation: f.org.Generation}, RequestID: func() string { return "r" }}
 	ok := f.g.Authenticate(w, r, st, registry.RoleMember, false)
 	cookie := ""
-	for _, c := range w.Result().Cookies() { //nolint:bodyclose // a recorder's
+	for _, c := range w.Result().Cookies() {
 		if c.Name == SessionCookie {
 			cookie = c.Value
 		}
