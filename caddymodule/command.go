@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -65,8 +66,15 @@ type client struct {
 func (c *client) org() *cobra.Command {
 	org := &cobra.Command{Use: "org", Short: "Manages orgs"}
 	var name, plan, owner, reason, confirm string
+	var now bool
 	create := &cobra.Command{Use: "create <slug>", Short: "Creates an org", Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, args []string) error {
-		return c.show("POST", "/orgs", map[string]string{"slug": args[0], "name": name, "plan": plan, "owner": owner}, orgTable)
+		in := map[string]string{"slug": args[0]}
+		for k, v := range map[string]string{"name": name, "plan": plan, "owner": owner} {
+			if v != "" {
+				in[k] = v
+			}
+		}
+		return c.show("POST", "/orgs", in, orgTable)
 	}}
 	create.Flags().StringVar(&name, "name", "", "display name (default: the slug)")
 	create.Flags().StringVar(&plan, "plan", "", "plan (default: standard)")
@@ -83,16 +91,20 @@ func (c *client) org() *cobra.Command {
 		return c.show("POST", orgPath(args[0])+"/resume", nil, orgTable)
 	}}
 	restart := &cobra.Command{Use: "restart <org>", Short: "Replaces an org's instance by a new one on the same data", Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, args []string) error {
-		return c.show("POST", orgPath(args[0])+"/restart", nil, orgTable)
+		return c.show("POST", orgPath(args[0])+"/instance/restart", nil, orgTable)
 	}}
 	rename := &cobra.Command{Use: "rename <org> <slug>", Short: "Gives an org another address", Args: cobra.ExactArgs(2), RunE: func(_ *cobra.Command, args []string) error {
 		return c.show("POST", orgPath(args[0])+"/rename", map[string]string{"slug": args[1]}, orgTable)
 	}}
-	del := &cobra.Command{Use: "delete <org>", Short: "Deletes an org: its instance is removed, its files stay", Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, args []string) error {
-		return c.show("DELETE", orgPath(args[0])+"?confirm="+url.QueryEscape(confirm), nil, nil)
+	del := &cobra.Command{Use: "delete <org>", Short: "Deletes an org: for 7 days it can be kept; its files stay", Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, args []string) error {
+		return c.show("DELETE", orgPath(args[0])+"?"+url.Values{"confirm": {confirm}, "now": {strconv.FormatBool(now)}}.Encode(), nil, orgTable)
+	}}
+	del.Flags().BoolVar(&now, "now", false, "do not keep it for 7 days")
+	keep := &cobra.Command{Use: "keep <org>", Short: "Keeps an org that is being deleted", Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, args []string) error {
+		return c.show("POST", orgPath(args[0])+"/keep", nil, orgTable)
 	}}
 	del.Flags().StringVar(&confirm, "confirm", "", "the org's slug, to confirm")
-	org.AddCommand(create, list, show, suspend, resume, restart, rename, del)
+	org.AddCommand(create, list, show, suspend, resume, restart, rename, del, keep)
 	return org
 }
 
@@ -114,12 +126,12 @@ func (c *client) member() *cobra.Command {
 	invite.Flags().StringVar(&role, "role", "member", "member, admin or owner")
 	list := &cobra.Command{Use: "list <org>", Short: "Lists members", Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, args []string) error {
 		return c.show("GET", orgPath(args[0])+"/members", nil, func(w io.Writer, b []byte) error {
-			var v struct{ Members []registry.Member }
+			var v registry.Page[registry.Member]
 			if err := json.Unmarshal(b, &v); err != nil {
 				return err
 			}
 			fmt.Fprintln(w, "EMAIL\tNAME\tROLE\tID")
-			for _, m := range v.Members {
+			for _, m := range v.Items {
 				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", m.Email, m.Name, m.Role, m.UserID)
 			}
 			return nil
@@ -163,11 +175,11 @@ func (c *client) audit() *cobra.Command {
 	a := &cobra.Command{Use: "audit", Short: "Reads the audit log"}
 	a.AddCommand(&cobra.Command{Use: "list <org>", Short: "Lists an org's newest entries", Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, args []string) error {
 		return c.show("GET", orgPath(args[0])+"/audit", nil, func(w io.Writer, b []byte) error {
-			var v struct{ Entries []registry.AuditEntry }
+			var v registry.Page[registry.AuditEntry]
 			if err := json.Unmarshal(b, &v); err != nil {
 				return err
 			}
-			for _, e := range v.Entries {
+			for _, e := range v.Items {
 				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", e.At.Format("2006-01-02T15:04:05Z"), e.Actor, e.Action, e.Target, e.Detail)
 			}
 			return nil
@@ -288,12 +300,12 @@ func orgTable(w io.Writer, b []byte) error {
 }
 
 func orgsTable(w io.Writer, b []byte) error {
-	var v struct{ Orgs []registry.OrgView }
+	var v registry.Page[registry.OrgView]
 	if err := json.Unmarshal(b, &v); err != nil {
 		return err
 	}
 	fmt.Fprintln(w, orgHead)
-	for _, o := range v.Orgs {
+	for _, o := range v.Items {
 		orgLine(w, o)
 	}
 	return nil

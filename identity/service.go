@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -103,4 +104,19 @@ func (s *Service) Flush(ctx context.Context) error {
 		}
 	}
 	return err
+}
+
+// Seal encrypts what the store keeps for one purpose; name is bound to it, so
+// that one row's value cannot stand in another's.
+func (s *Service) Seal(purpose, name string, plain []byte) []byte {
+	return s.master.Sealer(purpose).Seal(nil, nil, plain, []byte(name))
+}
+
+// Open undoes Seal.
+func (s *Service) Open(purpose, name string, sealed []byte) ([]byte, error) {
+	plain, err := s.master.Sealer(purpose).Open(nil, nil, sealed, []byte(name))
+	if err != nil {
+		return nil, fmt.Errorf("identity: %s %q cannot be opened with this secret key: %w", purpose, name, err)
+	}
+	return plain, nil
 }

@@ -2,6 +2,7 @@ package provision
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"github.com/pizzaface/pizzeria/registry"
@@ -41,6 +42,9 @@ type Provider interface {
 	Stop(ctx context.Context, org registry.OrgID, upTo int64) error
 	// List returns what runs, whoever asked for it.
 	List(ctx context.Context) ([]Ref, error)
+	// Logs returns what an org's instance prints: the newest lines, and with follow
+	// what comes until ctx ends. Without an instance there is nothing to read.
+	Logs(ctx context.Context, org registry.OrgID, lines int, follow bool) (io.ReadCloser, error)
 	// Grace is how long an instance may take to stop.
 	Grace() time.Duration
 	// Isolation says honestly what separates two instances.

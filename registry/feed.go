@@ -26,6 +26,7 @@ const (
 	OrgSuspendedNow ChangeKind = "org.suspended"
 	OrgResumed      ChangeKind = "org.resumed"
 	OrgDeletion     ChangeKind = "org.deleting"
+	OrgKept         ChangeKind = "org.kept"
 	OrgGone         ChangeKind = "org.deleted"
 	InstanceChanged ChangeKind = "instance.changed"
 	MemberAdded     ChangeKind = "member.added"

@@ -20,6 +20,7 @@ type Org struct {
 	Version    int64     `json:"version"` // changes with every edit; see Stale
 	CreatedAt  time.Time `json:"created_at"`
 	UpdatedAt  time.Time `json:"updated_at"`
+	DeleteAt   time.Time `json:"delete_at,omitzero"` // being deleted: until then it can be kept
 }
 
 // OrgView is an org as one actor sees it.
@@ -45,7 +46,7 @@ const (
 	OrgProvisioning OrgStatus = "provisioning" // its instance has not been healthy yet
 	OrgActive       OrgStatus = "active"
 	OrgSuspended    OrgStatus = "suspended" // closed by an admin; the instance is stopped, data kept
-	OrgDeleting     OrgStatus = "deleting"  // the instance is being removed
+	OrgDeleting     OrgStatus = "deleting"  // closed; removed when the time to keep it has passed
 	OrgDeleted      OrgStatus = "deleted"   // final; the slug is in quarantine
 )
 
@@ -54,7 +55,7 @@ var orgTransitions = map[OrgStatus][]OrgStatus{
 	OrgProvisioning: {OrgActive, OrgSuspended, OrgDeleting},
 	OrgActive:       {OrgSuspended, OrgDeleting},
 	OrgSuspended:    {OrgProvisioning, OrgDeleting},
-	OrgDeleting:     {OrgDeleted},
+	OrgDeleting:     {OrgDeleted, OrgProvisioning, OrgSuspended}, // kept after all
 	OrgDeleted:      {},
 }
 
@@ -62,6 +63,9 @@ var orgTransitions = map[OrgStatus][]OrgStatus{
 func OrgStatuses() []OrgStatus {
 	return []OrgStatus{OrgProvisioning, OrgActive, OrgSuspended, OrgDeleting, OrgDeleted}
 }
+
+// DeleteUndo is how long a deleted org can be kept after all.
+const DeleteUndo = 7 * 24 * time.Hour
 
 // To returns a Conflict error when an org may not go from s to next.
 func (s OrgStatus) To(next OrgStatus) error {

@@ -20,6 +20,9 @@ const (
 	MemberRemove   Action = "member.remove"
 	AuditRead      Action = "audit.read"
 	UserCreate     Action = "user.create"
+	UserRead       Action = "user.read"
+	UserUpdate     Action = "user.update"
+	PlatformAudit  Action = "platform.audit"
 )
 
 // rule says who may do an action: members from a role up, platform admins, or both.
@@ -45,6 +48,9 @@ var policy = map[Action]rule{
 	MemberRemove:   {RoleAdmin, true},
 	AuditRead:      {RoleAdmin, true},
 	UserCreate:     {"", true},
+	UserRead:       {"", true},
+	UserUpdate:     {"", true},
+	PlatformAudit:  {"", true},
 }
 
 // Actions lists every action of the policy table.
@@ -66,4 +72,17 @@ func Allows(actor Actor, role Role, action Action) bool {
 		return true
 	}
 	return actor.IsUser() && r.role != "" && role.AtLeast(r.role)
+}
+
+// WhoMay says in words who may do an action.
+func WhoMay(action Action) string {
+	r := policy[action]
+	roles := map[Role]string{RoleMember: "members of the org", RoleAdmin: "admins and owners of the org", RoleOwner: "owners of the org"}[r.role]
+	switch {
+	case r.platform && r.role != "":
+		return roles + ", and platform admins."
+	case r.platform:
+		return "platform admins."
+	}
+	return roles + "."
 }

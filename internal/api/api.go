@@ -1,17 +1,27 @@
 // Package api is the management API below /api/v1, and the OpenID endpoints.
 //
-// Every route stands in one table, from which the isolation tests are made.
+// Every operation is declared once, with its types: from that come its routing,
+// the checks of its input, the OpenAPI document and the isolation tests.
 // Handlers decide nothing: they pass the caller's Actor to the registry, whose
 // policy table does. The operator reaches the same routes over the admin socket.
+//
+// A request passes, in this order: who is asking (401), whether a browser was
+// tricked into asking (403), an earlier request with the same Idempotency-Key,
+// the input's shape (400, 422), the handler.
 package api
 
 import (
-	"encoding/json"
-	"errors"
+	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
-	"strconv"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/web"
@@ -23,124 +33,248 @@ type API struct {
 	Store    Store
 	Identity *identity.Service
 	Log      *slog.Logger
+	Ended    func() <-chan struct{} // closed when streams should end
+	// Logs reads what an org's instance prints: its newest lines, and with follow what comes.
+	Logs func(ctx context.Context, org registry.OrgID, lines int, follow bool) (io.ReadCloser, error)
+
+	routes []Route
+	huma   huma.API
 }
 
-// Route is one row of the table.
+// Route is one operation, for tests and tools.
 type Route struct {
 	Method, Pattern string
 	Action          registry.Action // what the policy table is asked; "" for the caller's own affairs
-	serve           func(*API, call) (any, error)
-	Status          int // of success
+	Streams         bool            // answers with server-sent events
+	Body            map[string]any  // an example of the request's body; nil when it has none
 }
 
-// call is one request with its caller.
-type call struct {
-	r *http.Request
-	web.Caller
-}
-
-// Routes returns the table.
+// Routes returns every operation of the API.
 func Routes() []Route {
-	return []Route{
-		{"GET", "/api/v1/me", "", (*API).me, 200},
-		{"POST", "/api/v1/tokens", "", (*API).token, 201},
-		{"GET", "/api/v1/orgs", "", (*API).orgs, 200},
-		{"POST", "/api/v1/orgs", registry.OrgCreate, (*API).createOrg, 201},
-		{"GET", "/api/v1/orgs/{org}", registry.OrgRead, (*API).org, 200},
-		{"PATCH", "/api/v1/orgs/{org}", registry.OrgUpdate, (*API).updateOrg, 200},
-		{"POST", "/api/v1/orgs/{org}/rename", registry.OrgRename, (*API).renameOrg, 200},
-		{"POST", "/api/v1/orgs/{org}/suspend", registry.OrgSuspend, (*API).suspendOrg, 200},
-		{"POST", "/api/v1/orgs/{org}/resume", registry.OrgResume, (*API).resumeOrg, 200},
-		{"POST", "/api/v1/orgs/{org}/restart", registry.InstanceReboot, (*API).restart, 200},
-		{"DELETE", "/api/v1/orgs/{org}", registry.OrgDelete, (*API).deleteOrg, 202},
-		{"GET", "/api/v1/orgs/{org}/members", registry.MemberRead, (*API).members, 200},
-		{"PATCH", "/api/v1/orgs/{org}/members/{user}", registry.MemberChange, (*API).setRole, 204},
-		{"DELETE", "/api/v1/orgs/{org}/members/{user}", registry.MemberRemove, (*API).removeMember, 204},
-		{"GET", "/api/v1/orgs/{org}/invites", registry.MemberInvite, (*API).invites, 200},
-		{"POST", "/api/v1/orgs/{org}/invites", registry.MemberInvite, (*API).invite, 201},
-		{"DELETE", "/api/v1/orgs/{org}/invites/{invite}", registry.MemberInvite, (*API).revokeInvite, 204},
-		{"GET", "/api/v1/orgs/{org}/audit", registry.AuditRead, (*API).audit, 200},
-		{"POST", "/api/v1/users", registry.UserCreate, (*API).createUser, 201},
-	}
+	a := &API{}
+	a.declare(http.NewServeMux())
+	return a.routes
 }
 
-const maxBody = 64 << 10
+// OpenAPI returns the API's description as YAML (OpenAPI 3.1).
+func OpenAPI() ([]byte, error) {
+	a := &API{}
+	a.declare(http.NewServeMux())
+	return a.huma.OpenAPI().YAML()
+}
+
+const (
+	prefix  = "/api/v1"
+	maxBody = 64 << 10 // bytes
+)
 
 // Register adds the routes to a mux.
 func (a *API) Register(mux *http.ServeMux) {
-	for _, rt := range Routes() {
-		mux.HandleFunc(rt.Method+" "+rt.Pattern, func(w http.ResponseWriter, r *http.Request) { a.serve(rt, w, r) })
-	}
-	mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
-		web.WriteProblem(w, r, registry.Errorf(registry.NotFound, "", "there is no such API route"))
+	inner := http.NewServeMux()
+	a.declare(inner)
+	inner.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		web.WriteProblem(w, r, registry.Errorf(registry.NotFound, "", "there is no such API route: see %s/openapi.json", prefix))
 	})
+	mux.Handle("/api/", a.admit(a.once(inner)))
+	for _, name := range []string{"/openapi.json", "/openapi.yaml"} {
+		mux.Handle("GET "+prefix+name, inner) // says nothing that the docs do not
+	}
 	a.registerOpenID(mux)
 }
 
-func (a *API) serve(rt Route, w http.ResponseWriter, r *http.Request) {
-	c, err := web.Who(a.Identity, r)
-	if err == nil && !c.Actor.Valid() {
-		err = registry.Errorf(registry.Unauthenticated, "", "sign in, or send an API token")
-	}
-	// A cookie alone does not show that the person meant it; a bearer token and the admin socket do.
-	if err == nil && rt.Method != http.MethodGet && c.Session.ID != "" && !web.SameOrigin(r, a.Identity.Site().Issuer) {
-		err = registry.Errorf(registry.Forbidden, "", "this request came from another site")
-	}
-	var out any
-	if err == nil {
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		out, err = rt.serve(a, call{r: r, Caller: c})
-	}
-	if err != nil {
-		if registry.ErrorCode(err) == "" {
-			a.Log.Error("api", "route", rt.Pattern, "error", err)
+// admit finds out who is asking, and refuses nobody and other sites' pages.
+func (a *API) admit(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		c, err := web.Who(a.Identity, r)
+		if err == nil && !c.Actor.Valid() {
+			err = registry.Errorf(registry.Unauthenticated, "", "sign in, or send an API token or key")
 		}
-		web.WriteProblem(w, r, err)
-		return
-	}
-	w.Header().Set("Cache-Control", "no-store")
-	if rt.Status == http.StatusNoContent {
-		w.WriteHeader(rt.Status)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if v, ok := out.(registry.OrgView); ok {
-		w.Header().Set("ETag", `"`+strconv.FormatInt(v.Version, 10)+`"`)
-	}
-	w.WriteHeader(rt.Status)
-	_ = json.NewEncoder(w).Encode(out)
+		// A cookie alone does not show that the person meant it; a bearer token and the admin socket do.
+		if err == nil && r.Method != http.MethodGet && c.Session.ID != "" && !web.SameOrigin(r, a.Identity.Site().Issuer) {
+			err = registry.Errorf(registry.Forbidden, "", "this request came from another site")
+		}
+		if err != nil {
+			a.logged(r, err)
+			web.WriteProblem(w, r, err)
+			return
+		}
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, c)))
+	})
 }
 
-// body decodes the request's JSON object; unknown fields are errors, an empty body is an empty object.
-func body[T any](c call) (v T, err error) {
-	d := json.NewDecoder(c.r.Body)
-	d.DisallowUnknownFields()
-	if err := d.Decode(&v); err != nil && !errors.Is(err, io.EOF) {
-		return v, registry.Errorf(registry.Invalid, "", "the body is not the JSON that this route takes: %s", err)
+// logged notes errors that are not the caller's.
+func (a *API) logged(r *http.Request, err error) {
+	if registry.ErrorCode(err) == "" {
+		a.Log.Error("api", "method", r.Method, "path", r.URL.Path, "request_id", web.RequestID(r.Context()), "error", err)
 	}
-	return v, nil
 }
 
-// orgID resolves {org}: an ID, or the slug of an org that the caller sees.
-func (a *API) orgID(c call) (registry.OrgID, error) {
-	v := c.r.PathValue("org")
-	if registry.ValidID(v) {
-		return registry.OrgID(v), nil
-	}
-	o, err := a.Store.OrgBySlug(c.r.Context(), c.Actor, v)
-	return o.ID, err
+type callerKey struct{}
+
+func caller(ctx context.Context) web.Caller {
+	c, _ := ctx.Value(callerKey{}).(web.Caller)
+	return c
 }
 
-// version is the If-Match precondition (RFC 9110, section 13.1.1), 0 when there is none.
-func version(c call) (int64, error) {
-	v := c.r.Header.Get("If-Match")
-	if v == "" || v == "*" {
-		return 0, nil
+// declare makes the OpenAPI document and adds every operation to mux.
+func (a *API) declare(mux *http.ServeMux) {
+	a.huma = humago.New(mux, huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info:    &huma.Info{Title: "Pizzeria management API", Version: "1", Description: description},
+			Components: &huma.Components{
+				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+				SecuritySchemes: map[string]*huma.SecurityScheme{
+					"bearer":  {Type: "http", Scheme: "bearer", Description: "An API token (5 minutes) or a key (`pza_`, `pzs_`)."},
+					"session": {Type: "apiKey", In: "cookie", Name: web.Cookie, Description: "The console's sign-in session, from its own pages."},
+				},
+			},
+			Security: []map[string][]string{{"bearer": {}}, {"session": {}}},
+		},
+		OpenAPIPath: prefix + "/openapi", Formats: huma.DefaultFormats, DefaultFormat: "application/json",
+		RejectUnknownQueryParameters: true, Transformers: []huma.Transformer{problems},
+	})
+	a.me()
+	a.orgs()
+	a.instances()
+	a.members()
+	a.users()
+	a.audit()
+	for _, unused := range []string{"ErrorModel", "ErrorDetail"} { // of the library; ours is Problem
+		delete(a.huma.OpenAPI().Components.Schemas.Map(), unused)
 	}
-	s, err := strconv.Unquote(v)
-	n, err2 := strconv.ParseInt(s, 10, 64)
-	if err != nil || err2 != nil || n < 1 {
-		return 0, registry.Errorf(registry.Stale, "", "If-Match is not an ETag of this org")
-	}
-	return n, nil
 }
+
+const description = `Everything that the console and the command line do.
+
+Errors are problem details (RFC 9457) that say what to do; ` + "`field`" + ` names the input that is at fault.
+Lists come in pages: send ` + "`next`" + ` back as ` + "`cursor`" + ` until there is none.
+Send an ` + "`Idempotency-Key`" + ` with a POST to repeat it safely: for 24 hours the same key gets the same answer.
+Send an ` + "`ETag`" + ` back in ` + "`If-Match`" + ` to change only what you have seen.`
+
+// operation says what an operation is; its types say the rest.
+type operation struct {
+	ID, Method, Path string // Path is below /api/v1
+	Summary          string
+	Description      string
+	Action           registry.Action
+	Status           int // of success; 0 = 200, or 204 without a body
+}
+
+// declared adds an operation whose handler is told who asks.
+func declared[I, O any](a *API, o operation, f func(ctx context.Context, c web.Caller, in *I) (*O, error)) {
+	op := describe(a, o, reflect.TypeFor[I]())
+	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
+		out, err := f(ctx, caller(ctx), in)
+		if err != nil {
+			if registry.ErrorCode(err) == "" {
+				a.Log.Error("api", "operation", o.ID, "request_id", web.RequestID(ctx), "error", err)
+			}
+			return nil, web.ProblemOf(ctx, err)
+		}
+		return out, nil
+	})
+}
+
+func describe(a *API, o operation, in reflect.Type) huma.Operation {
+	tag, _, _ := strings.Cut(strings.TrimPrefix(o.Path, "/"), "/")
+	for _, t := range []string{"members", "invites", "instance", "audit", "sessions", "events"} {
+		if strings.Contains(o.Path, "/"+t) {
+			tag = t
+		}
+	}
+	who := "Anybody who is signed in, for themselves."
+	if o.Action != "" {
+		who = registry.WhoMay(o.Action)
+	}
+	op := huma.Operation{
+		OperationID: o.ID, Method: o.Method, Path: prefix + o.Path, Summary: o.Summary, Tags: []string{tag},
+		Description: strings.TrimSpace(o.Description + "\n\nWho may: " + who), DefaultStatus: o.Status, MaxBodyBytes: maxBody + 1,
+		Responses: map[string]*huma.Response{"default": {
+			Description: "What went wrong, and what to do",
+			Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[web.Problem](), true, "")}},
+		}},
+	}
+	if o.Method == http.MethodPost {
+		op.Parameters = append(op.Parameters, &huma.Param{
+			Name: "Idempotency-Key", In: "header", Description: "1 to 100 characters of your choice: the same key gets the same answer for 24 hours.",
+			Schema: &huma.Schema{Type: "string"},
+		})
+	}
+	a.routes = append(a.routes, Route{Method: o.Method, Pattern: prefix + o.Path, Action: o.Action, Streams: strings.HasSuffix(o.Path, "/events"), Body: example(in)})
+	return op
+}
+
+// example makes a body from the example tags of an input type.
+func example(in reflect.Type) map[string]any {
+	f, ok := in.FieldByName("Body")
+	if !ok {
+		return nil
+	}
+	t := f.Type
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	body := map[string]any{}
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		if v, ok := t.Field(i).Tag.Lookup("example"); ok && t.Field(i).Type.Kind() == reflect.String {
+			body[name] = v
+		}
+	}
+	return body
+}
+
+// problems makes the library's own errors look like all others; what was sent is not echoed.
+func problems(ctx huma.Context, _ string, v any) (any, error) {
+	e, ok := v.(*huma.ErrorModel)
+	if !ok {
+		return v, nil
+	}
+	p := web.Problem{Type: "about:blank", Title: http.StatusText(e.Status), Status: e.Status, Detail: e.Detail, RequestID: web.RequestID(ctx.Context())}
+	for _, d := range e.Errors {
+		message, where := d.Message, strings.TrimPrefix(d.Location, "body.")
+		if d.Location == "body" {
+			where = ""
+		}
+		_, name, found := strings.Cut(where, ".")
+		if !found {
+			name = where
+		}
+		if name == "" { // the library names a missing property in its message only
+			_, _ = fmt.Sscanf(message, "expected required property %s to be present", &name)
+		}
+		if p.Field == "" && len(p.Errors) == 0 {
+			p.Field, p.Detail = name, message
+			if where != "" {
+				p.Detail = where + ": " + message
+			}
+		}
+		p.Errors = append(p.Errors, web.ProblemError{Location: d.Location, Message: message})
+	}
+	return p, nil
+}
+
+type orgOut struct {
+	ETag string `header:"ETag" doc:"the org's version, for If-Match"`
+	Body registry.OrgView
+}
+
+type listOut[T any] struct{ Body registry.Page[T] }
+
+type none struct{}
+
+// PageIn are the parameters of every list.
+type PageIn struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"items of a page"`
+	Cursor string `query:"cursor" doc:"next of the page before"`
+	Search string `query:"search" maxLength:"100" doc:"only what has this in its name or address"`
+}
+
+func (p PageIn) list(sort string) registry.List {
+	return registry.List{Limit: p.Limit, Cursor: p.Cursor, Search: p.Search, Sort: sort}
+}
+
+const streamEvery = 15 * time.Second // a comment keeps idle streams open

@@ -2,153 +2,197 @@ package api
 
 import (
 	"context"
+	"net/http"
+	"strconv"
 
+	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// Store is what the API needs of the registry.
-type Store interface {
-	CreateOrg(ctx context.Context, a registry.Actor, n registry.NewOrg) (registry.Org, error)
-	Org(ctx context.Context, a registry.Actor, id registry.OrgID) (registry.OrgView, error)
-	OrgBySlug(ctx context.Context, a registry.Actor, slug string) (registry.OrgView, error)
-	Orgs(ctx context.Context, a registry.Actor) ([]registry.OrgView, error)
-	UpdateOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, name string) error
-	RenameOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, slug string) error
-	SuspendOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, reason string) error
-	ResumeOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64) error
-	RestartInstance(ctx context.Context, a registry.Actor, id registry.OrgID, version int64) error
-	DeleteOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, confirm string) error
-	Members(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Member, error)
-	SetRole(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID, role registry.Role) error
-	RemoveMember(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID) error
-	Invites(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Link, error)
-	RevokeInvite(ctx context.Context, a registry.Actor, org registry.OrgID, id string) error
-	Audit(ctx context.Context, a registry.Actor, org registry.OrgID, limit int) ([]registry.AuditEntry, error)
-	MyOrgs(ctx context.Context, a registry.Actor) ([]registry.OrgView, error)
-	UserByEmail(ctx context.Context, a registry.Actor, email string) (registry.User, error)
+// OrgPath is {org}: an ID, or the slug of an org that the caller sees.
+type OrgPath struct {
+	Org string `path:"org" example:"acme" doc:"the org's ID or slug"`
 }
 
-func (a *API) orgs(c call) (any, error) {
-	list, err := a.Store.Orgs(c.r.Context(), c.Actor)
-	return map[string]any{"orgs": list}, err
+func (p OrgPath) id(ctx context.Context, a *API, c web.Caller) (registry.OrgID, error) {
+	if registry.ValidID(p.Org) {
+		return registry.OrgID(p.Org), nil
+	}
+	o, err := a.Store.OrgBySlug(ctx, c.Actor, p.Org)
+	return o.ID, err
 }
 
-func (a *API) createOrg(c call) (any, error) {
-	in, err := body[struct {
-		Slug  string `json:"slug"`
-		Name  string `json:"name"`
-		Plan  string `json:"plan"`
-		Owner string `json:"owner"` // e-mail address of an account; default: the caller
-	}](c)
+// ChangeIn is a change of an org.
+type ChangeIn struct {
+	OrgPath
+	IfMatch string `header:"If-Match" doc:"the ETag that must still be current"`
+}
+
+// version is the precondition (RFC 9110, section 13.1.1), 0 when there is none.
+func (in ChangeIn) version() (int64, error) {
+	if in.IfMatch == "" || in.IfMatch == "*" {
+		return 0, nil
+	}
+	s, err := strconv.Unquote(in.IfMatch)
+	n, err2 := strconv.ParseInt(s, 10, 64)
+	if err != nil || err2 != nil || n < 1 {
+		return 0, registry.Errorf(registry.Stale, "", "If-Match is not an ETag of this org")
+	}
+	return n, nil
+}
+
+func (a *API) view(ctx context.Context, c web.Caller, id registry.OrgID) (*orgOut, error) {
+	v, err := a.Store.Org(ctx, c.Actor, id)
 	if err != nil {
 		return nil, err
 	}
-	n := registry.NewOrg{Slug: in.Slug, Name: in.Name, Plan: in.Plan, Owner: c.Actor.User}
-	if in.Owner != "" && registry.Allows(c.Actor, "", registry.OrgCreate) {
-		email, err := registry.CleanEmail(in.Owner)
-		if err != nil {
-			return nil, err
-		}
-		u, err := a.Store.UserByEmail(c.r.Context(), registry.AsSystem("api"), email)
-		if registry.ErrorCode(err) == registry.NotFound {
-			return nil, registry.Errorf(registry.Invalid, "owner", "%s has no account: create it first, or leave the owner out and invite one", email)
-		}
-		if err != nil {
-			return nil, err
-		}
-		n.Owner = u.ID
-	}
-	o, err := a.Store.CreateOrg(c.r.Context(), c.Actor, n)
-	if err != nil {
-		return nil, err
-	}
-	return a.Store.Org(c.r.Context(), c.Actor, o.ID)
-}
-
-func (a *API) org(c call) (any, error) {
-	id, err := a.orgID(c)
-	if err != nil {
-		return nil, err
-	}
-	return a.Store.Org(c.r.Context(), c.Actor, id)
+	return &orgOut{ETag: `"` + strconv.FormatInt(v.Version, 10) + `"`, Body: v}, nil
 }
 
 // change runs a change of an org and returns the org as it is then.
-func (a *API) change(c call, f func(ctx context.Context, id registry.OrgID, version int64) error) (any, error) {
-	id, err := a.orgID(c)
+func (a *API) change(ctx context.Context, c web.Caller, in ChangeIn, f func(id registry.OrgID, version int64) error) (*orgOut, error) {
+	id, err := in.id(ctx, a, c)
 	if err != nil {
 		return nil, err
 	}
-	v, err := version(c)
+	v, err := in.version()
 	if err != nil {
 		return nil, err
 	}
-	if err := f(c.r.Context(), id, v); err != nil {
+	if err := f(id, v); err != nil {
 		return nil, err
 	}
-	return a.Store.Org(c.r.Context(), c.Actor, id)
+	return a.view(ctx, c, id)
 }
 
-func (a *API) updateOrg(c call) (any, error) {
-	in, err := body[struct {
-		Name string `json:"name"`
-	}](c)
+func (a *API) orgs() {
+	type listIn struct {
+		PageIn
+		Sort   string                 `query:"sort" enum:"name,-name,slug,-slug,created_at,-created_at" default:"name"`
+		Status registry.OrgStatus     `query:"status" enum:"provisioning,active,suspended,deleting"`
+		State  registry.InstanceState `query:"state" enum:"pending,starting,running,failed,stopped,absent" doc:"of the instance"`
+		Plan   string                 `query:"plan"`
+		Mine   bool                   `query:"mine" doc:"only orgs that you are a member of, when you are a platform admin"`
+	}
+	declared(a, operation{ID: "listOrgs", Method: "GET", Path: "/orgs", Summary: "List the orgs that you see"},
+		func(ctx context.Context, c web.Caller, in *listIn) (*listOut[registry.OrgView], error) {
+			p, err := a.Store.Orgs(ctx, c.Actor, registry.OrgList{List: in.list(in.Sort), Status: in.Status, State: in.State, Plan: in.Plan, Mine: in.Mine})
+			return &listOut[registry.OrgView]{p}, err
+		})
+
+	type createOrgIn struct {
+		Body struct {
+			Slug  string `json:"slug" example:"acme" doc:"its address: 3 to 40 lower-case letters, digits and hyphens"`
+			Name  string `json:"name,omitempty" example:"Acme Inc" doc:"default: the slug"`
+			Plan  string `json:"plan,omitempty" example:"standard" doc:"default: standard"`
+			Owner string `json:"owner,omitempty" format:"email" doc:"e-mail address of an account; default: you"`
+		}
+	}
+	declared(a, operation{ID: "createOrg", Method: "POST", Path: "/orgs", Summary: "Create an org with its instance", Action: registry.OrgCreate, Status: http.StatusCreated},
+		func(ctx context.Context, c web.Caller, in *createOrgIn) (*orgOut, error) {
+			n := registry.NewOrg{Slug: in.Body.Slug, Name: in.Body.Name, Plan: in.Body.Plan, Owner: c.Actor.User}
+			if in.Body.Owner != "" && registry.Allows(c.Actor, "", registry.OrgCreate) {
+				u, err := a.account(ctx, in.Body.Owner)
+				if err != nil {
+					return nil, err
+				}
+				n.Owner = u.ID
+			}
+			o, err := a.Store.CreateOrg(ctx, c.Actor, n)
+			if err != nil {
+				return nil, err
+			}
+			return a.view(ctx, c, o.ID)
+		})
+
+	declared(a, operation{ID: "showOrg", Method: "GET", Path: "/orgs/{org}", Summary: "Show an org", Action: registry.OrgRead},
+		func(ctx context.Context, c web.Caller, in *OrgPath) (*orgOut, error) {
+			id, err := in.id(ctx, a, c)
+			if err != nil {
+				return nil, err
+			}
+			return a.view(ctx, c, id)
+		})
+
+	type updateOrgIn struct {
+		ChangeIn
+		Body struct {
+			Name string `json:"name" example:"Acme Inc"`
+		}
+	}
+	declared(a, operation{ID: "updateOrg", Method: "PATCH", Path: "/orgs/{org}", Summary: "Change an org's name", Action: registry.OrgUpdate},
+		func(ctx context.Context, c web.Caller, in *updateOrgIn) (*orgOut, error) {
+			return a.change(ctx, c, in.ChangeIn, func(id registry.OrgID, v int64) error {
+				return a.Store.UpdateOrg(ctx, c.Actor, id, v, in.Body.Name)
+			})
+		})
+
+	type renameIn struct {
+		ChangeIn
+		Body struct {
+			Slug string `json:"slug" example:"apex"`
+		}
+	}
+	declared(a, operation{
+		ID: "renameOrg", Method: "POST", Path: "/orgs/{org}/rename", Summary: "Give an org another address", Action: registry.OrgRename,
+		Description: "Its ID, data and members stay. The old address leads to the new one for 14 days, then rests for 30 before another org can have it.",
+	}, func(ctx context.Context, c web.Caller, in *renameIn) (*orgOut, error) {
+		return a.change(ctx, c, in.ChangeIn, func(id registry.OrgID, v int64) error {
+			return a.Store.RenameOrg(ctx, c.Actor, id, v, in.Body.Slug)
+		})
+	})
+
+	type suspendIn struct {
+		ChangeIn
+		Body *struct {
+			Reason string `json:"reason,omitempty" maxLength:"500" example:"unpaid" doc:"shown to its members"`
+		}
+	}
+	declared(a, operation{ID: "suspendOrg", Method: "POST", Path: "/orgs/{org}/suspend", Summary: "Close an org and stop its instance; its data is kept", Action: registry.OrgSuspend},
+		func(ctx context.Context, c web.Caller, in *suspendIn) (*orgOut, error) {
+			reason := ""
+			if in.Body != nil {
+				reason = in.Body.Reason
+			}
+			return a.change(ctx, c, in.ChangeIn, func(id registry.OrgID, v int64) error {
+				return a.Store.SuspendOrg(ctx, c.Actor, id, v, reason)
+			})
+		})
+
+	declared(a, operation{ID: "resumeOrg", Method: "POST", Path: "/orgs/{org}/resume", Summary: "Open a suspended org", Action: registry.OrgResume},
+		func(ctx context.Context, c web.Caller, in *ChangeIn) (*orgOut, error) {
+			return a.change(ctx, c, *in, func(id registry.OrgID, v int64) error { return a.Store.ResumeOrg(ctx, c.Actor, id, v) })
+		})
+
+	type deleteIn struct {
+		ChangeIn
+		Confirm string `query:"confirm" example:"acme" doc:"the org's slug"`
+		Now     bool   `query:"now" doc:"do not keep it for 7 days"`
+	}
+	declared(a, operation{
+		ID: "deleteOrg", Method: "DELETE", Path: "/orgs/{org}", Summary: "Delete an org", Action: registry.OrgDelete, Status: http.StatusAccepted,
+		Description: "It is closed at once. For 7 days it can be kept after all; then its instance is removed. Its files stay on the machine until an operator removes them.",
+	}, func(ctx context.Context, c web.Caller, in *deleteIn) (*orgOut, error) {
+		return a.change(ctx, c, in.ChangeIn, func(id registry.OrgID, v int64) error {
+			return a.Store.DeleteOrg(ctx, c.Actor, id, v, in.Confirm, in.Now)
+		})
+	})
+
+	declared(a, operation{ID: "keepOrg", Method: "POST", Path: "/orgs/{org}/keep", Summary: "Keep an org that is being deleted", Action: registry.OrgDelete},
+		func(ctx context.Context, c web.Caller, in *ChangeIn) (*orgOut, error) {
+			return a.change(ctx, c, *in, func(id registry.OrgID, v int64) error { return a.Store.KeepOrg(ctx, c.Actor, id, v) })
+		})
+}
+
+// account finds an account by its e-mail address, for who may create orgs.
+func (a *API) account(ctx context.Context, address string) (registry.User, error) {
+	email, err := registry.CleanEmail(address)
 	if err != nil {
-		return nil, err
+		return registry.User{}, err
 	}
-	return a.change(c, func(ctx context.Context, id registry.OrgID, v int64) error {
-		return a.Store.UpdateOrg(ctx, c.Actor, id, v, in.Name)
-	})
-}
-
-func (a *API) renameOrg(c call) (any, error) {
-	in, err := body[struct {
-		Slug string `json:"slug"`
-	}](c)
-	if err != nil {
-		return nil, err
+	u, err := a.Store.UserByEmail(ctx, registry.AsSystem("api"), email)
+	if registry.ErrorCode(err) == registry.NotFound {
+		return u, registry.Errorf(registry.Invalid, "owner", "%s has no account: create it first, or leave the owner out and invite one", email)
 	}
-	return a.change(c, func(ctx context.Context, id registry.OrgID, v int64) error {
-		return a.Store.RenameOrg(ctx, c.Actor, id, v, in.Slug)
-	})
-}
-
-func (a *API) suspendOrg(c call) (any, error) {
-	in, err := body[struct {
-		Reason string `json:"reason"`
-	}](c)
-	if err != nil {
-		return nil, err
-	}
-	return a.change(c, func(ctx context.Context, id registry.OrgID, v int64) error {
-		return a.Store.SuspendOrg(ctx, c.Actor, id, v, in.Reason)
-	})
-}
-
-func (a *API) resumeOrg(c call) (any, error) {
-	return a.change(c, func(ctx context.Context, id registry.OrgID, v int64) error {
-		return a.Store.ResumeOrg(ctx, c.Actor, id, v)
-	})
-}
-
-func (a *API) restart(c call) (any, error) {
-	return a.change(c, func(ctx context.Context, id registry.OrgID, v int64) error {
-		return a.Store.RestartInstance(ctx, c.Actor, id, v)
-	})
-}
-
-// deleteOrg takes the slug as the query parameter "confirm".
-func (a *API) deleteOrg(c call) (any, error) {
-	return a.change(c, func(ctx context.Context, id registry.OrgID, v int64) error {
-		return a.Store.DeleteOrg(ctx, c.Actor, id, v, c.r.URL.Query().Get("confirm"))
-	})
-}
-
-func (a *API) audit(c call) (any, error) {
-	id, err := a.orgID(c)
-	if err != nil {
-		return nil, err
-	}
-	list, err := a.Store.Audit(c.r.Context(), c.Actor, id, 200)
-	return map[string]any{"entries": list}, err
+	return u, err
 }

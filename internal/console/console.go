@@ -27,20 +27,21 @@ var files embed.FS
 // Store is what the console needs of the registry.
 type Store interface {
 	MyOrgs(ctx context.Context, a registry.Actor) ([]registry.OrgView, error)
-	Orgs(ctx context.Context, a registry.Actor) ([]registry.OrgView, error)
+	Orgs(ctx context.Context, a registry.Actor, l registry.OrgList) (registry.Page[registry.OrgView], error)
 	Org(ctx context.Context, a registry.Actor, id registry.OrgID) (registry.OrgView, error)
 	OrgBySlug(ctx context.Context, a registry.Actor, slug string) (registry.OrgView, error)
 	CreateOrg(ctx context.Context, a registry.Actor, n registry.NewOrg) (registry.Org, error)
 	SuspendOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, reason string) error
 	ResumeOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64) error
 	RestartInstance(ctx context.Context, a registry.Actor, id registry.OrgID, version int64) error
-	DeleteOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, confirm string) error
-	Members(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Member, error)
+	DeleteOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, confirm string, now bool) error
+	KeepOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64) error
+	Members(ctx context.Context, a registry.Actor, org registry.OrgID, l registry.List) (registry.Page[registry.Member], error)
 	SetRole(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID, role registry.Role) error
 	RemoveMember(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID) error
 	Invites(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Link, error)
 	RevokeInvite(ctx context.Context, a registry.Actor, org registry.OrgID, id string) error
-	Audit(ctx context.Context, a registry.Actor, org registry.OrgID, limit int) ([]registry.AuditEntry, error)
+	Audit(ctx context.Context, a registry.Actor, org registry.OrgID, l registry.AuditList) (registry.Page[registry.AuditEntry], error)
 	Changed() <-chan struct{}
 }
 
@@ -126,6 +127,7 @@ func Routes() []Route {
 		{"POST", "/orgs/{org}/restart", false, registry.InstanceReboot, (*Console).restart},
 		{"GET", "/orgs/{org}/delete", false, registry.OrgDelete, (*Console).deletePage},
 		{"POST", "/orgs/{org}/delete", false, registry.OrgDelete, (*Console).deleteOrg},
+		{"POST", "/orgs/{org}/keep", false, registry.OrgDelete, (*Console).keep},
 	}
 }
 
@@ -197,6 +199,11 @@ func (v view) May(action registry.Action) bool {
 		role = v.Org.Role
 	}
 	return registry.Allows(v.Who.Actor, role, action)
+}
+
+// Kept reports whether the page's org is being deleted and can still be kept.
+func (v view) Kept() bool {
+	return v.Org != nil && v.Org.Status == registry.OrgDeleting && v.Org.Instance.Desired != registry.DesiredAbsent
 }
 
 // show renders a page. It is rendered whole before the first byte is sent.

@@ -15,12 +15,12 @@ func (c *Console) home(w http.ResponseWriter, r *http.Request, who web.Caller) e
 		return err
 	}
 	if who.Actor.Platform() {
-		all, err := c.Store.Orgs(r.Context(), who.Actor)
+		all, err := c.Store.Orgs(r.Context(), who.Actor, registry.OrgList{})
 		if err != nil {
 			return err
 		}
 		others := []registry.OrgView{}
-		for _, o := range all {
+		for _, o := range all.Items {
 			if o.Role == "" {
 				others = append(others, o)
 			}
@@ -112,15 +112,21 @@ func (c *Console) deleteOrg(w http.ResponseWriter, r *http.Request, who web.Call
 	if err != nil {
 		return err
 	}
-	if err := c.Store.DeleteOrg(r.Context(), who.Actor, o.ID, 0, r.PostForm.Get("confirm")); err != nil {
+	if err := c.Store.DeleteOrg(r.Context(), who.Actor, o.ID, 0, r.PostForm.Get("confirm"), false); err != nil {
 		return c.again(w, r, "delete.html", view{Title: "Delete " + o.Name, Who: who, Org: &o, Tab: "overview"}, err)
 	}
-	http.Redirect(w, r, "/", http.StatusSeeOther)
+	http.Redirect(w, r, "/orgs/"+o.Slug, http.StatusSeeOther)
 	return nil
 }
 
+func (c *Console) keep(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	return c.act(w, r, who, "", func(ctx context.Context, o registry.OrgView) error {
+		return c.Store.KeepOrg(ctx, who.Actor, o.ID, 0)
+	})
+}
+
 type membersData struct {
-	Members []registry.Member
+	Members registry.Page[registry.Member]
 	Invites []registry.Link
 	Link    string // of an invitation just made, shown this once
 }
@@ -132,7 +138,7 @@ func (c *Console) membersView(r *http.Request, who web.Caller) (view, membersDat
 	}
 	v := view{Title: o.Name + " members", Who: who, Org: &o, Tab: "members"}
 	var d membersData
-	if d.Members, err = c.Store.Members(r.Context(), who.Actor, o.ID); err != nil {
+	if d.Members, err = c.Store.Members(r.Context(), who.Actor, o.ID, registry.List{Cursor: r.URL.Query().Get("cursor")}); err != nil {
 		return v, d, err
 	}
 	if v.May(registry.MemberInvite) {
@@ -196,7 +202,7 @@ func (c *Console) auditPage(w http.ResponseWriter, r *http.Request, who web.Call
 	if err != nil {
 		return err
 	}
-	entries, err := c.Store.Audit(r.Context(), who.Actor, o.ID, 200)
+	entries, err := c.Store.Audit(r.Context(), who.Actor, o.ID, registry.AuditList{List: registry.List{Cursor: r.URL.Query().Get("cursor")}})
 	if err != nil {
 		return err
 	}

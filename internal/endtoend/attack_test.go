@@ -277,23 +277,23 @@ func TestAttacks(t *testing.T) {
 	// Bob is owner of globex, and names what is acme's there.
 	t.Run("OthersIDs", func(t *testing.T) {
 		var v struct {
-			Members []struct {
+			Items []struct {
 				UserID string `json:"user_id"`
 			}
 			Invite struct{ ID string }
 		}
-		if err := json.Unmarshal([]byte(c.ada.fetch("GET", c.url("")+"/api/v1/orgs/acme/members", "").body), &v); err != nil || len(v.Members) != 2 {
+		if err := json.Unmarshal([]byte(c.ada.fetch("GET", c.url("")+"/api/v1/orgs/acme/members", "").body), &v); err != nil || len(v.Items) != 2 {
 			t.Fatalf("%+v %v", v, err)
 		}
 		if err := json.Unmarshal([]byte(c.ada.fetch("POST", c.url("")+"/api/v1/orgs/acme/invites", `{"email":"x@example.com","role":"member"}`).body), &v); err != nil || v.Invite.ID == "" {
 			t.Fatalf("%+v %v", v, err)
 		}
 		c.bob.c.CheckRedirect = nil
-		for _, m := range v.Members {
+		for _, m := range v.Items {
 			if a := c.bob.fetch("PATCH", c.url("")+"/api/v1/orgs/acme/members/"+m.UserID, `{"role":"member"}`); a.status != 404 {
 				t.Errorf("role in acme: %d %s", a.status, a.body)
 			}
-			if m.UserID == v.Members[0].UserID {
+			if m.UserID == v.Items[0].UserID {
 				continue // ada is in globex, too
 			}
 			if a := c.bob.fetch("PATCH", c.url("")+"/api/v1/orgs/globex/members/"+m.UserID, `{"role":"member"}`); a.status != 404 {

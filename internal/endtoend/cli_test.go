@@ -52,7 +52,7 @@ func TestCLI(t *testing.T) {
 	run(2, `no command "frobnicate"`, "org", "frobnicate")
 	run(2, `no command "frobnicate"`, "pizzeria", "frobnicate")
 	run(0, "/invite/", "member", "invite", "acme", "mia@example.com", "--role", "admin")
-	run(1, "not a role", "member", "invite", "acme", "bob@example.com", "--role", "king")
+	run(1, "expected value to be one of", "member", "invite", "acme", "bob@example.com", "--role", "king")
 	run(0, "suspended", "org", "suspend", "acme", "--reason", "unpaid")
 	run(1, "suspended", "org", "suspend", "acme")
 	run(0, "provisioning", "org", "resume", "acme")
@@ -60,7 +60,9 @@ func TestCLI(t *testing.T) {
 	run(0, "invite.created", "audit", "list", "acme")
 	run(0, "beta", "org", "rename", "acme", "beta")
 	run(1, "to delete it", "org", "delete", "beta")
-	run(0, "", "org", "delete", "beta", "--confirm", "beta")
+	run(0, "deleting", "org", "delete", "beta", "--confirm", "beta")
+	run(0, "provisioning", "org", "keep", "beta")
+	run(0, "deleting", "org", "delete", "beta", "--confirm", "beta", "--now")
 
 	// Instances outlive the server, and end also without it.
 	run(0, "", "org", "create", "gamma")

@@ -33,7 +33,7 @@ func TestKill(t *testing.T) {
 		}
 		path, body, method := "/api/v1/orgs", `{"slug":"kill`+strconv.Itoa(i)+`"}`, "POST"
 		if i%3 != 0 && len(names) > 0 {
-			body = "{}"
+			body = ""
 			path += "/" + names[rng.IntN(len(names))]
 			switch rng.IntN(4) {
 			case 0:
@@ -41,10 +41,10 @@ func TestKill(t *testing.T) {
 			case 1:
 				path += "/resume"
 			case 2:
-				path += "/restart"
+				path += "/instance/restart"
 			default:
 				delete(want, path[len("/api/v1/orgs/"):])
-				method, path = "DELETE", path+"?confirm="+path[len("/api/v1/orgs/"):]
+				method, path = "DELETE", path+"?confirm="+path[len("/api/v1/orgs/"):]+"&now=true"
 			}
 		}
 		if a := ada.fetch(method, s.url("")+path, body); a.status == 201 {
@@ -70,11 +70,11 @@ func (s *server) settle(point int, want map[string]bool) {
 	var orgs []orgState
 	s.eventually("all orgs are at rest", func() bool {
 		out, err := s.cli("", "org", "list", "-o", "json")
-		var v struct{ Orgs []orgState }
+		var v struct{ Items []orgState }
 		if err != nil || json.Unmarshal([]byte(out), &v) != nil {
 			return false
 		}
-		orgs = v.Orgs
+		orgs = v.Items
 		for _, o := range orgs {
 			if o.Status != "active" && o.Status != "suspended" || o.Status == "active" && o.Instance.State != "running" || o.Status == "suspended" && o.Instance.State != "stopped" {
 				return false

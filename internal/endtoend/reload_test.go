@@ -170,7 +170,7 @@ func TestMetrics(t *testing.T) {
 	if _, after := s.metric("pizzeria_org_requests_total", ""); after > before+1 {
 		t.Errorf("unknown hosts made %d series", after-before)
 	}
-	if a := ada.fetch("DELETE", s.url("")+"/api/v1/orgs/acme?confirm=acme", ""); a.status != 202 {
+	if a := ada.fetch("DELETE", s.url("")+"/api/v1/orgs/acme?confirm=acme&now=true", ""); a.status != 202 {
 		t.Fatalf("delete: %d %s", a.status, a.body)
 	}
 	s.eventually("the series are gone", func() bool {

@@ -253,11 +253,9 @@ func (r *Runtime) routes(mux *http.ServeMux) error {
 		}
 		_, _ = w.Write([]byte("ready\n"))
 	})
-	(&api.API{Store: r.store, Identity: r.ids, Log: r.c.Log}).Register(mux)
-	return (&console.Console{
-		Store: r.store, Identity: r.ids, Log: r.c.Log, Now: time.Now, Isolation: r.provider.Isolation,
-		Ended: func() <-chan struct{} { return r.ended },
-	}).Register(mux)
+	ended := func() <-chan struct{} { return r.ended }
+	(&api.API{Store: r.store, Identity: r.ids, Log: r.c.Log, Ended: ended, Logs: r.provider.Logs}).Register(mux)
+	return (&console.Console{Store: r.store, Identity: r.ids, Log: r.c.Log, Now: time.Now, Isolation: r.provider.Isolation, Ended: ended}).Register(mux)
 }
 
 // maintain does what time alone asks for.
@@ -271,7 +269,7 @@ func (r *Runtime) maintain(ctx context.Context, dir string) {
 		case <-ctx.Done():
 			return
 		case <-flush.C:
-			err = r.ids.Flush(ctx)
+			err = errors.Join(r.ids.Flush(ctx), r.store.FinishDeletions(ctx, registry.AsSystem("runtime")))
 		case <-daily.C:
 			if err = r.ids.Refresh(ctx); err == nil {
 				_, err = r.writeJWKS(dir)

@@ -4,11 +4,9 @@ package web
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"github.com/pizzaface/pizzeria/identity"
@@ -118,59 +116,4 @@ func SameOrigin(r *http.Request, issuer string) bool {
 		return site == "same-origin" && (len(o) == 0 || len(o) == 1 && o[0] == issuer)
 	}
 	return len(o) == 1 && o[0] == issuer
-}
-
-// Status is the one place where an error becomes an HTTP status.
-func Status(err error) int {
-	switch registry.ErrorCode(err) {
-	case registry.Invalid:
-		return http.StatusUnprocessableEntity
-	case registry.Unauthenticated:
-		return http.StatusUnauthorized
-	case registry.Forbidden:
-		return http.StatusForbidden
-	case registry.NotFound:
-		return http.StatusNotFound
-	case registry.Conflict:
-		return http.StatusConflict
-	case registry.Stale:
-		return http.StatusPreconditionFailed
-	case registry.Gone:
-		return http.StatusGone
-	case registry.Busy:
-		return http.StatusTooManyRequests
-	}
-	return http.StatusServiceUnavailable
-}
-
-// Message is what a person is told of an error: its own words when it has any for them.
-func Message(err error) (field, message string) {
-	var e *registry.Error
-	if errors.As(err, &e) {
-		return e.Field, e.Message
-	}
-	return "", "The control plane cannot do that right now. Try again shortly."
-}
-
-// WriteProblem answers with RFC 9457 problem details.
-func WriteProblem(w http.ResponseWriter, r *http.Request, err error) {
-	status := Status(err)
-	field, message := Message(err)
-	body := map[string]any{"type": "about:blank", "title": http.StatusText(status), "status": status, "detail": message}
-	if id := RequestID(r.Context()); id != "" {
-		body["request_id"] = id
-	}
-	if field != "" {
-		body["field"] = field
-	}
-	switch status {
-	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
-		w.Header().Set("Retry-After", strconv.Itoa(5))
-	case http.StatusUnauthorized:
-		w.Header().Set("WWW-Authenticate", `Bearer realm="pizzeria"`)
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body)
 }

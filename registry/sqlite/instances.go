@@ -118,8 +118,13 @@ func (t *tx) follow(w registry.Work, state registry.InstanceState) error {
 		}
 		return t.record(registry.Change{Kind: registry.OrgActivated, OrgID: id, Slug: w.Slug}, w.Slug, "")
 	case w.Status == registry.OrgDeleting && state == registry.InstanceAbsent:
-		if err := t.must(`UPDATE orgs SET status = $2, updated_at = $3 WHERE id = $1`, id, registry.OrgDeleted, us(t.now)); err != nil {
+		if err := t.must(`UPDATE orgs SET status = $2, updated_at = $3, delete_at = 0 WHERE id = $1`, id, registry.OrgDeleted, us(t.now)); err != nil {
 			return err
+		}
+		for _, q := range []string{`DELETE FROM links WHERE org_id = $1`, `DELETE FROM memberships WHERE org_id = $1`} {
+			if _, err := t.exec(q, id); err != nil {
+				return err
+			}
 		}
 		if _, err := t.exec(`UPDATE slugs SET redirect_until = NULL, rests_until = $2 WHERE org_id = $1`, id, us(t.now.Add(registry.Quarantine))); err != nil {
 			return err

@@ -30,7 +30,7 @@ func (s *Store) Link(ctx context.Context, a registry.Actor, secret registry.Hash
 
 // Invites returns an org's open invitations, oldest first.
 func (s *Store) Invites(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Link, error) {
-	if _, err := s.allowed(ctx, a, org, registry.MemberInvite); err != nil {
+	if _, err := s.Authorize(ctx, a, org, registry.MemberInvite); err != nil {
 		return nil, err
 	}
 	return collect(ctx, s.read, scanLink, linkQuery+` AND l.org_id = $2 AND l.kind = 'invite' ORDER BY l.created_at`, us(s.now()), org)
@@ -193,7 +193,7 @@ func (s *Store) RedeemSetup(ctx context.Context, a registry.Actor, secret regist
 			return err
 		}
 		var done bool
-		if err := t.QueryRowContext(t.ctx, `SELECT EXISTS (SELECT 1 FROM users WHERE platform_admin)`).Scan(&done); err != nil {
+		if err := t.QueryRowContext(t.ctx, `SELECT EXISTS (SELECT 1 FROM users WHERE platform_admin = 1)`).Scan(&done); err != nil {
 			return err
 		}
 		if done {

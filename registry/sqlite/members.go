@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"strings"
 
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -13,16 +14,37 @@ func scanMember(r scanner) (m registry.Member, err error) {
 
 const memberQuery = `SELECT m.org_id, m.user_id, m.role, m.created_at, u.email, u.name FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.org_id = $1`
 
-// Members returns an org's members, by e-mail address.
-func (s *Store) Members(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Member, error) {
-	if _, err := s.allowed(ctx, a, org, registry.MemberRead); err != nil {
-		return nil, err
-	}
-	return collect(ctx, s.read, scanMember, memberQuery+` ORDER BY u.email`, org)
+var memberOrders = map[string]order[registry.Member]{
+	"email":      {"u.email", "m.user_id", func(m registry.Member) any { return m.Email }, memberKey},
+	"name":       {"u.name COLLATE NOCASE", "m.user_id", func(m registry.Member) any { return m.Name }, memberKey},
+	"created_at": {"m.created_at", "m.user_id", func(m registry.Member) any { return us(m.CreatedAt) }, memberKey},
 }
 
+func memberKey(m registry.Member) string { return string(m.UserID) }
+
+// Members returns a page of an org's members. Sorts: email (usual), name, created_at.
+func (s *Store) Members(ctx context.Context, a registry.Actor, org registry.OrgID, l registry.List) (registry.Page[registry.Member], error) {
+	if _, err := s.Authorize(ctx, a, org, registry.MemberRead); err != nil {
+		return registry.Page[registry.Member]{}, err
+	}
+	q := new(query)
+	q.add(strings.Replace(memberQuery, "$1", "?", 1), org)
+	q.search(l, "u.email", "u.name")
+	return page(ctx, s.read, q, l, memberOrders, "email", scanMember)
+}
+
+// MemberByEmail returns a member of an org by its clean e-mail address. Error: NotFound.
+func (s *Store) MemberByEmail(ctx context.Context, a registry.Actor, org registry.OrgID, email string) (registry.Member, error) {
+	if _, err := s.Authorize(ctx, a, org, registry.MemberRead); err != nil {
+		return registry.Member{}, err
+	}
+	return one(ctx, s.read, scanMember, errNoMember(), memberQuery+` AND u.email = $2`, org, email)
+}
+
+func errNoMember() error { return registry.Errorf(registry.NotFound, "", "no such member") }
+
 func (t *tx) member(org registry.OrgID, id registry.UserID) (registry.Member, error) {
-	return one(t.ctx, t, scanMember, registry.Errorf(registry.NotFound, "", "no such member"), memberQuery+` AND m.user_id = $2`, org, id)
+	return one(t.ctx, t, scanMember, errNoMember(), memberQuery+` AND m.user_id = $2`, org, id)
 }
 
 func (t *tx) addMember(org registry.OrgID, u registry.User, role registry.Role) error {

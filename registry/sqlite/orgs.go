@@ -6,14 +6,15 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-const orgColumns = `o.id, o.slug, o.name, o.plan, o.status, o.reason, o.generation, o.version, o.created_at, o.updated_at`
+const orgColumns = `o.id, o.slug, o.name, o.plan, o.status, o.reason, o.generation, o.version, o.created_at, o.updated_at, o.delete_at`
 
 func orgFields(o *registry.Org) []any {
-	return []any{&o.ID, &o.Slug, &o.Name, &o.Plan, &o.Status, &o.Reason, &o.Generation, &o.Version, (*micros)(&o.CreatedAt), (*micros)(&o.UpdatedAt)}
+	return []any{&o.ID, &o.Slug, &o.Name, &o.Plan, &o.Status, &o.Reason, &o.Generation, &o.Version, (*micros)(&o.CreatedAt), (*micros)(&o.UpdatedAt), (*micros)(&o.DeleteAt)}
 }
 
 const instanceColumns = `i.org_id, i.generation, i.desired, i.state, i.detail, i.address, i.provider, i.failures, i.steps, i.changed_at`
@@ -33,11 +34,18 @@ func (s *steps) Scan(v any) error {
 	return json.Unmarshal([]byte(text), s)
 }
 
+const viewColumns = `SELECT ` + orgColumns + `, COALESCE(m.role, ''), ` + instanceColumns
+
 // viewQuery selects the orgs that $1 (sees all) or $2 (a member) may see.
-const viewQuery = `SELECT ` + orgColumns + `, COALESCE(m.role, ''), ` + instanceColumns + `
+const viewQuery = viewColumns + `
 	FROM orgs o JOIN instances i ON i.org_id = o.id
 	LEFT JOIN memberships m ON m.org_id = o.id AND m.user_id = $2
 	WHERE o.status <> 'deleted' AND ($1 OR m.role IS NOT NULL)`
+
+// mineQuery selects the orgs of member $1, found by the membership: it costs nothing for orgs of others.
+const mineQuery = viewColumns + `
+	FROM memberships m JOIN orgs o ON o.id = m.org_id JOIN instances i ON i.org_id = o.id
+	WHERE o.status <> 'deleted' AND m.user_id = $1`
 
 func scanView(r scanner) (v registry.OrgView, err error) {
 	err = r.Scan(slices.Concat(orgFields(&v.Org), []any{&v.Role}, instanceFields(&v.Instance))...)
@@ -59,8 +67,8 @@ func (s *Store) CreateOrg(ctx context.Context, a registry.Actor, n registry.NewO
 		o.Plan = "standard"
 	}
 	err := s.update(ctx, a, func(t *tx) error {
-		if !registry.Allows(a, "", registry.OrgCreate) {
-			return registry.Errorf(registry.Forbidden, "", "only a platform admin may create orgs")
+		if err := may(a, registry.OrgCreate); err != nil {
+			return err
 		}
 		if err := registry.CheckSlug(o.Slug); err != nil {
 			return err
@@ -131,24 +139,51 @@ func (s *Store) view(ctx context.Context, a registry.Actor, where string, arg an
 	return one(ctx, s.read, scanView, errNoOrg(), viewQuery+where, a.SeesAll(), a.User, arg)
 }
 
-// Orgs returns the orgs that the actor sees, by name.
-func (s *Store) Orgs(ctx context.Context, a registry.Actor) ([]registry.OrgView, error) {
-	if !a.Valid() {
-		return nil, errNobody()
-	}
-	return collect(ctx, s.read, scanView, viewQuery+` ORDER BY o.name, o.id`, a.SeesAll(), a.User)
+var orgOrders = map[string]order[registry.OrgView]{
+	"name":       {"o.name COLLATE NOCASE", "o.id", func(v registry.OrgView) any { return v.Name }, orgKey},
+	"slug":       {"o.slug", "o.id", func(v registry.OrgView) any { return v.Slug }, orgKey},
+	"created_at": {"o.created_at", "o.id", func(v registry.OrgView) any { return us(v.CreatedAt) }, orgKey},
 }
 
-// MyOrgs returns the orgs that the user is a member of, by name; a platform admin's are not all orgs here.
+func orgKey(v registry.OrgView) string { return string(v.ID) }
+
+// Orgs returns a page of the orgs that the actor sees.
+func (s *Store) Orgs(ctx context.Context, a registry.Actor, l registry.OrgList) (registry.Page[registry.OrgView], error) {
+	if !a.Valid() {
+		return registry.Page[registry.OrgView]{}, errNobody()
+	}
+	q := new(query)
+	if a.SeesAll() && !l.Mine {
+		q.add(viewColumns+`
+			FROM orgs o JOIN instances i ON i.org_id = o.id
+			LEFT JOIN memberships m ON m.org_id = o.id AND m.user_id = ? WHERE o.status <> 'deleted'`, a.User)
+	} else {
+		q.add(strings.Replace(mineQuery, "$1", "?", 1), a.User)
+	}
+	if l.Status != "" {
+		q.add(` AND o.status = ?`, l.Status)
+	}
+	if l.State != "" {
+		q.add(` AND i.state = ?`, l.State)
+	}
+	if l.Plan != "" {
+		q.add(` AND o.plan = ?`, l.Plan)
+	}
+	q.search(l.List, "o.name", "o.slug")
+	return page(ctx, s.read, q, l.List, orgOrders, "name", scanView)
+}
+
+// MyOrgs returns all orgs that the user is a member of, by name; a platform admin's are not all orgs here.
 func (s *Store) MyOrgs(ctx context.Context, a registry.Actor) ([]registry.OrgView, error) {
 	if !a.Valid() {
 		return nil, errNobody()
 	}
-	return collect(ctx, s.read, scanView, viewQuery+` ORDER BY o.name, o.id`, false, a.User)
+	return collect(ctx, s.read, scanView, mineQuery+` ORDER BY o.name COLLATE NOCASE, o.id`, a.User)
 }
 
-// allowed returns the org when the actor may do action in it; NotFound when it may not see it, Forbidden when it may.
-func (s *Store) allowed(ctx context.Context, a registry.Actor, id registry.OrgID, action registry.Action) (registry.OrgView, error) {
+// Authorize returns the org when the actor may do action in it. Errors: NotFound
+// when it may not see the org, Forbidden when it may.
+func (s *Store) Authorize(ctx context.Context, a registry.Actor, id registry.OrgID, action registry.Action) (registry.OrgView, error) {
 	return allowed(ctx, s.read, a, id, action)
 }
 
@@ -195,7 +230,7 @@ func (s *Store) RenameOrg(ctx context.Context, a registry.Actor, id registry.Org
 			return registry.Errorf(registry.Invalid, "slug", "the org already has the address %q", slug)
 		}
 		if v.Status == registry.OrgDeleting {
-			return registry.Errorf(registry.Conflict, "status", "the org is being deleted")
+			return errDeleting()
 		}
 		if err := t.takeSlug(slug, id); err != nil {
 			return err
@@ -211,12 +246,19 @@ func (s *Store) RenameOrg(ctx context.Context, a registry.Actor, id registry.Org
 	})
 }
 
+func errDeleting() error {
+	return registry.Errorf(registry.Conflict, "status", "the org is being deleted: keep it first, while there is time")
+}
+
 // SuspendOrg closes an org and stops its instance; data stays.
 func (s *Store) SuspendOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, reason string) error {
 	return s.edit(ctx, a, id, version, registry.OrgSuspend, func(t *tx, v registry.OrgView) error {
 		reason = strings.TrimSpace(reason)
 		if len(reason) > 500 {
 			return registry.Errorf(registry.Invalid, "reason", "use at most 500 characters")
+		}
+		if v.Status == registry.OrgDeleting {
+			return errDeleting()
 		}
 		if err := t.setStatus(v, registry.OrgSuspended, reason); err != nil {
 			return err
@@ -231,6 +273,9 @@ func (s *Store) SuspendOrg(ctx context.Context, a registry.Actor, id registry.Or
 // ResumeOrg opens a suspended org and starts a new generation of its instance.
 func (s *Store) ResumeOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64) error {
 	return s.edit(ctx, a, id, version, registry.OrgResume, func(t *tx, v registry.OrgView) error {
+		if v.Status == registry.OrgDeleting {
+			return errDeleting()
+		}
 		if err := t.setStatus(v, registry.OrgProvisioning, ""); err != nil {
 			return err
 		}
@@ -241,23 +286,92 @@ func (s *Store) ResumeOrg(ctx context.Context, a registry.Actor, id registry.Org
 	})
 }
 
-// DeleteOrg asks for an org's end: no request reaches it any more, its instance
-// is removed, its slug rests. confirm must be the slug. Data stays until it is purged.
-func (s *Store) DeleteOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, confirm string) error {
+// DeleteOrg closes an org and stops its instance. Until registry.DeleteUndo has
+// passed KeepOrg undoes it; then, or with now at once, its instance is removed and
+// its slug rests. confirm must be the slug. Data stays until it is purged.
+func (s *Store) DeleteOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, confirm string, now bool) error {
 	return s.edit(ctx, a, id, version, registry.OrgDelete, func(t *tx, v registry.OrgView) error {
 		if confirm != v.Slug {
 			return registry.Errorf(registry.Invalid, "confirm", "type the org's address, %q, to delete it", v.Slug)
 		}
-		if err := t.setStatus(v, registry.OrgDeleting, ""); err != nil {
+		was, end := v.Status, t.now.Add(registry.DeleteUndo)
+		if was == registry.OrgDeleting && now { // deleting it again without the wait
+			if !v.DeleteAt.After(t.now) {
+				return v.Status.To(registry.OrgDeleting)
+			}
+		} else if err := t.setStatus(v, registry.OrgDeleting, v.Reason); err != nil {
 			return err
 		}
-		if err := t.want(id, registry.DesiredAbsent); err != nil {
+		desired, detail := registry.DesiredStopped, "until "+end.UTC().Format(time.RFC3339)
+		if now {
+			desired, end, detail = registry.DesiredAbsent, t.now, "now"
+		}
+		if err := t.want(id, desired); err != nil {
 			return err
 		}
-		if _, err := t.exec(`DELETE FROM links WHERE org_id = $1`, id); err != nil {
+		if was != registry.OrgDeleting {
+			if err := t.must(`UPDATE orgs SET kept_status = $2 WHERE id = $1`, id, was); err != nil {
+				return err
+			}
+		}
+		if err := t.must(`UPDATE orgs SET delete_at = $2 WHERE id = $1`, id, us(end)); err != nil {
 			return err
 		}
-		return t.record(registry.Change{Kind: registry.OrgDeletion, OrgID: id, Slug: v.Slug}, v.Slug, "")
+		return t.record(registry.Change{Kind: registry.OrgDeletion, OrgID: id, Slug: v.Slug}, v.Slug, detail)
+	})
+}
+
+// KeepOrg undoes DeleteOrg while its time has not passed: the org is what it was before. Error: Conflict.
+func (s *Store) KeepOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64) error {
+	return s.edit(ctx, a, id, version, registry.OrgDelete, func(t *tx, v registry.OrgView) error {
+		if v.Status != registry.OrgDeleting {
+			return registry.Errorf(registry.Conflict, "status", "the org is %s, not being deleted", v.Status)
+		}
+		if !v.DeleteAt.After(t.now) {
+			return registry.Errorf(registry.Conflict, "status", "it is too late: the org is being removed")
+		}
+		to, err := one(t.ctx, t, func(r scanner) (st registry.OrgStatus, err error) {
+			err = r.Scan(&st)
+			return st, err
+		}, errNoOrg(), `SELECT kept_status FROM orgs WHERE id = $1`, id)
+		if err != nil {
+			return err
+		}
+		if to != registry.OrgSuspended {
+			to = registry.OrgProvisioning
+			if err := t.nextGeneration(id); err != nil {
+				return err
+			}
+		}
+		if err := t.setStatus(v, to, v.Reason); err != nil {
+			return err
+		}
+		if err := t.must(`UPDATE orgs SET delete_at = 0, kept_status = '' WHERE id = $1`, id); err != nil {
+			return err
+		}
+		return t.record(registry.Change{Kind: registry.OrgKept, OrgID: id, Slug: v.Slug}, v.Slug, "")
+	})
+}
+
+// FinishDeletions wants the instances of orgs absent whose time to be kept has passed. For the system.
+func (s *Store) FinishDeletions(ctx context.Context, a registry.Actor) error {
+	if err := only(a); err != nil {
+		return err
+	}
+	return s.update(ctx, a, func(t *tx) error {
+		due, err := collect(t.ctx, t, scanView, viewQuery+` AND o.delete_at > 0 AND o.delete_at <= $3 AND o.status = 'deleting' AND i.desired = 'stopped'`, true, "", us(t.now))
+		if err != nil {
+			return err
+		}
+		for _, v := range due {
+			if err := t.want(v.ID, registry.DesiredAbsent); err != nil {
+				return err
+			}
+			if err := t.record(registry.Change{Kind: registry.OrgDeletion, OrgID: v.ID, Slug: v.Slug}, v.Slug, "its time to be kept has passed"); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

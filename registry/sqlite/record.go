@@ -100,23 +100,48 @@ func scanChange(r scanner) (c registry.Change, err error) {
 	return c, err
 }
 
-// Audit returns the newest limit entries about an org, newest first.
-func (s *Store) Audit(ctx context.Context, a registry.Actor, org registry.OrgID, limit int) ([]registry.AuditEntry, error) {
-	if _, err := s.allowed(ctx, a, org, registry.AuditRead); err != nil {
-		return nil, err
-	}
-	return collect(ctx, s.read, scanAudit,
-		`SELECT seq, at, actor_kind, actor, actor_id, address, action, org_id, target, detail, hash FROM audit WHERE org_id = $1 ORDER BY seq DESC LIMIT $2`, org, limit)
+var auditOrders = map[string]order[registry.AuditEntry]{
+	"seq": {column: "a.seq", value: func(e registry.AuditEntry) any { return e.Seq }},
 }
+
+// Audit returns a page of the entries about an org, newest first.
+func (s *Store) Audit(ctx context.Context, a registry.Actor, org registry.OrgID, l registry.AuditList) (registry.Page[registry.AuditEntry], error) {
+	if _, err := s.Authorize(ctx, a, org, registry.AuditRead); err != nil {
+		return registry.Page[registry.AuditEntry]{}, err
+	}
+	q := new(query)
+	q.add(auditQuery+` WHERE a.org_id = ?`, org)
+	return s.auditPage(ctx, q, l)
+}
+
+// PlatformAudit returns a page of all entries, newest first. For platform admins and the system.
+func (s *Store) PlatformAudit(ctx context.Context, a registry.Actor, l registry.AuditList) (registry.Page[registry.AuditEntry], error) {
+	if err := may(a, registry.PlatformAudit); err != nil {
+		return registry.Page[registry.AuditEntry]{}, err
+	}
+	q := new(query)
+	q.add(auditQuery + ` WHERE true`)
+	return s.auditPage(ctx, q, l)
+}
+
+func (s *Store) auditPage(ctx context.Context, q *query, l registry.AuditList) (registry.Page[registry.AuditEntry], error) {
+	if l.Actor != "" {
+		q.add(` AND a.actor = ?`, l.Actor)
+	}
+	if l.Action != "" {
+		q.add(` AND a.action = ?`, l.Action)
+	}
+	q.search(l.List, "a.target", "a.detail", "a.actor")
+	return page(ctx, s.read, q, l.List, auditOrders, "-seq", scanAudit)
+}
+
+const auditQuery = `SELECT a.seq, a.at, a.actor_kind, a.actor, a.actor_id, a.address, a.action, a.org_id, a.target, a.detail, a.hash FROM audit a`
 
 // VerifyAudit walks the whole audit log and returns a Conflict error that
 // names the first entry that does not fit its chain. For platform admins and the system.
 func (s *Store) VerifyAudit(ctx context.Context, a registry.Actor) error {
-	if !a.Valid() {
-		return errNobody()
-	}
-	if !a.SeesAll() {
-		return registry.Errorf(registry.Forbidden, "", "only a platform admin may verify the audit log")
+	if err := may(a, registry.PlatformAudit); err != nil {
+		return err
 	}
 	rows, err := s.read.QueryContext(ctx, `SELECT seq, at, actor_kind, actor, actor_id, address, action, org_id, target, detail, hash FROM audit ORDER BY seq`)
 	if err != nil {

@@ -69,7 +69,33 @@ func errNoSession() error {
 	return registry.Errorf(registry.NotFound, "", "the session has ended: sign in again")
 }
 
-// RevokeSession ends a session: the user's own, or any for the system. Ending it twice is no error.
+// Sessions returns the live sessions of an account, last used first: the actor's
+// own, or anybody's for platform admins. Error: NotFound.
+func (s *Store) Sessions(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.Session, error) {
+	if _, err := s.User(ctx, a, id); err != nil {
+		return nil, err
+	}
+	return collect(ctx, s.read, func(r scanner) (v registry.Session, err error) {
+		err = r.Scan(sessionFields(&v)...)
+		return v, err
+	}, `SELECT `+sessionColumns+` FROM sessions s WHERE `+liveSession+` AND s.user_id = $2 ORDER BY s.last_seen_at DESC, s.id`, us(s.now()), id)
+}
+
+// RevokeSessions ends all sessions of an account but one ("" = all): the actor's
+// own, or anybody's for platform admins. Error: NotFound.
+func (s *Store) RevokeSessions(ctx context.Context, a registry.Actor, id registry.UserID, but registry.SessionID) error {
+	return s.update(ctx, a, func(t *tx) error {
+		if !a.SeesAll() && (!a.IsUser() || a.User != id) {
+			return errNoUser()
+		}
+		if _, err := t.userByID(id); err != nil {
+			return err
+		}
+		return t.revokeSessions(id, but)
+	})
+}
+
+// RevokeSession ends a session: the user's own, or any for platform admins and the system. Ending it twice is no error.
 func (s *Store) RevokeSession(ctx context.Context, a registry.Actor, id registry.SessionID) error {
 	return s.update(ctx, a, func(t *tx) error {
 		owner, err := one(ctx, t, func(r scanner) (u registry.UserID, err error) {
@@ -79,7 +105,7 @@ func (s *Store) RevokeSession(ctx context.Context, a registry.Actor, id registry
 		if err != nil {
 			return err
 		}
-		if !a.IsSystem() && (!a.IsUser() || a.User != owner) {
+		if !a.SeesAll() && (!a.IsUser() || a.User != owner) {
 			return errNoSession()
 		}
 		return t.revokeSession(id, owner)

@@ -62,12 +62,14 @@ func Open(ctx context.Context, path string, now func() time.Time) (*Store, error
 	return s, nil
 }
 
+var driverName = "sqlite" // a test puts one that listens in its place
+
 func open(path string, conns int, extra url.Values) (*sql.DB, error) {
 	q := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"}}
 	for k, v := range extra {
 		q[k] = append(q[k], v...)
 	}
-	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
+	db, err := sql.Open(driverName, "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
@@ -256,6 +258,17 @@ func only(a registry.Actor) error {
 	}
 	if !a.IsSystem() {
 		return registry.Errorf(registry.Forbidden, "", "only the system may do this")
+	}
+	return nil
+}
+
+// may refuses actors that may not do a platform-wide action.
+func may(a registry.Actor, action registry.Action) error {
+	if !a.Valid() {
+		return errNobody()
+	}
+	if !registry.Allows(a, "", action) {
+		return registry.Errorf(registry.Forbidden, "", "only a platform admin may do this")
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"strings"
 
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -23,8 +24,8 @@ func errNoUser() error { return registry.Errorf(registry.NotFound, "", "no such 
 // gets one through RedeemSetup or AcceptInvite. Error: Conflict (e-mail in use).
 func (s *Store) CreateUser(ctx context.Context, a registry.Actor, n registry.NewUser) (u registry.User, err error) {
 	err = s.update(ctx, a, func(t *tx) error {
-		if !registry.Allows(a, "", registry.UserCreate) {
-			return registry.Errorf(registry.Forbidden, "", "only a platform admin may create users")
+		if err := may(a, registry.UserCreate); err != nil {
+			return err
 		}
 		u, err = t.createUser(n)
 		return err
@@ -67,6 +68,90 @@ func (s *Store) User(ctx context.Context, a registry.Actor, id registry.UserID) 
 	return one(ctx, s.read, scanUser, errNoUser(), `SELECT `+userColumns+` FROM users u WHERE u.id = $1`, id)
 }
 
+var userOrders = map[string]order[registry.User]{
+	"email":      {column: "u.email", value: func(u registry.User) any { return u.Email }},
+	"name":       {"u.name COLLATE NOCASE", "u.id", func(u registry.User) any { return u.Name }, userKey},
+	"created_at": {"u.created_at", "u.id", func(u registry.User) any { return us(u.CreatedAt) }, userKey},
+}
+
+func userKey(u registry.User) string { return string(u.ID) }
+
+// Users returns a page of all accounts. For platform admins and the system.
+func (s *Store) Users(ctx context.Context, a registry.Actor, l registry.UserList) (registry.Page[registry.User], error) {
+	if err := may(a, registry.UserRead); err != nil {
+		return registry.Page[registry.User]{}, err
+	}
+	q := new(query)
+	q.add(`SELECT ` + userColumns + ` FROM users u WHERE true`)
+	if l.PlatformAdmins {
+		q.add(` AND u.platform_admin = 1`)
+	}
+	q.search(l.List, "u.email", "u.name")
+	return page(ctx, s.read, q, l.List, userOrders, "email", scanUser)
+}
+
+// UserOrgs returns the orgs of an account with its role in them, by name: the
+// actor's own, or anybody's for platform admins. Error: NotFound.
+func (s *Store) UserOrgs(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.OrgView, error) {
+	if _, err := s.User(ctx, a, id); err != nil {
+		return nil, err
+	}
+	return collect(ctx, s.read, scanView, mineQuery+` ORDER BY o.name COLLATE NOCASE, o.id`, id)
+}
+
+// UpdateUser changes what is not nil of an account. The name: one's own, or
+// anybody's for platform admins. Whether it is a platform admin: for platform
+// admins; the last one stays one. Errors: NotFound, Invalid, Conflict.
+func (s *Store) UpdateUser(ctx context.Context, a registry.Actor, id registry.UserID, name *string, platformAdmin *bool) error {
+	return s.update(ctx, a, func(t *tx) error {
+		own := a.IsUser() && a.User == id && platformAdmin == nil
+		if err := may(a, registry.UserUpdate); err != nil && !own {
+			return err
+		}
+		u, err := t.userByID(id)
+		if err != nil {
+			return err
+		}
+		var changes []string
+		if name != nil {
+			n, err := registry.CleanName(*name)
+			if err != nil {
+				return err
+			}
+			if n != u.Name {
+				changes, u.Name = append(changes, u.Name+" -> "+n), n
+			}
+		}
+		if platformAdmin != nil && *platformAdmin != u.PlatformAdmin {
+			if u.PlatformAdmin = *platformAdmin; !u.PlatformAdmin {
+				if err := t.otherAdmin(id); err != nil {
+					return err
+				}
+			}
+			changes = append(changes, map[bool]string{true: "platform admin", false: "no platform admin any more"}[u.PlatformAdmin])
+		}
+		if len(changes) == 0 {
+			return nil
+		}
+		if err := t.must(`UPDATE users SET name = $2, platform_admin = $3 WHERE id = $1`, id, u.Name, u.PlatformAdmin); err != nil {
+			return err
+		}
+		return t.record(registry.Change{Kind: registry.UserChanged, UserID: id}, u.Email, strings.Join(changes, ", "))
+	})
+}
+
+// otherAdmin fails the transaction when there is no platform admin but id.
+func (t *tx) otherAdmin(id registry.UserID) error {
+	var others bool
+	if err := t.QueryRowContext(t.ctx, `SELECT EXISTS (SELECT 1 FROM users WHERE platform_admin = 1 AND id <> $1)`, id).Scan(&others); err != nil {
+		return err
+	}
+	if !others {
+		return registry.Errorf(registry.Conflict, "platform_admin", "a platform needs a platform admin: make somebody else one first")
+	}
+	return nil
+}
+
 // UserByEmail returns an account by its clean e-mail address. For the system, which checks passwords.
 func (s *Store) UserByEmail(ctx context.Context, a registry.Actor, email string) (registry.User, error) {
 	if err := only(a); err != nil {
@@ -80,7 +165,7 @@ func (s *Store) HasPlatformAdmin(ctx context.Context, a registry.Actor) (yes boo
 	if err := only(a); err != nil {
 		return false, err
 	}
-	err = s.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM users WHERE platform_admin)`).Scan(&yes)
+	err = s.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM users WHERE platform_admin = 1)`).Scan(&yes)
 	return yes, err
 }
 

@@ -41,12 +41,15 @@ func visibility(e env) {
 	for name, err := range map[string]error{
 		"Org":             second(e.s.Org(ctx, asB, o.ID)),
 		"OrgBySlug":       second(e.s.OrgBySlug(ctx, asB, "acme")),
-		"Members":         second(e.s.Members(ctx, asB, o.ID)),
-		"Audit":           second(e.s.Audit(ctx, asB, o.ID, 10)),
+		"Members":         second(e.s.Members(ctx, asB, o.ID, registry.List{})),
+		"Audit":           second(e.s.Audit(ctx, asB, o.ID, registry.AuditList{})),
+		"Authorize":       second(e.s.Authorize(ctx, asB, o.ID, registry.OrgRead)),
+		"MemberByEmail":   second(e.s.MemberByEmail(ctx, asB, o.ID, "a@example.com")),
 		"UpdateOrg":       e.s.UpdateOrg(ctx, asB, o.ID, 0, "x"),
 		"RenameOrg":       e.s.RenameOrg(ctx, asB, o.ID, 0, "xyz"),
 		"SuspendOrg":      e.s.SuspendOrg(ctx, asB, o.ID, 0, ""),
-		"DeleteOrg":       e.s.DeleteOrg(ctx, asB, o.ID, 0, "acme"),
+		"DeleteOrg":       e.s.DeleteOrg(ctx, asB, o.ID, 0, "acme", true),
+		"KeepOrg":         e.s.KeepOrg(ctx, asB, o.ID, 0),
 		"RestartInstance": e.s.RestartInstance(ctx, asB, o.ID, 0),
 		"SetRole":         e.s.SetRole(ctx, asB, o.ID, a.ID, registry.RoleMember),
 		"RemoveMember":    e.s.RemoveMember(ctx, asB, o.ID, a.ID),
@@ -60,9 +63,16 @@ func visibility(e env) {
 	e.want(e.s.SuspendOrg(ctx, asA, o.ID, 0, ""), registry.Forbidden) // an owner is no platform admin
 	e.want(second(e.s.CreateOrg(ctx, asA, registry.NewOrg{Slug: "other"})), registry.Forbidden)
 	e.want(second(e.s.Changes(ctx, asA, 0, 10)), registry.Forbidden)
-	if list, err := e.s.Orgs(ctx, asB); err != nil || len(list) != 0 {
-		e.Fatalf("a stranger's orgs: %v %v", list, err)
+	for _, l := range []registry.OrgList{{}, {Mine: true}, {List: registry.List{Search: "acme"}}} {
+		if list, err := e.s.Orgs(ctx, asB, l); err != nil || len(list.Items) != 0 {
+			e.Fatalf("a stranger's orgs: %v %v", list, err)
+		}
 	}
+	e.want(second(e.s.PlatformAudit(ctx, asA, registry.AuditList{})), registry.Forbidden)
+	e.want(second(e.s.Users(ctx, asA, registry.UserList{})), registry.Forbidden)
+	e.want(second(e.s.UserOrgs(ctx, asB, a.ID)), registry.NotFound)
+	e.want(second(e.s.Sessions(ctx, asB, a.ID)), registry.NotFound)
+	e.want(e.s.RevokeSessions(ctx, asB, a.ID, ""), registry.NotFound)
 }
 
 func lastOwner(e env) {
@@ -87,10 +97,10 @@ func lastOwnerRace(e env) {
 		wg.Go(func() { _ = e.s.RemoveMember(ctx, asA, o.ID, b.ID) })
 		wg.Go(func() { _ = e.s.RemoveMember(ctx, asB, o.ID, a.ID) })
 		wg.Wait()
-		m, err := e.s.Members(ctx, operator, o.ID)
+		p, err := e.s.Members(ctx, operator, o.ID, registry.List{})
 		e.ok(err)
-		if len(m) != 1 || m[0].Role != registry.RoleOwner {
-			e.Fatalf("round %d: %+v", i, m)
+		if m := p.Items; len(m) != 1 || m[0].Role != registry.RoleOwner {
+			e.Fatalf("round %d: %+v", i, p)
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"time"
+
 	"fmt"
 	"sync"
 
@@ -60,9 +62,66 @@ func auditChain(e env) {
 	e.ok(e.s.UpdateOrg(ctx, asA, o.ID, 0, "Acme Inc"))
 	e.ok(e.s.VerifyAudit(ctx, operator))
 	e.want(e.s.VerifyAudit(ctx, asA), registry.Forbidden)
-	list, err := e.s.Audit(ctx, asA, o.ID, 10)
+	p, err := e.s.Audit(ctx, asA, o.ID, registry.AuditList{})
 	e.ok(err)
+	list := p.Items
 	if len(list) != 3 || list[0].Actor != "a@example.com" || list[0].Action != registry.OrgUpdated {
 		e.Fatalf("%+v", list)
+	}
+}
+
+// events: a member sees the org's, a platform admin all, nobody another's.
+func events(e env) {
+	a, asA := e.user("a@example.com")
+	_, asB := e.user("b@example.com")
+	o, other := e.org("acme", a.ID), e.org("other", "")
+	e.ok(e.s.UpdateOrg(ctx, asA, o.ID, 0, "Acme Inc"))
+	list, err := e.s.Events(ctx, asA, o.ID, 0, 10)
+	e.ok(err)
+	for _, c := range list {
+		if c.OrgID != o.ID {
+			e.Fatalf("another org's change: %+v", c)
+		}
+	}
+	if len(list) != 3 || list[2].Kind != registry.OrgUpdated {
+		e.Fatalf("%+v", list)
+	}
+	if list, err = e.s.Events(ctx, asA, o.ID, list[1].Seq, 10); err != nil || len(list) != 1 {
+		e.Fatalf("behind the second: %+v %v", list, err)
+	}
+	e.want(second(e.s.Events(ctx, asB, o.ID, 0, 10)), registry.NotFound)
+	e.want(second(e.s.Events(ctx, asA, other.ID, 0, 10)), registry.NotFound)
+	e.want(second(e.s.Events(ctx, asA, "", 0, 10)), registry.Forbidden)
+	_, head, err := e.s.EventBounds(ctx, operator, "")
+	e.ok(err)
+	if all, err := e.s.Events(ctx, operator, "", 0, 100); err != nil || int64(len(all)) != head {
+		e.Fatalf("%d of %d changes, %v", len(all), head, err)
+	}
+}
+
+// idempotency: one request of one actor has a key; its answer is given again for a day.
+func idempotency(e env) {
+	_, asA := e.user("a@example.com")
+	_, asB := e.user("b@example.com")
+	begin := func(a registry.Actor, request string) ([]byte, error) {
+		return e.s.BeginIdempotent(ctx, a, "key", secret(request))
+	}
+	b, err := begin(asA, "one")
+	if err != nil || b != nil {
+		e.Fatalf("first: %q %v", b, err)
+	}
+	e.want(second(begin(asA, "one")), registry.Conflict)
+	e.want(second(begin(asA, "two")), registry.Invalid)
+	e.ok(second(begin(asB, "one"))) // another's key is another key
+	e.ok(e.s.FinishIdempotent(ctx, asB, "key", nil))
+	e.ok(second(begin(asB, "two"))) // free again
+	e.ok(e.s.FinishIdempotent(ctx, asA, "key", []byte("answer")))
+	if b, err = begin(asA, "one"); err != nil || string(b) != "answer" {
+		e.Fatalf("again: %q %v", b, err)
+	}
+	e.want(second(begin(asA, "two")), registry.Invalid)
+	e.clock.Add(25 * time.Hour)
+	if b, err = begin(asA, "two"); err != nil || b != nil {
+		e.Fatalf("a day later: %q %v", b, err)
 	}
 }

@@ -139,3 +139,55 @@ func codes(e env) {
 		e.Fatalf("one code was redeemed %d times", won)
 	}
 }
+
+// sessionLists: one's own, by last use, and the end of all but one.
+func sessionLists(e env) {
+	a, asA := e.user("a@example.com")
+	b, asB := e.user("b@example.com")
+	open := func(u registry.User, token string) registry.SessionID {
+		e.clock.Add(time.Minute)
+		s, err := e.s.CreateSession(ctx, system, secret(token), u, "192.0.2.1", "browser")
+		e.ok(err)
+		return s.ID
+	}
+	first, second, third := open(a, "1"), open(a, "2"), open(b, "3")
+	list, err := e.s.Sessions(ctx, asA, a.ID)
+	e.ok(err)
+	if len(list) != 2 || list[0].ID != second || list[1].ID != first {
+		e.Fatalf("%+v", list)
+	}
+	e.want(e.s.RevokeSession(ctx, asA, third), registry.NotFound)
+	e.ok(e.s.RevokeSessions(ctx, asA, a.ID, first))
+	if list, err = e.s.Sessions(ctx, operator, a.ID); err != nil || len(list) != 1 || list[0].ID != first {
+		e.Fatalf("%+v %v", list, err)
+	}
+	e.ok(e.s.RevokeSessions(ctx, operator, a.ID, ""))
+	if list, err = e.s.Sessions(ctx, asB, b.ID); err != nil || len(list) != 1 {
+		e.Fatalf("another's sessions: %+v %v", list, err)
+	}
+}
+
+// users: who may change what of an account, and the last platform admin.
+func users(e env) {
+	a, asA := e.user("a@example.com")
+	b, asB := e.user("b@example.com")
+	name, yes, no := "Ann", true, false
+	e.ok(e.s.UpdateUser(ctx, asA, a.ID, &name, nil))
+	e.want(e.s.UpdateUser(ctx, asB, a.ID, &name, nil), registry.Forbidden)
+	e.want(e.s.UpdateUser(ctx, asA, a.ID, nil, &yes), registry.Forbidden)
+	e.ok(e.s.UpdateUser(ctx, operator, a.ID, nil, &yes))
+	e.want(e.s.UpdateUser(ctx, operator, a.ID, nil, &no), registry.Conflict)
+	e.ok(e.s.UpdateUser(ctx, operator, b.ID, nil, &yes))
+	e.ok(e.s.UpdateUser(ctx, operator, a.ID, nil, &no))
+	p, err := e.s.Users(ctx, operator, registry.UserList{PlatformAdmins: true})
+	e.ok(err)
+	if len(p.Items) != 1 || p.Items[0].ID != b.ID {
+		e.Fatalf("platform admins: %+v", p)
+	}
+	o := e.org("acme", a.ID)
+	orgs, err := e.s.UserOrgs(ctx, asA, a.ID)
+	e.ok(err)
+	if len(orgs) != 1 || orgs[0].ID != o.ID || orgs[0].Role != registry.RoleOwner {
+		e.Fatalf("%+v", orgs)
+	}
+}

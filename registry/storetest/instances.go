@@ -35,7 +35,7 @@ func provisioning(e env) {
 	if r.Status != registry.RouteServing || r.Address != "unix//x" {
 		e.Fatalf("%+v", r)
 	}
-	e.ok(e.s.DeleteOrg(ctx, operator, o.ID, 0, "acme"))
+	e.ok(e.s.DeleteOrg(ctx, operator, o.ID, 0, "acme", true))
 	if r, err = e.s.Route(ctx, system, "acme"); err != nil || r.Status != registry.RouteQuarantined || r.Address != "" {
 		e.Fatalf("%+v %v", r, err)
 	}

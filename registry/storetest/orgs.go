@@ -58,8 +58,8 @@ func statuses(e env) {
 	if v.Generation != 2 || v.Instance.Generation != 2 || v.Status != registry.OrgProvisioning {
 		e.Fatalf("resumed: %+v", v)
 	}
-	e.want(e.s.DeleteOrg(ctx, operator, o.ID, 0, "wrong"), registry.Invalid)
-	e.ok(e.s.DeleteOrg(ctx, operator, o.ID, 0, "acme"))
+	e.want(e.s.DeleteOrg(ctx, operator, o.ID, 0, "wrong", true), registry.Invalid)
+	e.ok(e.s.DeleteOrg(ctx, operator, o.ID, 0, "acme", true))
 	e.want(e.s.SuspendOrg(ctx, operator, o.ID, 0, ""), registry.Conflict)
 }
 
@@ -93,4 +93,48 @@ func slugRace(e env) {
 	if won != 1 {
 		e.Fatalf("%d orgs got one slug", won)
 	}
+}
+
+// deletion: for a time an org can be kept, as what it was; then it cannot.
+func deletion(e env) {
+	o := e.org("acme", "")
+	e.want(e.s.KeepOrg(ctx, operator, o.ID, 0), registry.Conflict)
+	state := func(status registry.OrgStatus, desired registry.Desired) {
+		e.Helper()
+		v, err := e.s.Org(ctx, operator, o.ID)
+		e.ok(err)
+		if v.Status != status || v.Instance.Desired != desired || v.DeleteAt.IsZero() != (status != registry.OrgDeleting) {
+			e.Fatalf("%+v, want %s and %s", v, status, desired)
+		}
+	}
+	e.ok(e.s.DeleteOrg(ctx, operator, o.ID, 0, "acme", false))
+	state(registry.OrgDeleting, registry.DesiredStopped)
+	e.want(e.s.DeleteOrg(ctx, operator, o.ID, 0, "acme", false), registry.Conflict)
+	if r, err := e.s.Route(ctx, system, "acme"); err != nil || r.Status != registry.RouteQuarantined {
+		e.Fatalf("deleting: %+v %v", r, err)
+	}
+	e.clock.Add(registry.DeleteUndo - time.Second)
+	e.ok(e.s.FinishDeletions(ctx, system))
+	e.ok(e.s.KeepOrg(ctx, operator, o.ID, 0))
+	state(registry.OrgProvisioning, registry.DesiredRunning)
+
+	e.ok(e.s.SuspendOrg(ctx, operator, o.ID, 0, "unpaid"))
+	e.ok(e.s.DeleteOrg(ctx, operator, o.ID, 0, "acme", false))
+	e.ok(e.s.KeepOrg(ctx, operator, o.ID, 0))
+	state(registry.OrgSuspended, registry.DesiredStopped)
+	if v, err := e.s.Org(ctx, operator, o.ID); err != nil || v.Reason != "unpaid" {
+		e.Fatalf("kept: %+v %v", v, err)
+	}
+
+	e.ok(e.s.DeleteOrg(ctx, operator, o.ID, 0, "acme", false))
+	e.clock.Add(registry.DeleteUndo + time.Second)
+	e.want(e.s.KeepOrg(ctx, operator, o.ID, 0), registry.Conflict)
+	e.ok(e.s.FinishDeletions(ctx, system))
+	state(registry.OrgDeleting, registry.DesiredAbsent)
+	e.want(e.s.KeepOrg(ctx, operator, o.ID, 0), registry.Conflict)
+
+	p := e.org("beta", "")
+	e.ok(e.s.DeleteOrg(ctx, operator, p.ID, 0, "beta", false))
+	e.ok(e.s.DeleteOrg(ctx, operator, p.ID, 0, "beta", true)) // no longer wait
+	e.want(e.s.KeepOrg(ctx, operator, p.ID, 0), registry.Conflict)
 }

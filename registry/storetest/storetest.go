@@ -16,19 +16,25 @@ type Store interface {
 	CreateOrg(ctx context.Context, a registry.Actor, n registry.NewOrg) (registry.Org, error)
 	Org(ctx context.Context, a registry.Actor, id registry.OrgID) (registry.OrgView, error)
 	OrgBySlug(ctx context.Context, a registry.Actor, slug string) (registry.OrgView, error)
-	Orgs(ctx context.Context, a registry.Actor) ([]registry.OrgView, error)
+	Orgs(ctx context.Context, a registry.Actor, l registry.OrgList) (registry.Page[registry.OrgView], error)
 	MyOrgs(ctx context.Context, a registry.Actor) ([]registry.OrgView, error)
 	UpdateOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, name string) error
 	RenameOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, slug string) error
 	SuspendOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, reason string) error
 	ResumeOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64) error
 	RestartInstance(ctx context.Context, a registry.Actor, id registry.OrgID, version int64) error
-	DeleteOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, confirm string) error
+	DeleteOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, confirm string, now bool) error
+	KeepOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64) error
+	FinishDeletions(ctx context.Context, a registry.Actor) error
 	Route(ctx context.Context, a registry.Actor, slug string) (*registry.Route, error)
-	Members(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Member, error)
+	Members(ctx context.Context, a registry.Actor, org registry.OrgID, l registry.List) (registry.Page[registry.Member], error)
+	MemberByEmail(ctx context.Context, a registry.Actor, org registry.OrgID, email string) (registry.Member, error)
 	SetRole(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID, role registry.Role) error
 	RemoveMember(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID) error
 	CreateUser(ctx context.Context, a registry.Actor, n registry.NewUser) (registry.User, error)
+	Users(ctx context.Context, a registry.Actor, l registry.UserList) (registry.Page[registry.User], error)
+	UserOrgs(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.OrgView, error)
+	UpdateUser(ctx context.Context, a registry.Actor, id registry.UserID, name *string, platformAdmin *bool) error
 	CreateInvite(ctx context.Context, a registry.Actor, org registry.OrgID, email string, role registry.Role, secret registry.Hash) (registry.Link, error)
 	AcceptInvite(ctx context.Context, a registry.Actor, secret registry.Hash) (registry.Link, error)
 	AcceptInviteAsNew(ctx context.Context, a registry.Actor, secret registry.Hash, name string, hash registry.PasswordHash) (registry.User, registry.Link, error)
@@ -36,6 +42,8 @@ type Store interface {
 	RedeemSetup(ctx context.Context, a registry.Actor, secret registry.Hash, n registry.NewUser) (registry.User, error)
 	CreateSession(ctx context.Context, a registry.Actor, token registry.Hash, u registry.User, address, userAgent string) (registry.Session, error)
 	SessionByToken(ctx context.Context, a registry.Actor, token registry.Hash) (registry.Session, registry.User, error)
+	Sessions(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.Session, error)
+	RevokeSessions(ctx context.Context, a registry.Actor, id registry.UserID, but registry.SessionID) error
 	RevokeSession(ctx context.Context, a registry.Actor, id registry.SessionID) error
 	SetPassword(ctx context.Context, a registry.Actor, hash registry.PasswordHash) error
 	InsertCode(ctx context.Context, a registry.Actor, c registry.NewCode) error
@@ -48,7 +56,13 @@ type Store interface {
 	Report(ctx context.Context, a registry.Actor, l registry.Lease, gen int64, provider string, r registry.Report) error
 	Changes(ctx context.Context, a registry.Actor, after int64, limit int) ([]registry.Change, error)
 	Head(ctx context.Context, a registry.Actor) (int64, error)
-	Audit(ctx context.Context, a registry.Actor, org registry.OrgID, limit int) ([]registry.AuditEntry, error)
+	Audit(ctx context.Context, a registry.Actor, org registry.OrgID, l registry.AuditList) (registry.Page[registry.AuditEntry], error)
+	Authorize(ctx context.Context, a registry.Actor, id registry.OrgID, action registry.Action) (registry.OrgView, error)
+	Events(ctx context.Context, a registry.Actor, org registry.OrgID, after int64, limit int) ([]registry.Change, error)
+	EventBounds(ctx context.Context, a registry.Actor, org registry.OrgID) (oldest, head int64, err error)
+	BeginIdempotent(ctx context.Context, a registry.Actor, key string, request registry.Hash) ([]byte, error)
+	FinishIdempotent(ctx context.Context, a registry.Actor, key string, answer []byte) error
+	PlatformAudit(ctx context.Context, a registry.Actor, l registry.AuditList) (registry.Page[registry.AuditEntry], error)
 	VerifyAudit(ctx context.Context, a registry.Actor) error
 }
 
@@ -92,8 +106,8 @@ func RunTests(t *testing.T, open func(t *testing.T, now func() time.Time) Store)
 	for name, f := range map[string]func(env){
 		"NobodyIsRefusedEverywhere": nobody, "SlugRules": slugs, "RenameAndQuarantine": renames, "StatusTable": statuses,
 		"OptimisticConcurrency": versions, "Visibility": visibility, "LastOwner": lastOwner, "LastOwnerRace": lastOwnerRace,
-		"SlugRace": slugRace, "FeedIsGapless": feed, "AuditChain": auditChain, "Setup": setup, "Invites": invites,
-		"Sessions": sessions, "Codes": codes, "Leases": leases, "Provisioning": provisioning,
+		"SlugRace": slugRace, "FeedIsGapless": feed, "AuditChain": auditChain, "Events": events, "Idempotency": idempotency, "Setup": setup, "Invites": invites,
+		"Sessions": sessions, "SessionLists": sessionLists, "Pages": pages, "Search": searches, "Deletion": deletion, "Users": users, "Codes": codes, "Leases": leases, "Provisioning": provisioning,
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := NewClock()

@@ -1,0 +1,81 @@
+package api
+
+import (
+	"flag"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+var update = flag.Bool("update", false, "write the reference instead of comparing it")
+
+// TestReference: the OpenAPI document and the table of routes in docs are what the code declares.
+func TestReference(t *testing.T) {
+	document, err := OpenAPI()
+	if err != nil {
+		t.Fatal(err)
+	}
+	compare(t, "../../docs/reference/openapi.yaml", string(document))
+
+	a := &API{}
+	a.declare(http.NewServeMux())
+	rows := "| call | what | who may |\n| --- | --- | --- |\n"
+	for _, rt := range a.routes {
+		item := a.huma.OpenAPI().Paths[rt.Pattern]
+		op := map[string]*huma.Operation{"GET": item.Get, "POST": item.Post, "PUT": item.Put, "PATCH": item.Patch, "DELETE": item.Delete}[rt.Method]
+		_, who, _ := strings.Cut(op.Description, "Who may: ")
+		rows += fmt.Sprintf("| `%s %s` | %s | %s |\n", rt.Method, strings.TrimPrefix(rt.Pattern, prefix), op.Summary, strings.TrimSuffix(who, "."))
+	}
+	const path = "../../docs/reference/api.md"
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok1 := strings.Cut(string(text), "<!-- routes -->\n")
+	_, after, ok2 := strings.Cut(rest, "<!-- /routes -->")
+	if !ok1 || !ok2 {
+		t.Fatalf("%s has no place for the routes", path)
+	}
+	compare(t, path, before+"<!-- routes -->\n"+rows+"<!-- /routes -->"+after)
+}
+
+func compare(t *testing.T, path, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil { //nolint:gosec // a document
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s is not what the code declares: run go test ./internal/api -update", path)
+	}
+}
+
+// TestOperations: each has a name of its own, a summary, and says who may.
+func TestOperations(t *testing.T) {
+	seen := map[string]bool{}
+	a := &API{}
+	a.declare(http.NewServeMux())
+	for path, item := range a.huma.OpenAPI().Paths {
+		for method, op := range map[string]*huma.Operation{"GET": item.Get, "POST": item.Post, "PUT": item.Put, "PATCH": item.Patch, "DELETE": item.Delete} {
+			if op == nil {
+				continue
+			}
+			if op.Summary == "" || op.OperationID == "" || seen[op.OperationID] || op.Responses["default"] == nil {
+				t.Errorf("%s %s is not described: %+v", method, path, op)
+			}
+			seen[op.OperationID] = true
+		}
+	}
+	if len(seen) < 30 || len(seen) != len(a.routes) {
+		t.Errorf("%d operations, %d routes", len(seen), len(a.routes))
+	}
+}

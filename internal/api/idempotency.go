@@ -1,0 +1,125 @@
+package api
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"io"
+	"net/http"
+
+	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// kept is an answer that is given again. It may hold a link or a key that is
+// shown once, so it is sealed.
+type kept struct {
+	Status int         `json:"status"`
+	Header http.Header `json:"header"`
+	Body   []byte      `json:"body"`
+}
+
+// once serves a POST with an Idempotency-Key at most once per caller and key,
+// and answers a repetition as the first time (draft-ietf-httpapi-idempotency-key-header).
+// Answers of 5xx are not kept: the request may be sent again.
+func (a *API) once(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		key := r.Header.Get("Idempotency-Key")
+		if key == "" || r.Method != http.MethodPost {
+			next.ServeHTTP(w, r)
+			return
+		}
+		err := a.serveOnce(w, r, key, next)
+		if err != nil {
+			a.logged(r, err)
+			web.WriteProblem(w, r, err)
+		}
+	})
+}
+
+func (a *API) serveOnce(w http.ResponseWriter, r *http.Request, key string, next http.Handler) error {
+	if len(key) > 100 {
+		return registry.Errorf(registry.Invalid, "Idempotency-Key", "use an Idempotency-Key of at most 100 characters")
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		return registry.Errorf(registry.Invalid, "", "the request's body could not be read, or is larger than %d bytes", maxBody)
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	actor := caller(r.Context()).Actor
+	request := sha256.New()
+	for _, part := range []string{r.Method, r.URL.RequestURI(), r.Header.Get("If-Match"), string(body)} {
+		sum := sha256.Sum256([]byte(part))
+		request.Write(sum[:])
+	}
+	sealed, err := a.Store.BeginIdempotent(r.Context(), actor, key, registry.Hash(request.Sum(nil)))
+	if err != nil {
+		return err
+	}
+	if sealed != nil {
+		return a.replay(w, key, sealed)
+	}
+	rec := &recorder{ResponseWriter: w, status: http.StatusOK}
+	finished := false
+	defer func() { // also when the handler panics: the key is free again
+		if !finished {
+			_ = a.Store.FinishIdempotent(r.Context(), actor, key, nil)
+		}
+	}()
+	next.ServeHTTP(rec, r)
+	if rec.status >= 500 {
+		return nil
+	}
+	plain, err := json.Marshal(kept{rec.status, http.Header{"Content-Type": w.Header()["Content-Type"], "Etag": w.Header()["Etag"]}, rec.body.Bytes()})
+	if err != nil {
+		return err
+	}
+	err = a.Store.FinishIdempotent(r.Context(), actor, key, a.Identity.Seal(purposeAnswers, key, plain))
+	finished = err == nil
+	if err != nil { // the answer is out already
+		a.Log.Error("idempotency", "error", err)
+	}
+	return nil
+}
+
+const purposeAnswers = "answers"
+
+func (a *API) replay(w http.ResponseWriter, key string, sealed []byte) error {
+	plain, err := a.Identity.Open(purposeAnswers, key, sealed)
+	if err != nil {
+		return err
+	}
+	var k kept
+	if err := json.Unmarshal(plain, &k); err != nil {
+		return err
+	}
+	for name, v := range k.Header {
+		if len(v) > 0 {
+			w.Header()[name] = v
+		}
+	}
+	w.Header().Set("Idempotent-Replayed", "true")
+	w.WriteHeader(k.Status)
+	_, _ = w.Write(k.Body)
+	return nil
+}
+
+// recorder keeps a copy of the answer.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	body   bytes.Buffer
+}
+
+func (r *recorder) WriteHeader(status int) {
+	r.status = status
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	r.body.Write(b)
+	return r.ResponseWriter.Write(b)
+}
+
+// Unwrap is for http.ResponseController.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

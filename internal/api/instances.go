@@ -1,0 +1,92 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+func (a *API) instances() {
+	type instanceOut struct{ Body registry.Instance }
+	declared(a, operation{ID: "showInstance", Method: "GET", Path: "/orgs/{org}/instance", Summary: "Show an org's instance", Action: registry.OrgRead},
+		func(ctx context.Context, c web.Caller, in *OrgPath) (*instanceOut, error) {
+			id, err := in.id(ctx, a, c)
+			if err != nil {
+				return nil, err
+			}
+			v, err := a.Store.Org(ctx, c.Actor, id)
+			return &instanceOut{v.Instance}, err
+		})
+
+	declared(a, operation{ID: "restartInstance", Method: "POST", Path: "/orgs/{org}/instance/restart", Summary: "Replace an org's instance by a new one on the same data", Action: registry.InstanceReboot},
+		func(ctx context.Context, c web.Caller, in *ChangeIn) (*orgOut, error) {
+			return a.change(ctx, c, *in, func(id registry.OrgID, v int64) error { return a.Store.RestartInstance(ctx, c.Actor, id, v) })
+		})
+
+	type logsIn struct {
+		OrgPath
+		Lines  int  `query:"lines" minimum:"0" maximum:"10000" default:"200" doc:"how many of the newest lines"`
+		Follow bool `query:"follow" doc:"go on with what comes"`
+	}
+	declared(a, operation{ID: "showLogs", Method: "GET", Path: "/orgs/{org}/instance/logs", Summary: "Read what an org's instance prints", Action: registry.InstanceLogs},
+		func(ctx context.Context, c web.Caller, in *logsIn) (*huma.StreamResponse, error) {
+			id, err := in.id(ctx, a, c)
+			if err != nil {
+				return nil, err
+			}
+			if _, err := a.Store.Authorize(ctx, c.Actor, id, registry.InstanceLogs); err != nil {
+				return nil, err
+			}
+			logs, err := a.Logs(ctx, id, in.Lines, in.Follow)
+			if err != nil {
+				return nil, err
+			}
+			return &huma.StreamResponse{Body: func(ctx huma.Context) {
+				_, w := humago.Unwrap(ctx)
+				w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+				w.Header().Set("X-Accel-Buffering", "no")
+				w.WriteHeader(http.StatusOK)
+				a.pour(ctx.Context(), w, logs)
+			}}, nil
+		})
+	a.events()
+}
+
+// pour copies a stream to the client piece by piece, until either ends.
+func (a *API) pour(ctx context.Context, w http.ResponseWriter, from io.ReadCloser) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { _ = from.Close() }) // wakes the read
+	defer stop()
+	go func() {
+		select {
+		case <-ctx.Done():
+		case <-a.Ended():
+			cancel()
+		}
+	}()
+	flush := http.NewResponseController(w).Flush
+	buf := make([]byte, 32<<10)
+	for flush() == nil {
+		n, err := from.Read(buf)
+		if n > 0 {
+			if _, werr := w.Write(buf[:n]); werr != nil || flush() != nil {
+				break
+			}
+		}
+		if err != nil {
+			if !errors.Is(err, io.EOF) && ctx.Err() == nil {
+				a.Log.Warn("logs", "error", err)
+			}
+			break
+		}
+	}
+	_ = from.Close()
+}

@@ -1,0 +1,108 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+type meBody struct {
+	Kind          string             `json:"kind" enum:"user,operator,key" doc:"what you are"`
+	PlatformAdmin bool               `json:"platform_admin"`
+	User          *registry.User     `json:"user,omitempty"`
+	Orgs          []registry.OrgView `json:"orgs" doc:"that you are a member of"`
+}
+
+type meOut struct{ Body meBody }
+
+func (a *API) me() {
+	declared(a, operation{ID: "showMe", Method: "GET", Path: "/me", Summary: "Who you are, and your orgs"},
+		func(ctx context.Context, c web.Caller, _ *none) (*meOut, error) { return a.whoIs(ctx, c) })
+
+	type updateMeIn struct {
+		Body struct {
+			Name string `json:"name" example:"Ada"`
+		}
+	}
+	declared(a, operation{ID: "updateMe", Method: "PATCH", Path: "/me", Summary: "Change your name"},
+		func(ctx context.Context, c web.Caller, in *updateMeIn) (*meOut, error) {
+			if err := onlyPeople(c); err != nil {
+				return nil, err
+			}
+			if err := a.Store.UpdateUser(ctx, c.Actor, c.Actor.User, &in.Body.Name, nil); err != nil {
+				return nil, err
+			}
+			return a.whoIs(ctx, c)
+		})
+
+	declared(a, operation{ID: "listMySessions", Method: "GET", Path: "/me/sessions", Summary: "List where you are signed in"},
+		func(ctx context.Context, c web.Caller, _ *none) (*listOut[registry.Session], error) {
+			if err := onlyPeople(c); err != nil {
+				return nil, err
+			}
+			list, err := a.Store.Sessions(ctx, c.Actor, c.Actor.User)
+			return &listOut[registry.Session]{registry.Page[registry.Session]{Items: list}}, err
+		})
+
+	declared(a, operation{ID: "endMySessions", Method: "DELETE", Path: "/me/sessions", Summary: "Sign out everywhere else"},
+		func(ctx context.Context, c web.Caller, _ *none) (*none, error) {
+			if err := onlyPeople(c); err != nil {
+				return nil, err
+			}
+			return &none{}, a.Store.RevokeSessions(ctx, c.Actor, c.Actor.User, c.Actor.Session)
+		})
+
+	type sessionIn struct {
+		Session string `path:"session" example:"01890000-0000-7000-8000-000000000000"`
+	}
+	declared(a, operation{ID: "endMySession", Method: "DELETE", Path: "/me/sessions/{session}", Summary: "Sign out somewhere"},
+		func(ctx context.Context, c web.Caller, in *sessionIn) (*none, error) {
+			if err := onlyPeople(c); err != nil {
+				return nil, err
+			}
+			return &none{}, a.Store.RevokeSession(ctx, c.Actor, registry.SessionID(in.Session))
+		})
+
+	type tokenOut struct {
+		Body struct {
+			AccessToken string `json:"access_token"`
+			TokenType   string `json:"token_type"`
+		}
+	}
+	declared(a, operation{
+		ID: "createToken", Method: "POST", Path: "/tokens", Summary: "Make an API token for 5 minutes", Status: http.StatusCreated,
+		Description: "From a sign-in session only, so that a token never makes a token.",
+	}, func(ctx context.Context, c web.Caller, _ *none) (*tokenOut, error) {
+		if c.Session.ID == "" {
+			return nil, registry.Errorf(registry.Forbidden, "", "an API token is made from a sign-in session only")
+		}
+		t, err := a.Identity.APITokenFor(ctx, c.Actor, c.Session)
+		out := new(tokenOut)
+		out.Body.AccessToken, out.Body.TokenType = t, "Bearer"
+		return out, err
+	})
+}
+
+// whoIs reads the caller again: its name may just have changed.
+func (a *API) whoIs(ctx context.Context, c web.Caller) (*meOut, error) {
+	b := meBody{Kind: c.Actor.Kind(), PlatformAdmin: c.Actor.Platform(), Orgs: []registry.OrgView{}}
+	if !c.Actor.IsUser() {
+		return &meOut{b}, nil
+	}
+	u, err := a.Store.User(ctx, c.Actor, c.Actor.User)
+	if err != nil {
+		return nil, err
+	}
+	b.User = &u
+	b.Orgs, err = a.Store.UserOrgs(ctx, c.Actor, u.ID)
+	return &meOut{b}, err
+}
+
+func onlyPeople(c web.Caller) error {
+	if !c.Actor.IsUser() {
+		return registry.Errorf(registry.Forbidden, "", "only a person has an account")
+	}
+	return nil
+}

@@ -1,0 +1,113 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+type MemberPath struct {
+	OrgPath
+	User string `path:"user" example:"01890000-0000-7000-8000-000000000000" doc:"the member's ID or e-mail address"`
+}
+
+// ids resolves {org} and {user}; an address is looked for among the org's members alone.
+func (p MemberPath) ids(ctx context.Context, a *API, c web.Caller) (registry.OrgID, registry.UserID, error) {
+	org, err := p.id(ctx, a, c)
+	if err != nil || !strings.Contains(p.User, "@") {
+		return org, registry.UserID(p.User), err
+	}
+	m, err := a.Store.MemberByEmail(ctx, c.Actor, org, strings.ToLower(p.User))
+	return org, m.UserID, err
+}
+
+func (a *API) members() {
+	type listIn struct {
+		OrgPath
+		PageIn
+		Sort string `query:"sort" enum:"email,-email,name,-name,created_at,-created_at" default:"email"`
+	}
+	declared(a, operation{ID: "listMembers", Method: "GET", Path: "/orgs/{org}/members", Summary: "List an org's members", Action: registry.MemberRead},
+		func(ctx context.Context, c web.Caller, in *listIn) (*listOut[registry.Member], error) {
+			id, err := in.id(ctx, a, c)
+			if err != nil {
+				return nil, err
+			}
+			p, err := a.Store.Members(ctx, c.Actor, id, in.list(in.Sort))
+			return &listOut[registry.Member]{p}, err
+		})
+
+	type roleIn struct {
+		MemberPath
+		Body struct {
+			Role registry.Role `json:"role" enum:"member,admin,owner" example:"admin"`
+		}
+	}
+	declared(a, operation{ID: "setRole", Method: "PATCH", Path: "/orgs/{org}/members/{user}", Summary: "Change a member's role", Action: registry.MemberChange, Description: "Only owners make and unmake owners; the last owner stays one."},
+		func(ctx context.Context, c web.Caller, in *roleIn) (*none, error) {
+			org, user, err := in.ids(ctx, a, c)
+			if err != nil {
+				return nil, err
+			}
+			return &none{}, a.Store.SetRole(ctx, c.Actor, org, user, in.Body.Role)
+		})
+
+	declared(a, operation{ID: "removeMember", Method: "DELETE", Path: "/orgs/{org}/members/{user}", Summary: "Remove a member; your own ID leaves the org", Action: registry.MemberRemove},
+		func(ctx context.Context, c web.Caller, in *MemberPath) (*none, error) {
+			org, user, err := in.ids(ctx, a, c)
+			if err != nil {
+				return nil, err
+			}
+			return &none{}, a.Store.RemoveMember(ctx, c.Actor, org, user)
+		})
+
+	declared(a, operation{ID: "listInvites", Method: "GET", Path: "/orgs/{org}/invites", Summary: "List open invitations", Action: registry.MemberInvite},
+		func(ctx context.Context, c web.Caller, in *OrgPath) (*listOut[registry.Link], error) {
+			id, err := in.id(ctx, a, c)
+			if err != nil {
+				return nil, err
+			}
+			list, err := a.Store.Invites(ctx, c.Actor, id)
+			return &listOut[registry.Link]{registry.Page[registry.Link]{Items: list}}, err
+		})
+
+	type inviteIn struct {
+		OrgPath
+		Body struct {
+			Email string        `json:"email" example:"eve@example.com"`
+			Role  registry.Role `json:"role" enum:"member,admin,owner" example:"member"`
+		}
+	}
+	type inviteOut struct {
+		Body struct {
+			Invite registry.Link `json:"invite"`
+			Link   string        `json:"link" doc:"give it to the person: it works once, for 7 days, and is shown only now"`
+		}
+	}
+	declared(a, operation{ID: "invite", Method: "POST", Path: "/orgs/{org}/invites", Summary: "Invite somebody", Action: registry.MemberInvite, Status: http.StatusCreated, Description: "An earlier open invitation of the same address ends."},
+		func(ctx context.Context, c web.Caller, in *inviteIn) (*inviteOut, error) {
+			id, err := in.id(ctx, a, c)
+			if err != nil {
+				return nil, err
+			}
+			out := new(inviteOut)
+			out.Body.Invite, out.Body.Link, err = a.Identity.Invite(ctx, c.Actor, id, in.Body.Email, in.Body.Role)
+			return out, err
+		})
+
+	type invitePath struct {
+		OrgPath
+		Invite string `path:"invite" example:"01890000-0000-7000-8000-000000000000"`
+	}
+	declared(a, operation{ID: "revokeInvite", Method: "DELETE", Path: "/orgs/{org}/invites/{invite}", Summary: "Take an invitation back", Action: registry.MemberInvite},
+		func(ctx context.Context, c web.Caller, in *invitePath) (*none, error) {
+			id, err := in.id(ctx, a, c)
+			if err != nil {
+				return nil, err
+			}
+			return &none{}, a.Store.RevokeInvite(ctx, c.Actor, id, in.Invite)
+		})
+}

@@ -1,0 +1,49 @@
+package api
+
+import (
+	"context"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// Store is what the API needs of the registry.
+type Store interface {
+	CreateOrg(ctx context.Context, a registry.Actor, n registry.NewOrg) (registry.Org, error)
+	Org(ctx context.Context, a registry.Actor, id registry.OrgID) (registry.OrgView, error)
+	OrgBySlug(ctx context.Context, a registry.Actor, slug string) (registry.OrgView, error)
+	Orgs(ctx context.Context, a registry.Actor, l registry.OrgList) (registry.Page[registry.OrgView], error)
+	UpdateOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, name string) error
+	RenameOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, slug string) error
+	SuspendOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, reason string) error
+	ResumeOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64) error
+	DeleteOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, confirm string, now bool) error
+	KeepOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64) error
+	RestartInstance(ctx context.Context, a registry.Actor, id registry.OrgID, version int64) error
+	Events(ctx context.Context, a registry.Actor, org registry.OrgID, after int64, limit int) ([]registry.Change, error)
+	EventBounds(ctx context.Context, a registry.Actor, org registry.OrgID) (oldest, head int64, err error)
+	Authorize(ctx context.Context, a registry.Actor, org registry.OrgID, action registry.Action) (registry.OrgView, error)
+	Changed() <-chan struct{}
+
+	Members(ctx context.Context, a registry.Actor, org registry.OrgID, l registry.List) (registry.Page[registry.Member], error)
+	MemberByEmail(ctx context.Context, a registry.Actor, org registry.OrgID, email string) (registry.Member, error)
+	SetRole(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID, role registry.Role) error
+	RemoveMember(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID) error
+	Invites(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Link, error)
+	RevokeInvite(ctx context.Context, a registry.Actor, org registry.OrgID, id string) error
+
+	User(ctx context.Context, a registry.Actor, id registry.UserID) (registry.User, error)
+	UserByEmail(ctx context.Context, a registry.Actor, email string) (registry.User, error)
+	Users(ctx context.Context, a registry.Actor, l registry.UserList) (registry.Page[registry.User], error)
+	UserOrgs(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.OrgView, error)
+	UpdateUser(ctx context.Context, a registry.Actor, id registry.UserID, name *string, platformAdmin *bool) error
+	Sessions(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.Session, error)
+	RevokeSession(ctx context.Context, a registry.Actor, id registry.SessionID) error
+	RevokeSessions(ctx context.Context, a registry.Actor, id registry.UserID, but registry.SessionID) error
+
+	Audit(ctx context.Context, a registry.Actor, org registry.OrgID, l registry.AuditList) (registry.Page[registry.AuditEntry], error)
+	PlatformAudit(ctx context.Context, a registry.Actor, l registry.AuditList) (registry.Page[registry.AuditEntry], error)
+	VerifyAudit(ctx context.Context, a registry.Actor) error
+
+	BeginIdempotent(ctx context.Context, a registry.Actor, key string, request registry.Hash) (answer []byte, err error)
+	FinishIdempotent(ctx context.Context, a registry.Actor, key string, answer []byte) error
+}

@@ -1,0 +1,124 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+type UserPath struct {
+	User string `path:"user" example:"01890000-0000-7000-8000-000000000000" doc:"the account's ID or e-mail address"`
+}
+
+// id resolves {user} for platform admins.
+func (p UserPath) id(ctx context.Context, a *API, c web.Caller) (registry.UserID, error) {
+	if registry.ValidID(p.User) || !c.Actor.SeesAll() {
+		return registry.UserID(p.User), nil
+	}
+	email, err := registry.CleanEmail(p.User)
+	if err != nil {
+		return "", registry.Errorf(registry.NotFound, "", "no such user")
+	}
+	u, err := a.Store.UserByEmail(ctx, registry.AsSystem("api"), email)
+	return u.ID, err
+}
+
+type userOut struct{ Body userBody }
+
+type userBody struct {
+	registry.User
+	Orgs []registry.OrgView `json:"orgs" doc:"that it is a member of"`
+}
+
+func (a *API) users() {
+	type listIn struct {
+		PageIn
+		Sort   string `query:"sort" enum:"email,-email,name,-name,created_at,-created_at" default:"email"`
+		Admins bool   `query:"platform_admins" doc:"only platform admins"`
+	}
+	declared(a, operation{ID: "listUsers", Method: "GET", Path: "/users", Summary: "List all accounts", Action: registry.UserRead},
+		func(ctx context.Context, c web.Caller, in *listIn) (*listOut[registry.User], error) {
+			p, err := a.Store.Users(ctx, c.Actor, registry.UserList{List: in.list(in.Sort), PlatformAdmins: in.Admins})
+			return &listOut[registry.User]{p}, err
+		})
+
+	type createUserIn struct {
+		Body struct {
+			Email         string `json:"email" example:"eve@example.com"`
+			Name          string `json:"name" example:"Eve"`
+			Password      string `json:"password" example:"correct horse battery" doc:"at least 10 characters"`
+			PlatformAdmin bool   `json:"platform_admin,omitempty"`
+		}
+	}
+	type createUserOut struct{ Body registry.User }
+	declared(a, operation{ID: "createUser", Method: "POST", Path: "/users", Summary: "Create an account", Action: registry.UserCreate, Status: http.StatusCreated},
+		func(ctx context.Context, c web.Caller, in *createUserIn) (*createUserOut, error) {
+			u, err := a.Identity.CreateUser(ctx, c.Actor, in.Body.Email, in.Body.Name, in.Body.Password, in.Body.PlatformAdmin)
+			return &createUserOut{u}, err
+		})
+
+	show := func(ctx context.Context, c web.Caller, id registry.UserID) (*userOut, error) {
+		u, err := a.Store.User(ctx, c.Actor, id)
+		if err != nil {
+			return nil, err
+		}
+		orgs, err := a.Store.UserOrgs(ctx, c.Actor, id)
+		return &userOut{userBody{u, orgs}}, err
+	}
+	declared(a, operation{ID: "showUser", Method: "GET", Path: "/users/{user}", Summary: "Show an account", Action: registry.UserRead},
+		func(ctx context.Context, c web.Caller, in *UserPath) (*userOut, error) {
+			id, err := a.userFor(ctx, c, *in, registry.UserRead)
+			if err != nil {
+				return nil, err
+			}
+			return show(ctx, c, id)
+		})
+
+	type updateUserIn struct {
+		UserPath
+		Body struct {
+			Name          *string `json:"name,omitempty"`
+			PlatformAdmin *bool   `json:"platform_admin,omitempty" doc:"the last platform admin stays one"`
+		}
+	}
+	declared(a, operation{ID: "updateUser", Method: "PATCH", Path: "/users/{user}", Summary: "Change an account", Action: registry.UserUpdate},
+		func(ctx context.Context, c web.Caller, in *updateUserIn) (*userOut, error) {
+			id, err := a.userFor(ctx, c, in.UserPath, registry.UserUpdate)
+			if err != nil {
+				return nil, err
+			}
+			if err := a.Store.UpdateUser(ctx, c.Actor, id, in.Body.Name, in.Body.PlatformAdmin); err != nil {
+				return nil, err
+			}
+			return show(ctx, c, id)
+		})
+
+	declared(a, operation{ID: "listSessions", Method: "GET", Path: "/users/{user}/sessions", Summary: "List where somebody is signed in", Action: registry.UserRead},
+		func(ctx context.Context, c web.Caller, in *UserPath) (*listOut[registry.Session], error) {
+			id, err := a.userFor(ctx, c, *in, registry.UserRead)
+			if err != nil {
+				return nil, err
+			}
+			list, err := a.Store.Sessions(ctx, c.Actor, id)
+			return &listOut[registry.Session]{registry.Page[registry.Session]{Items: list}}, err
+		})
+
+	declared(a, operation{ID: "endSessions", Method: "DELETE", Path: "/users/{user}/sessions", Summary: "Sign somebody out everywhere", Action: registry.UserUpdate},
+		func(ctx context.Context, c web.Caller, in *UserPath) (*none, error) {
+			id, err := a.userFor(ctx, c, *in, registry.UserUpdate)
+			if err != nil {
+				return nil, err
+			}
+			return &none{}, a.Store.RevokeSessions(ctx, c.Actor, id, "")
+		})
+}
+
+// userFor resolves {user} for an action on somebody's account.
+func (a *API) userFor(ctx context.Context, c web.Caller, p UserPath, action registry.Action) (registry.UserID, error) {
+	if !registry.Allows(c.Actor, "", action) {
+		return "", registry.Errorf(registry.Forbidden, "", "only a platform admin may do this; your own account is /me")
+	}
+	return p.id(ctx, a, c)
+}

@@ -1,0 +1,276 @@
+package endtoend
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// call asks the API as a page of the console would, and decodes the answer into out.
+func (p *person) call(t *testing.T, method, url, body string, want int, out any, headers ...string) answer {
+	t.Helper()
+	h := map[string]string{"Sec-Fetch-Site": "same-origin", "Content-Type": "application/json"}
+	for i := 0; i+1 < len(headers); i += 2 {
+		h[headers[i]] = headers[i+1]
+	}
+	a := p.do(method, url, strings.NewReader(body), h)
+	if a.status != want {
+		t.Fatalf("%s %s: %d, want %d: %s", method, url, a.status, want, a.body)
+	}
+	if out != nil {
+		if err := json.Unmarshal([]byte(a.body), out); err != nil {
+			t.Fatalf("%s %s: %v: %s", method, url, err, a.body)
+		}
+	}
+	return a
+}
+
+func TestAPI(t *testing.T) {
+	s := start(t)
+	ada := s.admin()
+	s.org(ada, "acme")
+	mia := s.invite(ada, "acme", "mia@example.com", "member")
+	api := s.url("") + "/api/v1"
+
+	t.Run("Problems", func(t *testing.T) {
+		for _, c := range []struct{ method, path, body, field, detail string }{
+			{"POST", "/orgs", `{}`, "slug", "required"},
+			{"POST", "/orgs", `{"slug":"x","colour":"red"}`, "colour", "unexpected"},
+			{"POST", "/orgs", `{"slug":"Bad_Slug"}`, "slug", "lower-case"},
+			{"POST", "/orgs", `{"slug":"beta","owner":"nobody@example.com"}`, "owner", "has no account"},
+			{"GET", "/orgs?limit=1000", ``, "limit", "limit"},
+			{"GET", "/orgs?sort=colour", ``, "sort", "one of"},
+			{"GET", "/orgs?colour=red", ``, "colour", "unknown"},
+			{"GET", "/orgs?cursor=made-up", ``, "cursor", "begin again"},
+			{"POST", "/orgs/acme/invites", `{"email":"x@example.com","role":"king"}`, "role", "one of"},
+		} {
+			var p struct {
+				Type, Title, Detail, Field string
+				Status                     int
+				RequestID                  string `json:"request_id"`
+			}
+			a := ada.call(t, c.method, api+c.path, c.body, 422, &p)
+			if p.Field != c.field || !strings.Contains(p.Detail, c.detail) || p.Status != 422 || p.RequestID == "" || a.header.Get("Content-Type") != "application/problem+json" {
+				t.Errorf("%s %s: %s", c.path, c.body, a.body)
+			}
+		}
+		secret := ada.call(t, "POST", api+"/users", `{"email":"x@example.com","name":7,"password":"a secret that was typed"}`, 422, nil)
+		if strings.Contains(secret.body, "secret that") {
+			t.Errorf("a password is echoed: %s", secret.body)
+		}
+		broken := ada.call(t, "POST", api+"/users", `{"password":"a secret that was typed"`, 400, nil)
+		if strings.Contains(broken.body, "secret that") {
+			t.Errorf("a password is echoed: %s", broken.body)
+		}
+		ada.call(t, "POST", api+"/orgs", `slug=x`, 415, nil, "Content-Type", "application/x-www-form-urlencoded")
+		ada.call(t, "POST", api+"/orgs", `{"slug":"`+strings.Repeat("x", 70000)+`"}`, 413, nil)
+		ada.call(t, "GET", api+"/nosuch", ``, 404, nil)
+		s.person().call(t, "GET", api+"/nosuch", ``, 401, nil)
+	})
+
+	t.Run("Pages", func(t *testing.T) {
+		for i := range 5 {
+			ada.call(t, "POST", api+"/orgs", fmt.Sprintf(`{"slug":"page-%d"}`, i), 201, nil)
+		}
+		var slugs []string
+		for next := ""; ; {
+			var v struct {
+				Items []struct{ Slug string }
+				Next  string
+			}
+			ada.call(t, "GET", api+"/orgs?limit=2&sort=-slug&search=page&cursor="+next, "", 200, &v)
+			for _, o := range v.Items {
+				slugs = append(slugs, o.Slug)
+			}
+			if next = v.Next; next == "" {
+				break
+			}
+		}
+		if got := strings.Join(slugs, " "); got != "page-4 page-3 page-2 page-1 page-0" {
+			t.Errorf("%s", got)
+		}
+		var v struct{ Items []struct{ Slug string } }
+		mia.call(t, "GET", api+"/orgs", "", 200, &v)
+		if len(v.Items) != 1 || v.Items[0].Slug != "acme" {
+			t.Errorf("mia sees %+v", v)
+		}
+	})
+
+	t.Run("Idempotency", func(t *testing.T) {
+		body := `{"email":"once@example.com","role":"member"}`
+		first := ada.call(t, "POST", api+"/orgs/acme/invites", body, 201, nil, "Idempotency-Key", "k1")
+		again := ada.call(t, "POST", api+"/orgs/acme/invites", body, 201, nil, "Idempotency-Key", "k1")
+		if first.body != again.body || first.header.Get("Idempotent-Replayed") != "" || again.header.Get("Idempotent-Replayed") != "true" {
+			t.Errorf("first %s\nagain %s", first.body, again.body)
+		}
+		ada.call(t, "POST", api+"/orgs/acme/invites", `{"email":"other@example.com","role":"member"}`, 422, nil, "Idempotency-Key", "k1")
+		mia.call(t, "POST", api+"/orgs/acme/invites", body, 403, nil, "Idempotency-Key", "k1") // another's key is another key
+		ada.call(t, "POST", api+"/orgs", `{"slug":"once"}`, 201, nil, "Idempotency-Key", "k2")
+		made := ada.call(t, "POST", api+"/orgs", `{"slug":"once"}`, 201, nil, "Idempotency-Key", "k2")
+		if made.header.Get("ETag") != `"1"` {
+			t.Errorf("a replay without its ETag: %v", made.header)
+		}
+		ada.call(t, "POST", api+"/orgs", `{"slug":"once"}`, 409, nil)
+		ada.call(t, "POST", api+"/orgs", `{"slug":"twice"}`, 422, nil, "Idempotency-Key", strings.Repeat("k", 101))
+		if b := s.adminGet("/pizzeria/api/v1/orgs/acme/invites"); strings.Count(b, "once@example.com") != 1 {
+			t.Errorf("invited more than once: %s", b)
+		}
+	})
+
+	t.Run("ETag", func(t *testing.T) {
+		a := ada.call(t, "PATCH", api+"/orgs/acme", `{"name":"One"}`, 200, nil)
+		tag := a.header.Get("ETag")
+		ada.call(t, "PATCH", api+"/orgs/acme", `{"name":"Two"}`, 200, nil, "If-Match", tag)
+		ada.call(t, "PATCH", api+"/orgs/acme", `{"name":"Three"}`, 412, nil, "If-Match", tag)
+		ada.call(t, "PATCH", api+"/orgs/acme", `{"name":"Three"}`, 412, nil, "If-Match", "nonsense")
+	})
+
+	t.Run("Accounts", func(t *testing.T) {
+		var me struct {
+			User struct{ ID, Name string }
+			Orgs []struct{ Slug, Role string }
+		}
+		mia.call(t, "PATCH", api+"/me", `{"name":"Mia M"}`, 200, &me)
+		if me.User.Name != "Mia M" || len(me.Orgs) != 1 || me.Orgs[0].Role != "member" {
+			t.Errorf("%+v", me)
+		}
+		ada.call(t, "GET", api+"/users/mia@example.com", "", 200, nil)
+		ada.call(t, "PATCH", api+"/users/ada@example.com", `{"platform_admin":false}`, 409, nil)
+		ada.call(t, "PATCH", api+"/orgs/acme/members/mia@example.com", `{"role":"admin"}`, 204, nil)
+		ada.call(t, "PATCH", api+"/orgs/acme/members/mia@example.com", `{"role":"member"}`, 204, nil)
+		ada.call(t, "DELETE", api+"/users/"+me.User.ID+"/sessions", "", 204, nil)
+		mia.call(t, "GET", api+"/me", "", 401, nil)
+	})
+
+	t.Run("Document", func(t *testing.T) {
+		a := s.person().call(t, "GET", api+"/openapi.json", "", 200, nil)
+		if !strings.Contains(a.body, `"openapi":"3.1.0"`) || !strings.Contains(a.body, "/api/v1/orgs/{org}/keep") {
+			t.Errorf("%.300s", a.body)
+		}
+	})
+
+	t.Run("Logs", func(t *testing.T) {
+		a := ada.call(t, "GET", api+"/orgs/acme/instance/logs?lines=5", "", 200, nil)
+		if !strings.Contains(a.body, "notebook") && !strings.Contains(a.body, "listen") {
+			t.Errorf("log: %q", a.body)
+		}
+	})
+}
+
+// lines reads a stream of the API line by line, until the test ends it.
+func (p *person) lines(t *testing.T, url string, headers ...string) (next func() string, end func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	req, err := http.NewRequestWithContext(ctx, "GET", url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	res, err := p.c.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.StatusCode != 200 {
+		b, _ := io.ReadAll(res.Body)
+		t.Fatalf("%s: %d %s", url, res.StatusCode, b)
+	}
+	lines := make(chan string)
+	go func() {
+		defer close(lines)
+		for sc := bufio.NewScanner(res.Body); sc.Scan(); {
+			select {
+			case lines <- sc.Text():
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	t.Cleanup(cancel)
+	return func() string {
+		select {
+		case l, ok := <-lines:
+			if !ok {
+				return "(end)"
+			}
+			return l
+		case <-time.After(10 * time.Second):
+			t.Fatal("nothing comes from " + url)
+			return ""
+		}
+	}, func() { cancel(); _ = res.Body.Close() }
+}
+
+// until reads lines up to one with all of want in it, and returns it.
+func until(t *testing.T, next func() string, want ...string) string {
+	t.Helper()
+	for {
+		l := next()
+		found := true
+		for _, w := range want {
+			found = found && strings.Contains(l, w)
+		}
+		if found {
+			return l
+		}
+		if l == "(end)" {
+			t.Fatalf("the stream ended without %q", want)
+		}
+	}
+}
+
+func TestEvents(t *testing.T) {
+	s := start(t)
+	ada := s.admin()
+	s.org(ada, "acme")
+	s.org(ada, "globex")
+	mia := s.invite(ada, "acme", "mia@example.com", "member")
+	api := s.url("") + "/api/v1"
+	next, end := mia.lines(t, api+"/orgs/acme/events")
+	ada.call(t, "PATCH", api+"/orgs/globex", `{"name":"Secret"}`, 200, nil)
+	ada.call(t, "PATCH", api+"/orgs/acme", `{"name":"Seen"}`, 200, nil)
+	id := strings.TrimPrefix(until(t, next, "id: "), "id: ")
+	until(t, next, "event: org.updated")
+	if data := until(t, next, "data: "); !strings.Contains(data, `"slug":"acme"`) {
+		t.Errorf("another org's change: %s", data)
+	}
+	end()
+	ada.call(t, "PATCH", api+"/orgs/acme", `{"name":"Missed"}`, 200, nil)
+	next, _ = mia.lines(t, api+"/orgs/acme/events", "Last-Event-ID", id)
+	if again := until(t, next, "id: "); again == "id: "+id {
+		t.Errorf("the event that was seen comes again: %s", again)
+	}
+	old, endOld := mia.lines(t, api+"/orgs/acme/events", "Last-Event-ID", "999999")
+	until(t, old, "event: reset")
+	endOld()
+	mia.call(t, "GET", api+"/orgs/acme/events?after=x", "", 422, nil)
+
+	// Who is removed sees no more; the stream ends, or stays silent, and never tells.
+	ada.call(t, "DELETE", api+"/orgs/acme/members/mia@example.com", "", 204, nil)
+	ada.call(t, "PATCH", api+"/orgs/acme", `{"name":"After"}`, 200, nil)
+	for l := next(); l != "(end)"; l = next() {
+		if strings.Contains(l, "member.removed") {
+			t.Errorf("a removed member is told: %s", l)
+		}
+	}
+	all, endAll := ada.lines(t, api+"/events?after=0")
+	until(t, all, "event: user.created")
+	until(t, all, "event: member.removed")
+	endAll()
+
+	// What an instance prints goes on as it prints.
+	logs, endLogs := ada.lines(t, api+"/orgs/acme/instance/logs?lines=0&follow=true")
+	time.Sleep(300 * time.Millisecond)
+	ada.call(t, "POST", api+"/orgs/acme/instance/restart", "", 200, nil)
+	if l := logs(); l == "(end)" {
+		t.Error("the log ended")
+	}
+	endLogs()
+}

@@ -1,0 +1,55 @@
+package registry
+
+// List says which part of a list is asked for. The zero List is its first page in the usual order.
+type List struct {
+	Limit  int    // items of a page, 1 to MaxPage; 0 = DefaultPage
+	Cursor string // Page.Next of the page before; "" = from the start
+	Sort   string // what to sort by, "-" in front for descending; "" = the list's usual order
+	Search string // only what has this in its name or address, ASCII letters without case
+}
+
+// Bounds of a page.
+const (
+	DefaultPage = 50
+	MaxPage     = 200
+)
+
+// Page is a part of a list. A page that is read with a cursor starts after the
+// last item of the page before, whatever was added or removed meanwhile.
+type Page[T any] struct {
+	Items []T    `json:"items"`
+	Next  string `json:"next,omitempty" doc:"cursor of the next page; absent on the last one"`
+}
+
+// OrgList asks for orgs. Sorts: name (usual), slug, created_at.
+type OrgList struct {
+	List
+	Status OrgStatus     // "" = any
+	State  InstanceState // "" = any
+	Plan   string        // "" = any
+	Mine   bool          // only those that the actor is a member of
+}
+
+// UserList asks for accounts. Sorts: email (usual), name, created_at.
+type UserList struct {
+	List
+	PlatformAdmins bool // only those
+}
+
+// AuditList asks for audit entries, newest first.
+type AuditList struct {
+	List
+	Actor  string     // e-mail address of who did it; "" = anybody
+	Action ChangeKind // "" = any
+}
+
+// CheckList returns an Invalid error when l's limit is out of bounds or its search too long.
+func CheckList(l List) error {
+	if l.Limit < 0 || l.Limit > MaxPage {
+		return Errorf(Invalid, "limit", "use a limit of 1 to %d", MaxPage)
+	}
+	if len(l.Search) > 100 {
+		return Errorf(Invalid, "search", "search for at most 100 characters")
+	}
+	return nil
+}

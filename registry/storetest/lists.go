@@ -1,0 +1,120 @@
+package storetest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// walk reads a whole list page by page.
+func walk[T any](e env, limit int, read func(registry.List) (registry.Page[T], error), l registry.List) (all []T) {
+	e.Helper()
+	l.Limit = limit
+	for {
+		p, err := read(l)
+		e.ok(err)
+		if len(p.Items) > limit || p.Next != "" && len(p.Items) < limit {
+			e.Fatalf("a page of %d with limit %d, next %q", len(p.Items), limit, p.Next)
+		}
+		all = append(all, p.Items...)
+		if p.Next == "" {
+			return all
+		}
+		l.Cursor = p.Next
+	}
+}
+
+// pages: every order, both ways, in pages of every size, holds each item once and in order.
+func pages(e env) {
+	u, asU := e.user("u@example.com")
+	for i := range 7 {
+		o := e.org(fmt.Sprintf("org-%d", (i*5)%7+100), u.ID)
+		e.ok(e.s.UpdateOrg(ctx, operator, o.ID, 0, []string{"same", "Same", "10", "é"}[i%4])) // equal names, numbers as names
+	}
+	for name, key := range map[string]func(registry.OrgView) string{
+		"name":       func(v registry.OrgView) string { return strings.ToLower(v.Name) },
+		"slug":       func(v registry.OrgView) string { return v.Slug },
+		"created_at": func(v registry.OrgView) string { return v.CreatedAt.String() },
+	} {
+		for _, sort := range []string{name, "-" + name} {
+			for _, mine := range []bool{false, true} {
+				for _, limit := range []int{1, 2, 3, 7, 50} {
+					all := walk(e, limit, func(l registry.List) (registry.Page[registry.OrgView], error) {
+						return e.s.Orgs(ctx, operatorOr(asU, mine), registry.OrgList{List: l, Mine: mine})
+					}, registry.List{Sort: sort})
+					keys, ids := []string{}, map[registry.OrgID]bool{}
+					for _, v := range all {
+						keys, ids[v.ID] = append(keys, key(v)), true
+					}
+					if sort[0] == '-' {
+						slices.Reverse(keys)
+					}
+					if len(ids) != 7 || len(all) != 7 || !slices.IsSorted(keys) {
+						e.Fatalf("%s by %d: %v", sort, limit, keys)
+					}
+				}
+			}
+		}
+	}
+	// A page goes on behind its last item, whatever went meanwhile.
+	first, err := e.s.Orgs(ctx, operator, registry.OrgList{List: registry.List{Sort: "slug", Limit: 2}})
+	e.ok(err)
+	e.ok(e.s.DeleteOrg(ctx, operator, first.Items[0].ID, 0, first.Items[0].Slug, true))
+	next, err := e.s.Orgs(ctx, operator, registry.OrgList{List: registry.List{Sort: "slug", Limit: 2, Cursor: first.Next}})
+	e.ok(err)
+	if next.Items[0].Slug != "org-102" {
+		e.Fatalf("after a deletion: %+v", next)
+	}
+	for _, l := range []registry.List{{Sort: "password_hash"}, {Sort: "name; DROP TABLE orgs"}, {Limit: -1}, {Limit: registry.MaxPage + 1}, {Cursor: "nonsense"}, {Sort: "name", Cursor: first.Next}, {Search: strings.Repeat("x", 101)}} {
+		e.want(second(e.s.Orgs(ctx, operator, registry.OrgList{List: l})), registry.Invalid)
+	}
+	if n := len(walk(e, 2, func(l registry.List) (registry.Page[registry.AuditEntry], error) {
+		return e.s.PlatformAudit(ctx, operator, registry.AuditList{List: l, Action: registry.OrgCreated})
+	}, registry.List{})); n != 7 {
+		e.Fatalf("%d orgs were created", n)
+	}
+}
+
+func operatorOr(a registry.Actor, use bool) registry.Actor {
+	if use {
+		return a
+	}
+	return operator
+}
+
+func searches(e env) {
+	u, _ := e.user("ann@example.com")
+	_, _ = e.user("bob@example.com")
+	o := e.org("acme", u.ID)
+	e.org("under-score", "")
+	e.ok(e.s.UpdateOrg(ctx, operator, o.ID, 0, "100% Acme_Inc"))
+	e.ok(e.s.SuspendOrg(ctx, operator, o.ID, 0, ""))
+	for search, want := range map[string]int{"": 2, "ACM": 1, "0% a": 1, "%": 1, "_": 1, `\`: 0, "score": 1, "nosuch": 0} {
+		p, err := e.s.Orgs(ctx, operator, registry.OrgList{List: registry.List{Search: search}})
+		e.ok(err)
+		if len(p.Items) != want {
+			e.Errorf("search %q: %d orgs, want %d", search, len(p.Items), want)
+		}
+	}
+	for want, l := range map[string]registry.OrgList{
+		"acme": {Status: registry.OrgSuspended}, "under-score": {Status: registry.OrgProvisioning}, "acme under-score": {Plan: "standard", State: registry.InstancePending},
+	} {
+		p, err := e.s.Orgs(ctx, operator, l)
+		e.ok(err)
+		var slugs []string
+		for _, v := range p.Items {
+			slugs = append(slugs, v.Slug)
+		}
+		if got := strings.Join(slugs, " "); got != want {
+			e.Errorf("%+v: %q", l, got)
+		}
+	}
+	if p, err := e.s.Users(ctx, operator, registry.UserList{List: registry.List{Search: "BOB@"}}); err != nil || len(p.Items) != 1 {
+		e.Errorf("users: %+v %v", p, err)
+	}
+	if p, err := e.s.Members(ctx, operator, o.ID, registry.List{Search: "ann"}); err != nil || len(p.Items) != 1 {
+		e.Errorf("members: %+v %v", p, err)
+	}
+}
