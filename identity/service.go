@@ -35,6 +35,9 @@ type Store interface {
 	CreateInvite(ctx context.Context, a registry.Actor, org registry.OrgID, email string, role registry.Role, secret registry.Hash) (registry.Link, error)
 	MyOrgs(ctx context.Context, a registry.Actor) ([]registry.OrgView, error)
 	Org(ctx context.Context, a registry.Actor, id registry.OrgID) (registry.OrgView, error)
+	CreateAPIKey(ctx context.Context, a registry.Actor, n registry.NewAPIKey, hash registry.Hash) (registry.APIKey, error)
+	APIKeyByHash(ctx context.Context, a registry.Actor, hash registry.Hash) (registry.APIKey, registry.User, error)
+	TouchAPIKeys(ctx context.Context, a registry.Actor, used map[registry.APIKeyID]time.Time) error
 }
 
 // Service is the identity of one installation.
@@ -48,6 +51,7 @@ type Service struct {
 
 	mu   sync.Mutex
 	seen map[registry.SessionID]time.Time // last use of sessions, not yet stored
+	used map[registry.APIKeyID]time.Time  // and of keys
 }
 
 // New makes a Service. site is asked at each use, since a config reload may change it.
@@ -60,7 +64,7 @@ func New(store Store, master *MasterKey, site func() Site, log *slog.Logger, now
 			Assertions: NewRing(RingAssertion, store, master, now),
 		},
 		store: store, master: master, log: log, hasher: newHasher(), attempts: newAttempts(),
-		seen: map[registry.SessionID]time.Time{},
+		seen: map[registry.SessionID]time.Time{}, used: map[registry.APIKeyID]time.Time{},
 	}
 }
 
@@ -90,6 +94,9 @@ func (s *Service) Flush(ctx context.Context) error {
 	seen := s.seen
 	s.seen = map[registry.SessionID]time.Time{}
 	s.mu.Unlock()
+	if err := s.flushKeys(ctx); err != nil {
+		s.log.Warn("last use of keys is not stored", "error", err)
+	}
 	if len(seen) == 0 {
 		return nil
 	}

@@ -3,7 +3,7 @@ package registry
 import "log/slog"
 
 // Actor is who does something. The zero Actor is nobody and is refused
-// everywhere. Make one with AsUser, AsOperator, AsVisitor or AsSystem.
+// everywhere. Make one with AsUser, AsKey, AsOperator, AsVisitor or AsSystem.
 type Actor struct {
 	kind     actorKind
 	User     UserID
@@ -11,6 +11,12 @@ type Actor struct {
 	platform bool
 	name     string
 	address  string
+
+	// Of an API key.
+	key    APIKeyID
+	scopes ScopeSet
+	only   OrgID // the one org that it reaches
+	role   Role  // in that org, of a service key
 }
 
 type actorKind uint8
@@ -21,6 +27,7 @@ const (
 	operator
 	visitor
 	system
+	service
 )
 
 // AsUser is a signed-in user. A platform admin reaches every org's
@@ -46,8 +53,20 @@ func (a Actor) Valid() bool { return a.kind != nobody }
 // IsSystem reports whether a is a part of the product itself.
 func (a Actor) IsSystem() bool { return a.kind == system }
 
-// IsUser reports whether a is a signed-in user.
+// IsUser reports whether a is a user, signed in or by a personal key.
 func (a Actor) IsUser() bool { return a.kind == user }
+
+// InPerson reports whether a is a signed-in user: for what no key may do.
+func (a Actor) InPerson() bool { return a.kind == user && a.key == "" }
+
+// Key is the API key that a came with, "" without one.
+func (a Actor) Key() APIKeyID { return a.key }
+
+// Has reports whether a's key, if it came with one, has a scope.
+func (a Actor) Has(s Scope) bool { return a.key == "" || a.scopes.Has(s) || a.platform }
+
+// Only is the one org that a's key reaches, "" for no such bound, and the role that the key itself has there.
+func (a Actor) Only() (OrgID, Role) { return a.only, a.role }
 
 // IsVisitor reports whether a is somebody not signed in.
 func (a Actor) IsVisitor() bool { return a.kind == visitor }
@@ -65,9 +84,9 @@ func (a Actor) Name() string { return a.name }
 // Address is the client IP that a came from, when it came from one.
 func (a Actor) Address() string { return a.address }
 
-// Kind is the sort of actor, for the audit log: user, operator, visitor or system.
+// Kind is the sort of actor, for the audit log: user, operator, visitor, system or service.
 func (a Actor) Kind() string {
-	return [...]string{"nobody", "user", "operator", "visitor", "system"}[a.kind]
+	return [...]string{"nobody", "user", "operator", "visitor", "system", "service"}[a.kind]
 }
 
 // LogValue implements slog.LogValuer.

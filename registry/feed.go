@@ -39,6 +39,8 @@ const (
 	SessionCreated  ChangeKind = "session.created"
 	SessionRevoked  ChangeKind = "session.revoked"
 	KeyAdded        ChangeKind = "key.added"
+	APIKeyCreated   ChangeKind = "api_key.created"
+	APIKeyRevoked   ChangeKind = "api_key.revoked"
 )
 
 // AuditEntry is one line of the audit log: a hash chain in which every entry

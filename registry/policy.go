@@ -19,38 +19,44 @@ const (
 	MemberChange   Action = "member.change"
 	MemberRemove   Action = "member.remove"
 	AuditRead      Action = "audit.read"
+	KeyRead        Action = "key.read"
+	KeyManage      Action = "key.manage"
 	UserCreate     Action = "user.create"
 	UserRead       Action = "user.read"
 	UserUpdate     Action = "user.update"
 	PlatformAudit  Action = "platform.audit"
 )
 
-// rule says who may do an action: members from a role up, platform admins, or both.
+// rule says who may do an action: members from a role up, platform admins, or
+// both; and which scope a key needs for it.
 type rule struct {
 	role     Role // "" = no org role suffices
 	platform bool
+	scope    Scope
 }
 
 // policy is the one table that decides. An action without a row is refused.
 var policy = map[Action]rule{
-	OrgCreate:      {"", true},
-	OrgRead:        {RoleMember, true},
-	OrgUpdate:      {RoleAdmin, true},
-	OrgRename:      {RoleOwner, true},
-	OrgSuspend:     {"", true},
-	OrgResume:      {"", true},
-	OrgDelete:      {RoleOwner, true},
-	InstanceReboot: {RoleAdmin, true},
-	InstanceLogs:   {RoleAdmin, true},
-	MemberRead:     {RoleMember, true},
-	MemberInvite:   {RoleAdmin, true},
-	MemberChange:   {RoleAdmin, true},
-	MemberRemove:   {RoleAdmin, true},
-	AuditRead:      {RoleAdmin, true},
-	UserCreate:     {"", true},
-	UserRead:       {"", true},
-	UserUpdate:     {"", true},
-	PlatformAudit:  {"", true},
+	OrgCreate:      {"", true, ScopePlatform},
+	OrgRead:        {RoleMember, true, ScopeOrgRead},
+	OrgUpdate:      {RoleAdmin, true, ScopeOrgWrite},
+	OrgRename:      {RoleOwner, true, ScopeOrgWrite},
+	OrgSuspend:     {"", true, ScopePlatform},
+	OrgResume:      {"", true, ScopePlatform},
+	OrgDelete:      {RoleOwner, true, ScopeOrgWrite},
+	InstanceReboot: {RoleAdmin, true, ScopeInstanceWrite},
+	InstanceLogs:   {RoleAdmin, true, ScopeInstanceRead},
+	MemberRead:     {RoleMember, true, ScopeMemberRead},
+	MemberInvite:   {RoleAdmin, true, ScopeMemberWrite},
+	MemberChange:   {RoleAdmin, true, ScopeMemberWrite},
+	MemberRemove:   {RoleAdmin, true, ScopeMemberWrite},
+	AuditRead:      {RoleAdmin, true, ScopeAuditRead},
+	KeyRead:        {RoleAdmin, true, ScopePlatform},
+	KeyManage:      {RoleAdmin, true, ScopePlatform},
+	UserCreate:     {"", true, ScopePlatform},
+	UserRead:       {"", true, ScopePlatform},
+	UserUpdate:     {"", true, ScopePlatform},
+	PlatformAudit:  {"", true, ScopePlatform},
 }
 
 // Actions lists every action of the policy table.
@@ -65,13 +71,13 @@ func Actions() []Action {
 // Allows reports whether actor, who has role in the org ("" = none), may do action.
 func Allows(actor Actor, role Role, action Action) bool {
 	r, ok := policy[action]
-	if !ok || !actor.Valid() {
+	if !ok || !actor.Valid() || !actor.Has(r.scope) {
 		return false
 	}
 	if actor.IsSystem() || r.platform && actor.Platform() {
 		return true
 	}
-	return actor.IsUser() && r.role != "" && role.AtLeast(r.role)
+	return (actor.kind == user || actor.kind == service) && r.role != "" && role.AtLeast(r.role)
 }
 
 // WhoMay says in words who may do an action.

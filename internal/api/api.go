@@ -141,6 +141,7 @@ func (a *API) declare(mux *http.ServeMux) {
 	a.instances()
 	a.members()
 	a.users()
+	a.keys()
 	a.audit()
 	for _, unused := range []string{"ErrorModel", "ErrorDetail"} { // of the library; ours is Problem
 		delete(a.huma.OpenAPI().Components.Schemas.Map(), unused)
@@ -180,7 +181,7 @@ func declared[I, O any](a *API, o operation, f func(ctx context.Context, c web.C
 
 func describe(a *API, o operation, in reflect.Type) huma.Operation {
 	tag, _, _ := strings.Cut(strings.TrimPrefix(o.Path, "/"), "/")
-	for _, t := range []string{"members", "invites", "instance", "audit", "sessions", "events"} {
+	for _, t := range []string{"members", "invites", "instance", "audit", "sessions", "events", "keys"} {
 		if strings.Contains(o.Path, "/"+t) {
 			tag = t
 		}
@@ -220,8 +221,13 @@ func example(in reflect.Type) map[string]any {
 	body := map[string]any{}
 	for i := range t.NumField() {
 		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		if v, ok := t.Field(i).Tag.Lookup("example"); ok && t.Field(i).Type.Kind() == reflect.String {
+		tag := t.Field(i).Tag
+		if v, ok := tag.Lookup("example"); ok && t.Field(i).Type.Kind() == reflect.String {
 			body[name] = v
+		}
+		if v, ok := tag.Lookup("enum"); ok && t.Field(i).Type.Kind() == reflect.Slice {
+			first, _, _ := strings.Cut(v, ",")
+			body[name] = []string{first}
 		}
 	}
 	return body

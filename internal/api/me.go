@@ -9,7 +9,7 @@ import (
 )
 
 type meBody struct {
-	Kind          string             `json:"kind" enum:"user,operator,key" doc:"what you are"`
+	Kind          string             `json:"kind" enum:"user,operator,service" doc:"what you are"`
 	PlatformAdmin bool               `json:"platform_admin"`
 	User          *registry.User     `json:"user,omitempty"`
 	Orgs          []registry.OrgView `json:"orgs" doc:"that you are a member of"`
@@ -101,8 +101,8 @@ func (a *API) whoIs(ctx context.Context, c web.Caller) (*meOut, error) {
 }
 
 func onlyPeople(c web.Caller) error {
-	if !c.Actor.IsUser() {
-		return registry.Errorf(registry.Forbidden, "", "only a person has an account")
+	if !c.Actor.InPerson() {
+		return registry.Errorf(registry.Forbidden, "", "only a person who is signed in may do this, not a key")
 	}
 	return nil
 }

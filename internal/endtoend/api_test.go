@@ -274,3 +274,90 @@ func TestEvents(t *testing.T) {
 	}
 	endLogs()
 }
+
+// bearer is somebody with an API key or token, and no cookie.
+func (s *server) bearer(key string) *person {
+	p := s.person()
+	inner := p.c.Transport
+	p.c.Transport = withHeader{inner, key}
+	return p
+}
+
+type withHeader struct {
+	http.RoundTripper
+	key string
+}
+
+func (t withHeader) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("Authorization", "Bearer "+t.key)
+	return t.RoundTripper.RoundTrip(r)
+}
+
+func TestKeys(t *testing.T) {
+	s := start(t)
+	ada := s.admin()
+	s.org(ada, "acme")
+	s.org(ada, "globex")
+	eve := s.invite(ada, "globex", "eve@example.com", "owner")
+	api := s.url("") + "/api/v1"
+	type made struct {
+		Key    struct{ ID string }
+		Secret string
+	}
+	var own, org made
+	ada.call(t, "POST", api+"/me/keys", `{"name":"laptop","scopes":["org:write","member:read"]}`, 201, &own)
+	ada.call(t, "POST", api+"/orgs/acme/keys", `{"name":"backup","role":"member","scopes":["org:read"],"days":1}`, 201, &org)
+	if !strings.HasPrefix(own.Secret, "pza_") || !strings.HasPrefix(org.Secret, "pzs_") {
+		t.Fatalf("%s %s", own.Secret, org.Secret)
+	}
+	for _, list := range []string{"/me/keys", "/orgs/acme/keys"} {
+		if a := ada.call(t, "GET", api+list, "", 200, nil); strings.Contains(a.body, own.Secret) || strings.Contains(a.body, org.Secret) {
+			t.Errorf("%s shows a key again", list)
+		}
+	}
+	mine, its := s.bearer(own.Secret), s.bearer(org.Secret)
+	mine.call(t, "PATCH", api+"/orgs/acme", `{"name":"By key"}`, 200, nil)
+	mine.call(t, "GET", api+"/orgs/acme/members", "", 200, nil)
+	mine.call(t, "GET", api+"/orgs/acme/audit", "", 403, nil)
+	mine.call(t, "POST", api+"/orgs", `{"slug":"newer"}`, 403, nil) // its holder is a platform admin, it is not
+	its.call(t, "GET", api+"/orgs/acme", "", 200, nil)
+	its.call(t, "GET", api+"/orgs/globex", "", 404, nil)
+	its.call(t, "PATCH", api+"/orgs/acme", `{"name":"x"}`, 403, nil)
+	for _, p := range []*person{mine, its} {
+		p.call(t, "POST", api+"/me/keys", `{"name":"x","scopes":["org:read"]}`, 403, nil)
+		p.call(t, "POST", api+"/orgs/acme/keys", `{"name":"x","role":"member","scopes":["org:read"]}`, 403, nil)
+		p.call(t, "POST", api+"/tokens", "", 403, nil)
+		p.call(t, "GET", api+"/me/sessions", "", 403, nil)
+		if a := p.open(s.url("") + "/"); !strings.Contains(a.url.Path, "sign-in") {
+			t.Errorf("the console takes a key: %s", a.url)
+		}
+		// A key is for the control plane alone: an org's gateway does not know it.
+		if a := p.fetch("GET", s.url("acme")+"/whoami", ""); a.status != 401 || strings.Contains(a.body, "pz") {
+			t.Errorf("acme with a key: %d %s", a.status, a.body)
+		}
+	}
+	// A token is worth five minutes: it makes no key that is worth more.
+	var token struct {
+		AccessToken string `json:"access_token"`
+	}
+	ada.call(t, "POST", api+"/tokens", "", 201, &token)
+	s.bearer(token.AccessToken).call(t, "POST", api+"/me/keys", `{"name":"x","scopes":["org:read"]}`, 403, nil)
+
+	wrong := []byte(own.Secret)
+	wrong[10] ^= 1
+	for _, key := range []string{string(wrong), own.Secret + "x", "pza_", strings.Replace(own.Secret, "pza_", "pzs_", 1), own.Secret[:20]} {
+		s.bearer(key).call(t, "GET", api+"/me", "", 401, nil)
+	}
+	eve.call(t, "DELETE", api+"/me/keys/"+own.Key.ID, "", 404, nil)
+	eve.call(t, "DELETE", api+"/orgs/globex/keys/"+org.Key.ID, "", 404, nil)
+	ada.call(t, "DELETE", api+"/me/keys/"+own.Key.ID, "", 204, nil)
+	ada.call(t, "DELETE", api+"/orgs/acme/keys/"+org.Key.ID, "", 204, nil)
+	mine.call(t, "GET", api+"/me", "", 401, nil)
+	its.call(t, "GET", api+"/me", "", 401, nil)
+	for what, text := range map[string]string{"log": s.out.String(), "audit": s.adminGet("/pizzeria/api/v1/audit")} {
+		if strings.Contains(text, own.Secret) || strings.Contains(text, org.Secret) {
+			t.Errorf("a key is in the %s", what)
+		}
+	}
+}

@@ -24,6 +24,8 @@ var least = map[string]string{
 	"PATCH /api/v1/me": "anybody", "GET /api/v1/me/sessions": "anybody", "DELETE /api/v1/me/sessions": "anybody", "DELETE /api/v1/me/sessions/{session}": "anybody",
 	"GET /api/v1/users": "platform", "GET /api/v1/users/{user}": "platform", "PATCH /api/v1/users/{user}": "platform",
 	"GET /api/v1/users/{user}/sessions": "platform", "DELETE /api/v1/users/{user}/sessions": "platform",
+	"GET /api/v1/me/keys": "anybody", "POST /api/v1/me/keys": "anybody", "DELETE /api/v1/me/keys/{key}": "anybody",
+	"GET /api/v1/orgs/{org}/keys": "admin", "POST /api/v1/orgs/{org}/keys": "admin", "DELETE /api/v1/orgs/{org}/keys/{key}": "admin",
 	"GET /api/v1/audit": "platform", "GET /api/v1/audit/verify": "platform",
 	"DELETE /api/v1/orgs/{org}": "owner", "GET /api/v1/orgs/{org}/members": "member", "PATCH /api/v1/orgs/{org}/members/{user}": "admin",
 	"DELETE /api/v1/orgs/{org}/members/{user}": "admin", "GET /api/v1/orgs/{org}/invites": "admin", "POST /api/v1/orgs/{org}/invites": "admin",
@@ -62,7 +64,7 @@ func TestIsolationMatrix(t *testing.T) {
 		"platform": platformAdmin(s),
 	}
 	unknown := "01890000-0000-7000-8000-000000000000"
-	fill := strings.NewReplacer("{org}", id, "{user}", unknown, "{invite}", unknown, "{session}", unknown, "{$}", "")
+	fill := strings.NewReplacer("{org}", id, "{user}", unknown, "{invite}", unknown, "{session}", unknown, "{key}", unknown, "{$}", "")
 	for who, p := range people {
 		p.c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 		for _, rt := range api.Routes() {

@@ -53,7 +53,7 @@ func ClientOf(r *http.Request) identity.Client {
 	return identity.Client{Address: ip, UserAgent: r.UserAgent()}
 }
 
-// Who returns the caller: the operator, the bearer of an API token, or the
+// Who returns the caller: the operator, the bearer of an API token or key, or the
 // owner of the session cookie. Nobody has the zero Actor. An error means that
 // it cannot be told.
 func Who(ids *identity.Service, r *http.Request) (Caller, error) {
@@ -66,6 +66,14 @@ func Who(ids *identity.Service, r *http.Request) (Caller, error) {
 		scheme, token, _ := strings.Cut(auth[0], " ")
 		if len(auth) > 1 || !strings.EqualFold(scheme, "bearer") {
 			return c, nil
+		}
+		if identity.IsAPIKey(token) {
+			var err error
+			c.Actor, c.User, err = ids.AuthenticateKey(r.Context(), token, c.Client.Address)
+			if errors.Is(err, identity.ErrToken) || registry.ErrorCode(err) == registry.NotFound {
+				return Caller{Client: c.Client}, nil
+			}
+			return c, err
 		}
 		sid, u, err := ids.AuthenticateAPI(r.Context(), token)
 		if errors.Is(err, identity.ErrToken) || registry.ErrorCode(err) == registry.NotFound {

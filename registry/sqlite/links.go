@@ -39,7 +39,7 @@ func (s *Store) Invites(ctx context.Context, a registry.Actor, org registry.OrgI
 // CreateInvite invites an e-mail address into an org; an earlier open
 // invitation of the address is replaced.
 func (s *Store) CreateInvite(ctx context.Context, a registry.Actor, org registry.OrgID, email string, role registry.Role, secret registry.Hash) (registry.Link, error) {
-	l := registry.Link{ID: registry.NewID(), Kind: registry.LinkInvite, OrgID: org, Role: role, CreatedBy: a.User}
+	l := registry.Link{ID: registry.NewID(), Kind: registry.LinkInvite, OrgID: org, Role: role, CreatedBy: inviter(a)}
 	err := s.update(ctx, a, func(t *tx) error {
 		v, err := t.allowed(org, registry.MemberInvite)
 		if err != nil {
@@ -109,7 +109,7 @@ func (t *tx) useLink(secret registry.Hash, kind registry.LinkKind) (registry.Lin
 // invitation's; who invited must still be allowed to. Errors: Gone, Forbidden, Conflict.
 func (s *Store) AcceptInvite(ctx context.Context, a registry.Actor, secret registry.Hash) (l registry.Link, err error) {
 	err = s.update(ctx, a, func(t *tx) error {
-		if !a.IsUser() {
+		if !a.InPerson() {
 			return errNobody()
 		}
 		u, err := t.userByID(a.User)
@@ -159,15 +159,29 @@ func (t *tx) stillMayInvite(l registry.Link) error {
 	if l.CreatedBy == "" {
 		return nil
 	}
-	inviter, err := t.userByID(l.CreatedBy)
-	if err != nil {
-		return errNoLink()
+	var as registry.Actor
+	if u, err := t.userByID(l.CreatedBy); err == nil {
+		as = registry.AsUser(u, "", "")
+	} else {
+		k, err := one(t.ctx, t, scanAPIKey, errNoLink(), apiKeyQuery+` AND k.id = $2`, us(t.now), l.CreatedBy)
+		if err != nil {
+			return err
+		}
+		as = registry.AsKey(k, registry.User{}, "")
 	}
-	v, err := allowed(t.ctx, t, registry.AsUser(inviter, "", ""), l.OrgID, registry.MemberInvite)
-	if err != nil || l.Role == registry.RoleOwner && v.Role != registry.RoleOwner && !inviter.PlatformAdmin {
+	v, err := allowed(t.ctx, t, as, l.OrgID, registry.MemberInvite)
+	if err != nil || l.Role == registry.RoleOwner && !mayOwn(as, v.Role) {
 		return errNoLink()
 	}
 	return nil
+}
+
+// inviter is who answers for an invitation: a person, an org's key, or "" for the operator.
+func inviter(a registry.Actor) registry.UserID {
+	if a.User == "" {
+		return registry.UserID(a.Key())
+	}
+	return a.User
 }
 
 // CreateSetupLink replaces all earlier set-up links by one. For the system.

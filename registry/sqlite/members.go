@@ -94,7 +94,7 @@ func (s *Store) SetRole(ctx context.Context, a registry.Actor, org registry.OrgI
 func (s *Store) RemoveMember(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID) error {
 	return s.update(ctx, a, func(t *tx) error {
 		action := registry.MemberRemove
-		if a.IsUser() && a.User == id {
+		if a.InPerson() && a.User == id {
 			action = registry.OrgRead
 		}
 		v, err := t.allowed(org, action)

@@ -34,21 +34,27 @@ func (s *steps) Scan(v any) error {
 	return json.Unmarshal([]byte(text), s)
 }
 
-const viewColumns = `SELECT ` + orgColumns + `, COALESCE(m.role, ''), ` + instanceColumns
+const viewColumns = orgColumns + `, ` + instanceColumns
 
-// viewQuery selects the orgs that $1 (sees all) or $2 (a member) may see.
-const viewQuery = viewColumns + `
+// viewQuery selects the orgs that somebody may see, by viewArgs: $1 sees all, or
+// $2 is a member; $3 is the one org that a key reaches, $4 its own role there.
+const viewQuery = `SELECT CASE WHEN $4 = '' THEN COALESCE(m.role, '') ELSE $4 END, ` + viewColumns + `
 	FROM orgs o JOIN instances i ON i.org_id = o.id
 	LEFT JOIN memberships m ON m.org_id = o.id AND m.user_id = $2
-	WHERE o.status <> 'deleted' AND ($1 OR m.role IS NOT NULL)`
+	WHERE o.status <> 'deleted' AND ($1 OR m.role IS NOT NULL OR $4 <> '') AND ($3 = '' OR o.id = $3)`
+
+func viewArgs(a registry.Actor, more ...any) []any {
+	only, role := a.Only()
+	return append([]any{a.SeesAll(), a.User, only, role}, more...)
+}
 
 // mineQuery selects the orgs of member $1, found by the membership: it costs nothing for orgs of others.
-const mineQuery = viewColumns + `
+const mineQuery = `SELECT m.role, ` + viewColumns + `
 	FROM memberships m JOIN orgs o ON o.id = m.org_id JOIN instances i ON i.org_id = o.id
 	WHERE o.status <> 'deleted' AND m.user_id = $1`
 
 func scanView(r scanner) (v registry.OrgView, err error) {
-	err = r.Scan(slices.Concat(orgFields(&v.Org), []any{&v.Role}, instanceFields(&v.Instance))...)
+	err = r.Scan(slices.Concat([]any{&v.Role}, orgFields(&v.Org), instanceFields(&v.Instance))...)
 	return v, err
 }
 
@@ -124,19 +130,23 @@ func (t *tx) takeSlug(slug string, org registry.OrgID) error {
 
 // Org returns one org as the actor sees it. Error: NotFound.
 func (s *Store) Org(ctx context.Context, a registry.Actor, id registry.OrgID) (registry.OrgView, error) {
-	return s.view(ctx, a, ` AND o.id = $3`, id)
+	return s.view(ctx, a, ` AND o.id = $5`, id)
 }
 
 // OrgBySlug is Org by current slug.
 func (s *Store) OrgBySlug(ctx context.Context, a registry.Actor, slug string) (registry.OrgView, error) {
-	return s.view(ctx, a, ` AND o.id = (SELECT org_id FROM slugs WHERE slug = $3 AND rests_until IS NULL)`, slug)
+	return s.view(ctx, a, ` AND o.id = (SELECT org_id FROM slugs WHERE slug = $5 AND rests_until IS NULL)`, slug)
 }
 
 func (s *Store) view(ctx context.Context, a registry.Actor, where string, arg any) (registry.OrgView, error) {
 	if !a.Valid() {
 		return registry.OrgView{}, errNobody()
 	}
-	return one(ctx, s.read, scanView, errNoOrg(), viewQuery+where, a.SeesAll(), a.User, arg)
+	v, err := one(ctx, s.read, scanView, errNoOrg(), viewQuery+where, viewArgs(a, arg)...)
+	if err == nil && !registry.Allows(a, v.Role, registry.OrgRead) {
+		return registry.OrgView{}, errNotAllowed(a)
+	}
+	return v, err
 }
 
 var orgOrders = map[string]order[registry.OrgView]{
@@ -153,12 +163,22 @@ func (s *Store) Orgs(ctx context.Context, a registry.Actor, l registry.OrgList) 
 		return registry.Page[registry.OrgView]{}, errNobody()
 	}
 	q := new(query)
-	if a.SeesAll() && !l.Mine {
-		q.add(viewColumns+`
+	if !a.Has(registry.ScopeOrgRead) {
+		return registry.Page[registry.OrgView]{}, errNotAllowed(a)
+	}
+	switch only, role := a.Only(); {
+	case role != "":
+		q.args = viewArgs(a)
+		q.add(viewQuery)
+	case a.SeesAll() && !l.Mine:
+		q.add(`SELECT COALESCE(m.role, ''), `+viewColumns+`
 			FROM orgs o JOIN instances i ON i.org_id = o.id
 			LEFT JOIN memberships m ON m.org_id = o.id AND m.user_id = ? WHERE o.status <> 'deleted'`, a.User)
-	} else {
+	default:
 		q.add(strings.Replace(mineQuery, "$1", "?", 1), a.User)
+		if only != "" {
+			q.add(` AND o.id = ?`, only)
+		}
 	}
 	if l.Status != "" {
 		q.add(` AND o.status = ?`, l.Status)
@@ -195,14 +215,21 @@ func allowed(ctx context.Context, q querier, a registry.Actor, id registry.OrgID
 	if !a.Valid() {
 		return registry.OrgView{}, errNobody()
 	}
-	v, err := one(ctx, q, scanView, errNoOrg(), viewQuery+` AND o.id = $3`, a.SeesAll(), a.User, id)
+	v, err := one(ctx, q, scanView, errNoOrg(), viewQuery+` AND o.id = $5`, viewArgs(a, id)...)
 	if err != nil {
 		return v, err
 	}
 	if !registry.Allows(a, v.Role, action) {
-		return v, registry.Errorf(registry.Forbidden, "", "your role in this org does not allow that: ask an owner")
+		return v, errNotAllowed(a)
 	}
 	return v, nil
+}
+
+func errNotAllowed(a registry.Actor) error {
+	if a.Key() != "" {
+		return registry.Errorf(registry.Forbidden, "", "this key does not allow that: its scopes or its role are too narrow")
+	}
+	return registry.Errorf(registry.Forbidden, "", "your role in this org does not allow that: ask an owner")
 }
 
 // UpdateOrg changes an org's display name. version must be current (0 = any). Error: Stale.
@@ -359,7 +386,7 @@ func (s *Store) FinishDeletions(ctx context.Context, a registry.Actor) error {
 		return err
 	}
 	return s.update(ctx, a, func(t *tx) error {
-		due, err := collect(t.ctx, t, scanView, viewQuery+` AND o.delete_at > 0 AND o.delete_at <= $3 AND o.status = 'deleting' AND i.desired = 'stopped'`, true, "", us(t.now))
+		due, err := collect(t.ctx, t, scanView, viewQuery+` AND o.delete_at > 0 AND o.delete_at <= $5 AND o.status = 'deleting' AND i.desired = 'stopped'`, viewArgs(t.actor, us(t.now))...)
 		if err != nil {
 			return err
 		}

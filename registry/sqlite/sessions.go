@@ -72,6 +72,12 @@ func errNoSession() error {
 // Sessions returns the live sessions of an account, last used first: the actor's
 // own, or anybody's for platform admins. Error: NotFound.
 func (s *Store) Sessions(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.Session, error) {
+	if !a.Valid() {
+		return nil, errNobody()
+	}
+	if !mayManage(a, id) {
+		return nil, errNoUser()
+	}
 	if _, err := s.User(ctx, a, id); err != nil {
 		return nil, err
 	}
@@ -81,11 +87,17 @@ func (s *Store) Sessions(ctx context.Context, a registry.Actor, id registry.User
 	}, `SELECT `+sessionColumns+` FROM sessions s WHERE `+liveSession+` AND s.user_id = $2 ORDER BY s.last_seen_at DESC, s.id`, us(s.now()), id)
 }
 
+// mayManage reports whether a may see and end what lets id in: the person, and
+// platform admins; a key never does.
+func mayManage(a registry.Actor, id registry.UserID) bool {
+	return a.SeesAll() || a.InPerson() && a.User == id
+}
+
 // RevokeSessions ends all sessions of an account but one ("" = all): the actor's
 // own, or anybody's for platform admins. Error: NotFound.
 func (s *Store) RevokeSessions(ctx context.Context, a registry.Actor, id registry.UserID, but registry.SessionID) error {
 	return s.update(ctx, a, func(t *tx) error {
-		if !a.SeesAll() && (!a.IsUser() || a.User != id) {
+		if !mayManage(a, id) {
 			return errNoUser()
 		}
 		if _, err := t.userByID(id); err != nil {
@@ -105,7 +117,7 @@ func (s *Store) RevokeSession(ctx context.Context, a registry.Actor, id registry
 		if err != nil {
 			return err
 		}
-		if !a.SeesAll() && (!a.IsUser() || a.User != owner) {
+		if !mayManage(a, owner) {
 			return errNoSession()
 		}
 		return t.revokeSession(id, owner)
@@ -166,6 +178,7 @@ func (s *Store) Sweep(ctx context.Context, a registry.Actor) error {
 			`DELETE FROM codes WHERE expires_at < $1`,
 			`DELETE FROM links WHERE expires_at < $1`,
 			`DELETE FROM keys WHERE expires_at < $1`,
+			`DELETE FROM api_keys WHERE expires_at < $1`,
 		} {
 			if _, err := t.exec(q, day); err != nil {
 				return err

@@ -62,7 +62,7 @@ func (s *Store) User(ctx context.Context, a registry.Actor, id registry.UserID) 
 	if !a.Valid() {
 		return registry.User{}, errNobody()
 	}
-	if !a.SeesAll() && a.User != id {
+	if !a.SeesAll() && (!a.IsUser() || a.User != id) {
 		return registry.User{}, errNoUser()
 	}
 	return one(ctx, s.read, scanUser, errNoUser(), `SELECT `+userColumns+` FROM users u WHERE u.id = $1`, id)
@@ -104,7 +104,7 @@ func (s *Store) UserOrgs(ctx context.Context, a registry.Actor, id registry.User
 // admins; the last one stays one. Errors: NotFound, Invalid, Conflict.
 func (s *Store) UpdateUser(ctx context.Context, a registry.Actor, id registry.UserID, name *string, platformAdmin *bool) error {
 	return s.update(ctx, a, func(t *tx) error {
-		own := a.IsUser() && a.User == id && platformAdmin == nil
+		own := a.InPerson() && a.User == id && platformAdmin == nil
 		if err := may(a, registry.UserUpdate); err != nil && !own {
 			return err
 		}
@@ -172,7 +172,7 @@ func (s *Store) HasPlatformAdmin(ctx context.Context, a registry.Actor) (yes boo
 // SetPassword replaces the actor's own password and ends all its other sessions.
 func (s *Store) SetPassword(ctx context.Context, a registry.Actor, hash registry.PasswordHash) error {
 	return s.update(ctx, a, func(t *tx) error {
-		if !a.IsUser() {
+		if !a.InPerson() {
 			return registry.Errorf(registry.Forbidden, "", "only the user may change the password")
 		}
 		u, err := t.userByID(a.User)

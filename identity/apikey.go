@@ -1,0 +1,94 @@
+package identity
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"math/big"
+	"strings"
+	"time"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// Prefixes of API keys, by which people, logs and secret scanners know them.
+const (
+	PrefixPersonal = "pza_"
+	PrefixService  = "pzs_"
+)
+
+const (
+	keyBody  = 43 // base62 digits of 256 bits
+	keyCheck = 6  // base62 digits of a CRC-32
+)
+
+// newAPIKey makes a key: its prefix, 256 random bits and a checksum in base62,
+// so that a mistyped or made-up one is told apart without asking the store.
+func newAPIKey(prefix string) Secret {
+	var b [32]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	key := prefix + base62(new(big.Int).SetBytes(b[:]), keyBody)
+	return Secret(key + checksum(key))
+}
+
+func base62(n *big.Int, digits int) string {
+	s := n.Text(62)
+	return strings.Repeat("0", digits-len(s)) + s
+}
+
+func checksum(key string) string {
+	var b [4]byte
+	binary.BigEndian.PutUint32(b[:], crc32.ChecksumIEEE([]byte(key)))
+	return base62(new(big.Int).SetBytes(b[:]), keyCheck)
+}
+
+// IsAPIKey reports whether a bearer looks like an API key: it has the prefix of one.
+func IsAPIKey(bearer string) bool {
+	return strings.HasPrefix(bearer, PrefixPersonal) || strings.HasPrefix(bearer, PrefixService)
+}
+
+// wholeAPIKey reports whether a key is written as one and its checksum fits.
+func wholeAPIKey(key string) bool {
+	n := len(PrefixPersonal) + keyBody
+	return IsAPIKey(key) && len(key) == n+keyCheck && checksum(key[:n]) == key[n:]
+}
+
+// CreateAPIKey makes a key and returns it, this once. See registry's Store.CreateAPIKey.
+func (s *Service) CreateAPIKey(ctx context.Context, a registry.Actor, n registry.NewAPIKey) (registry.APIKey, Secret, error) {
+	prefix := PrefixPersonal
+	if n.Role != "" {
+		prefix = PrefixService
+	}
+	secret := newAPIKey(prefix)
+	k, err := s.store.CreateAPIKey(ctx, a, n, secret.Hash())
+	return k, secret, err
+}
+
+// AuthenticateKey returns who presents an API key. Errors: ErrToken (no such key, or no more), NotFound.
+func (s *Service) AuthenticateKey(ctx context.Context, key, address string) (registry.Actor, registry.User, error) {
+	if !wholeAPIKey(key) {
+		return registry.Actor{}, registry.User{}, fmt.Errorf("%w: not an API key", ErrToken)
+	}
+	k, u, err := s.store.APIKeyByHash(ctx, registry.AsSystem("api"), Secret(key).Hash())
+	if err != nil {
+		return registry.Actor{}, u, err
+	}
+	s.mu.Lock()
+	s.used[k.ID] = s.now()
+	s.mu.Unlock()
+	return registry.AsKey(k, u, address), u, nil
+}
+
+// flushKeys stores when keys were last used.
+func (s *Service) flushKeys(ctx context.Context) error {
+	s.mu.Lock()
+	used := s.used
+	s.used = map[registry.APIKeyID]time.Time{}
+	s.mu.Unlock()
+	if len(used) == 0 {
+		return nil
+	}
+	return s.store.TouchAPIKeys(ctx, registry.AsSystem("keys"), used)
+}

@@ -1,0 +1,113 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+type keyOut struct {
+	Body struct {
+		Key    registry.APIKey `json:"key"`
+		Secret string          `json:"secret" doc:"the key itself: send it as Authorization: Bearer. It is shown only now"`
+	}
+}
+
+func (a *API) makeKey(ctx context.Context, c web.Caller, n registry.NewAPIKey, days int) (*keyOut, error) {
+	n.Life = time.Duration(days) * 24 * time.Hour
+	if c.Session.ID == "" && c.Actor.Kind() != "operator" {
+		return nil, registry.Errorf(registry.Forbidden, "", "a key is made from a sign-in session only, so that neither a token nor a key makes one that lives longer")
+	}
+	k, secret, err := a.Identity.CreateAPIKey(ctx, c.Actor, n)
+	out := new(keyOut)
+	out.Body.Key, out.Body.Secret = k, secret.Reveal()
+	return out, err
+}
+
+func (a *API) keys() {
+	const scopesText = "A key never does more than its holder: a scope only leaves things out, and `:write` includes `:read`."
+	declared(a, operation{ID: "listMyKeys", Method: "GET", Path: "/me/keys", Summary: "List your keys"},
+		func(ctx context.Context, c web.Caller, _ *none) (*listOut[registry.APIKey], error) {
+			if err := onlyPeople(c); err != nil {
+				return nil, err
+			}
+			list, err := a.Store.APIKeys(ctx, c.Actor, "")
+			return &listOut[registry.APIKey]{registry.Page[registry.APIKey]{Items: list}}, err
+		})
+
+	type createMyKeyIn struct {
+		Body struct {
+			Name   string           `json:"name" example:"deploy"`
+			Scopes []registry.Scope `json:"scopes" enum:"org:read,org:write,member:read,member:write,instance:read,instance:write,audit:read,platform" minItems:"1"`
+			Org    string           `json:"org,omitempty" doc:"ID or slug of the only org that it reaches; default: all of yours"`
+			Days   int              `json:"days,omitempty" minimum:"1" maximum:"366" doc:"how long it lives; default: 90"`
+		}
+	}
+	declared(a, operation{ID: "createMyKey", Method: "POST", Path: "/me/keys", Summary: "Make a key of your own (pza_)", Description: scopesText, Status: http.StatusCreated},
+		func(ctx context.Context, c web.Caller, in *createMyKeyIn) (*keyOut, error) {
+			n := registry.NewAPIKey{Name: in.Body.Name, Scopes: in.Body.Scopes}
+			if in.Body.Org != "" {
+				id, err := OrgPath{in.Body.Org}.id(ctx, a, c)
+				if err != nil {
+					return nil, err
+				}
+				n.OrgID = id
+			}
+			return a.makeKey(ctx, c, n, in.Body.Days)
+		})
+
+	type keyPath struct {
+		Key string `path:"key" example:"01890000-0000-7000-8000-000000000000"`
+	}
+	declared(a, operation{ID: "revokeMyKey", Method: "DELETE", Path: "/me/keys/{key}", Summary: "Revoke a key of yours"},
+		func(ctx context.Context, c web.Caller, in *keyPath) (*none, error) {
+			if err := onlyPeople(c); err != nil {
+				return nil, err
+			}
+			return &none{}, a.Store.RevokeAPIKey(ctx, c.Actor, "", registry.APIKeyID(in.Key))
+		})
+
+	declared(a, operation{ID: "listKeys", Method: "GET", Path: "/orgs/{org}/keys", Summary: "List an org's own keys", Action: registry.KeyRead},
+		func(ctx context.Context, c web.Caller, in *OrgPath) (*listOut[registry.APIKey], error) {
+			id, err := in.id(ctx, a, c)
+			if err != nil {
+				return nil, err
+			}
+			list, err := a.Store.APIKeys(ctx, c.Actor, id)
+			return &listOut[registry.APIKey]{registry.Page[registry.APIKey]{Items: list}}, err
+		})
+
+	type createKeyIn struct {
+		OrgPath
+		Body struct {
+			Name   string           `json:"name" example:"backup"`
+			Role   registry.Role    `json:"role" enum:"member,admin" example:"member" doc:"in the org; at most your own"`
+			Scopes []registry.Scope `json:"scopes" enum:"org:read,org:write,member:read,member:write,instance:read,instance:write,audit:read" minItems:"1"`
+			Days   int              `json:"days,omitempty" minimum:"1" maximum:"366" doc:"how long it lives; default: 90"`
+		}
+	}
+	declared(a, operation{ID: "createKey", Method: "POST", Path: "/orgs/{org}/keys", Summary: "Make a key of an org's own (pzs_)", Description: scopesText, Action: registry.KeyManage, Status: http.StatusCreated},
+		func(ctx context.Context, c web.Caller, in *createKeyIn) (*keyOut, error) {
+			id, err := in.id(ctx, a, c)
+			if err != nil {
+				return nil, err
+			}
+			return a.makeKey(ctx, c, registry.NewAPIKey{Name: in.Body.Name, OrgID: id, Role: in.Body.Role, Scopes: in.Body.Scopes}, in.Body.Days)
+		})
+
+	type orgKeyPath struct {
+		OrgPath
+		Key string `path:"key" example:"01890000-0000-7000-8000-000000000000"`
+	}
+	declared(a, operation{ID: "revokeKey", Method: "DELETE", Path: "/orgs/{org}/keys/{key}", Summary: "Revoke a key of an org", Action: registry.KeyManage},
+		func(ctx context.Context, c web.Caller, in *orgKeyPath) (*none, error) {
+			id, err := in.id(ctx, a, c)
+			if err != nil {
+				return nil, err
+			}
+			return &none{}, a.Store.RevokeAPIKey(ctx, c.Actor, id, registry.APIKeyID(in.Key))
+		})
+}

@@ -1,0 +1,60 @@
+package registry
+
+import "time"
+
+// APIKeyID identifies an API key: a UUIDv7. It is not the key.
+type APIKeyID string
+
+// APIKey is a key for programs: a person's own (`pza_`), or an org's (`pzs_`).
+// The key itself is known to its holder alone; the store has its SHA-256.
+type APIKey struct {
+	ID         APIKeyID   `json:"id"`
+	Kind       APIKeyKind `json:"kind" enum:"personal,service"`
+	Name       string     `json:"name"`
+	UserID     UserID     `json:"user_id,omitempty"` // whose, of a personal key
+	OrgID      OrgID      `json:"org_id,omitempty"`  // the one org that it reaches; of a personal key "" = all of the person's
+	Role       Role       `json:"role,omitempty"`    // in the org, of a service key
+	Scopes     []Scope    `json:"scopes"`
+	CreatedBy  string     `json:"created_by"` // e-mail address, or operator
+	CreatedAt  time.Time  `json:"created_at"`
+	ExpiresAt  time.Time  `json:"expires_at"`
+	LastUsedAt time.Time  `json:"last_used_at,omitzero"`
+}
+
+// APIKeyKind says whose a key is.
+type APIKeyKind string
+
+// The kinds of keys.
+const (
+	KeyPersonal APIKeyKind = "personal"
+	KeyService  APIKeyKind = "service"
+)
+
+// NewAPIKey is what CreateAPIKey needs.
+type NewAPIKey struct {
+	Name   string
+	OrgID  OrgID // the org of a service key; the only org of a personal key, "" = all
+	Role   Role  // of a service key: member or admin
+	Scopes []Scope
+	Life   time.Duration // 0 = KeyLife; at most KeyLifeMax
+}
+
+// Lifetimes and number of keys.
+const (
+	KeyLife    = 90 * 24 * time.Hour
+	KeyLifeMax = 366 * 24 * time.Hour
+	KeysMax    = 50 // of one person or org
+)
+
+// AsKey is whoever presents an API key. u is the owner of a personal key.
+func AsKey(k APIKey, u User, address string) Actor {
+	scopes, _ := NewScopeSet(k.Scopes)
+	a := Actor{key: k.ID, scopes: scopes, only: k.OrgID, address: address}
+	if k.Kind == KeyService {
+		a.kind, a.role, a.name = service, k.Role, "key "+k.Name
+		return a
+	}
+	a.kind, a.User, a.name = user, u.ID, u.Email+" (key "+k.Name+")"
+	a.platform = u.PlatformAdmin && k.OrgID == "" && scopes.Has(ScopePlatform)
+	return a
+}
