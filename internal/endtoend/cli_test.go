@@ -1,79 +1,100 @@
 package endtoend
 
 import (
-	"encoding/json"
 	"errors"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// TestCLI: what it prints, and its exit status: 0 done, 1 failed, 2 wrong use.
+// TestCLI runs the scripts in testdata/cli, each against a server of its own.
 func TestCLI(t *testing.T) {
-	s := start(t)
-	run := func(want int, contains string, args ...string) string {
-		t.Helper()
-		out, err := s.cli(password+"\n", args...)
-		code := 0
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
-			code = exit.ExitCode()
-		} else if err != nil {
-			t.Fatal(err)
-		}
-		if code != want || !strings.Contains(out, contains) {
-			t.Errorf("pizzeria %s: exit %d, want %d, with %q: %s", strings.Join(args, " "), code, want, contains, out)
-		}
-		return out
+	files, err := filepath.Glob("testdata/cli/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scripts: %v", err)
 	}
-	run(0, "ada@example.com", "user", "create", "ada@example.com", "--name", "Ada", "--platform-admin")
-	run(1, "has an account", "user", "create", "ada@example.com", "--name", "Ada")
-	run(2, "name", "user", "create", "eve@example.com")
-	run(0, "provisioning", "org", "create", "acme", "--name", "Acme Inc")
-	s.active("acme")
-	run(0, "Acme Inc", "org", "list")
-	run(0, "Acme Inc", "pizzeria", "org", "list") // Caddy's own spelling
-	var v struct {
-		ID, Slug, Status string
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".txtar")
+		t.Run(name, func(t *testing.T) {
+			s := start(t)
+			testscript.Run(t, testscript.Params{
+				Files: []string{file},
+				Cmds: map[string]func(*testscript.TestScript, bool, []string){
+					"pizzeria": func(ts *testscript.TestScript, neg bool, args []string) { s.script(ts, neg, 1, args) },
+					"wronguse": func(ts *testscript.TestScript, _ bool, args []string) { s.script(ts, true, 2, args) },
+				},
+				Setup: func(e *testscript.Env) error {
+					admin := "unix/" + filepath.Join(s.dir, "data/admin.sock")
+					for k, v := range map[string]string{
+						"PIZZERIA_ADMIN": admin, "ADMIN": admin, "URL": s.url(""), "CA": filepath.Join(s.dir, "data/caddy/pki/authorities/local/root.crt"),
+						"HOME": e.WorkDir, "XDG_CONFIG_HOME": filepath.Join(e.WorkDir, ".config"),
+					} {
+						e.Setenv(k, v)
+					}
+					return nil
+				},
+			})
+		})
 	}
-	if err := json.Unmarshal([]byte(run(0, "", "org", "show", "acme", "-o", "json")), &v); err != nil || v.Slug != "acme" || v.Status != "active" {
-		t.Errorf("json: %+v %v", v, err)
-	}
-	run(0, v.ID, "org", "show", v.ID)
-	run(1, "taken", "org", "create", "acme")
-	run(1, "lower-case", "org", "create", "Bad_Slug")
-	run(1, "reserved", "org", "create", "admin")
-	run(1, "no such org", "org", "show", "nosuch")
-	run(2, "Usage", "org", "create")
-	run(2, "Usage", "org", "create", "one", "two")
-	run(2, "unknown flag", "org", "list", "--nope")
-	run(2, "table or json", "org", "list", "-o", "yaml")
-	run(2, `no command "frobnicate"`, "org", "frobnicate")
-	run(2, `no command "frobnicate"`, "pizzeria", "frobnicate")
-	run(0, "/invite/", "member", "invite", "acme", "mia@example.com", "--role", "admin")
-	run(1, "expected value to be one of", "member", "invite", "acme", "bob@example.com", "--role", "king")
-	run(0, "suspended", "org", "suspend", "acme", "--reason", "unpaid")
-	run(1, "suspended", "org", "suspend", "acme")
-	run(0, "provisioning", "org", "resume", "acme")
-	s.active("acme")
-	run(0, "invite.created", "audit", "list", "acme")
-	run(0, "beta", "org", "rename", "acme", "beta")
-	run(1, "to delete it", "org", "delete", "beta")
-	run(0, "deleting", "org", "delete", "beta", "--confirm", "beta")
-	run(0, "provisioning", "org", "keep", "beta")
-	run(0, "deleting", "org", "delete", "beta", "--confirm", "beta", "--now")
+}
 
-	// Instances outlive the server, and end also without it.
-	run(0, "", "org", "create", "gamma")
+// script runs the real binary as a line of a script. fail says that it has to exit with status.
+func (s *server) script(ts *testscript.TestScript, fail bool, status int, args []string) {
+	err := ts.Exec(binary, args...)
+	var exit *exec.ExitError
+	switch {
+	case !fail && err != nil:
+		ts.Fatalf("%v", err)
+	case fail && err == nil:
+		ts.Fatalf("it did not fail")
+	case fail && errors.As(err, &exit) && exit.ExitCode() != status:
+		ts.Fatalf("exit status %d, want %d", exit.ExitCode(), status)
+	}
+}
+
+// TestDown: instances outlive the server, and end also without it.
+func TestDown(t *testing.T) {
+	s := start(t)
+	run := func(want string, args ...string) {
+		t.Helper()
+		out, err := s.cli("", args...)
+		if err != nil || !strings.Contains(out, want) {
+			t.Errorf("pizzeria %s: %v %s", strings.Join(args, " "), err, out)
+		}
+	}
+	run("", "org", "create", "gamma")
 	s.active("gamma")
 	s.stop()
-	run(1, "does not answer", "org", "list")
+	if out, err := s.cli("", "org", "list"); err == nil || !strings.Contains(out, "does not answer") {
+		t.Errorf("without the server: %v %s", err, out)
+	}
 	if n := len(s.processes(filepath.Join(s.dir, "data/orgs"))); n != 1 {
 		t.Errorf("%d instances outlive the server, want 1", n)
 	}
-	run(0, "stopped 1", "down")
+	run("stopped 1", "down")
 	if n := len(s.processes(filepath.Join(s.dir, "data/orgs"))); n != 0 {
 		t.Errorf("%d instances are left after down", n)
+	}
+}
+
+// TestContextsArePrivate: the file with keys is for its owner alone.
+func TestContextsArePrivate(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "key"), []byte("pza_x\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(binary, "context", "set", "prod", "--server", "https://pizzeria.example.com", "--key-file", filepath.Join(dir, "key"))
+	cmd.Env = append(os.Environ(), "PIZZERIA_CONFIG="+filepath.Join(dir, "c", "contexts.yaml"))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	for name, want := range map[string]os.FileMode{"c/contexts.yaml": 0o600, "c": 0o700} {
+		if i, err := os.Stat(filepath.Join(dir, name)); err != nil || i.Mode().Perm() != want {
+			t.Errorf("%s: %v %v, want %v", name, i.Mode(), err, want)
+		}
 	}
 }

@@ -348,7 +348,7 @@ func (s *server) active(slug string) {
 	s.t.Helper()
 	s.eventually(slug+" is active", func() bool {
 		out, err := s.cli("", "org", "show", slug, "-o", "json")
-		return err == nil && strings.Contains(out, `"status":"active"`) && strings.Contains(out, `"state":"running"`)
+		return err == nil && strings.Contains(out, `"status": "active"`) && strings.Contains(out, `"state": "running"`)
 	})
 }
 

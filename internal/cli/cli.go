@@ -1,0 +1,97 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+// App is what the command line needs of the program around it.
+type App struct {
+	// Exit returns the error with which a command makes the program end with a status.
+	Exit func(code int) error
+	// Down stops the instances of a data directory whose server does not run.
+	Down func(dir string) (stopped int, err error)
+}
+
+const exitWrongUse = 2
+
+// Commands returns the children of the command `pizzeria`.
+func (a App) Commands() []*cobra.Command {
+	c := &client{app: a}
+	all := []*cobra.Command{c.org(), c.member(), c.user(), c.me(), c.key(), c.instance(), c.audit(), c.events(), c.apply(), c.api(), c.contexts(), c.down()}
+	for _, cmd := range all {
+		f := cmd.PersistentFlags()
+		f.StringVar(&c.admin, "admin", "", "address of Caddy's admin endpoint (default: $PIZZERIA_ADMIN, or unix/./data/admin.sock)")
+		f.StringVar(&c.server, "server", "", "URL of a control plane, to reach it with a key instead (default: $PIZZERIA_SERVER)")
+		f.StringVar(&c.keyFile, "key-file", "", "file with the API key (default: the key in $PIZZERIA_KEY)")
+		f.StringVar(&c.caFile, "ca-file", "", "file with the certificate authority of the server (default: $PIZZERIA_CA_FILE, or the system's)")
+		f.StringVar(&c.context, "context", "", "a control plane by its name (default: the one in use; see `context`)")
+		f.StringVarP(&c.output, "output", "o", "table", "output: table, json or yaml")
+		_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json", "yaml"}, cobra.ShellCompDirectiveNoFileComp))
+		cmd.PersistentPreRunE = func(running *cobra.Command, _ []string) error { return c.begin(running) }
+		a.strict(cmd)
+	}
+	return all
+}
+
+// begin checks what all commands share.
+func (c *client) begin(running *cobra.Command) error {
+	c.cmd = running
+	running.SilenceUsage = true
+	if c.output != "table" && c.output != "json" && c.output != "yaml" {
+		return c.app.wrongUse(running, fmt.Errorf("-o %s: use table, json or yaml", c.output))
+	}
+	if c.admin != "" && (c.server != "" || c.context != "") || c.server != "" && c.context != "" {
+		return c.app.wrongUse(running, fmt.Errorf("--admin, --server and --context are three ways to name one control plane: use one"))
+	}
+	return nil
+}
+
+// strict makes a command and its children exit with status 2 on wrong use: arguments, flags, unknown children.
+func (a App) strict(cmd *cobra.Command) {
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(c *cobra.Command, args []string) error {
+			if err := check(c, args); err != nil {
+				return a.wrongUse(c, err)
+			}
+			return nil
+		}
+	}
+	cmd.SetFlagErrorFunc(a.wrongUse)
+	if cmd.HasSubCommands() {
+		cmd.Args = cobra.ArbitraryArgs
+		cmd.RunE = func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return c.Help()
+			}
+			return a.wrongUse(c, fmt.Errorf("there is no command %q", args[0]))
+		}
+	}
+	for _, child := range cmd.Commands() {
+		a.strict(child)
+	}
+}
+
+// Strict makes the command around Commands exit with status 2 on wrong use, too.
+func (a App) Strict(cmd *cobra.Command) { a.strict(cmd) }
+
+// wrongUse says what is wrong and how the command is used.
+func (a App) wrongUse(cmd *cobra.Command, err error) error {
+	cmd.PrintErrf("Error: %v\n\nUsage: %s\n", err, cmd.UseLine())
+	for _, child := range cmd.Commands() {
+		if !child.Hidden {
+			cmd.PrintErrf("  %-12s %s\n", child.Name(), child.Short)
+		}
+	}
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	return a.Exit(exitWrongUse)
+}
+
+func env(name, otherwise string) string {
+	if v := os.Getenv(name); v != "" {
+		return v
+	}
+	return otherwise
+}

@@ -1,0 +1,218 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// client speaks to one control plane.
+type client struct {
+	app                                             App
+	admin, server, keyFile, caFile, context, output string
+	cmd                                             *cobra.Command // that runs
+}
+
+var errAway = errors.New("the server does not answer")
+
+// target is how a control plane is reached.
+type target struct {
+	http *http.Client
+	base string // URL of the API
+	key  string
+	name string // for people
+}
+
+func (c *client) target() (target, error) {
+	if c.admin != "" {
+		return socket(c.admin, "/pizzeria/api/v1"), nil
+	}
+	ctx := connection{Server: c.server, CAFile: c.caFile}
+	if ctx.Server == "" && c.context == "" {
+		ctx.Server = os.Getenv("PIZZERIA_SERVER")
+	}
+	if ctx.Server == "" {
+		if os.Getenv("PIZZERIA_ADMIN") != "" && c.context == "" {
+			return socket(os.Getenv("PIZZERIA_ADMIN"), "/pizzeria/api/v1"), nil
+		}
+		saved, err := readContexts()
+		if err != nil {
+			return target{}, err
+		}
+		name := c.context
+		if name == "" {
+			name = saved.Current
+		}
+		if name == "" {
+			return socket(defaultAdmin, "/pizzeria/api/v1"), nil
+		}
+		var ok bool
+		if ctx, ok = saved.Contexts[name]; !ok {
+			return target{}, fmt.Errorf("there is no context %q: see `context list`, or make it with `context set`", name)
+		}
+		if c.caFile != "" {
+			ctx.CAFile = c.caFile
+		}
+	}
+	return c.remote(ctx)
+}
+
+const defaultAdmin = "unix/./data/admin.sock"
+
+// socket reaches the operator's endpoint on Caddy's admin address.
+func socket(address, path string) target {
+	network, addr := "tcp", address
+	if p, ok := strings.CutPrefix(address, "unix/"); ok {
+		network, addr = "unix", p
+	}
+	host := "localhost"
+	if network == "tcp" {
+		host = addr
+	}
+	return target{name: address, base: "http://" + host + path, http: &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, network, addr)
+	}}}}
+}
+
+func (c *client) remote(ctx connection) (target, error) {
+	u, err := url.Parse(ctx.Server)
+	if err != nil || u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" {
+		return target{}, fmt.Errorf("--server %s: use the control plane's address, such as https://pizzeria.example.com", ctx.Server)
+	}
+	t := target{name: u.String(), base: "https://" + u.Host + "/api/v1", key: ctx.Key}
+	if c.keyFile != "" {
+		b, err := os.ReadFile(c.keyFile)
+		if err != nil {
+			return t, err
+		}
+		t.key = strings.TrimSpace(string(b))
+	} else if k := os.Getenv("PIZZERIA_KEY"); k != "" && t.key == "" {
+		t.key = k
+	}
+	if t.key == "" {
+		return t, errors.New("there is no API key: make one in the console, and name it with --key-file, $PIZZERIA_KEY or `context set`")
+	}
+	tr := http.DefaultTransport.(*http.Transport).Clone()
+	if file := ctx.CAFile; file != "" || os.Getenv("PIZZERIA_CA_FILE") != "" {
+		pem, err := os.ReadFile(env("PIZZERIA_CA_FILE", file))
+		if err != nil {
+			return t, err
+		}
+		roots := x509.NewCertPool()
+		if !roots.AppendCertsFromPEM(pem) {
+			return t, errors.New("the CA file holds no certificate in PEM form")
+		}
+		tr.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	}
+	// localhost and everything below it is this machine (RFC 6761); not every resolver says so.
+	if h := u.Hostname(); h == "localhost" || strings.HasSuffix(h, ".localhost") {
+		tr.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			_, port, _ := net.SplitHostPort(addr)
+			var d net.Dialer
+			return d.DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))
+		}
+	}
+	// A redirect would carry the key elsewhere.
+	t.http = &http.Client{Transport: tr, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return t, nil
+}
+
+// open calls the API and returns the answer's body as it comes.
+func (c *client) open(method, path string, in any) (io.ReadCloser, error) {
+	t, err := c.target()
+	if err != nil {
+		return nil, err
+	}
+	return t.open(c.cmd.Context(), method, path, in)
+}
+
+func (t target) open(ctx context.Context, method, path string, in any) (io.ReadCloser, error) {
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return nil, err
+		}
+		body = bytes.NewReader(b)
+	}
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	req, err := http.NewRequestWithContext(ctx, method, t.base+path, body)
+	if err != nil {
+		return nil, err
+	}
+	if in != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if t.key != "" {
+		req.Header.Set("Authorization", "Bearer "+t.key)
+	}
+	res, err := t.http.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("%w at %s: start it with `pizzeria run`, or name its admin address with --admin: %w", errAway, t.name, err)
+	}
+	if res.StatusCode < 300 {
+		return res.Body, nil
+	}
+	defer func() { _ = res.Body.Close() }()
+	b, _ := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	var p struct{ Detail, Error string }
+	if json.Unmarshal(b, &p) != nil || p.Detail+p.Error == "" {
+		p.Detail = fmt.Sprintf("%s answers %s, and is no control plane", t.name, res.Status)
+	}
+	return nil, errors.New(p.Detail + p.Error)
+}
+
+// call is open for an answer that is read whole.
+func (c *client) call(method, path string, in any) ([]byte, error) {
+	body, err := c.open(method, path, in)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = body.Close() }()
+	return io.ReadAll(io.LimitReader(body, 64<<20))
+}
+
+// list reads a list to its end, or to limit items.
+func (c *client) list(path string, q url.Values, limit int) ([]byte, error) {
+	all := struct {
+		Items []json.RawMessage `json:"items"`
+	}{Items: []json.RawMessage{}}
+	for {
+		b, err := c.call("GET", path+"?"+q.Encode(), nil)
+		if err != nil {
+			return nil, err
+		}
+		var page struct {
+			Items []json.RawMessage `json:"items"`
+			Next  string            `json:"next"`
+		}
+		if err := json.Unmarshal(b, &page); err != nil {
+			return nil, err
+		}
+		all.Items = append(all.Items, page.Items...)
+		if limit > 0 && len(all.Items) >= limit {
+			all.Items = all.Items[:limit]
+			break
+		}
+		if page.Next == "" {
+			break
+		}
+		q.Set("cursor", page.Next)
+	}
+	return json.Marshal(all)
+}

@@ -1,0 +1,80 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/url"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+var memberTable = table(
+	column[registry.Member]{"EMAIL", func(m registry.Member) string { return m.Email }},
+	column[registry.Member]{"NAME", func(m registry.Member) string { return m.Name }},
+	column[registry.Member]{"ROLE", func(m registry.Member) string { return string(m.Role) }},
+	column[registry.Member]{"SINCE", func(m registry.Member) string { return when(m.CreatedAt) }},
+	column[registry.Member]{"ID", func(m registry.Member) string { return string(m.UserID) }},
+)
+
+var inviteTable = table(
+	column[registry.Link]{"EMAIL", func(l registry.Link) string { return l.Email }},
+	column[registry.Link]{"ROLE", func(l registry.Link) string { return string(l.Role) }},
+	column[registry.Link]{"ENDS", func(l registry.Link) string { return when(l.ExpiresAt) }},
+	column[registry.Link]{"ID", func(l registry.Link) string { return l.ID }},
+)
+
+func (c *client) member() *cobra.Command {
+	m := &cobra.Command{Use: "member", Short: "Manages an org's members and invitations"}
+	var search string
+	list := c.on("list <org>", "Lists members", cobra.ExactArgs(1), func(args []string) error {
+		b, err := c.list(orgPath(args[0])+"/members", values("search", search), 0)
+		if err != nil {
+			return err
+		}
+		return c.print(b, memberTable)
+	})
+	list.Flags().StringVar(&search, "search", "", "only who has this in name or address")
+
+	var role string
+	invite := c.on("invite <org> <email>...", "Prints a one-time link into an org for each person", cobra.MinimumNArgs(2), func(args []string) error {
+		for _, email := range args[1:] {
+			if err := c.show("POST", orgPath(args[0])+"/invites", some("email", email, "role", role), func(w io.Writer, b []byte) error {
+				var v struct{ Link string }
+				if err := json.Unmarshal(b, &v); err != nil {
+					return err
+				}
+				if len(args) > 2 {
+					_, err := fmt.Fprintf(w, "%s\t%s\n", email, v.Link)
+					return err
+				}
+				_, err := fmt.Fprintln(w, v.Link)
+				return err
+			}); err != nil {
+				return fmt.Errorf("%s: %w", email, err)
+			}
+		}
+		return nil
+	})
+	invite.Flags().StringVar(&role, "role", "member", "member, admin or owner")
+	invites := c.on("invites <org>", "Lists open invitations", cobra.ExactArgs(1), func(args []string) error {
+		return c.show("GET", orgPath(args[0])+"/invites", nil, inviteTable)
+	})
+	uninvite := c.on("uninvite <org> <invitation ID>", "Takes an invitation back", cobra.ExactArgs(2), func(args []string) error {
+		return c.show("DELETE", orgPath(args[0])+"/invites/"+url.PathEscape(args[1]), nil, nil)
+	})
+	set := c.on("role <org> <user> <role>", "Makes a member a member, admin or owner", cobra.ExactArgs(3), func(args []string) error {
+		return c.show("PATCH", memberPath(args), some("role", args[2]), nil)
+	})
+	remove := c.on("remove <org> <user>", "Removes a member, by ID or e-mail address", cobra.ExactArgs(2), func(args []string) error {
+		return c.show("DELETE", memberPath(args), nil, nil)
+	})
+	m.AddCommand(list, invite, invites, uninvite, set, remove)
+	return m
+}
+
+func memberPath(args []string) string {
+	return orgPath(args[0]) + "/members/" + url.PathEscape(args[1])
+}

@@ -1,0 +1,109 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+var userTable = table(
+	column[registry.User]{"EMAIL", func(u registry.User) string { return u.Email }},
+	column[registry.User]{"NAME", func(u registry.User) string { return u.Name }},
+	column[registry.User]{"PLATFORM ADMIN", func(u registry.User) string { return map[bool]string{true: "yes", false: "no"}[u.PlatformAdmin] }},
+	column[registry.User]{"SINCE", func(u registry.User) string { return when(u.CreatedAt) }},
+	column[registry.User]{"ID", func(u registry.User) string { return string(u.ID) }},
+)
+
+var sessionTable = table(
+	column[registry.Session]{"ID", func(s registry.Session) string { return string(s.ID) }},
+	column[registry.Session]{"SIGNED IN", func(s registry.Session) string { return when(s.CreatedAt) }},
+	column[registry.Session]{"LAST SEEN", func(s registry.Session) string { return when(s.LastSeenAt) }},
+	column[registry.Session]{"FROM", func(s registry.Session) string { return s.Address }},
+	column[registry.Session]{"WITH", func(s registry.Session) string { return s.UserAgent }},
+)
+
+func userPath(user string) string { return "/users/" + url.PathEscape(user) }
+
+func (c *client) user() *cobra.Command {
+	u := &cobra.Command{Use: "user", Short: "Manages accounts"}
+	var name string
+	var admin bool
+	create := &cobra.Command{Use: "create <email>", Short: "Creates an account; reads the password from standard input", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+		if name == "" {
+			return c.app.wrongUse(cmd, errors.New("--name is missing"))
+		}
+		password, err := readPassword()
+		if err != nil {
+			return err
+		}
+		return c.show("POST", "/users", map[string]any{"email": args[0], "name": name, "platform_admin": admin, "password": password}, userTable)
+	}}
+	create.Flags().StringVar(&name, "name", "", "the person's name")
+	create.Flags().BoolVar(&admin, "platform-admin", false, "make the account a platform admin")
+
+	var search string
+	var admins bool
+	list := &cobra.Command{Use: "list", Short: "Lists accounts", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error {
+		q := values("search", search)
+		if admins {
+			q.Set("platform_admins", "true")
+		}
+		b, err := c.list("/users", q, 0)
+		if err != nil {
+			return err
+		}
+		return c.print(b, userTable)
+	}}
+	list.Flags().StringVar(&search, "search", "", "only who has this in name or address")
+	list.Flags().BoolVar(&admins, "platform-admins", false, "only platform admins")
+
+	show := &cobra.Command{Use: "show <user>", Short: "Shows an account, by ID or e-mail address", Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, args []string) error {
+		return c.show("GET", userPath(args[0]), nil, userTable)
+	}}
+
+	update := &cobra.Command{Use: "update <user>", Short: "Changes an account", Args: cobra.ExactArgs(1)}
+	update.RunE = func(cmd *cobra.Command, args []string) error {
+		in := map[string]any{}
+		if cmd.Flags().Changed("name") {
+			in["name"] = name
+		}
+		if cmd.Flags().Changed("platform-admin") {
+			in["platform_admin"] = admin
+		}
+		if len(in) == 0 {
+			return c.app.wrongUse(cmd, errors.New("say what to change: --name or --platform-admin"))
+		}
+		return c.show("PATCH", userPath(args[0]), in, userTable)
+	}
+	update.Flags().StringVar(&name, "name", "", "the person's name")
+	update.Flags().BoolVar(&admin, "platform-admin", false, "make it a platform admin, or with =false none")
+
+	sessions := &cobra.Command{Use: "sessions <user>", Short: "Lists where somebody is signed in", Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, args []string) error {
+		return c.show("GET", userPath(args[0])+"/sessions", nil, sessionTable)
+	}}
+	signOut := &cobra.Command{Use: "sign-out <user>", Short: "Signs somebody out everywhere", Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, args []string) error {
+		return c.show("DELETE", userPath(args[0])+"/sessions", nil, nil)
+	}}
+	u.AddCommand(create, list, show, update, sessions, signOut)
+	return u
+}
+
+// readPassword reads a line from standard input, without echo from a terminal.
+func readPassword() (string, error) {
+	if fd := int(os.Stdin.Fd()); term.IsTerminal(fd) {
+		fmt.Fprint(os.Stderr, "Password: ")
+		b, err := term.ReadPassword(fd)
+		fmt.Fprintln(os.Stderr)
+		return string(b), err
+	}
+	b, err := io.ReadAll(io.LimitReader(os.Stdin, 4096))
+	return strings.TrimRight(string(b), "\r\n"), err
+}
