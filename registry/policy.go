@@ -25,6 +25,8 @@ const (
 	UserRead       Action = "user.read"
 	UserUpdate     Action = "user.update"
 	PlatformAudit  Action = "platform.audit"
+	PlatformRead   Action = "platform.read"
+	UsageRead      Action = "usage.read"
 )
 
 // rule says who may do an action: members from a role up, platform admins, or
@@ -57,6 +59,8 @@ var policy = map[Action]rule{
 	UserRead:       {"", true, ScopePlatform},
 	UserUpdate:     {"", true, ScopePlatform},
 	PlatformAudit:  {"", true, ScopePlatform},
+	PlatformRead:   {"", true, ScopePlatform},
+	UsageRead:      {RoleMember, true, ScopeOrgRead},
 }
 
 // Actions lists every action of the policy table.

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 
+	"github.com/pizzaface/pizzeria/internal/usage"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -21,7 +22,7 @@ type Store interface {
 	RestartInstance(ctx context.Context, a registry.Actor, id registry.OrgID, version int64) error
 	Events(ctx context.Context, a registry.Actor, org registry.OrgID, after int64, limit int) ([]registry.Change, error)
 	EventBounds(ctx context.Context, a registry.Actor, org registry.OrgID) (oldest, head int64, err error)
-	Authorize(ctx context.Context, a registry.Actor, org registry.OrgID, action registry.Action) (registry.OrgView, error)
+	usage.HistoryStore
 	Changed() <-chan struct{}
 
 	Members(ctx context.Context, a registry.Actor, org registry.OrgID, l registry.List) (registry.Page[registry.Member], error)

@@ -1,10 +1,12 @@
 package runtime
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/pizzaface/pizzeria/internal/usage"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -14,6 +16,7 @@ type Metrics struct {
 	requests *prometheus.CounterVec
 	duration prometheus.Histogram
 	started  prometheus.Histogram
+	usage    atomic.Pointer[usage.Recorder] // nil until the start
 }
 
 func newMetrics() *Metrics {
@@ -43,6 +46,9 @@ func (m *Metrics) Request(route *registry.Route, status int, d time.Duration) {
 	}
 	m.requests.WithLabelValues(org, class).Inc()
 	m.duration.Observe(d.Seconds())
+	if u := m.usage.Load(); u != nil && org != "_other" {
+		u.Request(route.OrgID, status, d)
+	}
 }
 
 // Apply implements registry.FeedHandler: series go when the org goes.

@@ -21,6 +21,7 @@ import (
 	"github.com/pizzaface/pizzeria/internal/api"
 	"github.com/pizzaface/pizzeria/internal/console"
 	"github.com/pizzaface/pizzeria/internal/gateway"
+	"github.com/pizzaface/pizzeria/internal/usage"
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/provision"
 	"github.com/pizzaface/pizzeria/registry"
@@ -67,6 +68,7 @@ type Runtime struct {
 	gateway    *gateway.Gateway
 	provider   provision.Provider
 	reconciler *provision.Reconciler
+	usage      *usage.Recorder
 	handler    http.Handler
 
 	stopReconciler context.CancelFunc
@@ -175,6 +177,8 @@ func (r *Runtime) start(ctx context.Context) error {
 	if err := r.store.BreakLeases(ctx, registry.AsSystem("runtime")); err != nil {
 		return err
 	}
+	r.usage = usage.New(r.store, r.c.Log, now)
+	r.metrics.usage.Store(r.usage)
 	if r.directory, err = registry.NewDirectory(r.store, r.c.Routes, now); err != nil {
 		return err
 	}
@@ -221,6 +225,7 @@ func (r *Runtime) start(ctx context.Context) error {
 	run, stop := context.WithCancel(context.Background())
 	r.stop = stop
 	r.wg.Go(func() { r.follower.Run(run) })
+	r.wg.Go(func() { r.usage.Run(run) })
 	reconciling, stopReconciler := context.WithCancel(run)
 	r.stopReconciler = stopReconciler
 	r.reconciled = make(chan struct{})
@@ -254,7 +259,11 @@ func (r *Runtime) routes(mux *http.ServeMux) error {
 		_, _ = w.Write([]byte("ready\n"))
 	})
 	ended := func() <-chan struct{} { return r.ended }
-	(&api.API{Store: r.store, Identity: r.ids, Log: r.c.Log, Ended: ended, Logs: r.provider.Logs}).Register(mux)
+	capacity := func() usage.Capacity { return usage.ReadCapacity(filepath.Dir(r.c.Database)) }
+	(&api.API{
+		Store: r.store, Identity: r.ids, Log: r.c.Log, Ended: ended, Logs: r.provider.Logs,
+		Usage: r.usage, Capacity: capacity, Isolation: r.provider.Isolation,
+	}).Register(mux)
 	return (&console.Console{Store: r.store, Identity: r.ids, Log: r.c.Log, Now: time.Now, Isolation: r.provider.Isolation, Ended: ended}).Register(mux)
 }
 

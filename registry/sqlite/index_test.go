@@ -50,6 +50,8 @@ func (c listening) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, 
 // for everything in them, or because they have one row.
 var scansAll = map[string]string{
 	"feed_head": "one row",
+	"users":     "counting them all reads an index of them",
+	"s":         "counting all sessions that live",
 	"audit":     "verifying walks the whole chain, and a filter walks it backwards until the page is full",
 	"i":         "the reconciler reads every instance at start and once a minute",
 }

@@ -118,3 +118,38 @@ func searches(e env) {
 		e.Errorf("members: %+v %v", p, err)
 	}
 }
+
+// usage: added up by org and for all, kept for a week, seen by who may.
+func usage(e env) {
+	a, asA := e.user("a@example.com")
+	_, asB := e.user("b@example.com")
+	o, other := e.org("acme", a.ID), e.org("other", "")
+	at := e.clock.Now().Truncate(registry.UsageStep)
+	some := registry.Usage{Requests: 3, Errors: 1}
+	some.Latency[2] = 3
+	for range 2 {
+		e.ok(e.s.AddUsage(ctx, system, at, map[registry.OrgID]registry.Usage{o.ID: some, other.ID: some}))
+	}
+	p, err := e.s.Usage(ctx, asA, o.ID, at)
+	e.ok(err)
+	if len(p) != 1 || p[0].Requests != 6 || p[0].Errors != 2 || p[0].Latency[2] != 6 || !p[0].At.Equal(at) {
+		e.Fatalf("%+v", p)
+	}
+	if p, err = e.s.Usage(ctx, operator, "", at); err != nil || len(p) != 1 || p[0].Requests != 12 {
+		e.Fatalf("all: %+v %v", p, err)
+	}
+	e.want(second(e.s.Usage(ctx, asB, o.ID, at)), registry.NotFound)
+	e.want(second(e.s.Usage(ctx, asA, other.ID, at)), registry.NotFound)
+	e.want(second(e.s.Usage(ctx, asA, "", at)), registry.Forbidden)
+	e.want(second(e.s.Totals(ctx, asA)), registry.Forbidden)
+	n, err := e.s.Totals(ctx, operator)
+	e.ok(err)
+	if n.Orgs[registry.OrgProvisioning] != 2 || n.Users != 2 || n.Instances[registry.InstancePending] != 2 {
+		e.Fatalf("%+v", n)
+	}
+	e.clock.Add(registry.UsageLife + registry.UsageStep)
+	e.ok(e.s.AddUsage(ctx, system, e.clock.Now(), map[registry.OrgID]registry.Usage{o.ID: some}))
+	if p, err = e.s.Usage(ctx, asA, o.ID, at); err != nil || len(p) != 1 {
+		e.Fatalf("after a week: %+v %v", p, err)
+	}
+}

@@ -1,0 +1,82 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"github.com/pizzaface/pizzeria/internal/usage"
+	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+type usagePoint struct {
+	At       time.Time `json:"at" doc:"the beginning of the step"`
+	Requests int64     `json:"requests"`
+	Errors   int64     `json:"errors" doc:"answers of 500 and above"`
+	P50      float64   `json:"p50_ms" doc:"median time to serve"`
+	P95      float64   `json:"p95_ms"`
+}
+
+type usageOut struct {
+	Body struct {
+		Step  int          `json:"step_seconds"`
+		Items []usagePoint `json:"items" doc:"oldest first; what nobody counted is zero"`
+	}
+}
+
+// UsageIn are the parameters of a history.
+type UsageIn struct {
+	Range usage.Range `query:"range" enum:"hour,day,week" default:"hour"`
+}
+
+func (a *API) history(ctx context.Context, c web.Caller, org registry.OrgID, over usage.Range) (*usageOut, error) {
+	points, err := a.Usage.History(ctx, a.Store, c.Actor, org, over)
+	if err != nil {
+		return nil, err
+	}
+	out := new(usageOut)
+	out.Body.Step = int(over.Step().Seconds())
+	out.Body.Items = make([]usagePoint, len(points))
+	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+	for i, p := range points {
+		out.Body.Items[i] = usagePoint{p.At, p.Requests, p.Errors, ms(p.Quantile(0.5)), ms(p.Quantile(0.95))}
+	}
+	return out, nil
+}
+
+func (a *API) usage() {
+	type orgIn struct {
+		OrgPath
+		UsageIn
+	}
+	declared(a, operation{ID: "showOrgUsage", Method: "GET", Path: "/orgs/{org}/usage", Summary: "Read how much an org is used", Action: registry.UsageRead},
+		func(ctx context.Context, c web.Caller, in *orgIn) (*usageOut, error) {
+			id, err := in.id(ctx, a, c)
+			if err != nil {
+				return nil, err
+			}
+			return a.history(ctx, c, id, in.Range)
+		})
+	declared(a, operation{ID: "showUsage", Method: "GET", Path: "/usage", Summary: "Read how much all orgs are used", Action: registry.PlatformRead},
+		func(ctx context.Context, c web.Caller, in *UsageIn) (*usageOut, error) {
+			return a.history(ctx, c, "", in.Range)
+		})
+
+	type platformOut struct {
+		Body struct {
+			registry.Totals
+			Capacity  usage.Capacity `json:"capacity"`
+			Isolation string         `json:"isolation" doc:"what separates two instances"`
+		}
+	}
+	declared(a, operation{ID: "showPlatform", Method: "GET", Path: "/platform", Summary: "Count what there is, and what is left of the machine", Action: registry.PlatformRead},
+		func(ctx context.Context, c web.Caller, _ *none) (*platformOut, error) {
+			t, err := a.Store.Totals(ctx, c.Actor)
+			if err != nil {
+				return nil, err
+			}
+			out := new(platformOut)
+			out.Body.Totals, out.Body.Capacity, out.Body.Isolation = t, a.Capacity(), a.Isolation()
+			return out, nil
+		})
+}

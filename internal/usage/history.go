@@ -1,0 +1,83 @@
+package usage
+
+import (
+	"context"
+	"time"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// Range is how far back a history goes.
+type Range string
+
+// The ranges.
+const (
+	Hour Range = "hour" // a point every 10 seconds
+	Day  Range = "day"  // a point every 10 minutes
+	Week Range = "week" // a point every hour
+)
+
+// Step is the time between two points.
+func (r Range) Step() time.Duration {
+	switch r {
+	case Day:
+		return registry.UsageStep
+	case Week:
+		return time.Hour
+	}
+	return fine
+}
+
+func (r Range) span() time.Duration {
+	switch r {
+	case Day:
+		return 24 * time.Hour
+	case Week:
+		return registry.UsageLife
+	}
+	return fineSpan
+}
+
+// HistoryStore is where the coarse history is read, and who may read it decided.
+type HistoryStore interface {
+	Authorize(ctx context.Context, a registry.Actor, org registry.OrgID, action registry.Action) (registry.OrgView, error)
+	Usage(ctx context.Context, a registry.Actor, org registry.OrgID, since time.Time) ([]registry.UsagePoint, error)
+	Totals(ctx context.Context, a registry.Actor) (registry.Totals, error)
+}
+
+// History reads the history of an org, or of all with "", in whole steps, oldest
+// first; what nobody counted is zero. Errors: Invalid (range), and those of the store.
+func (r *Recorder) History(ctx context.Context, s HistoryStore, a registry.Actor, org registry.OrgID, over Range) ([]registry.UsagePoint, error) {
+	if over != Hour && over != Day && over != Week {
+		return nil, registry.Errorf(registry.Invalid, "range", "use hour, day or week")
+	}
+	now, step := r.now(), over.Step()
+	start := now.Add(-over.span()).Truncate(step).Add(step)
+	stored, err := s.Usage(ctx, a, org, start) // decides who may, also for the hour
+	if err != nil {
+		return nil, err
+	}
+	if over == Hour {
+		return r.Hour(org), nil
+	}
+	out := make([]registry.UsagePoint, int(over.span()/step))
+	for i := range out {
+		out[i].At = start.Add(time.Duration(i) * step)
+	}
+	put := func(at time.Time, u registry.Usage) {
+		if i := int(at.Sub(start) / step); i >= 0 && i < len(out) {
+			out[i].Usage = out[i].Plus(u)
+		}
+	}
+	for _, p := range stored {
+		put(p.At, p.Usage)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for id, u := range r.coarse { // not yet stored
+		if org == "" || org == id {
+			put(now, u)
+		}
+	}
+	return out, nil
+}

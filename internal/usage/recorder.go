@@ -1,0 +1,210 @@
+package usage
+
+import (
+	"context"
+	"log/slog"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+const (
+	fine      = 10 * time.Second
+	coarse    = 10 * time.Minute
+	fineSpan  = time.Hour
+	points    = int(fineSpan / fine)
+	ringsKept = 2000 // of orgs
+)
+
+// Store keeps the coarse history.
+type Store interface {
+	AddUsage(ctx context.Context, a registry.Actor, at time.Time, byOrg map[registry.OrgID]registry.Usage) error
+}
+
+// Recorder counts requests. It is safe for concurrent use.
+type Recorder struct {
+	store    Store
+	log      *slog.Logger
+	now      func() time.Time
+	counters sync.Map // registry.OrgID -> *counter
+
+	mu      sync.Mutex
+	total   ring
+	orgs    *lru.Cache[registry.OrgID, *ring]
+	coarse  map[registry.OrgID]registry.Usage // since the last write
+	written time.Time
+}
+
+// counter is what one org did since the last collection.
+type counter struct {
+	requests, errors atomic.Int64
+	latency          [registry.LatencyBuckets]atomic.Int64
+	idle             int // collections without a request; only the collector looks
+}
+
+// ring is the last hour, a point every 10 seconds.
+type ring struct {
+	points [points]registry.Usage
+	last   int64 // number of the newest point, since 1970
+}
+
+// New makes a Recorder; Run collects what it counts.
+func New(store Store, log *slog.Logger, now func() time.Time) *Recorder {
+	orgs, err := lru.New[registry.OrgID, *ring](ringsKept)
+	if err != nil {
+		panic(err) // only for a size that is not positive
+	}
+	return &Recorder{store: store, log: log, now: now, orgs: orgs, coarse: map[registry.OrgID]registry.Usage{}, written: now()}
+}
+
+// Request counts one request to an org.
+func (r *Recorder) Request(org registry.OrgID, status int, d time.Duration) {
+	v, ok := r.counters.Load(org)
+	if !ok {
+		v, _ = r.counters.LoadOrStore(org, new(counter))
+	}
+	c := v.(*counter)
+	c.requests.Add(1)
+	if status >= 500 {
+		c.errors.Add(1)
+	}
+	c.latency[registry.LatencyBucket(d)].Add(1)
+}
+
+// Run collects until ctx ends, and then once more.
+func (r *Recorder) Run(ctx context.Context) {
+	tick := time.NewTicker(fine)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+			defer cancel()
+			r.collect()
+			r.write(last)
+			return
+		case <-tick.C:
+			r.collect()
+			if r.now().Truncate(coarse).After(r.written) {
+				r.write(ctx)
+			}
+		}
+	}
+}
+
+// collect moves the counters into the rings.
+func (r *Recorder) collect() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	at := r.now().UnixNano() / int64(fine)
+	r.total.advance(at)
+	r.counters.Range(func(k, v any) bool {
+		org, c := k.(registry.OrgID), v.(*counter)
+		u := registry.Usage{Requests: c.requests.Swap(0), Errors: c.errors.Swap(0)}
+		for i := range c.latency {
+			u.Latency[i] = c.latency[i].Swap(0)
+		}
+		if u.Requests == 0 {
+			if c.idle++; c.idle > points { // it may count again meanwhile: then at most one request is not seen
+				r.counters.Delete(org)
+			}
+			return true
+		}
+		c.idle = 0
+		ring1, ok := r.orgs.Get(org)
+		if !ok {
+			ring1 = new(ring)
+			r.orgs.Add(org, ring1)
+		}
+		ring1.advance(at)
+		ring1.add(u)
+		r.total.add(u)
+		r.coarse[org] = r.coarse[org].Plus(u)
+		return true
+	})
+}
+
+// write stores the coarse history. What cannot be stored is tried again with the next.
+func (r *Recorder) write(ctx context.Context) {
+	r.mu.Lock()
+	batch, now := r.coarse, r.now()
+	r.coarse, r.written = map[registry.OrgID]registry.Usage{}, now
+	r.mu.Unlock()
+	if len(batch) == 0 {
+		return
+	}
+	if err := r.store.AddUsage(ctx, registry.AsSystem("usage"), now.Truncate(coarse), batch); err != nil {
+		r.log.Warn("usage is not stored", "error", err)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for org, u := range batch {
+			r.coarse[org] = r.coarse[org].Plus(u)
+		}
+	}
+}
+
+// Hour returns the last hour of an org, or of all with "", a point every 10
+// seconds, oldest first. It decides nothing about who may see it.
+func (r *Recorder) Hour(org registry.OrgID) []registry.UsagePoint {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	source := &r.total
+	if org != "" {
+		var ok bool
+		if source, ok = r.orgs.Peek(org); !ok {
+			source = new(ring)
+		}
+	}
+	newest := r.now().UnixNano()/int64(fine) - 1 // the running one is not whole
+	out := make([]registry.UsagePoint, points)
+	for i := range out {
+		n := newest - int64(points-1-i)
+		out[i] = registry.UsagePoint{At: time.Unix(0, n*int64(fine)).UTC()}
+		// What is collected at the end of a point belongs to it.
+		if age := source.last - (n + 1); source.last != 0 && age >= 0 && age < int64(points) {
+			out[i].Usage = source.points[(n+1)%int64(points)]
+		}
+	}
+	return out
+}
+
+// advance makes at the newest point, and clears those between.
+func (g *ring) advance(at int64) {
+	if at-g.last >= int64(points) {
+		*g = ring{last: at}
+		return
+	}
+	for ; g.last < at; g.last++ {
+		g.points[(g.last+1)%int64(points)] = registry.Usage{}
+	}
+}
+
+func (g *ring) add(u registry.Usage) {
+	i := g.last % int64(points)
+	g.points[i] = g.points[i].Plus(u)
+}
+
+// Recent returns the requests of orgs in the last hour in bins, for sparklines:
+// orgs without requests are left out.
+func (r *Recorder) Recent(orgs []registry.OrgID, bins int) map[registry.OrgID][]int64 {
+	out := map[registry.OrgID][]int64{}
+	for _, org := range orgs {
+		r.mu.Lock()
+		_, ok := r.orgs.Peek(org)
+		r.mu.Unlock()
+		if !ok {
+			continue
+		}
+		v := make([]int64, bins)
+		for i, p := range r.Hour(org) {
+			v[int(math.Floor(float64(i)*float64(bins)/float64(points)))] += p.Requests
+		}
+		out[org] = v
+	}
+	return out
+}

@@ -1,0 +1,99 @@
+package usage
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+type memory struct {
+	fail bool
+	got  registry.Usage
+}
+
+func (m *memory) AddUsage(_ context.Context, _ registry.Actor, _ time.Time, byOrg map[registry.OrgID]registry.Usage) error {
+	if m.fail {
+		return errors.New("full disk")
+	}
+	for _, u := range byOrg {
+		m.got = m.got.Plus(u)
+	}
+	return nil
+}
+
+// TestHistory: requests stand in the hour where they were, leave it after an
+// hour, and reach the store once, also after it was away.
+func TestHistory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &memory{fail: true}
+		r := New(m, slog.New(slog.DiscardHandler), time.Now)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); r.Run(ctx) }()
+		sum := func(org registry.OrgID) (n int64) {
+			for _, p := range r.Hour(org) {
+				n += p.Requests
+			}
+			return n
+		}
+		r.Request("acme", 200, 5*time.Millisecond)
+		r.Request("acme", 502, 50*time.Millisecond)
+		r.Request("globex", 200, time.Millisecond)
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		if sum("acme") != 2 || sum("globex") != 1 || sum("") != 3 || sum("nobody") != 0 {
+			t.Errorf("%d %d %d", sum("acme"), sum("globex"), sum(""))
+		}
+		time.Sleep(5 * time.Minute)
+		hour := r.Hour("acme")
+		var at time.Time
+		for _, p := range hour {
+			if p.Requests > 0 {
+				at = p.At
+			}
+		}
+		if age := time.Since(at); age < 5*time.Minute || age > 6*time.Minute || len(hour) != 360 {
+			t.Errorf("the requests are %s old in %d points", age, len(hour))
+		}
+		if r := r.Recent([]registry.OrgID{"acme", "nobody"}, 6); len(r) != 1 || r["acme"][5] != 2 {
+			t.Errorf("sparkline %v", r)
+		}
+		time.Sleep(20 * time.Minute)
+		m.fail = false
+		time.Sleep(10 * time.Minute)
+		if m.got.Requests != 3 || m.got.Errors != 1 {
+			t.Errorf("stored %+v", m.got)
+		}
+		time.Sleep(2 * time.Hour)
+		if sum("acme") != 0 || sum("") != 0 {
+			t.Errorf("after hours: %d %d", sum("acme"), sum(""))
+		}
+		r.Request("acme", 200, time.Millisecond)
+		cancel()
+		<-done
+		if m.got.Requests != 4 {
+			t.Errorf("at the end %+v", m.got)
+		}
+	})
+}
+
+func TestQuantile(t *testing.T) {
+	var u registry.Usage
+	if u.Quantile(0.5) != 0 {
+		t.Error("of nothing")
+	}
+	for _, d := range []time.Duration{0, 3 * time.Millisecond, 3 * time.Millisecond, time.Minute} {
+		u.Latency[registry.LatencyBucket(d)]++
+	}
+	if q := u.Quantile(0.5); q < 2*time.Millisecond || q > 4*time.Millisecond {
+		t.Errorf("median %s", q)
+	}
+	if q := u.Quantile(1); q < 16*time.Second {
+		t.Errorf("maximum %s", q)
+	}
+}

@@ -1,0 +1,72 @@
+package registry
+
+import "time"
+
+// Usage is how much was asked of an org in some time.
+type Usage struct {
+	Requests int64                 `json:"requests"`
+	Errors   int64                 `json:"errors" doc:"answers of 500 and above"`
+	Latency  [LatencyBuckets]int64 `json:"-"` // requests by time to serve; see LatencyBucket
+}
+
+// LatencyBuckets is the number of classes of time to serve: each is twice as
+// long as the one before it, from under 1 ms to over 16 s.
+const LatencyBuckets = 16
+
+// LatencyBucket is the class of a time to serve.
+func LatencyBucket(d time.Duration) int {
+	i, limit := 0, time.Millisecond
+	for ; i < LatencyBuckets-1 && d >= limit; i++ {
+		limit *= 2
+	}
+	return i
+}
+
+// Plus adds two usages.
+func (u Usage) Plus(v Usage) Usage {
+	u.Requests += v.Requests
+	u.Errors += v.Errors
+	for i := range u.Latency {
+		u.Latency[i] += v.Latency[i]
+	}
+	return u
+}
+
+// Quantile returns a time that the fraction q (0 to 1) of requests did not
+// exceed, by linear interpolation in its class; 0 without requests.
+func (u Usage) Quantile(q float64) time.Duration {
+	var total int64
+	for _, n := range u.Latency {
+		total += n
+	}
+	rest := q * float64(total)
+	low, high := time.Duration(0), time.Millisecond
+	for _, n := range u.Latency {
+		if n > 0 && rest <= float64(n) {
+			return low + time.Duration(rest/float64(n)*float64(high-low))
+		}
+		rest -= float64(n)
+		low, high = high, high*2
+	}
+	return 0
+}
+
+// UsagePoint is the usage in the time that begins at At.
+type UsagePoint struct {
+	At time.Time `json:"at"`
+	Usage
+}
+
+// UsageLife is how long the coarse history is kept.
+const UsageLife = 7 * 24 * time.Hour
+
+// UsageStep is the time between two points of the coarse history.
+const UsageStep = 10 * time.Minute
+
+// Totals is how much there is of everything.
+type Totals struct {
+	Orgs      map[OrgStatus]int     `json:"orgs"`
+	Instances map[InstanceState]int `json:"instances"`
+	Users     int                   `json:"users"`
+	Sessions  int                   `json:"sessions" doc:"that are signed in"`
+}
