@@ -18,6 +18,7 @@ import (
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/runtime"
 	"github.com/pizzaface/pizzeria/provision"
+	"github.com/pizzaface/pizzeria/registry"
 )
 
 func init() {
@@ -53,6 +54,9 @@ type App struct {
 
 	// The path that instances answer when they are ready. Default: `/healthz`.
 	HealthPath string `json:"health_path,omitempty"`
+
+	// What orgs may set for their instances. Default: variables that begin with `APP_`.
+	Settings *registry.Schema `json:"settings,omitempty"`
 
 	// How long valid sessions go on while the control plane is away. Default: `1h`.
 	OfflineGrace caddy.Duration `json:"offline_grace,omitempty"`
@@ -99,6 +103,12 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	if err := a.checkBounds(); err != nil {
 		return err
+	}
+	if a.Settings == nil {
+		a.Settings = &registry.Schema{Fields: []registry.Field{}, Allow: []string{"APP_*"}}
+	}
+	if err := a.Settings.Check(); err != nil {
+		return fmt.Errorf("settings: %w", err)
 	}
 	store, err := ctx.LoadModule(a, "StoreRaw")
 	if err != nil {
@@ -149,7 +159,7 @@ func announce(link string, until time.Time) {
 
 // Start implements caddy.App.
 func (a *App) Start() error {
-	err := a.runtime.Attach(context.Background(), a, runtime.Tunables{Site: a.site, OfflineGrace: time.Duration(a.OfflineGrace)})
+	err := a.runtime.Attach(context.Background(), a, runtime.Tunables{Site: a.site, OfflineGrace: time.Duration(a.OfflineGrace), Settings: *a.Settings})
 	a.attached = err == nil
 	return err
 }
@@ -179,6 +189,7 @@ func (a *App) Cleanup() error {
 //		provider      <kind> ...
 //		secret_key    <file>
 //		health_path   <path>
+//		settings      { ... }
 //		offline_grace <duration>
 //		cache_size    <number>
 //	}
@@ -224,12 +235,14 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 			if err = intArg(d, &a.CacheSize); err == nil {
 				err = a.checkBounds()
 			}
+		case "settings":
+			a.Settings, err = parseSettings(d)
 		case "store":
 			a.StoreRaw, err = guest(d, "pizzeria.stores.")
 		case "provider":
 			a.ProviderRaw, err = guest(d, "pizzeria.providers.")
 		default:
-			return nil, d.Errf("unknown option %q: use domain, issuer, prefix, store, provider, secret_key, health_path, offline_grace or cache_size", name)
+			return nil, d.Errf("unknown option %q: use domain, issuer, prefix, store, provider, settings, secret_key, health_path, offline_grace or cache_size", name)
 		}
 		if err != nil {
 			return nil, located(d, err)

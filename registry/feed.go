@@ -39,6 +39,7 @@ const (
 	SessionCreated  ChangeKind = "session.created"
 	SessionRevoked  ChangeKind = "session.revoked"
 	KeyAdded        ChangeKind = "key.added"
+	SettingsChanged ChangeKind = "settings.changed"
 	APIKeyCreated   ChangeKind = "api_key.created"
 	APIKeyRevoked   ChangeKind = "api_key.revoked"
 )

@@ -19,6 +19,8 @@ const (
 	MemberChange   Action = "member.change"
 	MemberRemove   Action = "member.remove"
 	AuditRead      Action = "audit.read"
+	SettingsRead   Action = "settings.read"
+	SettingsWrite  Action = "settings.write"
 	KeyRead        Action = "key.read"
 	KeyManage      Action = "key.manage"
 	UserCreate     Action = "user.create"
@@ -53,6 +55,8 @@ var policy = map[Action]rule{
 	MemberChange:   {RoleAdmin, true, ScopeMemberWrite},
 	MemberRemove:   {RoleAdmin, true, ScopeMemberWrite},
 	AuditRead:      {RoleAdmin, true, ScopeAuditRead},
+	SettingsRead:   {RoleAdmin, true, ScopeSettingsRead},
+	SettingsWrite:  {RoleAdmin, true, ScopeSettingsWrite},
 	KeyRead:        {RoleAdmin, true, ScopePlatform},
 	KeyManage:      {RoleAdmin, true, ScopePlatform},
 	UserCreate:     {"", true, ScopePlatform},

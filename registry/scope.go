@@ -17,13 +17,15 @@ const (
 	ScopeMemberWrite   Scope = "member:write"
 	ScopeInstanceRead  Scope = "instance:read"
 	ScopeInstanceWrite Scope = "instance:write"
+	ScopeSettingsRead  Scope = "settings:read"
+	ScopeSettingsWrite Scope = "settings:write"
 	ScopeAuditRead     Scope = "audit:read"
 	ScopePlatform      Scope = "platform" // what a platform admin may; never of an org's own key
 )
 
 // Scopes lists every scope.
 func Scopes() []Scope {
-	return []Scope{ScopeOrgRead, ScopeOrgWrite, ScopeMemberRead, ScopeMemberWrite, ScopeInstanceRead, ScopeInstanceWrite, ScopeAuditRead, ScopePlatform}
+	return []Scope{ScopeOrgRead, ScopeOrgWrite, ScopeMemberRead, ScopeMemberWrite, ScopeInstanceRead, ScopeInstanceWrite, ScopeSettingsRead, ScopeSettingsWrite, ScopeAuditRead, ScopePlatform}
 }
 
 // ScopeSet is a set of scopes in text form: sorted and joined by spaces, as in

@@ -24,6 +24,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/internal/settings"
 	"github.com/pizzaface/pizzeria/internal/usage"
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/registry"
@@ -37,6 +38,7 @@ type API struct {
 	Ended    func() <-chan struct{} // closed when streams should end
 	// Logs reads what an org's instance prints: its newest lines, and with follow what comes.
 	Logs      func(ctx context.Context, org registry.OrgID, lines int, follow bool) (io.ReadCloser, error)
+	Settings  *settings.Service
 	Usage     *usage.Recorder
 	Capacity  func() usage.Capacity
 	Isolation func() string // what separates instances
@@ -146,6 +148,7 @@ func (a *API) declare(mux *http.ServeMux) {
 	a.members()
 	a.users()
 	a.keys()
+	a.settings()
 	a.audit()
 	a.usage()
 	for _, unused := range []string{"ErrorModel", "ErrorDetail"} { // of the library; ours is Problem
@@ -186,7 +189,7 @@ func declared[I, O any](a *API, o operation, f func(ctx context.Context, c web.C
 
 func describe(a *API, o operation, in reflect.Type) huma.Operation {
 	tag, _, _ := strings.Cut(strings.TrimPrefix(o.Path, "/"), "/")
-	for _, t := range []string{"members", "invites", "instance", "audit", "sessions", "events", "keys", "usage"} {
+	for _, t := range []string{"members", "invites", "instance", "audit", "sessions", "events", "keys", "usage", "settings"} {
 		if strings.Contains(o.Path, "/"+t) {
 			tag = t
 		}

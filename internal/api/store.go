@@ -41,6 +41,8 @@ type Store interface {
 	RevokeSession(ctx context.Context, a registry.Actor, id registry.SessionID) error
 	RevokeSessions(ctx context.Context, a registry.Actor, id registry.UserID, but registry.SessionID) error
 
+	Settings(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Setting, error)
+
 	APIKeys(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.APIKey, error)
 	RevokeAPIKey(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.APIKeyID) error
 

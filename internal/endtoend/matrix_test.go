@@ -27,6 +27,7 @@ var least = map[string]string{
 	"GET /api/v1/me/keys": "anybody", "POST /api/v1/me/keys": "anybody", "DELETE /api/v1/me/keys/{key}": "anybody",
 	"GET /api/v1/orgs/{org}/keys": "admin", "POST /api/v1/orgs/{org}/keys": "admin", "DELETE /api/v1/orgs/{org}/keys/{key}": "admin",
 	"GET /api/v1/orgs/{org}/usage": "member", "GET /api/v1/usage": "platform", "GET /api/v1/platform": "platform",
+	"GET /api/v1/orgs/{org}/settings": "admin", "PATCH /api/v1/orgs/{org}/settings": "admin",
 	"GET /api/v1/audit": "platform", "GET /api/v1/audit/verify": "platform",
 	"DELETE /api/v1/orgs/{org}": "owner", "GET /api/v1/orgs/{org}/members": "member", "PATCH /api/v1/orgs/{org}/members/{user}": "admin",
 	"DELETE /api/v1/orgs/{org}/members/{user}": "admin", "GET /api/v1/orgs/{org}/invites": "admin", "POST /api/v1/orgs/{org}/invites": "admin",

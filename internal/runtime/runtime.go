@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -21,6 +22,7 @@ import (
 	"github.com/pizzaface/pizzeria/internal/api"
 	"github.com/pizzaface/pizzeria/internal/console"
 	"github.com/pizzaface/pizzeria/internal/gateway"
+	"github.com/pizzaface/pizzeria/internal/settings"
 	"github.com/pizzaface/pizzeria/internal/usage"
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/provision"
@@ -32,6 +34,7 @@ import (
 type Tunables struct {
 	Site         identity.Site
 	OfflineGrace time.Duration
+	Settings     registry.Schema // what orgs may set for their instances
 }
 
 // Config is what one Runtime is made with; it lasts as long as the Runtime.
@@ -68,6 +71,7 @@ type Runtime struct {
 	gateway    *gateway.Gateway
 	provider   provision.Provider
 	reconciler *provision.Reconciler
+	settings   *settings.Service
 	usage      *usage.Recorder
 	handler    http.Handler
 
@@ -177,6 +181,7 @@ func (r *Runtime) start(ctx context.Context) error {
 	if err := r.store.BreakLeases(ctx, registry.AsSystem("runtime")); err != nil {
 		return err
 	}
+	r.settings = &settings.Service{Store: r.store, Sealer: r.ids, Schema: func() registry.Schema { return r.tunables.Load().Settings }}
 	r.usage = usage.New(r.store, r.c.Log, now)
 	r.metrics.usage.Store(r.usage)
 	if r.directory, err = registry.NewDirectory(r.store, r.c.Routes, now); err != nil {
@@ -262,7 +267,7 @@ func (r *Runtime) routes(mux *http.ServeMux) error {
 	capacity := func() usage.Capacity { return usage.ReadCapacity(filepath.Dir(r.c.Database)) }
 	(&api.API{
 		Store: r.store, Identity: r.ids, Log: r.c.Log, Ended: ended, Logs: r.provider.Logs,
-		Usage: r.usage, Capacity: capacity, Isolation: r.provider.Isolation,
+		Settings: r.settings, Usage: r.usage, Capacity: capacity, Isolation: r.provider.Isolation,
 	}).Register(mux)
 	return (&console.Console{Store: r.store, Identity: r.ids, Log: r.c.Log, Now: time.Now, Isolation: r.provider.Isolation, Ended: ended}).Register(mux)
 }
@@ -307,10 +312,17 @@ func (r *Runtime) writeJWKS(dir string) (string, error) {
 func (r *Runtime) environment(jwks string) func(registry.Work) (map[string]string, error) {
 	return func(w registry.Work) (map[string]string, error) {
 		s := r.site()
-		return map[string]string{
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		env, err := r.settings.Environment(ctx, w.Instance.OrgID)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(env, map[string]string{ // ours win
 			"PIZZERIA_ORG_ID": string(w.Instance.OrgID), "PIZZERIA_ORG_SLUG": w.Slug, "PIZZERIA_ORG_GENERATION": fmt.Sprint(w.Instance.Generation),
 			"PIZZERIA_ISSUER": s.Issuer, "PIZZERIA_PUBLIC_URL": s.OrgURL(w.Slug), "PIZZERIA_JWKS_FILE": jwks,
-		}, nil
+		})
+		return env, nil
 	}
 }
 

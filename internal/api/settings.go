@@ -1,0 +1,57 @@
+package api
+
+import (
+	"context"
+
+	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+type settingsOut struct {
+	Body struct {
+		Items  []registry.Setting `json:"items"`
+		Schema registry.Schema    `json:"schema" doc:"what may be set, as the operator states it"`
+	}
+}
+
+func (a *API) settings() {
+	show := func(ctx context.Context, c web.Caller, id registry.OrgID) (*settingsOut, error) {
+		list, err := a.Store.Settings(ctx, c.Actor, id)
+		out := new(settingsOut)
+		out.Body.Items, out.Body.Schema = list, a.Settings.Schema()
+		return out, err
+	}
+	declared(a, operation{ID: "showSettings", Method: "GET", Path: "/orgs/{org}/settings", Summary: "Show the settings of an org's instance", Action: registry.SettingsRead, Description: "Secrets are never shown again."},
+		func(ctx context.Context, c web.Caller, in *OrgPath) (*settingsOut, error) {
+			id, err := in.id(ctx, a, c)
+			if err != nil {
+				return nil, err
+			}
+			return show(ctx, c, id)
+		})
+
+	type setIn struct {
+		OrgPath
+		Body struct {
+			Values  map[string]*string `json:"values,omitempty" doc:"variable: value; null unsets it"`
+			Secrets map[string]*string `json:"secrets,omitempty" doc:"the same, for what nobody shall read again; fields of type secret always are"`
+			Restart bool               `json:"restart,omitempty" doc:"restart the instance, so that it gets them now; else it does at its next start"`
+		}
+	}
+	declared(a, operation{ID: "updateSettings", Method: "PATCH", Path: "/orgs/{org}/settings", Summary: "Change settings of an org's instance", Action: registry.SettingsWrite},
+		func(ctx context.Context, c web.Caller, in *setIn) (*settingsOut, error) {
+			id, err := in.id(ctx, a, c)
+			if err != nil {
+				return nil, err
+			}
+			if err := a.Settings.Set(ctx, c.Actor, id, in.Body.Values, in.Body.Secrets); err != nil {
+				return nil, err
+			}
+			if in.Body.Restart {
+				if err := a.Store.RestartInstance(ctx, c.Actor, id, 0); err != nil {
+					return nil, err
+				}
+			}
+			return show(ctx, c, id)
+		})
+}

@@ -1,0 +1,101 @@
+// Package settings is what orgs set for their instances: checked against the
+// operator's schema, secrets sealed before they reach the store and opened only
+// to start an instance.
+package settings
+
+import (
+	"context"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// Store keeps settings, and decides who may.
+type Store interface {
+	Authorize(ctx context.Context, a registry.Actor, org registry.OrgID, action registry.Action) (registry.OrgView, error)
+	SetSettings(ctx context.Context, a registry.Actor, org registry.OrgID, changes map[string]*registry.SettingValue) error
+	SettingValues(ctx context.Context, a registry.Actor, org registry.OrgID) (map[string]registry.SettingValue, error)
+}
+
+// Sealer seals secrets, bound to a purpose and a name.
+type Sealer interface {
+	Seal(purpose, name string, plain []byte) []byte
+	Open(purpose, name string, sealed []byte) ([]byte, error)
+}
+
+// Service sets and reads settings.
+type Service struct {
+	Store  Store
+	Sealer Sealer
+	Schema func() registry.Schema
+}
+
+const purpose = "settings"
+
+// Set changes settings of an org; nil unsets one. Errors: Invalid, with the
+// variable's name as field, and those of the store.
+func (s *Service) Set(ctx context.Context, a registry.Actor, org registry.OrgID, values, secrets map[string]*string) error {
+	// Who may is decided before what is wrong is told.
+	if _, err := s.Store.Authorize(ctx, a, org, registry.SettingsWrite); err != nil {
+		return err
+	}
+	schema := s.Schema()
+	changes := map[string]*registry.SettingValue{}
+	put := func(m map[string]*string, secret bool) error {
+		for name, v := range m {
+			if _, twice := changes[name]; twice {
+				return registry.Errorf(registry.Invalid, name, "%s is given as a value and as a secret", name)
+			}
+			changes[name] = nil
+			if v == nil {
+				continue
+			}
+			clean, err := schema.Clean(name, *v)
+			if err != nil {
+				return err
+			}
+			f, _ := schema.Field(name)
+			if secret || f.Type == registry.FieldSecret {
+				changes[name] = &registry.SettingValue{Sealed: s.Sealer.Seal(purpose, string(org)+"/"+name, []byte(clean))}
+			} else {
+				changes[name] = &registry.SettingValue{Value: clean}
+			}
+		}
+		return nil
+	}
+	if err := put(values, false); err != nil {
+		return err
+	}
+	if err := put(secrets, true); err != nil {
+		return err
+	}
+	return s.Store.SetSettings(ctx, a, org, changes)
+}
+
+// Environment returns an org's settings as variables, with the schema's
+// defaults. What the schema allows no longer is left out.
+func (s *Service) Environment(ctx context.Context, org registry.OrgID) (map[string]string, error) {
+	stored, err := s.Store.SettingValues(ctx, registry.AsSystem("settings"), org)
+	if err != nil {
+		return nil, err
+	}
+	schema, env := s.Schema(), map[string]string{}
+	for _, f := range schema.Fields {
+		if f.Default != "" {
+			env[f.Name] = f.Default
+		}
+	}
+	for name, v := range stored {
+		value := v.Value
+		if v.Sealed != nil {
+			plain, err := s.Sealer.Open(purpose, string(org)+"/"+name, v.Sealed)
+			if err != nil {
+				return nil, err
+			}
+			value = string(plain)
+		}
+		if clean, err := schema.Clean(name, value); err == nil {
+			env[name] = clean
+		}
+	}
+	return env, nil
+}

@@ -1,0 +1,180 @@
+package registry
+
+import (
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Setting is one variable of an org's instance. Of a secret only that it is set is ever shown.
+type Setting struct {
+	Name      string    `json:"name"`
+	Value     string    `json:"value,omitempty" doc:"absent for a secret"`
+	Secret    bool      `json:"secret"`
+	UpdatedAt time.Time `json:"updated_at"`
+	UpdatedBy string    `json:"updated_by"`
+}
+
+// SettingValue is what a setting becomes. Sealed is of a secret, and only its
+// holder of the key can open it.
+type SettingValue struct {
+	Value  string
+	Sealed []byte // nil = not a secret
+}
+
+// Field is a setting that the operator states for the app.
+type Field struct {
+	Name     string    `json:"name"`
+	Type     FieldType `json:"type"`
+	Label    string    `json:"label,omitempty"`
+	Help     string    `json:"help,omitempty"`
+	Group    string    `json:"group,omitempty"`
+	Default  string    `json:"default,omitempty"`
+	Options  []string  `json:"options,omitempty"`
+	Required bool      `json:"required,omitempty"`
+}
+
+// FieldType says what a field's value is.
+type FieldType string
+
+// The types of fields.
+const (
+	FieldText   FieldType = "text"
+	FieldSecret FieldType = "secret"
+	FieldURL    FieldType = "url"
+	FieldEmail  FieldType = "email"
+	FieldNumber FieldType = "number"
+	FieldBool   FieldType = "bool"
+	FieldChoice FieldType = "choice"
+)
+
+// FieldTypes lists every type.
+func FieldTypes() []FieldType {
+	return []FieldType{FieldText, FieldSecret, FieldURL, FieldEmail, FieldNumber, FieldBool, FieldChoice}
+}
+
+// Schema is what an org's admins may set for its instance.
+type Schema struct {
+	Fields []Field `json:"fields"`
+	// Allow are further names that may be set, such as APP_*: a star ends a pattern.
+	Allow []string `json:"allow"`
+}
+
+// Bounds of settings.
+const (
+	SettingMax  = 16 << 10 // bytes of a value
+	SettingsMax = 200      // of an org
+)
+
+var settingName = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,63}$`)
+
+// unsafeNames are variables that loaders, shells and language runtimes obey: who
+// sets one runs code of their own in front of the app's, outside of what it checks.
+var unsafeNames = regexp.MustCompile(`^(PIZZERIA_.*|LD_.*|DYLD_.*|PATH|HOME|SHELL|ENV|IFS|PORT|TMPDIR|USER|LOGNAME|PWD|BASH_.*|NODE_.*|BUN_.*|NPM_.*|PYTHON.*|PERL.*|RUBY.*|JAVA_.*|JDK_.*|_JAVA_.*|GO[A-Z]*|GIT_.*|GCONV_PATH|GLIBC_.*|MALLOC_.*|SSL_CERT_.*|OPENSSL_.*|DOTNET_.*|COR_.*|CORECLR_.*)$`)
+
+// CheckSettingName returns an Invalid error when a variable cannot be a setting at all.
+func CheckSettingName(name string) error {
+	switch {
+	case !settingName.MatchString(name):
+		return Errorf(Invalid, name, "%q is not a name of a variable: use up to 64 capital letters, digits and underscores, beginning with a letter", name)
+	case unsafeNames.MatchString(name):
+		return Errorf(Invalid, name, "%s cannot be a setting: loaders, language runtimes or the server itself obey it", name)
+	}
+	return nil
+}
+
+// Check says what is wrong with a schema that the operator states.
+func (s Schema) Check() error {
+	seen := map[string]bool{}
+	for _, f := range s.Fields {
+		if err := CheckSettingName(f.Name); err != nil {
+			return err
+		}
+		switch {
+		case seen[f.Name]:
+			return Errorf(Invalid, f.Name, "the setting %s is stated twice", f.Name)
+		case !slices.Contains(FieldTypes(), f.Type):
+			return Errorf(Invalid, f.Name, "%q is not a type of setting: use text, secret, url, email, number, bool or choice", string(f.Type))
+		case (f.Type == FieldChoice) != (len(f.Options) > 0):
+			return Errorf(Invalid, f.Name, "options are of a choice: %s is a %s", f.Name, f.Type)
+		case f.Type == FieldSecret && f.Default != "":
+			return Errorf(Invalid, f.Name, "the secret %s cannot have a default: it would stand in the configuration", f.Name)
+		}
+		seen[f.Name] = true
+		if f.Default != "" {
+			if _, err := f.clean(f.Default); err != nil {
+				return err
+			}
+		}
+	}
+	for _, p := range s.Allow {
+		if err := CheckSettingName(strings.TrimSuffix(p, "*")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Field returns the field with a name.
+func (s Schema) Field(name string) (Field, bool) {
+	i := slices.IndexFunc(s.Fields, func(f Field) bool { return f.Name == name })
+	if i < 0 {
+		return Field{}, false
+	}
+	return s.Fields[i], true
+}
+
+// Clean checks a value that somebody wants to set, and returns it as it is kept.
+// Errors: Invalid, with the variable's name as field.
+func (s Schema) Clean(name, value string) (string, error) {
+	if err := CheckSettingName(name); err != nil {
+		return "", err
+	}
+	if len(value) > SettingMax || strings.ContainsRune(value, 0) {
+		return "", Errorf(Invalid, name, "use at most %d bytes, without a zero byte", SettingMax)
+	}
+	if f, ok := s.Field(name); ok {
+		return f.clean(value)
+	}
+	for _, p := range s.Allow {
+		if prefix, star := strings.CutSuffix(p, "*"); name == p || star && strings.HasPrefix(name, prefix) {
+			return value, nil
+		}
+	}
+	return "", Errorf(Invalid, name, "%s is not a setting of this app: ask the operator to state it", name)
+}
+
+func (f Field) clean(value string) (string, error) {
+	if f.Type != FieldSecret {
+		value = strings.TrimSpace(value)
+	}
+	bad := func(how string) (string, error) { return "", Errorf(Invalid, f.Name, "%s", how) }
+	switch f.Type {
+	case FieldURL:
+		if u, err := url.Parse(value); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
+			return bad("write a URL like https://example.com/path")
+		}
+	case FieldEmail:
+		if _, err := CleanEmail(value); err != nil {
+			return bad("write an e-mail address like name@example.com")
+		}
+	case FieldNumber:
+		if _, err := strconv.ParseFloat(value, 64); err != nil {
+			return bad("write a number")
+		}
+	case FieldBool:
+		b, err := strconv.ParseBool(value)
+		if err != nil {
+			return bad("use true or false")
+		}
+		return strconv.FormatBool(b), nil
+	case FieldChoice:
+		if !slices.Contains(f.Options, value) {
+			return bad("choose one of " + strings.Join(f.Options, ", "))
+		}
+	}
+	return value, nil
+}
