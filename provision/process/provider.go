@@ -111,8 +111,12 @@ func (p *Provider) Ensure(ctx context.Context, s provision.Spec) (provision.Obse
 	env := map[string]string{
 		"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": data, "LANG": "C.UTF-8",
 	}
-	maps.Copy(env, p.c.Env)
 	maps.Copy(env, s.Env)
+	for k, v := range p.c.Env { // the operator's win over what an org sets, and nobody's over the instance contract
+		if !strings.HasPrefix(k, "PIZZERIA_") {
+			env[k] = v
+		}
+	}
 	env["PIZZERIA_LISTEN"] = "unix:" + socket
 	env["PORT"] = "unix:" + socket
 	env["PIZZERIA_DATA_DIR"] = data
