@@ -44,6 +44,15 @@ const (
 	APIKeyRevoked   ChangeKind = "api_key.revoked"
 )
 
+// AuditActions lists what the audit log can say, by name.
+func AuditActions() []ChangeKind {
+	return []ChangeKind{
+		APIKeyCreated, APIKeyRevoked, InstanceChanged, InviteCreated, InviteRevoked, KeyAdded, MemberAdded, MemberChanged, MemberRemoved,
+		OrgActivated, OrgCreated, OrgGone, OrgDeletion, OrgKept, OrgRenamed, OrgResumed, OrgSuspendedNow, OrgUpdated,
+		SessionCreated, SessionRevoked, SettingsChanged, UserChanged, UserCreated,
+	}
+}
+
 // AuditEntry is one line of the audit log: a hash chain in which every entry
 // holds the hash of the one before it.
 type AuditEntry struct {

@@ -10,6 +10,7 @@ import (
 	"context"
 	"embed"
 	"html/template"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -17,6 +18,8 @@ import (
 	"time"
 
 	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/internal/settings"
+	"github.com/pizzaface/pizzeria/internal/usage"
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -42,6 +45,20 @@ type Store interface {
 	Invites(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Link, error)
 	RevokeInvite(ctx context.Context, a registry.Actor, org registry.OrgID, id string) error
 	Audit(ctx context.Context, a registry.Actor, org registry.OrgID, l registry.AuditList) (registry.Page[registry.AuditEntry], error)
+	User(ctx context.Context, a registry.Actor, id registry.UserID) (registry.User, error)
+	Users(ctx context.Context, a registry.Actor, l registry.UserList) (registry.Page[registry.User], error)
+	UserOrgs(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.OrgView, error)
+	UpdateUser(ctx context.Context, a registry.Actor, id registry.UserID, name *string, platformAdmin *bool) error
+	UpdateOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, name string) error
+	RenameOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, slug string) error
+	Sessions(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.Session, error)
+	RevokeSession(ctx context.Context, a registry.Actor, id registry.SessionID) error
+	RevokeSessions(ctx context.Context, a registry.Actor, id registry.UserID, but registry.SessionID) error
+	APIKeys(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.APIKey, error)
+	RevokeAPIKey(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.APIKeyID) error
+	Settings(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Setting, error)
+	PlatformAudit(ctx context.Context, a registry.Actor, l registry.AuditList) (registry.Page[registry.AuditEntry], error)
+	usage.HistoryStore
 	Changed() <-chan struct{}
 }
 
@@ -53,7 +70,13 @@ type Console struct {
 	Now       func() time.Time
 	Isolation func() string          // what separates instances, said on every org page
 	Ended     func() <-chan struct{} // closed when live pages should end
-	pages     map[string]*template.Template
+	Settings  *settings.Service
+	Usage     *usage.Recorder
+	Capacity  func() usage.Capacity
+	// Logs reads what an org's instance prints: its newest lines, and with follow what comes.
+	Logs func(ctx context.Context, org registry.OrgID, lines int, follow bool) (io.ReadCloser, error)
+
+	pages map[string]*template.Template
 }
 
 // Register parses the pages and adds the routes to a mux.
@@ -111,7 +134,21 @@ func Routes() []Route {
 		{"POST", "/invite/{token}", true, "", (*Console).acceptInvite},
 		{"GET", "/{$}", false, "", (*Console).home},
 		{"GET", "/account", false, "", (*Console).accountPage},
+		{"POST", "/account/name", false, "", (*Console).changeName},
 		{"POST", "/account/password", false, "", (*Console).changePassword},
+		{"POST", "/account/sessions/end", false, "", (*Console).endSessions},
+		{"POST", "/account/sessions/{session}/end", false, "", (*Console).endSession},
+		{"POST", "/account/keys", false, "", (*Console).createMyKey},
+		{"POST", "/account/keys/{key}/revoke", false, "", (*Console).revokeMyKey},
+		{"POST", "/theme", false, "", (*Console).setTheme},
+		{"GET", "/platform", false, registry.PlatformRead, (*Console).overview},
+		{"GET", "/platform/orgs", false, registry.PlatformRead, (*Console).orgsPage},
+		{"GET", "/platform/instances", false, registry.PlatformRead, (*Console).instancesPage},
+		{"GET", "/platform/audit", false, registry.PlatformAudit, (*Console).platformAudit},
+		{"GET", "/platform/users", false, registry.UserRead, (*Console).usersPage},
+		{"GET", "/platform/users/{user}", false, registry.UserRead, (*Console).userPage},
+		{"POST", "/platform/users/{user}/admin", false, registry.UserUpdate, (*Console).setAdmin},
+		{"POST", "/platform/users/{user}/sign-out", false, registry.UserUpdate, (*Console).signOutUser},
 		{"GET", "/orgs/new", false, registry.OrgCreate, (*Console).newOrgPage},
 		{"POST", "/orgs", false, registry.OrgCreate, (*Console).createOrg},
 		{"GET", "/orgs/{org}", false, registry.OrgRead, (*Console).orgPage},
@@ -121,6 +158,15 @@ func Routes() []Route {
 		{"POST", "/orgs/{org}/invites/{invite}/revoke", false, registry.MemberInvite, (*Console).revokeInvite},
 		{"POST", "/orgs/{org}/members/{user}/role", false, registry.MemberChange, (*Console).setRole},
 		{"POST", "/orgs/{org}/members/{user}/remove", false, registry.MemberRemove, (*Console).removeMember},
+		{"GET", "/orgs/{org}/instance", false, registry.OrgRead, (*Console).instancePage},
+		{"GET", "/orgs/{org}/instance/log", false, registry.InstanceLogs, (*Console).instanceLog},
+		{"GET", "/orgs/{org}/settings", false, registry.SettingsRead, (*Console).settingsPage},
+		{"POST", "/orgs/{org}/settings", false, registry.SettingsWrite, (*Console).saveSettings},
+		{"POST", "/orgs/{org}/name", false, registry.OrgUpdate, (*Console).saveName},
+		{"POST", "/orgs/{org}/rename", false, registry.OrgRename, (*Console).rename},
+		{"GET", "/orgs/{org}/keys", false, registry.KeyRead, (*Console).keysPage},
+		{"POST", "/orgs/{org}/keys", false, registry.KeyManage, (*Console).createKey},
+		{"POST", "/orgs/{org}/keys/{key}/revoke", false, registry.KeyManage, (*Console).revokeKey},
 		{"GET", "/orgs/{org}/audit", false, registry.AuditRead, (*Console).auditPage},
 		{"POST", "/orgs/{org}/suspend", false, registry.OrgSuspend, (*Console).suspend},
 		{"POST", "/orgs/{org}/resume", false, registry.OrgResume, (*Console).resume},
@@ -190,6 +236,20 @@ type view struct {
 	Form    url.Values
 	Data    any
 	Request string
+	Query   url.Values
+	Path    string // of this page, to come back to
+	Section string // of the rail
+	Theme   string // light or dark; "" = as the system is
+	Live    bool   // the page renews itself
+	Done    string // what was just done
+}
+
+// ThemeOrAuto names the theme in use for its button.
+func (v view) ThemeOrAuto() string {
+	if v.Theme == "" {
+		return "auto"
+	}
+	return v.Theme
 }
 
 // May reports whether the caller may do an action in the page's org.
@@ -208,7 +268,13 @@ func (v view) Kept() bool {
 
 // show renders a page. It is rendered whole before the first byte is sent.
 func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, page string, v view) error {
-	v.Site, v.Request = c.Identity.Site(), web.RequestID(r.Context())
+	v.Site, v.Request, v.Query, v.Theme = c.Identity.Site(), web.RequestID(r.Context()), r.URL.Query(), themeOf(r)
+	if v.Path == "" {
+		v.Path = "/"
+		if r.Method == http.MethodGet {
+			v.Path = r.URL.RequestURI()
+		}
+	}
 	if v.Form == nil {
 		v.Form = url.Values{}
 	}
@@ -264,7 +330,14 @@ func (c *Console) funcs() template.FuncMap {
 		"status": func(v registry.OrgView) status {
 			return statusOf(v)
 		},
-		"steps":     stepsOf,
+		"state": stateOf, "steps": stepsOf, "spark": spark, "device": device, "next": nextPage, "sort": sortLink,
+		"rail": func() []section { return sections }, "tabs": func() []tab { return tabs },
+		"themes":    func() []string { return []string{"auto", "light", "dark"} },
+		"ranges":    func() []usage.Range { return []usage.Range{usage.Hour, usage.Day, usage.Week} },
+		"statuses":  func() []string { return []string{"provisioning", "active", "suspended", "deleting"} },
+		"states":    func() []string { return []string{"pending", "starting", "running", "failed", "stopped", "absent"} },
+		"actions":   registry.AuditActions,
+		"label":     func(label, value string) map[string]string { return map[string]string{"Label": label, "Value": value} },
 		"isolation": func() string { return c.Isolation() },
 	}
 }

@@ -3,29 +3,19 @@ package console
 import (
 	"context"
 	"net/http"
+	"strings"
+	"unicode"
 
+	"github.com/pizzaface/pizzeria/internal/usage"
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
 func (c *Console) home(w http.ResponseWriter, r *http.Request, who web.Caller) error {
-	v := view{Title: "My orgs", Who: who}
+	v := view{Title: "My orgs", Who: who, Section: "home"}
 	var err error
 	if v.Orgs, err = c.Store.MyOrgs(r.Context(), who.Actor); err != nil {
 		return err
-	}
-	if who.Actor.Platform() {
-		all, err := c.Store.Orgs(r.Context(), who.Actor, registry.OrgList{})
-		if err != nil {
-			return err
-		}
-		others := []registry.OrgView{}
-		for _, o := range all.Items {
-			if o.Role == "" {
-				others = append(others, o)
-			}
-		}
-		v.Data = others
 	}
 	return c.show(w, r, http.StatusOK, "home.html", v)
 }
@@ -61,7 +51,15 @@ func (c *Console) orgPage(w http.ResponseWriter, r *http.Request, who web.Caller
 	if err != nil {
 		return err
 	}
-	return c.show(w, r, http.StatusOK, "org.html", view{Title: o.Name, Who: who, Org: &o, Tab: "overview"})
+	over := rangeOf(r)
+	points, err := c.Usage.History(r.Context(), c.Store, who.Actor, o.ID, over)
+	if err != nil {
+		return err
+	}
+	return c.show(w, r, http.StatusOK, "org.html", view{Title: o.Name, Who: who, Org: &o, Tab: "overview", Live: true, Data: struct {
+		Range  usage.Range
+		Charts []chart
+	}{over, chartsOf(points, over)}})
 }
 
 // act runs a change of the page's org and comes back to a page of it; what is refused is said there.
@@ -128,8 +126,10 @@ func (c *Console) keep(w http.ResponseWriter, r *http.Request, who web.Caller) e
 type membersData struct {
 	Members registry.Page[registry.Member]
 	Invites []registry.Link
-	Link    string // of an invitation just made, shown this once
+	Links   []invitationLink // of invitations just made, shown this once
 }
+
+type invitationLink struct{ Email, URL string }
 
 func (c *Console) membersView(r *http.Request, who web.Caller) (view, membersData, error) {
 	o, err := c.org(r, who)
@@ -138,7 +138,7 @@ func (c *Console) membersView(r *http.Request, who web.Caller) (view, membersDat
 	}
 	v := view{Title: o.Name + " members", Who: who, Org: &o, Tab: "members"}
 	var d membersData
-	if d.Members, err = c.Store.Members(r.Context(), who.Actor, o.ID, registry.List{Cursor: r.URL.Query().Get("cursor")}); err != nil {
+	if d.Members, err = c.Store.Members(r.Context(), who.Actor, o.ID, registry.List{Cursor: r.URL.Query().Get("cursor"), Search: r.URL.Query().Get("search")}); err != nil {
 		return v, d, err
 	}
 	if v.May(registry.MemberInvite) {
@@ -161,7 +161,10 @@ func (c *Console) invite(w http.ResponseWriter, r *http.Request, who web.Caller)
 	if err != nil {
 		return err
 	}
-	_, link, err := c.Identity.Invite(r.Context(), who.Actor, o.ID, r.PostForm.Get("email"), registry.Role(r.PostForm.Get("role")))
+	if !registry.Allows(who.Actor, o.Role, registry.MemberInvite) {
+		return registry.Errorf(registry.Forbidden, "", "Only an admin of the org invites people.")
+	}
+	links, err := c.inviteAll(r, who, o.ID)
 	v, d, err2 := c.membersView(r, who)
 	if err2 != nil {
 		return err2
@@ -169,9 +172,34 @@ func (c *Console) invite(w http.ResponseWriter, r *http.Request, who web.Caller)
 	if err != nil {
 		return c.again(w, r, "members.html", v, err)
 	}
-	d.Link = link
+	d.Links = links
 	v.Data = d
 	return c.show(w, r, http.StatusCreated, "members.html", v)
+}
+
+// maxInvites bounds how many people are invited at once.
+const maxInvites = 100
+
+// inviteAll invites every address in the form. All are checked before the first is invited.
+func (c *Console) inviteAll(r *http.Request, who web.Caller, org registry.OrgID) (links []invitationLink, err error) {
+	role := registry.Role(r.PostForm.Get("role"))
+	emails := strings.FieldsFunc(r.PostForm.Get("email"), func(r rune) bool { return unicode.IsSpace(r) || r == ',' || r == ';' })
+	if len(emails) == 0 || len(emails) > maxInvites {
+		return nil, registry.Errorf(registry.Invalid, "email", "Write 1 to %d e-mail addresses.", maxInvites)
+	}
+	for _, e := range emails {
+		if _, err := registry.CleanEmail(e); err != nil {
+			return nil, err
+		}
+	}
+	for _, e := range emails {
+		l, link, err := c.Identity.Invite(r.Context(), who.Actor, org, e, role)
+		if err != nil {
+			return links, err
+		}
+		links = append(links, invitationLink{l.Email, link})
+	}
+	return links, nil
 }
 
 func (c *Console) revokeInvite(w http.ResponseWriter, r *http.Request, who web.Caller) error {
@@ -202,9 +230,9 @@ func (c *Console) auditPage(w http.ResponseWriter, r *http.Request, who web.Call
 	if err != nil {
 		return err
 	}
-	entries, err := c.Store.Audit(r.Context(), who.Actor, o.ID, registry.AuditList{List: registry.List{Cursor: r.URL.Query().Get("cursor")}})
+	entries, err := c.Store.Audit(r.Context(), who.Actor, o.ID, auditOf(r.URL.Query()))
 	if err != nil {
 		return err
 	}
-	return c.show(w, r, http.StatusOK, "audit.html", view{Title: o.Name + " audit", Who: who, Org: &o, Tab: "audit", Data: entries})
+	return c.show(w, r, http.StatusOK, "audit.html", view{Title: o.Name + " audit", Who: who, Org: &o, Tab: "audit", Form: r.URL.Query(), Data: entries})
 }

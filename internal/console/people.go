@@ -130,17 +130,3 @@ func (c *Console) acceptInvite(w http.ResponseWriter, r *http.Request, who web.C
 	http.Redirect(w, r, "/orgs/"+l.OrgSlug, http.StatusSeeOther)
 	return nil
 }
-
-func (c *Console) accountPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
-	return c.show(w, r, http.StatusOK, "account.html", view{Title: "Account", Who: who, Data: r.URL.Query().Has("changed")})
-}
-
-func (c *Console) changePassword(w http.ResponseWriter, r *http.Request, who web.Caller) error {
-	l, err := c.Identity.ChangePassword(r.Context(), who.Actor, r.PostForm.Get("old_password"), r.PostForm.Get("password"), who.Client)
-	if err != nil {
-		return c.again(w, r, "account.html", view{Title: "Account", Who: who, Data: false}, err)
-	}
-	web.SetSession(w, l.Token)
-	http.Redirect(w, r, "/account?changed", http.StatusSeeOther)
-	return nil
-}

@@ -2,6 +2,8 @@ package console
 
 import (
 	"fmt"
+	"html/template"
+	"net/url"
 	"time"
 
 	"github.com/pizzaface/pizzeria/registry"
@@ -24,6 +26,55 @@ func statusOf(v registry.OrgView) status {
 		return status{"Failed", "▲", "bad"}
 	}
 	return status{"Starting", "◐", "wait"}
+}
+
+// stateOf is how an instance does.
+func stateOf(i registry.Instance) status {
+	switch i.State {
+	case registry.InstanceRunning:
+		return status{"Running", "●", "good"}
+	case registry.InstanceFailed:
+		return status{"Failed", "▲", "bad"}
+	case registry.InstanceStopped:
+		return status{"Stopped", "■", "off"}
+	case registry.InstanceAbsent:
+		return status{"Removed", "■", "off"}
+	}
+	return status{"Starting", "◐", "wait"}
+}
+
+// nextPage is the address of a list's next page, with the filters of this one.
+func nextPage(v view, cursor string) string {
+	if cursor == "" {
+		return ""
+	}
+	q := url.Values{}
+	for k, val := range v.Query {
+		if k != "done" {
+			q[k] = val
+		}
+	}
+	q.Set("cursor", cursor)
+	return "?" + q.Encode()
+}
+
+// sortLink is a column's head that sorts by it, and the other way round when it does already.
+func sortLink(v view, by, label string) template.HTML {
+	q := url.Values{}
+	for k, val := range v.Query {
+		if k != "cursor" && k != "sort" {
+			q[k] = val
+		}
+	}
+	arrow, next := "", by
+	switch v.Query.Get("sort") {
+	case by:
+		arrow, next = " ↑", "-"+by
+	case "-" + by:
+		arrow = " ↓"
+	}
+	q.Set("sort", next)
+	return template.HTML(`<a href="?` + template.HTMLEscapeString(q.Encode()) + `">` + template.HTMLEscapeString(label+arrow) + `</a>`) //nolint:gosec // escaped
 }
 
 // step is a step of a server's start, and how long after the first one it came.

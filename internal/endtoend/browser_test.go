@@ -73,7 +73,7 @@ func TestBrowserTour(t *testing.T) {
 	ada.fill(map[string]string{"email": "mia@example.com"})
 	ada.press(`form.card button`, "shown only now")
 	ada.shot("members-invited")
-	link := get(ada, chromedp.Value("#invite-link"))
+	link := get(ada, chromedp.Value("#invite-link-0"))
 	mia := ada.other()
 	mia.visit(link)
 	mia.shows("Join Acme Inc")
@@ -127,6 +127,8 @@ func TestBrowserTour(t *testing.T) {
 
 	// Signed out here is signed out everywhere.
 	ada.visit(console + "/")
+	ada.do(chromedp.Click("#account summary"))
+	ada.shot("menu")
 	ada.press(`form[action="/sign-out"] button`, "You are signed out")
 	ada.shot("signed-out")
 	ada.visit(s.url("acme") + "/notes?x=1")

@@ -193,10 +193,35 @@ func (b *tab) shot(name string) {
 		if _, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}}}); err != nil {
 			b.s.t.Fatal(err)
 		}
+		b.accessible(name + " in " + theme)
 		picture := get(b, chromedp.CaptureScreenshot())
 		if err := os.WriteFile(filepath.Join(dir, name+"-"+theme+".png"), picture, 0o600); err != nil {
 			b.s.t.Fatal(err)
 		}
+	}
+}
+
+// accessible runs axe-core on the page: no violation of WCAG 2.2 AA or of good practice.
+func (b *tab) accessible(name string) {
+	b.s.t.Helper()
+	path := os.Getenv("PIZZERIA_AXE")
+	if path == "" {
+		if required("axe") {
+			b.s.t.Fatal("PIZZERIA_AXE does not name axe.min.js, of npm's axe-core")
+		}
+		return
+	}
+	source, err := os.ReadFile(path)
+	if err != nil {
+		b.s.t.Fatal(err)
+	}
+	if !get(b, chromedp.Evaluate[bool](string(source)+"; true")) {
+		b.s.t.Fatal("axe-core does not load")
+	}
+	if got := b.script(`
+		const r = await axe.run(document, { resultTypes: ["violations"] });
+		return r.violations.map(v => v.id + ": " + v.nodes.map(n => n.target.join(" ") + " " + n.failureSummary.replace(/\s+/g, " ")).join("; ")).join("\n")`); got != "" {
+		b.s.t.Errorf("%s: axe says\n%s", name, got)
 	}
 }
 

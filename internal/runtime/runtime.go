@@ -269,7 +269,10 @@ func (r *Runtime) routes(mux *http.ServeMux) error {
 		Store: r.store, Identity: r.ids, Log: r.c.Log, Ended: ended, Logs: r.provider.Logs,
 		Settings: r.settings, Usage: r.usage, Capacity: capacity, Isolation: r.provider.Isolation,
 	}).Register(mux)
-	return (&console.Console{Store: r.store, Identity: r.ids, Log: r.c.Log, Now: time.Now, Isolation: r.provider.Isolation, Ended: ended}).Register(mux)
+	return (&console.Console{
+		Store: r.store, Identity: r.ids, Log: r.c.Log, Now: time.Now, Isolation: r.provider.Isolation, Ended: ended,
+		Settings: r.settings, Usage: r.usage, Capacity: capacity, Logs: r.provider.Logs,
+	}).Register(mux)
 }
 
 // maintain does what time alone asks for.

@@ -1,0 +1,182 @@
+package console
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// keysData is what the part about keys shows.
+type keysData struct {
+	Keys     []registry.APIKey
+	Scopes   []registry.Scope
+	Roles    []registry.Role
+	Base     string // where keys are made and revoked
+	Secret   string // of a key just made, shown this once
+	Sessions []registry.Session
+}
+
+func (c *Console) accountView(r *http.Request, who web.Caller) (view, keysData, error) {
+	d := keysData{Base: "/account/keys"}
+	for _, s := range registry.Scopes() {
+		if s != registry.ScopePlatform || who.Actor.Platform() {
+			d.Scopes = append(d.Scopes, s)
+		}
+	}
+	var err error
+	if d.Sessions, err = c.Store.Sessions(r.Context(), who.Actor, who.Actor.User); err != nil {
+		return view{}, d, err
+	}
+	d.Keys, err = c.Store.APIKeys(r.Context(), who.Actor, "")
+	done := map[string]string{
+		"password": "Your password is changed. All your other sessions have ended.", "name": "Your name is changed.",
+		"sessions": "You are signed out there.", "key": "The key is revoked.",
+	}[r.URL.Query().Get("done")]
+	return view{Title: "Account", Who: who, Data: d, Done: done}, d, err
+}
+
+func (c *Console) accountPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	v, _, err := c.accountView(r, who)
+	if err != nil {
+		return err
+	}
+	return c.show(w, r, http.StatusOK, "account.html", v)
+}
+
+// onAccount runs a change of the account and comes back to its page; what is refused is said there.
+func (c *Console) onAccount(w http.ResponseWriter, r *http.Request, who web.Caller, done string, f func() error) error {
+	if err := f(); err != nil {
+		v, _, err2 := c.accountView(r, who)
+		if err2 != nil {
+			return err2
+		}
+		return c.again(w, r, "account.html", v, err)
+	}
+	http.Redirect(w, r, "/account?done="+done, http.StatusSeeOther)
+	return nil
+}
+
+func (c *Console) changeName(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	return c.onAccount(w, r, who, "name", func() error {
+		name := r.PostForm.Get("name")
+		return c.Store.UpdateUser(r.Context(), who.Actor, who.Actor.User, &name, nil)
+	})
+}
+
+func (c *Console) changePassword(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	return c.onAccount(w, r, who, "password", func() error {
+		l, err := c.Identity.ChangePassword(r.Context(), who.Actor, r.PostForm.Get("old_password"), r.PostForm.Get("password"), who.Client)
+		if err == nil {
+			web.SetSession(w, l.Token)
+		}
+		return err
+	})
+}
+
+func (c *Console) endSession(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	return c.onAccount(w, r, who, "sessions", func() error {
+		id := registry.SessionID(r.PathValue("session"))
+		list, err := c.Store.Sessions(r.Context(), who.Actor, who.Actor.User)
+		if err != nil {
+			return err
+		}
+		for _, s := range list { // a platform admin's own page ends nobody else's
+			if s.ID == id {
+				return c.Store.RevokeSession(r.Context(), who.Actor, id)
+			}
+		}
+		return registry.Errorf(registry.NotFound, "", "This session has ended already.")
+	})
+}
+
+func (c *Console) endSessions(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	return c.onAccount(w, r, who, "sessions", func() error {
+		return c.Store.RevokeSessions(r.Context(), who.Actor, who.Actor.User, who.Session.ID)
+	})
+}
+
+// newKey reads the form of a new key.
+func newKey(r *http.Request) (n registry.NewAPIKey, err error) {
+	days, err := strconv.Atoi(r.PostForm.Get("days"))
+	if err != nil {
+		return n, registry.Errorf(registry.Invalid, "days", "Say in how many days the key ends.")
+	}
+	n = registry.NewAPIKey{Name: r.PostForm.Get("key_name"), Role: registry.Role(r.PostForm.Get("role")), Life: time.Duration(days) * 24 * time.Hour}
+	for _, s := range r.PostForm["scope"] {
+		n.Scopes = append(n.Scopes, registry.Scope(s))
+	}
+	return n, nil
+}
+
+func (c *Console) createMyKey(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	n, err := newKey(r)
+	n.Role = ""
+	var secret identity.Secret
+	if err == nil {
+		_, secret, err = c.Identity.CreateAPIKey(r.Context(), who.Actor, n)
+	}
+	v, d, err2 := c.accountView(r, who)
+	if err2 != nil {
+		return err2
+	}
+	if err != nil {
+		return c.again(w, r, "account.html", v, err)
+	}
+	d.Secret = secret.Reveal()
+	v.Data = d
+	return c.show(w, r, http.StatusCreated, "account.html", v)
+}
+
+func (c *Console) revokeMyKey(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	return c.onAccount(w, r, who, "key", func() error {
+		return c.Store.RevokeAPIKey(r.Context(), who.Actor, "", registry.APIKeyID(r.PathValue("key")))
+	})
+}
+
+// setTheme keeps the theme that somebody chose in a cookie, so that pages come in it at once.
+func (c *Console) setTheme(w http.ResponseWriter, r *http.Request, _ web.Caller) error {
+	theme := r.PostForm.Get("theme")
+	cookie := &http.Cookie{Name: themeCookie, Value: theme, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: 365 * 24 * 3600}
+	if theme != "light" && theme != "dark" {
+		cookie.Value, cookie.MaxAge = "", -1
+	}
+	http.SetCookie(w, cookie)
+	http.Redirect(w, r, web.ReturnPath(r.PostForm.Get("return")), http.StatusSeeOther)
+	return nil
+}
+
+const themeCookie = "__Host-pizzeria-theme"
+
+func themeOf(r *http.Request) string {
+	c, err := r.Cookie(themeCookie)
+	if err != nil || c.Value != "light" && c.Value != "dark" {
+		return ""
+	}
+	return c.Value
+}
+
+// device says a browser and its system as people do.
+func device(agent string) string {
+	name := func(pairs ...string) string {
+		for i := 0; i+1 < len(pairs); i += 2 {
+			if strings.Contains(agent, pairs[i]) {
+				return pairs[i+1]
+			}
+		}
+		return ""
+	}
+	browser := name("Edg/", "Edge", "OPR/", "Opera", "Firefox/", "Firefox", "Chrome/", "Chrome", "Safari/", "Safari", "curl/", "curl")
+	system := name("Android", "Android", "iPhone", "iPhone", "iPad", "iPad", "Windows", "Windows", "Mac OS", "macOS", "Linux", "Linux")
+	switch {
+	case browser != "" && system != "":
+		return browser + " on " + system
+	case browser+system != "":
+		return browser + system
+	}
+	return "Another program"
+}

@@ -1,0 +1,285 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// tab is an entry of an org's tabs.
+type tab struct {
+	Path, Tab, Name string
+	Action          registry.Action
+}
+
+var tabs = []tab{
+	{"", "overview", "Overview", registry.OrgRead}, {"/members", "members", "Members", registry.MemberRead}, {"/instance", "instance", "Instance", registry.OrgRead},
+	{"/settings", "settings", "Settings", registry.SettingsRead}, {"/keys", "keys", "Keys", registry.KeyRead}, {"/audit", "audit", "Audit", registry.AuditRead},
+}
+
+// orgView is the view of one of an org's tabs.
+func (c *Console) orgView(r *http.Request, who web.Caller, name string, action registry.Action) (view, error) {
+	o, err := c.org(r, who)
+	if err != nil {
+		return view{}, err
+	}
+	v := view{Title: o.Name + " " + name, Who: who, Org: &o, Tab: name}
+	if !v.May(action) {
+		return v, registry.Errorf(registry.Forbidden, "", "Your role in this org does not show you that: ask an admin of it.")
+	}
+	return v, nil
+}
+
+func (c *Console) instancePage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	v, err := c.orgView(r, who, "instance", registry.OrgRead)
+	if err != nil {
+		return err
+	}
+	if v.May(registry.InstanceLogs) {
+		log, err := c.Logs(r.Context(), v.Org.ID, 200, false)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = log.Close() }()
+		b, err := io.ReadAll(io.LimitReader(log, 1<<20))
+		if err != nil {
+			return err
+		}
+		v.Data = string(b)
+	}
+	return c.show(w, r, http.StatusOK, "instance.html", v)
+}
+
+// instanceLog streams what an instance prints from now on.
+func (c *Console) instanceLog(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	v, err := c.orgView(r, who, "instance", registry.InstanceLogs)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	log, err := c.Logs(ctx, v.Org.ID, 0, true)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = log.Close() }()
+	go func() { // ends with the request
+		select {
+		case <-ctx.Done():
+		case <-c.Ended():
+			cancel()
+		}
+	}()
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("X-Accel-Buffering", "no")
+	w.WriteHeader(http.StatusOK)
+	flush := http.NewResponseController(w).Flush
+	buf := make([]byte, 16<<10)
+	for flush() == nil {
+		n, err := log.Read(buf)
+		if n > 0 {
+			if now, werr := web.Who(c.Identity, r); werr != nil || now.Session.ID != who.Session.ID {
+				return nil
+			}
+			if _, werr := w.Write(buf[:n]); werr != nil {
+				return nil
+			}
+		}
+		if err != nil {
+			if !errors.Is(err, io.EOF) && ctx.Err() == nil {
+				c.Log.Warn("log", "org", v.Org.ID, "error", err)
+			}
+			return nil
+		}
+	}
+	return nil
+}
+
+func (c *Console) keysView(r *http.Request, who web.Caller) (view, keysData, error) {
+	v, err := c.orgView(r, who, "keys", registry.KeyRead)
+	if err != nil {
+		return v, keysData{}, err
+	}
+	d := keysData{Base: "/orgs/" + v.Org.Slug + "/keys", Roles: []registry.Role{registry.RoleMember, registry.RoleAdmin}}
+	d.Scopes = slices.DeleteFunc(registry.Scopes(), func(s registry.Scope) bool { return s == registry.ScopePlatform })
+	d.Keys, err = c.Store.APIKeys(r.Context(), who.Actor, v.Org.ID)
+	v.Data = d
+	return v, d, err
+}
+
+func (c *Console) keysPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	v, _, err := c.keysView(r, who)
+	if err != nil {
+		return err
+	}
+	return c.show(w, r, http.StatusOK, "keys.html", v)
+}
+
+func (c *Console) createKey(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	v, d, err := c.keysView(r, who)
+	if err != nil {
+		return err
+	}
+	n, err := newKey(r)
+	var secret identity.Secret
+	if err == nil && n.Role == "" {
+		err = registry.Errorf(registry.Invalid, "role", "Choose a role.")
+	}
+	if err == nil {
+		n.OrgID = v.Org.ID
+		_, secret, err = c.Identity.CreateAPIKey(r.Context(), who.Actor, n)
+	}
+	if err != nil {
+		return c.again(w, r, "keys.html", v, err)
+	}
+	if d.Keys, err = c.Store.APIKeys(r.Context(), who.Actor, v.Org.ID); err != nil {
+		return err
+	}
+	d.Secret = secret.Reveal()
+	v.Data = d
+	return c.show(w, r, http.StatusCreated, "keys.html", v)
+}
+
+func (c *Console) revokeKey(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	return c.act(w, r, who, "/keys", func(ctx context.Context, o registry.OrgView) error {
+		return c.Store.RevokeAPIKey(ctx, who.Actor, o.ID, registry.APIKeyID(r.PathValue("key")))
+	})
+}
+
+// fieldView is a field of the operator's schema with what it is now.
+type fieldView struct {
+	registry.Field
+	Now   string
+	IsSet bool
+}
+
+type fieldGroup struct {
+	Name   string
+	Fields []fieldView
+}
+
+type settingsData struct {
+	Groups []fieldGroup
+	Others []registry.Setting
+	Allow  []string
+}
+
+func (c *Console) settingsView(r *http.Request, who web.Caller) (view, error) {
+	v, err := c.orgView(r, who, "settings", registry.SettingsRead)
+	if err != nil {
+		return v, err
+	}
+	list, err := c.Store.Settings(r.Context(), who.Actor, v.Org.ID)
+	if err != nil {
+		return v, err
+	}
+	now := map[string]registry.Setting{}
+	for _, s := range list {
+		now[s.Name] = s
+	}
+	schema := c.Settings.Schema()
+	d := settingsData{Allow: schema.Allow}
+	for _, f := range schema.Fields {
+		s, set := now[f.Name]
+		delete(now, f.Name)
+		i := slices.IndexFunc(d.Groups, func(g fieldGroup) bool { return g.Name == f.Group })
+		if i < 0 {
+			i = len(d.Groups)
+			d.Groups = append(d.Groups, fieldGroup{Name: f.Group})
+		}
+		fv := fieldView{Field: f, Now: s.Value, IsSet: set}
+		if !set {
+			fv.Now = f.Default
+		}
+		d.Groups[i].Fields = append(d.Groups[i].Fields, fv)
+	}
+	for _, s := range list {
+		if _, other := now[s.Name]; other {
+			d.Others = append(d.Others, s)
+		}
+	}
+	v.Data = d
+	if r.URL.Query().Has("done") {
+		v.Done = "Saved."
+	}
+	return v, nil
+}
+
+func (c *Console) settingsPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	v, err := c.settingsView(r, who)
+	if err != nil {
+		return err
+	}
+	return c.show(w, r, http.StatusOK, "settings.html", v)
+}
+
+// onSettings runs a change of the org and comes back to its settings; what is refused is said there.
+func (c *Console) onSettings(w http.ResponseWriter, r *http.Request, who web.Caller, f func(o registry.OrgView) error) error {
+	v, err := c.settingsView(r, who)
+	if err != nil {
+		return err
+	}
+	if err := f(*v.Org); err != nil {
+		return c.again(w, r, "settings.html", v, err)
+	}
+	http.Redirect(w, r, "/orgs/"+string(v.Org.ID)+"/settings?done", http.StatusSeeOther)
+	return nil
+}
+
+func (c *Console) saveSettings(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	return c.onSettings(w, r, who, func(o registry.OrgView) error {
+		values, secrets := map[string]*string{}, map[string]*string{}
+		schema := c.Settings.Schema()
+		for name, v := range r.PostForm {
+			name, ok := strings.CutPrefix(name, "set.")
+			f, known := schema.Field(name)
+			if !ok || !known || len(v) != 1 {
+				continue
+			}
+			switch {
+			case f.Type == registry.FieldSecret && v[0] == "": // left as it is
+			case v[0] == "" || v[0] == f.Default:
+				values[name] = nil
+			default:
+				values[name] = &v[0]
+			}
+		}
+		if name := strings.TrimSpace(r.PostForm.Get("new_name")); name != "" {
+			value := r.PostForm.Get("new_value")
+			if r.PostForm.Get("new_secret") != "" {
+				secrets[name] = &value
+			} else {
+				values[name] = &value
+			}
+		}
+		for _, name := range r.PostForm["unset"] {
+			values[name] = nil
+		}
+		if err := c.Settings.Set(r.Context(), who.Actor, o.ID, values, secrets); err != nil {
+			return err
+		}
+		if r.PostForm.Get("restart") != "" && (o.Status == registry.OrgActive || o.Status == registry.OrgProvisioning) {
+			return c.Store.RestartInstance(r.Context(), who.Actor, o.ID, 0)
+		}
+		return nil
+	})
+}
+
+func (c *Console) saveName(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	return c.onSettings(w, r, who, func(o registry.OrgView) error {
+		return c.Store.UpdateOrg(r.Context(), who.Actor, o.ID, 0, r.PostForm.Get("name"))
+	})
+}
+
+func (c *Console) rename(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	return c.onSettings(w, r, who, func(o registry.OrgView) error {
+		return c.Store.RenameOrg(r.Context(), who.Actor, o.ID, 0, r.PostForm.Get("slug"))
+	})
+}

@@ -1,0 +1,87 @@
+// What the console does beyond plain pages; each page works without it.
+"use strict";
+
+// The switcher: Ctrl-K or Cmd-K opens it, typing filters, the arrows move, recent
+// orgs come first, and each leads to where its visitor was last.
+const switcher = document.getElementById("switcher");
+const recentKey = "recent-orgs";
+function recent() {
+  try { return JSON.parse(localStorage.getItem(recentKey)) || []; } catch { return []; }
+}
+const here = location.pathname.match(/^\/orgs\/([a-z][a-z0-9-]+)(\/(?:members|instance|settings|keys|audit))?$/);
+if (here && switcher) {
+  const list = recent().filter(r => r.slug !== here[1]);
+  list.unshift({ slug: here[1], path: here[0] });
+  localStorage.setItem(recentKey, JSON.stringify(list.slice(0, 10)));
+}
+if (switcher) {
+  const input = switcher.querySelector("input"), list = switcher.querySelector("ul");
+  for (const r of recent().reverse()) {
+    const a = list.querySelector(`a[data-slug="${CSS.escape(r.slug)}"]`);
+    if (a) { a.href = r.path; list.prepend(a.parentNode); }
+  }
+  const shown = () => [...list.children].filter(li => !li.hidden).map(li => li.firstElementChild);
+  input.hidden = false;
+  input.addEventListener("input", () => {
+    const want = input.value.toLowerCase();
+    for (const li of list.children) li.hidden = !li.textContent.toLowerCase().includes(want);
+  });
+  switcher.addEventListener("keydown", e => {
+    const links = shown(), at = links.indexOf(document.activeElement);
+    if (e.key === "ArrowDown") { e.preventDefault(); (links[at + 1] || links[0])?.focus(); }
+    if (e.key === "ArrowUp") { e.preventDefault(); (at > 0 ? links[at - 1] : input).focus(); }
+    if (e.key === "Enter" && document.activeElement === input) { e.preventDefault(); links[0]?.click(); }
+  });
+  switcher.addEventListener("toggle", () => { if (switcher.open) input.focus(); });
+  document.addEventListener("keydown", e => {
+    if (e.key.toLowerCase() === "k" && (e.ctrlKey || e.metaKey)) { e.preventDefault(); switcher.open = true; input.focus(); }
+  });
+}
+document.addEventListener("keydown", e => {
+  if (e.key !== "Escape") return;
+  for (const d of document.querySelectorAll("details.menu[open]")) { d.open = false; d.querySelector("summary").focus(); }
+});
+document.addEventListener("click", e => {
+  for (const d of document.querySelectorAll("details.menu[open]")) if (!d.contains(e.target)) d.open = false;
+});
+
+// Copy buttons.
+document.addEventListener("click", async e => {
+  const b = e.target.closest("[data-copy]");
+  if (!b) return;
+  await navigator.clipboard.writeText(document.getElementById(b.dataset.copy)?.value ?? b.dataset.copy);
+  const was = b.textContent;
+  b.textContent = "Copied";
+  setTimeout(() => { b.textContent = was; }, 1500);
+});
+for (const b of document.querySelectorAll("[data-copy]")) b.hidden = false;
+
+// A lost connection of a live page shows, and heals by itself.
+const connection = document.getElementById("connection");
+document.addEventListener("htmx:sseError", () => { connection.textContent = "Connection lost. Trying again…"; });
+document.addEventListener("htmx:sseOpen", () => { connection.textContent = ""; });
+for (const kind of ["htmx:sendError", "htmx:responseError"]) document.addEventListener(kind, () => { connection.textContent = "Connection lost. Trying again…"; });
+document.addEventListener("htmx:afterRequest", e => { if (e.detail.successful) connection.textContent = ""; });
+
+// A log that is followed stays at its end while its reader is there.
+const log = document.querySelector("[data-follow]");
+if (log) (async () => {
+  log.scrollTop = log.scrollHeight;
+  for (;;) {
+    try {
+      const res = await fetch(log.dataset.follow);
+      if (!res.ok) return;
+      connection.textContent = "";
+      const reader = res.body.pipeThrough(new TextDecoderStream()).getReader();
+      for (;;) {
+        const { value, done } = await reader.read();
+        if (done) break;
+        const end = log.scrollTop + log.clientHeight >= log.scrollHeight - 8;
+        log.append(value);
+        while (log.childNodes.length > 2000) log.firstChild.remove();
+        if (end) log.scrollTop = log.scrollHeight;
+      }
+    } catch { connection.textContent = "Connection lost. Trying again…"; }
+    await new Promise(again => setTimeout(again, 2000));
+  }
+})();
