@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -58,16 +59,21 @@ type App struct {
 	// What orgs may set for their instances. Default: variables that begin with `APP_`.
 	Settings *registry.Schema `json:"settings,omitempty"`
 
+	// Networks that webhooks may reach though they are not of the public
+	// Internet, as IP prefixes. Default: none.
+	WebhookAllow []string `json:"webhook_allow,omitempty"`
+
 	// How long valid sessions go on while the control plane is away. Default: `1h`.
 	OfflineGrace caddy.Duration `json:"offline_grace,omitempty"`
 
 	// How many routes, and how many sessions, are kept in memory. Default: `20000`.
 	CacheSize int `json:"cache_size,omitempty"`
 
-	site     identity.Site
-	runtime  *runtime.Runtime
-	key      string
-	attached bool
+	site         identity.Site
+	webhookAllow []netip.Prefix
+	runtime      *runtime.Runtime
+	key          string
+	attached     bool
 }
 
 // Store says where the database is; a guest module in `pizzeria.stores` implements it.
@@ -109,6 +115,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	if err := a.Settings.Check(); err != nil {
 		return fmt.Errorf("settings: %w", err)
+	}
+	if a.webhookAllow, err = prefixes(a.WebhookAllow); err != nil {
+		return err
 	}
 	store, err := ctx.LoadModule(a, "StoreRaw")
 	if err != nil {
@@ -159,7 +168,7 @@ func announce(link string, until time.Time) {
 
 // Start implements caddy.App.
 func (a *App) Start() error {
-	err := a.runtime.Attach(context.Background(), a, runtime.Tunables{Site: a.site, OfflineGrace: time.Duration(a.OfflineGrace), Settings: *a.Settings})
+	err := a.runtime.Attach(context.Background(), a, runtime.Tunables{Site: a.site, OfflineGrace: time.Duration(a.OfflineGrace), Settings: *a.Settings, WebhookAllow: a.webhookAllow})
 	a.attached = err == nil
 	return err
 }
@@ -190,6 +199,7 @@ func (a *App) Cleanup() error {
 //		secret_key    <file>
 //		health_path   <path>
 //		settings      { ... }
+//		webhook_allow <prefix>...
 //		offline_grace <duration>
 //		cache_size    <number>
 //	}
@@ -237,12 +247,18 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 			}
 		case "settings":
 			a.Settings, err = parseSettings(d)
+		case "webhook_allow":
+			if a.WebhookAllow = d.RemainingArgs(); len(a.WebhookAllow) == 0 {
+				err = d.ArgErr()
+			} else {
+				_, err = prefixes(a.WebhookAllow)
+			}
 		case "store":
 			a.StoreRaw, err = guest(d, "pizzeria.stores.")
 		case "provider":
 			a.ProviderRaw, err = guest(d, "pizzeria.providers.")
 		default:
-			return nil, d.Errf("unknown option %q: use domain, issuer, prefix, store, provider, settings, secret_key, health_path, offline_grace or cache_size", name)
+			return nil, d.Errf("unknown option %q: use domain, issuer, prefix, store, provider, settings, webhook_allow, secret_key, health_path, offline_grace or cache_size", name)
 		}
 		if err != nil {
 			return nil, located(d, err)
@@ -252,6 +268,21 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 		return nil, d.Err("pizzeria needs a domain: the name below which orgs live, such as `domain pizzapi.example.com`")
 	}
 	return httpcaddyfile.App{Name: "pizzeria", Value: caddyconfig.JSON(a, nil)}, nil
+}
+
+// prefixes parses networks as IP prefixes; an address alone is itself.
+func prefixes(texts []string) (out []netip.Prefix, err error) {
+	for _, s := range texts {
+		p, err := netip.ParsePrefix(s)
+		if a, err2 := netip.ParseAddr(s); err2 == nil {
+			p, err = a.Prefix(a.BitLen())
+		}
+		if err != nil {
+			return nil, fmt.Errorf("webhook_allow: %q is not a network: write one like 10.1.0.0/16", s)
+		}
+		out = append(out, p.Masked())
+	}
+	return out, nil
 }
 
 // checkBounds checks the numbers that are set; 0 stands for the default.

@@ -40,6 +40,9 @@ const (
 	SessionRevoked  ChangeKind = "session.revoked"
 	KeyAdded        ChangeKind = "key.added"
 	SettingsChanged ChangeKind = "settings.changed"
+	WebhookCreated  ChangeKind = "webhook.created"
+	WebhookChanged  ChangeKind = "webhook.changed"
+	WebhookDeleted  ChangeKind = "webhook.deleted"
 	APIKeyCreated   ChangeKind = "api_key.created"
 	APIKeyRevoked   ChangeKind = "api_key.revoked"
 )
@@ -49,7 +52,7 @@ func AuditActions() []ChangeKind {
 	return []ChangeKind{
 		APIKeyCreated, APIKeyRevoked, InstanceChanged, InviteCreated, InviteRevoked, KeyAdded, MemberAdded, MemberChanged, MemberRemoved,
 		OrgActivated, OrgCreated, OrgGone, OrgDeletion, OrgKept, OrgRenamed, OrgResumed, OrgSuspendedNow, OrgUpdated,
-		SessionCreated, SessionRevoked, SettingsChanged, UserChanged, UserCreated,
+		SessionCreated, SessionRevoked, SettingsChanged, UserChanged, UserCreated, WebhookChanged, WebhookCreated, WebhookDeleted,
 	}
 }
 

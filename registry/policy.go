@@ -21,6 +21,8 @@ const (
 	AuditRead      Action = "audit.read"
 	SettingsRead   Action = "settings.read"
 	SettingsWrite  Action = "settings.write"
+	WebhookRead    Action = "webhook.read"
+	WebhookManage  Action = "webhook.manage"
 	KeyRead        Action = "key.read"
 	KeyManage      Action = "key.manage"
 	UserCreate     Action = "user.create"
@@ -57,6 +59,8 @@ var policy = map[Action]rule{
 	AuditRead:      {RoleAdmin, true, ScopeAuditRead},
 	SettingsRead:   {RoleAdmin, true, ScopeSettingsRead},
 	SettingsWrite:  {RoleAdmin, true, ScopeSettingsWrite},
+	WebhookRead:    {RoleAdmin, true, ScopeWebhookRead},
+	WebhookManage:  {RoleAdmin, true, ScopeWebhookWrite},
 	KeyRead:        {RoleAdmin, true, ScopePlatform},
 	KeyManage:      {RoleAdmin, true, ScopePlatform},
 	UserCreate:     {"", true, ScopePlatform},

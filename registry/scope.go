@@ -19,13 +19,15 @@ const (
 	ScopeInstanceWrite Scope = "instance:write"
 	ScopeSettingsRead  Scope = "settings:read"
 	ScopeSettingsWrite Scope = "settings:write"
+	ScopeWebhookRead   Scope = "webhook:read"
+	ScopeWebhookWrite  Scope = "webhook:write"
 	ScopeAuditRead     Scope = "audit:read"
 	ScopePlatform      Scope = "platform" // what a platform admin may; never of an org's own key
 )
 
 // Scopes lists every scope.
 func Scopes() []Scope {
-	return []Scope{ScopeOrgRead, ScopeOrgWrite, ScopeMemberRead, ScopeMemberWrite, ScopeInstanceRead, ScopeInstanceWrite, ScopeSettingsRead, ScopeSettingsWrite, ScopeAuditRead, ScopePlatform}
+	return []Scope{ScopeOrgRead, ScopeOrgWrite, ScopeMemberRead, ScopeMemberWrite, ScopeInstanceRead, ScopeInstanceWrite, ScopeSettingsRead, ScopeSettingsWrite, ScopeWebhookRead, ScopeWebhookWrite, ScopeAuditRead, ScopePlatform}
 }
 
 // ScopeSet is a set of scopes in text form: sorted and joined by spaces, as in

@@ -27,6 +27,7 @@ import (
 	"github.com/pizzaface/pizzeria/internal/settings"
 	"github.com/pizzaface/pizzeria/internal/usage"
 	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/internal/webhook"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -39,6 +40,7 @@ type API struct {
 	// Logs reads what an org's instance prints: its newest lines, and with follow what comes.
 	Logs      func(ctx context.Context, org registry.OrgID, lines int, follow bool) (io.ReadCloser, error)
 	Settings  *settings.Service
+	Webhooks  *webhook.Sender
 	Usage     *usage.Recorder
 	Capacity  func() usage.Capacity
 	Isolation func() string // what separates instances
@@ -149,6 +151,7 @@ func (a *API) declare(mux *http.ServeMux) {
 	a.users()
 	a.keys()
 	a.settings()
+	a.webhooks()
 	a.audit()
 	a.usage()
 	for _, unused := range []string{"ErrorModel", "ErrorDetail"} { // of the library; ours is Problem
@@ -189,7 +192,7 @@ func declared[I, O any](a *API, o operation, f func(ctx context.Context, c web.C
 
 func describe(a *API, o operation, in reflect.Type) huma.Operation {
 	tag, _, _ := strings.Cut(strings.TrimPrefix(o.Path, "/"), "/")
-	for _, t := range []string{"members", "invites", "instance", "audit", "sessions", "events", "keys", "usage", "settings"} {
+	for _, t := range []string{"members", "invites", "instance", "audit", "sessions", "events", "keys", "usage", "settings", "webhooks"} {
 		if strings.Contains(o.Path, "/"+t) {
 			tag = t
 		}
@@ -228,6 +231,9 @@ func example(in reflect.Type) map[string]any {
 	}
 	body := map[string]any{}
 	for i := range t.NumField() {
+		if t.Field(i).Type.Kind() == reflect.Pointer {
+			continue
+		}
 		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
 		tag := t.Field(i).Tag
 		if v, ok := tag.Lookup("example"); ok && t.Field(i).Type.Kind() == reflect.String {

@@ -28,6 +28,10 @@ var least = map[string]string{
 	"GET /api/v1/orgs/{org}/keys": "admin", "POST /api/v1/orgs/{org}/keys": "admin", "DELETE /api/v1/orgs/{org}/keys/{key}": "admin",
 	"GET /api/v1/orgs/{org}/usage": "member", "GET /api/v1/usage": "platform", "GET /api/v1/platform": "platform",
 	"GET /api/v1/orgs/{org}/settings": "admin", "PATCH /api/v1/orgs/{org}/settings": "admin",
+	"GET /api/v1/orgs/{org}/webhooks": "admin", "POST /api/v1/orgs/{org}/webhooks": "admin", "PATCH /api/v1/orgs/{org}/webhooks/{webhook}": "admin", "DELETE /api/v1/orgs/{org}/webhooks/{webhook}": "admin",
+	"POST /api/v1/orgs/{org}/webhooks/{webhook}/test": "admin", "GET /api/v1/orgs/{org}/webhooks/{webhook}/deliveries": "admin", "POST /api/v1/orgs/{org}/webhooks/{webhook}/deliveries/{delivery}/replay": "admin",
+	"GET /api/v1/webhooks": "platform", "POST /api/v1/webhooks": "platform", "PATCH /api/v1/webhooks/{webhook}": "platform", "DELETE /api/v1/webhooks/{webhook}": "platform",
+	"POST /api/v1/webhooks/{webhook}/test": "platform", "GET /api/v1/webhooks/{webhook}/deliveries": "platform", "POST /api/v1/webhooks/{webhook}/deliveries/{delivery}/replay": "platform",
 	"GET /api/v1/audit": "platform", "GET /api/v1/audit/verify": "platform",
 	"DELETE /api/v1/orgs/{org}": "owner", "GET /api/v1/orgs/{org}/members": "member", "PATCH /api/v1/orgs/{org}/members/{user}": "admin",
 	"DELETE /api/v1/orgs/{org}/members/{user}": "admin", "GET /api/v1/orgs/{org}/invites": "admin", "POST /api/v1/orgs/{org}/invites": "admin",
@@ -72,7 +76,7 @@ func TestIsolationMatrix(t *testing.T) {
 		"platform": platformAdmin(s),
 	}
 	unknown := "01890000-0000-7000-8000-000000000000"
-	fill := strings.NewReplacer("{org}", id, "{user}", unknown, "{invite}", unknown, "{session}", unknown, "{key}", unknown, "{$}", "")
+	fill := strings.NewReplacer("{org}", id, "{user}", unknown, "{invite}", unknown, "{session}", unknown, "{key}", unknown, "{webhook}", unknown, "{delivery}", unknown, "{$}", "")
 	for who, p := range people {
 		p.c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 		for _, rt := range api.Routes() {

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"sync"
@@ -25,6 +26,7 @@ import (
 	"github.com/pizzaface/pizzeria/internal/settings"
 	"github.com/pizzaface/pizzeria/internal/usage"
 	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/internal/webhook"
 	"github.com/pizzaface/pizzeria/provision"
 	"github.com/pizzaface/pizzeria/registry"
 	"github.com/pizzaface/pizzeria/registry/sqlite"
@@ -35,6 +37,7 @@ type Tunables struct {
 	Site         identity.Site
 	OfflineGrace time.Duration
 	Settings     registry.Schema // what orgs may set for their instances
+	WebhookAllow []netip.Prefix  // networks that webhooks reach though they are not public
 }
 
 // Config is what one Runtime is made with; it lasts as long as the Runtime.
@@ -72,6 +75,7 @@ type Runtime struct {
 	provider   provision.Provider
 	reconciler *provision.Reconciler
 	settings   *settings.Service
+	webhooks   *webhook.Sender
 	usage      *usage.Recorder
 	handler    http.Handler
 
@@ -182,6 +186,7 @@ func (r *Runtime) start(ctx context.Context) error {
 		return err
 	}
 	r.settings = &settings.Service{Store: r.store, Sealer: r.ids, Schema: func() registry.Schema { return r.tunables.Load().Settings }}
+	r.webhooks = webhook.New(r.store, r.ids, r.c.Log, now, func() []netip.Prefix { return r.tunables.Load().WebhookAllow })
 	r.usage = usage.New(r.store, r.c.Log, now)
 	r.metrics.usage.Store(r.usage)
 	if r.directory, err = registry.NewDirectory(r.store, r.c.Routes, now); err != nil {
@@ -231,6 +236,7 @@ func (r *Runtime) start(ctx context.Context) error {
 	r.stop = stop
 	r.wg.Go(func() { r.follower.Run(run) })
 	r.wg.Go(func() { r.usage.Run(run) })
+	r.wg.Go(func() { r.webhooks.Run(run) })
 	reconciling, stopReconciler := context.WithCancel(run)
 	r.stopReconciler = stopReconciler
 	r.reconciled = make(chan struct{})
@@ -267,7 +273,7 @@ func (r *Runtime) routes(mux *http.ServeMux) error {
 	capacity := func() usage.Capacity { return usage.ReadCapacity(filepath.Dir(r.c.Database)) }
 	(&api.API{
 		Store: r.store, Identity: r.ids, Log: r.c.Log, Ended: ended, Logs: r.provider.Logs,
-		Settings: r.settings, Usage: r.usage, Capacity: capacity, Isolation: r.provider.Isolation,
+		Settings: r.settings, Webhooks: r.webhooks, Usage: r.usage, Capacity: capacity, Isolation: r.provider.Isolation,
 	}).Register(mux)
 	return (&console.Console{
 		Store: r.store, Identity: r.ids, Log: r.c.Log, Now: time.Now, Isolation: r.provider.Isolation, Ended: ended,

@@ -177,12 +177,16 @@ func (s *Store) Sweep(ctx context.Context, a registry.Actor) error {
 			`DELETE FROM sessions WHERE expires_at < $1`,
 			`DELETE FROM codes WHERE expires_at < $1`,
 			`DELETE FROM links WHERE expires_at < $1`,
+			`DELETE FROM idempotency WHERE at < $1`,
 			`DELETE FROM keys WHERE expires_at < $1`,
 			`DELETE FROM api_keys WHERE expires_at < $1`,
 		} {
 			if _, err := t.exec(q, day); err != nil {
 				return err
 			}
+		}
+		if _, err := t.exec(`DELETE FROM deliveries WHERE created_at < $1`, us(t.now.Add(-registry.DeliveryLife))); err != nil {
+			return err
 		}
 		_, err := t.exec(`DELETE FROM feed WHERE at < $1`, month)
 		return err

@@ -69,6 +69,17 @@ type Store interface {
 	BeginIdempotent(ctx context.Context, a registry.Actor, key string, request registry.Hash) ([]byte, error)
 	FinishIdempotent(ctx context.Context, a registry.Actor, key string, answer []byte) error
 	PlatformAudit(ctx context.Context, a registry.Actor, l registry.AuditList) (registry.Page[registry.AuditEntry], error)
+	CreateWebhook(ctx context.Context, a registry.Actor, w registry.Webhook) (registry.Webhook, error)
+	Webhooks(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Webhook, error)
+	UpdateWebhook(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.WebhookID, address *string, events *[]registry.ChangeKind, active *bool) error
+	DeleteWebhook(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.WebhookID) error
+	Deliveries(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.WebhookID, l registry.List) (registry.Page[registry.Delivery], error)
+	ReplayDelivery(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.WebhookID, delivery string) error
+	TestWebhook(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.WebhookID) error
+	SpreadChanges(ctx context.Context, a registry.Actor) error
+	DueDeliveries(ctx context.Context, a registry.Actor, busy []registry.WebhookID, limit int) ([]registry.Task, error)
+	ReportDelivery(ctx context.Context, a registry.Actor, id string, status int, failure string, next time.Time) error
+	Sweep(ctx context.Context, a registry.Actor) error
 	Settings(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Setting, error)
 	SetSettings(ctx context.Context, a registry.Actor, org registry.OrgID, changes map[string]*registry.SettingValue) error
 	SettingValues(ctx context.Context, a registry.Actor, org registry.OrgID) (map[string]registry.SettingValue, error)
@@ -118,7 +129,7 @@ func RunTests(t *testing.T, open func(t *testing.T, now func() time.Time) Store)
 	for name, f := range map[string]func(env){
 		"NobodyIsRefusedEverywhere": nobody, "SlugRules": slugs, "RenameAndQuarantine": renames, "StatusTable": statuses,
 		"OptimisticConcurrency": versions, "Visibility": visibility, "LastOwner": lastOwner, "LastOwnerRace": lastOwnerRace,
-		"SlugRace": slugRace, "FeedIsGapless": feed, "AuditChain": auditChain, "Events": events, "Usage": usage, "Settings": settings, "Idempotency": idempotency, "Setup": setup, "Invites": invites,
+		"SlugRace": slugRace, "FeedIsGapless": feed, "AuditChain": auditChain, "Events": events, "Usage": usage, "Webhooks": webhooks, "Settings": settings, "Idempotency": idempotency, "Setup": setup, "Invites": invites,
 		"Sessions": sessions, "SessionLists": sessionLists, "Pages": pages, "Search": searches, "Deletion": deletion, "Users": users, "APIKeys": apiKeys, "KeysReach": keysReach, "Codes": codes, "Leases": leases, "Provisioning": provisioning,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,0 +1,199 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// WebhookIn is what a new webhook is made of.
+type WebhookIn struct {
+	URL    string                `json:"url" example:"https://example.com/hook"`
+	Events []registry.ChangeKind `json:"events,omitempty" doc:"what it is told; default: everything"`
+}
+
+// WebhookChange is what may change of a webhook.
+type WebhookChange struct {
+	URL    *string                `json:"url,omitempty"`
+	Events *[]registry.ChangeKind `json:"events,omitempty"`
+	Active *bool                  `json:"active,omitempty"`
+}
+
+type webhookOut struct {
+	Body struct {
+		Webhook registry.Webhook `json:"webhook"`
+		Secret  string           `json:"secret" doc:"with which messages are signed; shown only now"`
+	}
+}
+
+type replayIn struct {
+	Webhook  string `path:"webhook" example:"01890000-0000-7000-8000-000000000000"`
+	Delivery string `path:"delivery" example:"01890000-0000-7000-8000-000000000000"`
+}
+
+// webhooks declares the same routes for an org and for the platform.
+func (a *API) webhooks() {
+	const text = "Messages are signed as in Standard Webhooks 1.0 (`webhook-id`, `webhook-timestamp`, `webhook-signature`), sent at least once, and tried again for about a day."
+
+	type orgCreateIn struct {
+		OrgPath
+		Body WebhookIn
+	}
+	type platformCreateIn struct{ Body WebhookIn }
+	create := func(ctx context.Context, c web.Caller, org registry.OrgID, in WebhookIn) (*webhookOut, error) {
+		if err := a.mayWebhooks(ctx, c, org, registry.WebhookManage); err != nil {
+			return nil, err
+		}
+		w, secret, err := a.Webhooks.Create(ctx, c.Actor, org, in.URL, in.Events)
+		out := new(webhookOut)
+		out.Body.Webhook, out.Body.Secret = w, secret
+		return out, err
+	}
+	declared(a, operation{ID: "createWebhook", Method: "POST", Path: "/orgs/{org}/webhooks", Summary: "Make a webhook of an org", Description: text, Action: registry.WebhookManage, Status: http.StatusCreated},
+		func(ctx context.Context, c web.Caller, in *orgCreateIn) (*webhookOut, error) {
+			id, err := in.id(ctx, a, c)
+			if err != nil {
+				return nil, err
+			}
+			return create(ctx, c, id, in.Body)
+		})
+	declared(a, operation{ID: "createPlatformWebhook", Method: "POST", Path: "/webhooks", Summary: "Make a webhook of the platform", Description: text, Action: registry.PlatformAudit, Status: http.StatusCreated},
+		func(ctx context.Context, c web.Caller, in *platformCreateIn) (*webhookOut, error) {
+			return create(ctx, c, "", in.Body)
+		})
+
+	list := func(ctx context.Context, c web.Caller, org registry.OrgID) (*listOut[registry.Webhook], error) {
+		l, err := a.Store.Webhooks(ctx, c.Actor, org)
+		return &listOut[registry.Webhook]{registry.Page[registry.Webhook]{Items: l}}, err
+	}
+	declared(a, operation{ID: "listWebhooks", Method: "GET", Path: "/orgs/{org}/webhooks", Summary: "List an org's webhooks", Action: registry.WebhookRead},
+		func(ctx context.Context, c web.Caller, in *OrgPath) (*listOut[registry.Webhook], error) {
+			id, err := in.id(ctx, a, c)
+			if err != nil {
+				return nil, err
+			}
+			return list(ctx, c, id)
+		})
+	declared(a, operation{ID: "listPlatformWebhooks", Method: "GET", Path: "/webhooks", Summary: "List the platform's webhooks", Action: registry.PlatformAudit},
+		func(ctx context.Context, c web.Caller, _ *none) (*listOut[registry.Webhook], error) {
+			return list(ctx, c, "")
+		})
+
+	// What is done to one webhook, for both.
+	one := func(id, method, path, summary string, action registry.Action, status int, f func(ctx context.Context, c web.Caller, org registry.OrgID, hook registry.WebhookID) error) {
+		type orgIn struct {
+			OrgPath
+			Webhook string `path:"webhook" example:"01890000-0000-7000-8000-000000000000"`
+		}
+		type platformIn struct {
+			Webhook string `path:"webhook" example:"01890000-0000-7000-8000-000000000000"`
+		}
+		declared(a, operation{ID: id + "Webhook", Method: method, Path: "/orgs/{org}/webhooks/{webhook}" + path, Summary: summary, Action: action, Status: status},
+			func(ctx context.Context, c web.Caller, in *orgIn) (*none, error) {
+				org, err := in.id(ctx, a, c)
+				if err != nil {
+					return nil, err
+				}
+				return &none{}, f(ctx, c, org, registry.WebhookID(in.Webhook))
+			})
+		declared(a, operation{ID: id + "PlatformWebhook", Method: method, Path: "/webhooks/{webhook}" + path, Summary: summary, Action: registry.PlatformAudit, Status: status},
+			func(ctx context.Context, c web.Caller, in *platformIn) (*none, error) {
+				return &none{}, f(ctx, c, "", registry.WebhookID(in.Webhook))
+			})
+	}
+	one("delete", "DELETE", "", "Delete a webhook", registry.WebhookManage, 204, func(ctx context.Context, c web.Caller, org registry.OrgID, hook registry.WebhookID) error {
+		return a.Store.DeleteWebhook(ctx, c.Actor, org, hook)
+	})
+	one("test", "POST", "/test", "Send a webhook a message that means nothing", registry.WebhookManage, 202, func(ctx context.Context, c web.Caller, org registry.OrgID, hook registry.WebhookID) error {
+		return a.Store.TestWebhook(ctx, c.Actor, org, hook)
+	})
+
+	type orgUpdateIn struct {
+		OrgPath
+		Webhook string `path:"webhook" example:"01890000-0000-7000-8000-000000000000"`
+		Body    WebhookChange
+	}
+	type platformUpdateIn struct {
+		Webhook string `path:"webhook" example:"01890000-0000-7000-8000-000000000000"`
+		Body    WebhookChange
+	}
+	update := func(ctx context.Context, c web.Caller, org registry.OrgID, hook string, in WebhookChange) (*none, error) {
+		if err := a.mayWebhooks(ctx, c, org, registry.WebhookManage); err != nil {
+			return nil, err
+		}
+		if in.URL != nil {
+			if err := a.Webhooks.Check(*in.URL); err != nil {
+				return nil, err
+			}
+		}
+		return &none{}, a.Store.UpdateWebhook(ctx, c.Actor, org, registry.WebhookID(hook), in.URL, in.Events, in.Active)
+	}
+	declared(a, operation{ID: "updateWebhook", Method: "PATCH", Path: "/orgs/{org}/webhooks/{webhook}", Summary: "Change a webhook", Action: registry.WebhookManage},
+		func(ctx context.Context, c web.Caller, in *orgUpdateIn) (*none, error) {
+			org, err := in.id(ctx, a, c)
+			if err != nil {
+				return nil, err
+			}
+			return update(ctx, c, org, in.Webhook, in.Body)
+		})
+	declared(a, operation{ID: "updatePlatformWebhook", Method: "PATCH", Path: "/webhooks/{webhook}", Summary: "Change a webhook", Action: registry.PlatformAudit},
+		func(ctx context.Context, c web.Caller, in *platformUpdateIn) (*none, error) {
+			return update(ctx, c, "", in.Webhook, in.Body)
+		})
+
+	type orgLogIn struct {
+		OrgPath
+		PageIn
+		Webhook string `path:"webhook" example:"01890000-0000-7000-8000-000000000000"`
+	}
+	type platformLogIn struct {
+		PageIn
+		Webhook string `path:"webhook" example:"01890000-0000-7000-8000-000000000000"`
+	}
+	declared(a, operation{ID: "listDeliveries", Method: "GET", Path: "/orgs/{org}/webhooks/{webhook}/deliveries", Summary: "Read what a webhook was told, newest first, for 7 days", Action: registry.WebhookRead},
+		func(ctx context.Context, c web.Caller, in *orgLogIn) (*listOut[registry.Delivery], error) {
+			org, err := in.id(ctx, a, c)
+			if err != nil {
+				return nil, err
+			}
+			p, err := a.Store.Deliveries(ctx, c.Actor, org, registry.WebhookID(in.Webhook), in.list(""))
+			return &listOut[registry.Delivery]{p}, err
+		})
+	declared(a, operation{ID: "listPlatformDeliveries", Method: "GET", Path: "/webhooks/{webhook}/deliveries", Summary: "Read what a webhook was told, newest first, for 7 days", Action: registry.PlatformAudit},
+		func(ctx context.Context, c web.Caller, in *platformLogIn) (*listOut[registry.Delivery], error) {
+			p, err := a.Store.Deliveries(ctx, c.Actor, "", registry.WebhookID(in.Webhook), in.list(""))
+			return &listOut[registry.Delivery]{p}, err
+		})
+
+	type orgReplayIn struct {
+		OrgPath
+		Webhook  string `path:"webhook" example:"01890000-0000-7000-8000-000000000000"`
+		Delivery string `path:"delivery" example:"01890000-0000-7000-8000-000000000000"`
+	}
+	declared(a, operation{ID: "replayDelivery", Method: "POST", Path: "/orgs/{org}/webhooks/{webhook}/deliveries/{delivery}/replay", Summary: "Send a message again", Action: registry.WebhookManage, Status: http.StatusAccepted},
+		func(ctx context.Context, c web.Caller, in *orgReplayIn) (*none, error) {
+			org, err := in.id(ctx, a, c)
+			if err != nil {
+				return nil, err
+			}
+			return &none{}, a.Store.ReplayDelivery(ctx, c.Actor, org, registry.WebhookID(in.Webhook), in.Delivery)
+		})
+	declared(a, operation{ID: "replayPlatformDelivery", Method: "POST", Path: "/webhooks/{webhook}/deliveries/{delivery}/replay", Summary: "Send a message again", Action: registry.PlatformAudit, Status: http.StatusAccepted},
+		func(ctx context.Context, c web.Caller, in *replayIn) (*none, error) {
+			return &none{}, a.Store.ReplayDelivery(ctx, c.Actor, "", registry.WebhookID(in.Webhook), in.Delivery)
+		})
+}
+
+// mayWebhooks decides before an address is judged, so that a refusal tells nothing of networks.
+func (a *API) mayWebhooks(ctx context.Context, c web.Caller, org registry.OrgID, action registry.Action) error {
+	if org == "" {
+		if !registry.Allows(c.Actor, "", action) {
+			return registry.Errorf(registry.Forbidden, "", "only a platform admin may do this")
+		}
+		return nil
+	}
+	_, err := a.Store.Authorize(ctx, c.Actor, org, action)
+	return err
+}

@@ -1,0 +1,80 @@
+package registry
+
+import (
+	"net/url"
+	"slices"
+	"time"
+)
+
+// WebhookID identifies a webhook: a UUIDv7.
+type WebhookID string
+
+// Webhook is an address that is told what changes in an org, or with OrgID "" on the platform.
+type Webhook struct {
+	ID        WebhookID    `json:"id"`
+	OrgID     OrgID        `json:"org_id,omitempty"`
+	URL       string       `json:"url"`
+	Events    []ChangeKind `json:"events" doc:"what it is told; empty = everything"`
+	Active    bool         `json:"active"`
+	CreatedBy string       `json:"created_by"`
+	CreatedAt time.Time    `json:"created_at"`
+	Sealed    []byte       `json:"-"` // its secret
+}
+
+// Delivery is one message to a webhook.
+type Delivery struct {
+	ID        string        `json:"id" doc:"the webhook-id header: the same for every try, and for a replay"`
+	WebhookID WebhookID     `json:"webhook_id"`
+	Event     ChangeKind    `json:"event"`
+	State     DeliveryState `json:"state" enum:"pending,delivered,failed"`
+	Attempts  int           `json:"attempts"`
+	Status    int           `json:"status,omitempty" doc:"of the last answer"`
+	Error     string        `json:"error,omitempty" doc:"why the last try failed"`
+	CreatedAt time.Time     `json:"created_at"`
+	TriedAt   time.Time     `json:"tried_at,omitzero"`
+	NextAt    time.Time     `json:"next_at,omitzero" doc:"when it is tried again"`
+	Body      string        `json:"body"`
+}
+
+// DeliveryState is how far a delivery is.
+type DeliveryState string
+
+// The states of a delivery.
+const (
+	DeliveryPending DeliveryState = "pending"
+	DeliveryDone    DeliveryState = "delivered"
+	DeliveryGivenUp DeliveryState = "failed"
+)
+
+const (
+	// WebhooksMax is how many webhooks an org has at most, and the platform.
+	WebhooksMax = 20
+	// DeliveryLife is how long deliveries are kept for their log and for replays.
+	DeliveryLife = 7 * 24 * time.Hour
+	// WebhookTest is the event that only a test sends.
+	WebhookTest ChangeKind = "webhook.test"
+
+	webhookURLMax = 2000 // bytes
+)
+
+// Task is a delivery that is due, with what it takes to send it.
+type Task struct {
+	Delivery
+	OrgID  OrgID
+	URL    string
+	Sealed []byte
+}
+
+// CheckWebhook returns an Invalid error when an address or event cannot be a webhook's.
+func CheckWebhook(address string, events []ChangeKind) error {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.Fragment != "" || len(address) > webhookURLMax {
+		return Errorf(Invalid, "url", "write a URL like https://example.com/hook, without a user or a fragment")
+	}
+	for _, e := range events {
+		if !slices.Contains(AuditActions(), e) {
+			return Errorf(Invalid, "events", "%q is not an event: see the reference of the API", string(e))
+		}
+	}
+	return nil
+}
