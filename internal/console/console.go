@@ -21,6 +21,7 @@ import (
 	"github.com/pizzaface/pizzeria/internal/settings"
 	"github.com/pizzaface/pizzeria/internal/usage"
 	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/internal/webhook"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -58,6 +59,12 @@ type Store interface {
 	RevokeAPIKey(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.APIKeyID) error
 	Settings(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Setting, error)
 	PlatformAudit(ctx context.Context, a registry.Actor, l registry.AuditList) (registry.Page[registry.AuditEntry], error)
+	Webhooks(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Webhook, error)
+	UpdateWebhook(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.WebhookID, address *string, events *[]registry.ChangeKind, active *bool) error
+	DeleteWebhook(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.WebhookID) error
+	TestWebhook(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.WebhookID) error
+	Deliveries(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.WebhookID, l registry.List) (registry.Page[registry.Delivery], error)
+	ReplayDelivery(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.WebhookID, delivery string) error
 	usage.HistoryStore
 	Changed() <-chan struct{}
 }
@@ -71,6 +78,7 @@ type Console struct {
 	Isolation func() string          // what separates instances, said on every org page
 	Ended     func() <-chan struct{} // closed when live pages should end
 	Settings  *settings.Service
+	Webhooks  *webhook.Sender
 	Usage     *usage.Recorder
 	Capacity  func() usage.Capacity
 	// Logs reads what an org's instance prints: its newest lines, and with follow what comes.
@@ -167,6 +175,18 @@ func Routes() []Route {
 		{"GET", "/orgs/{org}/keys", false, registry.KeyRead, (*Console).keysPage},
 		{"POST", "/orgs/{org}/keys", false, registry.KeyManage, (*Console).createKey},
 		{"POST", "/orgs/{org}/keys/{key}/revoke", false, registry.KeyManage, (*Console).revokeKey},
+		{"GET", "/orgs/{org}/webhooks", false, registry.WebhookRead, (*Console).webhooksPage},
+		{"POST", "/orgs/{org}/webhooks", false, registry.WebhookManage, (*Console).createWebhook},
+		{"POST", "/orgs/{org}/webhooks/{webhook}/test", false, registry.WebhookManage, (*Console).testWebhook},
+		{"POST", "/orgs/{org}/webhooks/{webhook}/active", false, registry.WebhookManage, (*Console).activateWebhook},
+		{"POST", "/orgs/{org}/webhooks/{webhook}/replay", false, registry.WebhookManage, (*Console).replayDelivery},
+		{"POST", "/orgs/{org}/webhooks/{webhook}/delete", false, registry.WebhookManage, (*Console).deleteWebhook},
+		{"GET", "/platform/webhooks", false, registry.WebhookRead, (*Console).webhooksPage},
+		{"POST", "/platform/webhooks", false, registry.WebhookManage, (*Console).createWebhook},
+		{"POST", "/platform/webhooks/{webhook}/test", false, registry.WebhookManage, (*Console).testWebhook},
+		{"POST", "/platform/webhooks/{webhook}/active", false, registry.WebhookManage, (*Console).activateWebhook},
+		{"POST", "/platform/webhooks/{webhook}/replay", false, registry.WebhookManage, (*Console).replayDelivery},
+		{"POST", "/platform/webhooks/{webhook}/delete", false, registry.WebhookManage, (*Console).deleteWebhook},
 		{"GET", "/orgs/{org}/audit", false, registry.AuditRead, (*Console).auditPage},
 		{"POST", "/orgs/{org}/suspend", false, registry.OrgSuspend, (*Console).suspend},
 		{"POST", "/orgs/{org}/resume", false, registry.OrgResume, (*Console).resume},
@@ -330,7 +350,7 @@ func (c *Console) funcs() template.FuncMap {
 		"status": func(v registry.OrgView) status {
 			return statusOf(v)
 		},
-		"state": stateOf, "steps": stepsOf, "spark": spark, "device": device, "next": nextPage, "sort": sortLink,
+		"state": stateOf, "delivery": deliveryOf, "steps": stepsOf, "spark": spark, "device": device, "next": nextPage, "sort": sortLink,
 		"rail": func() []section { return sections }, "tabs": func() []tab { return tabs },
 		"themes":    func() []string { return []string{"auto", "light", "dark"} },
 		"ranges":    func() []usage.Range { return []usage.Range{usage.Hour, usage.Day, usage.Week} },

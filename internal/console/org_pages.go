@@ -21,7 +21,8 @@ type tab struct {
 
 var tabs = []tab{
 	{"", "overview", "Overview", registry.OrgRead}, {"/members", "members", "Members", registry.MemberRead}, {"/instance", "instance", "Instance", registry.OrgRead},
-	{"/settings", "settings", "Settings", registry.SettingsRead}, {"/keys", "keys", "Keys", registry.KeyRead}, {"/audit", "audit", "Audit", registry.AuditRead},
+	{"/settings", "settings", "Settings", registry.SettingsRead}, {"/keys", "keys", "Keys", registry.KeyRead},
+	{"/webhooks", "webhooks", "Webhooks", registry.WebhookRead}, {"/audit", "audit", "Audit", registry.AuditRead},
 }
 
 // orgView is the view of one of an org's tabs.

@@ -163,6 +163,31 @@ func TestBrowserConsole(t *testing.T) {
 		ada.press(`form[action$="/rename"] button`, "Saved.")
 	})
 
+	t.Run("Webhooks", func(t *testing.T) {
+		for _, path := range []string{"/orgs/acme/webhooks", "/platform/webhooks"} {
+			ada.visit(console + path)
+			ada.fill(map[string]string{"url": "http://example.com/hook"})
+			ada.press(`form.card > button`, "use https")
+			ada.fill(map[string]string{"url": "https://127.0.0.1/hook"})
+			ada.press(`form.card > button`, "private address")
+			ada.fill(map[string]string{"url": "https://hooks.invalid/x"})
+			ada.do(chromedp.Click(`input[value="member.added"]`))
+			ada.press(`form.card > button`, "It is shown only now")
+			if v := get(ada, chromedp.Value("#secret")); !strings.HasPrefix(v, "whsec_") {
+				t.Errorf("the secret is %q", v)
+			}
+			ada.press(`form[action$="/test"] button`, "webhook.test")
+			s.eventually("it fails", func() bool {
+				ada.visit(console + path)
+				return strings.Contains(ada.text(), "its name is not found")
+			})
+			ada.shot("webhooks" + strings.ReplaceAll(path[:9], "/", "-"))
+			ada.press(`form[action$="/replay"] button`, "webhook.test")
+			ada.press(`form[action$="/active"] button`, "Off")
+			ada.press(`form[action$="/delete"] button`, "New webhook")
+		}
+	})
+
 	t.Run("Account", func(t *testing.T) {
 		ada.visit(console + "/account")
 		ada.fill(map[string]string{"name": "Ada Lovelace"})
@@ -224,7 +249,7 @@ func TestBrowserConsole(t *testing.T) {
 		if strings.Contains(olga.text(), "Platform") {
 			t.Error("an org's admin sees the platform's rail")
 		}
-		for _, tab := range []string{"", "/members", "/instance", "/settings", "/keys", "/audit"} {
+		for _, tab := range []string{"", "/members", "/instance", "/settings", "/keys", "/webhooks", "/audit"} {
 			olga.visit(console + "/orgs/acme" + tab)
 			olga.shows("olga")
 			olga.weigh(tab)

@@ -277,7 +277,7 @@ func (r *Runtime) routes(mux *http.ServeMux) error {
 	}).Register(mux)
 	return (&console.Console{
 		Store: r.store, Identity: r.ids, Log: r.c.Log, Now: time.Now, Isolation: r.provider.Isolation, Ended: ended,
-		Settings: r.settings, Usage: r.usage, Capacity: capacity, Logs: r.provider.Logs,
+		Settings: r.settings, Webhooks: r.webhooks, Usage: r.usage, Capacity: capacity, Logs: r.provider.Logs,
 	}).Register(mux)
 }
 

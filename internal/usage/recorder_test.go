@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,11 +13,26 @@ import (
 )
 
 type memory struct {
+	mu   sync.Mutex
 	fail bool
 	got  registry.Usage
 }
 
+func (m *memory) set(fail bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.fail = fail
+}
+
+func (m *memory) stored() registry.Usage {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.got
+}
+
 func (m *memory) AddUsage(_ context.Context, _ registry.Actor, _ time.Time, byOrg map[registry.OrgID]registry.Usage) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if m.fail {
 		return errors.New("full disk")
 	}
@@ -64,10 +80,11 @@ func TestHistory(t *testing.T) {
 			t.Errorf("sparkline %v", r)
 		}
 		time.Sleep(20 * time.Minute)
-		m.fail = false
+		m.set(false)
 		time.Sleep(10 * time.Minute)
-		if m.got.Requests != 3 || m.got.Errors != 1 {
-			t.Errorf("stored %+v", m.got)
+		synctest.Wait()
+		if got := m.stored(); got.Requests != 3 || got.Errors != 1 {
+			t.Errorf("stored %+v", got)
 		}
 		time.Sleep(2 * time.Hour)
 		if sum("acme") != 0 || sum("") != 0 {
@@ -76,8 +93,8 @@ func TestHistory(t *testing.T) {
 		r.Request("acme", 200, time.Millisecond)
 		cancel()
 		<-done
-		if m.got.Requests != 4 {
-			t.Errorf("at the end %+v", m.got)
+		if got := m.stored(); got.Requests != 4 {
+			t.Errorf("at the end %+v", got)
 		}
 	})
 }

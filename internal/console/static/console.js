@@ -8,7 +8,7 @@ const recentKey = "recent-orgs";
 function recent() {
   try { return JSON.parse(localStorage.getItem(recentKey)) || []; } catch { return []; }
 }
-const here = location.pathname.match(/^\/orgs\/([a-z][a-z0-9-]+)(\/(?:members|instance|settings|keys|audit))?$/);
+const here = location.pathname.match(/^\/orgs\/([a-z][a-z0-9-]+)(\/(?:members|instance|settings|keys|webhooks|audit))?$/);
 if (here && switcher) {
   const list = recent().filter(r => r.slug !== here[1]);
   list.unshift({ slug: here[1], path: here[0] });
