@@ -19,6 +19,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 7, "rounds of each server")
 	flag.IntVar(&o.connections, "connections", 64, "connections at once")
 	flag.IntVar(&o.orgs, "orgs", 20, "orgs to create, and switches to make")
+	flag.IntVar(&o.lists, "lists", 100, "requests to each page and list with 1,000 orgs and 10,000 users")
 	flag.StringVar(&o.profile, "profile", "", "write a CPU profile of the gateway under load to this file")
 	readme := flag.Bool("readme", false, "put the figures of the last run into README.md, and do nothing else")
 	flag.Parse()
@@ -31,7 +32,7 @@ func main() {
 type options struct {
 	round               time.Duration
 	rounds, connections int
-	orgs                int
+	orgs, lists         int
 	profile             string
 }
 
@@ -51,6 +52,12 @@ func run(o options, readme bool) error {
 		return err
 	}
 	if r.Created, r.Switched, err = s.orgs(o.orgs); err != nil {
+		return err
+	}
+	if err := s.populate(); err != nil {
+		return err
+	}
+	if r.Lists, err = s.timeLists(o.lists); err != nil {
 		return err
 	}
 	b, err := json.MarshalIndent(r, "", "\t")
