@@ -48,6 +48,12 @@ func (Admin) serve(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	case path == "/status" && r.Method == http.MethodGet:
 		return json.NewEncoder(w).Encode(map[string]any{"revision": rt.Revision()})
+	case path == "/backup" && r.Method == http.MethodGet:
+		w.Header().Set("Content-Type", "application/vnd.sqlite3")
+		if err := rt.Backup(r.Context(), w); err != nil {
+			return caddy.APIError{HTTPStatus: http.StatusInternalServerError, Err: err}
+		}
+		return nil
 	case path == "/down" && r.Method == http.MethodPost:
 		n, err := rt.Down(r.Context())
 		if err != nil {

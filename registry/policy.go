@@ -30,6 +30,7 @@ const (
 	UserUpdate     Action = "user.update"
 	PlatformAudit  Action = "platform.audit"
 	PlatformRead   Action = "platform.read"
+	PlatformBackup Action = "platform.backup"
 	UsageRead      Action = "usage.read"
 )
 
@@ -68,6 +69,7 @@ var policy = map[Action]rule{
 	UserUpdate:     {"", true, ScopePlatform},
 	PlatformAudit:  {"", true, ScopePlatform},
 	PlatformRead:   {"", true, ScopePlatform},
+	PlatformBackup: {"", true, ScopePlatform},
 	UsageRead:      {RoleMember, true, ScopeOrgRead},
 }
 

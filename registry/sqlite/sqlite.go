@@ -31,6 +31,7 @@ var migrations embed.FS
 // Store is a registry in a SQLite file. It is safe for concurrent use by one
 // process; the runtime keeps a second process out.
 type Store struct {
+	path        string
 	write, read *sql.DB
 	now         func() time.Time
 
@@ -49,7 +50,7 @@ func Open(ctx context.Context, path string, now func() time.Time) (*Store, error
 		return nil, fmt.Errorf("store: %w", err)
 	}
 	_ = f.Close()
-	s := &Store{now: now, changed: make(chan struct{})}
+	s := &Store{path: path, now: now, changed: make(chan struct{})}
 	if s.write, err = open(path, 1, url.Values{"_txlock": {"immediate"}}); err != nil {
 		return nil, err
 	}

@@ -48,6 +48,48 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 	}
 }
 
+// TestBackup: a copy made while others write is whole, and nobody but a platform admin makes one.
+func TestBackup(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, filepath.Join(dir, "test.db"), time.Now)
+	ctx := context.Background()
+	u, err := s.CreateUser(ctx, registry.AsOperator(), registry.NewUser{Email: "a@example.com", Name: "A", PasswordHash: "hash"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Backup(ctx, registry.AsUser(u, "", ""), filepath.Join(dir, "no.db")); registry.ErrorCode(err) != registry.Forbidden {
+		t.Errorf("somebody else makes a backup: %v", err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		for i := 0; err == nil && i < 50; i++ {
+			_, err = s.CreateOrg(ctx, registry.AsOperator(), registry.NewOrg{Slug: fmt.Sprintf("org-%d", i)})
+		}
+		done <- err
+	}()
+	for i := range 5 {
+		path := filepath.Join(dir, fmt.Sprintf("copy%d.db", i))
+		if err := s.Backup(ctx, registry.AsOperator(), path); err != nil {
+			t.Fatal(err)
+		}
+		c := open(t, path, time.Now)
+		head, err := c.Head(ctx, registry.AsSystem("test"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all, err := c.Changes(ctx, registry.AsSystem("test"), 0, 1000); err != nil || int64(len(all)) != head {
+			t.Errorf("copy %d has %d of %d changes, %v", i, len(all), head, err)
+		}
+		if err := c.VerifyAudit(ctx, registry.AsOperator()); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestAuditCannotBeChanged(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "test.db")
 	s := open(t, path, time.Now)

@@ -1,0 +1,31 @@
+package runtime
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// Backup writes a copy of the database, as of now, to w. For the operator: it
+// holds everything but the secret key, and secrets in it are sealed under that.
+func (r *Runtime) Backup(ctx context.Context, w io.Writer) error {
+	dir, err := os.MkdirTemp(filepath.Dir(r.c.Database), "backup")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	path := filepath.Join(dir, "pizzeria.db")
+	if err := r.store.Backup(ctx, registry.AsOperator(), path); err != nil {
+		return err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	_, err = io.Copy(w, f)
+	return err
+}
