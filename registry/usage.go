@@ -6,6 +6,7 @@ import "time"
 type Usage struct {
 	Requests int64                 `json:"requests"`
 	Errors   int64                 `json:"errors" doc:"answers of 500 and above"`
+	Running  int64                 `json:"running,omitempty" doc:"the most instances that ran at once; of the platform alone"`
 	Latency  [LatencyBuckets]int64 `json:"-"` // requests by time to serve; see LatencyBucket
 }
 
@@ -26,6 +27,7 @@ func LatencyBucket(d time.Duration) int {
 func (u Usage) Plus(v Usage) Usage {
 	u.Requests += v.Requests
 	u.Errors += v.Errors
+	u.Running = max(u.Running, v.Running)
 	for i := range u.Latency {
 		u.Latency[i] += v.Latency[i]
 	}

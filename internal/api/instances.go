@@ -2,8 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
-	"io"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -44,49 +42,28 @@ func (a *API) instances() {
 			if _, err := a.Store.Authorize(ctx, c.Actor, id, registry.InstanceLogs); err != nil {
 				return nil, err
 			}
+			ctx, cancel := context.WithCancel(ctx)
 			logs, err := a.Logs(ctx, id, in.Lines, in.Follow)
 			if err != nil {
+				cancel()
 				return nil, err
 			}
-			return &huma.StreamResponse{Body: func(ctx huma.Context) {
-				_, w := humago.Unwrap(ctx)
+			return &huma.StreamResponse{Body: func(hc huma.Context) {
+				r, w := humago.Unwrap(hc)
 				w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 				w.Header().Set("X-Accel-Buffering", "no")
 				w.WriteHeader(http.StatusOK)
-				a.pour(ctx.Context(), w, logs)
+				err := web.Pour(ctx, cancel, w, logs, web.Guard{Ended: a.Ended(), Changed: a.Store.Changed, May: func() bool {
+					now, err := web.Who(a.Identity, r)
+					if err == nil {
+						_, err = a.Store.Authorize(ctx, now.Actor, id, registry.InstanceLogs)
+					}
+					return err == nil
+				}})
+				if err != nil {
+					a.Log.Warn("logs", "org", id, "error", err)
+				}
 			}}, nil
 		})
 	a.events()
-}
-
-// pour copies a stream to the client piece by piece, until either ends.
-func (a *API) pour(ctx context.Context, w http.ResponseWriter, from io.ReadCloser) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	stop := context.AfterFunc(ctx, func() { _ = from.Close() }) // wakes the read
-	defer stop()
-	go func() {
-		select {
-		case <-ctx.Done():
-		case <-a.Ended():
-			cancel()
-		}
-	}()
-	flush := http.NewResponseController(w).Flush
-	buf := make([]byte, 32<<10)
-	for flush() == nil {
-		n, err := from.Read(buf)
-		if n > 0 {
-			if _, werr := w.Write(buf[:n]); werr != nil || flush() != nil {
-				break
-			}
-		}
-		if err != nil {
-			if !errors.Is(err, io.EOF) && ctx.Err() == nil {
-				a.Log.Warn("logs", "error", err)
-			}
-			break
-		}
-	}
-	_ = from.Close()
 }

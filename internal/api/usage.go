@@ -15,6 +15,7 @@ type usagePoint struct {
 	Errors   int64     `json:"errors" doc:"answers of 500 and above"`
 	P50      float64   `json:"p50_ms" doc:"median time to serve"`
 	P95      float64   `json:"p95_ms"`
+	Running  int64     `json:"running,omitempty" doc:"the most instances that ran at once; of the platform alone"`
 }
 
 type usageOut struct {
@@ -39,7 +40,7 @@ func (a *API) history(ctx context.Context, c web.Caller, org registry.OrgID, ove
 	out.Body.Items = make([]usagePoint, len(points))
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 	for i, p := range points {
-		out.Body.Items[i] = usagePoint{p.At, p.Requests, p.Errors, ms(p.Quantile(0.5)), ms(p.Quantile(0.95))}
+		out.Body.Items[i] = usagePoint{p.At, p.Requests, p.Errors, ms(p.Quantile(0.5)), ms(p.Quantile(0.95)), p.Running}
 	}
 	return out, nil
 }

@@ -35,10 +35,20 @@ func chartsOf(points []registry.UsagePoint, over usage.Range) []chart {
 		p95 = append(p95, float64(b.Quantile(0.95).Microseconds())/1000)
 	}
 	return []chart{
-		draw("Requests a second", "requests/s", "", at, requests, nil, step),
-		draw("Errors", "answers of 500 and above", "", at, errs, nil, step),
-		draw("Time to serve, ms", "median", "95 %", at, p50, p95, step),
+		draw("Requests a second", "requests/s", "", at, requests, nil),
+		draw("Errors", "answers of 500 and above", "", at, errs, nil),
+		draw("Time to serve, ms", "median", "95 %", at, p50, p95),
 	}
+}
+
+// runningOf draws how many instances ran.
+func runningOf(points []registry.UsagePoint, over usage.Range) chart {
+	bins, _ := binned(points, over)
+	at, running := make([]time.Time, len(bins)), make([]float64, len(bins))
+	for i, b := range bins {
+		at[i], running[i] = b.At, float64(b.Running)
+	}
+	return draw("Running servers", "running", "", at, running, nil)
 }
 
 // binned joins points to at most chartBins.
@@ -55,7 +65,7 @@ func binned(points []registry.UsagePoint, over usage.Range) (bins []registry.Usa
 }
 
 // draw makes a line chart as SVG: numbers and times only, nothing that anybody typed.
-func draw(title, first, second string, at []time.Time, a, b []float64, step time.Duration) chart {
+func draw(title, first, second string, at []time.Time, a, b []float64) chart {
 	const left, right, top, bottom, width, height = 34.0, 4.0, 8.0, 22.0, 320.0, 140.0
 	c := chart{Title: title, First: first, Second: second}
 	most := 0.0

@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"time"
 
@@ -81,6 +82,7 @@ type Console struct {
 	Webhooks  *webhook.Sender
 	Usage     *usage.Recorder
 	Capacity  func() usage.Capacity
+	Operator  func() Operator
 	// Logs reads what an org's instance prints: its newest lines, and with follow what comes.
 	Logs func(ctx context.Context, org registry.OrgID, lines int, follow bool) (io.ReadCloser, error)
 
@@ -152,6 +154,7 @@ func Routes() []Route {
 		{"GET", "/platform", false, registry.PlatformRead, (*Console).overview},
 		{"GET", "/platform/orgs", false, registry.PlatformRead, (*Console).orgsPage},
 		{"GET", "/platform/instances", false, registry.PlatformRead, (*Console).instancesPage},
+		{"GET", "/platform/settings", false, registry.PlatformRead, (*Console).platformSettings},
 		{"GET", "/platform/audit", false, registry.PlatformAudit, (*Console).platformAudit},
 		{"GET", "/platform/users", false, registry.UserRead, (*Console).usersPage},
 		{"GET", "/platform/users/{user}", false, registry.UserRead, (*Console).userPage},
@@ -262,6 +265,15 @@ type view struct {
 	Theme   string // light or dark; "" = as the system is
 	Live    bool   // the page renews itself
 	Done    string // what was just done
+	Log     string // what a server printed that does not run yet
+}
+
+// Operator is what the operator's configuration says, for the platform admin to see.
+type Operator struct {
+	Provider     string
+	OfflineGrace time.Duration
+	WebhookAllow []netip.Prefix
+	Schema       registry.Schema
 }
 
 // ThemeOrAuto names the theme in use for its button.

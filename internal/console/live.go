@@ -40,7 +40,9 @@ func (c *Console) live(w http.ResponseWriter, r *http.Request, who web.Caller) e
 		}
 		if err == nil {
 			var b bytes.Buffer
-			if err := c.pages["org.html"].ExecuteTemplate(&b, "state", view{Org: &v, Site: c.Identity.Site(), Who: now}); err != nil {
+			page := view{Org: &v, Site: c.Identity.Site(), Who: now}
+			page.Log = c.printed(r.Context(), page)
+			if err := c.pages["org.html"].ExecuteTemplate(&b, "state", page); err != nil {
 				return nil
 			}
 			if s := b.String(); s != last {

@@ -2,7 +2,6 @@ package console
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"slices"
@@ -38,6 +37,21 @@ func (c *Console) orgView(r *http.Request, who web.Caller, name string, action r
 	return v, nil
 }
 
+// printed is what a server that ought to run and does not has printed last, for who may read it.
+func (c *Console) printed(ctx context.Context, v view) string {
+	i := v.Org.Instance
+	if i.Desired != registry.DesiredRunning || i.State == registry.InstanceRunning || !v.May(registry.InstanceLogs) {
+		return ""
+	}
+	log, err := c.Logs(ctx, v.Org.ID, 10, false)
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = log.Close() }()
+	b, _ := io.ReadAll(io.LimitReader(log, 16<<10)) // a picture: half of it is better than none
+	return string(b)
+}
+
 func (c *Console) instancePage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
 	v, err := c.orgView(r, who, "instance", registry.OrgRead)
 	if err != nil {
@@ -70,35 +84,18 @@ func (c *Console) instanceLog(w http.ResponseWriter, r *http.Request, who web.Ca
 	if err != nil {
 		return err
 	}
-	defer func() { _ = log.Close() }()
-	go func() { // ends with the request
-		select {
-		case <-ctx.Done():
-		case <-c.Ended():
-			cancel()
-		}
-	}()
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("X-Accel-Buffering", "no")
 	w.WriteHeader(http.StatusOK)
-	flush := http.NewResponseController(w).Flush
-	buf := make([]byte, 16<<10)
-	for flush() == nil {
-		n, err := log.Read(buf)
-		if n > 0 {
-			if now, werr := web.Who(c.Identity, r); werr != nil || now.Session.ID != who.Session.ID {
-				return nil
-			}
-			if _, werr := w.Write(buf[:n]); werr != nil {
-				return nil
-			}
+	if err := web.Pour(ctx, cancel, w, log, web.Guard{Ended: c.Ended(), Changed: c.Store.Changed, May: func() bool {
+		now, err := web.Who(c.Identity, r)
+		if err != nil || now.Session.ID != who.Session.ID {
+			return false
 		}
-		if err != nil {
-			if !errors.Is(err, io.EOF) && ctx.Err() == nil {
-				c.Log.Warn("log", "org", v.Org.ID, "error", err)
-			}
-			return nil
-		}
+		_, err = c.Store.Authorize(ctx, now.Actor, v.Org.ID, registry.InstanceLogs)
+		return err == nil
+	}}); err != nil {
+		c.Log.Warn("log", "org", v.Org.ID, "error", err)
 	}
 	return nil
 }

@@ -56,10 +56,12 @@ func (c *Console) orgPage(w http.ResponseWriter, r *http.Request, who web.Caller
 	if err != nil {
 		return err
 	}
-	return c.show(w, r, http.StatusOK, "org.html", view{Title: o.Name, Who: who, Org: &o, Tab: "overview", Live: true, Data: struct {
+	v := view{Title: o.Name, Who: who, Org: &o, Tab: "overview", Live: true, Data: struct {
 		Range  usage.Range
 		Charts []chart
-	}{over, chartsOf(points, over)}})
+	}{over, chartsOf(points, over)}}
+	v.Log = c.printed(r.Context(), v)
+	return c.show(w, r, http.StatusOK, "org.html", v)
 }
 
 // act runs a change of the page's org and comes back to a page of it; what is refused is said there.

@@ -15,7 +15,7 @@ type section struct{ Path, Section, Name string }
 
 var sections = []section{
 	{"/platform", "overview", "Overview"}, {"/platform/orgs", "orgs", "Orgs"}, {"/platform/users", "users", "Users"},
-	{"/platform/instances", "instances", "Instances"}, {"/platform/webhooks", "webhooks", "Webhooks"}, {"/platform/audit", "audit", "Audit"},
+	{"/platform/instances", "instances", "Instances"}, {"/platform/webhooks", "webhooks", "Webhooks"}, {"/platform/audit", "audit", "Audit"}, {"/platform/settings", "settings", "Settings"},
 }
 
 // listOf reads what a list's page asks for from its address.
@@ -72,7 +72,7 @@ func (c *Console) overview(w http.ResponseWriter, r *http.Request, who web.Calle
 		Capacity                                  []capacityBar
 	}{
 		t.Orgs[registry.OrgActive], t.Instances[registry.InstanceRunning], t.Instances[registry.InstanceFailed], t.Orgs[registry.OrgSuspended], t.Users,
-		over, chartsOf(points, over), capacityOf(c.Capacity()),
+		over, append(chartsOf(points, over), runningOf(points, over)), capacityOf(c.Capacity()),
 	}})
 }
 
@@ -120,6 +120,13 @@ func (c *Console) platformAudit(w http.ResponseWriter, r *http.Request, who web.
 		return err
 	}
 	return c.show(w, r, http.StatusOK, "platform-audit.html", view{Title: "Audit", Who: who, Section: "audit", Form: r.URL.Query(), Data: p})
+}
+
+func (c *Console) platformSettings(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	if !registry.Allows(who.Actor, "", registry.PlatformRead) {
+		return registry.Errorf(registry.Forbidden, "", "Only a platform admin sees the platform's settings.")
+	}
+	return c.show(w, r, http.StatusOK, "platform-settings.html", view{Title: "Settings", Who: who, Section: "settings", Data: c.Operator()})
 }
 
 func auditOf(q url.Values) registry.AuditList {

@@ -273,6 +273,20 @@ func TestEvents(t *testing.T) {
 		t.Error("the log ended")
 	}
 	endLogs()
+
+	// Who may no longer read it reads no more, and the stream ends.
+	olga := s.invite(ada, "acme", "olga@example.com", "admin")
+	logs, _ = olga.lines(t, api+"/orgs/acme/instance/logs?lines=1&follow=true")
+	page, _ := olga.lines(t, s.url("")+"/orgs/acme/instance/log")
+	ada.call(t, "PATCH", api+"/orgs/acme/members/olga@example.com", `{"role":"member"}`, 204, nil)
+	for _, next := range []func() string{logs, page} {
+		until(t, func() string { // fails when nothing comes for long
+			if next() == "(end)" {
+				return "it ended"
+			}
+			return ""
+		}, "it ended")
+	}
 }
 
 // bearer is somebody with an API key or token, and no cookie.

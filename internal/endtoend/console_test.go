@@ -79,7 +79,7 @@ func TestBrowserConsole(t *testing.T) {
 		})
 		for path, shows := range map[string]string{
 			"/platform": "active orgs", "/platform?range=week": "Last week", "/platform/orgs": "Requests, last hour", "/platform/orgs?status=suspended&sort=-name": "initech",
-			"/platform/users": "mia@example.com", "/platform/instances": "Running", "/platform/audit": "org.created", "/platform/audit?search=mia": "member.added",
+			"/platform/users": "mia@example.com", "/platform/instances": "Running", "/platform/audit": "org.created", "/platform/settings": "Model API key", "/platform/audit?search=mia": "member.added",
 		} {
 			ada.visit(console + path)
 			ada.shows(shows)

@@ -44,7 +44,7 @@ var least = map[string]string{
 	"POST /orgs/{org}/webhooks/{webhook}/active": "admin", "POST /orgs/{org}/webhooks/{webhook}/replay": "admin", "POST /orgs/{org}/webhooks/{webhook}/delete": "admin",
 	"GET /platform/webhooks": "platform", "POST /platform/webhooks": "platform", "POST /platform/webhooks/{webhook}/test": "platform",
 	"POST /platform/webhooks/{webhook}/active": "platform", "POST /platform/webhooks/{webhook}/replay": "platform", "POST /platform/webhooks/{webhook}/delete": "platform",
-	"GET /platform": "platform", "GET /platform/orgs": "platform", "GET /platform/instances": "platform", "GET /platform/audit": "platform",
+	"GET /platform/settings": "platform", "GET /platform": "platform", "GET /platform/orgs": "platform", "GET /platform/instances": "platform", "GET /platform/audit": "platform",
 	"GET /platform/users": "platform", "GET /platform/users/{user}": "platform", "POST /platform/users/{user}/admin": "platform", "POST /platform/users/{user}/sign-out": "platform",
 	"GET /orgs/{org}/instance": "member", "GET /orgs/{org}/instance/log": "admin", "GET /orgs/{org}/settings": "admin", "POST /orgs/{org}/settings": "admin",
 	"POST /orgs/{org}/name": "admin", "POST /orgs/{org}/rename": "owner", "GET /orgs/{org}/keys": "admin", "POST /orgs/{org}/keys": "admin", "POST /orgs/{org}/keys/{key}/revoke": "admin",

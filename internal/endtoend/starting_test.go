@@ -87,7 +87,7 @@ func TestFailing(t *testing.T) {
 		t.Fatalf("create: %d %s", a.status, a.body)
 	}
 	s.eventually("the failure is seen", func() bool { return strings.Contains(ada.open(s.url("acme")+"/").body, "Acme does not start") })
-	if a := ada.open(s.url("") + "/orgs/acme"); !strings.Contains(a.body, "exit code 9") || !strings.Contains(a.body, "Failed") {
+	if a := ada.open(s.url("") + "/orgs/acme"); !strings.Contains(a.body, "exit code 9") || !strings.Contains(a.body, "Failed") || !strings.Contains(a.body, "no luck") {
 		t.Errorf("the console does not say why: %s", a.body)
 	}
 	if a := ada.fetch("GET", s.url("acme")+"/notes", ""); a.status != 503 || a.header.Get("Retry-After") == "" {

@@ -22,7 +22,7 @@ func (s *State) Prepare(r *http.Request) *http.Request {
 	stripCookies(r.Header)
 	// Also when it was not used: on a request that an exception let through, or beside another one.
 	for _, v := range r.Header["Authorization"] {
-		if _, ours := sessionBearer(v); ours {
+		if _, ours := sessionBearer(v); ours || keyBearer(v) {
 			delete(r.Header, "Authorization")
 			break
 		}

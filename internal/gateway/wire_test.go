@@ -163,7 +163,7 @@ func TestIdentityAlias(t *testing.T) {
 func TestPrepareForNobody(t *testing.T) {
 	session := "eyJ0eXAiOiJwaXp6ZXJpYS1zZXNzaW9uK2p3dCJ9.e30.x"
 	st := &State{Route: &registry.Route{OrgID: "o", Generation: 7}}
-	for name, auth := range map[string][]string{"alone": {"Bearer " + session}, "beside another": {"Basic eDp5", "bearer  " + session}} {
+	for name, auth := range map[string][]string{"alone": {"Bearer " + session}, "an API key": {"Bearer pza_x"}, "an org's key": {"bearer pzs_x"}, "beside another": {"Basic eDp5", "bearer  " + session}} {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header["Authorization"] = auth
 		r.Header["Cookie"] = []string{"__Host-pizzeria-org=x; app=1"}

@@ -278,6 +278,10 @@ func (r *Runtime) routes(mux *http.ServeMux) error {
 	return (&console.Console{
 		Store: r.store, Identity: r.ids, Log: r.c.Log, Now: time.Now, Isolation: r.provider.Isolation, Ended: ended,
 		Settings: r.settings, Webhooks: r.webhooks, Usage: r.usage, Capacity: capacity, Logs: r.provider.Logs,
+		Operator: func() console.Operator {
+			t := r.tunables.Load()
+			return console.Operator{Provider: r.provider.Name(), OfflineGrace: t.OfflineGrace, WebhookAllow: t.WebhookAllow, Schema: t.Settings}
+		},
 	}).Register(mux)
 }
 

@@ -23,6 +23,7 @@ const (
 
 // Store keeps the coarse history.
 type Store interface {
+	RunningInstances(ctx context.Context, a registry.Actor) (int64, error)
 	AddUsage(ctx context.Context, a registry.Actor, at time.Time, byOrg map[registry.OrgID]registry.Usage) error
 }
 
@@ -85,11 +86,11 @@ func (r *Recorder) Run(ctx context.Context) {
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 			defer cancel()
-			r.collect()
+			r.collect(last)
 			r.write(last)
 			return
 		case <-tick.C:
-			r.collect()
+			r.collect(ctx)
 			if r.now().Truncate(coarse).After(r.written) {
 				r.write(ctx)
 			}
@@ -98,11 +99,17 @@ func (r *Recorder) Run(ctx context.Context) {
 }
 
 // collect moves the counters into the rings.
-func (r *Recorder) collect() {
+func (r *Recorder) collect(ctx context.Context) {
+	running, err := r.store.RunningInstances(ctx, registry.AsSystem("usage"))
+	if err != nil && ctx.Err() == nil {
+		r.log.Warn("usage is not stored", "error", err)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	at := r.now().UnixNano() / int64(fine)
 	r.total.advance(at)
+	r.total.add(registry.Usage{Running: running})
+	r.coarse[""] = r.coarse[""].Plus(registry.Usage{Running: running})
 	r.counters.Range(func(k, v any) bool {
 		org, c := k.(registry.OrgID), v.(*counter)
 		u := registry.Usage{Requests: c.requests.Swap(0), Errors: c.errors.Swap(0)}
@@ -161,6 +168,9 @@ func (r *Recorder) Hour(org registry.OrgID) []registry.UsagePoint {
 		}
 	}
 	newest := r.now().UnixNano()/int64(fine) - 1 // the running one is not whole
+	if collected := r.total.last - 1; collected == newest-1 {
+		newest = collected // nor is the one whose collection is about to come
+	}
 	out := make([]registry.UsagePoint, points)
 	for i := range out {
 		n := newest - int64(points-1-i)

@@ -30,6 +30,8 @@ func (m *memory) stored() registry.Usage {
 	return m.got
 }
 
+func (m *memory) RunningInstances(context.Context, registry.Actor) (int64, error) { return 7, nil }
+
 func (m *memory) AddUsage(_ context.Context, _ registry.Actor, _ time.Time, byOrg map[registry.OrgID]registry.Usage) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -78,6 +80,9 @@ func TestHistory(t *testing.T) {
 		}
 		if r := r.Recent([]registry.OrgID{"acme", "nobody"}, 6); len(r) != 1 || r["acme"][5] != 2 {
 			t.Errorf("sparkline %v", r)
+		}
+		if p := r.Hour(""); p[len(p)-1].Running != 7 {
+			t.Errorf("running: %+v", p[len(p)-1])
 		}
 		time.Sleep(20 * time.Minute)
 		m.set(false)

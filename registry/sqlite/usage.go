@@ -20,7 +20,16 @@ func (l *latency) Scan(v any) error {
 	return json.Unmarshal([]byte(text), l)
 }
 
-// AddUsage adds to the history at a time, and forgets what is older than UsageLife.
+// RunningInstances counts the instances that run. For the system.
+func (s *Store) RunningInstances(ctx context.Context, a registry.Actor) (n int64, err error) {
+	if err := only(a); err != nil {
+		return 0, err
+	}
+	err = s.read.QueryRowContext(ctx, `SELECT count(*) FROM instances WHERE desired = 'running' AND state = 'running'`).Scan(&n)
+	return n, err
+}
+
+// AddUsage adds to the history at a time, with what is of no single org under "", and forgets what is older than UsageLife.
 // Not a registry change: no feed entry. For the system.
 func (s *Store) AddUsage(ctx context.Context, a registry.Actor, at time.Time, byOrg map[registry.OrgID]registry.Usage) error {
 	if err := only(a); err != nil {
@@ -33,6 +42,9 @@ func (s *Store) AddUsage(ctx context.Context, a registry.Actor, at time.Time, by
 		var all registry.Usage
 		for org, u := range byOrg {
 			all = all.Plus(u)
+			if org == "" {
+				continue
+			}
 			if err := t.addUsage(org, at, u); err != nil {
 				return err
 			}
@@ -51,15 +63,15 @@ func (t *tx) addUsage(org registry.OrgID, at time.Time, u registry.Usage) error 
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(`INSERT INTO usage (org_id, at, requests, errors, latency) VALUES ($1,$2,$3,$4,$5)
-		ON CONFLICT (org_id, at) DO UPDATE SET requests = $3, errors = $4, latency = $5`, org, us(at), u.Requests, u.Errors, string(b))
+	_, err = t.exec(`INSERT INTO usage (org_id, at, requests, errors, latency, running) VALUES ($1,$2,$3,$4,$5,$6)
+		ON CONFLICT (org_id, at) DO UPDATE SET requests = $3, errors = $4, latency = $5, running = $6`, org, us(at), u.Requests, u.Errors, string(b), u.Running)
 	return err
 }
 
-const usageQuery = `SELECT at, requests, errors, latency FROM usage`
+const usageQuery = `SELECT at, requests, errors, latency, running FROM usage`
 
 func scanUsage(r scanner) (p registry.UsagePoint, err error) {
-	err = r.Scan((*micros)(&p.At), &p.Requests, &p.Errors, (*latency)(&p.Latency))
+	err = r.Scan((*micros)(&p.At), &p.Requests, &p.Errors, (*latency)(&p.Latency), &p.Running)
 	return p, err
 }
 

@@ -141,6 +141,14 @@ func usage(e env) {
 	e.want(second(e.s.Usage(ctx, asB, o.ID, at)), registry.NotFound)
 	e.want(second(e.s.Usage(ctx, asA, other.ID, at)), registry.NotFound)
 	e.want(second(e.s.Usage(ctx, asA, "", at)), registry.Forbidden)
+	e.ok(e.s.AddUsage(ctx, system, at, map[registry.OrgID]registry.Usage{"": {Running: 7}}))
+	if p, err = e.s.Usage(ctx, operator, "", at); err != nil || p[0].Running != 7 || p[0].Requests != 12 {
+		e.Fatalf("running: %+v %v", p, err)
+	}
+	if n, err := e.s.RunningInstances(ctx, system); err != nil || n != 0 {
+		e.Fatalf("%d run, %v", n, err)
+	}
+	e.want(second(e.s.RunningInstances(ctx, asA)), registry.Forbidden)
 	e.want(second(e.s.Totals(ctx, asA)), registry.Forbidden)
 	n, err := e.s.Totals(ctx, operator)
 	e.ok(err)
