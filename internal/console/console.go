@@ -362,7 +362,7 @@ func (c *Console) funcs() template.FuncMap {
 		"status": func(v registry.OrgView) status {
 			return statusOf(v)
 		},
-		"state": stateOf, "delivery": deliveryOf, "steps": stepsOf, "spark": spark, "device": device, "next": nextPage, "sort": sortLink,
+		"state": stateOf, "delivery": deliveryOf, "happened": happened, "steps": stepsOf, "spark": spark, "device": device, "next": nextPage, "sort": sortLink,
 		"rail": func() []section { return sections }, "tabs": func() []tab { return tabs },
 		"themes":    func() []string { return []string{"auto", "light", "dark"} },
 		"ranges":    func() []usage.Range { return []usage.Range{usage.Hour, usage.Day, usage.Week} },

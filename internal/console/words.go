@@ -115,3 +115,21 @@ func ago(d time.Duration) string {
 	}
 	return unit(int(d.Hours()/24), "day")
 }
+
+// happened says a change as people do.
+func happened(k registry.ChangeKind) string {
+	if s, ok := happenings[k]; ok {
+		return s
+	}
+	return string(k)
+}
+
+var happenings = map[registry.ChangeKind]string{
+	registry.OrgCreated: "Org created", registry.OrgUpdated: "Org changed", registry.OrgRenamed: "Address changed", registry.OrgActivated: "Org runs",
+	registry.OrgSuspendedNow: "Org suspended", registry.OrgResumed: "Org resumed", registry.OrgDeletion: "Org being deleted", registry.OrgKept: "Org kept", registry.OrgGone: "Org deleted",
+	registry.InstanceChanged: "Server changed", registry.MemberAdded: "Member added", registry.MemberChanged: "Role changed", registry.MemberRemoved: "Member removed",
+	registry.InviteCreated: "Invited", registry.InviteRevoked: "Invitation taken back", registry.UserCreated: "Account created", registry.UserChanged: "Account changed",
+	registry.SessionCreated: "Signed in", registry.SessionRevoked: "Signed out", registry.KeyAdded: "Signing key added", registry.SettingsChanged: "Settings changed",
+	registry.APIKeyCreated: "API key made", registry.APIKeyRevoked: "API key revoked", registry.WebhookCreated: "Webhook made", registry.WebhookChanged: "Webhook changed",
+	registry.WebhookDeleted: "Webhook deleted", registry.WebhookTest: "Test",
+}
