@@ -121,7 +121,10 @@ func (t *tx) follow(w registry.Work, state registry.InstanceState) error {
 		if err := t.must(`UPDATE orgs SET status = $2, updated_at = $3, delete_at = 0 WHERE id = $1`, id, registry.OrgDeleted, us(t.now)); err != nil {
 			return err
 		}
-		for _, q := range []string{`DELETE FROM links WHERE org_id = $1`, `DELETE FROM memberships WHERE org_id = $1`} {
+		for _, q := range []string{
+			`DELETE FROM links WHERE org_id = $1`, `DELETE FROM memberships WHERE org_id = $1`, `DELETE FROM settings WHERE org_id = $1`,
+			`DELETE FROM webhooks WHERE org_id = $1`, `DELETE FROM api_keys WHERE org_id = $1`, `DELETE FROM usage WHERE org_id = $1`,
+		} {
 			if _, err := t.exec(q, id); err != nil {
 				return err
 			}
