@@ -47,7 +47,12 @@ func (a *API) settings() {
 			if err := a.Settings.Set(ctx, c.Actor, id, in.Body.Values, in.Body.Secrets); err != nil {
 				return nil, err
 			}
-			if in.Body.Restart {
+			o, err := a.Store.Org(ctx, c.Actor, id)
+			if err != nil {
+				return nil, err
+			}
+			// What does not run gets them when it starts.
+			if in.Body.Restart && o.Instance.Desired == registry.DesiredRunning {
 				if err := a.Store.RestartInstance(ctx, c.Actor, id, 0); err != nil {
 					return nil, err
 				}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -25,6 +26,7 @@ func TestCLI(t *testing.T) {
 				Files: []string{file},
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
 					"pizzeria": func(ts *testscript.TestScript, neg bool, args []string) { s.script(ts, neg, 1, args) },
+					"capture":  capture,
 					"wronguse": func(ts *testscript.TestScript, _ bool, args []string) { s.script(ts, true, 2, args) },
 				},
 				Setup: func(e *testscript.Env) error {
@@ -39,6 +41,46 @@ func TestCLI(t *testing.T) {
 				},
 			})
 		})
+	}
+}
+
+// capture sets a variable to what a pattern's group matches in the last output: capture NAME pattern.
+func capture(ts *testscript.TestScript, _ bool, args []string) {
+	m := regexp.MustCompile(args[1]).FindStringSubmatch(ts.ReadFile("stdout"))
+	if len(m) != 2 {
+		ts.Fatalf("nothing matches %s", args[1])
+	}
+	ts.Setenv(args[0], m[1])
+}
+
+// TestEveryCommandIsRun: every command of the reference stands in a script or in the guide, which the tests run.
+func TestEveryCommandIsRun(t *testing.T) {
+	var run strings.Builder
+	for _, pattern := range []string{"testdata/cli/*.txtar", "../../docs/guide/*.md"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			b, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			run.Write(b)
+		}
+	}
+	reference, err := os.ReadFile("../../docs/reference/cli.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	commands := regexp.MustCompile("(?m)^\\| `([a-z][a-z -]*[a-z])").FindAllStringSubmatch(string(reference), -1)
+	if len(commands) < 40 {
+		t.Errorf("only %d commands were found", len(commands))
+	}
+	for _, m := range commands {
+		if !regexp.MustCompile(`(?m)^[^#\n]*\bpizzeria ` + m[1] + `\b`).MatchString(run.String()) {
+			t.Errorf("no script runs %s", m[1])
+		}
 	}
 }
 
