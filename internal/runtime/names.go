@@ -1,0 +1,32 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// Exists returns nil when a host's name is the control plane's, or an org's that
+// is there. Names are remembered as routes are: in bounded memory, also those
+// that do not exist.
+func (r *Runtime) Exists(ctx context.Context, name string) error {
+	s := r.site()
+	if u, err := url.Parse(s.Issuer); err == nil && strings.EqualFold(u.Hostname(), name) {
+		return nil
+	}
+	slug, err := registry.SlugFromAuthority(name, s.Domain)
+	if err != nil {
+		return err
+	}
+	rt, err := r.directory.Lookup(ctx, slug)
+	if err != nil {
+		return err
+	}
+	if rt.Status == registry.RouteQuarantined {
+		return fmt.Errorf("the org %q is gone", slug)
+	}
+	return nil
+}
