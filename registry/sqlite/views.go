@@ -1,0 +1,159 @@
+package sqlite
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+const orgColumns = `o.id, o.slug, o.name, o.plan, o.status, o.reason, o.generation, o.version, o.created_at, o.updated_at, o.delete_at`
+
+func orgFields(o *registry.Org) []any {
+	return []any{&o.ID, &o.Slug, &o.Name, &o.Plan, &o.Status, &o.Reason, &o.Generation, &o.Version, (*micros)(&o.CreatedAt), (*micros)(&o.UpdatedAt), (*micros)(&o.DeleteAt)}
+}
+
+const instanceColumns = `i.org_id, i.generation, i.desired, i.state, i.detail, i.address, i.provider, i.failures, i.steps, i.changed_at`
+
+func instanceFields(i *registry.Instance) []any {
+	return []any{&i.OrgID, &i.Generation, &i.Desired, &i.State, &i.Detail, &i.Address, &i.Provider, &i.Failures, (*steps)(&i.Steps), (*micros)(&i.ChangedAt)}
+}
+
+type steps []registry.Step
+
+// Scan implements sql.Scanner.
+func (s *steps) Scan(v any) error {
+	text, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("steps stored as %T", v)
+	}
+	return json.Unmarshal([]byte(text), s)
+}
+
+const viewColumns = orgColumns + `, ` + instanceColumns
+
+// viewQuery selects the orgs that somebody may see, by viewArgs: $1 sees all, or
+// $2 is a member; $3 is the one org that a key reaches, $4 its own role there.
+const viewQuery = `SELECT CASE WHEN $4 = '' THEN COALESCE(m.role, '') ELSE $4 END, ` + viewColumns + `
+	FROM orgs o JOIN instances i ON i.org_id = o.id
+	LEFT JOIN memberships m ON m.org_id = o.id AND m.user_id = $2
+	WHERE o.status <> 'deleted' AND ($1 OR m.role IS NOT NULL OR $4 <> '') AND ($3 = '' OR o.id = $3)`
+
+func viewArgs(a registry.Actor, more ...any) []any {
+	only, role := a.Only()
+	return append([]any{a.SeesAll(), a.User, only, role}, more...)
+}
+
+// mineQuery selects the orgs of member $1, found by the membership: it costs nothing for orgs of others.
+const mineQuery = `SELECT m.role, ` + viewColumns + `
+	FROM memberships m JOIN orgs o ON o.id = m.org_id JOIN instances i ON i.org_id = o.id
+	WHERE o.status <> 'deleted' AND m.user_id = $1`
+
+func scanView(r scanner) (v registry.OrgView, err error) {
+	err = r.Scan(slices.Concat([]any{&v.Role}, orgFields(&v.Org), instanceFields(&v.Instance))...)
+	return v, err
+}
+
+func errNoOrg() error {
+	return registry.Errorf(registry.NotFound, "", "no such org, or you are not a member of it")
+}
+
+// Org returns one org as the actor sees it. Error: NotFound.
+func (s *Store) Org(ctx context.Context, a registry.Actor, id registry.OrgID) (registry.OrgView, error) {
+	return s.view(ctx, a, ` AND o.id = $5`, id)
+}
+
+// OrgBySlug is Org by current slug.
+func (s *Store) OrgBySlug(ctx context.Context, a registry.Actor, slug string) (registry.OrgView, error) {
+	return s.view(ctx, a, ` AND o.id = (SELECT org_id FROM slugs WHERE slug = $5 AND rests_until IS NULL)`, slug)
+}
+
+func (s *Store) view(ctx context.Context, a registry.Actor, where string, arg any) (registry.OrgView, error) {
+	if !a.Valid() {
+		return registry.OrgView{}, errNobody()
+	}
+	v, err := one(ctx, s.read, scanView, errNoOrg(), viewQuery+where, viewArgs(a, arg)...)
+	if err == nil && !registry.Allows(a, v.Role, registry.OrgRead) {
+		return registry.OrgView{}, errNotAllowed(a)
+	}
+	return v, err
+}
+
+var orgOrders = map[string]order[registry.OrgView]{
+	"name":       {"o.name COLLATE NOCASE", "o.id", func(v registry.OrgView) any { return v.Name }, orgKey},
+	"slug":       {"o.slug", "o.id", func(v registry.OrgView) any { return v.Slug }, orgKey},
+	"created_at": {"o.created_at", "o.id", func(v registry.OrgView) any { return us(v.CreatedAt) }, orgKey},
+}
+
+func orgKey(v registry.OrgView) string { return string(v.ID) }
+
+// Orgs returns a page of the orgs that the actor sees.
+func (s *Store) Orgs(ctx context.Context, a registry.Actor, l registry.OrgList) (registry.Page[registry.OrgView], error) {
+	if !a.Valid() {
+		return registry.Page[registry.OrgView]{}, errNobody()
+	}
+	q := new(query)
+	if !a.Has(registry.ScopeOrgRead) {
+		return registry.Page[registry.OrgView]{}, errNotAllowed(a)
+	}
+	switch only, role := a.Only(); {
+	case role != "":
+		q.args = viewArgs(a)
+		q.add(viewQuery)
+	case a.SeesAll() && !l.Mine:
+		q.add(`SELECT COALESCE(m.role, ''), `+viewColumns+`
+			FROM orgs o JOIN instances i ON i.org_id = o.id
+			LEFT JOIN memberships m ON m.org_id = o.id AND m.user_id = ? WHERE o.status <> 'deleted'`, a.User)
+	default:
+		q.add(strings.Replace(mineQuery, "$1", "?", 1), a.User)
+		if only != "" {
+			q.add(` AND o.id = ?`, only)
+		}
+	}
+	if l.Status != "" {
+		q.add(` AND o.status = ?`, l.Status)
+	}
+	if l.State != "" {
+		q.add(` AND i.state = ?`, l.State)
+	}
+	if l.Plan != "" {
+		q.add(` AND o.plan = ?`, l.Plan)
+	}
+	q.search(l.List, "o.name", "o.slug")
+	return page(ctx, s.read, q, l.List, orgOrders, "name", scanView)
+}
+
+// MyOrgs returns all orgs that the user is a member of, by name; a platform admin's are not all orgs here.
+func (s *Store) MyOrgs(ctx context.Context, a registry.Actor) ([]registry.OrgView, error) {
+	if !a.Valid() {
+		return nil, errNobody()
+	}
+	return collect(ctx, s.read, scanView, mineQuery+` ORDER BY o.name COLLATE NOCASE, o.id`, a.User)
+}
+
+// Authorize returns the org when the actor may do action in it. Errors: NotFound
+// when it may not see the org, Forbidden when it may.
+func (s *Store) Authorize(ctx context.Context, a registry.Actor, id registry.OrgID, action registry.Action) (registry.OrgView, error) {
+	return allowed(ctx, s.read, a, id, action)
+}
+
+func (t *tx) allowed(id registry.OrgID, action registry.Action) (registry.OrgView, error) {
+	return allowed(t.ctx, t, t.actor, id, action)
+}
+
+func allowed(ctx context.Context, q querier, a registry.Actor, id registry.OrgID, action registry.Action) (registry.OrgView, error) {
+	if !a.Valid() {
+		return registry.OrgView{}, errNobody()
+	}
+	v, err := one(ctx, q, scanView, errNoOrg(), viewQuery+` AND o.id = $5`, viewArgs(a, id)...)
+	if err != nil {
+		return v, err
+	}
+	if !registry.Allows(a, v.Role, action) {
+		return v, errNotAllowed(a)
+	}
+	return v, nil
+}
