@@ -6,7 +6,6 @@
 package console
 
 import (
-	"bytes"
 	"context"
 	"embed"
 	"html/template"
@@ -14,7 +13,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"time"
 
@@ -104,16 +102,9 @@ func (c *Console) Register(mux *http.ServeMux) error {
 		}
 		c.pages[name[len("templates/"):]] = t
 	}
-	static, err := fs.Sub(files, "static")
-	if err != nil {
+	if err := registerStatic(mux); err != nil {
 		return err
 	}
-	assets := http.StripPrefix("/static/", http.FileServerFS(static))
-	mux.HandleFunc("GET /static/{file}", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Cache-Control", "public, max-age=3600")
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		assets.ServeHTTP(w, r)
-	})
 	for _, rt := range Routes() {
 		mux.HandleFunc(rt.Method+" "+rt.Pattern, func(w http.ResponseWriter, r *http.Request) { c.serve(rt, w, r) })
 	}
@@ -246,119 +237,11 @@ func (c *Console) toSignIn(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/sign-in?"+url.Values{"return": {back}}.Encode(), http.StatusSeeOther)
 }
 
-// view is what every page gets.
-type view struct {
-	Title   string
-	Who     web.Caller
-	Site    identity.Site
-	Orgs    []registry.OrgView // of the switcher
-	Org     *registry.OrgView
-	Tab     string
-	Error   string
-	Field   string
-	Form    url.Values
-	Data    any
-	Request string
-	Query   url.Values
-	Path    string // of this page, to come back to
-	Section string // of the rail
-	Theme   string // light or dark; "" = as the system is
-	Live    bool   // the page renews itself
-	Done    string // what was just done
-	Log     string // what a server printed that does not run yet
-}
-
-// Operator is what the operator's configuration says, for the platform admin to see.
-type Operator struct {
-	Provider     string
-	OfflineGrace time.Duration
-	WebhookAllow []netip.Prefix
-	Schema       registry.Schema
-}
-
-// ThemeOrAuto names the theme in use for its button.
-func (v view) ThemeOrAuto() string {
-	if v.Theme == "" {
-		return "auto"
-	}
-	return v.Theme
-}
-
-// May reports whether the caller may do an action in the page's org.
-func (v view) May(action registry.Action) bool {
-	var role registry.Role
-	if v.Org != nil {
-		role = v.Org.Role
-	}
-	return registry.Allows(v.Who.Actor, role, action)
-}
-
-// Kept reports whether the page's org is being deleted and can still be kept.
-func (v view) Kept() bool {
-	return v.Org != nil && v.Org.Status == registry.OrgDeleting && v.Org.Instance.Desired != registry.DesiredAbsent
-}
-
-// show renders a page. It is rendered whole before the first byte is sent.
-func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, page string, v view) error {
-	v.Site, v.Request, v.Query, v.Theme = c.Identity.Site(), web.RequestID(r.Context()), r.URL.Query(), themeOf(r)
-	if v.Path == "" {
-		v.Path = "/"
-		if r.Method == http.MethodGet {
-			v.Path = r.URL.RequestURI()
-		}
-	}
-	if v.Form == nil {
-		v.Form = url.Values{}
-	}
-	if v.Who.Actor.Valid() && v.Orgs == nil {
-		var err error
-		if v.Orgs, err = c.Store.MyOrgs(r.Context(), v.Who.Actor); err != nil {
-			return err
-		}
-	}
-	var b bytes.Buffer
-	if err := c.pages[page].ExecuteTemplate(&b, "layout.html", v); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(status)
-	_, _ = b.WriteTo(w)
-	return nil
-}
-
-// again shows a form with its error and what was typed, but for passwords; other errors are the caller's.
-func (c *Console) again(w http.ResponseWriter, r *http.Request, page string, v view, err error) error {
-	if registry.ErrorCode(err) == "" || registry.ErrorCode(err) == registry.NotFound || registry.ErrorCode(err) == registry.Gone {
-		return err
-	}
-	v.Field, v.Error = web.Message(err)
-	v.Form = url.Values{}
-	for k, val := range r.PostForm {
-		if k != "password" && k != "old_password" {
-			v.Form[k] = val
-		}
-	}
-	return c.show(w, r, web.Status(err), page, v)
-}
-
-func (c *Console) problem(w http.ResponseWriter, r *http.Request, who web.Caller, err error) {
-	if registry.ErrorCode(err) == "" {
-		c.Log.Error("console", "path", r.URL.Path, "error", err)
-		w.Header().Set("Retry-After", "5")
-	}
-	status := web.Status(err)
-	_, message := web.Message(err)
-	v := view{Title: http.StatusText(status), Who: who, Error: message, Data: status, Orgs: []registry.OrgView{}}
-	if err := c.show(w, r, status, "problem.html", v); err != nil {
-		c.Log.Error("console", "path", r.URL.Path, "error", err)
-		http.Error(w, "The page could not be made.", http.StatusInternalServerError)
-	}
-}
-
 func (c *Console) funcs() template.FuncMap {
 	return template.FuncMap{
-		"ago": func(t time.Time) string { return ago(c.Now().Sub(t)) },
-		"iso": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"ago":   func(t time.Time) string { return ago(c.Now().Sub(t)) },
+		"asset": func(name string) string { return "/static/" + name + "?v=" + assetVersion(name) },
+		"iso":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"status": func(v registry.OrgView) status {
 			return statusOf(v)
 		},
