@@ -45,7 +45,7 @@ func ReadCapacity(dir string) Capacity {
 	}
 	var fs syscall.Statfs_t
 	if syscall.Statfs(dir, &fs) == nil {
-		c.DiskTotal, c.DiskAvailable = int64(fs.Blocks)*int64(fs.Bsize), int64(fs.Bavail)*int64(fs.Bsize) //nolint:gosec // sizes of disks fit
+		c.DiskTotal, c.DiskAvailable = int64(fs.Blocks)*fs.Bsize, int64(fs.Bavail)*fs.Bsize //nolint:gosec // sizes of disks fit
 	}
 	return c
 }
