@@ -93,6 +93,7 @@ func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.H
 	}
 	caddyhttp.SetVar(r.Context(), stateKey, st)
 	repl.Map(st.Placeholder)
+	addLogFields(r, st)
 	err := next.ServeHTTP(rec, r)
 	if err != nil && rec.status == 0 {
 		err = o.upstreamError(rec, r, st, err)

@@ -69,6 +69,7 @@ type State struct {
 	Claims    identity.SessionClaims // of whom the request is; zero for nobody
 	Assertion string                 // for the instance; "" for nobody
 	RequestID func() string          // for problem pages
+	Forwarded bool                   // it went on to the instance
 }
 
 // Placeholder gives the values that a Caddyfile can name, as `http.org.slug`.

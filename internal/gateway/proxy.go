@@ -14,6 +14,7 @@ import (
 // when it is nobody's, no trailers. It runs after hop-by-hop headers are gone. The
 // host in the URL only keys the connection pool: one a generation of an org.
 func (s *State) Prepare(r *http.Request) *http.Request {
+	s.Forwarded = true
 	for name := range r.Header {
 		if identityAlias(name) {
 			delete(r.Header, name)

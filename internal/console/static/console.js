@@ -63,6 +63,9 @@ document.addEventListener("htmx:sseOpen", () => { connection.textContent = ""; }
 for (const kind of ["htmx:sendError", "htmx:responseError"]) document.addEventListener(kind, () => { connection.textContent = "Connection lost. Trying again…"; });
 document.addEventListener("htmx:afterRequest", e => { if (e.detail.successful) connection.textContent = ""; });
 
+// A page does not renew itself under somebody who reads one of its tables.
+document.addEventListener("htmx:beforeRequest", e => { if (document.querySelector("#live details[open]")) e.preventDefault(); });
+
 // A log that is followed stays at its end while its reader is there.
 const log = document.querySelector("[data-follow]");
 if (log) (async () => {
