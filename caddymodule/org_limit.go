@@ -1,0 +1,151 @@
+package caddymodule
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/pizzaface/pizzeria/internal/gateway"
+	"github.com/pizzaface/pizzeria/internal/runtime"
+)
+
+func init() {
+	caddy.RegisterModule(OrgLimit{})
+	httpcaddyfile.RegisterHandlerDirective("org_limit", func(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+		o := new(OrgLimit)
+		return o, o.UnmarshalCaddyfile(h.Dispenser)
+	})
+	httpcaddyfile.RegisterDirectiveOrder("org_limit", httpcaddyfile.Before, "basic_auth") // after org, which was put there before it
+}
+
+// OrgLimit holds each org to a measure of its own, so that one org's load does not touch
+// another's: what is over it gets 429. It needs `org` before it; with a matcher, such as
+// `org plan team`, each plan has its own.
+type OrgLimit struct {
+	// How many requests an org may have at once, open WebSockets among them. Default: any number.
+	Concurrency int `json:"concurrency,omitempty"`
+	// How many requests a second an org may make, in the mean. Default: any number.
+	Rate float64 `json:"rate,omitempty"`
+	// How many requests an org may make at once on top of the mean. Default: twice the rate, at least 1.
+	Burst int `json:"burst,omitempty"`
+
+	limiter *gateway.Limiter
+	runtime *runtime.Runtime
+	policy  string
+}
+
+// CaddyModule returns the Caddy module information.
+func (OrgLimit) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.org_limit", New: func() caddy.Module { return new(OrgLimit) }}
+}
+
+// Provision implements caddy.Provisioner.
+func (o *OrgLimit) Provision(ctx caddy.Context) (err error) {
+	if o.runtime, err = runtimeOf(ctx); err != nil {
+		return err
+	}
+	if o.Burst == 0 {
+		o.Burst = max(1, int(math.Ceil(2*o.Rate)))
+	}
+	app, _ := ctx.AppIfConfigured("pizzeria")
+	o.policy = fmt.Sprintf(`"org";q=%d;w=%d`, o.Burst, int(math.Ceil(float64(o.Burst)/max(o.Rate, 1e-9))))
+	o.limiter, err = gateway.NewLimiter(gateway.Limits{Concurrency: o.Concurrency, Rate: o.Rate, Burst: o.Burst}, app.(*App).CacheSize, time.Now)
+	return err
+}
+
+// Validate implements caddy.Validator.
+func (o *OrgLimit) Validate() error {
+	if o.Concurrency < 0 || o.Rate < 0 || o.Burst < 0 {
+		return errors.New("org_limit: limits are above zero")
+	}
+	if o.Concurrency == 0 && o.Rate == 0 {
+		return errors.New("org_limit: say concurrency, or rate")
+	}
+	return nil
+}
+
+// ServeHTTP implements caddyhttp.MiddlewareHandler.
+func (o *OrgLimit) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	st := stateOf(r)
+	if st == nil {
+		return caddyhttp.Error(http.StatusInternalServerError, errors.New("org_limit needs the org handler before it"))
+	}
+	give, q, ok := o.limiter.Take(st.Route.OrgID)
+	if o.Rate > 0 { // draft-ietf-httpapi-ratelimit-headers
+		w.Header().Set("RateLimit-Policy", o.policy)
+		w.Header().Set("RateLimit", `"org";r=`+strconv.Itoa(q.Left)+`;t=`+strconv.Itoa(int(math.Ceil(q.After.Seconds()))))
+	}
+	if !ok {
+		o.runtime.Gateway().Fail(w, r, st, gateway.Problem{
+			Status: http.StatusTooManyRequests, RetryAfter: max(1, int(math.Ceil(q.After.Seconds()))),
+			Title: st.Route.Name + " has too many requests", Detail: "It uses all that it may for the moment. Other orgs are not touched. Try again shortly.",
+		})
+		return nil
+	}
+	defer give()
+	return next.ServeHTTP(w, r)
+}
+
+// UnmarshalCaddyfile sets up the handler from Caddyfile tokens. Syntax:
+//
+//	org_limit [<matcher>] {
+//		concurrency <number>
+//		rate        <requests a second> [<burst>]
+//	}
+func (o *OrgLimit) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next()
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	for d.NextBlock(0) {
+		switch d.Val() {
+		case "concurrency":
+			if o.Concurrency != 0 {
+				return d.Err("concurrency is given twice")
+			}
+			if err := intArg(d, &o.Concurrency); err != nil {
+				return err
+			}
+		case "rate":
+			args := d.RemainingArgs()
+			if o.Rate != 0 {
+				return d.Err("rate is given twice")
+			}
+			if len(args) < 1 || len(args) > 2 {
+				return d.ArgErr()
+			}
+			v, err := strconv.ParseFloat(args[0], 64)
+			if err != nil || !(v > 0) || math.IsInf(v, 0) {
+				return d.Errf("%q is not a number of requests a second", args[0])
+			}
+			o.Rate = v
+			if len(args) == 2 {
+				if o.Burst, err = strconv.Atoi(args[1]); err != nil || o.Burst < 1 {
+					return d.Errf("%q is not a whole number above zero", args[1])
+				}
+			}
+		default:
+			return d.Errf("unknown option %q: use concurrency or rate", d.Val())
+		}
+	}
+	if o.Concurrency == 0 && o.Rate == 0 {
+		return d.Err("org_limit needs a limit: concurrency, or rate")
+	}
+	return nil
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner           = (*OrgLimit)(nil)
+	_ caddy.Validator             = (*OrgLimit)(nil)
+	_ caddyhttp.MiddlewareHandler = (*OrgLimit)(nil)
+	_ caddyfile.Unmarshaler       = (*OrgLimit)(nil)
+)

@@ -1,0 +1,75 @@
+package endtoend
+
+import (
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// TestOrgLimits: what one org uses up, another does not miss.
+func TestOrgLimits(t *testing.T) {
+	s := startWith(t, "", `route {
+		org
+		org_auth
+		org_limit {
+			concurrency 3
+			rate 5 20
+		}
+		reverse_proxy {
+			dynamic org
+			transport org
+		}
+	}`)
+	ada := s.admin()
+	s.org(ada, "acme")
+	s.org(ada, "globex")
+	ada.open(s.url("acme") + "/")
+	ada.open(s.url("globex") + "/")
+	// Open WebSockets hold their places, and give them back.
+	open := []interface{ CloseNow() error }{}
+	for i := range 3 {
+		ws, err := s.dial(ada, s.url("acme"))
+		if err != nil {
+			t.Fatalf("WebSocket %d: %v", i, err)
+		}
+		open = append(open, ws)
+	}
+	if a := ada.fetch(http.MethodGet, s.url("acme")+"/whoami", ""); a.status != 429 {
+		t.Errorf("a fourth at once: %d", a.status)
+	}
+	for _, ws := range open {
+		_ = ws.CloseNow()
+	}
+	s.eventually("the places are free", func() bool { return ada.fetch(http.MethodGet, s.url("acme")+"/whoami", "").status == 200 })
+
+	var served, refused atomic.Int64
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 20 {
+				switch a := ada.fetch(http.MethodGet, s.url("acme")+"/whoami", ""); a.status {
+				case 200:
+					served.Add(1)
+				case 429:
+					refused.Add(1)
+					if a.header.Get("Retry-After") == "" || a.header.Get("RateLimit-Policy") != `"org";q=20;w=4` || a.header.Get("RateLimit") == "" {
+						t.Errorf("429 without its headers: %v", a.header)
+					}
+				default:
+					t.Errorf("%d %s", a.status, a.body)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if served.Load() == 0 || refused.Load() < 50 {
+		t.Errorf("%d served, %d refused", served.Load(), refused.Load())
+	}
+	if a := ada.fetch(http.MethodGet, s.url("globex")+"/whoami", ""); a.status != 200 || a.header.Get("RateLimit") == "" {
+		t.Errorf("globex: %d %s", a.status, a.body)
+	}
+	if a := ada.open(s.url("acme") + "/"); a.status != 429 && a.status != 200 {
+		t.Errorf("a page: %d %s", a.status, a.body)
+	}
+}
