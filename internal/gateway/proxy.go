@@ -33,7 +33,8 @@ func (s *State) Prepare(r *http.Request) *http.Request {
 	}
 	r.Trailer = nil
 	r.URL.Host = string(s.Route.OrgID) + "." + strconv.FormatInt(s.Route.Generation, 10)
-	return r.WithContext(httptrace.WithClientTrace(r.Context(), filter1xx))
+	filter1xx(r)
+	return r
 }
 
 // maxAppCookies bounds the cookies that an instance gets, in bytes. A sibling org
@@ -169,10 +170,18 @@ func hasDomain(line string) bool {
 	return false
 }
 
-// filter1xx filters informational responses, before whoever forwards them sees them.
-var filter1xx = &httptrace.ClientTrace{
-	Got1xxResponse: func(_ int, h textproto.MIMEHeader) error {
+// filter1xx filters informational responses before reverse_proxy forwards them.
+// It wraps the hook in the proxy's own trace, which is of this round trip alone:
+// httptrace.WithClientTrace would join traces in place, and one that requests
+// share would hand each what the others' instances answer.
+func filter1xx(r *http.Request) {
+	trace := httptrace.ContextClientTrace(r.Context())
+	if trace == nil || trace.Got1xxResponse == nil {
+		return // nobody forwards them
+	}
+	forward := trace.Got1xxResponse
+	trace.Got1xxResponse = func(code int, h textproto.MIMEHeader) error {
 		filterHeader(http.Header(h))
-		return nil
-	},
+		return forward(code, h)
+	}
 }

@@ -3,8 +3,11 @@ package gateway
 import (
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
+	"net/textproto"
 	"net/url"
 	"path"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -179,6 +182,35 @@ func TestPrepareForNobody(t *testing.T) {
 	r.Header.Set("Authorization", "Bearer the-apps-own")
 	if r = st.Prepare(r); r.Header.Get("Authorization") == "" {
 		t.Error("an app's own token is taken away")
+	}
+}
+
+// TestInformationalResponsesAreOneRequests: what an instance says before its
+// answer is filtered, and reaches the request that it is for, and no other.
+func TestInformationalResponsesAreOneRequests(t *testing.T) {
+	st := &State{Route: &registry.Route{OrgID: "o", Generation: 7}}
+	heard := map[string][]string{}
+	prepare := func(name string) *httptrace.ClientTrace {
+		trace := &httptrace.ClientTrace{Got1xxResponse: func(_ int, h textproto.MIMEHeader) error {
+			heard[name] = append(heard[name], h.Get("Link")+h.Get("Set-Cookie"))
+			return nil
+		}}
+		r := httptest.NewRequest("GET", "/", nil)
+		r = st.Prepare(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
+		return httptrace.ContextClientTrace(r.Context())
+	}
+	var last *httptrace.ClientTrace
+	for i := range 50 {
+		last = prepare(strconv.Itoa(i))
+	}
+	if err := last.Got1xxResponse(103, textproto.MIMEHeader{"Link": {"</a>"}, "Set-Cookie": {"__Host-pizzeria-org=evil"}}); err != nil {
+		t.Fatal(err)
+	}
+	if len(heard) != 1 || len(heard["49"]) != 1 || heard["49"][0] != "</a>" {
+		t.Errorf("heard by %v", heard)
+	}
+	if r := st.Prepare(httptest.NewRequest("GET", "/", nil)); httptrace.ContextClientTrace(r.Context()) != nil {
+		t.Error("a trace that nobody asked for")
 	}
 }
 
