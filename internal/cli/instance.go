@@ -1,14 +1,9 @@
 package cli
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
-	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -53,48 +48,4 @@ func (c *client) instance() *cobra.Command {
 	logs.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what comes")
 	i.AddCommand(show, restart, logs)
 	return i
-}
-
-// events prints changes as they happen, one JSON object a line.
-func (c *client) events() *cobra.Command {
-	var after string
-	e := c.on("events [org]", "Prints what changes, as it changes, one JSON object a line", cobra.MaximumNArgs(1), func(args []string) error {
-		path := "/events"
-		if len(args) == 1 {
-			path = orgPath(args[0]) + path
-		}
-		body, err := c.open("GET", path+"?after="+url.QueryEscape(after), nil)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = body.Close() }()
-		return eachData(body, func(data string) error {
-			_, err := fmt.Fprintln(os.Stdout, data)
-			return err
-		})
-	})
-	e.Flags().StringVar(&after, "after", "", "begin behind the change with this number (0: the oldest that is kept)")
-	return e
-}
-
-func (c *client) down() *cobra.Command {
-	return &cobra.Command{Use: "down", Short: "Stops all instances; they start again with the server", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		address := c.admin
-		if address == "" {
-			address = env("PIZZERIA_ADMIN", defaultAdmin)
-		}
-		var v struct{ Stopped int }
-		body, err := socket(address, "/pizzeria").open(cmd.Context(), "POST", "/down", nil)
-		if path, ok := strings.CutPrefix(address, "unix/"); ok && errors.Is(err, errAway) {
-			v.Stopped, err = c.app.Down(filepath.Dir(path))
-		} else if err == nil {
-			defer func() { _ = body.Close() }()
-			err = json.NewDecoder(body).Decode(&v)
-		}
-		if err != nil {
-			return err
-		}
-		fmt.Printf("stopped %d instances\n", v.Stopped)
-		return nil
-	}}
 }

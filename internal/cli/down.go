@@ -1,0 +1,33 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+func (c *client) down() *cobra.Command {
+	return &cobra.Command{Use: "down", Short: "Stops all instances; they start again with the server", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		address := c.admin
+		if address == "" {
+			address = env("PIZZERIA_ADMIN", defaultAdmin)
+		}
+		var v struct{ Stopped int }
+		body, err := socket(address, "/pizzeria").open(cmd.Context(), "POST", "/down", nil)
+		if path, ok := strings.CutPrefix(address, "unix/"); ok && errors.Is(err, errAway) {
+			v.Stopped, err = c.app.Down(filepath.Dir(path))
+		} else if err == nil {
+			defer func() { _ = body.Close() }()
+			err = json.NewDecoder(body).Decode(&v)
+		}
+		if err != nil {
+			return err
+		}
+		fmt.Printf("stopped %d instances\n", v.Stopped)
+		return nil
+	}}
+}
