@@ -287,3 +287,24 @@ func TestMissingCommand(t *testing.T) {
 		t.Fatalf("a path as an org's ID: %v", err)
 	}
 }
+
+// TestEnsureGivenUpIsListed: who gives up waiting for an instance leaves one that List sees, and so one that is stopped.
+func TestEnsureGivenUpIsListed(t *testing.T) {
+	f := newFixture(t)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for gen := int64(1); gen <= 5; gen++ {
+		_, _ = f.p.Ensure(gone, provision.Spec{Ref: f.ref(gen)})
+		refs, err := f.p.List(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(refs) != 1 || refs[0] != f.ref(gen) {
+			t.Fatalf("generation %d: List sees %v", gen, refs)
+		}
+		if err := f.p.Stop(t.Context(), f.org, gen); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.eventually("no process is left", func() bool { return len(processes(t, f.p.c.Dir)) == 0 })
+}

@@ -127,17 +127,35 @@ func (p *Provider) Ensure(ctx context.Context, s provision.Spec) (provision.Obse
 	if err := os.Remove(filepath.Join(dir, exitFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return provision.Observed{}, fmt.Errorf("process: %w", err)
 	}
-	if err := p.spawn(dir); err != nil {
+	ended, err := p.spawn(dir)
+	if err != nil {
 		return provision.Observed{}, fmt.Errorf("process: %w", err)
 	}
+	awaitShim(dir, ended)
 	return p.await(ctx, s.Ref)
 }
 
-// spawn starts a shim in a session of its own, so that it outlives the gateway and its terminal.
-func (p *Provider) spawn(dir string) error {
+// awaitShim waits until a shim that was just spawned holds its lock, or has
+// ended. It does so also when the caller's context has ended: a shim that List
+// does not see yet would be stopped by nobody.
+func awaitShim(dir string, ended <-chan struct{}) {
+	for end := time.Now().Add(shimStart); !held(dir) && time.Now().Before(end); {
+		select {
+		case <-ended:
+			return
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
+}
+
+const shimStart = 5 * time.Second
+
+// spawn starts a shim in a session of its own, so that it outlives the gateway
+// and its terminal. ended is closed when it has ended.
+func (p *Provider) spawn(dir string) (ended <-chan struct{}, err error) {
 	out, err := os.OpenFile(filepath.Join(dir, "shim.log"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = out.Close() }()
 	cmd := exec.Command(p.c.Shim[0], append(p.c.Shim[1:len(p.c.Shim):len(p.c.Shim)], dir)...)
@@ -145,10 +163,14 @@ func (p *Provider) spawn(dir string) error {
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("starting the shim: %w", err)
+		return nil, fmt.Errorf("starting the shim: %w", err)
 	}
-	go func() { _ = cmd.Wait() }() // reaps it, should it end before the gateway
-	return nil
+	done := make(chan struct{})
+	go func() { // reaps it, should it end before the gateway
+		defer close(done)
+		_ = cmd.Wait()
+	}()
+	return done, nil
 }
 
 // await waits until the shim answers, or has ended.
