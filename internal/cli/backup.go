@@ -15,14 +15,10 @@ func (c *client) backup() *cobra.Command {
 		Use: "backup <file>", Short: "Writes a copy of the database to a new file, while the server runs", Args: cobra.ExactArgs(1),
 		Long: "Writes a copy of the database to a new file, while the server runs. Over the admin socket only. The secret key is not in it: keep a copy of that apart, once.",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			address := c.admin
-			if address == "" {
-				address = env("PIZZERIA_ADMIN", defaultAdmin)
-			}
 			if _, err := os.Lstat(args[0]); !errors.Is(err, fs.ErrNotExist) {
 				return fmt.Errorf("%s is there already: name a new file", args[0])
 			}
-			body, err := socket(address, "/pizzeria").open(cmd.Context(), "GET", "/backup", nil)
+			body, err := socket(c.adminAddress(), "/pizzeria").open(cmd.Context(), "GET", "/backup", nil)
 			if err != nil {
 				return err
 			}

@@ -71,6 +71,14 @@ func (c *client) target() (target, error) {
 
 const defaultAdmin = "unix/./data/admin.sock"
 
+// adminAddress is where the operator's endpoint is, for what the API alone does not do.
+func (c *client) adminAddress() string {
+	if c.admin != "" {
+		return c.admin
+	}
+	return env("PIZZERIA_ADMIN", defaultAdmin)
+}
+
 // socket reaches the operator's endpoint on Caddy's admin address.
 func socket(address, path string) target {
 	network, addr := "tcp", address

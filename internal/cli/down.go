@@ -12,10 +12,7 @@ import (
 
 func (c *client) down() *cobra.Command {
 	return &cobra.Command{Use: "down", Short: "Stops all instances; they start again with the server", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		address := c.admin
-		if address == "" {
-			address = env("PIZZERIA_ADMIN", defaultAdmin)
-		}
+		address := c.adminAddress()
 		var v struct{ Stopped int }
 		body, err := socket(address, "/pizzeria").open(cmd.Context(), "POST", "/down", nil)
 		if path, ok := strings.CutPrefix(address, "unix/"); ok && errors.Is(err, errAway) {
