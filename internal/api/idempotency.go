@@ -60,25 +60,26 @@ func (a *API) serveOnce(w http.ResponseWriter, r *http.Request, key string, next
 		return a.replay(w, key, sealed)
 	}
 	rec := &recorder{ResponseWriter: w, status: http.StatusOK}
-	finished := false
-	defer func() { // also when the handler panics: the key is free again
-		if !finished {
+	returned := false
+	defer func() { // a handler that panics leaves the key free
+		if !returned {
 			_ = a.Store.FinishIdempotent(r.Context(), actor, key, nil)
 		}
 	}()
 	next.ServeHTTP(rec, r)
-	if rec.status >= 500 {
-		return nil
+	returned = true
+	var answer []byte // none frees the key: the request may be sent again
+	if rec.status < 500 {
+		plain, err := json.Marshal(kept{rec.status, http.Header{"Content-Type": w.Header()["Content-Type"], "Etag": w.Header()["Etag"]}, rec.body.Bytes()})
+		if err != nil {
+			return err
+		}
+		answer = a.Identity.Seal(purposeAnswers, key, plain)
 	}
-	plain, err := json.Marshal(kept{rec.status, http.Header{"Content-Type": w.Header()["Content-Type"], "Etag": w.Header()["Etag"]}, rec.body.Bytes()})
-	if err != nil {
-		return err
-	}
-	err = a.Store.FinishIdempotent(r.Context(), actor, key, a.Identity.Seal(purposeAnswers, key, plain))
-	finished = err == nil
-	if err != nil { // the answer is out already
+	if err := a.Store.FinishIdempotent(r.Context(), actor, key, answer); err != nil { // what was asked for is done all the same
 		a.Log.Error("idempotency", "error", err)
 	}
+	rec.send() // only now: what somebody got is what a repetition gets
 	return nil
 }
 
@@ -104,22 +105,21 @@ func (a *API) replay(w http.ResponseWriter, key string, sealed []byte) error {
 	return nil
 }
 
-// recorder keeps a copy of the answer.
+// recorder holds the answer back.
 type recorder struct {
 	http.ResponseWriter
 	status int
 	body   bytes.Buffer
 }
 
-func (r *recorder) WriteHeader(status int) {
-	r.status = status
-	r.ResponseWriter.WriteHeader(status)
-}
+// WriteHeader implements http.ResponseWriter.
+func (r *recorder) WriteHeader(status int) { r.status = status }
 
-func (r *recorder) Write(b []byte) (int, error) {
-	r.body.Write(b)
-	return r.ResponseWriter.Write(b)
-}
+// Write implements http.ResponseWriter.
+func (r *recorder) Write(b []byte) (int, error) { return r.body.Write(b) }
 
-// Unwrap is for http.ResponseController.
-func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+// send gives the answer to the client.
+func (r *recorder) send() {
+	r.ResponseWriter.WriteHeader(r.status)
+	_, _ = r.ResponseWriter.Write(r.body.Bytes())
+}
