@@ -41,7 +41,7 @@ func (m *MatchOrg) Validate() error {
 		}
 	}
 	if m.Role != "" {
-		return registry.CheckRole(m.Role)
+		return registry.CheckLeast(m.Role)
 	}
 	return nil
 }
@@ -105,7 +105,7 @@ func (m *MatchOrg) field(d *caddyfile.Dispenser) error {
 			return d.Err("role takes one value")
 		}
 		m.Role = registry.Role(args[0])
-		if err := registry.CheckRole(m.Role); err != nil {
+		if err := registry.CheckLeast(m.Role); err != nil {
 			return d.WrapErr(err)
 		}
 	default:

@@ -18,7 +18,7 @@ func init() {
 	httpcaddyfile.RegisterDirectiveOrder("org_auth", httpcaddyfile.Before, "basic_auth") // and so after org, which is there already
 }
 
-// OrgAuth lets a request through when it is a member's of its org: a browser
+// OrgAuth lets a request through when it is a member's or a runner's of its org: a browser
 // without a session is sent to sign in, anything else gets 401. It needs `org` before it.
 //
 // Placeholders: `{http.org.user.id}`, `{http.org.user.role}`.
@@ -29,7 +29,8 @@ type OrgAuth struct {
 	// Whether a request of nobody passes too. Default: false.
 	Optional bool `json:"optional,omitempty"`
 
-	// The least role that passes: `member`, `admin` or `owner`. Default: `member`.
+	// The least role that passes: `runner`, `member`, `admin` or `owner`. Default: `runner`,
+	// which is everybody of the org and its runners.
 	Role registry.Role `json:"role,omitempty"`
 
 	except  caddyhttp.MatcherSets
@@ -44,7 +45,7 @@ func (OrgAuth) CaddyModule() caddy.ModuleInfo {
 // Provision implements caddy.Provisioner.
 func (a *OrgAuth) Provision(ctx caddy.Context) (err error) {
 	if a.Role == "" {
-		a.Role = registry.RoleMember
+		a.Role = registry.RoleRunner
 	}
 	if a.ExceptRaw != nil {
 		sets, err := ctx.LoadModule(a, "ExceptRaw")
@@ -60,7 +61,7 @@ func (a *OrgAuth) Provision(ctx caddy.Context) (err error) {
 }
 
 // Validate implements caddy.Validator.
-func (a *OrgAuth) Validate() error { return registry.CheckRole(a.Role) }
+func (a *OrgAuth) Validate() error { return registry.CheckLeast(a.Role) }
 
 // ServeHTTP implements caddyhttp.MiddlewareHandler.
 func (a *OrgAuth) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
@@ -88,7 +89,7 @@ func (a *OrgAuth) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 //	org_auth [<matcher>] {
 //		except   <matcher>
 //		optional
-//		role     member|admin|owner
+//		role     runner|member|admin|owner
 //	}
 func parseOrgAuth(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	a := new(OrgAuth)
@@ -121,7 +122,7 @@ func parseOrgAuth(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 				return nil, err
 			}
 			a.Role = registry.Role(role)
-			if err := registry.CheckRole(a.Role); err != nil {
+			if err := registry.CheckLeast(a.Role); err != nil {
 				return nil, h.WrapErr(err)
 			}
 		default:

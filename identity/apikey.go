@@ -17,11 +17,15 @@ import (
 const (
 	PrefixPersonal = "pza_"
 	PrefixService  = "pzs_"
+	PrefixRunner   = "pzr_"
+	PrefixClaim    = "pzc_" // no key yet: it enrolls a runner, once
 )
 
 const (
 	keyBody  = 43 // base62 digits of 256 bits
 	keyCheck = 6  // base62 digits of a CRC-32
+
+	keyLength = len(PrefixPersonal) + keyBody + keyCheck
 )
 
 // newAPIKey makes a key: its prefix, 256 random bits and a checksum in base62,
@@ -44,15 +48,19 @@ func checksum(key string) string {
 	return base62(new(big.Int).SetBytes(b[:]), keyCheck)
 }
 
-// IsAPIKey reports whether a bearer looks like an API key: it has the prefix of one.
+// IsKey reports whether a bearer looks like a key or claim of ours: it has the prefix of one.
+func IsKey(bearer string) bool {
+	return IsAPIKey(bearer) || strings.HasPrefix(bearer, PrefixRunner) || strings.HasPrefix(bearer, PrefixClaim)
+}
+
+// IsAPIKey reports whether a bearer looks like a key of the management API.
 func IsAPIKey(bearer string) bool {
 	return strings.HasPrefix(bearer, PrefixPersonal) || strings.HasPrefix(bearer, PrefixService)
 }
 
-// wholeAPIKey reports whether a key is written as one and its checksum fits.
-func wholeAPIKey(key string) bool {
-	n := len(PrefixPersonal) + keyBody
-	return IsAPIKey(key) && len(key) == n+keyCheck && checksum(key[:n]) == key[n:]
+// wholeKey reports whether a key is written as one of its kind and its checksum fits.
+func wholeKey(key, prefix string) bool {
+	return strings.HasPrefix(key, prefix) && len(key) == keyLength && checksum(key[:keyLength-keyCheck]) == key[keyLength-keyCheck:]
 }
 
 // CreateAPIKey makes a key and returns it, this once. See registry's Store.CreateAPIKey.
@@ -68,7 +76,7 @@ func (s *Service) CreateAPIKey(ctx context.Context, a registry.Actor, n registry
 
 // AuthenticateKey returns who presents an API key. Errors: ErrToken (no such key, or no more), NotFound.
 func (s *Service) AuthenticateKey(ctx context.Context, key, address string) (registry.Actor, registry.User, error) {
-	if !wholeAPIKey(key) {
+	if !wholeKey(key, PrefixPersonal) && !wholeKey(key, PrefixService) {
 		return registry.Actor{}, registry.User{}, fmt.Errorf("%w: not an API key", ErrToken)
 	}
 	k, u, err := s.store.APIKeyByHash(ctx, registry.AsSystem("api"), Secret(key).Hash())

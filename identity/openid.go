@@ -124,10 +124,11 @@ func (e TokenError) Error() string { return string(e) }
 
 // The errors of the token endpoint.
 const (
-	InvalidClient    TokenError = "invalid_client"
-	InvalidGrant     TokenError = "invalid_grant"
-	InvalidRequest   TokenError = "invalid_request"
-	UnsupportedGrant TokenError = "unsupported_grant_type"
+	InvalidClient      TokenError = "invalid_client"
+	InvalidGrant       TokenError = "invalid_grant"
+	InvalidRequest     TokenError = "invalid_request"
+	UnsupportedGrant   TokenError = "unsupported_grant_type"
+	UnauthorizedClient TokenError = "unauthorized_client"
 )
 
 // Tokens is the answer of the token endpoint. For an org's gateway the access token is the org session.
@@ -135,20 +136,24 @@ type Tokens struct {
 	AccessToken string `json:"access_token"`
 	TokenType   string `json:"token_type"`
 	ExpiresIn   int64  `json:"expires_in"`
-	IDToken     string `json:"id_token"`
+	IDToken     string `json:"id_token,omitempty"`
 }
 
-// Redeem exchanges a code for tokens. The client is authenticated before the
-// code is looked at. Errors: TokenError, or that the store is away.
-func (s *Service) Redeem(ctx context.Context, clientID, clientSecret string, form url.Values) (Tokens, error) {
-	org, ok := clientOrg(clientID)
-	if !ok || subtle.ConstantTimeCompare([]byte(s.ClientSecret(org)), []byte(clientSecret)) != 1 {
-		return Tokens{}, InvalidClient
-	}
+// Redeem answers the token endpoint: an org's gateway exchanges a code, a runner
+// its key. The client is authenticated before what it asks for is looked at.
+// Errors: TokenError, or that the store is away.
+func (s *Service) Redeem(ctx context.Context, clientID, clientSecret string, form url.Values, address string) (Tokens, error) {
 	for _, v := range form {
 		if len(v) != 1 {
 			return Tokens{}, InvalidRequest
 		}
+	}
+	if registry.ValidID(clientID) {
+		return s.runnerToken(ctx, registry.RunnerID(clientID), clientSecret, form, address)
+	}
+	org, ok := clientOrg(clientID)
+	if !ok || subtle.ConstantTimeCompare([]byte(s.ClientSecret(org)), []byte(clientSecret)) != 1 {
+		return Tokens{}, InvalidClient
 	}
 	if form.Get("grant_type") != "authorization_code" {
 		return Tokens{}, UnsupportedGrant
@@ -184,11 +189,13 @@ func (s *Service) Redeem(ctx context.Context, clientID, clientSecret string, for
 // one. Errors: NotFound (the session ended), Forbidden (no member any more);
 // anything else means that the control plane is away.
 func (s *Service) Renew(ctx context.Context, old SessionClaims) (string, error) {
-	g, err := s.store.Grant(ctx, registry.AsSystem("renew"), old.SessionID, old.OrgID)
+	g, err := s.grantAgain(ctx, old)
 	if err != nil {
 		return "", err
 	}
-	s.touch(g.Session.ID)
+	if g.Role != registry.RoleRunner {
+		s.touch(g.Session.ID)
+	}
 	return s.SessionToken(g)
 }
 
@@ -220,7 +227,7 @@ func (s *Service) Discovery() map[string]any {
 	return map[string]any{
 		"issuer": iss, "authorization_endpoint": iss + "/authorize", "token_endpoint": iss + "/token",
 		"jwks_uri": iss + "/.well-known/jwks.json", "response_types_supported": []string{"code"},
-		"response_modes_supported": []string{"query"}, "grant_types_supported": []string{"authorization_code"},
+		"response_modes_supported": []string{"query"}, "grant_types_supported": []string{"authorization_code", "client_credentials"},
 		"subject_types_supported": []string{"public"}, "id_token_signing_alg_values_supported": []string{"ES256"},
 		"scopes_supported": []string{"openid"}, "token_endpoint_auth_methods_supported": []string{"client_secret_basic"},
 		"code_challenge_methods_supported":               []string{"S256"},

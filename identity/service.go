@@ -38,6 +38,10 @@ type Store interface {
 	CreateAPIKey(ctx context.Context, a registry.Actor, n registry.NewAPIKey, hash registry.Hash) (registry.APIKey, error)
 	APIKeyByHash(ctx context.Context, a registry.Actor, hash registry.Hash) (registry.APIKey, registry.User, error)
 	TouchAPIKeys(ctx context.Context, a registry.Actor, used map[registry.APIKeyID]time.Time) error
+	CreateRunnerClaim(ctx context.Context, a registry.Actor, org registry.OrgID, n registry.NewRunnerClaim, secret registry.Hash) (registry.RunnerClaim, error)
+	EnrollRunner(ctx context.Context, a registry.Actor, claim registry.Hash, name string, key registry.Hash) (registry.Runner, error)
+	RunnerGrant(ctx context.Context, a registry.Actor, id registry.RunnerID, key *registry.Hash) (registry.Grant, error)
+	TouchRunners(ctx context.Context, a registry.Actor, seen map[registry.RunnerID]registry.RunnerSeen) error
 }
 
 // Service is the identity of one installation.
@@ -49,9 +53,10 @@ type Service struct {
 	hasher   *hasher
 	attempts *attempts
 
-	mu   sync.Mutex
-	seen map[registry.SessionID]time.Time // last use of sessions, not yet stored
-	used map[registry.APIKeyID]time.Time  // and of keys
+	mu      sync.Mutex
+	seen    map[registry.SessionID]time.Time // last use of sessions, not yet stored
+	used    map[registry.APIKeyID]time.Time  // and of keys
+	runners map[registry.RunnerID]registry.RunnerSeen
 }
 
 // New makes a Service. site is asked at each use, since a config reload may change it.
@@ -65,6 +70,7 @@ func New(store Store, master *MasterKey, site func() Site, log *slog.Logger, now
 		},
 		store: store, master: master, log: log, hasher: newHasher(), attempts: newAttempts(),
 		seen: map[registry.SessionID]time.Time{}, used: map[registry.APIKeyID]time.Time{},
+		runners: map[registry.RunnerID]registry.RunnerSeen{},
 	}
 }
 
@@ -94,6 +100,9 @@ func (s *Service) Flush(ctx context.Context) error {
 	seen := s.seen
 	s.seen = map[registry.SessionID]time.Time{}
 	s.mu.Unlock()
+	if err := s.flushRunners(ctx); err != nil {
+		s.log.Warn("maintenance", "error", err)
+	}
 	if err := s.flushKeys(ctx); err != nil {
 		s.log.Warn("last use of keys is not stored", "error", err)
 	}

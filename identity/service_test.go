@@ -237,7 +237,7 @@ func (f *fixture) redeem(fl flow, code string, change func(client, secret *strin
 	if change != nil {
 		change(&client, &secret, form)
 	}
-	return f.s.Redeem(ctx, client, secret, form)
+	return f.s.Redeem(ctx, client, secret, form, "")
 }
 
 func TestCodeFlow(t *testing.T) {

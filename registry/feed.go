@@ -45,6 +45,10 @@ const (
 	WebhookDeleted  ChangeKind = "webhook.deleted"
 	APIKeyCreated   ChangeKind = "api_key.created"
 	APIKeyRevoked   ChangeKind = "api_key.revoked"
+	RunnerInvited   ChangeKind = "runner.invited"
+	RunnerEnrolled  ChangeKind = "runner.enrolled"
+	RunnerCut       ChangeKind = "runner.disconnected"
+	RunnerRevoked   ChangeKind = "runner.revoked"
 )
 
 // AuditActions lists what the audit log can say, by name.
@@ -52,7 +56,7 @@ func AuditActions() []ChangeKind {
 	return []ChangeKind{
 		APIKeyCreated, APIKeyRevoked, InstanceChanged, InviteCreated, InviteRevoked, KeyAdded, MemberAdded, MemberChanged, MemberRemoved,
 		OrgActivated, OrgCreated, OrgGone, OrgDeletion, OrgKept, OrgRenamed, OrgResumed, OrgSuspendedNow, OrgUpdated,
-		SessionCreated, SessionRevoked, SettingsChanged, UserChanged, UserCreated, WebhookChanged, WebhookCreated, WebhookDeleted,
+		RunnerCut, RunnerEnrolled, RunnerInvited, RunnerRevoked, SessionCreated, SessionRevoked, SettingsChanged, UserChanged, UserCreated, WebhookChanged, WebhookCreated, WebhookDeleted,
 	}
 }
 

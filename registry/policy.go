@@ -32,6 +32,9 @@ const (
 	PlatformRead   Action = "platform.read"
 	PlatformBackup Action = "platform.backup"
 	UsageRead      Action = "usage.read"
+	RunnerRead     Action = "runner.read"
+	RunnerEnroll   Action = "runner.enroll" // and end one's own
+	RunnerManage   Action = "runner.manage" // anybody's
 )
 
 // rule says who may do an action: members from a role up, platform admins, or
@@ -71,6 +74,9 @@ var policy = map[Action]rule{
 	PlatformRead:   {"", true, ScopePlatform},
 	PlatformBackup: {"", true, ScopePlatform},
 	UsageRead:      {RoleMember, true, ScopeOrgRead},
+	RunnerRead:     {RoleMember, true, ScopeRunnerRead},
+	RunnerEnroll:   {RoleMember, true, ScopeRunnerWrite},
+	RunnerManage:   {RoleAdmin, true, ScopeRunnerWrite},
 }
 
 // Actions lists every action of the policy table.

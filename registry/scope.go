@@ -21,13 +21,15 @@ const (
 	ScopeSettingsWrite Scope = "settings:write"
 	ScopeWebhookRead   Scope = "webhook:read"
 	ScopeWebhookWrite  Scope = "webhook:write"
+	ScopeRunnerRead    Scope = "runner:read"
+	ScopeRunnerWrite   Scope = "runner:write" // to disconnect and revoke; no key enrolls
 	ScopeAuditRead     Scope = "audit:read"
 	ScopePlatform      Scope = "platform" // what a platform admin may; never of an org's own key
 )
 
 // Scopes lists every scope.
 func Scopes() []Scope {
-	return []Scope{ScopeOrgRead, ScopeOrgWrite, ScopeMemberRead, ScopeMemberWrite, ScopeInstanceRead, ScopeInstanceWrite, ScopeSettingsRead, ScopeSettingsWrite, ScopeWebhookRead, ScopeWebhookWrite, ScopeAuditRead, ScopePlatform}
+	return []Scope{ScopeOrgRead, ScopeOrgWrite, ScopeMemberRead, ScopeMemberWrite, ScopeInstanceRead, ScopeInstanceWrite, ScopeSettingsRead, ScopeSettingsWrite, ScopeWebhookRead, ScopeWebhookWrite, ScopeRunnerRead, ScopeRunnerWrite, ScopeAuditRead, ScopePlatform}
 }
 
 // ScopeSet is a set of scopes in text form: sorted and joined by spaces, as in

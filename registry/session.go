@@ -79,7 +79,7 @@ type CodeMatch struct {
 type Grant struct {
 	Nonce   string
 	Session Session
-	User    User
+	User    User // of a runner: its ID and name
 	Org     Org
 	Role    Role
 }

@@ -44,6 +44,8 @@ type API struct {
 	Usage     *usage.Recorder
 	Capacity  func() usage.Capacity
 	Isolation func() string // what separates instances
+	// Connections is how many WebSockets and streams a session has open.
+	Connections func(registry.SessionID) int
 
 	routes []Route
 	huma   huma.API
@@ -53,6 +55,7 @@ type API struct {
 type Route struct {
 	Method, Pattern string
 	Action          registry.Action // what the policy table is asked; "" for the caller's own affairs
+	Public          bool            // for people who are not signed in: the request's own secret decides
 	Streams         bool            // answers with server-sent events
 	Body            map[string]any  // an example of the request's body; nil when it has none
 }
@@ -84,6 +87,11 @@ func (a *API) Register(mux *http.ServeMux) {
 		web.WriteProblem(w, r, registry.Errorf(registry.NotFound, "", "there is no such API route: see %s/openapi.json", prefix))
 	})
 	mux.Handle("/api/", a.admit(a.once(inner)))
+	for _, rt := range a.routes {
+		if rt.Public {
+			mux.Handle(rt.Method+" "+rt.Pattern, a.admitAnybody(inner))
+		}
+	}
 	for _, name := range []string{"/openapi.json", "/openapi.yaml"} {
 		mux.Handle("GET "+prefix+name, inner) // says nothing that the docs do not
 	}
@@ -109,6 +117,16 @@ func (a *API) admit(next http.Handler) http.Handler {
 			return
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, c)))
+	})
+}
+
+// admitAnybody is admit for what a secret in the request decides: no cookie and no bearer counts.
+func (a *API) admitAnybody(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		c := web.ClientOf(r)
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, web.Caller{Client: c, Actor: registry.AsVisitor(c.Address)})))
 	})
 }
 
@@ -150,6 +168,7 @@ func (a *API) declare(mux *http.ServeMux) {
 	a.members()
 	a.users()
 	a.keys()
+	a.runners()
 	a.settings()
 	a.webhooks()
 	a.audit()
@@ -172,7 +191,8 @@ type operation struct {
 	Summary          string
 	Description      string
 	Action           registry.Action
-	Status           int // of success; 0 = 200, or 204 without a body
+	Public           bool // see Route
+	Status           int  // of success; 0 = 200, or 204 without a body
 }
 
 // declared adds an operation whose handler is told who asks.
@@ -192,14 +212,17 @@ func declared[I, O any](a *API, o operation, f func(ctx context.Context, c web.C
 
 func describe(a *API, o operation, in reflect.Type) huma.Operation {
 	tag, _, _ := strings.Cut(strings.TrimPrefix(o.Path, "/"), "/")
-	for _, t := range []string{"members", "invites", "instance", "audit", "sessions", "events", "keys", "usage", "settings", "webhooks"} {
+	for _, t := range []string{"members", "invites", "instance", "audit", "sessions", "events", "keys", "usage", "settings", "webhooks", "runners"} {
 		if strings.Contains(o.Path, "/"+t) {
 			tag = t
 		}
 	}
 	who := "Anybody who is signed in, for themselves."
-	if o.Action != "" {
+	switch {
+	case o.Action != "":
 		who = registry.WhoMay(o.Action)
+	case o.Public:
+		who = "Whoever has the secret."
 	}
 	op := huma.Operation{
 		OperationID: o.ID, Method: o.Method, Path: prefix + o.Path, Summary: o.Summary, Tags: []string{tag},
@@ -209,13 +232,15 @@ func describe(a *API, o operation, in reflect.Type) huma.Operation {
 			Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[web.Problem](), true, "")}},
 		}},
 	}
-	if o.Method == http.MethodPost {
+	if o.Public {
+		op.Security = []map[string][]string{}
+	} else if o.Method == http.MethodPost {
 		op.Parameters = append(op.Parameters, &huma.Param{
 			Name: "Idempotency-Key", In: "header", Description: "1 to 100 characters of your choice: the same key gets the same answer for 24 hours.",
 			Schema: &huma.Schema{Type: "string"},
 		})
 	}
-	a.routes = append(a.routes, Route{Method: o.Method, Pattern: prefix + o.Path, Action: o.Action, Streams: strings.HasSuffix(o.Path, "/events"), Body: example(in)})
+	a.routes = append(a.routes, Route{Method: o.Method, Pattern: prefix + o.Path, Action: o.Action, Public: o.Public, Streams: strings.HasSuffix(o.Path, "/events"), Body: example(in)})
 	return op
 }
 

@@ -41,7 +41,7 @@ func (a *API) keys() {
 	type createMyKeyIn struct {
 		Body struct {
 			Name   string           `json:"name" example:"deploy"`
-			Scopes []registry.Scope `json:"scopes" enum:"org:read,org:write,member:read,member:write,instance:read,instance:write,settings:read,settings:write,webhook:read,webhook:write,audit:read,platform" minItems:"1"`
+			Scopes []registry.Scope `json:"scopes" enum:"org:read,org:write,member:read,member:write,instance:read,instance:write,settings:read,settings:write,webhook:read,webhook:write,runner:read,runner:write,audit:read,platform" minItems:"1"`
 			Org    string           `json:"org,omitempty" doc:"ID or slug of the only org that it reaches; default: all of yours"`
 			Days   int              `json:"days,omitempty" minimum:"1" maximum:"366" doc:"how long it lives; default: 90"`
 		}
@@ -85,7 +85,7 @@ func (a *API) keys() {
 		Body struct {
 			Name   string           `json:"name" example:"backup"`
 			Role   registry.Role    `json:"role" enum:"member,admin" example:"member" doc:"in the org; at most your own"`
-			Scopes []registry.Scope `json:"scopes" enum:"org:read,org:write,member:read,member:write,instance:read,instance:write,settings:read,settings:write,webhook:read,webhook:write,audit:read" minItems:"1"`
+			Scopes []registry.Scope `json:"scopes" enum:"org:read,org:write,member:read,member:write,instance:read,instance:write,settings:read,settings:write,webhook:read,webhook:write,runner:read,runner:write,audit:read" minItems:"1"`
 			Days   int              `json:"days,omitempty" minimum:"1" maximum:"366" doc:"how long it lives; default: 90"`
 		}
 	}

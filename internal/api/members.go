@@ -55,13 +55,24 @@ func (a *API) members() {
 			return &none{}, a.Store.SetRole(ctx, c.Actor, org, user, in.Body.Role)
 		})
 
+	type removeIn struct {
+		MemberPath
+		Runners string `query:"runners" enum:"keep,revoke" default:"keep" doc:"what becomes of the runners that the person enrolled"`
+	}
+	type removeOut struct {
+		Body struct {
+			Runners []registry.Runner `json:"runners" doc:"what the person enrolled: it works on, or was revoked"`
+		}
+	}
 	declared(a, operation{ID: "removeMember", Method: "DELETE", Path: "/orgs/{org}/members/{user}", Summary: "Remove a member; your own ID leaves the org", Action: registry.MemberRemove},
-		func(ctx context.Context, c web.Caller, in *MemberPath) (*none, error) {
+		func(ctx context.Context, c web.Caller, in *removeIn) (*removeOut, error) {
 			org, user, err := in.ids(ctx, a, c)
 			if err != nil {
 				return nil, err
 			}
-			return &none{}, a.Store.RemoveMember(ctx, c.Actor, org, user)
+			out := new(removeOut)
+			out.Body.Runners, err = a.Store.RemoveMember(ctx, c.Actor, org, user, in.Runners == "revoke")
+			return out, err
 		})
 
 	declared(a, operation{ID: "listInvites", Method: "GET", Path: "/orgs/{org}/invites", Summary: "List open invitations", Action: registry.MemberInvite},

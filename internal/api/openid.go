@@ -91,7 +91,7 @@ func (a *API) tokenEndpoint(w http.ResponseWriter, r *http.Request) {
 		refuse(identity.InvalidClient)
 		return
 	}
-	t, err := a.Identity.Redeem(r.Context(), id, secret, r.PostForm)
+	t, err := a.Identity.Redeem(r.Context(), id, secret, r.PostForm, web.ClientOf(r).Address)
 	var te identity.TokenError
 	switch {
 	case errors.As(err, &te):

@@ -28,7 +28,7 @@ type Store interface {
 	Members(ctx context.Context, a registry.Actor, org registry.OrgID, l registry.List) (registry.Page[registry.Member], error)
 	MemberByEmail(ctx context.Context, a registry.Actor, org registry.OrgID, email string) (registry.Member, error)
 	SetRole(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID, role registry.Role) error
-	RemoveMember(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID) error
+	RemoveMember(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID, revoke bool) ([]registry.Runner, error)
 	Invites(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Link, error)
 	RevokeInvite(ctx context.Context, a registry.Actor, org registry.OrgID, id string) error
 
@@ -52,6 +52,10 @@ type Store interface {
 
 	APIKeys(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.APIKey, error)
 	RevokeAPIKey(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.APIKeyID) error
+
+	Runners(ctx context.Context, a registry.Actor, org registry.OrgID, l registry.RunnerList) (registry.Page[registry.Runner], error)
+	DisconnectRunner(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.RunnerID) error
+	RevokeRunner(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.RunnerID) error
 
 	Audit(ctx context.Context, a registry.Actor, org registry.OrgID, l registry.AuditList) (registry.Page[registry.AuditEntry], error)
 	PlatformAudit(ctx context.Context, a registry.Actor, l registry.AuditList) (registry.Page[registry.AuditEntry], error)

@@ -68,9 +68,26 @@ func (c *client) member() *cobra.Command {
 	set := c.on("role <org> <user> <role>", "Makes a member a member, admin or owner", cobra.ExactArgs(3), func(args []string) error {
 		return c.show("PATCH", memberPath(args), some("role", args[2]), nil)
 	})
-	remove := c.on("remove <org> <user>", "Removes a member, by ID or e-mail address", cobra.ExactArgs(2), func(args []string) error {
-		return c.show("DELETE", memberPath(args), nil, nil)
+	var revoke bool
+	remove := c.on("remove <org> <user>", "Removes a member, by ID or e-mail address, and lists what they enrolled", cobra.ExactArgs(2), func(args []string) error {
+		path, became := memberPath(args), "Still enrolled by them; end one with `runner revoke`:\n"
+		if revoke {
+			path, became = path+"?runners=revoke", "Revoked with them:\n"
+		}
+		return c.show("DELETE", path, nil, func(w io.Writer, b []byte) error {
+			var v struct{ Runners []registry.Runner }
+			if err := json.Unmarshal(b, &v); err != nil || len(v.Runners) == 0 {
+				return err
+			}
+			list, err := json.Marshal(map[string]any{"items": v.Runners})
+			if err != nil {
+				return err
+			}
+			fmt.Fprint(w, became)
+			return runnerTable(w, list)
+		})
 	})
+	remove.Flags().BoolVar(&revoke, "revoke-runners", false, "revoke the runners that they enrolled, too")
 	m.AddCommand(list, invite, invites, uninvite, set, remove)
 	return m
 }

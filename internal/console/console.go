@@ -41,7 +41,11 @@ type Store interface {
 	KeepOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64) error
 	Members(ctx context.Context, a registry.Actor, org registry.OrgID, l registry.List) (registry.Page[registry.Member], error)
 	SetRole(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID, role registry.Role) error
-	RemoveMember(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID) error
+	Member(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID) (registry.Member, error)
+	RemoveMember(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID, revoke bool) ([]registry.Runner, error)
+	Runners(ctx context.Context, a registry.Actor, org registry.OrgID, l registry.RunnerList) (registry.Page[registry.Runner], error)
+	DisconnectRunner(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.RunnerID) error
+	RevokeRunner(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.RunnerID) error
 	Invites(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Link, error)
 	RevokeInvite(ctx context.Context, a registry.Actor, org registry.OrgID, id string) error
 	Audit(ctx context.Context, a registry.Actor, org registry.OrgID, l registry.AuditList) (registry.Page[registry.AuditEntry], error)
@@ -81,6 +85,8 @@ type Console struct {
 	Usage     *usage.Recorder
 	Capacity  func() usage.Capacity
 	Operator  func() Operator
+	// Connections is how many WebSockets and streams a session has open.
+	Connections func(registry.SessionID) int
 	// Logs reads what an org's instance prints: its newest lines, and with follow what comes.
 	Logs func(ctx context.Context, org registry.OrgID, lines int, follow bool) (io.ReadCloser, error)
 
@@ -159,6 +165,7 @@ func Routes() []Route {
 		{"POST", "/orgs/{org}/invites", false, registry.MemberInvite, (*Console).invite},
 		{"POST", "/orgs/{org}/invites/{invite}/revoke", false, registry.MemberInvite, (*Console).revokeInvite},
 		{"POST", "/orgs/{org}/members/{user}/role", false, registry.MemberChange, (*Console).setRole},
+		{"GET", "/orgs/{org}/members/{user}/remove", false, registry.MemberRemove, (*Console).removePage},
 		{"POST", "/orgs/{org}/members/{user}/remove", false, registry.MemberRemove, (*Console).removeMember},
 		{"GET", "/orgs/{org}/instance", false, registry.OrgRead, (*Console).instancePage},
 		{"GET", "/orgs/{org}/instance/log", false, registry.InstanceLogs, (*Console).instanceLog},
@@ -169,6 +176,10 @@ func Routes() []Route {
 		{"GET", "/orgs/{org}/keys", false, registry.KeyRead, (*Console).keysPage},
 		{"POST", "/orgs/{org}/keys", false, registry.KeyManage, (*Console).createKey},
 		{"POST", "/orgs/{org}/keys/{key}/revoke", false, registry.KeyManage, (*Console).revokeKey},
+		{"GET", "/orgs/{org}/runners", false, registry.RunnerRead, (*Console).runnersPage},
+		{"POST", "/orgs/{org}/runners", false, registry.RunnerEnroll, (*Console).claimRunner},
+		{"POST", "/orgs/{org}/runners/{runner}/disconnect", false, registry.RunnerEnroll, (*Console).disconnectRunner},
+		{"POST", "/orgs/{org}/runners/{runner}/revoke", false, registry.RunnerEnroll, (*Console).revokeRunner},
 		{"GET", "/orgs/{org}/webhooks", false, registry.WebhookRead, (*Console).webhooksPage},
 		{"POST", "/orgs/{org}/webhooks", false, registry.WebhookManage, (*Console).createWebhook},
 		{"POST", "/orgs/{org}/webhooks/{webhook}/test", false, registry.WebhookManage, (*Console).testWebhook},
@@ -245,7 +256,7 @@ func (c *Console) funcs() template.FuncMap {
 		"status": func(v registry.OrgView) status {
 			return statusOf(v)
 		},
-		"state": stateOf, "delivery": deliveryOf, "happened": happened, "steps": stepsOf, "spark": spark, "device": device, "next": nextPage, "sort": sortLink,
+		"state": stateOf, "runner": c.runnerState, "delivery": deliveryOf, "happened": happened, "steps": stepsOf, "spark": spark, "device": device, "next": nextPage, "sort": sortLink,
 		"rail": func() []section { return sections }, "tabs": func() []tab { return tabs },
 		"themes":    func() []string { return []string{"auto", "light", "dark"} },
 		"ranges":    func() []usage.Range { return []usage.Range{usage.Hour, usage.Day, usage.Week} },

@@ -216,10 +216,35 @@ func (c *Console) setRole(w http.ResponseWriter, r *http.Request, who web.Caller
 	})
 }
 
+type removeData struct {
+	Member  registry.Member
+	Runners []registry.Runner // what the person enrolled
+}
+
+// removePage asks before a member is removed, and names what the person enrolled.
+func (c *Console) removePage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	v, err := c.orgView(r, who, "members", registry.MemberRemove)
+	if err != nil {
+		return err
+	}
+	var d removeData
+	if d.Member, err = c.Store.Member(r.Context(), who.Actor, v.Org.ID, registry.UserID(r.PathValue("user"))); err != nil {
+		return err
+	}
+	p, err := c.Store.Runners(r.Context(), who.Actor, v.Org.ID, registry.RunnerList{List: registry.List{Limit: registry.MaxPage}, EnrolledBy: d.Member.UserID})
+	if err != nil {
+		return err
+	}
+	d.Runners = p.Items
+	v.Title, v.Data = "Remove "+d.Member.Name, d
+	return c.show(w, r, http.StatusOK, "remove-member.html", v)
+}
+
 func (c *Console) removeMember(w http.ResponseWriter, r *http.Request, who web.Caller) error {
 	self := registry.UserID(r.PathValue("user")) == who.Actor.User
 	err := c.act(w, r, who, "/members", func(ctx context.Context, o registry.OrgView) error {
-		return c.Store.RemoveMember(ctx, who.Actor, o.ID, registry.UserID(r.PathValue("user")))
+		_, err := c.Store.RemoveMember(ctx, who.Actor, o.ID, registry.UserID(r.PathValue("user")), r.PostForm.Get("runners") == "revoke")
+		return err
 	})
 	if err == nil && self && !who.Actor.Platform() {
 		w.Header().Set("Location", "/")

@@ -131,5 +131,6 @@ var happenings = map[registry.ChangeKind]string{
 	registry.InviteCreated: "Invited", registry.InviteRevoked: "Invitation taken back", registry.UserCreated: "Account created", registry.UserChanged: "Account changed",
 	registry.SessionCreated: "Signed in", registry.SessionRevoked: "Signed out", registry.KeyAdded: "Signing key added", registry.SettingsChanged: "Settings changed",
 	registry.APIKeyCreated: "API key made", registry.APIKeyRevoked: "API key revoked", registry.WebhookCreated: "Webhook made", registry.WebhookChanged: "Webhook changed",
+	registry.RunnerInvited: "Runner may enroll", registry.RunnerEnrolled: "Runner enrolled", registry.RunnerCut: "Runner disconnected", registry.RunnerRevoked: "Runner revoked",
 	registry.WebhookDeleted: "Webhook deleted", registry.WebhookTest: "Test",
 }

@@ -139,6 +139,32 @@ func TestBrowserConsole(t *testing.T) {
 		ada.shows("Backup")
 	})
 
+	t.Run("Runners", func(t *testing.T) {
+		ada.visit(console + "/orgs/acme/runners")
+		ada.shows("No machine works for")
+		ada.shot("org-runners-none")
+		ada.fill(map[string]string{"runner-name": "build-1"})
+		ada.press(`form.card > button`, "It works once")
+		command := get(ada, chromedp.Value("#secret"))
+		ada.shot("org-runners-claim")
+		_, claim, _ := strings.Cut(command, "--claim ")
+		if a := s.person().fetch("POST", console+"/api/v1/runners", `{"claim":"`+claim+`"}`); a.status != 201 {
+			t.Errorf("%q enrolls with %d %s", command, a.status, a.body)
+		}
+		ada.visit(console + "/orgs/acme/runners")
+		ada.shows("Never seen")
+		ada.weigh("runners")
+		ada.shot("org-runners")
+		ada.press(`form[action$="/disconnect"] button`, "It may come back")
+		ada.visit(console + "/orgs/acme/members?search=ada")
+		ada.press(`main a[href$="/remove"]`, "Enrolled by Ada")
+		ada.shot("org-remove-member")
+		ada.visit(console + "/orgs/acme/runners")
+		ada.press(`form[action$="/revoke"] button`, "It gets in nowhere")
+		ada.visit(console + "/orgs/acme/audit?search=build-1")
+		ada.shows("Runner enrolled")
+	})
+
 	t.Run("Settings", func(t *testing.T) {
 		ada.visit(console + "/orgs/acme/settings")
 		ada.shows("Model providers")
@@ -249,7 +275,7 @@ func TestBrowserConsole(t *testing.T) {
 		if strings.Contains(olga.text(), "Platform") {
 			t.Error("an org's admin sees the platform's rail")
 		}
-		for _, tab := range []string{"", "/members", "/instance", "/settings", "/keys", "/webhooks", "/audit"} {
+		for _, tab := range []string{"", "/members", "/instance", "/runners", "/settings", "/keys", "/webhooks", "/audit"} {
 			olga.visit(console + "/orgs/acme" + tab)
 			olga.shows("olga")
 			olga.weigh(tab)

@@ -26,6 +26,10 @@ var least = map[string]string{
 	"GET /api/v1/users/{user}/sessions": "platform", "DELETE /api/v1/users/{user}/sessions": "platform",
 	"GET /api/v1/me/keys": "anybody", "POST /api/v1/me/keys": "anybody", "DELETE /api/v1/me/keys/{key}": "anybody",
 	"GET /api/v1/orgs/{org}/keys": "admin", "POST /api/v1/orgs/{org}/keys": "admin", "DELETE /api/v1/orgs/{org}/keys/{key}": "admin",
+	"GET /api/v1/orgs/{org}/runners": "member", "POST /api/v1/orgs/{org}/runners/claims": "member", "POST /api/v1/runners": "public",
+	"POST /api/v1/orgs/{org}/runners/{runner}/disconnect": "member", "DELETE /api/v1/orgs/{org}/runners/{runner}": "member",
+	"GET /orgs/{org}/runners": "member", "POST /orgs/{org}/runners": "member", "POST /orgs/{org}/runners/{runner}/disconnect": "member", "POST /orgs/{org}/runners/{runner}/revoke": "member",
+	"GET /orgs/{org}/members/{user}/remove": "admin",
 	"GET /api/v1/orgs/{org}/usage": "member", "GET /api/v1/usage": "platform", "GET /api/v1/platform": "platform",
 	"GET /api/v1/orgs/{org}/settings": "admin", "PATCH /api/v1/orgs/{org}/settings": "admin",
 	"GET /api/v1/orgs/{org}/webhooks": "admin", "POST /api/v1/orgs/{org}/webhooks": "admin", "PATCH /api/v1/orgs/{org}/webhooks/{webhook}": "admin", "DELETE /api/v1/orgs/{org}/webhooks/{webhook}": "admin",
@@ -60,6 +64,8 @@ var rank = map[string]int{"nobody": 0, "stranger": 1, "member": 2, "admin": 3, "
 
 func allowed(who, row string) bool {
 	switch row {
+	case "public":
+		return true
 	case "anybody":
 		return who != "nobody"
 	case "platform":
@@ -80,7 +86,7 @@ func TestIsolationMatrix(t *testing.T) {
 		"platform": platformAdmin(s),
 	}
 	unknown := "01890000-0000-7000-8000-000000000000"
-	fill := strings.NewReplacer("{org}", id, "{user}", unknown, "{invite}", unknown, "{session}", unknown, "{key}", unknown, "{webhook}", unknown, "{delivery}", unknown, "{$}", "")
+	fill := strings.NewReplacer("{org}", id, "{user}", unknown, "{invite}", unknown, "{session}", unknown, "{key}", unknown, "{webhook}", unknown, "{delivery}", unknown, "{runner}", unknown, "{$}", "")
 	for who, p := range people {
 		p.c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 		for _, rt := range api.Routes() {

@@ -13,7 +13,7 @@ import (
 // Admit judges a request's protocol and authority, finds its route, and cleans
 // its headers. It returns nil when it answered the request itself.
 func (g *Gateway) Admit(w http.ResponseWriter, r *http.Request, requestID func() string, hold time.Duration) *State {
-	st := &State{RequestID: requestID}
+	st := &State{RequestID: requestID, epoch: g.Revocations.epoch.Load()}
 	site := g.Identity.Site()
 	slug, err := registry.SlugFromAuthority(r.Host, site.Domain)
 	if err != nil || r.TLS != nil && r.TLS.ServerName != "" && !registry.SameHost(r.TLS.ServerName, r.Host) {

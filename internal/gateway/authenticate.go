@@ -208,11 +208,11 @@ func sessionBearer(v string) (string, bool) {
 	return token, true
 }
 
-// keyBearer reports whether an Authorization header holds an API key: of no use
-// on an org's host, and not for its instance to see.
+// keyBearer reports whether an Authorization header holds a key or claim of ours:
+// of no use on an org's host, and not for its instance to see.
 func keyBearer(v string) bool {
 	_, token, _ := strings.Cut(v, " ")
-	return identity.IsAPIKey(strings.TrimSpace(token))
+	return identity.IsKey(strings.TrimSpace(token))
 }
 
 // oneCookie returns a cookie's value when it is there exactly once: a second

@@ -70,6 +70,7 @@ type State struct {
 	Assertion string                 // for the instance; "" for nobody
 	RequestID func() string          // for problem pages
 	Forwarded bool                   // it went on to the instance
+	epoch     uint64                 // of the revocations when it came
 }
 
 // Placeholder gives the values that a Caddyfile can name, as `http.org.slug`.

@@ -1,12 +1,15 @@
 package gateway
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
 	"strconv"
 	"strings"
+
+	"github.com/pizzaface/pizzeria/registry"
 )
 
 // Prepare makes an outgoing request what the instance may see: no cookie, token
@@ -89,12 +92,23 @@ func (g *Gateway) Filter(s *State, res *http.Response) {
 	} else {
 		res.Body = b
 	}
-	// A revocation may have come between the check and the registration.
-	if s.SignedIn() {
-		if _, gone := g.Revocations.judge(&s.Claims); gone {
-			_ = body.Close()
-		}
+	if g.Revocations.epoch.Load() != s.epoch && g.doubtful(s, res.Request.Context()) {
+		_ = body.Close()
 	}
+}
+
+// doubtful reports whether something changed for a request since it was let
+// through: between the check and the registration of its stream, say.
+func (g *Gateway) doubtful(s *State, ctx context.Context) bool {
+	rt, err := g.Routes.Lookup(ctx, s.Route.Slug)
+	if err != nil || rt.OrgID != s.Route.OrgID || rt.Status != registry.RouteServing {
+		return true
+	}
+	if !s.SignedIn() {
+		return false
+	}
+	must, gone := g.Revocations.judge(&s.Claims)
+	return must || gone
 }
 
 type streamBody struct {

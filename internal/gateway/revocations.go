@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pizzaface/pizzeria/identity"
@@ -20,6 +21,10 @@ type Revocations struct {
 	members  map[memberKey]time.Time
 	all      time.Time // everything issued until then must be renewed: the feed had a gap
 	swept    time.Time
+
+	// epoch rises with each change, after it counts and before what is open is closed:
+	// who registers a stream and sees another epoch than at first must judge again.
+	epoch atomic.Uint64
 }
 
 type memberKey struct {
@@ -37,18 +42,24 @@ func newRevocations(now func() time.Time, s *Streams) *Revocations {
 // Apply implements registry.FeedHandler.
 func (v *Revocations) Apply(c registry.Change) {
 	switch c.Kind {
-	case registry.SessionRevoked:
+	case registry.SessionRevoked, registry.RunnerRevoked:
 		v.mu.Lock()
 		v.sessions[c.SessionID] = c.At
 		v.mu.Unlock()
-		v.streams.close(func(k streamKey) bool { return k.session == c.SessionID })
+		v.epoch.Add(1)
+		v.streams.closeSession(c.SessionID)
+	case registry.RunnerCut:
+		v.epoch.Add(1)
+		v.streams.closeSession(c.SessionID)
 	case registry.MemberChanged, registry.MemberRemoved:
 		v.mu.Lock()
 		v.members[memberKey{c.OrgID, c.UserID}] = c.At
 		v.mu.Unlock()
-		v.streams.close(func(k streamKey) bool { return k.org == c.OrgID && k.user == c.UserID })
-	case registry.OrgSuspendedNow, registry.OrgDeletion:
-		v.streams.close(func(k streamKey) bool { return k.org == c.OrgID })
+		v.epoch.Add(1)
+		v.streams.closeOrg(c.OrgID, func(k streamKey) bool { return k.user == c.UserID })
+	case registry.OrgSuspendedNow, registry.OrgDeletion: // the Directory has heard before
+		v.epoch.Add(1)
+		v.streams.closeOrg(c.OrgID, func(streamKey) bool { return true })
 	}
 	v.sweep()
 }
@@ -58,6 +69,7 @@ func (v *Revocations) Reset() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.all = v.now()
+	v.epoch.Add(1)
 }
 
 // judge says whether a session is gone, or must be read again from the registry because something about it changed.
@@ -90,58 +102,4 @@ func (v *Revocations) sweep() {
 			delete(v.members, k)
 		}
 	}
-}
-
-// Streams are the open tunnels and unbounded responses, so that they can be closed.
-type Streams struct {
-	mu   sync.Mutex
-	open map[*stream]struct{}
-}
-
-type streamKey struct {
-	org     registry.OrgID
-	user    registry.UserID
-	session registry.SessionID
-}
-
-type stream struct {
-	key streamKey
-	end func()
-}
-
-func newStreams() *Streams { return &Streams{open: map[*stream]struct{}{}} }
-
-func (s *Streams) add(k streamKey, end func()) *stream {
-	st := &stream{key: k, end: end}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.open[st] = struct{}{}
-	return st
-}
-
-func (s *Streams) remove(st *stream) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.open, st)
-}
-
-func (s *Streams) close(match func(streamKey) bool) {
-	s.mu.Lock()
-	var end []func()
-	for st := range s.open {
-		if match(st.key) {
-			end = append(end, st.end)
-		}
-	}
-	s.mu.Unlock()
-	for _, f := range end {
-		f()
-	}
-}
-
-// Len is how many streams are open.
-func (s *Streams) Len() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.open)
 }

@@ -219,7 +219,7 @@ func TestRoleChange(t *testing.T) {
 	f.want(503)
 	f.store.away.Store(false)
 	f.pass(time.Second)
-	if err := f.store.RemoveMember(t.Context(), registry.AsUser(second, "", ""), f.org.ID, f.login.User.ID); err != nil {
+	if _, err := f.store.RemoveMember(t.Context(), registry.AsUser(second, "", ""), f.org.ID, f.login.User.ID, false); err != nil {
 		t.Fatal(err)
 	}
 	change.Kind, change.At = registry.MemberRemoved, f.clock

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -280,6 +281,9 @@ func TestRevocationsAndStreams(t *testing.T) {
 	} {
 		s.add(k, func() { closed[name] = true })
 	}
+	if s.Len() != 4 || s.Of("s1") != 2 || s.Of("s2") != 1 || s.Of("") != 0 {
+		t.Errorf("%d open, %d of s1", s.Len(), s.Of("s1"))
+	}
 	v := newRevocations(fixedNow, s)
 	want := func(names ...string) {
 		t.Helper()
@@ -299,4 +303,14 @@ func TestRevocationsAndStreams(t *testing.T) {
 	want("ada in acme", "ada in globex")
 	v.Apply(registry.Change{Kind: registry.OrgSuspendedNow, OrgID: "acme", At: fixedNow()})
 	want("ada in acme", "bob in acme", "nobody in acme")
+	v.Apply(registry.Change{Kind: registry.RunnerCut, OrgID: "acme", SessionID: "s2", At: fixedNow()})
+	want("bob in acme")
+	if _, gone := v.judge(&identity.SessionClaims{SessionID: "s2"}); gone {
+		t.Error("a disconnected runner is refused")
+	}
+	v.Apply(registry.Change{Kind: registry.RunnerRevoked, OrgID: "acme", SessionID: "s2", At: fixedNow()})
+	want("bob in acme")
+	if _, gone := v.judge(&identity.SessionClaims{SessionID: "s2"}); !gone {
+		t.Error("a revoked runner is let in")
+	}
 }

@@ -209,7 +209,7 @@ func (r *Runtime) start(ctx context.Context) error {
 		Store: r.store, Provider: r.provider, Environment: r.environment(jwks), HealthPath: r.c.HealthPath, Log: r.c.Log, Now: now,
 		Started: func(d time.Duration) { r.metrics.started.Observe(d.Seconds()) },
 	})
-	r.follower = registry.NewFollower(r.store, r.c.Log, now, r.gateway.Revocations, r.directory, r.reconciler, r.metrics)
+	r.follower = registry.NewFollower(r.store, r.c.Log, now, r.directory, r.gateway.Revocations, r.reconciler, r.metrics)
 	if err := r.follower.Begin(ctx); err != nil {
 		return err
 	}
@@ -274,10 +274,11 @@ func (r *Runtime) routes(mux *http.ServeMux) error {
 	(&api.API{
 		Store: r.store, Identity: r.ids, Log: r.c.Log, Ended: ended, Logs: r.provider.Logs,
 		Settings: r.settings, Webhooks: r.webhooks, Usage: r.usage, Capacity: capacity, Isolation: r.provider.Isolation,
+		Connections: r.gateway.Streams.Of,
 	}).Register(mux)
 	return (&console.Console{
 		Store: r.store, Identity: r.ids, Log: r.c.Log, Now: time.Now, Isolation: r.provider.Isolation, Ended: ended,
-		Settings: r.settings, Webhooks: r.webhooks, Usage: r.usage, Capacity: capacity, Logs: r.provider.Logs,
+		Settings: r.settings, Webhooks: r.webhooks, Usage: r.usage, Capacity: capacity, Logs: r.provider.Logs, Connections: r.gateway.Streams.Of,
 		Operator: func() console.Operator {
 			t := r.tunables.Load()
 			return console.Operator{Provider: r.provider.Name(), OfflineGrace: t.OfflineGrace, WebhookAllow: t.WebhookAllow, Schema: t.Settings}

@@ -124,6 +124,7 @@ func (t *tx) follow(w registry.Work, state registry.InstanceState) error {
 		for _, q := range []string{
 			`DELETE FROM links WHERE org_id = $1`, `DELETE FROM memberships WHERE org_id = $1`, `DELETE FROM settings WHERE org_id = $1`,
 			`DELETE FROM webhooks WHERE org_id = $1`, `DELETE FROM api_keys WHERE org_id = $1`, `DELETE FROM usage WHERE org_id = $1`,
+			`DELETE FROM runners WHERE org_id = $1`, `DELETE FROM runner_claims WHERE org_id = $1`,
 		} {
 			if _, err := t.exec(q, id); err != nil {
 				return err

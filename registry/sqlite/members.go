@@ -41,6 +41,14 @@ func (s *Store) MemberByEmail(ctx context.Context, a registry.Actor, org registr
 	return one(ctx, s.read, scanMember, errNoMember(), memberQuery+` AND u.email = $2`, org, email)
 }
 
+// Member returns a member of an org. Error: NotFound.
+func (s *Store) Member(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID) (registry.Member, error) {
+	if _, err := s.Authorize(ctx, a, org, registry.MemberRead); err != nil {
+		return registry.Member{}, err
+	}
+	return one(ctx, s.read, scanMember, errNoMember(), memberQuery+` AND m.user_id = $2`, org, id)
+}
+
 func errNoMember() error { return registry.Errorf(registry.NotFound, "", "no such member") }
 
 func (t *tx) member(org registry.OrgID, id registry.UserID) (registry.Member, error) {
@@ -90,9 +98,10 @@ func (s *Store) SetRole(ctx context.Context, a registry.Actor, org registry.OrgI
 	})
 }
 
-// RemoveMember ends a membership. Everybody may leave; the last owner may not.
-func (s *Store) RemoveMember(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID) error {
-	return s.update(ctx, a, func(t *tx) error {
+// RemoveMember ends a membership. Everybody may leave; the last owner may not. It
+// returns the runners that the person enrolled: they work on, or with revoke end too.
+func (s *Store) RemoveMember(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID, revoke bool) (left []registry.Runner, err error) {
+	err = s.update(ctx, a, func(t *tx) error {
 		action := registry.MemberRemove
 		if a.InPerson() && a.User == id {
 			action = registry.OrgRead
@@ -108,6 +117,11 @@ func (s *Store) RemoveMember(ctx context.Context, a registry.Actor, org registry
 		if m.Role == registry.RoleOwner && !mayOwn(a, v.Role) {
 			return errOwnersOnly()
 		}
+		if revoke && !a.InPerson() { // a key needs the scope for that, too
+			if _, err := t.allowed(org, registry.RunnerManage); err != nil {
+				return err
+			}
+		}
 		if err := t.must(`DELETE FROM memberships WHERE org_id = $1 AND user_id = $2`, org, id); err != nil {
 			return err
 		}
@@ -116,8 +130,20 @@ func (s *Store) RemoveMember(ctx context.Context, a registry.Actor, org registry
 				return err
 			}
 		}
+		if left, err = t.enrolled(org, id); err != nil {
+			return err
+		}
+		for _, r := range left {
+			if !revoke {
+				break
+			}
+			if err := t.revokeRunner(r); err != nil {
+				return err
+			}
+		}
 		return t.record(registry.Change{Kind: registry.MemberRemoved, OrgID: org, UserID: id}, m.Email, "")
 	})
+	return left, err
 }
 
 // keepOwner fails the transaction when the org has no owner left. Writers are

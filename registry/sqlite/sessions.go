@@ -180,6 +180,8 @@ func (s *Store) Sweep(ctx context.Context, a registry.Actor) error {
 			`DELETE FROM idempotency WHERE at < $1`,
 			`DELETE FROM keys WHERE expires_at < $1`,
 			`DELETE FROM api_keys WHERE expires_at < $1`,
+			`DELETE FROM runners WHERE expires_at < $1`,
+			`DELETE FROM runner_claims WHERE expires_at < $1`,
 		} {
 			if _, err := t.exec(q, day); err != nil {
 				return err

@@ -39,21 +39,24 @@ func visibility(e env) {
 	o := e.org("acme", a.ID)
 	_, asMember := e.member(o.ID, "m@example.com", registry.RoleMember)
 	for name, err := range map[string]error{
-		"Org":             second(e.s.Org(ctx, asB, o.ID)),
-		"OrgBySlug":       second(e.s.OrgBySlug(ctx, asB, "acme")),
-		"Members":         second(e.s.Members(ctx, asB, o.ID, registry.List{})),
-		"Audit":           second(e.s.Audit(ctx, asB, o.ID, registry.AuditList{})),
-		"Authorize":       second(e.s.Authorize(ctx, asB, o.ID, registry.OrgRead)),
-		"MemberByEmail":   second(e.s.MemberByEmail(ctx, asB, o.ID, "a@example.com")),
-		"UpdateOrg":       e.s.UpdateOrg(ctx, asB, o.ID, 0, "x"),
-		"RenameOrg":       e.s.RenameOrg(ctx, asB, o.ID, 0, "xyz"),
-		"SuspendOrg":      e.s.SuspendOrg(ctx, asB, o.ID, 0, ""),
-		"DeleteOrg":       e.s.DeleteOrg(ctx, asB, o.ID, 0, "acme", true),
-		"KeepOrg":         e.s.KeepOrg(ctx, asB, o.ID, 0),
-		"RestartInstance": e.s.RestartInstance(ctx, asB, o.ID, 0),
-		"SetRole":         e.s.SetRole(ctx, asB, o.ID, a.ID, registry.RoleMember),
-		"RemoveMember":    e.s.RemoveMember(ctx, asB, o.ID, a.ID),
-		"CreateInvite":    second(e.s.CreateInvite(ctx, asB, o.ID, "x@example.com", registry.RoleMember, secret("x"))),
+		"Org":               second(e.s.Org(ctx, asB, o.ID)),
+		"OrgBySlug":         second(e.s.OrgBySlug(ctx, asB, "acme")),
+		"Members":           second(e.s.Members(ctx, asB, o.ID, registry.List{})),
+		"Audit":             second(e.s.Audit(ctx, asB, o.ID, registry.AuditList{})),
+		"Authorize":         second(e.s.Authorize(ctx, asB, o.ID, registry.OrgRead)),
+		"MemberByEmail":     second(e.s.MemberByEmail(ctx, asB, o.ID, "a@example.com")),
+		"UpdateOrg":         e.s.UpdateOrg(ctx, asB, o.ID, 0, "x"),
+		"RenameOrg":         e.s.RenameOrg(ctx, asB, o.ID, 0, "xyz"),
+		"SuspendOrg":        e.s.SuspendOrg(ctx, asB, o.ID, 0, ""),
+		"DeleteOrg":         e.s.DeleteOrg(ctx, asB, o.ID, 0, "acme", true),
+		"KeepOrg":           e.s.KeepOrg(ctx, asB, o.ID, 0),
+		"RestartInstance":   e.s.RestartInstance(ctx, asB, o.ID, 0),
+		"SetRole":           e.s.SetRole(ctx, asB, o.ID, a.ID, registry.RoleMember),
+		"RemoveMember":      second(e.s.RemoveMember(ctx, asB, o.ID, a.ID, false)),
+		"Member":            second(e.s.Member(ctx, asB, o.ID, a.ID)),
+		"Runners":           second(e.s.Runners(ctx, asB, o.ID, registry.RunnerList{})),
+		"CreateRunnerClaim": second(e.s.CreateRunnerClaim(ctx, asB, o.ID, registry.NewRunnerClaim{}, secret("r"))),
+		"CreateInvite":      second(e.s.CreateInvite(ctx, asB, o.ID, "x@example.com", registry.RoleMember, secret("x"))),
 	} {
 		if registry.ErrorCode(err) != registry.NotFound {
 			e.Errorf("%s for a stranger: %v", name, err)
@@ -79,12 +82,12 @@ func lastOwner(e env) {
 	a, asA := e.user("a@example.com")
 	o := e.org("acme", a.ID)
 	b, asB := e.member(o.ID, "b@example.com", registry.RoleAdmin)
-	e.want(e.s.RemoveMember(ctx, asA, o.ID, a.ID), registry.Conflict)
+	e.want(second(e.s.RemoveMember(ctx, asA, o.ID, a.ID, false)), registry.Conflict)
 	e.want(e.s.SetRole(ctx, asA, o.ID, a.ID, registry.RoleMember), registry.Conflict)
 	e.want(e.s.SetRole(ctx, asB, o.ID, b.ID, registry.RoleOwner), registry.Forbidden)
-	e.want(e.s.RemoveMember(ctx, asB, o.ID, a.ID), registry.Forbidden)
+	e.want(second(e.s.RemoveMember(ctx, asB, o.ID, a.ID, false)), registry.Forbidden)
 	e.ok(e.s.SetRole(ctx, asA, o.ID, b.ID, registry.RoleOwner))
-	e.ok(e.s.RemoveMember(ctx, asA, o.ID, a.ID))
+	e.ok(second(e.s.RemoveMember(ctx, asA, o.ID, a.ID, false)))
 }
 
 // lastOwnerRace: two owners remove each other at once; one always stays.
@@ -94,8 +97,8 @@ func lastOwnerRace(e env) {
 		o := e.org(fmt.Sprintf("race%d", i), a.ID)
 		b, asB := e.member(o.ID, fmt.Sprintf("b%d@example.com", i), registry.RoleOwner)
 		var wg sync.WaitGroup
-		wg.Go(func() { _ = e.s.RemoveMember(ctx, asA, o.ID, b.ID) })
-		wg.Go(func() { _ = e.s.RemoveMember(ctx, asB, o.ID, a.ID) })
+		wg.Go(func() { _, _ = e.s.RemoveMember(ctx, asA, o.ID, b.ID, false) })
+		wg.Go(func() { _, _ = e.s.RemoveMember(ctx, asB, o.ID, a.ID, false) })
 		wg.Wait()
 		p, err := e.s.Members(ctx, operator, o.ID, registry.List{})
 		e.ok(err)

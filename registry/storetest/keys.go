@@ -92,7 +92,7 @@ func keysReach(e env) {
 	e.ok(second(e.s.Org(ctx, read, o.ID)))
 	e.want(e.s.UpdateOrg(ctx, read, o.ID, 0, "x"), registry.Forbidden)
 	e.want(second(e.s.Members(ctx, read, o.ID, registry.List{})), registry.Forbidden)
-	e.want(e.s.RemoveMember(ctx, read, o.ID, a.ID), registry.Forbidden) // not even to leave
+	e.want(second(e.s.RemoveMember(ctx, read, o.ID, a.ID, false)), registry.Forbidden) // not even to leave
 	_, members := e.key(asA, registry.NewAPIKey{Scopes: []registry.Scope{registry.ScopeMemberWrite}})
 	e.ok(second(e.s.Members(ctx, members, o.ID, registry.List{}))) // writing includes reading
 	e.want(second(e.s.Org(ctx, members, o.ID)), registry.Forbidden)

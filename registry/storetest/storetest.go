@@ -30,7 +30,15 @@ type Store interface {
 	Members(ctx context.Context, a registry.Actor, org registry.OrgID, l registry.List) (registry.Page[registry.Member], error)
 	MemberByEmail(ctx context.Context, a registry.Actor, org registry.OrgID, email string) (registry.Member, error)
 	SetRole(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID, role registry.Role) error
-	RemoveMember(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID) error
+	Member(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID) (registry.Member, error)
+	RemoveMember(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID, revoke bool) ([]registry.Runner, error)
+	CreateRunnerClaim(ctx context.Context, a registry.Actor, org registry.OrgID, n registry.NewRunnerClaim, secret registry.Hash) (registry.RunnerClaim, error)
+	EnrollRunner(ctx context.Context, a registry.Actor, claim registry.Hash, name string, key registry.Hash) (registry.Runner, error)
+	Runners(ctx context.Context, a registry.Actor, org registry.OrgID, l registry.RunnerList) (registry.Page[registry.Runner], error)
+	DisconnectRunner(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.RunnerID) error
+	RevokeRunner(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.RunnerID) error
+	RunnerGrant(ctx context.Context, a registry.Actor, id registry.RunnerID, key *registry.Hash) (registry.Grant, error)
+	TouchRunners(ctx context.Context, a registry.Actor, seen map[registry.RunnerID]registry.RunnerSeen) error
 	CreateUser(ctx context.Context, a registry.Actor, n registry.NewUser) (registry.User, error)
 	User(ctx context.Context, a registry.Actor, id registry.UserID) (registry.User, error)
 	Users(ctx context.Context, a registry.Actor, l registry.UserList) (registry.Page[registry.User], error)
@@ -131,7 +139,7 @@ func RunTests(t *testing.T, open func(t *testing.T, now func() time.Time) Store)
 		"NobodyIsRefusedEverywhere": nobody, "SlugRules": slugs, "RenameAndQuarantine": renames, "StatusTable": statuses,
 		"OptimisticConcurrency": versions, "Visibility": visibility, "LastOwner": lastOwner, "LastOwnerRace": lastOwnerRace,
 		"SlugRace": slugRace, "FeedIsGapless": feed, "AuditChain": auditChain, "Events": events, "Usage": usage, "Webhooks": webhooks, "Settings": settings, "Idempotency": idempotency, "Setup": setup, "Invites": invites,
-		"Sessions": sessions, "SessionLists": sessionLists, "Pages": pages, "Search": searches, "Deletion": deletion, "Users": users, "APIKeys": apiKeys, "KeysReach": keysReach, "Codes": codes, "Leases": leases, "Provisioning": provisioning,
+		"Sessions": sessions, "SessionLists": sessionLists, "Pages": pages, "Search": searches, "Deletion": deletion, "Users": users, "APIKeys": apiKeys, "Runners": runners, "KeysReach": keysReach, "Codes": codes, "Leases": leases, "Provisioning": provisioning,
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := NewClock()

@@ -1,0 +1,129 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// connected tells of each runner how much it has open.
+func (a *API) connected(list []registry.Runner) []registry.Runner {
+	for i := range list {
+		list[i].Connections = a.Connections(list[i].ID.Session())
+	}
+	return list
+}
+
+func (a *API) runners() {
+	type listIn struct {
+		OrgPath
+		PageIn
+		Sort       string `query:"sort" enum:"name,-name,created_at,-created_at" default:"name"`
+		EnrolledBy string `query:"enrolled_by" doc:"ID or e-mail address of who enrolled them"`
+	}
+	declared(a, operation{ID: "listRunners", Method: "GET", Path: "/orgs/{org}/runners", Summary: "List an org's runners", Action: registry.RunnerRead},
+		func(ctx context.Context, c web.Caller, in *listIn) (*listOut[registry.Runner], error) {
+			id, err := in.id(ctx, a, c)
+			if err != nil {
+				return nil, err
+			}
+			l := registry.RunnerList{List: in.list(in.Sort), EnrolledBy: registry.UserID(in.EnrolledBy)}
+			if strings.Contains(in.EnrolledBy, "@") {
+				m, err := a.Store.MemberByEmail(ctx, c.Actor, id, strings.ToLower(in.EnrolledBy))
+				if err != nil {
+					return nil, err
+				}
+				l.EnrolledBy = m.UserID
+			}
+			p, err := a.Store.Runners(ctx, c.Actor, id, l)
+			p.Items = a.connected(p.Items)
+			return &listOut[registry.Runner]{p}, err
+		})
+
+	type claimIn struct {
+		OrgPath
+		Body struct {
+			Name string `json:"name,omitempty" doc:"of the runner; default: what the machine says" example:"build-1"`
+			Days int    `json:"days,omitempty" minimum:"1" maximum:"366" doc:"how long the runner's key lives; default: 90"`
+		}
+	}
+	type claimOut struct {
+		Body struct {
+			Claim  registry.RunnerClaim `json:"claim"`
+			Secret string               `json:"secret" doc:"the claim itself (pzc_): it enrolls one runner, within 15 minutes, and is shown only now"`
+		}
+	}
+	declared(a, operation{ID: "claimRunner", Method: "POST", Path: "/orgs/{org}/runners/claims", Summary: "Permit one runner to enroll", Action: registry.RunnerEnroll, Status: http.StatusCreated,
+		Description: "Only for people who are signed in, and the operator: no key and no token leads to a runner."},
+		func(ctx context.Context, c web.Caller, in *claimIn) (*claimOut, error) {
+			id, err := in.id(ctx, a, c)
+			if err != nil {
+				return nil, err
+			}
+			if c.Session.ID == "" && c.Actor.Kind() != "operator" {
+				return nil, registry.Errorf(registry.Forbidden, "", "a runner is enrolled from a sign-in session only, so that neither a token nor a key leads to a key that lives longer")
+			}
+			claim, secret, err := a.Identity.CreateRunnerClaim(ctx, c.Actor, id, registry.NewRunnerClaim{Name: in.Body.Name, Life: time.Duration(in.Body.Days) * 24 * time.Hour})
+			out := new(claimOut)
+			out.Body.Claim, out.Body.Secret = claim, secret.Reveal()
+			return out, err
+		})
+
+	type enrollIn struct {
+		Body struct {
+			Claim string `json:"claim" doc:"the claim (pzc_)" example:"pzc_0000000000000000000000000000000000000000000000000"`
+			Name  string `json:"name,omitempty" doc:"of the runner, when the claim has none"`
+		}
+	}
+	type enrollOut struct {
+		Body struct {
+			Runner registry.Runner `json:"runner"`
+			Key    string          `json:"key" doc:"the runner's key (pzr_). Send it with the runner's ID to the token endpoint. It is shown only now"`
+			Token  string          `json:"token_endpoint" doc:"where the key gives a token of ten minutes (RFC 6749, client_credentials)"`
+			URL    string          `json:"url" doc:"the org's address, where that token is good"`
+		}
+	}
+	declared(a, operation{ID: "enrollRunner", Method: "POST", Path: "/runners", Summary: "Enroll a runner with a claim", Public: true, Status: http.StatusCreated,
+		Description: "The claim works once, so a repetition is refused."},
+		func(ctx context.Context, c web.Caller, in *enrollIn) (*enrollOut, error) {
+			r, key, err := a.Identity.EnrollRunner(ctx, in.Body.Claim, in.Body.Name, c.Client.Address)
+			if err != nil {
+				return nil, err
+			}
+			o, err := a.Store.Org(ctx, registry.AsSystem("enroll"), r.OrgID)
+			if err != nil {
+				return nil, err
+			}
+			out := new(enrollOut)
+			site := a.Identity.Site()
+			out.Body.Runner, out.Body.Key, out.Body.Token, out.Body.URL = r, key.Reveal(), site.Issuer+"/token", site.OrgURL(o.Slug)
+			return out, nil
+		})
+
+	type runnerPath struct {
+		OrgPath
+		Runner string `path:"runner" example:"01890000-0000-7000-8000-000000000000"`
+	}
+	act := func(f func(context.Context, registry.Actor, registry.OrgID, registry.RunnerID) error) func(context.Context, web.Caller, *runnerPath) (*none, error) {
+		return func(ctx context.Context, c web.Caller, in *runnerPath) (*none, error) {
+			id, err := in.id(ctx, a, c)
+			if err != nil {
+				return nil, err
+			}
+			return &none{}, f(ctx, c.Actor, id, registry.RunnerID(in.Runner))
+		}
+	}
+	const whose = "One's own; as an admin, anybody's."
+	declared(a, operation{ID: "disconnectRunner", Method: "POST", Path: "/orgs/{org}/runners/{runner}/disconnect", Summary: "Close what a runner has open; it may come back", Description: whose, Action: registry.RunnerEnroll},
+		act(func(ctx context.Context, who registry.Actor, org registry.OrgID, id registry.RunnerID) error {
+			return a.Store.DisconnectRunner(ctx, who, org, id)
+		}))
+	declared(a, operation{ID: "revokeRunner", Method: "DELETE", Path: "/orgs/{org}/runners/{runner}", Summary: "Revoke a runner's key and tokens, and close what it has open", Description: whose, Action: registry.RunnerEnroll},
+		act(func(ctx context.Context, who registry.Actor, org registry.OrgID, id registry.RunnerID) error {
+			return a.Store.RevokeRunner(ctx, who, org, id)
+		}))
+}

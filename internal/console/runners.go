@@ -1,0 +1,95 @@
+package console
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// runnersData is what the page of runners shows.
+type runnersData struct {
+	Runners registry.Page[registry.Runner]
+	Claim   *registry.RunnerClaim // just made
+	Secret  string                // of it, shown this once
+}
+
+func (c *Console) runnersView(r *http.Request, who web.Caller) (view, runnersData, error) {
+	v, err := c.orgView(r, who, "runners", registry.RunnerRead)
+	if err != nil {
+		return v, runnersData{}, err
+	}
+	v.Done = map[string]string{"disconnected": "The runner is disconnected. It may come back.", "revoked": "The runner is revoked. It gets in nowhere any more."}[r.URL.Query().Get("done")]
+	var d runnersData
+	q := r.URL.Query()
+	d.Runners, err = c.Store.Runners(r.Context(), who.Actor, v.Org.ID, registry.RunnerList{List: registry.List{Search: q.Get("search"), Cursor: q.Get("cursor"), Sort: q.Get("sort")}})
+	for i, x := range d.Runners.Items {
+		d.Runners.Items[i].Connections = c.Connections(x.ID.Session())
+	}
+	v.Data = d
+	return v, d, err
+}
+
+// MayEnd reports whether the caller may disconnect and revoke a runner.
+func (v view) MayEnd(r registry.Runner) bool {
+	return r.EnrolledBy != "" && r.EnrolledBy == v.Who.Actor.User || v.May(registry.RunnerManage)
+}
+
+// runnerState is how a runner does.
+func (c *Console) runnerState(r registry.Runner) status {
+	switch {
+	case r.Connections > 0:
+		return status{"Connected", "●", "good"}
+	case r.LastSeenAt.IsZero():
+		return status{"Never seen", "◌", "wait"}
+	case c.Now().Sub(r.LastSeenAt) <= identity.SessionTokenLife:
+		return status{"Active", "●", "good"}
+	}
+	return status{"Away", "○", "off"}
+}
+
+func (c *Console) runnersPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	v, _, err := c.runnersView(r, who)
+	if err != nil {
+		return err
+	}
+	return c.show(w, r, http.StatusOK, "runners.html", v)
+}
+
+func (c *Console) claimRunner(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	v, d, err := c.runnersView(r, who)
+	if err != nil {
+		return err
+	}
+	days, err := strconv.Atoi(r.PostForm.Get("days"))
+	if err != nil {
+		err = registry.Errorf(registry.Invalid, "days", "Say in how many days the runner's key ends.")
+	}
+	var claim registry.RunnerClaim
+	var secret identity.Secret
+	if err == nil {
+		claim, secret, err = c.Identity.CreateRunnerClaim(r.Context(), who.Actor, v.Org.ID, registry.NewRunnerClaim{Name: r.PostForm.Get("runner_name"), Life: time.Duration(days) * 24 * time.Hour})
+	}
+	if err != nil {
+		return c.again(w, r, "runners.html", v, err)
+	}
+	d.Claim, d.Secret = &claim, secret.Reveal()
+	v.Data = d
+	return c.show(w, r, http.StatusCreated, "runners.html", v)
+}
+
+func (c *Console) disconnectRunner(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	return c.act(w, r, who, "/runners?done=disconnected", func(ctx context.Context, o registry.OrgView) error {
+		return c.Store.DisconnectRunner(ctx, who.Actor, o.ID, registry.RunnerID(r.PathValue("runner")))
+	})
+}
+
+func (c *Console) revokeRunner(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	return c.act(w, r, who, "/runners?done=revoked", func(ctx context.Context, o registry.OrgView) error {
+		return c.Store.RevokeRunner(ctx, who.Actor, o.ID, registry.RunnerID(r.PathValue("runner")))
+	})
+}

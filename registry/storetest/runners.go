@@ -1,0 +1,143 @@
+package storetest
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+var visitor = registry.AsVisitor("192.0.2.1")
+
+// runner enrolls one for an actor and returns the hash of its key with it.
+func (e env) runner(a registry.Actor, org registry.OrgID, name string) (registry.Runner, registry.Hash) {
+	e.Helper()
+	claim, key := secret(registry.NewID()), secret(registry.NewID())
+	e.ok(second(e.s.CreateRunnerClaim(ctx, a, org, registry.NewRunnerClaim{Name: name}, claim)))
+	r, err := e.s.EnrollRunner(ctx, visitor, claim, "", key)
+	e.ok(err)
+	return r, key
+}
+
+// runners: who enrolls them, what they reach, how they end.
+func runners(e env) {
+	a, asA := e.user("a@example.com")
+	o, other := e.org("acme", a.ID), e.org("globex", a.ID)
+	m, asM := e.member(o.ID, "m@example.com", registry.RoleMember)
+	_, asN := e.member(o.ID, "n@example.com", registry.RoleMember)
+	claim := func(as registry.Actor, n registry.NewRunnerClaim) error {
+		return second(e.s.CreateRunnerClaim(ctx, as, o.ID, n, secret(registry.NewID())))
+	}
+	grant := func(id registry.RunnerID, key *registry.Hash) error {
+		return second(e.s.RunnerGrant(ctx, system, id, key))
+	}
+
+	// People claim, keys do not, however wide.
+	_, asKey := e.key(asA, registry.NewAPIKey{Scopes: registry.Scopes()[:len(registry.Scopes())-1]})
+	_, asService := e.key(asA, registry.NewAPIKey{Scopes: []registry.Scope{registry.ScopeRunnerWrite}, OrgID: o.ID, Role: registry.RoleAdmin})
+	e.want(claim(asKey, registry.NewRunnerClaim{}), registry.Forbidden)
+	e.want(claim(asService, registry.NewRunnerClaim{}), registry.Forbidden)
+	e.want(claim(asM, registry.NewRunnerClaim{Name: "two\nlines"}), registry.Invalid)
+	e.want(claim(asM, registry.NewRunnerClaim{Life: registry.KeyLifeMax + 1}), registry.Invalid)
+	e.ok(claim(operator, registry.NewRunnerClaim{}))
+
+	r, key := e.runner(asM, o.ID, "build-1")
+	if r.EnrolledBy != m.ID || r.EnrolledByName != m.Email || r.Name != "build-1" || !r.ExpiresAt.Equal(e.clock.Now().Add(registry.KeyLife)) {
+		e.Fatalf("%+v", r)
+	}
+	g, err := e.s.RunnerGrant(ctx, system, r.ID, &key)
+	e.ok(err)
+	if g.Org.ID != o.ID || g.Role != registry.RoleRunner || g.Session.ID != r.ID.Session() || !g.Session.ExpiresAt.Equal(r.ExpiresAt) {
+		e.Fatalf("%+v", g)
+	}
+	wrong := secret("wrong")
+	e.want(grant(r.ID, &wrong), registry.NotFound)
+	e.ok(grant(r.ID, nil))
+	e.want(grant("01890000-0000-7000-8000-000000000000", &key), registry.NotFound)
+
+	// A claim works once, also for twenty at once, not late, and not when its maker may no longer.
+	once := secret("once")
+	e.ok(second(e.s.CreateRunnerClaim(ctx, asM, o.ID, registry.NewRunnerClaim{}, once)))
+	e.want(second(e.s.EnrollRunner(ctx, visitor, once, "", secret("k"))), registry.Invalid) // no name at all
+	var enrolled atomic.Int32
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			if _, err := e.s.EnrollRunner(ctx, visitor, once, "host", secret(registry.NewID())); err == nil {
+				enrolled.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if n := enrolled.Load(); n != 1 {
+		e.Errorf("one claim enrolled %d runners", n)
+	}
+	e.want(second(e.s.EnrollRunner(ctx, visitor, once, "host", secret("k"))), registry.Gone)
+	late, gone := secret("late"), secret("gone")
+	e.ok(second(e.s.CreateRunnerClaim(ctx, asM, o.ID, registry.NewRunnerClaim{Name: "x"}, late)))
+	e.clock.Add(registry.RunnerClaimLife)
+	e.want(second(e.s.EnrollRunner(ctx, visitor, late, "", secret("k"))), registry.Gone)
+	e.ok(second(e.s.CreateRunnerClaim(ctx, asM, o.ID, registry.NewRunnerClaim{Name: "x"}, gone)))
+
+	// One's own, or anybody's as an admin; others' are seen and left alone.
+	mine, _ := e.runner(asN, o.ID, "Alpha")
+	p, err := e.s.Runners(ctx, asM, o.ID, registry.RunnerList{})
+	e.ok(err)
+	if len(p.Items) != 3 || p.Items[0].ID != mine.ID {
+		e.Fatalf("%+v", p)
+	}
+	p, err = e.s.Runners(ctx, asM, o.ID, registry.RunnerList{EnrolledBy: m.ID, List: registry.List{Sort: "-created_at", Search: "build"}})
+	e.ok(err)
+	if len(p.Items) != 1 || p.Items[0].ID != r.ID {
+		e.Fatalf("%+v", p)
+	}
+	e.want(e.s.RevokeRunner(ctx, asN, o.ID, r.ID), registry.Forbidden)
+	e.want(e.s.DisconnectRunner(ctx, asN, o.ID, r.ID), registry.Forbidden)
+	e.want(e.s.RevokeRunner(ctx, asA, other.ID, r.ID), registry.NotFound)
+	before, err := e.s.Head(ctx, system)
+	e.ok(err)
+	e.ok(e.s.DisconnectRunner(ctx, asM, o.ID, r.ID))
+	e.ok(e.s.RevokeRunner(ctx, asService, o.ID, mine.ID))
+	e.want(e.s.RevokeRunner(ctx, asA, o.ID, mine.ID), registry.NotFound)
+	changes, err := e.s.Changes(ctx, system, before, 10)
+	e.ok(err)
+	if len(changes) != 2 || changes[0].Kind != registry.RunnerCut || changes[0].SessionID != r.ID.Session() || changes[1].Kind != registry.RunnerRevoked || changes[1].SessionID != mine.ID.Session() {
+		e.Fatalf("%+v", changes)
+	}
+	e.want(grant(mine.ID, nil), registry.NotFound)
+
+	at := e.clock.Now()
+	e.ok(e.s.TouchRunners(ctx, system, map[registry.RunnerID]registry.RunnerSeen{r.ID: {At: at, Address: "192.0.2.7"}}))
+	e.ok(e.s.TouchRunners(ctx, system, map[registry.RunnerID]registry.RunnerSeen{r.ID: {At: at.Add(-time.Hour), Address: "192.0.2.8"}}))
+
+	// Who is removed leaves runners behind, which are named, and open claims, which are dead.
+	left, err := e.s.RemoveMember(ctx, asA, o.ID, m.ID, false)
+	e.ok(err)
+	if len(left) != 2 || left[0].ID != r.ID || !left[0].LastSeenAt.Equal(at) || left[0].Address != "192.0.2.7" {
+		e.Fatalf("%+v", left)
+	}
+	e.want(second(e.s.EnrollRunner(ctx, visitor, gone, "", secret("k"))), registry.Gone)
+	e.ok(grant(r.ID, &key))
+	p, err = e.s.Runners(ctx, asA, o.ID, registry.RunnerList{EnrolledBy: m.ID})
+	e.ok(err)
+	if len(p.Items) != 2 || !p.Items[0].Gone {
+		e.Fatalf("%+v", p)
+	}
+	b, asB := e.member(o.ID, "b@example.com", registry.RoleMember)
+	with, _ := e.runner(asB, o.ID, "with")
+	_, narrow := e.key(asA, registry.NewAPIKey{Scopes: []registry.Scope{registry.ScopeMemberWrite}})
+	e.want(second(e.s.RemoveMember(ctx, narrow, o.ID, b.ID, true)), registry.Forbidden) // a key without the scope for runners
+	e.ok(second(e.s.RemoveMember(ctx, asA, o.ID, b.ID, true)))
+	e.want(grant(with.ID, nil), registry.NotFound)
+
+	// A closed org's runners get nothing; a key that has ended neither.
+	e.ok(e.s.SuspendOrg(ctx, operator, o.ID, 0, ""))
+	e.want(grant(r.ID, &key), registry.Forbidden)
+	e.ok(e.s.ResumeOrg(ctx, operator, o.ID, 0))
+	e.ok(grant(r.ID, &key))
+	e.clock.Add(registry.KeyLife)
+	e.want(grant(r.ID, &key), registry.NotFound)
+	e.want(e.s.RevokeRunner(ctx, asA, o.ID, r.ID), registry.NotFound)
+	e.ok(e.s.Sweep(ctx, system))
+}
