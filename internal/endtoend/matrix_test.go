@@ -30,7 +30,7 @@ var least = map[string]string{
 	"POST /api/v1/orgs/{org}/runners/{runner}/disconnect": "member", "DELETE /api/v1/orgs/{org}/runners/{runner}": "member",
 	"GET /orgs/{org}/runners": "member", "POST /orgs/{org}/runners": "member", "POST /orgs/{org}/runners/{runner}/disconnect": "member", "POST /orgs/{org}/runners/{runner}/revoke": "member",
 	"GET /orgs/{org}/members/{user}/remove": "admin",
-	"GET /api/v1/orgs/{org}/usage": "member", "GET /api/v1/usage": "platform", "GET /api/v1/platform": "platform",
+	"GET /api/v1/orgs/{org}/usage":          "member", "GET /api/v1/usage": "platform", "GET /api/v1/platform": "platform",
 	"GET /api/v1/orgs/{org}/settings": "admin", "PATCH /api/v1/orgs/{org}/settings": "admin",
 	"GET /api/v1/orgs/{org}/webhooks": "admin", "POST /api/v1/orgs/{org}/webhooks": "admin", "PATCH /api/v1/orgs/{org}/webhooks/{webhook}": "admin", "DELETE /api/v1/orgs/{org}/webhooks/{webhook}": "admin",
 	"POST /api/v1/orgs/{org}/webhooks/{webhook}/test": "admin", "GET /api/v1/orgs/{org}/webhooks/{webhook}/deliveries": "admin", "POST /api/v1/orgs/{org}/webhooks/{webhook}/deliveries/{delivery}/replay": "admin",
