@@ -1,16 +1,18 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
-
-	"context"
 )
 
 // compare lets the servers take turns.
@@ -19,7 +21,8 @@ func (s *servers) compare(o options) (map[string]round, error) {
 	targets := []struct {
 		name string
 		port int
-	}{{ours, s.port}, {plain, s.port2}, {tuned, s.tuned2}, {again, s.port2}}
+		cmd  *exec.Cmd
+	}{{ours, s.port, s.ours}, {plain, s.port2, s.plain}, {tuned, s.tuned2, s.plain}, {again, s.port2, s.plain}}
 	pools := map[string]*pool{}
 	for _, t := range targets {
 		request := fmt.Sprintf("GET / HTTP/1.1\r\nHost: %s:%d\r\nCookie: __Host-pizzeria-org=%s\r\nSec-Fetch-Site: same-origin\r\nAccept: */*\r\nUser-Agent: bench\r\n\r\n", host, t.port, s.orgCookie)
@@ -34,7 +37,7 @@ func (s *servers) compare(o options) (map[string]round, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", t.name, err)
 		}
-		if _, err := p.run(o.round / 2); err != nil { // warm
+		if _, err := p.run(o.round/2, o.rate); err != nil { // warm
 			return nil, fmt.Errorf("%s: %w", t.name, err)
 		}
 		pools[t.name] = p
@@ -44,7 +47,9 @@ func (s *servers) compare(o options) (map[string]round, error) {
 		for j := range targets {
 			t := targets[(i+j)%len(targets)] // nobody is always first
 			profiled := s.profile(o, t.name, i)
-			r, err := pools[t.name].run(o.round)
+			used := cpuTime(t.cmd.Process.Pid)
+			r, err := pools[t.name].run(o.round, o.rate)
+			r.CPU = time.Duration(float64(cpuTime(t.cmd.Process.Pid)-used) / (r.PerSecond * r.took.Seconds()))
 			profiled()
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", t.name, err)
@@ -58,9 +63,26 @@ func (s *servers) compare(o options) (map[string]round, error) {
 			PerSecond: median(rounds, func(r round) float64 { return r.PerSecond }),
 			P50:       time.Duration(median(rounds, func(r round) float64 { return float64(r.P50) })),
 			P99:       time.Duration(median(rounds, func(r round) float64 { return float64(r.P99) })),
+			CPU:       time.Duration(median(rounds, func(r round) float64 { return float64(r.CPU) })),
 		}
 	}
 	return out, nil
+}
+
+// cpuTime is how long a process has computed, user and system (proc_pid_stat(5), fields 14 and 15, in hundredths of a second).
+func cpuTime(pid int) time.Duration {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	_, after, _ := strings.Cut(string(b), ") ") // the name may hold spaces
+	f := strings.Fields(after)
+	if len(f) < 13 {
+		return 0
+	}
+	user, _ := strconv.ParseInt(f[11], 10, 64)
+	system, _ := strconv.ParseInt(f[12], 10, 64)
+	return time.Duration(user+system) * 10 * time.Millisecond
 }
 
 func median(rounds []round, of func(round) float64) float64 {

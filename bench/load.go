@@ -16,6 +16,11 @@ type round struct {
 	PerSecond float64       `json:"per_second"`
 	P50       time.Duration `json:"p50_ns"`
 	P99       time.Duration `json:"p99_ns"`
+	// CPU is what the server under load used of its cores for one request: the
+	// steadiest of the figures, since what runs beside it does not count.
+	CPU time.Duration `json:"cpu_ns"`
+
+	took time.Duration
 }
 
 // pool is a set of open connections to one server, and the request to send on them.
@@ -38,8 +43,14 @@ func openPool(n, port int, host string, c *tls.Config, request string) (*pool, e
 	return p, nil
 }
 
-// run loads all connections for d, each with one request at a time.
-func (p *pool) run(d time.Duration) (round, error) {
+// run loads all connections for d, each with one request at a time: as fast as
+// it goes, or with a rate of requests a second over all connections. A late
+// request counts from when it was due.
+func (p *pool) run(d time.Duration, rate float64) (round, error) {
+	every := time.Duration(0)
+	if rate > 0 {
+		every = time.Duration(float64(len(p.conns)) / rate * float64(time.Second))
+	}
 	var wg sync.WaitGroup
 	times := make([][]time.Duration, len(p.conns))
 	errs := make([]error, len(p.conns))
@@ -47,14 +58,18 @@ func (p *pool) run(d time.Duration) (round, error) {
 	end := began.Add(d)
 	for i := range p.conns {
 		wg.Go(func() {
-			for t := time.Now(); t.Before(end); {
+			t := began.Add(every * time.Duration(i) / time.Duration(len(p.conns)))
+			for t.Before(end) {
+				time.Sleep(time.Until(t))
 				if err := p.once(i); err != nil {
 					errs[i] = err
 					return
 				}
 				now := time.Now()
 				times[i] = append(times[i], now.Sub(t))
-				t = now
+				if t = t.Add(every); every == 0 {
+					t = now
+				}
 			}
 		})
 	}
@@ -67,7 +82,7 @@ func (p *pool) run(d time.Duration) (round, error) {
 	}
 	all := slices.Concat(times...)
 	slices.Sort(all)
-	return round{PerSecond: float64(len(all)) / took.Seconds(), P50: all[len(all)/2], P99: all[len(all)*99/100]}, nil
+	return round{PerSecond: float64(len(all)) / took.Seconds(), P50: all[len(all)/2], P99: all[len(all)*99/100], took: took}, nil
 }
 
 func (p *pool) once(i int) error {

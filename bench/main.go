@@ -21,6 +21,8 @@ func main() {
 	flag.IntVar(&o.orgs, "orgs", 20, "orgs to create, and switches to make")
 	flag.IntVar(&o.lists, "lists", 100, "requests to each page and list with 1,000 orgs and 10,000 users")
 	flag.StringVar(&o.profile, "profile", "", "write a CPU profile of the gateway under load to this file")
+	flag.Float64Var(&o.rate, "rate", 0, "requests a second over all connections (default: as many as there can be)")
+	flag.BoolVar(&o.quick, "quick", false, "compare the servers, print that, and keep nothing")
 	readme := flag.Bool("readme", false, "put the figures of the last run into README.md, and do nothing else")
 	flag.Parse()
 	if err := run(o, *readme); err != nil {
@@ -34,6 +36,8 @@ type options struct {
 	rounds, connections int
 	orgs, lists         int
 	profile             string
+	quick               bool
+	rate                float64
 }
 
 const resultsFile, readmeFile = "bench/results.json", "README.md"
@@ -50,6 +54,10 @@ func run(o options, readme bool) error {
 	r := results{Date: time.Now().UTC().Format("2006-01-02"), Go: runtime.Version(), CPUs: runtime.NumCPU(), Connections: o.connections}
 	if r.Servers, err = s.compare(o); err != nil {
 		return err
+	}
+	if o.quick {
+		fmt.Print(r.table())
+		return nil
 	}
 	if r.Created, r.Switched, err = s.orgs(o.orgs); err != nil {
 		return err

@@ -38,11 +38,11 @@ type quantiles struct {
 func (r results) table() string {
 	var b strings.Builder
 	base := r.Servers[plain]
-	fmt.Fprintf(&b, "| %d connections, 1 KiB, HTTP/1.1 over TLS | requests/s | p50 | p99 | to plain: requests/s | p50 | p99 |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: |\n", r.Connections)
+	fmt.Fprintf(&b, "| %d connections, 1 KiB, HTTP/1.1 over TLS | requests/s | p50 | p99 | CPU/request | to plain: requests/s | p50 | p99 | CPU |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n", r.Connections)
 	for _, name := range []string{ours, plain, tuned, again} {
 		v := r.Servers[name]
-		fmt.Fprintf(&b, "| %s | %.0f | %.1f ms | %.1f ms | %.2f | %.2f | %.2f |\n", name, v.PerSecond, ms(v.P50), ms(v.P99),
-			v.PerSecond/base.PerSecond, float64(v.P50)/float64(base.P50), float64(v.P99)/float64(base.P99))
+		fmt.Fprintf(&b, "| %s | %.0f | %.1f ms | %.1f ms | %d µs | %.2f | %.2f | %.2f | %.2f |\n", name, v.PerSecond, ms(v.P50), ms(v.P99), v.CPU.Microseconds(),
+			v.PerSecond/base.PerSecond, float64(v.P50)/float64(base.P50), float64(v.P99)/float64(base.P99), float64(v.CPU)/float64(base.CPU))
 	}
 	fmt.Fprintf(&b, "\n| | p50 | p95 |\n| --- | ---: | ---: |\n| org created, instance started, signed in, first page (%d times) | %.0f ms | %.0f ms |\n| switch to an org not visited before, over five redirects and a new connection (%d times) | %.0f ms | %.0f ms |\n",
 		r.Created.N, ms(r.Created.P50), ms(r.Created.P95), r.Switched.N, ms(r.Switched.P50), ms(r.Switched.P95))

@@ -1,13 +1,17 @@
 package caddymodule
 
 import (
+	"context"
 	"errors"
 	"net/http"
+	"slices"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
+	"github.com/pizzaface/pizzeria/internal/gateway"
 	"github.com/pizzaface/pizzeria/internal/runtime"
 )
 
@@ -20,6 +24,8 @@ type Transport struct {
 	reverseproxy.HTTPTransport
 
 	runtime *runtime.Runtime
+	direct  *gateway.Direct // nil where an option needs http.Transport
+	swept   chan struct{}   // the sweeper has ended
 }
 
 // CaddyModule returns the Caddy module information.
@@ -41,8 +47,50 @@ func (t *Transport) Provision(ctx caddy.Context) (err error) {
 	if err := t.HTTPTransport.Provision(ctx); err != nil {
 		return err
 	}
-	t.Transport.Proxy = nil // HTTP_PROXY of the environment is not for instances
+	t.Transport.Proxy = nil                                                                                         // HTTP_PROXY of the environment is not for instances
+	if t.MaxConnsPerHost == 0 && !t.Transport.DisableKeepAlives && slices.Equal(t.Versions, []string{"1.1", "2"}) { // 2 is for TLS alone
+		t.startDirect(ctx)
+	}
 	return nil
+}
+
+// startDirect makes the short way for plain requests, with http.Transport's settings.
+func (t *Transport) startDirect(ctx context.Context) {
+	t.direct = &gateway.Direct{
+		Dial: t.Transport.DialContext, Idle: t.Transport.MaxIdleConnsPerHost, IdleTimeout: t.Transport.IdleConnTimeout,
+		HeaderTimeout: t.Transport.ResponseHeaderTimeout, HeaderBytes: t.Transport.MaxResponseHeaderBytes,
+	}
+	if t.direct.HeaderBytes == 0 {
+		t.direct.HeaderBytes = 10 << 20 // as http.Transport
+	}
+	if t.direct.IdleTimeout == 0 {
+		t.direct.IdleTimeout = 2 * time.Minute // as Caddy's
+	}
+	t.swept = make(chan struct{})
+	go func() {
+		defer close(t.swept)
+		tick := time.NewTicker(t.direct.IdleTimeout)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				t.direct.Sweep()
+			}
+		}
+	}()
+}
+
+// Cleanup implements caddy.CleanerUpper.
+func (t *Transport) Cleanup() error {
+	if t.direct != nil {
+		t.direct.Close()
+	}
+	if t.Transport == nil { // Provision did not come that far
+		return nil
+	}
+	return t.HTTPTransport.Cleanup()
 }
 
 // idleConnections is how many connections to an instance stay open without a
@@ -55,7 +103,14 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if st == nil {
 		return nil, errors.New("the request has no org: put the org handler before reverse_proxy")
 	}
-	res, err := t.HTTPTransport.RoundTrip(st.Prepare(r))
+	r = st.Prepare(r)
+	var res *http.Response
+	var err error
+	if t.direct != nil && t.direct.Takes(r) {
+		res, err = t.direct.RoundTrip(r)
+	} else {
+		res, err = t.HTTPTransport.RoundTrip(r)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,287 @@
+package gateway
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"math"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Direct makes the plain round trip, a GET or HEAD without a body, in the
+// goroutine that asks for it. http.Transport hands each request to two others
+// that own the connection, which costs more than the exchange itself; what needs
+// them (bodies, upgrades) is theirs still. See Takes.
+//
+// A connection carries one exchange at a time, belongs to one generation of one
+// org (the host of the request's URL), and is used again only when the answer
+// was read to its end, nothing came after it, and the instance has not closed it.
+type Direct struct {
+	// Dial opens a connection, as http.Transport's DialContext does.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Idle is how many connections of one host are kept, IdleTimeout for how long.
+	Idle        int
+	IdleTimeout time.Duration
+	// HeaderTimeout bounds the wait for an answer's header; 0 = none.
+	HeaderTimeout time.Duration
+	// HeaderBytes bounds an answer's headers, informational ones included.
+	HeaderBytes int64
+
+	mu     sync.Mutex
+	idle   map[string][]*directConn // the last used one at the end
+	closed bool
+}
+
+// Takes reports whether a request is one for Direct.
+func (*Direct) Takes(r *http.Request) bool {
+	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && (r.Body == nil || r.Body == http.NoBody) &&
+		len(r.TransferEncoding) == 0 && len(r.Header["Upgrade"]) == 0 && len(r.Header["Expect"]) == 0 && !r.Close
+}
+
+// directConn is a connection with its buffers.
+type directConn struct {
+	net.Conn
+	br    *bufio.Reader
+	bw    *bufio.Writer
+	left  int64 // bytes that may still be read
+	got   bool  // something was read in this exchange
+	since time.Time
+}
+
+var errHeaderTooLong = errors.New("the instance's response header is too long")
+
+// Read implements io.Reader for the buffer.
+func (c *directConn) Read(p []byte) (int, error) {
+	if c.left <= 0 {
+		return 0, errHeaderTooLong
+	}
+	if int64(len(p)) > c.left {
+		p = p[:c.left]
+	}
+	n, err := c.Conn.Read(p)
+	c.left -= int64(n)
+	c.got = c.got || n > 0
+	return n, err
+}
+
+// RoundTrip implements http.RoundTripper. Errors of the dialer come as they are.
+func (d *Direct) RoundTrip(r *http.Request) (*http.Response, error) {
+	ctx, key := r.Context(), r.URL.Host
+	if c := d.take(key); c != nil {
+		res, err := d.exchange(ctx, c, key, r)
+		if err == nil || c.got || ctx.Err() != nil {
+			return res, err
+		}
+		// It closed in this very moment, and has not seen the request or not answered: a GET may be sent again.
+	}
+	conn, err := d.Dial(ctx, "tcp", key)
+	if err != nil {
+		return nil, err
+	}
+	c := &directConn{Conn: conn}
+	c.br, c.bw = bufio.NewReader(c), bufio.NewWriter(conn)
+	return d.exchange(ctx, c, key, r)
+}
+
+// exchange sends the request and reads the answer's header. On an error the connection is closed.
+func (d *Direct) exchange(ctx context.Context, c *directConn, key string, r *http.Request) (*http.Response, error) {
+	stop := context.AfterFunc(ctx, func() { _ = c.Close() })
+	c.got, c.left = false, d.HeaderBytes
+	res, err := d.answer(ctx, c, r)
+	if err != nil {
+		stop()
+		_ = c.Close()
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
+		return nil, err
+	}
+	c.left = math.MaxInt64
+	b := &directBody{ReadCloser: res.Body, direct: d, conn: c, key: key, stop: stop, ctx: ctx, again: !res.Close}
+	if res.Body == http.NoBody {
+		b.end(true)
+		return res, nil
+	}
+	res.Body = b
+	return res, nil
+}
+
+func (d *Direct) answer(ctx context.Context, c *directConn, r *http.Request) (*http.Response, error) {
+	if err := r.Write(c.bw); err != nil {
+		return nil, err
+	}
+	if err := c.bw.Flush(); err != nil {
+		return nil, err
+	}
+	if d.HeaderTimeout > 0 {
+		if err := c.SetReadDeadline(time.Now().Add(d.HeaderTimeout)); err != nil {
+			return nil, err
+		}
+	}
+	// The answer cannot be there yet. Others have their turn, which keeps the slowest requests of a busy
+	// server from waiting long, and the read below mostly finds something.
+	runtime.Gosched()
+	for {
+		res, err := http.ReadResponse(c.br, r)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case res.StatusCode == http.StatusSwitchingProtocols:
+			return nil, errors.New("the instance switches protocols and was not asked to")
+		case res.StatusCode < 200:
+			if trace := httptrace.ContextClientTrace(ctx); trace != nil && trace.Got1xxResponse != nil {
+				if err := trace.Got1xxResponse(res.StatusCode, textproto.MIMEHeader(res.Header)); err != nil {
+					return nil, err
+				}
+			}
+			continue
+		case d.HeaderTimeout > 0:
+			err = c.SetReadDeadline(time.Time{})
+		}
+		return res, err
+	}
+}
+
+// take returns the idle connection that was used last, if it can be used.
+func (d *Direct) take(key string) *directConn {
+	for {
+		d.mu.Lock()
+		list := d.idle[key]
+		if len(list) == 0 {
+			d.mu.Unlock()
+			return nil
+		}
+		c := list[len(list)-1]
+		list[len(list)-1] = nil
+		if list = list[:len(list)-1]; len(list) == 0 {
+			delete(d.idle, key)
+		} else {
+			d.idle[key] = list
+		}
+		d.mu.Unlock()
+		if time.Since(c.since) < d.IdleTimeout && quiet(c.Conn) {
+			return c
+		}
+		_ = c.Close()
+	}
+}
+
+func (d *Direct) put(key string, c *directConn) {
+	c.since = time.Now()
+	d.mu.Lock()
+	if !d.closed && len(d.idle[key]) < d.Idle {
+		if d.idle == nil {
+			d.idle = map[string][]*directConn{}
+		}
+		d.idle[key] = append(d.idle[key], c)
+		c = nil
+	}
+	d.mu.Unlock()
+	if c != nil {
+		_ = c.Close()
+	}
+}
+
+// Sweep closes connections that were idle for too long. Call it now and then.
+func (d *Direct) Sweep() {
+	d.drop(func(c *directConn) bool { return time.Since(c.since) >= d.IdleTimeout })
+}
+
+// Close closes idle connections, and those in use once they are no more.
+func (d *Direct) Close() {
+	d.mu.Lock()
+	d.closed = true
+	d.mu.Unlock()
+	d.drop(func(*directConn) bool { return true })
+}
+
+func (d *Direct) drop(old func(*directConn) bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for key, list := range d.idle {
+		keep := list[:0]
+		for _, c := range list {
+			if old(c) {
+				_ = c.Close()
+			} else {
+				keep = append(keep, c)
+			}
+		}
+		clear(list[len(keep):])
+		if d.idle[key] = keep; len(keep) == 0 {
+			delete(d.idle, key)
+		}
+	}
+}
+
+// directBody is an answer's body, whose end gives the connection back.
+type directBody struct {
+	io.ReadCloser
+	direct *Direct
+	conn   *directConn
+	key    string
+	stop   func() bool
+	ctx    context.Context //nolint:containedctx // of the request, whose end ends the body
+	again  bool
+	state  atomic.Int32 // bodyOpen, and then one of the others for good
+}
+
+const (
+	bodyOpen = iota
+	bodyWhole
+	bodyBroken
+)
+
+// Read implements io.Reader.
+func (b *directBody) Read(p []byte) (int, error) {
+	switch b.state.Load() {
+	case bodyWhole:
+		return 0, io.EOF
+	case bodyBroken: // half an answer must not pass for a whole one
+		return 0, http.ErrBodyReadAfterClose
+	}
+	n, err := b.ReadCloser.Read(p)
+	switch {
+	case err == nil:
+	case errors.Is(err, io.EOF):
+		b.end(true)
+	default:
+		b.end(false)
+		if cause := context.Cause(b.ctx); cause != nil {
+			err = cause
+		}
+	}
+	return n, err
+}
+
+// Close implements io.Closer. An answer that was not read to its end takes its connection with it. It may
+// come while Read waits, which then fails.
+func (b *directBody) Close() error {
+	b.end(false)
+	return nil
+}
+
+func (b *directBody) end(whole bool) {
+	state := int32(bodyBroken)
+	if whole {
+		state = bodyWhole
+	}
+	if !b.state.CompareAndSwap(bodyOpen, state) {
+		return
+	}
+	alive := b.stop()
+	if whole && alive && b.again && b.conn.br.Buffered() == 0 {
+		b.direct.put(b.key, b.conn)
+		return
+	}
+	_ = b.conn.Close()
+}
