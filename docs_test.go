@@ -11,7 +11,7 @@ import (
 
 var (
 	logCall = regexp.MustCompile(`\b[lL]og\.(?:Info|Warn|Error)\("([^"]+)"`)
-	metric  = regexp.MustCompile(`Name: "(pizzeria_[a-z_]+)"`)
+	metric  = regexp.MustCompile(`(?:Name: |NewDesc\()"(pizzeria_[a-z_]+)"`)
 	envName = regexp.MustCompile(`"(PIZZERIA_[A-Z_]+)"`)
 	link    = regexp.MustCompile(`\]\(([^)#\s]+)`)
 )

@@ -46,6 +46,11 @@ const (
 	InstanceAbsent   InstanceState = "absent"
 )
 
+// InstanceStates lists every state.
+func InstanceStates() []InstanceState {
+	return []InstanceState{InstancePending, InstanceStarting, InstanceRunning, InstanceFailed, InstanceStopped, InstanceAbsent}
+}
+
 // Settled reports whether the state is what was wanted.
 func (i Instance) Settled() bool {
 	switch i.Desired {

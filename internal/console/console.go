@@ -261,7 +261,7 @@ func (c *Console) funcs() template.FuncMap {
 		"themes":    func() []string { return []string{"auto", "light", "dark"} },
 		"ranges":    func() []usage.Range { return []usage.Range{usage.Hour, usage.Day, usage.Week} },
 		"statuses":  func() []string { return []string{"provisioning", "active", "suspended", "deleting"} },
-		"states":    func() []string { return []string{"pending", "starting", "running", "failed", "stopped", "absent"} },
+		"states":    registry.InstanceStates,
 		"actions":   registry.AuditActions,
 		"label":     func(label, value string) map[string]string { return map[string]string{"Label": label, "Value": value} },
 		"isolation": func() string { return c.Isolation() },

@@ -2,7 +2,6 @@ package endtoend
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -54,12 +53,12 @@ func (s *server) dialWith(slug, token string) (*websocket.Conn, error) {
 	return ws, err
 }
 
-// ended reports whether the other side closes within a second and a little.
-func ended(ws *websocket.Conn) bool {
+// ending is the code with which the other side closes a WebSocket; 0 when it does not, or says nothing.
+func ending(ws *websocket.Conn) int {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	_, _, err := ws.Read(ctx)
-	return err != nil && !errors.Is(err, context.DeadlineExceeded)
+	return max(0, int(websocket.CloseStatus(err)))
 }
 
 func TestRunners(t *testing.T) {
@@ -141,15 +140,15 @@ func TestRunners(t *testing.T) {
 		return strings.Contains(mia.fetch("GET", api+"/orgs/acme/runners?search=build-1", "").body, `"connections":1`)
 	})
 	mia.call(t, "POST", api+"/orgs/acme/runners/"+string(r.Runner.ID)+"/disconnect", "", 204, nil)
-	if !ended(ws) {
-		t.Error("a disconnected runner's WebSocket stays")
+	if code := ending(ws); code != 1012 {
+		t.Errorf("a disconnected runner's WebSocket ends with %d", code)
 	}
 	if ws, err = s.dialWith("acme", token); err != nil {
 		t.Fatalf("it may come back: %v", err)
 	}
 	key.call(t, "DELETE", api+"/orgs/acme/runners/"+string(r.Runner.ID), "", 204, nil)
-	if !ended(ws) {
-		t.Error("a revoked runner's WebSocket stays")
+	if code := ending(ws); code != 4401 {
+		t.Errorf("a revoked runner's WebSocket ends with %d", code)
 	}
 	s.eventually("a revoked runner is refused", func() bool { return runner.fetch("GET", s.url("acme")+"/whoami", "").status == 401 })
 	if _, err := s.token(r, oauth2.AuthStyleInHeader); err == nil {

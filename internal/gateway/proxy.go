@@ -8,6 +8,7 @@ import (
 	"net/textproto"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -85,15 +86,16 @@ func (g *Gateway) Filter(s *State, res *http.Response) {
 	}
 	b := &streamBody{ReadCloser: res.Body, response: res, streams: g.Streams}
 	k := streamKey{org: s.Route.OrgID, user: s.Claims.Subject, session: s.Claims.SessionID}
-	body := res.Body
-	b.stream = g.Streams.add(k, func() { _ = body.Close() })
-	if rw, ok := body.(io.ReadWriteCloser); tunnel && ok {
-		res.Body = &tunnelBody{streamBody: b, Writer: rw}
+	end := func(farewell) { _ = b.ReadCloser.Close() }
+	if rw, ok := res.Body.(io.ReadWriteCloser); tunnel && ok {
+		t := &tunnelBody{streamBody: b, Writer: rw}
+		res.Body, end = t, t.end
 	} else {
 		res.Body = b
 	}
+	b.stream = g.Streams.add(k, end)
 	if g.Revocations.epoch.Load() != s.epoch && g.doubtful(s, res.Request.Context()) {
-		_ = body.Close()
+		end(farewell{closeUnauthorized, "access changed"})
 	}
 }
 
@@ -133,9 +135,46 @@ func (b *streamBody) Close() error {
 	return b.ReadCloser.Close()
 }
 
+// tunnelBody is an open WebSocket. One that the gateway ends says so with a
+// close frame, if the instance's last frame was whole.
 type tunnelBody struct {
 	*streamBody
 	io.Writer
+	frames frames
+	bye    atomic.Pointer[farewell]
+	last   []byte // of the close frame, what is to be read
+	ended  bool
+}
+
+// Read implements io.Reader.
+func (b *tunnelBody) Read(p []byte) (int, error) {
+	if len(b.last) == 0 && !b.ended {
+		n, err := b.ReadCloser.Read(p)
+		b.frames.pass(p[:n])
+		if n > 0 || err == nil {
+			return n, nil
+		}
+		bye := b.bye.Load()
+		if bye == nil {
+			return n, err
+		}
+		b.ended = true
+		if b.frames.between() {
+			b.last = closeFrame(bye.code, bye.reason)
+		}
+	}
+	n := copy(p, b.last)
+	b.last = b.last[n:]
+	if n == 0 && len(p) > 0 {
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+// end closes the instance's side; the browser's follows when Read has said why.
+func (b *tunnelBody) end(bye farewell) {
+	b.bye.CompareAndSwap(nil, &bye)
+	_ = b.ReadCloser.Close()
 }
 
 // CloseWrite passes a half-close on, when the connection can.

@@ -47,19 +47,19 @@ func (v *Revocations) Apply(c registry.Change) {
 		v.sessions[c.SessionID] = c.At
 		v.mu.Unlock()
 		v.epoch.Add(1)
-		v.streams.closeSession(c.SessionID)
+		v.streams.closeSession(c.SessionID, farewell{closeUnauthorized, "signed out"})
 	case registry.RunnerCut:
 		v.epoch.Add(1)
-		v.streams.closeSession(c.SessionID)
+		v.streams.closeSession(c.SessionID, farewell{closeRestart, "disconnected"})
 	case registry.MemberChanged, registry.MemberRemoved:
 		v.mu.Lock()
 		v.members[memberKey{c.OrgID, c.UserID}] = c.At
 		v.mu.Unlock()
 		v.epoch.Add(1)
-		v.streams.closeOrg(c.OrgID, func(k streamKey) bool { return k.user == c.UserID })
+		v.streams.closeOrg(c.OrgID, func(k streamKey) bool { return k.user == c.UserID }, farewell{closeUnauthorized, "membership changed"})
 	case registry.OrgSuspendedNow, registry.OrgDeletion: // the Directory has heard before
 		v.epoch.Add(1)
-		v.streams.closeOrg(c.OrgID, func(streamKey) bool { return true })
+		v.streams.closeOrg(c.OrgID, func(streamKey) bool { return true }, farewell{closeUnauthorized, "org closed"})
 	}
 	v.sweep()
 }

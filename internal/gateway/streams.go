@@ -25,14 +25,20 @@ type streamKey struct {
 
 type stream struct {
 	key streamKey
-	end func()
+	end func(farewell)
+}
+
+// farewell is what a WebSocket is told when the gateway ends it.
+type farewell struct {
+	code   uint16
+	reason string
 }
 
 func newStreams() *Streams {
 	return &Streams{orgs: map[registry.OrgID]streamSet{}, sessions: map[registry.SessionID]streamSet{}}
 }
 
-func (s *Streams) add(k streamKey, end func()) *stream {
+func (s *Streams) add(k streamKey, end func(farewell)) *stream {
 	st := &stream{key: k, end: end}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -71,26 +77,26 @@ func drop[K comparable](m map[K]streamSet, k K, st *stream) {
 }
 
 // closeSession ends what a session has open.
-func (s *Streams) closeSession(id registry.SessionID) {
+func (s *Streams) closeSession(id registry.SessionID, bye farewell) {
 	s.mu.Lock()
 	end := ends(s.sessions[id], func(streamKey) bool { return true })
 	s.mu.Unlock()
 	for _, f := range end {
-		f()
+		f(bye)
 	}
 }
 
 // closeOrg ends what is open in an org and matches.
-func (s *Streams) closeOrg(org registry.OrgID, match func(streamKey) bool) {
+func (s *Streams) closeOrg(org registry.OrgID, match func(streamKey) bool, bye farewell) {
 	s.mu.Lock()
 	end := ends(s.orgs[org], match)
 	s.mu.Unlock()
 	for _, f := range end {
-		f()
+		f(bye)
 	}
 }
 
-func ends(set streamSet, match func(streamKey) bool) (out []func()) {
+func ends(set streamSet, match func(streamKey) bool) (out []func(farewell)) {
 	for st := range set {
 		if match(st.key) {
 			out = append(out, st.end)

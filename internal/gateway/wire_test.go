@@ -279,7 +279,7 @@ func TestRevocationsAndStreams(t *testing.T) {
 	for name, k := range map[string]streamKey{
 		"ada in acme": {"acme", "ada", "s1"}, "ada in globex": {"globex", "ada", "s1"}, "bob in acme": {"acme", "bob", "s2"}, "nobody in acme": {"acme", "", ""},
 	} {
-		s.add(k, func() { closed[name] = true })
+		s.add(k, func(farewell) { closed[name] = true })
 	}
 	if s.Len() != 4 || s.Of("s1") != 2 || s.Of("s2") != 1 || s.Of("") != 0 {
 		t.Errorf("%d open, %d of s1", s.Len(), s.Of("s1"))

@@ -189,6 +189,7 @@ func (r *Runtime) start(ctx context.Context) error {
 	r.webhooks = webhook.New(r.store, r.ids, r.c.Log, now, func() []netip.Prefix { return r.tunables.Load().WebhookAllow })
 	r.usage = usage.New(r.store, r.c.Log, now)
 	r.metrics.usage.Store(r.usage)
+	r.metrics.state.runtime.Store(r)
 	if r.directory, err = registry.NewDirectory(r.store, r.c.Routes, now); err != nil {
 		return err
 	}
