@@ -128,13 +128,8 @@ func (c *client) remote(ctx connection) (target, error) {
 		}
 		tr.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	}
-	// localhost and everything below it is this machine (RFC 6761); not every resolver says so.
-	if h := u.Hostname(); h == "localhost" || strings.HasSuffix(h, ".localhost") {
-		tr.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
-			_, port, _ := net.SplitHostPort(addr)
-			var d net.Dialer
-			return d.DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))
-		}
+	if h := u.Hostname(); h == "localhost" || strings.HasSuffix(h, ".localhost") { // not every resolver knows what that is
+		tr.DialContext = dialer("")
 	}
 	// A redirect would carry the key elsewhere.
 	t.http = &http.Client{Transport: tr, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}

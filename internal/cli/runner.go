@@ -144,33 +144,39 @@ func (c *client) runnerToken() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		req, err := http.NewRequestWithContext(c.cmd.Context(), http.MethodPost, endpoint, strings.NewReader("grant_type=client_credentials"))
+		token, b, err := c.tokenOf(t.http, endpoint, id, key)
 		if err != nil {
 			return err
 		}
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		req.SetBasicAuth(id, key)
-		res, err := t.http.Do(req)
-		if err != nil {
-			return fmt.Errorf("%w at %s: %w", errAway, endpoint, err)
-		}
-		defer func() { _ = res.Body.Close() }()
-		b, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
-		if err != nil {
-			return err
-		}
-		if res.StatusCode != http.StatusOK {
-			return fmt.Errorf("%s refuses this runner (%s): its key is wrong, was revoked or has ended, or the org is closed", u.Host, res.Status)
-		}
-		return c.print(b, func(w io.Writer, b []byte) error {
-			var v struct {
-				AccessToken string `json:"access_token"`
-			}
-			if err := json.Unmarshal(b, &v); err != nil {
-				return err
-			}
-			_, err := fmt.Fprintln(w, v.AccessToken)
+		return c.print(b, func(w io.Writer, _ []byte) error {
+			_, err := fmt.Fprintln(w, token)
 			return err
 		})
 	})
+}
+
+// tokenOf asks the token endpoint in a runner's name, and returns the answer with the token in it.
+func (c *client) tokenOf(h *http.Client, endpoint, id, key string) (token string, answer []byte, err error) {
+	req, err := http.NewRequestWithContext(c.cmd.Context(), http.MethodPost, endpoint, strings.NewReader("grant_type=client_credentials"))
+	if err != nil {
+		return "", nil, err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.SetBasicAuth(id, key)
+	res, err := h.Do(req)
+	if err != nil {
+		return "", nil, fmt.Errorf("%w at %s: %w", errAway, endpoint, err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	if answer, err = io.ReadAll(io.LimitReader(res.Body, 1<<20)); err != nil {
+		return "", nil, err
+	}
+	if res.StatusCode != http.StatusOK {
+		return "", nil, fmt.Errorf("%s refuses this runner (%s): its key is wrong, was revoked or has ended, or the org is closed", req.URL.Host, res.Status)
+	}
+	var v struct {
+		AccessToken string `json:"access_token"`
+	}
+	err = json.Unmarshal(answer, &v)
+	return v.AccessToken, answer, err
 }
