@@ -2,6 +2,8 @@ package caddymodule
 
 import (
 	"errors"
+	"fmt"
+	"html/template"
 	"net/http"
 	"time"
 
@@ -30,9 +32,16 @@ func init() {
 // Placeholders: `{http.org.id}`, `{http.org.slug}`, `{http.org.plan}`; after `org_auth`, for who is signed in,
 // `{http.org.user.id}`, `{http.org.user.role}`.
 type Org struct {
-	// How long a request that is not a page waits for an org that starts. Default: `10s`.
+	// How long a request that is not a page waits for an org that starts, or whose instance restarts
+	// just then. Pages try again by themselves. Default: `10s`.
 	Hold caddy.Duration `json:"hold,omitempty"`
 
+	// File with a Go HTML template for the gateway's own pages: unknown, suspended or starting orgs, no access, no control
+	// plane. It gets `.Status`, `.Title`, `.Detail`, `.RetryAfter`, `.Refresh`, `.Again`, `.Console` and `.RequestID`; its styles
+	// and images stand in it, since nothing else may be loaded. Default: a built-in page.
+	Page string `json:"page,omitempty"`
+
+	page    *template.Template
 	runtime *runtime.Runtime
 }
 
@@ -45,6 +54,11 @@ func (Org) CaddyModule() caddy.ModuleInfo {
 func (o *Org) Provision(ctx caddy.Context) (err error) {
 	if o.Hold == 0 {
 		o.Hold = caddy.Duration(10 * time.Second)
+	}
+	if o.Page != "" {
+		if o.page, err = gateway.ParsePage(o.Page); err != nil {
+			return fmt.Errorf("page %s: %w", o.Page, err)
+		}
 	}
 	raiseHeaderLimit(ctx)
 	o.runtime, err = runtimeOf(ctx)
@@ -86,7 +100,7 @@ func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.H
 	rec := &statusRecorder{ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w}}
 	began := time.Now()
 	gw := o.runtime.Gateway()
-	st := gw.Admit(rec, r, id, time.Duration(o.Hold))
+	st := gw.Admit(rec, r, id, gateway.Admission{Hold: time.Duration(o.Hold), Page: o.page})
 	if st == nil {
 		o.runtime.Metrics().Request(nil, rec.status, time.Since(began))
 		return nil
@@ -147,6 +161,7 @@ func (s *statusRecorder) Write(b []byte) (int, error) {
 //
 //	org [<matcher>] {
 //		hold <duration>
+//		page <file>
 //	}
 func (o *Org) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next()
@@ -162,8 +177,15 @@ func (o *Org) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			if err := durationArg(d, &o.Hold); err != nil {
 				return err
 			}
+		case "page":
+			if o.Page != "" {
+				return d.Err("page is given twice")
+			}
+			if err := oneArg(d, &o.Page); err != nil {
+				return err
+			}
 		default:
-			return d.Errf("unknown option %q: use hold", d.Val())
+			return d.Errf("unknown option %q: use hold or page", d.Val())
 		}
 	}
 	return nil

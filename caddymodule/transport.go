@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"slices"
 	"time"
@@ -103,19 +104,38 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if st == nil {
 		return nil, errors.New("the request has no org: put the org handler before reverse_proxy")
 	}
-	r = st.Prepare(r)
-	var res *http.Response
-	var err error
+	gw := t.runtime.Gateway()
+	if r.Body != nil && r.Body != http.NoBody {
+		r.Body = io.NopCloser(r.Body) // a dial that fails would close it; the server does so in the end
+	}
+	for {
+		res, err := t.exchange(st.Prepare(r))
+		if err == nil {
+			gw.Filter(st, res)
+			return res, nil
+		}
+		// Nothing was sent yet: an instance that restarts is waited for.
+		var dial reverseproxy.DialError
+		if !errors.As(err, &dial) || !gw.Again(r.Context(), st) {
+			return nil, err
+		}
+		address, err := caddy.ParseNetworkAddress(st.Route.Address)
+		if err != nil {
+			return nil, err
+		}
+		r = r.WithContext(context.WithValue(r.Context(), dialInfoKey, reverseproxy.DialInfo{Network: address.Network, Address: address.JoinHostPort(0), Host: address.Host}))
+	}
+}
+
+// dialInfoKey is under which reverse_proxy tells its transport where to dial. It
+// exports no name for it; TestDialInfoKey fails should it change.
+const dialInfoKey caddy.CtxKey = "reverse_proxy.dial_info"
+
+func (t *Transport) exchange(r *http.Request) (*http.Response, error) {
 	if t.direct != nil && t.direct.Takes(r) {
-		res, err = t.direct.RoundTrip(r)
-	} else {
-		res, err = t.HTTPTransport.RoundTrip(r)
+		return t.direct.RoundTrip(r)
 	}
-	if err != nil {
-		return nil, err
-	}
-	t.runtime.Gateway().Filter(st, res)
-	return res, nil
+	return t.HTTPTransport.RoundTrip(r)
 }
 
 // UnmarshalCaddyfile sets up the transport from Caddyfile tokens. Syntax:

@@ -12,8 +12,11 @@ import (
 
 // Admit judges a request's protocol and authority, finds its route, and cleans
 // its headers. It returns nil when it answered the request itself.
-func (g *Gateway) Admit(w http.ResponseWriter, r *http.Request, requestID func() string, hold time.Duration) *State {
-	st := &State{RequestID: requestID, epoch: g.Revocations.epoch.Load()}
+func (g *Gateway) Admit(w http.ResponseWriter, r *http.Request, requestID func() string, o Admission) *State {
+	st := &State{RequestID: requestID, epoch: g.Revocations.epoch.Load(), page: o.Page}
+	if !navigation(r) { // people get a page that tries again
+		st.until = g.Now().Add(o.Hold)
+	}
 	site := g.Identity.Site()
 	slug, err := registry.SlugFromAuthority(r.Host, site.Domain)
 	if err != nil || r.TLS != nil && r.TLS.ServerName != "" && !registry.SameHost(r.TLS.ServerName, r.Host) {
@@ -30,7 +33,7 @@ func (g *Gateway) Admit(w http.ResponseWriter, r *http.Request, requestID func()
 		g.fail(w, r, st, Problem{Status: http.StatusBadRequest, Title: "This path is ambiguous", Detail: "Write the path without encodings, empty segments or dot segments."})
 		return nil
 	}
-	if st.Route, err = g.find(r, slug, hold); err != nil {
+	if st.Route, err = g.find(r, slug, st.until); err != nil {
 		g.fail(w, r, st, lookupProblem(err))
 		return nil
 	}
@@ -48,13 +51,13 @@ func (g *Gateway) Admit(w http.ResponseWriter, r *http.Request, requestID func()
 	return st
 }
 
-// find looks the route up. Machines wait up to hold for an org that starts; people get a page that does.
-func (g *Gateway) find(r *http.Request, slug string, hold time.Duration) (*registry.Route, error) {
+// find looks the route up, and waits until a time for an org that starts.
+func (g *Gateway) find(r *http.Request, slug string, until time.Time) (*registry.Route, error) {
 	rt, err := g.Routes.Lookup(r.Context(), slug)
-	if err != nil || rt.Status != registry.RouteStarting || hold <= 0 || navigation(r) {
+	if err != nil || rt.Status != registry.RouteStarting || !g.Now().Before(until) {
 		return rt, err
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), hold)
+	ctx, cancel := context.WithTimeout(r.Context(), until.Sub(g.Now()))
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()

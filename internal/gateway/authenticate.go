@@ -85,7 +85,7 @@ func (g *Gateway) identify(w http.ResponseWriter, r *http.Request, st *State) er
 	if fresh != "" && !bearer {
 		setCookie(w, SessionCookie, fresh, 0)
 	}
-	st.Claims = s.claims
+	st.Claims, st.session = s.claims, s
 	st.Assertion, err = g.assertionFor(s, st.Route)
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/cipher"
 	"crypto/sha256"
+	"html/template"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
@@ -18,6 +19,12 @@ import (
 // Routes finds routes; a registry.Directory does.
 type Routes interface {
 	Lookup(ctx context.Context, slug string) (*registry.Route, error)
+}
+
+// Admission is how a site wants its requests admitted.
+type Admission struct {
+	Hold time.Duration      // how long what is no page waits for an instance that starts or restarts
+	Page *template.Template // for the gateway's own pages, with a ProblemPage; nil = ours
 }
 
 // Config of a Gateway.
@@ -71,6 +78,9 @@ type State struct {
 	RequestID func() string          // for problem pages
 	Forwarded bool                   // it went on to the instance
 	epoch     uint64                 // of the revocations when it came
+	until     time.Time              // it may wait for an instance until then
+	session   *session               // whose assertions it gets
+	page      *template.Template     // for problem pages; nil = ours
 }
 
 // Placeholder gives the values that a Caddyfile can name, as `http.org.slug`.

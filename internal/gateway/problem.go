@@ -4,6 +4,7 @@ import (
 	"embed"
 	"encoding/json"
 	"html/template"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -27,8 +28,30 @@ type Problem struct {
 	Challenge  bool   // with WWW-Authenticate
 }
 
+// ProblemPage is what a template of the gateway's pages gets.
+type ProblemPage struct {
+	Status     int    // of HTTP
+	Title      string // what happened
+	Detail     string // why, and what to do
+	RetryAfter int    // seconds; 0 = not said
+	Refresh    bool   // the page should load itself again after RetryAfter
+	Again      string // a path on this host to try again; "" = none
+	Console    string // URL of the control plane
+	RequestID  string
+}
+
+// ParsePage parses a template for the gateway's own pages and tries it, so that
+// a mistake is found when the config is loaded.
+func ParsePage(file string) (*template.Template, error) {
+	t, err := template.ParseFiles(file)
+	if err != nil {
+		return nil, err
+	}
+	return t, t.Execute(io.Discard, ProblemPage{Status: http.StatusNotFound, Title: "Title", Detail: "Detail", RetryAfter: 1, Refresh: true, Again: "/", Console: "https://example.com", RequestID: "id"})
+}
+
 // pageCSP allows the page's one style element by its hash-free nature: the page has no script at all.
-const pageCSP = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+const pageCSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
 // Fail answers a request with a problem.
 func (g *Gateway) Fail(w http.ResponseWriter, r *http.Request, st *State, p Problem) {
@@ -51,7 +74,14 @@ func (g *Gateway) fail(w http.ResponseWriter, r *http.Request, st *State, p Prob
 		h.Set("Content-Security-Policy", pageCSP)
 		w.WriteHeader(p.Status)
 		if r.Method != http.MethodHead {
-			_ = problemPage.Execute(w, map[string]any{"P": p, "ID": st.RequestID(), "Console": g.Identity.Site().Issuer})
+			page := problemPage
+			if st.page != nil {
+				page = st.page
+			}
+			_ = page.Execute(w, ProblemPage{
+				Status: p.Status, Title: p.Title, Detail: p.Detail, RetryAfter: p.RetryAfter, Refresh: p.Refresh, Again: p.Again,
+				Console: g.Identity.Site().Issuer, RequestID: st.RequestID(),
+			})
 		}
 		return
 	}

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"context"
 	"io"
 	"net/http"
 	"net/http/httptrace"
@@ -94,19 +93,21 @@ func (g *Gateway) Filter(s *State, res *http.Response) {
 		res.Body = b
 	}
 	b.stream = g.Streams.add(k, end)
-	if g.Revocations.epoch.Load() != s.epoch && g.doubtful(s, res.Request.Context()) {
+	if g.Revocations.epoch.Load() == s.epoch {
+		return
+	}
+	if rt, err := g.Routes.Lookup(res.Request.Context(), s.Route.Slug); err != nil || g.doubtful(s, rt) {
 		end(farewell{closeUnauthorized, "access changed"})
 	}
 }
 
 // doubtful reports whether something changed for a request since it was let
-// through: between the check and the registration of its stream, say.
-func (g *Gateway) doubtful(s *State, ctx context.Context) bool {
-	rt, err := g.Routes.Lookup(ctx, s.Route.Slug)
-	if err != nil || rt.OrgID != s.Route.OrgID || rt.Status != registry.RouteServing {
+// through: between the check and the registration of its stream, say. rt is its org's route now.
+func (g *Gateway) doubtful(s *State, rt *registry.Route) bool {
+	if rt.OrgID != s.Route.OrgID || rt.Status != registry.RouteServing {
 		return true
 	}
-	if !s.SignedIn() {
+	if !s.SignedIn() || g.Revocations.epoch.Load() == s.epoch {
 		return false
 	}
 	must, gone := g.Revocations.judge(&s.Claims)
