@@ -74,6 +74,7 @@ type App struct {
 	runtime      *runtime.Runtime
 	key          string
 	attached     bool
+	drains       *drains
 }
 
 // Store says where the database is; a guest module in `pizzeria.stores` implements it.

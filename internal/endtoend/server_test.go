@@ -48,13 +48,14 @@ const domain = "pizzapi.localhost"
 
 // server is one running installation.
 type server struct {
-	t    *testing.T
-	dir  string
-	port int
-	cmd  *exec.Cmd
-	out  *lockedBuffer
-	root *x509.CertPool
-	orgs string // the orgs' site block
+	t     *testing.T
+	dir   string
+	port  int
+	cmd   *exec.Cmd
+	out   *lockedBuffer
+	root  *x509.CertPool
+	orgs  string     // the orgs' site block
+	files []*os.File // that it inherits, from descriptor 3 on
 }
 
 type lockedBuffer struct {
@@ -156,6 +157,7 @@ func (s *server) run() {
 	s.out = &lockedBuffer{}
 	s.cmd = exec.Command(binary, "run")
 	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = s.dir, s.out, s.out
+	s.cmd.ExtraFiles = s.files
 	s.cmd.Env = append(os.Environ(), "HOME="+filepath.Join(s.dir, "home"), "XDG_DATA_HOME=", "XDG_CONFIG_HOME=")
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
