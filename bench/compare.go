@@ -15,8 +15,24 @@ import (
 	"time"
 )
 
+// scenario is what is asked for.
+type scenario struct {
+	name  string
+	path  string
+	size  int64 // bytes of an answer
+	fresh bool  // each request over a new connection, with a whole TLS handshake
+}
+
+// scenarios are what is compared, the usual one first.
+var scenarios = []scenario{
+	{"1 KiB", "/", 1 << 10, false},
+	{"16 KiB", "/16384", 16 << 10, false},
+	{"1 MiB", "/1048576", 1 << 20, false},
+	{"1 KiB, new connections", "/", 1 << 10, true},
+}
+
 // compare lets the servers take turns.
-func (s *servers) compare(o options) (map[string]round, error) {
+func (s *servers) compare(o options, sc scenario) (map[string]round, error) {
 	host := "acme." + domain
 	targets := []struct {
 		name string
@@ -25,11 +41,11 @@ func (s *servers) compare(o options) (map[string]round, error) {
 	}{{ours, s.port, s.ours}, {plain, s.port2, s.plain}, {tuned, s.tuned2, s.plain}, {again, s.port2, s.plain}}
 	pools := map[string]*pool{}
 	for _, t := range targets {
-		request := fmt.Sprintf("GET / HTTP/1.1\r\nHost: %s:%d\r\nCookie: __Host-pizzeria-org=%s\r\nSec-Fetch-Site: same-origin\r\nAccept: */*\r\nUser-Agent: bench\r\n\r\n", host, t.port, s.orgCookie)
+		request := fmt.Sprintf("GET %s HTTP/1.1\r\nHost: %s:%d\r\nCookie: __Host-pizzeria-org=%s\r\nSec-Fetch-Site: same-origin\r\nAccept: */*\r\nUser-Agent: bench\r\n\r\n", sc.path, host, t.port, s.orgCookie)
 		var p *pool
 		var err error
 		for range 40 { // the plain server may be starting yet
-			if p, err = openPool(o.connections, t.port, host, s.tls, request); err == nil {
+			if p, err = openPool(o.connections, t.port, host, s.tls, sc, request); err == nil {
 				break
 			}
 			time.Sleep(100 * time.Millisecond)
@@ -37,6 +53,7 @@ func (s *servers) compare(o options) (map[string]round, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", t.name, err)
 		}
+		defer p.close()
 		if _, err := p.run(o.round/2, o.rate); err != nil { // warm
 			return nil, fmt.Errorf("%s: %w", t.name, err)
 		}

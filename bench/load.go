@@ -25,22 +25,34 @@ type round struct {
 
 // pool is a set of open connections to one server, and the request to send on them.
 type pool struct {
+	dial    func() (*tls.Conn, error)
+	fresh   bool  // a new connection for each request
+	size    int64 // bytes of an answer
 	conns   []*tls.Conn
 	readers []*bufio.Reader
 	request []byte
 }
 
-func openPool(n, port int, host string, c *tls.Config, request string) (*pool, error) {
-	p := &pool{request: []byte(request)}
+func openPool(n, port int, host string, c *tls.Config, sc scenario, request string) (*pool, error) {
+	p := &pool{request: []byte(request), fresh: sc.fresh, size: sc.size, dial: func() (*tls.Conn, error) {
+		return tls.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port), &tls.Config{RootCAs: c.RootCAs, ServerName: host, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12})
+	}}
 	for range n {
-		conn, err := tls.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port), &tls.Config{RootCAs: c.RootCAs, ServerName: host, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12})
+		conn, err := p.dial()
 		if err != nil {
+			p.close()
 			return nil, err
 		}
 		p.conns = append(p.conns, conn)
 		p.readers = append(p.readers, bufio.NewReader(conn))
 	}
 	return p, nil
+}
+
+func (p *pool) close() {
+	for _, c := range p.conns {
+		_ = c.Close()
+	}
 }
 
 // run loads all connections for d, each with one request at a time: as fast as
@@ -86,6 +98,15 @@ func (p *pool) run(d time.Duration, rate float64) (round, error) {
 }
 
 func (p *pool) once(i int) error {
+	if p.fresh {
+		_ = p.conns[i].Close()
+		conn, err := p.dial()
+		if err != nil {
+			return err
+		}
+		p.conns[i] = conn
+		p.readers[i].Reset(conn)
+	}
 	if _, err := p.conns[i].Write(p.request); err != nil {
 		return err
 	}
@@ -95,7 +116,7 @@ func (p *pool) once(i int) error {
 	}
 	n, err := io.Copy(io.Discard, res.Body)
 	_ = res.Body.Close()
-	if err == nil && (res.StatusCode != http.StatusOK || n != 1024) {
+	if err == nil && (res.StatusCode != http.StatusOK || n != p.size) {
 		err = fmt.Errorf("an answer of %d with %d bytes", res.StatusCode, n)
 	}
 	return err

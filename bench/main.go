@@ -52,12 +52,18 @@ func run(o options, readme bool) error {
 	}
 	defer s.stop()
 	r := results{Date: time.Now().UTC().Format("2006-01-02"), Go: runtime.Version(), CPUs: runtime.NumCPU(), Connections: o.connections}
-	if r.Servers, err = s.compare(o); err != nil {
+	if r.Servers, err = s.compare(o, scenarios[0]); err != nil {
 		return err
 	}
 	if o.quick {
 		fmt.Print(r.table())
 		return nil
+	}
+	r.Others = map[string]map[string]round{}
+	for _, sc := range scenarios[1:] {
+		if r.Others[sc.name], err = s.compare(o, sc); err != nil {
+			return fmt.Errorf("%s: %w", sc.name, err)
+		}
 	}
 	if r.Created, r.Switched, err = s.orgs(o.orgs); err != nil {
 		return err

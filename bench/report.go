@@ -22,8 +22,10 @@ type results struct {
 	CPUs        int              `json:"cpus"`
 	Connections int              `json:"connections"`
 	Servers     map[string]round `json:"servers"`
-	Created     quantiles        `json:"org_create_to_first_page"`
-	Switched    quantiles        `json:"org_switch"`
+	// Others are the other scenarios, by their names.
+	Others   map[string]map[string]round `json:"others"`
+	Created  quantiles                   `json:"org_create_to_first_page"`
+	Switched quantiles                   `json:"org_switch"`
 	// Lists are the pages of the console and the lists of the API with 1,000 orgs and 10,000 users.
 	Lists map[string]quantiles `json:"lists"`
 }
@@ -43,6 +45,17 @@ func (r results) table() string {
 		v := r.Servers[name]
 		fmt.Fprintf(&b, "| %s | %.0f | %.1f ms | %.1f ms | %d µs | %.2f | %.2f | %.2f | %.2f |\n", name, v.PerSecond, ms(v.P50), ms(v.P99), v.CPU.Microseconds(),
 			v.PerSecond/base.PerSecond, float64(v.P50)/float64(base.P50), float64(v.P99)/float64(base.P99), float64(v.CPU)/float64(base.CPU))
+	}
+	if len(r.Others) > 0 {
+		fmt.Fprintf(&b, "\n| the same, signed in, to plain (beside it plain to plain) | requests/s | p50 | p99 | CPU |\n| --- | ---: | ---: | ---: | ---: |\n")
+		for _, sc := range scenarios[1:] {
+			v, base, noise := r.Others[sc.name][ours], r.Others[sc.name][plain], r.Others[sc.name][again]
+			both := func(of func(round) float64) string {
+				return fmt.Sprintf("%.2f (%.2f)", of(v)/of(base), of(noise)/of(base))
+			}
+			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", sc.name, both(func(r round) float64 { return r.PerSecond }), both(func(r round) float64 { return float64(r.P50) }),
+				both(func(r round) float64 { return float64(r.P99) }), both(func(r round) float64 { return float64(r.CPU) }))
+		}
 	}
 	fmt.Fprintf(&b, "\n| | p50 | p95 |\n| --- | ---: | ---: |\n| org created, instance started, signed in, first page (%d times) | %.0f ms | %.0f ms |\n| switch to an org not visited before, over five redirects and a new connection (%d times) | %.0f ms | %.0f ms |\n",
 		r.Created.N, ms(r.Created.P50), ms(r.Created.P95), r.Switched.N, ms(r.Switched.P50), ms(r.Switched.P95))

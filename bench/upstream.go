@@ -7,11 +7,12 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 )
 
-// upstream is the instance: it answers 1 KiB to everything.
+// upstream is the instance: it answers as many bytes as the path says, 1 KiB without one.
 func upstream() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
@@ -19,10 +20,15 @@ func upstream() {
 	if err != nil {
 		panic(err)
 	}
-	body := bytes.Repeat([]byte("x"), 1024)
-	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	body := bytes.Repeat([]byte("x"), 1<<20)
+	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n, err := strconv.Atoi(strings.TrimPrefix(r.URL.Path, "/"))
+		if err != nil {
+			n = 1 << 10
+		}
 		w.Header().Set("Content-Type", "text/plain")
-		_, _ = w.Write(body)
+		w.Header().Set("Content-Length", strconv.Itoa(n))
+		_, _ = w.Write(body[:min(n, len(body))])
 	})}
 	go func() {
 		<-ctx.Done()

@@ -47,7 +47,10 @@ func TestJSONReference(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		typ := reflect.TypeOf(m.New()).Elem()
+		typ := reflect.TypeOf(m.New())
+		if typ.Kind() == reflect.Pointer {
+			typ = typ.Elem()
+		}
 		d, ok := docs[typ.Name()]
 		if !ok || typ.PkgPath() != "github.com/pizzaface/pizzeria/caddymodule" {
 			continue
