@@ -26,7 +26,8 @@ type Transport struct {
 
 	runtime *runtime.Runtime
 	direct  *gateway.Direct // nil where an option needs http.Transport
-	swept   chan struct{}   // the sweeper has ended
+	stop    context.CancelFunc
+	swept   chan struct{} // the sweeper has ended
 }
 
 // CaddyModule returns the Caddy module information.
@@ -67,6 +68,8 @@ func (t *Transport) startDirect(ctx context.Context) {
 	if t.direct.IdleTimeout == 0 {
 		t.direct.IdleTimeout = 2 * time.Minute // as Caddy's
 	}
+	var sweep context.Context
+	sweep, t.stop = context.WithCancel(ctx)
 	t.swept = make(chan struct{})
 	go func() {
 		defer close(t.swept)
@@ -74,7 +77,7 @@ func (t *Transport) startDirect(ctx context.Context) {
 		defer tick.Stop()
 		for {
 			select {
-			case <-ctx.Done():
+			case <-sweep.Done():
 				return
 			case <-tick.C:
 				t.direct.Sweep()
@@ -86,6 +89,8 @@ func (t *Transport) startDirect(ctx context.Context) {
 // Cleanup implements caddy.CleanerUpper.
 func (t *Transport) Cleanup() error {
 	if t.direct != nil {
+		t.stop()
+		<-t.swept
 		t.direct.Close()
 	}
 	if t.Transport == nil { // Provision did not come that far

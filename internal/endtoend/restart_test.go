@@ -9,11 +9,15 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
+
+// patient holds requests for as long as a slow machine may take.
+const patient = "route {\norg {\nhold 90s\n}\norg_auth\nreverse_proxy {\ndynamic org\ntransport org\n}\n}"
 
 // TestRestartUnderLoad: an instance restarts again and again, and no request fails: reads, writes and new WebSockets wait for it.
 func TestRestartUnderLoad(t *testing.T) {
-	s := start(t)
+	s := startWith(t, "", patient)
 	ada := s.admin()
 	s.org(ada, "acme")
 	ada.open(s.url("acme") + "/")
@@ -24,6 +28,7 @@ func TestRestartUnderLoad(t *testing.T) {
 	for worker := range 6 {
 		wg.Go(func() {
 			c := s.anonymous()
+			c.Timeout = 2 * time.Minute
 			for n := 0; ; n++ {
 				select {
 				case <-end:
@@ -78,8 +83,9 @@ func TestRestartUnderLoad(t *testing.T) {
 
 // TestCrash: an instance that is killed is back by itself, and what comes meanwhile waits for it.
 func TestCrash(t *testing.T) {
-	s := start(t)
+	s := startWith(t, "", patient)
 	ada := s.admin()
+	ada.c.Timeout = 2 * time.Minute
 	s.org(ada, "acme")
 	ada.open(s.url("acme") + "/")
 	for _, pid := range s.processes(filepath.Join(s.dir, "data")) {

@@ -56,6 +56,7 @@ type server struct {
 	root  *x509.CertPool
 	orgs  string     // the orgs' site block
 	files []*os.File // that it inherits, from descriptor 3 on
+	env   []string   // on top of its environment
 }
 
 type lockedBuffer struct {
@@ -159,6 +160,7 @@ func (s *server) run() {
 	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = s.dir, s.out, s.out
 	s.cmd.ExtraFiles = s.files
 	s.cmd.Env = append(os.Environ(), "HOME="+filepath.Join(s.dir, "home"), "XDG_DATA_HOME=", "XDG_CONFIG_HOME=")
+	s.cmd.Env = append(s.cmd.Env, s.env...)
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}

@@ -77,7 +77,7 @@ func (d *Direct) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx, key := r.Context(), r.URL.Host
 	if c := d.take(key); c != nil {
 		res, err := d.exchange(ctx, c, key, r)
-		if err == nil || c.got || ctx.Err() != nil {
+		if err == nil || c.got || ctx.Err() != nil || timedOut(err) {
 			return res, err
 		}
 		// It closed in this very moment, and has not seen the request or not answered: a GET may be sent again.
@@ -89,6 +89,11 @@ func (d *Direct) RoundTrip(r *http.Request) (*http.Response, error) {
 	c := &directConn{Conn: conn}
 	c.br, c.bw = bufio.NewReader(c), bufio.NewWriter(conn)
 	return d.exchange(ctx, c, key, r)
+}
+
+func timedOut(err error) bool {
+	var e net.Error
+	return errors.As(err, &e) && e.Timeout()
 }
 
 // exchange sends the request and reads the answer's header. On an error the connection is closed.

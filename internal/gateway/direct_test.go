@@ -346,7 +346,19 @@ func TestDirectEnds(t *testing.T) {
 		}
 	})
 	t.Run("header timeout", func(t *testing.T) {
+		var asked atomic.Int64
+		i := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+			if asked.Add(1); r.URL.Path == "/header" {
+				<-r.Context().Done()
+			}
+		})
 		d := i.direct()
+		get(t, d, "GET", "/") // so that the next one has a connection that was used before
+		defer func() {
+			if n := asked.Load(); n != 2 {
+				t.Errorf("%d requests: one that timed out was sent again", n)
+			}
+		}()
 		d.HeaderTimeout = 20 * time.Millisecond
 		var timeout net.Error
 		if _, err := d.RoundTrip(request(t.Context(), "GET", "http://org.1/header")); !errors.As(err, &timeout) || !timeout.Timeout() {
