@@ -3,15 +3,18 @@ package caddymodule
 import (
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/dustin/go-humanize"
 
 	"github.com/pizzaface/pizzeria/internal/gateway"
 	"github.com/pizzaface/pizzeria/internal/runtime"
@@ -32,6 +35,10 @@ func init() {
 type OrgLimit struct {
 	// How many requests an org may have at once, open WebSockets among them. Default: any number.
 	Concurrency int `json:"concurrency,omitempty"`
+	// How many WebSockets an org may have open. Default: any number.
+	WebSockets int `json:"websockets,omitempty"`
+	// The size in bytes of the largest request body; a larger one gets 413. Default: any size.
+	Body int64 `json:"body,omitempty"`
 	// How many requests a second an org may make, in the mean. Default: any number.
 	Rate float64 `json:"rate,omitempty"`
 	// How many requests an org may make at once on top of the mean. Default: twice the rate, at least 1.
@@ -57,19 +64,23 @@ func (o *OrgLimit) Provision(ctx caddy.Context) (err error) {
 	}
 	app, _ := ctx.AppIfConfigured("pizzeria")
 	o.policy = fmt.Sprintf(`"org";q=%d;w=%d`, o.Burst, int(math.Ceil(float64(o.Burst)/max(o.Rate, 1e-9))))
-	o.limiter, err = gateway.NewLimiter(gateway.Limits{Concurrency: o.Concurrency, Rate: o.Rate, Burst: o.Burst}, app.(*App).CacheSize, time.Now)
+	o.limiter, err = gateway.NewLimiter(gateway.Limits{Concurrency: o.Concurrency, WebSockets: o.WebSockets, Rate: o.Rate, Burst: o.Burst}, app.(*App).CacheSize, time.Now)
 	return err
 }
 
 // Validate implements caddy.Validator.
 func (o *OrgLimit) Validate() error {
-	if o.Concurrency < 0 || o.Rate < 0 || o.Burst < 0 {
+	if o.Concurrency < 0 || o.WebSockets < 0 || o.Body < 0 || o.Rate < 0 || o.Burst < 0 {
 		return errors.New("org_limit: limits are above zero")
 	}
-	if o.Concurrency == 0 && o.Rate == 0 {
-		return errors.New("org_limit: say concurrency, or rate")
+	if o.none() {
+		return errors.New("org_limit: say concurrency, websockets, rate or body")
 	}
 	return nil
+}
+
+func (o *OrgLimit) none() bool {
+	return o.Concurrency == 0 && o.WebSockets == 0 && o.Body == 0 && o.Rate == 0
 }
 
 // ServeHTTP implements caddyhttp.MiddlewareHandler.
@@ -78,7 +89,7 @@ func (o *OrgLimit) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyh
 	if st == nil {
 		return caddyhttp.Error(http.StatusInternalServerError, errors.New("org_limit needs the org handler before it"))
 	}
-	give, q, ok := o.limiter.Take(st.Route.OrgID)
+	give, q, ok := o.limiter.Take(st.Route.OrgID, gateway.IsWebSocket(r))
 	if o.Rate > 0 { // draft-ietf-httpapi-ratelimit-headers
 		w.Header().Set("RateLimit-Policy", o.policy)
 		w.Header().Set("RateLimit", `"org";r=`+strconv.Itoa(q.Left)+`;t=`+strconv.Itoa(int(math.Ceil(q.After.Seconds()))))
@@ -91,13 +102,61 @@ func (o *OrgLimit) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyh
 		return nil
 	}
 	defer give()
-	return next.ServeHTTP(w, r)
+	if o.Body == 0 || r.Body == nil {
+		return next.ServeHTTP(w, r)
+	}
+	if r.ContentLength > o.Body {
+		o.tooLarge(w, r, st)
+		return nil
+	}
+	body := &limitedBody{ReadCloser: r.Body, left: o.Body}
+	r.Body = body
+	err := next.ServeHTTP(w, r)
+	if err != nil && body.over.Load() { // nothing was answered yet, or there would be no error
+		o.tooLarge(w, r, st)
+		return nil
+	}
+	return err
+}
+
+func (o *OrgLimit) tooLarge(w http.ResponseWriter, r *http.Request, st *gateway.State) {
+	w.Header().Set("Connection", "close") // what follows of the body is not read
+	o.runtime.Gateway().Fail(w, r, st, gateway.Problem{
+		Status: http.StatusRequestEntityTooLarge, Title: "This is too large", Detail: st.Route.Name + " takes at most " + strconv.FormatInt(o.Body, 10) + " bytes in one request.",
+	})
+}
+
+// limitedBody is a request's body, which fails when it is too large: its length may not have been said.
+type limitedBody struct {
+	io.ReadCloser
+	left int64
+	over atomic.Bool
+}
+
+var errTooLarge = errors.New("the request's body is too large")
+
+// Read implements io.Reader.
+func (b *limitedBody) Read(p []byte) (int, error) {
+	if b.over.Load() {
+		return 0, errTooLarge
+	}
+	if int64(len(p)) > b.left+1 { // one more tells
+		p = p[:b.left+1]
+	}
+	n, err := b.ReadCloser.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		b.over.Store(true)
+		return 0, errTooLarge
+	}
+	return n, err
 }
 
 // UnmarshalCaddyfile sets up the handler from Caddyfile tokens. Syntax:
 //
 //	org_limit [<matcher>] {
 //		concurrency <number>
+//		websockets  <number>
+//		body        <size>
 //		rate        <requests a second> [<burst>]
 //	}
 func (o *OrgLimit) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
@@ -114,6 +173,26 @@ func (o *OrgLimit) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			if err := intArg(d, &o.Concurrency); err != nil {
 				return err
 			}
+		case "websockets":
+			if o.WebSockets != 0 {
+				return d.Err("websockets is given twice")
+			}
+			if err := intArg(d, &o.WebSockets); err != nil {
+				return err
+			}
+		case "body":
+			var size string
+			if o.Body != 0 {
+				return d.Err("body is given twice")
+			}
+			if err := oneArg(d, &size); err != nil {
+				return err
+			}
+			n, err := humanize.ParseBytes(size)
+			if err != nil || n == 0 || n > math.MaxInt64 {
+				return d.Errf("%q is not a size such as 10MB", size)
+			}
+			o.Body = int64(n) //nolint:gosec // it fits
 		case "rate":
 			args := d.RemainingArgs()
 			if o.Rate != 0 {
@@ -133,11 +212,11 @@ func (o *OrgLimit) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 				}
 			}
 		default:
-			return d.Errf("unknown option %q: use concurrency or rate", d.Val())
+			return d.Errf("unknown option %q: use concurrency, websockets, rate or body", d.Val())
 		}
 	}
-	if o.Concurrency == 0 && o.Rate == 0 {
-		return d.Err("org_limit needs a limit: concurrency, or rate")
+	if o.none() {
+		return d.Err("org_limit needs a limit: concurrency, websockets, rate or body")
 	}
 	return nil
 }

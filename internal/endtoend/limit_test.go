@@ -1,7 +1,9 @@
 package endtoend
 
 import (
+	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -71,5 +73,32 @@ func TestOrgLimits(t *testing.T) {
 	}
 	if a := ada.open(s.url("acme") + "/"); a.status != 429 && a.status != 200 {
 		t.Errorf("a page: %d %s", a.status, a.body)
+	}
+}
+
+// TestOrgLimitsOfSize: WebSockets and bodies have limits of their own.
+func TestOrgLimitsOfSize(t *testing.T) {
+	s := startWith(t, "", "route {\norg\norg_auth\norg_limit {\nwebsockets 2\nbody 1KiB\n}\nreverse_proxy {\ndynamic org\ntransport org\n}\n}")
+	ada := s.admin()
+	s.org(ada, "acme")
+	ada.open(s.url("acme") + "/")
+	for i := range 2 {
+		ws, err := s.dial(ada, s.url("acme"))
+		if err != nil {
+			t.Fatalf("WebSocket %d: %v", i, err)
+		}
+		defer func() { _ = ws.CloseNow() }()
+	}
+	if ws, err := s.dial(ada, s.url("acme")); err == nil || !strings.Contains(err.Error(), "429") {
+		t.Errorf("a third WebSocket: %v", err)
+		_ = ws.CloseNow()
+	}
+	own := map[string]string{"Sec-Fetch-Site": "same-origin", "Origin": s.url("acme"), "Accept": "application/json"}
+	for size, want := range map[int]int{0: 200, 1024: 200, 1025: 413, 1 << 20: 413} {
+		for how, body := range map[string]io.Reader{"with its length": strings.NewReader(strings.Repeat("x", size)), "without": io.MultiReader(strings.NewReader(strings.Repeat("x", size)))} {
+			if a := ada.do("POST", s.url("acme")+"/size", body, own); a.status != want {
+				t.Errorf("%d bytes, %s: %d %s", size, how, a.status, a.body)
+			}
+		}
 	}
 }

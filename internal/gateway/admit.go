@@ -105,8 +105,8 @@ func extendedConnect(r *http.Request) bool {
 	return r.ProtoMajor == 2 && r.Header.Get(":protocol") == "websocket" || r.ProtoMajor == 3 && r.Proto == "websocket"
 }
 
-// isWebSocket reports whether the request opens a WebSocket, on any HTTP version.
-func isWebSocket(r *http.Request) bool {
+// IsWebSocket reports whether the request opens a WebSocket, on any HTTP version.
+func IsWebSocket(r *http.Request) bool {
 	return extendedConnect(r) && r.Method == http.MethodConnect || strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
 }
 

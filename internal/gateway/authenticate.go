@@ -46,7 +46,7 @@ func (g *Gateway) Authenticate(w http.ResponseWriter, r *http.Request, st *State
 		return false
 	case optional && (errors.Is(err, errNobody) || errors.Is(err, errNotMember) || errors.Is(err, errCrossSite)):
 		return true
-	case errors.Is(err, errCrossSite) && (!safe(r.Method) || isWebSocket(r)):
+	case errors.Is(err, errCrossSite) && (!safe(r.Method) || IsWebSocket(r)):
 		g.fail(w, r, st, Problem{Status: http.StatusForbidden, Title: "Refused", Detail: "This request came from another site and would have acted in your name."})
 	case errors.Is(err, errNotMember):
 		g.fail(w, r, st, Problem{Status: http.StatusForbidden, Title: "You are not a member of " + st.Route.Name, Detail: "Ask one of its admins to invite you."})
@@ -171,7 +171,7 @@ func (g *Gateway) assertionFor(s *session, rt *registry.Route) (string, error) {
 // top-level GET navigation. Sibling orgs are same-site, so SameSite does not tell (Fetch Metadata does).
 func ownRequest(r *http.Request, origin string) bool {
 	o := r.Header.Values("Origin")
-	if isWebSocket(r) {
+	if IsWebSocket(r) {
 		return len(o) == 1 && o[0] == origin
 	}
 	site := r.Header.Get("Sec-Fetch-Site")

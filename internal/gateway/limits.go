@@ -14,6 +14,7 @@ import (
 // Limits are what one org may use of the gateway.
 type Limits struct {
 	Concurrency int     // requests at once, open WebSockets among them; 0 = any number
+	WebSockets  int     // open WebSockets; 0 = any number
 	Rate        float64 // requests a second, in the mean; 0 = any number
 	Burst       int     // requests at once on top of the mean
 }
@@ -29,8 +30,8 @@ type Limiter struct {
 
 // used is what an org uses now.
 type used struct {
-	atOnce atomic.Int64
-	rate   *rate.Limiter
+	atOnce, webSockets atomic.Int64
+	rate               *rate.Limiter
 }
 
 // NewLimiter makes a Limiter that remembers size orgs.
@@ -47,7 +48,7 @@ type Quota struct {
 
 // Take takes a request's place. With ok, give calls it back when the request has
 // been served; without, nothing was taken, and Quota says when to try again.
-func (l *Limiter) Take(org registry.OrgID) (give func(), q Quota, ok bool) {
+func (l *Limiter) Take(org registry.OrgID, webSocket bool) (give func(), q Quota, ok bool) {
 	u, known := l.orgs.Get(org)
 	if !known {
 		u = &used{rate: rate.NewLimiter(rate.Limit(l.limits.Rate), max(1, l.limits.Burst))}
@@ -55,13 +56,19 @@ func (l *Limiter) Take(org registry.OrgID) (give func(), q Quota, ok bool) {
 			u = other
 		}
 	}
-	give = func() {}
-	if l.limits.Concurrency > 0 {
-		if u.atOnce.Add(1) > int64(l.limits.Concurrency) {
-			u.atOnce.Add(-1)
-			return nil, Quota{After: time.Second}, false
+	var held []*atomic.Int64
+	give = func() {
+		for _, n := range held {
+			n.Add(-1)
 		}
-		give = func() { u.atOnce.Add(-1) }
+	}
+	hold := func(n *atomic.Int64, most int) bool {
+		held = append(held, n)
+		return n.Add(1) <= int64(most)
+	}
+	if l.limits.Concurrency > 0 && !hold(&u.atOnce, l.limits.Concurrency) || webSocket && l.limits.WebSockets > 0 && !hold(&u.webSockets, l.limits.WebSockets) {
+		give()
+		return nil, Quota{After: time.Second}, false
 	}
 	if l.limits.Rate > 0 {
 		now := l.now()

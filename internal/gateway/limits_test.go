@@ -18,7 +18,7 @@ func TestLimiter(t *testing.T) {
 	}
 	allowed := func(org registry.OrgID) (n int) {
 		for {
-			_, q, ok := l.Take(org)
+			_, q, ok := l.Take(org, false)
 			if !ok {
 				if q.After <= 0 || q.After > time.Second {
 					t.Errorf("try again after %s", q.After)
@@ -44,7 +44,7 @@ func TestLimiter(t *testing.T) {
 	for range 64 {
 		wg.Go(func() {
 			for range 200 {
-				give, _, ok := l.Take("acme")
+				give, _, ok := l.Take("acme", false)
 				if !ok {
 					refused.Add(1)
 					continue
@@ -62,14 +62,52 @@ func TestLimiter(t *testing.T) {
 		t.Errorf("%d at once", most.Load())
 	}
 	for range 4 { // all places were given back
-		if _, _, ok := l.Take("acme"); !ok {
+		if _, _, ok := l.Take("acme", false); !ok {
 			t.Fatal("a place is lost")
 		}
 	}
-	if _, _, ok := l.Take("acme"); ok {
+	if _, _, ok := l.Take("acme", false); ok {
 		t.Error("a fifth at once")
 	}
-	if _, _, ok := l.Take("globex"); !ok {
+	if _, _, ok := l.Take("globex", false); !ok {
 		t.Error("one org's use is another's loss")
+	}
+}
+
+// TestWebSocketsAreLimited: apart from other requests, and what a refused one took of another limit is given back.
+func TestWebSocketsAreLimited(t *testing.T) {
+	l, err := NewLimiter(Limits{Concurrency: 3, WebSockets: 1}, 10, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _, ok := l.Take("acme", true)
+	if !ok {
+		t.Fatal("the first WebSocket is refused")
+	}
+	for range 5 {
+		if _, _, ok := l.Take("acme", true); ok {
+			t.Fatal("a second WebSocket is let in")
+		}
+	}
+	var open []func()
+	for range 2 { // the refused ones hold no place among all requests
+		give, _, ok := l.Take("acme", false)
+		if !ok {
+			t.Fatal("a request is refused")
+		}
+		open = append(open, give)
+	}
+	if _, _, ok := l.Take("acme", false); ok {
+		t.Error("a fourth request is let in")
+	}
+	if _, _, ok := l.Take("globex", true); !ok {
+		t.Error("another org's WebSocket is refused")
+	}
+	first()
+	for _, give := range open {
+		give()
+	}
+	if _, _, ok := l.Take("acme", true); !ok {
+		t.Error("a place that was given back is not free")
 	}
 }

@@ -94,7 +94,7 @@ func (g *Gateway) fail(w http.ResponseWriter, r *http.Request, st *State, p Prob
 
 // navigation reports whether a browser asked for a page to show.
 func navigation(r *http.Request) bool {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead || isWebSocket(r) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead || IsWebSocket(r) {
 		return false
 	}
 	if m := r.Header.Get("Sec-Fetch-Mode"); m != "" && m != "navigate" {
