@@ -39,6 +39,9 @@ func (v view) MayEnd(r registry.Runner) bool {
 	return r.EnrolledBy != "" && r.EnrolledBy == v.Who.Actor.User || v.May(registry.RunnerManage)
 }
 
+// MayEnroll reports whether the caller may enroll a runner: a member may, a platform admin who is none may not.
+func (v view) MayEnroll() bool { return v.Org.Role != "" && v.May(registry.RunnerEnroll) }
+
 // runnerState is how a runner does.
 func (c *Console) runnerState(r registry.Runner) status {
 	switch {
@@ -64,6 +67,9 @@ func (c *Console) claimRunner(w http.ResponseWriter, r *http.Request, who web.Ca
 	v, d, err := c.runnersView(r, who)
 	if err != nil {
 		return err
+	}
+	if !v.MayEnroll() {
+		return registry.Errorf(registry.Forbidden, "", "Only members of the org enroll runners: a runner sees what members see.")
 	}
 	days, err := strconv.Atoi(r.PostForm.Get("days"))
 	if err != nil {

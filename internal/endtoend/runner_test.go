@@ -111,6 +111,9 @@ func TestRunners(t *testing.T) {
 			t.Errorf("%s: %d %s", target, a.status, a.body)
 		}
 	}
+	if a := runner.fetch("POST", s.url("acme")+"/.pizzeria/sign-out", ""); a.status != 403 {
+		t.Errorf("a runner signs out: %d %s", a.status, a.body)
+	}
 	for _, secret := range []string{r.Key, "pzc_" + r.Key[4:]} { // nothing but the token endpoint knows them, and no instance sees them
 		for _, target := range []string{s.url("acme") + "/whoami", s.url("acme") + "/echo2", api + "/me"} {
 			if a := s.bearer(secret).fetch("GET", target, ""); a.status != 401 && a.status != 404 || strings.Contains(a.body, secret) {

@@ -241,6 +241,9 @@ func (g *Gateway) signOut(w http.ResponseWriter, r *http.Request, st *State) {
 	case errors.Is(err, errCrossSite):
 		g.fail(w, r, st, Problem{Status: http.StatusForbidden, Title: "Refused", Detail: "This request came from another site."})
 		return
+	case err == nil && st.Claims.Role == registry.RoleRunner:
+		g.fail(w, r, st, Problem{Status: http.StatusForbidden, Title: "A runner has no sign-in session", Detail: "Revoke the runner in the console to end what it may."})
+		return
 	case err == nil:
 		if err := g.Identity.SignOut(r.Context(), st.Claims.SessionID); err != nil {
 			g.fail(w, r, st, Problem{Status: http.StatusServiceUnavailable, Title: "You are still signed in", Detail: "The control plane is away. Try again shortly.", RetryAfter: 5})

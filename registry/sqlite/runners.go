@@ -38,9 +38,13 @@ func errNoClaim() error {
 // leads to a runner. Errors: Invalid, Forbidden, NotFound, Conflict (RunnersMax).
 func (s *Store) CreateRunnerClaim(ctx context.Context, a registry.Actor, org registry.OrgID, n registry.NewRunnerClaim, secret registry.Hash) (registry.RunnerClaim, error) {
 	c := registry.RunnerClaim{ID: registry.NewID(), OrgID: org}
-	err := s.update(ctx, a, func(t *tx) (err error) {
-		if _, err := t.allowed(org, registry.RunnerEnroll); err != nil {
+	err := s.update(ctx, a, func(t *tx) error {
+		v, err := t.allowed(org, registry.RunnerEnroll)
+		if err != nil {
 			return err
+		}
+		if a.IsUser() && v.Role == "" { // a platform admin manages every org and enters none
+			return registry.Errorf(registry.Forbidden, "", "only members of the org enroll runners: a runner sees what members see")
 		}
 		if !a.InPerson() && a.Kind() != "operator" {
 			return registry.Errorf(registry.Forbidden, "", "only a person who is signed in enrolls runners")

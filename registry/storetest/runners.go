@@ -41,6 +41,13 @@ func runners(e env) {
 	e.want(claim(asM, registry.NewRunnerClaim{Name: "two\nlines"}), registry.Invalid)
 	e.want(claim(asM, registry.NewRunnerClaim{Life: registry.KeyLifeMax + 1}), registry.Invalid)
 	e.ok(claim(operator, registry.NewRunnerClaim{}))
+	root, _ := e.user("root@example.com")
+	yes := true
+	e.ok(e.s.UpdateUser(ctx, operator, root.ID, nil, &yes))
+	root, err := e.s.User(ctx, operator, root.ID)
+	e.ok(err)
+	asRoot := registry.AsUser(root, "", "")
+	e.want(claim(asRoot, registry.NewRunnerClaim{}), registry.Forbidden) // manages every org, and enters none
 
 	r, key := e.runner(asM, o.ID, "build-1")
 	if r.EnrolledBy != m.ID || r.EnrolledByName != m.Email || r.Name != "build-1" || !r.ExpiresAt.Equal(e.clock.Now().Add(registry.KeyLife)) {
