@@ -49,8 +49,10 @@ func (t *Transport) Provision(ctx caddy.Context) (err error) {
 	if err := t.HTTPTransport.Provision(ctx); err != nil {
 		return err
 	}
-	t.Transport.Proxy = nil                                                                                         // HTTP_PROXY of the environment is not for instances
-	if t.MaxConnsPerHost == 0 && !t.Transport.DisableKeepAlives && slices.Equal(t.Versions, []string{"1.1", "2"}) { // 2 is for TLS alone
+	// HTTP_PROXY of the environment is not for instances
+	t.Transport.Proxy = nil
+	// 2 is for TLS alone, and so says nothing here.
+	if t.MaxConnsPerHost == 0 && !t.Transport.DisableKeepAlives && slices.Equal(t.Versions, []string{"1.1", "2"}) {
 		t.startDirect(ctx)
 	}
 	return nil
