@@ -7,7 +7,9 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -102,6 +104,24 @@ func (r *Ring) Refresh(ctx context.Context) error {
 	return r.use(stored)
 }
 
+// Use puts stored keys to use, those of this ring among them, without asking the store.
+// ErrSealed: they do not open.
+func (r *Ring) Use(stored []registry.Key) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var own []registry.Key
+	for _, k := range stored {
+		if k.Purpose == r.purpose && r.now().Before(k.ExpiresAt) {
+			own = append(own, k)
+		}
+	}
+	slices.SortFunc(own, func(a, b registry.Key) int { return a.SignsFrom.Compare(b.SignsFrom) })
+	return r.use(own)
+}
+
+// ErrSealed says that a stored key was sealed under another secret key.
+var ErrSealed = errors.New("give the secret key that this database was made with")
+
 func (r *Ring) newKey(from time.Time) (registry.Key, error) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -139,7 +159,7 @@ func (r *Ring) use(stored []registry.Key) error {
 	for _, k := range stored {
 		secret, err := r.seal.Open(nil, nil, k.Private, []byte(k.ID))
 		if err != nil {
-			return fmt.Errorf("the %s key %s does not open under the secret key: give the secret key that this database was made with", r.purpose, k.ID)
+			return fmt.Errorf("the %s key %s does not open under the secret key: %w", r.purpose, k.ID, ErrSealed)
 		}
 		key, err := jwk.ParseKey(secret)
 		if err != nil {
@@ -164,6 +184,16 @@ func (r *Ring) use(stored []registry.Key) error {
 	}
 	r.keys.Store(next)
 	return nil
+}
+
+// Stored returns the keys in use as the store keeps them: sealed.
+func (r *Ring) Stored() (out []registry.Key) {
+	if k := r.keys.Load(); k != nil {
+		for i := range k.list {
+			out = append(out, k.list[i].Key)
+		}
+	}
+	return out
 }
 
 // JWKS returns the public keys as a JWK set (RFC 7517).

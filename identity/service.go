@@ -74,14 +74,34 @@ func New(store Store, master *MasterKey, site func() Site, log *slog.Logger, now
 	}
 }
 
+func (s *Service) rings() []*Ring { return []*Ring{s.Token, s.Session, s.Assertions} }
+
 // Refresh reads the key rings, publishing new keys when they are due.
 func (s *Service) Refresh(ctx context.Context) error {
-	for _, r := range []*Ring{s.Token, s.Session, s.Assertions} {
+	for _, r := range s.rings() {
 		if err := r.Refresh(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// UseKeys puts sealed keys to use while the store is away. ErrSealed: they do not open.
+func (s *Service) UseKeys(sealed []registry.Key) error {
+	for _, r := range s.rings() {
+		if err := r.Use(sealed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// SealedKeys returns the keys in use, of every ring.
+func (s *Service) SealedKeys() (out []registry.Key) {
+	for _, r := range s.rings() {
+		out = append(out, r.Stored()...)
+	}
+	return out
 }
 
 // Site is where the installation is reached.

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -15,12 +16,15 @@ type RouteSource interface {
 }
 
 // Directory is the gateway's view of routes: a bounded cache before a
-// RouteSource, kept true by the change feed. Unknown slugs have a bounded cache
+// RouteSource, kept true by the change feed. While the source is away a copy of
+// it answers, when there is one; what it says is soon asked of the source again. Unknown slugs have a bounded cache
 // of their own, so that a flood of them neither evicts orgs nor reaches the
 // store twice. Memory does not grow with the number of orgs.
 type Directory struct {
 	source  RouteSource
+	copied  RouteSource // may be nil
 	now     func() time.Time
+	away    atomic.Int64 // Unix nanoseconds: until then the source is not asked where the copy can answer
 	routes  *lru.Cache[string, cachedRoute]
 	unknown *lru.Cache[string, time.Time]
 	flight  singleflight.Group
@@ -36,11 +40,14 @@ const (
 	unknownLife = 10 * time.Second
 	// A route that is not served can change with the clock alone (redirects and quarantines end).
 	unservedLife = time.Minute
-	loadTimeout  = 5 * time.Second
+	// What a copy says may be behind, and nobody says by how much.
+	copiedLife  = 5 * time.Second
+	loadTimeout = 5 * time.Second
 )
 
-// NewDirectory makes a Directory that remembers at most size routes, and as many unknown slugs.
-func NewDirectory(source RouteSource, size int, now func() time.Time) (*Directory, error) {
+// NewDirectory makes a Directory that remembers at most size routes, and as many
+// unknown slugs. copied answers while source cannot; it may be nil.
+func NewDirectory(source, copied RouteSource, size int, now func() time.Time) (*Directory, error) {
 	routes, err := lru.New[string, cachedRoute](size)
 	if err != nil {
 		return nil, err
@@ -49,7 +56,7 @@ func NewDirectory(source RouteSource, size int, now func() time.Time) (*Director
 	if err != nil {
 		return nil, err
 	}
-	return &Directory{source: source, now: now, routes: routes, unknown: unknown}, nil
+	return &Directory{source: source, copied: copied, now: now, routes: routes, unknown: unknown}, nil
 }
 
 // Lookup returns the route of a slug, from memory when it is known. Errors:
@@ -78,6 +85,11 @@ func (d *Directory) load(slug string) (*Route, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
 	defer cancel()
 	epoch := d.epoch.Load()
+	if d.now().UnixNano() < d.away.Load() {
+		if r, err := d.copy(ctx, slug, epoch); err == nil {
+			return r, nil
+		}
+	}
 	r, err := d.source.Route(ctx, AsSystem("directory"), slug)
 	switch {
 	case ErrorCode(err) == NotFound:
@@ -86,16 +98,39 @@ func (d *Directory) load(slug string) (*Route, error) {
 		}
 		return nil, err
 	case err != nil:
+		d.away.Store(d.now().Add(copiedLife).UnixNano())
+		if r, err := d.copy(context.Background(), slug, epoch); err == nil {
+			return r, nil
+		}
 		return nil, err
 	}
+	c := cachedRoute{route: r}
+	if r.Status != RouteServing {
+		c.until = d.now().Add(unservedLife)
+	}
+	d.keep(slug, c, epoch)
+	return r, nil
+}
+
+// copy asks the copy of the source.
+func (d *Directory) copy(ctx context.Context, slug string, epoch int64) (*Route, error) {
+	if d.copied == nil {
+		return nil, errNoCopy
+	}
+	r, err := d.copied.Route(ctx, AsSystem("directory"), slug)
+	if err == nil {
+		d.keep(slug, cachedRoute{r, d.now().Add(copiedLife)}, epoch)
+	}
+	return r, err
+}
+
+var errNoCopy = errors.New("registry: no copy of the routes")
+
+// keep remembers a route, unless a change came after epoch.
+func (d *Directory) keep(slug string, c cachedRoute, epoch int64) {
 	if d.epoch.Load() == epoch {
-		c := cachedRoute{route: r}
-		if r.Status != RouteServing {
-			c.until = d.now().Add(unservedLife)
-		}
 		d.routes.Add(slug, c)
 	}
-	return r, nil
 }
 
 func errUnknownSlug(slug string) error {

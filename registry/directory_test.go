@@ -38,7 +38,7 @@ func (f *fakeSource) Route(_ context.Context, _ Actor, slug string) (*Route, err
 
 func newTestDirectory(t *testing.T, f *fakeSource) *Directory {
 	t.Helper()
-	d, err := NewDirectory(f, 100, time.Now)
+	d, err := NewDirectory(f, nil, 100, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,5 +110,36 @@ func TestSingleFlightAndNoStaleFill(t *testing.T) {
 		if err != nil || r.Generation != 2 {
 			t.Fatalf("%+v %v", r, err)
 		}
+	})
+}
+
+// TestCopyWhileTheSourceIsAway: a copy answers for routes that are not remembered; the source is asked again
+// soon, and what the copy said does not outlast it.
+func TestCopyWhileTheSourceIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		source, copied := &fakeSource{gen: 2}, &fakeSource{gen: 1}
+		d, err := NewDirectory(source, copied, 100, time.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		generation := func(want int64) {
+			t.Helper()
+			if r, err := d.Lookup(t.Context(), "acme"); err != nil || r.Generation != want {
+				t.Fatalf("got %+v %v, want generation %d", r, err, want)
+			}
+		}
+		source.fail.Store(true)
+		generation(1)
+		if _, err := d.Lookup(t.Context(), "other"); err != nil || source.calls.Load() != 1 {
+			t.Fatalf("the source was asked %d times within moments: %v", source.calls.Load(), err)
+		}
+		if _, err := d.Lookup(t.Context(), "unknown-to-both"); err == nil || ErrorCode(err) == NotFound {
+			t.Fatalf("got %v: with the source away nobody knows that it is not there", err)
+		}
+		time.Sleep(copiedLife)
+		generation(1)
+		source.fail.Store(false)
+		time.Sleep(copiedLife)
+		generation(2)
 	})
 }

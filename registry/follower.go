@@ -27,8 +27,9 @@ type Follower struct {
 	log      *slog.Logger
 	now      func() time.Time
 	handlers []FeedHandler
+	resumed  bool // by Resume, before Begin
 	seq      atomic.Int64
-	contact  atomic.Int64 // Unix nanoseconds of the last successful read
+	contact  atomic.Int64 // Unix nanoseconds: the handlers know everything of before
 }
 
 const (
@@ -41,15 +42,38 @@ func NewFollower(source FeedSource, log *slog.Logger, now func() time.Time, hand
 	return &Follower{source: source, log: log, now: now, handlers: handlers}
 }
 
-// Begin sets the place to follow from: the newest change there is.
+// Begin sets the place to follow from: the newest change there is, or, after
+// Resume, where that said.
 func (f *Follower) Begin(ctx context.Context) error {
-	seq, err := f.source.Head(ctx, AsSystem("follower"))
+	now := f.now()
+	head, err := f.source.Head(ctx, AsSystem("follower"))
 	if err != nil {
 		return err
 	}
-	f.seq.Store(seq)
-	f.contact.Store(f.now().UnixNano())
+	switch seq := f.seq.Load(); {
+	case !f.resumed:
+		f.contact.Store(now.UnixNano())
+		f.seq.Store(head)
+	case head < seq: // another history, as after a backup was put back
+		f.log.Warn("change feed has a gap, starting over", "expected", seq, "got", head)
+		f.reset()
+		f.seq.Store(head)
+	}
 	return nil
+}
+
+// Resume says what the handlers know while the source is away: everything up to
+// a change, and when that was so. Call it before Begin.
+func (f *Follower) Resume(seq int64, contact time.Time) {
+	f.resumed = true
+	f.seq.Store(seq)
+	f.contact.Store(contact.UnixNano())
+}
+
+func (f *Follower) reset() {
+	for _, h := range f.handlers {
+		h.Reset()
+	}
 }
 
 // Run follows until ctx ends.
@@ -72,17 +96,15 @@ func (f *Follower) Run(ctx context.Context) {
 
 func (f *Follower) read(ctx context.Context) error {
 	for {
+		at := f.now()
 		changes, err := f.source.Changes(ctx, AsSystem("follower"), f.seq.Load(), pollLimit)
 		if err != nil {
 			return err
 		}
-		f.contact.Store(f.now().UnixNano())
 		for _, c := range changes {
 			if c.Seq != f.seq.Load()+1 {
 				f.log.Warn("change feed has a gap, starting over", "expected", f.seq.Load()+1, "got", c.Seq)
-				for _, h := range f.handlers {
-					h.Reset()
-				}
+				f.reset()
 			}
 			for _, h := range f.handlers {
 				h.Apply(c)
@@ -90,6 +112,7 @@ func (f *Follower) read(ctx context.Context) error {
 			f.seq.Store(c.Seq)
 		}
 		if len(changes) < pollLimit {
+			f.contact.Store(at.UnixNano())
 			return nil
 		}
 	}
@@ -98,5 +121,5 @@ func (f *Follower) read(ctx context.Context) error {
 // Seq is the last change that the handlers were told.
 func (f *Follower) Seq() int64 { return f.seq.Load() }
 
-// Contact is when the feed was last read with success.
+// Contact is when the feed was last read to its end: the handlers know everything of before.
 func (f *Follower) Contact() time.Time { return time.Unix(0, f.contact.Load()) }

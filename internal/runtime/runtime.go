@@ -68,6 +68,8 @@ type Runtime struct {
 	closers []func() error
 
 	store      *sqlite.Store
+	snapshot   *sqlite.Snapshot
+	keeper     *keeper
 	ids        *identity.Service
 	follower   *registry.Follower
 	directory  *registry.Directory
@@ -79,8 +81,11 @@ type Runtime struct {
 	usage      *usage.Recorder
 	handler    http.Handler
 
+	jwks      string // path of the assertion keys, for instances
+	connected atomic.Bool
+
 	stopReconciler context.CancelFunc
-	reconciled     chan struct{}
+	reconciles     sync.Mutex // held while the reconciler runs
 }
 
 type owner struct {
@@ -165,24 +170,52 @@ func (r *Runtime) start(ctx context.Context) error {
 		return err
 	}
 	r.closers = append(r.closers, unlock)
+	if err := r.build(dir); err != nil {
+		return err
+	}
+	if err := r.connect(ctx); err != nil {
+		if err := r.resume(ctx, err); err != nil {
+			return err
+		}
+	}
+	r.c.Log.Info("instances", "provider", r.provider.Name(), "isolation", r.provider.Isolation())
+	run, stop := context.WithCancel(context.Background())
+	r.stop = stop
+	reconciling, stopReconciler := context.WithCancel(run)
+	r.stopReconciler = stopReconciler
+	r.wg.Go(func() {
+		if !r.reconnect(run) {
+			return
+		}
+		r.wg.Go(func() { r.follower.Run(run) })
+		r.wg.Go(func() { r.keeper.Run(run) })
+		r.wg.Go(func() { r.usage.Run(run) })
+		r.wg.Go(func() { r.webhooks.Run(run) })
+		r.wg.Go(func() { r.maintain(run) })
+		r.reconciles.Lock()
+		defer r.reconciles.Unlock()
+		r.reconciler.Run(reconciling)
+	})
+	return nil
+}
+
+// build makes every part. None of them needs the store to answer.
+func (r *Runtime) build(dir string) error {
 	master, err := r.masterKey()
 	if err != nil {
 		return err
 	}
 	now := time.Now
-	if r.store, err = sqlite.Open(ctx, r.c.Database, now); err != nil {
+	if r.store, err = sqlite.New(r.c.Database, now); err != nil {
 		return err
 	}
 	r.closers = append(r.closers, r.store.Close)
+	if r.snapshot, err = sqlite.OpenSnapshot(r.snapshotPath()); err != nil {
+		return err
+	}
+	r.closers = append(r.closers, r.snapshot.Close)
 	r.ids = identity.New(r.store, master, r.site, r.c.Log, now)
-	if err := r.ids.Refresh(ctx); err != nil {
-		return err
-	}
 	if r.provider, err = r.c.Provider(dir); err != nil {
-		return err
-	}
-	// This process has the data directory to itself: leases of an earlier one are nobody's.
-	if err := r.store.BreakLeases(ctx, registry.AsSystem("runtime")); err != nil {
 		return err
 	}
 	r.settings = &settings.Service{Store: r.store, Sealer: r.ids, Schema: func() registry.Schema { return r.tunables.Load().Settings }}
@@ -190,7 +223,7 @@ func (r *Runtime) start(ctx context.Context) error {
 	r.usage = usage.New(r.store, r.c.Log, now)
 	r.metrics.usage.Store(r.usage)
 	r.metrics.state.runtime.Store(r)
-	if r.directory, err = registry.NewDirectory(r.store, r.c.Routes, now); err != nil {
+	if r.directory, err = registry.NewDirectory(r.store, r.snapshot, r.c.Routes, now); err != nil {
 		return err
 	}
 	mux := http.NewServeMux()
@@ -202,73 +235,47 @@ func (r *Runtime) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	jwks, err := r.writeJWKS(dir)
-	if err != nil {
+	if r.jwks, err = filepath.Abs(filepath.Join(dir, "assertion-jwks.json")); err != nil {
 		return err
 	}
 	r.reconciler = provision.NewReconciler(provision.Config{
-		Store: r.store, Provider: r.provider, Environment: r.environment(jwks), HealthPath: r.c.HealthPath, Log: r.c.Log, Now: now,
+		Store: r.store, Provider: r.provider, Environment: r.environment, HealthPath: r.c.HealthPath, Log: r.c.Log, Now: now,
 		Started: func(d time.Duration) { r.metrics.started.Observe(d.Seconds()) },
 	})
-	r.follower = registry.NewFollower(r.store, r.c.Log, now, r.directory, r.gateway.Revocations, r.reconciler, r.metrics)
-	if err := r.follower.Begin(ctx); err != nil {
-		return err
-	}
-	// Tokens revoked before this start are still around: learn them again.
-	recent, err := r.store.ChangesSince(ctx, registry.AsSystem("runtime"), now().Add(-gateway.RevocationMemory))
-	if err != nil {
-		return err
-	}
-	for _, c := range recent {
-		r.gateway.Revocations.Apply(c)
-	}
-	if err := r.routes(mux); err != nil {
-		return err
-	}
-	link, until, err := r.ids.SetupLink(ctx)
-	if err != nil {
-		return err
-	}
-	if link != "" {
-		r.c.Announce(link, until)
-	}
-	r.c.Log.Info("instances", "provider", r.provider.Name(), "isolation", r.provider.Isolation())
-	run, stop := context.WithCancel(context.Background())
-	r.stop = stop
-	r.wg.Go(func() { r.follower.Run(run) })
-	r.wg.Go(func() { r.usage.Run(run) })
-	r.wg.Go(func() { r.webhooks.Run(run) })
-	reconciling, stopReconciler := context.WithCancel(run)
-	r.stopReconciler = stopReconciler
-	r.reconciled = make(chan struct{})
-	r.wg.Go(func() {
-		defer close(r.reconciled)
-		r.reconciler.Run(reconciling)
-	})
-	r.wg.Go(func() { r.maintain(run, dir) })
-	return nil
+	r.keeper = &keeper{store: r.store, snapshot: r.snapshot, ids: r.ids, follower: func() *registry.Follower { return r.follower }, log: r.c.Log, now: now, wake: make(chan struct{}, 1)}
+	r.follower = registry.NewFollower(r.store, r.c.Log, now, r.directory, r.gateway.Revocations, r.reconciler, r.keeper, r.metrics)
+	return r.routes(mux)
 }
 
-// masterKey reads the secret key; only an installation without a database gets a new one.
+// masterKey reads the secret key; only an installation that is not there yet gets a new one.
 func (r *Runtime) masterKey() (*identity.MasterKey, error) {
-	if _, err := os.Stat(r.c.Database); err == nil {
-		k, err := identity.LoadMasterKey(r.c.SecretKey)
-		if errors.Is(err, os.ErrNotExist) {
-			return nil, fmt.Errorf("the database %s is there, but its secret key %s is not: put the key file back from your backup", r.c.Database, r.c.SecretKey)
-		}
-		return k, err
+	if !exists(r.c.Database) && !exists(r.snapshotPath()) {
+		return identity.CreateMasterKey(r.c.SecretKey)
 	}
-	return identity.CreateMasterKey(r.c.SecretKey)
+	k, err := identity.LoadMasterKey(r.c.SecretKey)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("the database %s is there, but its secret key %s is not: put the key file back from your backup", r.c.Database, r.c.SecretKey)
+	}
+	return k, err
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 func (r *Runtime) routes(mux *http.ServeMux) error {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, q *http.Request) {
-		if err := r.store.Ping(q.Context()); err != nil {
+		err := r.store.Ping(q.Context())
+		switch {
+		case err == nil:
+			_, _ = w.Write([]byte("ready\n"))
+		case time.Since(r.follower.Contact()) < r.tunables.Load().OfflineGrace:
+			_, _ = w.Write([]byte("ready for those who are signed in; the store is away\n"))
+		default:
 			web.WriteProblem(w, q, err)
-			return
 		}
-		_, _ = w.Write([]byte("ready\n"))
 	})
 	ended := func() <-chan struct{} { return r.ended }
 	capacity := func() usage.Capacity { return usage.ReadCapacity(filepath.Dir(r.c.Database)) }
@@ -288,7 +295,7 @@ func (r *Runtime) routes(mux *http.ServeMux) error {
 }
 
 // maintain does what time alone asks for.
-func (r *Runtime) maintain(ctx context.Context, dir string) {
+func (r *Runtime) maintain(ctx context.Context) {
 	flush, daily := time.NewTicker(30*time.Second), time.NewTicker(time.Hour)
 	defer flush.Stop()
 	defer daily.Stop()
@@ -301,7 +308,7 @@ func (r *Runtime) maintain(ctx context.Context, dir string) {
 			err = errors.Join(r.ids.Flush(ctx), r.store.FinishDeletions(ctx, registry.AsSystem("runtime")))
 		case <-daily.C:
 			if err = r.ids.Refresh(ctx); err == nil {
-				_, err = r.writeJWKS(dir)
+				err = r.writeJWKS()
 			}
 			err = errors.Join(err, r.store.Sweep(ctx, registry.AsSystem("runtime")))
 		}
@@ -312,33 +319,27 @@ func (r *Runtime) maintain(ctx context.Context, dir string) {
 }
 
 // writeJWKS keeps the assertion keys in a file for instances.
-func (r *Runtime) writeJWKS(dir string) (string, error) {
-	path, err := filepath.Abs(filepath.Join(dir, "assertion-jwks.json"))
-	if err != nil {
-		return "", err
+func (r *Runtime) writeJWKS() error {
+	if err := os.WriteFile(r.jwks+".tmp", r.ids.Assertions.JWKS(), 0o644); err != nil { //nolint:gosec // public keys
+		return err
 	}
-	if err := os.WriteFile(path+".tmp", r.ids.Assertions.JWKS(), 0o644); err != nil { //nolint:gosec // public keys
-		return "", err
-	}
-	return path, os.Rename(path+".tmp", path)
+	return os.Rename(r.jwks+".tmp", r.jwks)
 }
 
 // environment is the instance contract.
-func (r *Runtime) environment(jwks string) func(registry.Work) (map[string]string, error) {
-	return func(w registry.Work) (map[string]string, error) {
-		s := r.site()
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		env, err := r.settings.Environment(ctx, w.Instance.OrgID)
-		if err != nil {
-			return nil, err
-		}
-		maps.Copy(env, map[string]string{ // ours win
-			"PIZZERIA_ORG_ID": string(w.Instance.OrgID), "PIZZERIA_ORG_SLUG": w.Slug, "PIZZERIA_ORG_GENERATION": fmt.Sprint(w.Instance.Generation),
-			"PIZZERIA_ISSUER": s.Issuer, "PIZZERIA_PUBLIC_URL": s.OrgURL(w.Slug), "PIZZERIA_JWKS_FILE": jwks,
-		})
-		return env, nil
+func (r *Runtime) environment(w registry.Work) (map[string]string, error) {
+	s := r.site()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	env, err := r.settings.Environment(ctx, w.Instance.OrgID)
+	if err != nil {
+		return nil, err
 	}
+	maps.Copy(env, map[string]string{ // ours win
+		"PIZZERIA_ORG_ID": string(w.Instance.OrgID), "PIZZERIA_ORG_SLUG": w.Slug, "PIZZERIA_ORG_GENERATION": fmt.Sprint(w.Instance.Generation),
+		"PIZZERIA_ISSUER": s.Issuer, "PIZZERIA_PUBLIC_URL": s.OrgURL(w.Slug), "PIZZERIA_JWKS_FILE": r.jwks,
+	})
+	return env, nil
 }
 
 // ErrNotReady says that the runtime has not started, or not yet.
@@ -379,7 +380,8 @@ func (r *Runtime) Revision() int64 { return r.follower.Seq() }
 // next start brings them up again. Returns how many it stopped.
 func (r *Runtime) Down(ctx context.Context) (int, error) {
 	r.stopReconciler()
-	<-r.reconciled
+	r.reconciles.Lock() // it has ended
+	defer r.reconciles.Unlock()
 	refs, err := r.provider.List(ctx)
 	if err != nil {
 		return 0, err

@@ -18,6 +18,7 @@ var (
 	instancesDesc = prometheus.NewDesc("pizzeria_instances", "Instances, by state.", []string{"state"}, nil)
 	streamsDesc   = prometheus.NewDesc("pizzeria_open_streams", "WebSockets and streams that are open to instances.", nil, nil)
 	feedAgeDesc   = prometheus.NewDesc("pizzeria_feed_age_seconds", "Time since the change feed was last read: revocations do not arrive while it grows.", nil, nil)
+	snapshotDesc  = prometheus.NewDesc("pizzeria_snapshot_age_seconds", "Time since the snapshot on disk was last true: sessions do not outlive the store by more than offline_grace less this.", nil, nil)
 	storeUpDesc   = prometheus.NewDesc("pizzeria_store_up", "Whether the store answers.", nil, nil)
 )
 
@@ -26,7 +27,7 @@ const scrapeTimeout = 2 * time.Second
 
 // Describe implements prometheus.Collector.
 func (*state) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{orgsDesc, instancesDesc, streamsDesc, feedAgeDesc, storeUpDesc} {
+	for _, d := range []*prometheus.Desc{orgsDesc, instancesDesc, streamsDesc, feedAgeDesc, snapshotDesc, storeUpDesc} {
 		ch <- d
 	}
 }
@@ -47,6 +48,9 @@ func (s *state) Collect(ch chan<- prometheus.Metric) {
 	}
 	gauge(streamsDesc, float64(r.gateway.Streams.Len()))
 	gauge(feedAgeDesc, time.Since(r.follower.Contact()).Seconds())
+	if at := r.keeper.contact.Load(); at != 0 {
+		gauge(snapshotDesc, time.Since(time.Unix(0, at)).Seconds())
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
 	n, err := r.store.Totals(ctx, registry.AsSystem("metrics"))

@@ -13,7 +13,7 @@ func (s *Store) Backup(ctx context.Context, a registry.Actor, path string) error
 	if err := may(a, registry.PlatformBackup); err != nil {
 		return err
 	}
-	db, err := open(s.path, 1, nil) // the writer's connection is not held up
+	db, err := open(s.path, 1, &s.connected, nil) // the writer's connection is not held up
 	if err != nil {
 		return err
 	}

@@ -12,34 +12,45 @@ func (s *Store) Route(ctx context.Context, a registry.Actor, slug string) (*regi
 	if err := only(a); err != nil {
 		return nil, err
 	}
-	now := s.now()
-	return one(ctx, s.read, func(r scanner) (*registry.Route, error) {
-		var (
-			rt              registry.Route
-			status          registry.OrgStatus
-			state           registry.InstanceState
-			redirect, rests micros
-			current, reason string
-		)
-		if err := r.Scan(&rt.OrgID, &rt.Name, &rt.Plan, &current, &status, &reason, &rt.Generation, &state, &rt.Address, &rt.Detail, &redirect, &rests); err != nil {
-			return nil, err
+	return one(ctx, s.read, s.scanRoute, registry.Errorf(registry.NotFound, "slug", "no org has the address %q", slug),
+		`SELECT `+routeColumns+` WHERE s.slug = $1 AND (s.rests_until IS NULL OR s.rests_until > $2)`, slug, us(s.now()))
+}
+
+// Routes returns up to limit routes of the slugs that follow one, by slug. For the system.
+func (s *Store) Routes(ctx context.Context, a registry.Actor, after string, limit int) ([]*registry.Route, error) {
+	if err := only(a); err != nil {
+		return nil, err
+	}
+	return collect(ctx, s.read, s.scanRoute,
+		`SELECT `+routeColumns+` WHERE s.slug > $1 AND (s.rests_until IS NULL OR s.rests_until > $2) ORDER BY s.slug LIMIT $3`, after, us(s.now()), limit)
+}
+
+const routeColumns = `s.slug, o.id, o.name, o.plan, o.slug, o.status, o.reason, i.generation, i.state, i.address, i.detail, s.redirect_until, s.rests_until
+	FROM slugs s JOIN orgs o ON o.id = s.org_id JOIN instances i ON i.org_id = o.id`
+
+func (s *Store) scanRoute(r scanner) (*registry.Route, error) {
+	var (
+		rt              registry.Route
+		status          registry.OrgStatus
+		state           registry.InstanceState
+		redirect, rests micros
+		current, reason string
+	)
+	if err := r.Scan(&rt.Slug, &rt.OrgID, &rt.Name, &rt.Plan, &current, &status, &reason, &rt.Generation, &state, &rt.Address, &rt.Detail, &redirect, &rests); err != nil {
+		return nil, err
+	}
+	rt.Status = registry.RouteStatusOf(status, state)
+	if rt.Status == registry.RouteSuspended {
+		rt.Detail = reason
+	}
+	if us(timeOf(rests)) != 0 {
+		rt.Status = registry.RouteQuarantined
+		if s.now().Before(timeOf(redirect)) && status != registry.OrgDeleting && status != registry.OrgDeleted {
+			rt.Status, rt.RedirectTo = registry.RouteRenamed, current
 		}
-		rt.Slug, rt.Status = slug, registry.RouteStatusOf(status, state)
-		if rt.Status == registry.RouteSuspended {
-			rt.Detail = reason
-		}
-		if us(timeOf(rests)) != 0 {
-			rt.Status = registry.RouteQuarantined
-			if now.Before(timeOf(redirect)) && status != registry.OrgDeleting && status != registry.OrgDeleted {
-				rt.Status, rt.RedirectTo = registry.RouteRenamed, current
-			}
-		}
-		if rt.Status != registry.RouteServing {
-			rt.Address = ""
-		}
-		return &rt, nil
-	}, registry.Errorf(registry.NotFound, "slug", "no org has the address %q", slug),
-		`SELECT o.id, o.name, o.plan, o.slug, o.status, o.reason, i.generation, i.state, i.address, i.detail, s.redirect_until, s.rests_until
-		FROM slugs s JOIN orgs o ON o.id = s.org_id JOIN instances i ON i.org_id = o.id
-		WHERE s.slug = $1 AND (s.rests_until IS NULL OR s.rests_until > $2)`, slug, us(now))
+	}
+	if rt.Status != registry.RouteServing {
+		rt.Address = ""
+	}
+	return &rt, nil
 }

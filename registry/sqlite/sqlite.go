@@ -9,6 +9,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"embed"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -33,51 +35,104 @@ var migrations embed.FS
 type Store struct {
 	path        string
 	write, read *sql.DB
+	connected   atomic.Bool
 	now         func() time.Time
 
 	mu      sync.Mutex
 	changed chan struct{}
 }
 
-// Open opens or creates the database at path, with mode 0600, and migrates it.
-// A database of a newer version of the program is refused.
+// ErrSchema says that a database is of a newer version of the program.
+var ErrSchema = errors.New("use the version of the program that last used this database, or a newer one")
+
+// errAway is what every method returns before Connect has succeeded.
+var errAway = errors.New("the database is not open")
+
+// Open is New and Connect.
 func Open(ctx context.Context, path string, now func() time.Time) (*Store, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fmt.Errorf("store: %w", err)
-	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	s, err := New(path, now)
 	if err != nil {
-		return nil, fmt.Errorf("store: %w", err)
-	}
-	_ = f.Close()
-	s := &Store{path: path, now: now, changed: make(chan struct{})}
-	if s.write, err = open(path, 1, url.Values{"_txlock": {"immediate"}}); err != nil {
 		return nil, err
 	}
-	if err := migrate(ctx, s.write); err != nil {
-		return nil, errors.Join(fmt.Errorf("store %s: %w", path, err), s.write.Close())
+	if err := s.Connect(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
-	if s.read, err = open(path, 4, url.Values{"_pragma": {"query_only(1)"}}); err != nil {
+	return s, nil
+}
+
+// New makes a Store that is away until Connect: every method returns an error. It touches nothing.
+func New(path string, now func() time.Time) (*Store, error) {
+	s := &Store{path: path, now: now, changed: make(chan struct{})}
+	var err error
+	if s.write, err = open(path, 1, &s.connected, url.Values{"_txlock": {"immediate"}}); err != nil {
+		return nil, err
+	}
+	if s.read, err = open(path, 4, &s.connected, url.Values{"_pragma": {"query_only(1)"}}); err != nil {
 		return nil, errors.Join(err, s.write.Close())
 	}
 	return s, nil
 }
 
+// Connect opens or creates the database, with mode 0600, and migrates it. It may
+// be called again after an error. ErrSchema: the database is of a newer version of the program.
+func (s *Store) Connect(ctx context.Context) error {
+	if err := os.MkdirAll(filepath.Dir(s.path), 0o700); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	f, err := os.OpenFile(s.path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	_ = f.Close()
+	db, err := open(s.path, 1, nil, url.Values{"_txlock": {"immediate"}})
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(migrate(ctx, db), db.Close()); err != nil {
+		return fmt.Errorf("store %s: %w", s.path, err)
+	}
+	s.connected.Store(true)
+	return nil
+}
+
 var driverName = "sqlite" // a test puts one that listens in its place
 
-func open(path string, conns int, extra url.Values) (*sql.DB, error) {
+// open returns a pool of connections; none is made before gate is true, when there is one.
+func open(path string, conns int, gate *atomic.Bool, extra url.Values) (*sql.DB, error) {
 	q := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"}}
 	for k, v := range extra {
 		q[k] = append(q[k], v...)
 	}
-	db, err := sql.Open(driverName, "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
+	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
+	db, err := sql.Open(driverName, dsn)
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
+	}
+	if gate != nil {
+		db = sql.OpenDB(gated{db.Driver(), dsn, gate})
 	}
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
 	return db, nil
 }
+
+// gated makes connections once its gate is open.
+type gated struct {
+	driver driver.Driver
+	dsn    string
+	gate   *atomic.Bool
+}
+
+// Connect implements driver.Connector.
+func (g gated) Connect(context.Context) (driver.Conn, error) {
+	if !g.gate.Load() {
+		return nil, errAway
+	}
+	return g.driver.Open(g.dsn)
+}
+
+// Driver implements driver.Connector.
+func (g gated) Driver() driver.Driver { return g.driver }
 
 func migrate(ctx context.Context, db *sql.DB) error {
 	dir, err := fs.Sub(migrations, "migrations")
@@ -94,7 +149,7 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	}
 	sources := p.ListSources()
 	if newest := sources[len(sources)-1].Version; current > newest {
-		return fmt.Errorf("the database has schema %d, but this program knows only up to %d: run the version of the program that last used it, or newer", current, newest)
+		return fmt.Errorf("the database has schema %d, but this program knows only up to %d: %w", current, newest, ErrSchema)
 	}
 	_, err = p.Up(ctx)
 	return err

@@ -15,7 +15,7 @@ func nobody(e env) {
 		m, name := v.Method(i), v.Type().Method(i).Name
 		mt := m.Type()
 		if mt.NumIn() < 2 || mt.In(1) != reflect.TypeFor[registry.Actor]() {
-			if name != "Close" && name != "Ping" && name != "Changed" {
+			if name != "Connect" && name != "Close" && name != "Ping" && name != "Changed" {
 				e.Errorf("%s takes no actor", name)
 			}
 			continue

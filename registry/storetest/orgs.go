@@ -43,6 +43,38 @@ func renames(e env) {
 	e.org("acme", "")
 }
 
+// allRoutes: walked in pages, every slug that Route answers comes once, as Route says it.
+func allRoutes(e env) {
+	for _, slug := range []string{"delta", "acme", "beta", "gamma"} {
+		e.org(slug, "")
+	}
+	id, err := e.s.Route(ctx, system, "beta")
+	e.ok(err)
+	e.ok(e.s.RenameOrg(ctx, operator, id.OrgID, 0, "omega"))
+	_, err = e.s.Routes(ctx, operator, "", 10)
+	e.want(err, registry.Forbidden)
+	var slugs []string
+	for after := ""; ; {
+		page, err := e.s.Routes(ctx, system, after, 2)
+		e.ok(err)
+		for _, r := range page {
+			one, err := e.s.Route(ctx, system, r.Slug)
+			e.ok(err)
+			if *one != *r {
+				e.Fatalf("%+v is not %+v", r, one)
+			}
+			slugs = append(slugs, r.Slug)
+			after = r.Slug
+		}
+		if len(page) < 2 {
+			break
+		}
+	}
+	if got := strings.Join(slugs, " "); got != "acme beta delta gamma omega" {
+		e.Fatalf("got %s", got)
+	}
+}
+
 func statuses(e env) {
 	o := e.org("acme", "")
 	e.want(e.s.ResumeOrg(ctx, operator, o.ID, 0), registry.Conflict)

@@ -27,6 +27,7 @@ type Store interface {
 	KeepOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64) error
 	FinishDeletions(ctx context.Context, a registry.Actor) error
 	Route(ctx context.Context, a registry.Actor, slug string) (*registry.Route, error)
+	Routes(ctx context.Context, a registry.Actor, after string, limit int) ([]*registry.Route, error)
 	Members(ctx context.Context, a registry.Actor, org registry.OrgID, l registry.List) (registry.Page[registry.Member], error)
 	MemberByEmail(ctx context.Context, a registry.Actor, org registry.OrgID, email string) (registry.Member, error)
 	SetRole(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID, role registry.Role) error
@@ -136,7 +137,7 @@ type env struct {
 // RunTests runs the suite; open makes an empty store on the given clock.
 func RunTests(t *testing.T, open func(t *testing.T, now func() time.Time) Store) {
 	for name, f := range map[string]func(env){
-		"NobodyIsRefusedEverywhere": nobody, "SlugRules": slugs, "RenameAndQuarantine": renames, "StatusTable": statuses,
+		"NobodyIsRefusedEverywhere": nobody, "SlugRules": slugs, "RenameAndQuarantine": renames, "AllRoutes": allRoutes, "StatusTable": statuses,
 		"OptimisticConcurrency": versions, "Visibility": visibility, "LastOwner": lastOwner, "LastOwnerRace": lastOwnerRace,
 		"SlugRace": slugRace, "FeedIsGapless": feed, "AuditChain": auditChain, "Events": events, "Usage": usage, "Webhooks": webhooks, "Settings": settings, "Idempotency": idempotency, "Setup": setup, "Invites": invites,
 		"Sessions": sessions, "SessionLists": sessionLists, "Pages": pages, "Search": searches, "Deletion": deletion, "Users": users, "APIKeys": apiKeys, "Runners": runners, "KeysReach": keysReach, "Codes": codes, "Leases": leases, "Provisioning": provisioning,
