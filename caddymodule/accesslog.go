@@ -6,6 +6,8 @@ import (
 	"net/http"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
@@ -36,16 +38,40 @@ func (l logged) MarshalLogObject(e zapcore.ObjectEncoder) error {
 	if l.SignedIn() {
 		e.AddString("user", string(l.Claims.Subject))
 		e.AddString("role", string(l.Claims.Role))
-		sum := sha256.Sum256([]byte(l.Claims.SessionID)) // to tell sessions apart, not to name them
-		e.AddString("session", hex.EncodeToString(sum[:8]))
+		e.AddString("session", l.session())
 	}
+	e.AddString("decision", l.decision())
+	return nil
+}
+
+// session tells sessions apart, and does not name them.
+func (l logged) session() string {
+	sum := sha256.Sum256([]byte(l.Claims.SessionID))
+	return hex.EncodeToString(sum[:8])
+}
+
+func (l logged) decision() string {
 	switch {
 	case !l.Forwarded:
-		e.AddString("decision", "answered") // by the gateway itself: sign-in, refusal, an error
+		return "answered" // by the gateway itself: sign-in, refusal, an error
 	case l.SignedIn():
-		e.AddString("decision", "passed")
-	default:
-		e.AddString("decision", "passed_as_nobody")
+		return "passed"
 	}
-	return nil
+	return "passed_as_nobody"
+}
+
+// addSpanAttributes says the same in the span that Caddy's `tracing` made, when it did.
+func addSpanAttributes(r *http.Request, st *gateway.State) {
+	span := trace.SpanFromContext(r.Context())
+	if !span.IsRecording() {
+		return
+	}
+	l := logged{st}
+	span.SetAttributes(
+		attribute.String("pizzeria.org.id", string(l.Route.OrgID)), attribute.String("pizzeria.org.slug", l.Route.Slug),
+		attribute.Int64("pizzeria.org.generation", l.Route.Generation), attribute.String("pizzeria.decision", l.decision()),
+	)
+	if l.SignedIn() {
+		span.SetAttributes(attribute.String("user.id", string(l.Claims.Subject)), attribute.String("pizzeria.role", string(l.Claims.Role)), attribute.String("pizzeria.session", l.session()))
+	}
 }

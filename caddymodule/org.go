@@ -112,6 +112,7 @@ func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.H
 	if err != nil && rec.status == 0 {
 		err = o.upstreamError(rec, r, st, err)
 	}
+	addSpanAttributes(r, st)
 	o.runtime.Metrics().Request(st.Route, rec.status, time.Since(began))
 	return err
 }

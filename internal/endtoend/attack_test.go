@@ -359,15 +359,19 @@ func TestAttacks(t *testing.T) {
 
 // dial opens acme's echo as a page of origin would, with the person's cookies.
 func (c *server) dial(p *person, origin string) (*websocket.Conn, error) {
+	return c.dialOrg(p, "acme", origin)
+}
+
+func (c *server) dialOrg(p *person, slug, origin string) (*websocket.Conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	h := http.Header{"Cookie": {orgCookie + "=" + p.cookie(c.url("acme"), orgCookie)}}
+	h := http.Header{"Cookie": {orgCookie + "=" + p.cookie(c.url(slug), orgCookie)}}
 	if origin != "" {
 		h.Set("Origin", origin)
 	}
 	tr := c.transport()
 	tr.ForceAttemptHTTP2 = false
 	tr.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
-	ws, _, err := websocket.Dial(ctx, c.url("acme")+"/echo", &websocket.DialOptions{HTTPClient: &http.Client{Transport: tr}, HTTPHeader: h})
+	ws, _, err := websocket.Dial(ctx, c.url(slug)+"/echo", &websocket.DialOptions{HTTPClient: &http.Client{Transport: tr}, HTTPHeader: h})
 	return ws, err
 }

@@ -15,16 +15,13 @@ import (
 // TestKill ends the server with SIGKILL at seeded moments of creating, suspending,
 // resuming, restarting and deleting orgs. After each restart nothing acknowledged
 // is lost, and every org has exactly one instance or none, as it should.
-// PIZZERIA_TEST_POINTS sets the number of moments; default: 15.
 func TestKill(t *testing.T) {
-	points := 15
-	if n, err := strconv.Atoi(os.Getenv("PIZZERIA_TEST_POINTS")); err == nil {
-		points = n
-	}
+	points := scaled(t, "kills", 15, 500)
 	s := start(t)
 	ada := s.admin()
 	s.org(ada, "first")
 	rng := rand.New(rand.NewPCG(2026, 11))
+	var slowest time.Duration
 	want := map[string]bool{"first": true} // slugs whose creation was acknowledged, and whose deletion was not asked for
 	for i := range points {
 		names := make([]string, 0, len(want))
@@ -54,9 +51,12 @@ func TestKill(t *testing.T) {
 		}
 		time.Sleep(time.Duration(rng.IntN(200)) * time.Millisecond) // the moment is the point
 		s.kill()
+		began := time.Now()
 		s.run()
 		s.settle(i, want)
+		slowest = max(slowest, time.Since(began))
 	}
+	keep(t, map[string]any{"kills": points, "orgs_at_the_end": len(want), "slowest_recovery_ms": slowest.Milliseconds()})
 }
 
 type orgState struct {
