@@ -29,6 +29,10 @@ import (
 var binary string
 
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "mirror" {
+		mirror()
+		return
+	}
 	dir, err := os.MkdirTemp("", "pz")
 	if err != nil {
 		panic(err)

@@ -1,0 +1,49 @@
+package endtoend
+
+import (
+	"context"
+	"encoding/json"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// mirrored is what an instance received.
+type mirrored struct {
+	Method, URI, Host string
+	Header            http.Header
+	Env               []string
+}
+
+// mirror is an instance that answers with what it received: this test's own binary.
+func mirror() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	l, err := net.Listen("unix", strings.TrimPrefix(os.Getenv("PIZZERIA_LISTEN"), "unix:"))
+	if err != nil {
+		panic(err)
+	}
+	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { //nolint:gosec // a test's
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(mirrored{r.Method, r.RequestURI, r.Host, r.Header, os.Environ()})
+	})}
+	go func() {
+		<-ctx.Done()
+		_ = srv.Close()
+	}()
+	_ = srv.Serve(l)
+}
+
+// mirrors makes the instances of an installation mirrors.
+func mirrors(t *testing.T) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "provider process {\n\t\t\tcommand " + self + " mirror\n\t\t}"
+}
