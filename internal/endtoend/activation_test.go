@@ -73,6 +73,15 @@ func TestSocketActivation(t *testing.T) {
 	s.org(ada, "acme")
 	ada.open(s.url("acme") + "/")
 
+	reloads := scaled(t, "reloads", 5, 100)
+	l := s.startLoad(ada, true, "acme")
+	for i := range reloads {
+		if out, err := s.cli("", "reload", "--config", "Caddyfile", "--force"); err != nil {
+			t.Errorf("reload %d: %s", i, out)
+		}
+	}
+	result := l.stop()
+
 	var connections, failed atomic.Int64
 	end := make(chan struct{})
 	var wg sync.WaitGroup
@@ -102,19 +111,16 @@ func TestSocketActivation(t *testing.T) {
 			}
 		})
 	}
-	for i := range 5 {
-		if out, err := s.cli("", "reload", "--config", "Caddyfile", "--force"); err != nil {
-			t.Errorf("reload %d: %s", i, out)
-		}
-	}
-	for range 3 {
+	restarts := scaled(t, "restarts", 3, 20)
+	for range restarts {
 		s.stop()
 		s.run()
 	}
 	close(end)
 	wg.Wait()
-	t.Logf("%d connections over 5 reloads and 3 restarts, %d failed", connections.Load(), failed.Load())
-	if connections.Load() < 20 {
+	result["reloads"], result["restarts"], result["connections_over_restarts"], result["failed_over_restarts"] = reloads, restarts, connections.Load(), failed.Load()
+	keep(t, result)
+	if connections.Load() < 8 {
 		t.Error("too few connections to tell")
 	}
 

@@ -153,6 +153,44 @@ func TestReload(t *testing.T) {
 	t.Logf("goroutines: %d before, %d after", before, s.goroutines())
 }
 
+// TestStreamCloseDelay: a WebSocket outlasts a reload for as long as the Caddyfile says, and no longer.
+func TestStreamCloseDelay(t *testing.T) {
+	const delay = 4 * time.Second
+	s := startWith(t, "", strings.Replace(patient, "transport org", "transport org\nstream_close_delay "+delay.String(), 1))
+	ada := s.admin()
+	s.org(ada, "acme")
+	ada.open(s.url("acme") + "/")
+	ws, err := s.dial(ada, s.url("acme"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = ws.CloseNow() }()
+	began := time.Now()
+	if out, err := s.reload(s.caddyfile("offline_grace 30m", 0)); err != nil {
+		t.Fatalf("reload: %s", out)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for {
+		err := ws.Write(ctx, websocket.MessageText, []byte("still"))
+		if err == nil {
+			_, _, err = ws.Read(ctx)
+		}
+		if err != nil {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	if lived := time.Since(began); ctx.Err() != nil || lived < delay {
+		t.Errorf("the WebSocket lived for %s after the reload, with a delay of %s", lived, delay)
+	}
+	again, err := s.dial(ada, s.url("acme"))
+	if err != nil {
+		t.Fatalf("a new one: %v", err)
+	}
+	_ = again.CloseNow()
+}
+
 func TestMetrics(t *testing.T) {
 	s := start(t)
 	ada := s.admin()
