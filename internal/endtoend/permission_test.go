@@ -34,7 +34,7 @@ func TestCertificatesOnDemand(t *testing.T) {
 		t.Fatalf("an org has no certificate: %v", err)
 	}
 	names := []string{"gone." + domain, "a.b." + domain, "xn--acme." + domain, "acme." + domain + ".evil.example", "www." + domain}
-	for i := range 500 {
+	for i := range scaled(t, "names", 500, 10_000) {
 		names = append(names, fmt.Sprintf("flood-%d.%s", i, domain))
 	}
 	for _, name := range names {
@@ -54,4 +54,5 @@ func TestCertificatesOnDemand(t *testing.T) {
 	if err := hello("acme." + domain); err != nil {
 		t.Errorf("after the flood: %v", err)
 	}
+	keep(t, map[string]any{"names": len(names), "certificates": len(made), "orgs": 2})
 }
