@@ -1,14 +1,9 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,32 +15,69 @@ type scenario struct {
 	name  string
 	path  string
 	size  int64 // bytes of an answer
-	fresh bool  // each request over a new connection, with a whole TLS handshake
+	over  protocol
+	fresh bool // each request over a new connection, with a whole TLS handshake
 }
+
+type protocol int
+
+const (
+	overHTTP1 protocol = iota
+	overHTTP2
+	overWebSocket
+)
+
+const orgCookie = "__Host-pizzeria-org"
 
 // scenarios are what is compared, the usual one first.
 var scenarios = []scenario{
-	{"1 KiB", "/", 1 << 10, false},
-	{"16 KiB", "/16384", 16 << 10, false},
-	{"1 MiB", "/1048576", 1 << 20, false},
-	{"1 KiB, new connections", "/", 1 << 10, true},
+	{name: "1 KiB", path: "/", size: 1 << 10},
+	{name: "16 KiB", path: "/16384", size: 16 << 10},
+	{name: "1 MiB", path: "/1048576", size: 1 << 20},
+	{name: "1 KiB, new connections", path: "/", size: 1 << 10, fresh: true},
+	{name: "1 KiB, HTTP/2", path: "/", size: 1 << 10, over: overHTTP2},
+	{name: "WebSocket echo, 64 bytes", over: overWebSocket},
+}
+
+// compared is one of the servers.
+type compared struct {
+	name string
+	port int
+	cmd  *exec.Cmd
+}
+
+func (s *servers) compared() []compared {
+	return []compared{{ours, s.port, s.ours}, {plain, s.port2, s.plain}, {tuned, s.tuned2, s.plain}, {again, s.port2, s.plain}}
+}
+
+func (s *servers) target(port int) target {
+	return target{host: "acme." + domain, port: port, cookie: s.orgCookie, tls: s.tls}
+}
+
+// scenarios compares all but the usual one.
+func (s *servers) scenarios(o options, r *results) (err error) {
+	r.Others = map[string]map[string]round{}
+	for _, sc := range scenarios[1:] {
+		if r.Others[sc.name], err = s.compare(o, sc); err != nil {
+			return fmt.Errorf("%s: %w", sc.name, err)
+		}
+	}
+	return nil
 }
 
 // compare lets the servers take turns.
 func (s *servers) compare(o options, sc scenario) (map[string]round, error) {
-	host := "acme." + domain
-	targets := []struct {
-		name string
-		port int
-		cmd  *exec.Cmd
-	}{{ours, s.port, s.ours}, {plain, s.port2, s.plain}, {tuned, s.tuned2, s.plain}, {again, s.port2, s.plain}}
-	pools := map[string]*pool{}
+	if err := s.enter("acme"); err != nil {
+		return nil, err
+	}
+	s.orgCookie = s.cookieFor("acme")
+	targets := s.compared()
+	senders := map[string]sender{}
 	for _, t := range targets {
-		request := fmt.Sprintf("GET %s HTTP/1.1\r\nHost: %s:%d\r\nCookie: __Host-pizzeria-org=%s\r\nSec-Fetch-Site: same-origin\r\nAccept: */*\r\nUser-Agent: bench\r\n\r\n", sc.path, host, t.port, s.orgCookie)
-		var p *pool
+		var p sender
 		var err error
 		for range 40 { // the plain server may be starting yet
-			if p, err = openPool(o.connections, t.port, host, s.tls, sc, request); err == nil {
+			if p, err = s.target(t.port).open(o.connections, sc); err == nil {
 				break
 			}
 			time.Sleep(100 * time.Millisecond)
@@ -54,10 +86,10 @@ func (s *servers) compare(o options, sc scenario) (map[string]round, error) {
 			return nil, fmt.Errorf("%s: %w", t.name, err)
 		}
 		defer p.close()
-		if _, err := p.run(o.round/2, o.rate); err != nil { // warm
+		if _, err := run(p, o.connections, o.round/2, o.rate); err != nil { // warm
 			return nil, fmt.Errorf("%s: %w", t.name, err)
 		}
-		pools[t.name] = p
+		senders[t.name] = p
 	}
 	all := map[string][]round{}
 	for i := range o.rounds {
@@ -65,7 +97,7 @@ func (s *servers) compare(o options, sc scenario) (map[string]round, error) {
 			t := targets[(i+j)%len(targets)] // nobody is always first
 			profiled := s.profile(o, t.name, i)
 			used := cpuTime(t.cmd.Process.Pid)
-			r, err := pools[t.name].run(o.round, o.rate)
+			r, err := run(senders[t.name], o.connections, o.round, o.rate)
 			r.CPU = time.Duration(float64(cpuTime(t.cmd.Process.Pid)-used) / (r.PerSecond * r.took.Seconds()))
 			profiled()
 			if err != nil {
@@ -76,14 +108,18 @@ func (s *servers) compare(o options, sc scenario) (map[string]round, error) {
 	}
 	out := map[string]round{}
 	for name, rounds := range all {
-		out[name] = round{
-			PerSecond: median(rounds, func(r round) float64 { return r.PerSecond }),
-			P50:       time.Duration(median(rounds, func(r round) float64 { return float64(r.P50) })),
-			P99:       time.Duration(median(rounds, func(r round) float64 { return float64(r.P99) })),
-			CPU:       time.Duration(median(rounds, func(r round) float64 { return float64(r.CPU) })),
-		}
+		out[name] = medians(rounds)
 	}
 	return out, nil
+}
+
+func medians(rounds []round) round {
+	return round{
+		PerSecond: median(rounds, func(r round) float64 { return r.PerSecond }),
+		P50:       time.Duration(median(rounds, func(r round) float64 { return float64(r.P50) })),
+		P99:       time.Duration(median(rounds, func(r round) float64 { return float64(r.P99) })),
+		CPU:       time.Duration(median(rounds, func(r round) float64 { return float64(r.CPU) })),
+	}
 }
 
 // cpuTime is how long a process has computed, user and system (proc_pid_stat(5), fields 14 and 15, in hundredths of a second).
@@ -119,18 +155,12 @@ func (s *servers) profile(o options, name string, i int) (wait func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		c := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			var d net.Dialer
-			return d.DialContext(ctx, "unix", filepath.Join(s.dir, "ours/data/admin.sock"))
-		}}}
-		res, err := c.Get(fmt.Sprintf("http://localhost/debug/pprof/profile?seconds=%d", max(1, int(o.round/time.Second))))
+		b, err := s.admin("ours/data/admin.sock", fmt.Sprintf("/debug/pprof/profile?seconds=%d", max(1, int(o.round/time.Second))))
+		if err == nil {
+			err = os.WriteFile(o.profile, b, 0o600)
+		}
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "profile:", err)
-			return
-		}
-		defer func() { _ = res.Body.Close() }()
-		if b, err := io.ReadAll(res.Body); err == nil {
-			_ = os.WriteFile(o.profile, b, 0o600)
 		}
 	}()
 	return func() { <-done }

@@ -64,6 +64,9 @@ var lists = []string{
 
 // timeLists times each page and list, one request at a time.
 func (s *servers) timeLists(n int) (map[string]quantiles, error) {
+	if err := s.populate(); err != nil {
+		return nil, err
+	}
 	out := map[string]quantiles{}
 	for _, path := range lists {
 		var took []time.Duration

@@ -20,12 +20,16 @@ func main() {
 	flag.IntVar(&o.connections, "connections", 64, "connections at once")
 	flag.IntVar(&o.orgs, "orgs", 20, "orgs to create, and switches to make")
 	flag.IntVar(&o.lists, "lists", 100, "requests to each page and list with 1,000 orgs and 10,000 users")
+	flag.IntVar(&o.many, "many", 100_000, "orgs of the larger of two installations")
+	flag.IntVar(&o.sockets, "sockets", 9000, "idle WebSockets to open")
+	flag.IntVar(&o.revocations, "revocations", 200, "runners to revoke")
+	flag.StringVar(&o.only, "only", "", "measure one part, print that, and keep nothing: compare, many, sockets, neighbours, revocations, parts")
 	flag.StringVar(&o.profile, "profile", "", "write a CPU profile of the gateway under load to this file")
 	flag.Float64Var(&o.rate, "rate", 0, "requests a second over all connections (default: as many as there can be)")
 	flag.BoolVar(&o.quick, "quick", false, "compare the servers, print that, and keep nothing")
 	readme := flag.Bool("readme", false, "put the figures of the last run into README.md, and do nothing else")
 	flag.Parse()
-	if err := run(o, *readme); err != nil {
+	if err := bench(o, *readme); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -35,6 +39,9 @@ type options struct {
 	round               time.Duration
 	rounds, connections int
 	orgs, lists         int
+	many, sockets       int
+	revocations         int
+	only                string
 	profile             string
 	quick               bool
 	rate                float64
@@ -42,7 +49,7 @@ type options struct {
 
 const resultsFile, readmeFile = "bench/results.json", "README.md"
 
-func run(o options, readme bool) error {
+func bench(o options, readme bool) error {
 	if readme {
 		return updateReadme(readmeFile, resultsFile)
 	}
@@ -52,31 +59,38 @@ func run(o options, readme bool) error {
 	}
 	defer s.stop()
 	r := results{Date: time.Now().UTC().Format("2006-01-02"), Go: runtime.Version(), CPUs: runtime.NumCPU(), Connections: o.connections}
-	if r.Servers, err = s.compare(o, scenarios[0]); err != nil {
-		return err
-	}
 	if o.quick {
-		fmt.Print(r.table())
-		return nil
+		o.only = "compare"
 	}
-	r.Others = map[string]map[string]round{}
-	for _, sc := range scenarios[1:] {
-		if r.Others[sc.name], err = s.compare(o, sc); err != nil {
-			return fmt.Errorf("%s: %w", sc.name, err)
+	for _, part := range []struct {
+		name    string
+		measure func() error
+	}{
+		{"compare", func() (err error) { r.Servers, err = s.compare(o, scenarios[0]); return err }},
+		{"scenarios", func() error { return s.scenarios(o, &r) }},
+		{"orgs", func() (err error) { r.Created, r.Switched, err = s.orgs(o.orgs); return err }},
+		{"neighbours", func() (err error) { r.Neighbours, err = s.neighbours(o); return err }},
+		{"revocations", func() (err error) { r.Revocations, err = s.revoke(o.revocations); return err }},
+		{"sockets", func() (err error) { r.Sockets, err = s.idleSockets(o.sockets); return err }},
+		{"lists", func() (err error) { r.Lists, err = s.timeLists(o.lists); return err }},
+		{"many", func() (err error) { r.Many, err = compareMany(o, s.binary); return err }},
+		{"parts", func() (err error) { r.Parts, err = parts(); return err }},
+	} {
+		if o.only != "" && o.only != part.name {
+			continue
 		}
-	}
-	if r.Created, r.Switched, err = s.orgs(o.orgs); err != nil {
-		return err
-	}
-	if err := s.populate(); err != nil {
-		return err
-	}
-	if r.Lists, err = s.timeLists(o.lists); err != nil {
-		return err
+		fmt.Fprintf(os.Stderr, "%s ...\n", part.name)
+		if err := part.measure(); err != nil {
+			return fmt.Errorf("%s: %w", part.name, err)
+		}
 	}
 	b, err := json.MarshalIndent(r, "", "\t")
 	if err != nil {
 		return err
+	}
+	if o.only != "" {
+		fmt.Println(string(b))
+		return nil
 	}
 	fmt.Print(r.table())
 	return os.WriteFile(resultsFile, append(b, '\n'), 0o600)

@@ -17,17 +17,23 @@ const (
 )
 
 type results struct {
-	Date        string           `json:"date"`
-	Go          string           `json:"go"`
-	CPUs        int              `json:"cpus"`
-	Connections int              `json:"connections"`
-	Servers     map[string]round `json:"servers"`
+	Date        string           `json:"date,omitzero"`
+	Go          string           `json:"go,omitzero"`
+	CPUs        int              `json:"cpus,omitzero"`
+	Connections int              `json:"connections,omitzero"`
+	Servers     map[string]round `json:"servers,omitzero"`
 	// Others are the other scenarios, by their names.
-	Others   map[string]map[string]round `json:"others"`
-	Created  quantiles                   `json:"org_create_to_first_page"`
-	Switched quantiles                   `json:"org_switch"`
+	Others   map[string]map[string]round `json:"others,omitzero"`
+	Created  quantiles                   `json:"org_create_to_first_page,omitzero"`
+	Switched quantiles                   `json:"org_switch,omitzero"`
+	// Neighbours is an org's load alone, and beside another that is saturated.
+	Neighbours  map[string]round `json:"neighbours,omitzero"`
+	Revocations revocations      `json:"revocations,omitzero"`
+	Sockets     map[string]idle  `json:"idle_websockets,omitzero"`
+	Many        many             `json:"many_orgs,omitzero"`
+	Parts       micro            `json:"parts,omitzero"`
 	// Lists are the pages of the console and the lists of the API with 1,000 orgs and 10,000 users.
-	Lists map[string]quantiles `json:"lists"`
+	Lists map[string]quantiles `json:"lists,omitzero"`
 }
 
 type quantiles struct {
@@ -70,8 +76,32 @@ func (r results) table() string {
 		fmt.Fprintf(&b, "\nWith 1,000 orgs, 10,000 users and 50,000 audit entries, of %d pages and lists the middle one takes %.1f ms, and the slowest, `%s`, has a p95 of %.0f ms.\n",
 			len(r.Lists), ms(quantilesOf(typical).P50), slowest, ms(r.Lists[slowest].P95))
 	}
+	r.limits(&b)
 	fmt.Fprintf(&b, "\nMeasured on %s with %s on %d shared CPUs, where load and servers run side by side: only the ratios mean something.\n`go run ./bench && go run ./bench -readme` measures again.\n", r.Date, r.Go, r.CPUs)
 	return b.String()
+}
+
+// limits are the figures beside the comparison.
+func (r results) limits(b *strings.Builder) {
+	if r.Parts.Raw == 0 {
+		return
+	}
+	row := func(what, format string, args ...any) {
+		fmt.Fprintf(b, "| %s | "+format+" |\n", append([]any{what}, args...)...)
+	}
+	fmt.Fprint(b, "\n| | |\n| --- | --- |\n")
+	few, large, noise := r.Many.Rounds["few"], r.Many.Rounds["many"], r.Many.Rounds["few again"]
+	row(fmt.Sprintf("%d orgs, %d of them in use, to 10 orgs (beside it 10 to 10)", r.Many.Orgs, hot), "requests/s %.2f (%.2f), p99 %.2f (%.2f), memory %+.0f MiB", large.PerSecond/few.PerSecond, noise.PerSecond/few.PerSecond,
+		float64(large.P99)/float64(few.P99), float64(noise.P99)/float64(few.P99), float64(r.Many.Memory["many"]-r.Many.Memory["few"])/(1<<20))
+	row("an org in memory", "%.0f bytes", r.Parts.Org)
+	row("first sight of a token, to its signature check alone", "%.2f", r.Parts.First/r.Parts.Raw)
+	row("every later sight", "%.2f µs, %.0f allocations", r.Parts.Repeated/1000, r.Parts.Allocations)
+	row(fmt.Sprintf("%d idle WebSockets", r.Sockets[ours].Open), "%.1f KiB each, plain %.1f; lost: %d, plain %d", float64(r.Sockets[ours].Bytes)/1024, float64(r.Sockets[plain].Bytes)/1024, r.Sockets[ours].Lost, r.Sockets[plain].Lost)
+	row(fmt.Sprintf("revocation, p99 of %d", r.Revocations.N), "WebSocket closed after %.0f ms, token refused after %.0f ms", ms(r.Revocations.Closed), ms(r.Revocations.Refused))
+	alone := r.Neighbours["alone"]
+	for _, name := range []string{"another org's instance hangs", "another org is over its limit"} {
+		row(fmt.Sprintf("an org at %d requests/s while %s", quietRate, name), "p99 %.2f of alone (alone again %.2f)", float64(r.Neighbours[name].P99)/float64(alone.P99), float64(r.Neighbours["alone again"].P99)/float64(alone.P99))
+	}
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -32,13 +32,28 @@ type servers struct {
 	dir, binary         string
 	ours, plain         *exec.Cmd
 	port, port2, tuned2 int
+	http, limited       int // ports of ours: without TLS, and with a limit of rateLimit
 	tls                 *tls.Config
 	client              *http.Client
 	orgCookie           string
 }
 
-func startServers() (s *servers, err error) {
-	s = &servers{}
+// startServers builds the program and starts both.
+func startServers() (*servers, error) {
+	s, err := startOurs("")
+	if err != nil {
+		return nil, err
+	}
+	if err := s.startPlain(); err != nil {
+		s.stop()
+		return nil, err
+	}
+	return s, nil
+}
+
+// startOurs starts an installation of its own with the org acme, and somebody signed in. It builds the program unless binary is one.
+func startOurs(binary string) (s *servers, err error) {
+	s = &servers{binary: binary}
 	if s.dir, err = os.MkdirTemp("/tmp", "pz"); err != nil {
 		return nil, err
 	}
@@ -47,19 +62,21 @@ func startServers() (s *servers, err error) {
 			s.stop()
 		}
 	}()
-	s.binary = filepath.Join(s.dir, "pizzeria")
-	if out, err := exec.Command("go", "build", "-o", s.binary, "./cmd/pizzeria").CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("building: %s", out)
+	if binary == "" {
+		s.binary = filepath.Join(s.dir, "pizzeria")
+		if out, err := exec.Command("go", "build", "-o", s.binary, "./cmd/pizzeria").CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("building: %s", out)
+		}
 	}
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	ports, err := freePorts(5)
+	ports, err := freePorts(4)
 	if err != nil {
 		return nil, err
 	}
-	s.port, s.port2, s.tuned2 = ports[0], ports[1], ports[2]
+	s.port, s.http, s.limited = ports[0], ports[1], ports[2]
 	config := fmt.Sprintf(`{
 	http_port %d
 	https_port %d
@@ -84,7 +101,23 @@ func startServers() (s *servers, err error) {
 *.%s {
 	org_gateway
 }
-`, ports[3], s.port, domain, domain, s.port, self, domain, domain)
+http://*.%s:%d {
+	org_gateway
+}
+*.%s:%d {
+	route {
+		org
+		org_auth
+		org_limit {
+			rate %d
+		}
+		reverse_proxy {
+			dynamic org
+			transport org
+		}
+	}
+}
+`, ports[3], s.port, domain, domain, s.port, self, domain, domain, domain, s.http, domain, s.limited, rateLimit)
 	if s.ours, err = s.start("ours", config); err != nil {
 		return nil, err
 	}
@@ -99,20 +132,36 @@ func startServers() (s *servers, err error) {
 	if err = s.signIn(); err != nil {
 		return nil, err
 	}
-	if _, err = s.newOrg("acme"); err != nil {
-		return nil, err
+	_, err = s.newOrg("acme")
+	return s, err
+}
+
+// socket is where acme's instance listens.
+func (s *servers) socket() (string, error) {
+	found, err := filepath.Glob(filepath.Join(s.dir, "ours/data/run/*/app.sock"))
+	if err != nil || len(found) != 1 {
+		return "", errors.New("the instance has no socket")
 	}
-	socket, err := filepath.Glob(filepath.Join(s.dir, "ours/data/run/*/app.sock"))
-	if err != nil || len(socket) != 1 {
-		return nil, errors.New("the instance has no socket")
+	return found[0], nil
+}
+
+// startPlain starts plain proxies before the very same upstream, with the same certificates and TLS settings.
+func (s *servers) startPlain() error {
+	socket, err := s.socket()
+	if err != nil {
+		return err
 	}
-	// The very same upstream, certificates and TLS settings.
+	ports, err := freePorts(3)
+	if err != nil {
+		return err
+	}
+	s.port2, s.tuned2 = ports[0], ports[1]
 	plain := fmt.Sprintf(`{
 	http_port %d
 	https_port %d
 	skip_install_trust
 	persist_config off
-	admin off
+	admin unix/./admin.sock|0600
 	storage file_system ../ours/data/caddy
 	log {
 		level ERROR
@@ -132,11 +181,9 @@ func startServers() (s *servers, err error) {
 		}
 	}
 }
-`, ports[4], s.port2, domain, socket[0], domain, s.tuned2, socket[0], idleConnections)
-	if s.plain, err = s.start("plain", plain); err != nil {
-		return nil, err
-	}
-	return s, nil
+`, ports[2], s.port2, domain, socket, domain, s.tuned2, socket, idleConnections)
+	s.plain, err = s.start("plain", plain)
+	return err
 }
 
 // idleConnections is what transport org keeps open to an instance.
@@ -286,13 +333,32 @@ func (s *servers) newOrg(slug string) (time.Duration, error) {
 		return 0, fmt.Errorf("open %s: %d %s %w", slug, code, text, err)
 	}
 	took := time.Since(began)
-	u, _ := url.Parse(s.url(slug))
-	for _, c := range s.client.Jar.Cookies(u) {
-		if slug == "acme" && c.Name == "__Host-pizzeria-org" {
-			s.orgCookie = c.Value
-		}
+	if slug == "acme" {
+		s.orgCookie = s.cookieFor(slug)
 	}
 	return took, nil
+}
+
+// enter makes the org session anew: an old one is renewed in answers, which would be measured as well.
+func (s *servers) enter(slug string) error {
+	u, _ := url.Parse(s.url(slug))
+	s.client.Jar.SetCookies(u, []*http.Cookie{{Name: orgCookie, Path: "/", Secure: true, MaxAge: -1}})
+	code, text, err := s.do(s.client, "GET", s.url(slug)+"/", "", navigation)
+	if err != nil || code != http.StatusOK {
+		return fmt.Errorf("%s: %d %.300s %w", slug, code, text, err)
+	}
+	return nil
+}
+
+// cookieFor is the org session of who is signed in.
+func (s *servers) cookieFor(slug string) string {
+	u, _ := url.Parse(s.url(slug))
+	for _, c := range s.client.Jar.Cookies(u) {
+		if c.Name == orgCookie {
+			return c.Value
+		}
+	}
+	return ""
 }
 
 // orgs times creations, and switches of somebody signed in to an org not yet visited.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -142,4 +144,42 @@ func TestCopyWhileTheSourceIsAway(t *testing.T) {
 		time.Sleep(copiedLife)
 		generation(2)
 	})
+}
+
+// BenchmarkCachedOrg: what an org takes in memory once it was visited.
+func BenchmarkCachedOrg(b *testing.B) {
+	const orgs = 100_000
+	for b.Loop() {
+		d, err := NewDirectory(manyOrgs{}, nil, orgs, time.Now)
+		if err != nil {
+			b.Fatal(err)
+		}
+		heap := func() uint64 {
+			runtime.GC()
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			return m.HeapAlloc
+		}
+		before := heap()
+		for i := range orgs {
+			if _, err := d.Lookup(b.Context(), fmt.Sprintf("org-number-%d", i)); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64(heap()-before)/orgs, "bytes/org")
+		if n, _ := d.Len(); n != orgs {
+			b.Fatalf("%d orgs are remembered", n)
+		}
+	}
+}
+
+// manyOrgs makes routes as a store does: nothing in them is shared.
+type manyOrgs struct{}
+
+func (manyOrgs) Route(_ context.Context, _ Actor, slug string) (*Route, error) {
+	id := NewID()
+	return &Route{
+		OrgID: OrgID(id), Slug: slug, Name: strings.Clone("The organization " + slug), Plan: strings.Clone("standard"), Status: RouteStatus(strings.Clone(string(RouteServing))),
+		Generation: 3, Address: "unix//var/lib/pizzeria/data/run/" + id + "-3/app.sock",
+	}, nil
 }

@@ -102,3 +102,44 @@ func TestOrgLimitsOfSize(t *testing.T) {
 		}
 	}
 }
+
+// TestLimitsByPlan: the operator gives each plan its measure, and all others a default.
+func TestLimitsByPlan(t *testing.T) {
+	s := startWith(t, "", `@team org plan team
+	@others not org plan team
+	route {
+		org
+		org_auth
+		org_limit @team {
+			rate 1 50
+		}
+		org_limit @others {
+			rate 1 3
+		}
+		reverse_proxy {
+			dynamic org
+			transport org
+		}
+	}`)
+	ada := s.admin()
+	ada.call(t, "POST", s.url("")+"/api/v1/orgs", `{"slug":"acme","plan":"team"}`, 201, nil)
+	s.active("acme")
+	s.org(ada, "globex")
+	for slug, policy := range map[string]string{"acme": `"org";q=50;w=50`, "globex": `"org";q=3;w=3`} {
+		a := ada.open(s.url(slug) + "/whoami")
+		if got := a.header.Get("RateLimit-Policy"); a.status != http.StatusOK || got != policy {
+			t.Errorf("%s: %d %q, want %q", slug, a.status, got, policy)
+		}
+	}
+	refused := map[string]int{}
+	for range 10 {
+		for _, slug := range []string{"acme", "globex"} {
+			if ada.fetch(http.MethodGet, s.url(slug)+"/whoami", "").status == http.StatusTooManyRequests {
+				refused[slug]++
+			}
+		}
+	}
+	if refused["acme"] != 0 || refused["globex"] == 0 {
+		t.Errorf("refused: %v", refused)
+	}
+}

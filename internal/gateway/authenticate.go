@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/registry"
@@ -92,7 +93,7 @@ func (g *Gateway) identify(w http.ResponseWriter, r *http.Request, st *State) er
 
 // verified returns the session of a token: from memory, or after checking its signature and claims.
 func (g *Gateway) verified(token string, org registry.OrgID) (*session, error) {
-	key := sha256.Sum256([]byte(token))
+	key := sha256.Sum256(unsafe.Slice(unsafe.StringData(token), len(token))) //nolint:gosec // read only, and without a copy
 	if s, ok := g.sessions.Get(key); ok {
 		if s.claims.OrgID != org {
 			return nil, identity.ErrToken

@@ -31,7 +31,7 @@ func (a *awayStore) Grant(ctx context.Context, actor registry.Actor, sid registr
 }
 
 type fixture struct {
-	*testing.T
+	testing.TB
 	g       *Gateway
 	store   *awayStore
 	clock   time.Time
@@ -41,9 +41,9 @@ type fixture struct {
 	token   string
 }
 
-func newFixture(t *testing.T) *fixture {
+func newFixture(t testing.TB) *fixture {
 	t.Helper()
-	f := &fixture{T: t, clock: time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)}
+	f := &fixture{TB: t, clock: time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)}
 	f.contact = f.clock
 	now := func() time.Time { return f.clock }
 	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "t.db"), now)

@@ -18,7 +18,7 @@ const (
 	coarse    = 10 * time.Minute
 	fineSpan  = time.Hour
 	points    = int(fineSpan / fine)
-	ringsKept = 2000 // of orgs
+	ringsKept = 1000 // of orgs: 28 MiB
 )
 
 // Store keeps the coarse history.
@@ -50,9 +50,33 @@ type counter struct {
 
 // ring is the last hour, a point every 10 seconds.
 type ring struct {
-	points [points]registry.Usage
+	points [points]point
 	last   int64 // number of the newest point, since 1970
 }
+
+// point is a registry.Usage of 10 seconds, at half the size.
+type point struct {
+	requests, errors, running uint32
+	latency                   [registry.LatencyBuckets]uint32
+}
+
+func (p *point) usage() (u registry.Usage) {
+	u.Requests, u.Errors, u.Running = int64(p.requests), int64(p.errors), int64(p.running)
+	for i, n := range p.latency {
+		u.Latency[i] = int64(n)
+	}
+	return u
+}
+
+func pointOf(u registry.Usage) (p point) {
+	p.requests, p.errors, p.running = clamp(u.Requests), clamp(u.Errors), clamp(u.Running)
+	for i, n := range u.Latency {
+		p.latency[i] = clamp(n)
+	}
+	return p
+}
+
+func clamp(n int64) uint32 { return uint32(min(max(n, 0), math.MaxUint32)) } //nolint:gosec // in range
 
 // New makes a Recorder; Run collects what it counts.
 func New(store Store, log *slog.Logger, now func() time.Time) *Recorder {
@@ -177,7 +201,7 @@ func (r *Recorder) Hour(org registry.OrgID) []registry.UsagePoint {
 		out[i] = registry.UsagePoint{At: time.Unix(0, n*int64(fine)).UTC()}
 		// What is collected at the end of a point belongs to it.
 		if age := source.last - (n + 1); source.last != 0 && age >= 0 && age < int64(points) {
-			out[i].Usage = source.points[(n+1)%int64(points)]
+			out[i].Usage = source.points[(n+1)%int64(points)].usage()
 		}
 	}
 	return out
@@ -190,13 +214,13 @@ func (g *ring) advance(at int64) {
 		return
 	}
 	for ; g.last < at; g.last++ {
-		g.points[(g.last+1)%int64(points)] = registry.Usage{}
+		g.points[(g.last+1)%int64(points)] = point{}
 	}
 }
 
 func (g *ring) add(u registry.Usage) {
 	i := g.last % int64(points)
-	g.points[i] = g.points[i].Plus(u)
+	g.points[i] = pointOf(g.points[i].usage().Plus(u))
 }
 
 // Recent returns the requests of orgs in the last hour in bins, for sparklines:

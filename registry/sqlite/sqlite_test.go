@@ -123,6 +123,10 @@ func TestKill(t *testing.T) {
 		writeUntilKilled(t, dir)
 	}
 	rounds := 8
+	if os.Getenv("PIZZERIA_TEST_SCALE") == "full" {
+		rounds = 1000
+	}
+	t.Logf("size: %d kills (whole: 1000)", rounds)
 	path := filepath.Join(t.TempDir(), "test.db")
 	acknowledged := map[string]bool{}
 	for round := range rounds {
@@ -137,7 +141,7 @@ func TestKill(t *testing.T) {
 		}
 		buf := make([]byte, 1)
 		line := ""
-		for n := 0; n < 5+3*round; {
+		for n := 0; n < 1+round*3%29; {
 			if _, err := out.Read(buf); err != nil {
 				t.Fatal(err)
 			}
@@ -163,6 +167,15 @@ func TestKill(t *testing.T) {
 	if err := s.VerifyAudit(context.Background(), registry.AsOperator()); err != nil {
 		t.Error(err)
 	}
+	db, err := sql.Open("sqlite", "file:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	var integrity string
+	if err := db.QueryRow(`PRAGMA integrity_check`).Scan(&integrity); err != nil || integrity != "ok" {
+		t.Errorf("integrity: %q %v", integrity, err)
+	}
 	changes, err := s.Changes(context.Background(), registry.AsSystem("test"), 0, 100_000)
 	if err != nil {
 		t.Fatal(err)
@@ -173,6 +186,13 @@ func TestKill(t *testing.T) {
 		}
 	}
 	t.Logf("%d kills, %d acknowledged writes", rounds, len(acknowledged))
+	if rounds == 1000 && !t.Failed() {
+		text := fmt.Sprintf("{\n  \"test\": \"sqlite.TestKill\",\n  \"date\": %q,\n  \"kills\": %d,\n  \"acknowledged_writes\": %d,\n  \"lost\": 0,\n  \"integrity_check\": %q\n}\n",
+			time.Now().UTC().Format(time.DateOnly), rounds, len(acknowledged), integrity)
+		if err := os.WriteFile("../../bench/results/sqlite.TestKill.json", []byte(text), 0o644); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 func writeUntilKilled(t *testing.T, path string) {

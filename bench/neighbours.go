@@ -1,0 +1,89 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// rateLimit is how many requests a second an org may make on the limited port.
+const rateLimit = 500
+
+const (
+	quietRate = rateLimit / 2
+	hangers   = 500
+)
+
+// neighbours is how long an org's requests take, 250 a second of them, while another org is saturated: 500 of its requests wait for
+// an instance that does not answer, or it makes three times as many as its limit allows. Alone and alone again is the noise.
+func (s *servers) neighbours(o options) (map[string]round, error) {
+	const quietOrg = "quiet"
+	if _, err := s.newOrg(quietOrg); err != nil {
+		return nil, err
+	}
+	if err := s.enter("acme"); err != nil {
+		return nil, err
+	}
+	s.orgCookie = s.cookieFor("acme")
+	open := func(slug, cookie, path string, port, n int) (*pool, error) {
+		return openPool(n, target{host: slug + "." + domain, port: port, cookie: cookie, tls: s.tls}, scenario{path: path, size: 1 << 10})
+	}
+	quiet, err := open(quietOrg, s.cookieFor(quietOrg), "/", s.limited, 16)
+	if err != nil {
+		return nil, err
+	}
+	defer quiet.close()
+	measure := func() (round, error) { return run(quiet, 16, o.round, quietRate) }
+	all := map[string][]round{}
+	for range o.rounds {
+		for name, disturb := range map[string]func() (stop func() error, err error){
+			"alone": nil, "alone again": nil,
+			"another org's instance hangs": func() (func() error, error) {
+				p, err := open("acme", s.orgCookie, "/hang", s.port, hangers)
+				if err != nil {
+					return nil, err
+				}
+				for _, c := range p.conns {
+					if _, err := c.Write(p.requests[0]); err != nil {
+						return nil, err
+					}
+				}
+				return func() error { p.close(); return nil }, nil
+			},
+			"another org is over its limit": func() (func() error, error) {
+				p, err := open("acme", s.orgCookie, "/", s.limited, 64)
+				if err != nil {
+					return nil, err
+				}
+				p.status = []int{http.StatusOK, http.StatusTooManyRequests}
+				done := make(chan error, 1)
+				go func() {
+					_, err := run(p, 64, o.round+time.Second, 3*rateLimit)
+					done <- err
+				}()
+				return func() error { defer p.close(); return <-done }, nil
+			},
+		} {
+			stop := func() error { return nil }
+			if disturb != nil {
+				if stop, err = disturb(); err != nil {
+					return nil, fmt.Errorf("%s: %w", name, err)
+				}
+				time.Sleep(500 * time.Millisecond)
+			}
+			r, err := measure()
+			if err2 := stop(); err == nil {
+				err = err2
+			}
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", name, err)
+			}
+			all[name] = append(all[name], r)
+		}
+	}
+	out := map[string]round{}
+	for name, rounds := range all {
+		out[name] = medians(rounds)
+	}
+	return out, nil
+}
