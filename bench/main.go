@@ -23,7 +23,8 @@ func main() {
 	flag.IntVar(&o.many, "many", 100_000, "orgs of the larger of two installations")
 	flag.IntVar(&o.sockets, "sockets", 9000, "idle WebSockets to open")
 	flag.IntVar(&o.revocations, "revocations", 200, "runners to revoke")
-	flag.StringVar(&o.only, "only", "", "measure one part, print that, and keep nothing: compare, many, sockets, neighbours, revocations, parts")
+	flag.IntVar(&o.reloads, "reloads", 30, "reloads of each server under load")
+	flag.StringVar(&o.only, "only", "", "measure one part, print that, and keep nothing: compare, many, sockets, neighbours, reloads, revocations, parts")
 	flag.StringVar(&o.profile, "profile", "", "write a CPU profile of the gateway under load to this file")
 	flag.Float64Var(&o.rate, "rate", 0, "requests a second over all connections (default: as many as there can be)")
 	flag.BoolVar(&o.quick, "quick", false, "compare the servers, print that, and keep nothing")
@@ -41,6 +42,7 @@ type options struct {
 	orgs, lists         int
 	many, sockets       int
 	revocations         int
+	reloads             int
 	only                string
 	profile             string
 	quick               bool
@@ -72,6 +74,7 @@ func bench(o options, readme bool) error {
 		{"neighbours", func() (err error) { r.Neighbours, err = s.neighbours(o); return err }},
 		{"revocations", func() (err error) { r.Revocations, err = s.revoke(o.revocations); return err }},
 		{"sockets", func() (err error) { r.Sockets, err = s.idleSockets(o.sockets); return err }},
+		{"reloads", func() (err error) { r.Reloads, err = s.reload(o.reloads); return err }},
 		{"lists", func() (err error) { r.Lists, err = s.timeLists(o.lists); return err }},
 		{"many", func() (err error) { r.Many, err = compareMany(o, s.binary); return err }},
 		{"parts", func() (err error) { r.Parts, err = parts(); return err }},

@@ -27,11 +27,12 @@ type results struct {
 	Created  quantiles                   `json:"org_create_to_first_page,omitzero"`
 	Switched quantiles                   `json:"org_switch,omitzero"`
 	// Neighbours is an org's load alone, and beside another that is saturated.
-	Neighbours  map[string]round `json:"neighbours,omitzero"`
-	Revocations revocations      `json:"revocations,omitzero"`
-	Sockets     map[string]idle  `json:"idle_websockets,omitzero"`
-	Many        many             `json:"many_orgs,omitzero"`
-	Parts       micro            `json:"parts,omitzero"`
+	Neighbours  map[string]round   `json:"neighbours,omitzero"`
+	Revocations revocations        `json:"revocations,omitzero"`
+	Reloads     map[string]reloads `json:"reloads,omitzero"`
+	Sockets     map[string]idle    `json:"idle_websockets,omitzero"`
+	Many        many               `json:"many_orgs,omitzero"`
+	Parts       micro              `json:"parts,omitzero"`
 	// Lists are the pages of the console and the lists of the API with 1,000 orgs and 10,000 users.
 	Lists map[string]quantiles `json:"lists,omitzero"`
 }
@@ -98,6 +99,8 @@ func (r results) limits(b *strings.Builder) {
 	row("every later sight", "%.2f µs, %.0f allocations", r.Parts.Repeated/1000, r.Parts.Allocations)
 	row(fmt.Sprintf("%d idle WebSockets", r.Sockets[ours].Open), "%.1f KiB each, plain %.1f; lost: %d, plain %d", float64(r.Sockets[ours].Bytes)/1024, float64(r.Sockets[plain].Bytes)/1024, r.Sockets[ours].Lost, r.Sockets[plain].Lost)
 	row(fmt.Sprintf("revocation, p99 of %d", r.Revocations.N), "WebSocket closed after %.0f ms, token refused after %.0f ms", ms(r.Revocations.Closed), ms(r.Revocations.Refused))
+	o, p := r.Reloads[ours], r.Reloads[plain]
+	row(fmt.Sprintf("%d reloads, ordinary listener", o.Reloads), "%d of %d new connections failed, plain %d of %d; with handed-in sockets and `drain` none (`bench/results`)", o.Failed, o.Connections, p.Failed, p.Connections)
 	alone := r.Neighbours["alone"]
 	for _, name := range []string{"another org's instance hangs", "another org is over its limit"} {
 		row(fmt.Sprintf("an org at %d requests/s while %s", quietRate, name), "p99 %.2f of alone (alone again %.2f)", float64(r.Neighbours[name].P99)/float64(alone.P99), float64(r.Neighbours["alone again"].P99)/float64(alone.P99))

@@ -54,3 +54,17 @@ func BenchmarkToken(b *testing.B) {
 		}
 	})
 }
+
+// TestKnownTokenCostsNoAllocation: a token that was seen before is found without one.
+func TestKnownTokenCostsNoAllocation(t *testing.T) {
+	f := newFixture(t)
+	see := func() {
+		if _, err := f.g.verified(f.token, f.org.ID); err != nil {
+			t.Error(err)
+		}
+	}
+	see()
+	if n := testing.AllocsPerRun(100, see); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
