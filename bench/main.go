@@ -68,6 +68,7 @@ func bench(o options, readme bool) error {
 		name    string
 		measure func() error
 	}{
+		{"parts", func() (err error) { r.Parts, err = parts(); return err }},
 		{"compare", func() (err error) { r.Servers, err = s.compare(o, scenarios[0]); return err }},
 		{"scenarios", func() error { return s.scenarios(o, &r) }},
 		{"orgs", func() (err error) { r.Created, r.Switched, err = s.orgs(o.orgs); return err }},
@@ -77,14 +78,14 @@ func bench(o options, readme bool) error {
 		{"reloads", func() (err error) { r.Reloads, err = s.reload(o.reloads); return err }},
 		{"lists", func() (err error) { r.Lists, err = s.timeLists(o.lists); return err }},
 		{"many", func() (err error) { r.Many, err = compareMany(o, s.binary); return err }},
-		{"parts", func() (err error) { r.Parts, err = parts(); return err }},
 	} {
 		if o.only != "" && o.only != part.name {
 			continue
 		}
 		fmt.Fprintf(os.Stderr, "%s ...\n", part.name)
 		if err := part.measure(); err != nil {
-			return fmt.Errorf("%s: %w", part.name, err)
+			b, _ := json.Marshal(r) // what took long is not lost
+			return fmt.Errorf("%s: %w; so far: %s", part.name, err, b)
 		}
 	}
 	b, err := json.MarshalIndent(r, "", "\t")

@@ -36,6 +36,10 @@ type Org struct {
 	// just then. Pages try again by themselves. Default: `10s`.
 	Hold caddy.Duration `json:"hold,omitempty"`
 
+	// Answer those who are not signed in alike whether an org exists or not, is suspended or gone: with a redirect to
+	// sign in, or 401. Somebody who is signed in and no member gets 404. Default: false.
+	Conceal bool `json:"conceal,omitempty"`
+
 	// File with a Go HTML template for the gateway's own pages: unknown, suspended or starting orgs, no access, no control
 	// plane. It gets `.Status`, `.Title`, `.Detail`, `.RetryAfter`, `.Refresh`, `.Again`, `.Console` and `.RequestID`; its styles
 	// and images stand in it, since nothing else may be loaded. Default: a built-in page.
@@ -100,7 +104,7 @@ func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.H
 	rec := &statusRecorder{ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w}}
 	began := time.Now()
 	gw := o.runtime.Gateway()
-	st := gw.Admit(rec, r, id, gateway.Admission{Hold: time.Duration(o.Hold), Page: o.page})
+	st := gw.Admit(rec, r, id, gateway.Admission{Hold: time.Duration(o.Hold), Conceal: o.Conceal, Page: o.page})
 	if st == nil {
 		o.runtime.Metrics().Request(nil, rec.status, time.Since(began))
 		return nil
@@ -161,8 +165,9 @@ func (s *statusRecorder) Write(b []byte) (int, error) {
 // UnmarshalCaddyfile sets up the handler from Caddyfile tokens. Syntax:
 //
 //	org [<matcher>] {
-//		hold <duration>
-//		page <file>
+//		hold     <duration>
+//		page     <file>
+//		disclose off
 //	}
 func (o *Org) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next()
@@ -185,8 +190,17 @@ func (o *Org) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			if err := oneArg(d, &o.Page); err != nil {
 				return err
 			}
+		case "disclose":
+			var v string
+			if err := oneArg(d, &v); err != nil {
+				return err
+			}
+			if v != "on" && v != "off" {
+				return d.Errf("disclose is on or off, not %q", v)
+			}
+			o.Conceal = v == "off"
 		default:
-			return d.Errf("unknown option %q: use hold or page", d.Val())
+			return d.Errf("unknown option %q: use hold, page or disclose", d.Val())
 		}
 	}
 	return nil

@@ -16,17 +16,59 @@ import (
 const CodeLife = time.Minute
 
 // ClientID is the OpenID client of an org's gateway.
-func ClientID(org registry.OrgID) string { return "urn:pizzeria:org:" + string(org) + ":gateway" }
+func ClientID(org registry.OrgID) string { return clientOfOrg + string(org) + clientSuffix }
 
-func clientOrg(id string) (registry.OrgID, bool) {
-	org, ok := strings.CutPrefix(id, "urn:pizzeria:org:")
-	org, ok2 := strings.CutSuffix(org, ":gateway")
-	return registry.OrgID(org), ok && ok2 && registry.ValidID(org)
+// HostClientID is the client of a gateway that does not disclose which orgs there are: it has one for every slug.
+func HostClientID(slug string) string { return clientOfHost + slug + clientSuffix }
+
+const clientOfOrg, clientOfHost, clientSuffix = "urn:pizzeria:org:", "urn:pizzeria:host:", ":gateway"
+
+// client is whom an authorization request is for.
+type client struct {
+	slug string
+	org  registry.OrgID // "" when there is none at the slug
 }
 
-// ClientSecret is the secret of an org's gateway, known to every node that has the master key.
-func (s *Service) ClientSecret(org registry.OrgID) Secret {
-	return Secret(s.master.Tag("client-secret", ClientID(org)))
+// clientOf finds a client by its ID. Error: NotFound; anything else means that the store is away.
+func (s *Service) clientOf(ctx context.Context, id string) (c client, err error) {
+	unknown := registry.Errorf(registry.NotFound, "client_id", "the client is unknown")
+	name, ok := strings.CutSuffix(id, clientSuffix)
+	if !ok {
+		return c, unknown
+	}
+	if org, ok := strings.CutPrefix(name, clientOfOrg); ok && registry.ValidID(org) {
+		v, err := s.store.Org(ctx, registry.AsSystem("authorize"), registry.OrgID(org))
+		return client{v.Slug, v.ID}, err
+	}
+	if slug, ok := strings.CutPrefix(name, clientOfHost); ok && registry.ValidSlug(slug) {
+		r, err := s.store.Route(ctx, registry.AsSystem("authorize"), slug)
+		if registry.ErrorCode(err) == registry.NotFound {
+			return client{slug: slug}, nil
+		}
+		if err != nil {
+			return c, err
+		}
+		return client{slug, r.OrgID}, nil
+	}
+	return c, unknown
+}
+
+// OrgNameFor is the name of the org that a client may disclose, "" for none.
+func (s *Service) OrgNameFor(ctx context.Context, clientID string) string {
+	org, ok := strings.CutPrefix(strings.TrimSuffix(clientID, clientSuffix), clientOfOrg)
+	if !ok || !registry.ValidID(org) {
+		return ""
+	}
+	v, err := s.store.Org(ctx, registry.AsSystem("sign-in"), registry.OrgID(org))
+	if err != nil {
+		return ""
+	}
+	return v.Name
+}
+
+// ClientSecret is a client's secret, known to every node that has the master key.
+func (s *Service) ClientSecret(clientID string) Secret {
+	return Secret(s.master.Tag("client-secret", clientID))
 }
 
 // Decision is the answer to an authorization request. Exactly one of the fields is set.
@@ -55,18 +97,14 @@ func (s *Service) Authorize(ctx context.Context, q url.Values, session *registry
 			return Decision{Refuse: "the parameter " + name + " is repeated"}, nil
 		}
 	}
-	org, ok := clientOrg(q.Get("client_id"))
-	if !ok {
-		return Decision{Refuse: "the client is unknown"}, nil
-	}
-	v, err := s.store.Org(ctx, registry.AsSystem("authorize"), org)
+	c, err := s.clientOf(ctx, q.Get("client_id"))
 	if registry.ErrorCode(err) == registry.NotFound {
 		return Decision{Refuse: "the client is unknown"}, nil
 	}
 	if err != nil {
 		return Decision{}, err
 	}
-	redirect := s.site().CallbackURL(v.Slug)
+	redirect := s.site().CallbackURL(c.slug)
 	if q.Get("redirect_uri") != redirect { // byte for byte (RFC 9700, section 2.1)
 		return Decision{Refuse: "the redirect address is not the client's"}, nil
 	}
@@ -95,7 +133,10 @@ func (s *Service) Authorize(ctx context.Context, q url.Values, session *registry
 		}
 		return Decision{SignIn: true}, nil
 	}
-	g, err := s.store.Grant(ctx, registry.AsSystem("authorize"), session.ID, org)
+	if c.org == "" {
+		return answer("error", errAccessDenied)
+	}
+	g, err := s.store.Grant(ctx, registry.AsSystem("authorize"), session.ID, c.org)
 	switch registry.ErrorCode(err) {
 	case "":
 		if err != nil {
@@ -108,7 +149,7 @@ func (s *Service) Authorize(ctx context.Context, q url.Values, session *registry
 	}
 	code := NewSecret()
 	err = s.store.InsertCode(ctx, registry.AsSystem("authorize"), registry.NewCode{
-		Hash: code.Hash(), ClientID: q.Get("client_id"), OrgID: org, UserID: g.User.ID, SessionID: g.Session.ID,
+		Hash: code.Hash(), ClientID: q.Get("client_id"), OrgID: c.org, UserID: g.User.ID, SessionID: g.Session.ID,
 		RedirectURI: redirect, Challenge: q.Get("code_challenge"), Nonce: q.Get("nonce"), ExpiresAt: s.now().Add(CodeLife),
 	})
 	if err != nil {
@@ -151,8 +192,7 @@ func (s *Service) Redeem(ctx context.Context, clientID, clientSecret string, for
 	if registry.ValidID(clientID) {
 		return s.runnerToken(ctx, registry.RunnerID(clientID), clientSecret, form, address)
 	}
-	org, ok := clientOrg(clientID)
-	if !ok || subtle.ConstantTimeCompare([]byte(s.ClientSecret(org)), []byte(clientSecret)) != 1 {
+	if !strings.HasSuffix(clientID, clientSuffix) || subtle.ConstantTimeCompare([]byte(s.ClientSecret(clientID)), []byte(clientSecret)) != 1 {
 		return Tokens{}, InvalidClient
 	}
 	if form.Get("grant_type") != "authorization_code" {

@@ -35,6 +35,7 @@ type Store interface {
 	CreateInvite(ctx context.Context, a registry.Actor, org registry.OrgID, email string, role registry.Role, secret registry.Hash) (registry.Link, error)
 	MyOrgs(ctx context.Context, a registry.Actor) ([]registry.OrgView, error)
 	Org(ctx context.Context, a registry.Actor, id registry.OrgID) (registry.OrgView, error)
+	Route(ctx context.Context, a registry.Actor, slug string) (*registry.Route, error)
 	CreateAPIKey(ctx context.Context, a registry.Actor, n registry.NewAPIKey, hash registry.Hash) (registry.APIKey, error)
 	APIKeyByHash(ctx context.Context, a registry.Actor, hash registry.Hash) (registry.APIKey, registry.User, error)
 	TouchAPIKeys(ctx context.Context, a registry.Actor, used map[registry.APIKeyID]time.Time) error

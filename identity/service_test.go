@@ -232,7 +232,7 @@ func (f *fixture) code(fl flow, l Login) string {
 }
 
 func (f *fixture) redeem(fl flow, code string, change func(client, secret *string, form url.Values)) (Tokens, error) {
-	client, secret := ClientID(fl.org), f.s.ClientSecret(fl.org).Reveal()
+	client, secret := ClientID(fl.org), f.s.ClientSecret(ClientID(fl.org)).Reveal()
 	form := url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {fl.redirect}, "code_verifier": {fl.verifier}}
 	if change != nil {
 		change(&client, &secret, form)
@@ -272,9 +272,9 @@ func TestCodeFlow(t *testing.T) {
 		"another redirect": func(_, _ *string, v url.Values) { v.Set("redirect_uri", other.redirect) },
 		"no redirect":      func(_, _ *string, v url.Values) { v.Del("redirect_uri") },
 		"another client": func(c, s *string, _ url.Values) {
-			*c, *s = ClientID(globex.ID), f.s.ClientSecret(globex.ID).Reveal()
+			*c, *s = ClientID(globex.ID), f.s.ClientSecret(ClientID(globex.ID)).Reveal()
 		},
-		"another's secret": func(_, s *string, _ url.Values) { *s = f.s.ClientSecret(globex.ID).Reveal() },
+		"another's secret": func(_, s *string, _ url.Values) { *s = f.s.ClientSecret(ClientID(globex.ID)).Reveal() },
 		"no secret":        func(_, s *string, _ url.Values) { *s = "" },
 		"another grant":    func(_, _ *string, v url.Values) { v.Set("grant_type", "refresh_token") },
 		"repeated":         func(_, _ *string, v url.Values) { v.Add("code", "x") },

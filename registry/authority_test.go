@@ -1,8 +1,11 @@
 package registry
 
 import (
+	"fmt"
+	"os"
 	"strings"
 	"testing"
+	"text/tabwriter"
 )
 
 func TestSlugFromAuthority(t *testing.T) {
@@ -70,6 +73,35 @@ func TestPolicyIsWhole(t *testing.T) {
 	}
 	if Allows(AsOperator(), RoleOwner, "no.such.action") {
 		t.Error("an action without a row is allowed")
+	}
+}
+
+// TestPolicyMatrix: the whole table, written out for every role, is testdata/policy.txt; a change of who may do what shows there.
+func TestPolicyMatrix(t *testing.T) {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 1, 2, ' ', 0)
+	roles := []Role{"", RoleRunner, RoleMember, RoleAdmin, RoleOwner}
+	_, _ = fmt.Fprintln(w, "action\tstranger\trunner\tmember\tadmin\towner\tplatform admin\tscope of keys")
+	say := func(may bool) string {
+		if may {
+			return "yes"
+		}
+		return "-"
+	}
+	for _, row := range Policy() {
+		_, _ = fmt.Fprint(w, row.Action)
+		for _, r := range roles {
+			_, _ = fmt.Fprint(w, "\t", say(Allows(AsUser(User{ID: "u"}, "", ""), r, row.Action)))
+		}
+		_, _ = fmt.Fprintf(w, "\t%s\t%s\n", say(Allows(AsUser(User{ID: "u", PlatformAdmin: true}, "", ""), "", row.Action)), row.Scope)
+	}
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	const golden = "testdata/policy.txt"
+	want, err := os.ReadFile(golden)
+	if err != nil || string(want) != b.String() {
+		t.Errorf("%s does not hold what the policy says (%v); if the change is meant, make it:\n%s", golden, err, b.String())
 	}
 }
 

@@ -1,5 +1,10 @@
 package registry
 
+import (
+	"slices"
+	"strings"
+)
+
 // Action is something that an actor wants to do in or to an org.
 type Action string
 
@@ -85,6 +90,24 @@ func Actions() []Action {
 	for a := range policy {
 		out = append(out, a)
 	}
+	return out
+}
+
+// PolicyRow is one row of the policy table.
+type PolicyRow struct {
+	Action   Action `json:"action"`
+	Role     Role   `json:"role,omitempty"` // the least role in the org that may; "" = none may
+	Platform bool   `json:"platform"`       // platform admins may
+	Scope    Scope  `json:"scope"`          // that a key needs for it
+}
+
+// Policy is the whole table, by action.
+func Policy() []PolicyRow {
+	out := make([]PolicyRow, 0, len(policy))
+	for a, r := range policy {
+		out = append(out, PolicyRow{a, r.role, r.platform, r.scope})
+	}
+	slices.SortFunc(out, func(a, b PolicyRow) int { return strings.Compare(string(a.Action), string(b.Action)) })
 	return out
 }
 

@@ -3,7 +3,6 @@ package console
 import (
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/web"
@@ -47,15 +46,7 @@ func (c *Console) orgOf(r *http.Request, back string) string {
 	if err != nil || u.Path != "/authorize" {
 		return ""
 	}
-	id := strings.TrimSuffix(strings.TrimPrefix(u.Query().Get("client_id"), "urn:pizzeria:org:"), ":gateway")
-	if !registry.ValidID(id) {
-		return ""
-	}
-	o, err := c.Store.Org(r.Context(), registry.AsSystem("sign-in"), registry.OrgID(id))
-	if err != nil {
-		return ""
-	}
-	return o.Name
+	return c.Identity.OrgNameFor(r.Context(), u.Query().Get("client_id"))
 }
 
 func (c *Console) signIn(w http.ResponseWriter, r *http.Request, who web.Caller) error {

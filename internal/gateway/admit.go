@@ -33,6 +33,9 @@ func (g *Gateway) Admit(w http.ResponseWriter, r *http.Request, requestID func()
 		g.fail(w, r, st, Problem{Status: http.StatusBadRequest, Title: "This path is ambiguous", Detail: "Write the path without encodings, empty segments or dot segments."})
 		return nil
 	}
+	if o.Conceal && !g.reveals(w, r, st, slug, reserved) {
+		return nil
+	}
 	if st.Route, err = g.find(r, slug, st.until); err != nil {
 		g.fail(w, r, st, lookupProblem(err))
 		return nil
@@ -49,6 +52,28 @@ func (g *Gateway) Admit(w http.ResponseWriter, r *http.Request, requestID func()
 		return nil
 	}
 	return st
+}
+
+// reveals reports whether a request may learn what there is at a slug: the org is served, so that org_auth decides, or
+// who asks has a session there. Otherwise it answers as an org that is served does, whether there is one or not.
+func (g *Gateway) reveals(w http.ResponseWriter, r *http.Request, st *State, slug string, reserved bool) bool {
+	st.conceal = true
+	rt, err := g.Routes.Lookup(r.Context(), slug)
+	if err == nil && rt.Status == registry.RouteServing {
+		return true
+	}
+	if st.Route = rt; err != nil {
+		st.Route = &registry.Route{Slug: slug}
+	}
+	if reserved {
+		g.serveReserved(w, r, st, strings.TrimPrefix(r.URL.Path, g.Identity.Site().Prefix))
+		return false
+	}
+	if err := g.identify(w, r, st); err != nil {
+		g.refuse(w, r, st, err)
+		return false
+	}
+	return true
 }
 
 // find looks the route up, and waits until a time for an org that starts.
@@ -187,9 +212,11 @@ func loose(p string) string {
 	return "/" + strings.Join(out, "/")
 }
 
+var noOrg = Problem{Status: http.StatusNotFound, Title: "No org has this address", Detail: "Check the spelling, or ask whoever gave you the address."}
+
 func lookupProblem(err error) Problem {
 	if registry.ErrorCode(err) == registry.NotFound {
-		return Problem{Status: http.StatusNotFound, Title: "No org has this address", Detail: "Check the spelling, or ask whoever gave you the address."}
+		return noOrg
 	}
 	return Problem{Status: http.StatusServiceUnavailable, Title: "Temporarily unavailable", Detail: "The control plane cannot be reached, and this org is not known here yet. Try again shortly.", RetryAfter: 5}
 }

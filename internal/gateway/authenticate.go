@@ -47,10 +47,18 @@ func (g *Gateway) Authenticate(w http.ResponseWriter, r *http.Request, st *State
 		return false
 	case optional && (errors.Is(err, errNobody) || errors.Is(err, errNotMember) || errors.Is(err, errCrossSite)):
 		return true
+	}
+	g.refuse(w, r, st, err)
+	return false
+}
+
+// refuse answers a request whose caller identify did not find.
+func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, st *State, err error) {
+	switch {
 	case errors.Is(err, errCrossSite) && (!safe(r.Method) || IsWebSocket(r)):
 		g.fail(w, r, st, Problem{Status: http.StatusForbidden, Title: "Refused", Detail: "This request came from another site and would have acted in your name."})
 	case errors.Is(err, errNotMember):
-		g.fail(w, r, st, Problem{Status: http.StatusForbidden, Title: "You are not a member of " + st.Route.Name, Detail: "Ask one of its admins to invite you."})
+		g.fail(w, r, st, notMember(st, "Ask one of its admins to invite you."))
 	case errors.Is(err, errAway):
 		g.fail(w, r, st, Problem{Status: http.StatusServiceUnavailable, Title: "Signing in is not possible right now", Detail: "The control plane is away. Try again shortly.", RetryAfter: 5})
 	case navigation(r):
@@ -58,7 +66,14 @@ func (g *Gateway) Authenticate(w http.ResponseWriter, r *http.Request, st *State
 	default:
 		g.fail(w, r, st, Problem{Status: http.StatusUnauthorized, Title: "Sign in first", Detail: "Open " + g.Identity.Site().OrgURL(st.Route.Slug) + " in a browser to sign in.", Challenge: true})
 	}
-	return false
+}
+
+// notMember is for somebody who is signed in, and no member.
+func notMember(st *State, advice string) Problem {
+	if st.conceal {
+		return noOrg
+	}
+	return Problem{Status: http.StatusForbidden, Title: "You are not a member of " + st.Route.Name, Detail: advice}
 }
 
 func safe(method string) bool { return method == http.MethodGet || method == http.MethodHead }

@@ -23,8 +23,10 @@ type Routes interface {
 
 // Admission is how a site wants its requests admitted.
 type Admission struct {
-	Hold time.Duration      // how long what is no page waits for an instance that starts or restarts
-	Page *template.Template // for the gateway's own pages, with a ProblemPage; nil = ours
+	Hold time.Duration // how long what is no page waits for an instance that starts or restarts
+	// Conceal keeps from those who are not signed in which orgs there are.
+	Conceal bool
+	Page    *template.Template // for the gateway's own pages, with a ProblemPage; nil = ours
 }
 
 // Config of a Gateway.
@@ -80,6 +82,7 @@ type State struct {
 	epoch     uint64                 // of the revocations when it came
 	until     time.Time              // it may wait for an instance until then
 	session   *session               // whose assertions it gets
+	conceal   bool                   // which orgs there are
 	page      *template.Template     // for problem pages; nil = ours
 }
 

@@ -241,7 +241,7 @@ func TestGapRenewsEverything(t *testing.T) {
 
 func TestSealedAttempts(t *testing.T) {
 	f := newFixture(t)
-	acme, globex := &registry.Route{OrgID: f.org.ID}, &registry.Route{OrgID: "another"}
+	acme, globex := identity.ClientID(f.org.ID), identity.ClientID("another")
 	in := tx{State: "s", Verifier: "v", Nonce: "n", Return: "/", Expires: f.clock.Add(txLife).Unix()}
 	sealed, err := f.g.sealTx(in, acme)
 	if err != nil {

@@ -55,12 +55,20 @@ func (g *Gateway) party(ctx context.Context) (*relyingParty, error) {
 	return p, nil
 }
 
-func (g *Gateway) oauth(p *relyingParty, rt *registry.Route) *oauth2.Config {
+// client is the OpenID client that a request signs in for.
+func (st *State) client() string {
+	if st.conceal {
+		return identity.HostClientID(st.Route.Slug)
+	}
+	return identity.ClientID(st.Route.OrgID)
+}
+
+func (g *Gateway) oauth(p *relyingParty, st *State) *oauth2.Config {
 	e := p.provider.Endpoint()
 	e.AuthStyle = oauth2.AuthStyleInHeader
 	return &oauth2.Config{
-		ClientID: identity.ClientID(rt.OrgID), ClientSecret: g.Identity.ClientSecret(rt.OrgID).Reveal(), Endpoint: e,
-		RedirectURL: g.Identity.Site().CallbackURL(rt.Slug), Scopes: []string{oidc.ScopeOpenID},
+		ClientID: st.client(), ClientSecret: g.Identity.ClientSecret(st.client()).Reveal(), Endpoint: e,
+		RedirectURL: g.Identity.Site().CallbackURL(st.Route.Slug), Scopes: []string{oidc.ScopeOpenID},
 	}
 }
 
@@ -73,7 +81,7 @@ func (g *Gateway) startSignIn(w http.ResponseWriter, r *http.Request, st *State)
 		return
 	}
 	t := tx{State: identity.NewSecret().Reveal(), Verifier: oauth2.GenerateVerifier(), Nonce: identity.NewSecret().Reveal(), Return: web.ReturnPath(r.URL.RequestURI()), Expires: g.Now().Add(txLife).Unix()}
-	sealed, err := g.sealTx(t, st.Route)
+	sealed, err := g.sealTx(t, st.client())
 	if err != nil {
 		g.fail(w, r, st, Problem{Status: http.StatusInternalServerError, Title: "Internal error", Detail: "Try again."})
 		return
@@ -82,7 +90,7 @@ func (g *Gateway) startSignIn(w http.ResponseWriter, r *http.Request, st *State)
 	setCookie(w, txCookie+t.State[:txIDLen], sealed, int(txLife/time.Second))
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Referrer-Policy", "no-referrer")
-	http.Redirect(w, r, g.oauth(p, st.Route).AuthCodeURL(t.State, oidc.Nonce(t.Nonce), oauth2.S256ChallengeOption(t.Verifier)), http.StatusFound)
+	http.Redirect(w, r, g.oauth(p, st).AuthCodeURL(t.State, oidc.Nonce(t.Nonce), oauth2.S256ChallengeOption(t.Verifier)), http.StatusFound)
 }
 
 // dropOldTx keeps the number of open attempts bounded.
@@ -97,15 +105,15 @@ func (g *Gateway) dropOldTx(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (g *Gateway) sealTx(t tx, rt *registry.Route) (string, error) {
+func (g *Gateway) sealTx(t tx, client string) (string, error) {
 	b, err := json.Marshal(t)
 	if err != nil {
 		return "", err
 	}
-	return base64.RawURLEncoding.EncodeToString(g.seal.Seal(nil, nil, b, []byte(rt.OrgID))), nil
+	return base64.RawURLEncoding.EncodeToString(g.seal.Seal(nil, nil, b, []byte(client))), nil
 }
 
-func (g *Gateway) openTx(value string, rt *registry.Route) (t tx, err error) {
+func (g *Gateway) openTx(value, client string) (t tx, err error) {
 	if len(value) > 8<<10 {
 		return t, errors.New("too long")
 	}
@@ -113,7 +121,7 @@ func (g *Gateway) openTx(value string, rt *registry.Route) (t tx, err error) {
 	if err != nil {
 		return t, err
 	}
-	if b, err = g.seal.Open(nil, nil, b, []byte(rt.OrgID)); err != nil {
+	if b, err = g.seal.Open(nil, nil, b, []byte(client)); err != nil {
 		return t, err
 	}
 	if err := json.Unmarshal(b, &t); err != nil {
@@ -164,7 +172,7 @@ func (g *Gateway) callback(w http.ResponseWriter, r *http.Request, st *State) {
 		return
 	}
 	setCookie(w, name, "", -1)
-	t, err := g.openTx(sealed, st.Route)
+	t, err := g.openTx(sealed, st.client())
 	if err != nil || subtle.ConstantTimeCompare([]byte(t.State), []byte(state)) != 1 {
 		g.fail(w, r, st, again)
 		return
@@ -172,12 +180,12 @@ func (g *Gateway) callback(w http.ResponseWriter, r *http.Request, st *State) {
 	again.Again = t.Return
 	if e := q.Get("error"); e != "" {
 		if e == "access_denied" {
-			again = Problem{Status: http.StatusForbidden, Title: "You are not a member of " + st.Route.Name, Detail: "Ask one of its admins to invite you, or sign in as somebody else."}
+			again = notMember(st, "Ask one of its admins to invite you, or sign in as somebody else.")
 		}
 		g.fail(w, r, st, again)
 		return
 	}
-	token, err := g.redeem(r.Context(), st.Route, t, q.Get("code"))
+	token, err := g.redeem(r.Context(), st, t, q.Get("code"))
 	if err != nil {
 		g.Log.Info("a code was refused", "org", st.Route.OrgID, "error", err)
 		g.fail(w, r, st, again)
@@ -190,12 +198,12 @@ func (g *Gateway) callback(w http.ResponseWriter, r *http.Request, st *State) {
 
 // redeem exchanges a code and checks everything about the answer: typ before
 // go-oidc, which checks none, then signature, nonce, at_hash, and that both tokens are the same person's.
-func (g *Gateway) redeem(ctx context.Context, rt *registry.Route, t tx, code string) (string, error) {
+func (g *Gateway) redeem(ctx context.Context, st *State, t tx, code string) (string, error) {
 	p, err := g.party(ctx)
 	if err != nil {
 		return "", err
 	}
-	tok, err := g.oauth(p, rt).Exchange(oidc.ClientContext(ctx, g.client()), code, oauth2.VerifierOption(t.Verifier))
+	tok, err := g.oauth(p, st).Exchange(oidc.ClientContext(ctx, g.client()), code, oauth2.VerifierOption(t.Verifier))
 	if err != nil {
 		return "", err
 	}
@@ -203,7 +211,7 @@ func (g *Gateway) redeem(ctx context.Context, rt *registry.Route, t tx, code str
 	if identity.TokenType(raw) != identity.TypID {
 		return "", errors.New("not an ID token")
 	}
-	id, err := p.provider.Verifier(&oidc.Config{ClientID: identity.ClientID(rt.OrgID), SupportedSigningAlgs: []string{oidc.ES256}, Now: g.Now}).Verify(oidc.ClientContext(ctx, g.client()), raw)
+	id, err := p.provider.Verifier(&oidc.Config{ClientID: st.client(), SupportedSigningAlgs: []string{oidc.ES256}, Now: g.Now}).Verify(oidc.ClientContext(ctx, g.client()), raw)
 	if err != nil {
 		return "", err
 	}
@@ -213,7 +221,7 @@ func (g *Gateway) redeem(ctx context.Context, rt *registry.Route, t tx, code str
 	if err := id.VerifyAccessToken(tok.AccessToken); err != nil {
 		return "", err
 	}
-	s, err := g.verified(tok.AccessToken, rt.OrgID)
+	s, err := g.verified(tok.AccessToken, st.Route.OrgID)
 	if err != nil {
 		return "", err
 	}

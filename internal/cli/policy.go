@@ -1,0 +1,40 @@
+package cli
+
+import (
+	"encoding/json"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+var policyTable = table(
+	column[registry.PolicyRow]{"ACTION", func(r registry.PolicyRow) string { return string(r.Action) }},
+	column[registry.PolicyRow]{"LEAST ROLE IN THE ORG", func(r registry.PolicyRow) string {
+		if r.Role == "" {
+			return "-"
+		}
+		return string(r.Role)
+	}},
+	column[registry.PolicyRow]{"PLATFORM ADMINS", func(r registry.PolicyRow) string {
+		if r.Platform {
+			return "yes"
+		}
+		return "no"
+	}},
+	column[registry.PolicyRow]{"SCOPE OF KEYS", func(r registry.PolicyRow) string { return string(r.Scope) }},
+)
+
+// policy prints the one table that decides, as this program has it. It asks no server.
+func (c *client) policy() *cobra.Command {
+	p := &cobra.Command{Use: "policy", Short: "Shows who may do what"}
+	show := &cobra.Command{Use: "show", Short: "Prints the policy table that decides everything", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error {
+		b, err := json.Marshal(map[string]any{"items": registry.Policy()})
+		if err != nil {
+			return err
+		}
+		return c.print(b, policyTable)
+	}}
+	p.AddCommand(show)
+	return p
+}
