@@ -74,14 +74,7 @@ func (s *servers) compare(o options, sc scenario) (map[string]round, error) {
 	targets := s.compared()
 	senders := map[string]sender{}
 	for _, t := range targets {
-		var p sender
-		var err error
-		for range 40 { // the plain server may be starting yet
-			if p, err = s.target(t.port).open(o.connections, sc); err == nil {
-				break
-			}
-			time.Sleep(100 * time.Millisecond)
-		}
+		p, err := s.target(t.port).open(o.connections, sc)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", t.name, err)
 		}

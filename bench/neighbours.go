@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -10,19 +11,19 @@ import (
 const rateLimit = 500
 
 const (
+	quietOrg  = "quiet"
 	quietRate = rateLimit / 2
 	hangers   = 500
 )
 
 // neighbours is how long an org's requests take, 250 a second of them, while another org is saturated: 500 of its requests wait for
-// an instance that does not answer, or it makes three times as many as its limit allows. Alone and alone again is the noise.
+// an instance that does not answer, or it makes three times as many as its limit allows. Alone and alone again is the noise; plain
+// has no limit, and the same two loads.
 func (s *servers) neighbours(o options) (map[string]round, error) {
-	const quietOrg = "quiet"
-	if _, err := s.newOrg(quietOrg); err != nil {
-		return nil, err
-	}
-	if err := s.enter("acme"); err != nil {
-		return nil, err
+	for _, slug := range []string{"acme", quietOrg} {
+		if err := s.enter(slug); err != nil {
+			return nil, err
+		}
 	}
 	s.orgCookie = s.cookieFor("acme")
 	open := func(slug, cookie, path string, port, n int) (*pool, error) {
@@ -33,7 +34,27 @@ func (s *servers) neighbours(o options) (map[string]round, error) {
 		return nil, err
 	}
 	defer quiet.close()
-	measure := func() (round, error) { return run(quiet, 16, o.round, quietRate) }
+	quietPlain, err := open(quietOrg, "", "/", s.quiet2, 16)
+	if err != nil {
+		return nil, err
+	}
+	defer quietPlain.close()
+	// crowd makes three times as many requests as the limit allows.
+	crowd := func(port int) func() (func() error, error) {
+		return func() (func() error, error) {
+			p, err := open("acme", s.orgCookie, "/", port, 64)
+			if err != nil {
+				return nil, err
+			}
+			p.status = []int{http.StatusOK, http.StatusTooManyRequests}
+			done := make(chan error, 1)
+			go func() {
+				_, err := run(p, 64, o.round+time.Second, 3*rateLimit)
+				done <- err
+			}()
+			return func() error { defer p.close(); return <-done }, nil
+		}
+	}
 	all := map[string][]round{}
 	for range o.rounds {
 		for name, disturb := range map[string]func() (stop func() error, err error){
@@ -50,19 +71,9 @@ func (s *servers) neighbours(o options) (map[string]round, error) {
 				}
 				return func() error { p.close(); return nil }, nil
 			},
-			"another org is over its limit": func() (func() error, error) {
-				p, err := open("acme", s.orgCookie, "/", s.limited, 64)
-				if err != nil {
-					return nil, err
-				}
-				p.status = []int{http.StatusOK, http.StatusTooManyRequests}
-				done := make(chan error, 1)
-				go func() {
-					_, err := run(p, 64, o.round+time.Second, 3*rateLimit)
-					done <- err
-				}()
-				return func() error { defer p.close(); return <-done }, nil
-			},
+			"another org is over its limit": crowd(s.limited),
+			"plain alone":                   nil,
+			"plain, as many requests":       crowd(s.port2),
 		} {
 			stop := func() error { return nil }
 			if disturb != nil {
@@ -71,7 +82,11 @@ func (s *servers) neighbours(o options) (map[string]round, error) {
 				}
 				time.Sleep(500 * time.Millisecond)
 			}
-			r, err := measure()
+			p := quiet
+			if strings.HasPrefix(name, "plain") {
+				p = quietPlain
+			}
+			r, err := run(p, 16, o.round, quietRate)
 			if err2 := stop(); err == nil {
 				err = err2
 			}

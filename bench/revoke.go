@@ -55,9 +55,12 @@ func (s *servers) revoke(n int) (out revocations, err error) {
 		c := s.newClient(nil)
 		c.Transport.(*http.Transport).ForceAttemptHTTP2 = false
 		c.Timeout = 0
-		ws, _, err := websocket.Dial(ctx, s.url("acme")+"/echo", &websocket.DialOptions{HTTPClient: c, HTTPHeader: http.Header{"Authorization": {bearer["Authorization"]}}})
+		ws, res, err := websocket.Dial(ctx, s.url("acme")+"/echo", &websocket.DialOptions{HTTPClient: c, HTTPHeader: http.Header{"Authorization": {bearer["Authorization"]}}})
 		if err != nil {
 			cancel()
+			if res != nil && res.Body != nil {
+				_ = res.Body.Close()
+			}
 			return out, err
 		}
 		end := make(chan time.Time, 1)

@@ -32,6 +32,7 @@ type servers struct {
 	dir, binary         string
 	ours, plain         *exec.Cmd
 	port, port2, tuned2 int
+	quiet2              int // of the plain proxy to the org quiet
 	http, limited       int // ports of ours: without TLS, and with a limit of rateLimit
 	tls                 *tls.Config
 	client              *http.Client
@@ -151,11 +152,22 @@ func (s *servers) startPlain() error {
 	if err != nil {
 		return err
 	}
-	ports, err := freePorts(3)
+	if _, err := s.newOrg(quietOrg); err != nil {
+		return err
+	}
+	both, err := filepath.Glob(filepath.Join(s.dir, "ours/data/run/*/app.sock"))
+	if err != nil || len(both) != 2 {
+		return errors.New("the second instance has no socket")
+	}
+	quiet := both[0]
+	if quiet == socket {
+		quiet = both[1]
+	}
+	ports, err := freePorts(4)
 	if err != nil {
 		return err
 	}
-	s.port2, s.tuned2 = ports[0], ports[1]
+	s.port2, s.tuned2, s.quiet2 = ports[0], ports[1], ports[3]
 	plain := fmt.Sprintf(`{
 	http_port %d
 	https_port %d
@@ -181,8 +193,20 @@ func (s *servers) startPlain() error {
 		}
 	}
 }
-`, ports[2], s.port2, domain, socket, domain, s.tuned2, socket, idleConnections)
-	s.plain, err = s.start("plain", plain)
+*.%s:%d {
+	reverse_proxy unix/%s
+}
+`, ports[2], s.port2, domain, socket, domain, s.tuned2, socket, idleConnections, domain, s.quiet2, quiet)
+	if s.plain, err = s.start("plain", plain); err != nil {
+		return err
+	}
+	for range 100 {
+		var c net.Conn
+		if c, err = net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.quiet2)); err == nil {
+			return c.Close()
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
 	return err
 }
 

@@ -36,9 +36,11 @@ func (g *Gateway) Admit(w http.ResponseWriter, r *http.Request, requestID func()
 	if o.Conceal && !g.reveals(w, r, st, slug, reserved) {
 		return nil
 	}
-	if st.Route, err = g.find(r, slug, st.until); err != nil {
-		g.fail(w, r, st, lookupProblem(err))
-		return nil
+	if st.Route == nil {
+		if st.Route, err = g.find(r, slug, st.until); err != nil {
+			g.fail(w, r, st, lookupProblem(err))
+			return nil
+		}
 	}
 	if p := g.routeProblem(r, st.Route); p != nil {
 		if p.Location != "" {
@@ -58,12 +60,12 @@ func (g *Gateway) Admit(w http.ResponseWriter, r *http.Request, requestID func()
 // who asks has a session there. Otherwise it answers as an org that is served does, whether there is one or not.
 func (g *Gateway) reveals(w http.ResponseWriter, r *http.Request, st *State, slug string, reserved bool) bool {
 	st.conceal = true
-	rt, err := g.Routes.Lookup(r.Context(), slug)
-	if err == nil && rt.Status == registry.RouteServing {
-		return true
-	}
-	if st.Route = rt; err != nil {
+	var err error
+	if st.Route, err = g.Routes.Lookup(r.Context(), slug); err != nil {
 		st.Route = &registry.Route{Slug: slug}
+	}
+	if st.Route.Status == registry.RouteServing {
+		return true // and this one goes on, whatever becomes of the org meanwhile
 	}
 	if reserved {
 		g.serveReserved(w, r, st, strings.TrimPrefix(r.URL.Path, g.Identity.Site().Prefix))
@@ -73,6 +75,7 @@ func (g *Gateway) reveals(w http.ResponseWriter, r *http.Request, st *State, slu
 		g.refuse(w, r, st, err)
 		return false
 	}
+	st.Route = nil // to be found, and waited for
 	return true
 }
 

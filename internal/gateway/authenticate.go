@@ -124,6 +124,9 @@ func (g *Gateway) verified(token string, org registry.OrgID) (*session, error) {
 	return s, nil
 }
 
+// renewPause is how long no renewal is tried after one failed because the control plane is away.
+const renewPause = 5 * time.Second
+
 // current returns the session as it counts now: itself while it is young and
 // nothing about it changed, or its renewal. fresh is a new token for the cookie.
 func (g *Gateway) current(r *http.Request, s *session, rt *registry.Route) (now *session, fresh string, err error) {
@@ -144,7 +147,11 @@ func (g *Gateway) current(r *http.Request, s *session, rt *registry.Route) (now 
 				continue
 			}
 		}
-		token, err := g.Identity.Renew(r.Context(), s.claims)
+		token, err := "", errAway
+		doubtful, _ := g.Revocations.judge(&s.claims)
+		if doubtful || t >= g.awayUntil.Load() { // what is certain does not wait for a store that does not answer
+			token, err = g.Identity.Renew(r.Context(), s.claims)
+		}
 		switch registry.ErrorCode(err) {
 		case registry.NotFound:
 			return nil, "", errNobody
@@ -152,6 +159,9 @@ func (g *Gateway) current(r *http.Request, s *session, rt *registry.Route) (now 
 			return nil, "", errNotMember
 		}
 		if err != nil {
+			if r.Context().Err() == nil && !errors.Is(err, errAway) {
+				g.awayUntil.Store(t + int64(renewPause/time.Second))
+			}
 			// Away: what was valid stays so for a while, but never what a change made doubtful.
 			doubtful, _ := g.Revocations.judge(&s.claims)
 			if doubtful || expired && g.Now().Sub(g.Contact()) > g.OfflineGrace() {

@@ -51,6 +51,7 @@ type Gateway struct {
 	sessions    *lru.Cache[[sha256.Size]byte, *session]
 	seal        cipher.AEAD
 	provider    atomic.Pointer[relyingParty]
+	awayUntil   atomic.Int64 // Unix seconds: renewals are not tried before
 }
 
 // Names of what the gateway owns.

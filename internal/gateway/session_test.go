@@ -20,10 +20,12 @@ import (
 // awayStore is a real store that can be cut off.
 type awayStore struct {
 	*sqlite.Store
-	away atomic.Bool
+	away   atomic.Bool
+	grants atomic.Int64 // that were asked for
 }
 
 func (a *awayStore) Grant(ctx context.Context, actor registry.Actor, sid registry.SessionID, org registry.OrgID) (registry.Grant, error) {
+	a.grants.Add(1)
 	if a.away.Load() {
 		return registry.Grant{}, errors.New("away")
 	}
@@ -170,6 +172,18 @@ func TestControlPlaneAway(t *testing.T) {
 	f.pass(9 * time.Minute)
 	if cookie, _ := f.want(200); cookie != "" {
 		t.Error("renewed by nobody")
+	}
+	asked := f.store.grants.Load()
+	for range 100 { // a store that does not answer is not what every request waits for
+		f.want(200)
+	}
+	if n := f.store.grants.Load() - asked; n != 0 {
+		t.Errorf("%d of 100 requests asked the store that is away", n)
+	}
+	f.pass(renewPause)
+	f.want(200)
+	if n := f.store.grants.Load() - asked; n != 1 {
+		t.Errorf("a while later it was asked %d times", n)
 	}
 	f.pass(45 * time.Minute)
 	f.want(200)

@@ -99,11 +99,18 @@ func (k *keeper) begin(ctx context.Context) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	switch {
-	case err != nil, err2 != nil, head < s.Seq, len(missed) == keepBacklog, len(missed) > 0 && missed[0].Seq != s.Seq+1:
+	case err != nil, err2 != nil, head < s.Seq, len(missed) == keepBacklog, len(missed) > 0 && missed[0].Seq != s.Seq+1, !k.ours(s.Keys):
 		k.all, k.pending = true, nil
 	case !k.all:
 		k.pending = append(missed, k.pending...)
 	}
+}
+
+// ours reports whether a snapshot is of this database, and not of one that was here before: some key of it is in use.
+func (k *keeper) ours(keys []registry.Key) bool {
+	return slices.ContainsFunc(k.ids.SealedKeys(), func(own registry.Key) bool {
+		return slices.ContainsFunc(keys, func(key registry.Key) bool { return key.ID == own.ID })
+	})
 }
 
 // keep writes what changed, or that nothing did.

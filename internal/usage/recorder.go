@@ -19,6 +19,7 @@ const (
 	fineSpan  = time.Hour
 	points    = int(fineSpan / fine)
 	ringsKept = 1000 // of orgs: 28 MiB
+	idleLife  = 6    // collections without a request that a counter stays for: many small objects cost every garbage collection
 )
 
 // Store keeps the coarse history.
@@ -141,7 +142,7 @@ func (r *Recorder) collect(ctx context.Context) {
 			u.Latency[i] = c.latency[i].Swap(0)
 		}
 		if u.Requests == 0 {
-			if c.idle++; c.idle > points { // it may count again meanwhile: then at most one request is not seen
+			if c.idle++; c.idle > idleLife { // it may count again meanwhile: then at most one request is not seen
 				r.counters.Delete(org)
 			}
 			return true
