@@ -32,7 +32,7 @@ func lacking(t *testing.T, part, why string) {
 	if required(part) {
 		t.Fatalf("PIZZERIA_TEST_REQUIRE names %s: %s", part, why)
 	}
-	t.Skipf("%s (install it to run this test)", why)
+	t.Skipf("%s (this test needs: %s)", why, part)
 }
 
 // tab is a page in a real Chromium that trusts the server's CA, and nothing else.
