@@ -98,7 +98,7 @@ func (s *servers) alone(orgs int) (*pool, error) {
 	); err != nil {
 		return nil, err
 	}
-	p := &pool{size: 1 << 10, status: []int{http.StatusOK}, dial: s.dialPlainly}
+	p := &pool{size: 1 << 10, status: []int{http.StatusOK}, dial: dialPlainly(s.http)}
 	for i := range used {
 		slug := fmt.Sprintf("many-%d", i)
 		if err := s.enter(slug); err != nil {
@@ -150,13 +150,14 @@ func fill(file string, n int, with map[string]string, queries ...string) error {
 	return nil
 }
 
-func (s *servers) dialPlainly() (net.Conn, error) {
-	return net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.http))
+// dialPlainly connects without TLS.
+func dialPlainly(port int) func() (net.Conn, error) {
+	return func() (net.Conn, error) { return net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port)) }
 }
 
 // visitAll asks for each org once, as nobody: more than the gateway remembers.
 func (s *servers) visitAll(orgs int) error {
-	p := &pool{status: []int{http.StatusUnauthorized}, dial: s.dialPlainly}
+	p := &pool{status: []int{http.StatusUnauthorized}, dial: dialPlainly(s.http)}
 	if err := p.open(1); err != nil {
 		return err
 	}

@@ -14,11 +14,13 @@ const (
 	quietOrg  = "quiet"
 	quietRate = rateLimit / 2
 	hangers   = 500
+	// floodHosts are more than are asked for in a round.
+	floodHosts = 20_000
 )
 
 // neighbours is how long an org's requests take, 250 a second of them, while another org is saturated: 500 of its requests wait for
-// an instance that does not answer, or it makes three times as many as its limit allows. Alone and alone again is the noise; plain
-// has no limit, and the same two loads.
+// an instance that does not answer, or it makes three times as many as its limit allows; or while somebody asks as often for hosts
+// that no org has, each once. Alone and alone again is the noise; plain has no limit, and the same loads.
 func (s *servers) neighbours(o options) (map[string]round, error) {
 	for _, slug := range []string{"acme", quietOrg} {
 		if err := s.enter(slug); err != nil {
@@ -40,13 +42,12 @@ func (s *servers) neighbours(o options) (map[string]round, error) {
 	}
 	defer quietPlain.close()
 	// crowd makes three times as many requests as the limit allows.
-	crowd := func(port int) func() (func() error, error) {
+	crowd := func(connect func() (*pool, error)) func() (func() error, error) {
 		return func() (func() error, error) {
-			p, err := open("acme", s.orgCookie, "/", port, 64)
+			p, err := connect()
 			if err != nil {
 				return nil, err
 			}
-			p.status = []int{http.StatusOK, http.StatusTooManyRequests}
 			done := make(chan error, 1)
 			go func() {
 				_, err := run(p, 64, o.round+time.Second, 3*rateLimit)
@@ -54,6 +55,26 @@ func (s *servers) neighbours(o options) (map[string]round, error) {
 			}()
 			return func() error { defer p.close(); return <-done }, nil
 		}
+	}
+	acme := func(port int) func() (func() error, error) {
+		return crowd(func() (*pool, error) {
+			p, err := open("acme", s.orgCookie, "/", port, 64)
+			if p != nil {
+				p.status = append(p.status, http.StatusTooManyRequests)
+			}
+			return p, err
+		})
+	}
+	floods := 0
+	unknown := func(port int) func() (func() error, error) {
+		return crowd(func() (*pool, error) {
+			floods++
+			p := &pool{dial: dialPlainly(port), size: 1 << 10, status: []int{http.StatusOK, http.StatusNotFound}}
+			for i := range floodHosts {
+				p.requests = append(p.requests, target{host: fmt.Sprintf("flood-%d-%d.%s", floods, i, domain), port: port}.get("/"))
+			}
+			return p, p.open(64)
+		})
 	}
 	all := map[string][]round{}
 	for range o.rounds {
@@ -71,9 +92,11 @@ func (s *servers) neighbours(o options) (map[string]round, error) {
 				}
 				return func() error { p.close(); return nil }, nil
 			},
-			"another org is over its limit": crowd(s.limited),
+			"another org is over its limit": acme(s.limited),
 			"plain alone":                   nil,
-			"plain, as many requests":       crowd(s.port2),
+			"plain, as many requests":       acme(s.port2),
+			"somebody floods unknown hosts": unknown(s.http),
+			"plain, a flood of hosts":       unknown(s.http2),
 		} {
 			stop := func() error { return nil }
 			if disturb != nil {

@@ -25,11 +25,11 @@ func (s *servers) startPlain() error {
 	if quiet == socket {
 		quiet = both[1]
 	}
-	ports, err := freePorts(4)
+	ports, err := freePorts(5)
 	if err != nil {
 		return err
 	}
-	s.port2, s.tuned2, s.quiet2 = ports[0], ports[1], ports[3]
+	s.port2, s.tuned2, s.quiet2, s.http2 = ports[0], ports[1], ports[3], ports[4]
 	plain := fmt.Sprintf(`{
 	http_port %d
 	https_port %d
@@ -58,7 +58,10 @@ func (s *servers) startPlain() error {
 *.%s:%d {
 	reverse_proxy unix/%s
 }
-`, ports[2], s.port2, domain, socket, domain, s.tuned2, socket, idleConnections, domain, s.quiet2, quiet)
+http://*.%s:%d {
+	reverse_proxy unix/%s
+}
+`, ports[2], s.port2, domain, socket, domain, s.tuned2, socket, idleConnections, domain, s.quiet2, quiet, domain, s.http2, socket)
 	if s.plain, err = s.start("plain", plain); err != nil {
 		return err
 	}

@@ -101,11 +101,18 @@ func (r results) limits(b *strings.Builder) {
 	row(fmt.Sprintf("revocation, p99 of %d", r.Revocations.N), "WebSocket closed after %.0f ms, token refused after %.0f ms", ms(r.Revocations.Closed), ms(r.Revocations.Refused))
 	o, p := r.Reloads[ours], r.Reloads[plain]
 	row(fmt.Sprintf("%d reloads, ordinary listener", o.Reloads), "%d of %d new connections failed, plain %d of %d; with handed-in sockets and `drain` none (`bench/results`)", o.Failed, o.Connections, p.Failed, p.Connections)
-	alone := r.Neighbours["alone"]
-	for _, name := range []string{"another org's instance hangs", "another org is over its limit"} {
-		row(fmt.Sprintf("an org at %d requests/s while %s", quietRate, name), "p99 %.2f of alone (alone again %.2f)", float64(r.Neighbours[name].P99)/float64(alone.P99), float64(r.Neighbours["alone again"].P99)/float64(alone.P99))
+	for _, n := range []struct{ while, beside string }{
+		{"another org's instance hangs", ""}, {"another org is over its limit", "plain, as many requests"}, {"somebody floods unknown hosts", "plain, a flood of hosts"},
+	} {
+		p99 := func(name, alone string) float64 {
+			return float64(r.Neighbours[name].P99) / float64(r.Neighbours[alone].P99)
+		}
+		text := fmt.Sprintf("p99 %.2f of alone (alone again %.2f)", p99(n.while, "alone"), p99("alone again", "alone"))
+		if n.beside != "" {
+			text += fmt.Sprintf("; with the same loads plain Caddy, which has no limit, %.2f", p99(n.beside, "plain alone"))
+		}
+		row(fmt.Sprintf("an org at %d requests/s while %s", quietRate, n.while), "%s", text)
 	}
-	row("the latter two loads through plain Caddy, without a limit", "p99 %.2f of alone", float64(r.Neighbours["plain, as many requests"].P99)/float64(r.Neighbours["plain alone"].P99))
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

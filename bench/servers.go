@@ -34,6 +34,7 @@ type servers struct {
 	port, port2, tuned2 int
 	quiet2              int // of the plain proxy to the org quiet
 	http, limited       int // ports of ours: without TLS, and with a limit of rateLimit
+	http2               int // port of plain without TLS
 	tls                 *tls.Config
 	client              *http.Client
 	orgCookie           string
@@ -53,8 +54,8 @@ func startServers() (*servers, error) {
 }
 
 // startOurs starts an installation of its own with the org acme, and somebody signed in. It builds the program unless binary is one.
-func startOurs(binary string) (s *servers, err error) {
-	s = &servers{binary: binary}
+func startOurs(binary string) (_ *servers, err error) {
+	s := &servers{binary: binary}
 	if s.dir, err = os.MkdirTemp("/tmp", "pz"); err != nil {
 		return nil, err
 	}

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// RouteSource answers what the Directory does not remember.
+// RouteSource answers what the Directory does not remember. The route of a slug has that Slug.
 type RouteSource interface {
 	Route(ctx context.Context, a Actor, slug string) (*Route, error)
 }
@@ -104,12 +104,12 @@ func (d *Directory) load(slug string) (*Route, error) {
 		}
 		return nil, err
 	}
-	c := cachedRoute{route: r}
+	c := cachedRoute{route: r.packed()}
 	if r.Status != RouteServing {
 		c.until = d.now().Add(unservedLife)
 	}
-	d.keep(slug, c, epoch)
-	return r, nil
+	d.keep(c, epoch)
+	return c.route, nil
 }
 
 // copy asks the copy of the source.
@@ -118,18 +118,20 @@ func (d *Directory) copy(ctx context.Context, slug string, epoch int64) (*Route,
 		return nil, errNoCopy
 	}
 	r, err := d.copied.Route(ctx, AsSystem("directory"), slug)
-	if err == nil {
-		d.keep(slug, cachedRoute{r, d.now().Add(copiedLife)}, epoch)
+	if err != nil {
+		return nil, err
 	}
-	return r, err
+	c := cachedRoute{r.packed(), d.now().Add(copiedLife)}
+	d.keep(c, epoch)
+	return c.route, nil
 }
 
 var errNoCopy = errors.New("registry: no copy of the routes")
 
 // keep remembers a route, unless a change came after epoch.
-func (d *Directory) keep(slug string, c cachedRoute, epoch int64) {
+func (d *Directory) keep(c cachedRoute, epoch int64) {
 	if d.epoch.Load() == epoch {
-		d.routes.Add(slug, c)
+		d.routes.Add(c.route.Slug, c)
 	}
 }
 

@@ -22,12 +22,12 @@ func TestOrgSeriesAreBounded(t *testing.T) {
 	if n := testutil.CollectAndCount(m.requests); n != orgLabels+1 {
 		t.Errorf("%d series", n)
 	}
-	if n := testutil.ToFloat64(m.requests.WithLabelValues(otherOrgs, "2xx")); n != orgLabels {
+	if n := m.requests.others[2].Load(); n != orgLabels {
 		t.Errorf("%v requests are the others'", n)
 	}
 	m.Apply(registry.Change{Kind: registry.OrgGone, OrgID: "org-7", At: time.Now()})
 	ask("late")
-	if n := testutil.ToFloat64(m.requests.WithLabelValues("late", "2xx")); n != 1 {
+	if n := m.requests.of("late")[2].Load(); n != 1 {
 		t.Errorf("there was room, and %v requests are counted", n)
 	}
 }

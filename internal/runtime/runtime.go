@@ -183,13 +183,13 @@ func (r *Runtime) start(ctx context.Context) error {
 	r.stop = stop
 	reconciling, stopReconciler := context.WithCancel(run)
 	r.stopReconciler = stopReconciler
+	r.wg.Go(func() { r.usage.Run(run) })
 	r.wg.Go(func() {
 		if !r.reconnect(run) {
 			return
 		}
 		r.wg.Go(func() { r.follower.Run(run) })
 		r.wg.Go(func() { r.keeper.Run(run) })
-		r.wg.Go(func() { r.usage.Run(run) })
 		r.wg.Go(func() { r.webhooks.Run(run) })
 		r.wg.Go(func() { r.maintain(run) })
 		r.reconciles.Lock()

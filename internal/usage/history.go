@@ -74,9 +74,9 @@ func (r *Recorder) History(ctx context.Context, s HistoryStore, a registry.Actor
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for id, u := range r.coarse { // not yet stored
-		if org == "" || org == id {
-			put(now, u)
+	for key, p := range r.coarse { // not yet stored
+		if org == "" || key == keyOf(org) {
+			put(now, p.usage())
 		}
 	}
 	return out, nil

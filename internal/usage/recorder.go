@@ -4,10 +4,12 @@ import (
 	"context"
 	"log/slog"
 	"math"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/pizzaface/pizzeria/registry"
@@ -38,7 +40,7 @@ type Recorder struct {
 	mu      sync.Mutex
 	total   ring
 	orgs    *lru.Cache[registry.OrgID, *ring]
-	coarse  map[registry.OrgID]registry.Usage // since the last write
+	coarse  map[uuid.UUID]point // since the last write, "" as the zero UUID; without a pointer, for there may be many
 	written time.Time
 }
 
@@ -55,7 +57,7 @@ type ring struct {
 	last   int64 // number of the newest point, since 1970
 }
 
-// point is a registry.Usage of 10 seconds, at half the size.
+// point is a registry.Usage of a short time, at half the size.
 type point struct {
 	requests, errors, running uint32
 	latency                   [registry.LatencyBuckets]uint32
@@ -85,14 +87,15 @@ func New(store Store, log *slog.Logger, now func() time.Time) *Recorder {
 	if err != nil {
 		panic(err) // only for a size that is not positive
 	}
-	return &Recorder{store: store, log: log, now: now, orgs: orgs, coarse: map[registry.OrgID]registry.Usage{}, written: now()}
+	return &Recorder{store: store, log: log, now: now, orgs: orgs, coarse: map[uuid.UUID]point{}, written: now()}
 }
 
 // Request counts one request to an org.
 func (r *Recorder) Request(org registry.OrgID, status int, d time.Duration) {
 	v, ok := r.counters.Load(org)
 	if !ok {
-		v, _ = r.counters.LoadOrStore(org, new(counter))
+		// Cloned, it does not keep alive what it was cut from.
+		v, _ = r.counters.LoadOrStore(registry.OrgID(strings.Clone(string(org))), new(counter))
 	}
 	c := v.(*counter)
 	c.requests.Add(1)
@@ -125,16 +128,13 @@ func (r *Recorder) Run(ctx context.Context) {
 
 // collect moves the counters into the rings.
 func (r *Recorder) collect(ctx context.Context) {
-	running, err := r.store.RunningInstances(ctx, registry.AsSystem("usage"))
-	if err != nil && ctx.Err() == nil {
-		r.log.Warn("usage is not stored", "error", err)
-	}
+	running, _ := r.store.RunningInstances(ctx, registry.AsSystem("usage")) // 0 while the store is away
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	at := r.now().UnixNano() / int64(fine)
 	r.total.advance(at)
 	r.total.add(registry.Usage{Running: running})
-	r.coarse[""] = r.coarse[""].Plus(registry.Usage{Running: running})
+	r.addCoarse(uuid.Nil, registry.Usage{Running: running})
 	r.counters.Range(func(k, v any) bool {
 		org, c := k.(registry.OrgID), v.(*counter)
 		u := registry.Usage{Requests: c.requests.Swap(0), Errors: c.errors.Swap(0)}
@@ -156,26 +156,45 @@ func (r *Recorder) collect(ctx context.Context) {
 		ring1.advance(at)
 		ring1.add(u)
 		r.total.add(u)
-		r.coarse[org] = r.coarse[org].Plus(u)
+		r.addCoarse(keyOf(org), u)
 		return true
 	})
+}
+
+func (r *Recorder) addCoarse(key uuid.UUID, u registry.Usage) {
+	p := r.coarse[key]
+	r.coarse[key] = pointOf(p.usage().Plus(u))
+}
+
+// keyOf is an org's key of Recorder.coarse.
+func keyOf(org registry.OrgID) uuid.UUID {
+	id, _ := uuid.Parse(string(org)) // "" is uuid.Nil, and IDs have no other form
+	return id
 }
 
 // write stores the coarse history. What cannot be stored is tried again with the next.
 func (r *Recorder) write(ctx context.Context) {
 	r.mu.Lock()
 	batch, now := r.coarse, r.now()
-	r.coarse, r.written = map[registry.OrgID]registry.Usage{}, now
+	r.coarse, r.written = map[uuid.UUID]point{}, now
 	r.mu.Unlock()
 	if len(batch) == 0 {
 		return
 	}
-	if err := r.store.AddUsage(ctx, registry.AsSystem("usage"), now.Truncate(coarse), batch); err != nil {
+	byOrg := make(map[registry.OrgID]registry.Usage, len(batch))
+	for key, p := range batch {
+		var org registry.OrgID
+		if key != uuid.Nil {
+			org = registry.OrgID(key.String())
+		}
+		byOrg[org] = p.usage()
+	}
+	if err := r.store.AddUsage(ctx, registry.AsSystem("usage"), now.Truncate(coarse), byOrg); err != nil {
 		r.log.Warn("usage is not stored", "error", err)
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		for org, u := range batch {
-			r.coarse[org] = r.coarse[org].Plus(u)
+		for key, p := range batch {
+			r.addCoarse(key, p.usage())
 		}
 	}
 }

@@ -44,6 +44,11 @@ func (m *memory) AddUsage(_ context.Context, _ registry.Actor, _ time.Time, byOr
 	return nil
 }
 
+var (
+	acme   = registry.OrgID(registry.NewID())
+	globex = registry.OrgID(registry.NewID())
+)
+
 // TestHistory: requests stand in the hour where they were, leave it after an
 // hour, and reach the store once, also after it was away.
 func TestHistory(t *testing.T) {
@@ -59,16 +64,16 @@ func TestHistory(t *testing.T) {
 			}
 			return n
 		}
-		r.Request("acme", 200, 5*time.Millisecond)
-		r.Request("acme", 502, 50*time.Millisecond)
-		r.Request("globex", 200, time.Millisecond)
+		r.Request(acme, 200, 5*time.Millisecond)
+		r.Request(acme, 502, 50*time.Millisecond)
+		r.Request(globex, 200, time.Millisecond)
 		time.Sleep(30 * time.Second)
 		synctest.Wait()
-		if sum("acme") != 2 || sum("globex") != 1 || sum("") != 3 || sum("nobody") != 0 {
-			t.Errorf("%d %d %d", sum("acme"), sum("globex"), sum(""))
+		if sum(acme) != 2 || sum(globex) != 1 || sum("") != 3 || sum("nobody") != 0 {
+			t.Errorf("%d %d %d", sum(acme), sum(globex), sum(""))
 		}
 		time.Sleep(5 * time.Minute)
-		hour := r.Hour("acme")
+		hour := r.Hour(acme)
 		var at time.Time
 		for _, p := range hour {
 			if p.Requests > 0 {
@@ -78,7 +83,7 @@ func TestHistory(t *testing.T) {
 		if age := time.Since(at); age < 5*time.Minute || age > 6*time.Minute || len(hour) != 360 {
 			t.Errorf("the requests are %s old in %d points", age, len(hour))
 		}
-		if r := r.Recent([]registry.OrgID{"acme", "nobody"}, 6); len(r) != 1 || r["acme"][5] != 2 {
+		if r := r.Recent([]registry.OrgID{acme, "nobody"}, 6); len(r) != 1 || r[acme][5] != 2 {
 			t.Errorf("sparkline %v", r)
 		}
 		if p := r.Hour(""); p[len(p)-1].Running != 7 {
@@ -92,10 +97,10 @@ func TestHistory(t *testing.T) {
 			t.Errorf("stored %+v", got)
 		}
 		time.Sleep(2 * time.Hour)
-		if sum("acme") != 0 || sum("") != 0 {
-			t.Errorf("after hours: %d %d", sum("acme"), sum(""))
+		if sum(acme) != 0 || sum("") != 0 {
+			t.Errorf("after hours: %d %d", sum(acme), sum(""))
 		}
-		r.Request("acme", 200, time.Millisecond)
+		r.Request(acme, 200, time.Millisecond)
 		cancel()
 		<-done
 		if got := m.stored(); got.Requests != 4 {
