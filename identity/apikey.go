@@ -19,6 +19,7 @@ const (
 	PrefixService  = "pzs_"
 	PrefixRunner   = "pzr_"
 	PrefixClaim    = "pzc_" // no key yet: it enrolls a runner, once
+	PrefixClient   = "pzo_" // the secret of a registered app
 )
 
 const (
@@ -50,7 +51,7 @@ func checksum(key string) string {
 
 // IsKey reports whether a bearer looks like a key or claim of ours: it has the prefix of one.
 func IsKey(bearer string) bool {
-	return IsAPIKey(bearer) || strings.HasPrefix(bearer, PrefixRunner) || strings.HasPrefix(bearer, PrefixClaim)
+	return IsAPIKey(bearer) || strings.HasPrefix(bearer, PrefixRunner) || strings.HasPrefix(bearer, PrefixClaim) || strings.HasPrefix(bearer, PrefixClient)
 }
 
 // IsAPIKey reports whether a bearer looks like a key of the management API.

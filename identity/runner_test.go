@@ -30,7 +30,7 @@ func TestRunnerTokens(t *testing.T) {
 	}
 	grant := url.Values{"grant_type": {"client_credentials"}}
 	ask := func(key string, form url.Values) (Tokens, error) {
-		return f.s.Redeem(ctx, string(r.ID), key, form, "192.0.2.9")
+		return f.s.Redeem(ctx, Credentials{string(r.ID), key, true}, form, "192.0.2.9")
 	}
 	tokens, err := ask(key.Reveal(), grant)
 	if err != nil || tokens.IDToken != "" || tokens.ExpiresIn != 600 {

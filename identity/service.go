@@ -27,6 +27,17 @@ type Store interface {
 	Grant(ctx context.Context, a registry.Actor, sid registry.SessionID, org registry.OrgID) (registry.Grant, error)
 	InsertCode(ctx context.Context, a registry.Actor, c registry.NewCode) error
 	RedeemCode(ctx context.Context, a registry.Actor, m registry.CodeMatch) (registry.Grant, error)
+	CreateClient(ctx context.Context, a registry.Actor, n registry.NewClient, secret registry.Hash) (registry.Client, error)
+	Client(ctx context.Context, a registry.Actor, id registry.ClientID) (registry.Client, error)
+	SetClientSecret(ctx context.Context, a registry.Actor, id registry.ClientID, secret registry.Hash) (registry.Client, error)
+	GrantByID(ctx context.Context, a registry.Actor, id registry.GrantID) (registry.Grant, error)
+	GrantByRefresh(ctx context.Context, a registry.Actor, token registry.Hash) (registry.Grant, error)
+	Refresh(ctx context.Context, a registry.Actor, m registry.RefreshMatch) (registry.Grant, error)
+	EndGrant(ctx context.Context, a registry.Actor, id registry.GrantID) error
+	CreateDeviceRequest(ctx context.Context, a registry.Actor, d registry.DeviceRequest) error
+	DeviceRequest(ctx context.Context, a registry.Actor, userCode string) (registry.DeviceRequest, error)
+	DecideDevice(ctx context.Context, a registry.Actor, userCode string, approve bool) error
+	RedeemDevice(ctx context.Context, a registry.Actor, code registry.Hash, g registry.Grant, refresh registry.Hash) (registry.Grant, error)
 	Link(ctx context.Context, a registry.Actor, secret registry.Hash) (registry.Link, error)
 	CreateSetupLink(ctx context.Context, a registry.Actor, secret registry.Hash) (time.Time, error)
 	RedeemSetup(ctx context.Context, a registry.Actor, secret registry.Hash, n registry.NewUser) (registry.User, error)

@@ -237,7 +237,7 @@ func (f *fixture) redeem(fl flow, code string, change func(client, secret *strin
 	if change != nil {
 		change(&client, &secret, form)
 	}
-	return f.s.Redeem(ctx, client, secret, form, "")
+	return f.s.Redeem(ctx, Credentials{client, secret, true}, form, "")
 }
 
 func TestCodeFlow(t *testing.T) {
@@ -258,7 +258,7 @@ func TestCodeFlow(t *testing.T) {
 	if TokenType(tok.IDToken) != TypID {
 		t.Error("no ID token")
 	}
-	if d, err := f.s.Authorize(ctx, fl.q, nil); err != nil || !d.SignIn {
+	if d, err := f.s.Authorize(ctx, fl.q, nil); err != nil || d.SignIn == "" {
 		t.Errorf("nobody signed in: %+v %v", d, err)
 	}
 	if d, err := f.s.Authorize(ctx, fl.q, &bob.Session); err != nil || !strings.Contains(d.Redirect, "error=access_denied") || strings.Contains(d.Redirect, "code=") {

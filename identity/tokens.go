@@ -56,6 +56,7 @@ type SessionClaims struct {
 	Email     string             `json:"email"`
 	Name      string             `json:"name"`
 	AuthTime  int64              `json:"auth_time"`
+	ClientID  registry.ClientID  `json:"client_id,omitempty"` // of a token that a program got by exchange: for the Authorization header, until it ends
 	times
 }
 
@@ -81,17 +82,31 @@ type APIClaims struct {
 	SessionID registry.SessionID               `json:"sid"`
 	Subject   registry.UserID                  `json:"sub"`
 	Orgs      map[registry.OrgID]registry.Role `json:"orgs"`
+	ClientID  registry.ClientID                `json:"client_id,omitempty"`
+	times
+}
+
+// AccessClaims are the claims of a registered app's access token (RFC 9068). It is good at the user info endpoint alone.
+type AccessClaims struct {
+	Issuer   string            `json:"iss"`
+	Audience string            `json:"aud"`
+	Subject  registry.UserID   `json:"sub"`
+	ClientID registry.ClientID `json:"client_id"`
+	Scope    string            `json:"scope"`
+	ID       string            `json:"jti"`
+	Grant    registry.GrantID  `json:"gid"`
 	times
 }
 
 // IDClaims are the claims of an ID token (OpenID Connect Core, section 2).
 type IDClaims struct {
-	Issuer   string          `json:"iss"`
-	Audience string          `json:"aud"`
-	Subject  registry.UserID `json:"sub"`
-	Nonce    string          `json:"nonce,omitempty"`
-	AtHash   string          `json:"at_hash"`
-	AuthTime int64           `json:"auth_time"`
+	Issuer    string             `json:"iss"`
+	Audience  string             `json:"aud"`
+	Subject   registry.UserID    `json:"sub"`
+	SessionID registry.SessionID `json:"sid,omitempty"`
+	Nonce     string             `json:"nonce,omitempty"`
+	AtHash    string             `json:"at_hash"`
+	AuthTime  int64              `json:"auth_time"`
 	times
 }
 
@@ -114,7 +129,7 @@ func (i *Issuer) SessionToken(g registry.Grant) (string, error) {
 	return i.Session.sign(TypSession, SessionClaims{
 		Issuer: i.site().Issuer, Audience: SessionAudience(g.Org.ID), SessionID: g.Session.ID, Subject: g.User.ID,
 		OrgID: g.Org.ID, OrgGen: g.Org.Generation, Role: g.Role, Email: g.User.Email, Name: g.User.Name,
-		AuthTime: g.Session.AuthTime.Unix(), times: t,
+		AuthTime: g.Session.AuthTime.Unix(), ClientID: g.ClientID, times: t,
 	})
 }
 
@@ -140,15 +155,39 @@ func (i *Issuer) Assertion(c SessionClaims, r *registry.Route) (string, error) {
 	})
 }
 
-// APIToken makes a token for the control plane's own API.
-func (i *Issuer) APIToken(s registry.Session, orgs []registry.OrgView) (string, error) {
+// APIToken makes a token for the control plane's own API; client is "" for a person's own.
+func (i *Issuer) APIToken(s registry.Session, orgs []registry.OrgView, client registry.ClientID) (string, error) {
 	m := make(map[registry.OrgID]registry.Role, len(orgs))
 	for _, o := range orgs {
 		m[o.ID] = o.Role
 	}
 	t := i.times(APITokenLife)
 	t.Expires = min(t.Expires, s.ExpiresAt.Unix())
-	return i.Token.sign(TypAPI, APIClaims{Issuer: i.site().Issuer, Audience: i.site().Issuer, SessionID: s.ID, Subject: s.UserID, Orgs: m, times: t})
+	return i.Token.sign(TypAPI, APIClaims{Issuer: i.site().Issuer, Audience: i.site().Issuer, SessionID: s.ID, Subject: s.UserID, Orgs: m, ClientID: client, times: t})
+}
+
+// accessToken makes a registered app's access token.
+func (i *Issuer) accessToken(g registry.Grant) (string, error) {
+	t := i.times(APITokenLife)
+	t.Expires = min(t.Expires, g.Session.ExpiresAt.Unix())
+	return i.Token.sign(TypAPI, AccessClaims{
+		Issuer: i.site().Issuer, Audience: i.userInfoAudience(), Subject: g.User.ID, ClientID: g.ClientID, Scope: g.Scope,
+		ID: registry.NewID(), Grant: g.ID, times: t,
+	})
+}
+
+func (i *Issuer) userInfoAudience() string { return i.site().Issuer + "/userinfo" }
+
+// verifyAccess checks a registered app's access token. The grant behind it is for the caller to check.
+func (i *Issuer) verifyAccess(token string) (AccessClaims, error) {
+	var c AccessClaims
+	if err := i.Token.verify(token, TypAPI, &c); err != nil {
+		return c, err
+	}
+	if c.Issuer != i.site().Issuer || c.Audience != i.userInfoAudience() || !c.valid(i.now(), 0) || c.Grant == "" || c.ClientID == "" || c.Subject == "" {
+		return c, ErrToken
+	}
+	return c, nil
 }
 
 // VerifyAPI checks an API token. The session behind it is for the caller to check.
@@ -167,9 +206,21 @@ func (i *Issuer) VerifyAPI(token string) (APIClaims, error) {
 func (i *Issuer) idToken(clientID string, g registry.Grant, accessToken string) (string, error) {
 	sum := sha256.Sum256([]byte(accessToken)) // ES256: the left half of SHA-256 (OpenID Connect Core, section 3.1.3.6)
 	return i.Token.sign(TypID, IDClaims{
-		Issuer: i.site().Issuer, Audience: clientID, Subject: g.User.ID, Nonce: g.Nonce,
+		Issuer: i.site().Issuer, Audience: clientID, Subject: g.User.ID, SessionID: g.Session.ID, Nonce: g.Nonce,
 		AtHash: base64.RawURLEncoding.EncodeToString(sum[:16]), AuthTime: g.Session.AuthTime.Unix(), times: i.times(IDTokenLife),
 	})
+}
+
+// verifyHint checks an ID token that a client sends back to say whom it means. An old one is as good as a new one.
+func (i *Issuer) verifyHint(token string) (IDClaims, error) {
+	var c IDClaims
+	if err := i.Token.verify(token, TypID, &c); err != nil {
+		return c, err
+	}
+	if c.Issuer != i.site().Issuer || c.Audience == "" || c.Subject == "" {
+		return c, ErrToken
+	}
+	return c, nil
 }
 
 // IsSessionToken reports whether a bearer token claims to be an org session: others are the app's own business.

@@ -49,12 +49,17 @@ const (
 	RunnerEnrolled  ChangeKind = "runner.enrolled"
 	RunnerCut       ChangeKind = "runner.disconnected"
 	RunnerRevoked   ChangeKind = "runner.revoked"
+	ClientCreated   ChangeKind = "client.created"
+	ClientChanged   ChangeKind = "client.changed"
+	ClientDeleted   ChangeKind = "client.deleted"
+	ClientSignedIn  ChangeKind = "client.signed_in"
+	GrantRevoked    ChangeKind = "grant.revoked"
 )
 
 // AuditActions lists what the audit log can say, by name.
 func AuditActions() []ChangeKind {
 	return []ChangeKind{
-		APIKeyCreated, APIKeyRevoked, InstanceChanged, InviteCreated, InviteRevoked, KeyAdded, MemberAdded, MemberChanged, MemberRemoved,
+		APIKeyCreated, APIKeyRevoked, ClientChanged, ClientCreated, ClientDeleted, ClientSignedIn, GrantRevoked, InstanceChanged, InviteCreated, InviteRevoked, KeyAdded, MemberAdded, MemberChanged, MemberRemoved,
 		OrgActivated, OrgCreated, OrgGone, OrgDeletion, OrgKept, OrgRenamed, OrgResumed, OrgSuspendedNow, OrgUpdated,
 		RunnerCut, RunnerEnrolled, RunnerInvited, RunnerRevoked, SessionCreated, SessionRevoked, SettingsChanged, UserChanged, UserCreated, WebhookChanged, WebhookCreated, WebhookDeleted,
 	}

@@ -36,6 +36,8 @@ const (
 	PlatformAudit  Action = "platform.audit"
 	PlatformRead   Action = "platform.read"
 	PlatformBackup Action = "platform.backup"
+	ClientRead     Action = "client.read"
+	ClientManage   Action = "client.manage"
 	UsageRead      Action = "usage.read"
 	RunnerRead     Action = "runner.read"
 	RunnerEnroll   Action = "runner.enroll" // and end one's own
@@ -78,6 +80,8 @@ var policy = map[Action]rule{
 	PlatformAudit:  {"", true, ScopePlatform},
 	PlatformRead:   {"", true, ScopePlatform},
 	PlatformBackup: {"", true, ScopePlatform},
+	ClientRead:     {"", true, ScopePlatform},
+	ClientManage:   {"", true, ScopePlatform},
 	UsageRead:      {RoleMember, true, ScopeOrgRead},
 	RunnerRead:     {RoleMember, true, ScopeRunnerRead},
 	RunnerEnroll:   {RoleMember, true, ScopeRunnerWrite},

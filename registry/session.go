@@ -63,6 +63,8 @@ type NewCode struct {
 	RedirectURI string
 	Challenge   string // S256 (RFC 7636)
 	Nonce       string
+	Grant       GrantID // of a registered client; "" = an org's gateway
+	Scope       string  // granted to a registered client
 	ExpiresAt   time.Time
 }
 
@@ -72,6 +74,7 @@ type CodeMatch struct {
 	ClientID    string
 	RedirectURI string
 	Challenge   string // computed from the verifier
+	Refresh     Hash   // of a refresh token, for a client that may have one
 }
 
 // Grant is what a redeemed code or a renewal stands for, read in the same
@@ -80,8 +83,13 @@ type Grant struct {
 	Nonce   string
 	Session Session
 	User    User // of a runner: its ID and name
-	Org     Org
+	Org     Org  // zero for an app of no org
 	Role    Role
+
+	// Of a registered client.
+	ID       GrantID
+	ClientID ClientID
+	Scope    string
 }
 
 // Key is one key of a ring. Private is sealed; the store never sees it open.

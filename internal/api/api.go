@@ -12,6 +12,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -169,6 +170,7 @@ func (a *API) declare(mux *http.ServeMux) {
 	a.users()
 	a.keys()
 	a.runners()
+	a.clients()
 	a.settings()
 	a.webhooks()
 	a.audit()
@@ -263,6 +265,8 @@ func example(in reflect.Type) map[string]any {
 		tag := t.Field(i).Tag
 		if v, ok := tag.Lookup("example"); ok && t.Field(i).Type.Kind() == reflect.String {
 			body[name] = v
+		} else if ok {
+			body[name] = json.RawMessage(v)
 		}
 		if v, ok := tag.Lookup("enum"); ok && t.Field(i).Type.Kind() == reflect.Slice {
 			first, _, _ := strings.Cut(v, ",")

@@ -3,12 +3,15 @@ package api
 import (
 	"encoding/json"
 	"errors"
+	"mime"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/registry"
 )
 
 const maxTokenBody = 32 << 10
@@ -27,7 +30,20 @@ func (a *API) registerOpenID(mux *http.ServeMux) {
 		})
 	}
 	mux.HandleFunc("GET /authorize", a.authorize)
-	mux.HandleFunc("POST /token", a.tokenEndpoint)
+	mux.HandleFunc("POST /token", a.tokenSide(func(r *http.Request, c identity.Credentials) (any, error) {
+		return a.Identity.Redeem(r.Context(), c, r.PostForm, web.ClientOf(r).Address)
+	}))
+	mux.HandleFunc("POST /introspect", a.tokenSide(func(r *http.Request, c identity.Credentials) (any, error) {
+		return a.Identity.Introspect(r.Context(), c, r.PostForm.Get("token"))
+	}))
+	mux.HandleFunc("POST /revoke", a.tokenSide(func(r *http.Request, c identity.Credentials) (any, error) {
+		return struct{}{}, a.Identity.Revoke(r.Context(), c, r.PostForm.Get("token"))
+	}))
+	mux.HandleFunc("POST /device_authorization", a.tokenSide(func(r *http.Request, c identity.Credentials) (any, error) {
+		return a.Identity.BeginDevice(r.Context(), c, web.ClientOf(r))
+	}))
+	mux.HandleFunc("GET /userinfo", a.userInfo)
+	mux.HandleFunc("POST /userinfo", a.userInfo)
 }
 
 // authorize sends the browser on: to the client with a code or an error, or to sign in.
@@ -55,53 +71,107 @@ func (a *API) authorize(w http.ResponseWriter, r *http.Request) {
 		web.WriteProblem(w, r, err)
 	case d.Redirect != "":
 		http.Redirect(w, r, d.Redirect, http.StatusSeeOther)
-	case d.SignIn:
-		http.Redirect(w, r, "/sign-in?"+url.Values{"return": {"/authorize?" + r.URL.RawQuery}}.Encode(), http.StatusSeeOther)
+	case d.SignIn != "":
+		to := url.Values{"return": {"/authorize?" + d.SignIn}}
+		if s != nil { // the session that there is does not do
+			to.Set("again", "1")
+		}
+		http.Redirect(w, r, "/sign-in?"+to.Encode(), http.StatusSeeOther)
 	default:
 		http.Error(w, "This sign-in request is not valid: "+d.Refuse+".", http.StatusBadRequest)
 	}
 }
 
-// tokenEndpoint is RFC 6749, section 3.2: POST, form body, HTTP Basic client authentication.
-func (a *API) tokenEndpoint(w http.ResponseWriter, r *http.Request) {
-	refuse := func(e identity.TokenError) {
-		status := http.StatusBadRequest
-		if e == identity.InvalidClient {
-			status = http.StatusUnauthorized
-			w.Header().Set("WWW-Authenticate", `Basic realm="pizzeria"`)
+// tokenSide serves an endpoint that programs ask: POST, a form as body and nothing in
+// the query, one way of client authentication (RFC 6749, sections 2.3 and 3.2). There is no CORS.
+func (a *API) tokenSide(f func(*http.Request, identity.Credentials) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		refuse := func(e identity.TokenError) {
+			status := http.StatusBadRequest
+			if e == identity.InvalidClient {
+				status = http.StatusUnauthorized
+				w.Header().Set("WWW-Authenticate", `Basic realm="pizzeria"`)
+			}
+			writeJSON(w, status, map[string]string{"error": string(e)})
 		}
-		writeJSON(w, status, map[string]string{"error": string(e)})
+		w.Header().Set("Pragma", "no-cache")
+		if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/x-www-form-urlencoded" || r.URL.RawQuery != "" {
+			refuse(identity.InvalidRequest)
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxTokenBody)
+		if r.ParseForm() != nil || r.PostForm.Has("client_assertion") || len(r.PostForm["token"]) > 1 {
+			refuse(identity.InvalidRequest)
+			return
+		}
+		c, err := credentials(r)
+		var answer any
+		if err == nil {
+			answer, err = f(r, c)
+		}
+		var te identity.TokenError
+		switch {
+		case errors.As(err, &te):
+			refuse(te)
+		case registry.ErrorCode(err) == registry.Busy:
+			web.WriteProblem(w, r, err)
+		case err != nil:
+			a.Log.Error("token", "error", err)
+			w.Header().Set("Retry-After", strconv.Itoa(5))
+			writeJSON(w, http.StatusServiceUnavailable, map[string]string{"error": "temporarily_unavailable"})
+		default:
+			writeJSON(w, http.StatusOK, answer)
+		}
 	}
-	w.Header().Set("Pragma", "no-cache")
-	if r.URL.RawQuery != "" || r.Header.Get("Content-Type") != "application/x-www-form-urlencoded" {
-		refuse(identity.InvalidRequest)
-		return
+}
+
+// credentials reads who a client says it is: in the Authorization header or in the form, and not in both.
+func credentials(r *http.Request) (c identity.Credentials, err error) {
+	id, secret := r.PostForm["client_id"], r.PostForm["client_secret"]
+	if len(id) > 1 || len(secret) > 1 {
+		return c, identity.InvalidRequest
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxTokenBody)
-	if r.ParseForm() != nil || r.PostForm.Has("client_secret") || r.PostForm.Has("client_assertion") {
-		refuse(identity.InvalidRequest)
-		return
+	if r.Header.Get("Authorization") == "" {
+		c.ID, c.Secret = r.PostForm.Get("client_id"), r.PostForm.Get("client_secret")
+		if c.ID == "" {
+			return c, identity.InvalidClient
+		}
+		return c, nil
 	}
-	id, secret, ok := r.BasicAuth()
-	if id, ok = unescape(id, ok); !ok {
-		refuse(identity.InvalidClient)
-		return
+	c.Basic = true
+	var ok bool
+	if c.ID, c.Secret, ok = r.BasicAuth(); !ok {
+		return c, identity.InvalidClient
 	}
-	if secret, ok = unescape(secret, ok); !ok {
-		refuse(identity.InvalidClient)
-		return
+	if c.ID, ok = unescape(c.ID, ok); ok {
+		c.Secret, ok = unescape(c.Secret, ok)
 	}
-	t, err := a.Identity.Redeem(r.Context(), id, secret, r.PostForm, web.ClientOf(r).Address)
-	var te identity.TokenError
 	switch {
-	case errors.As(err, &te):
-		refuse(te)
+	case !ok:
+		return c, identity.InvalidClient
+	case len(secret) > 0 || len(id) > 0 && id[0] != c.ID:
+		return c, identity.InvalidRequest
+	}
+	return c, nil
+}
+
+// userInfo is OpenID Connect Core, section 5.3: for the access token of a registered app, in the Authorization header (RFC 6750).
+func (a *API) userInfo(w http.ResponseWriter, r *http.Request) {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "bearer") {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="pizzeria"`)
+		writeJSON(w, http.StatusUnauthorized, map[string]string{"error": "invalid_token"})
+		return
+	}
+	u, err := a.Identity.UserInfo(r.Context(), strings.TrimSpace(token))
+	switch {
+	case errors.Is(err, identity.ErrToken):
+		w.Header().Set("WWW-Authenticate", `Bearer realm="pizzeria", error="invalid_token"`)
+		writeJSON(w, http.StatusUnauthorized, map[string]string{"error": "invalid_token"})
 	case err != nil:
-		a.Log.Error("token", "error", err)
-		w.Header().Set("Retry-After", strconv.Itoa(5))
-		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"error": "temporarily_unavailable"})
+		web.WriteProblem(w, r, err)
 	default:
-		writeJSON(w, http.StatusOK, t)
+		writeJSON(w, http.StatusOK, u)
 	}
 }
 

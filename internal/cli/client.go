@@ -40,7 +40,7 @@ func (c *client) target() (target, error) {
 	if c.admin != "" {
 		return socket(c.admin, "/pizzeria/api/v1"), nil
 	}
-	ctx := connection{Server: c.server, CAFile: c.caFile}
+	ctx, name := connection{Server: c.server, CAFile: c.caFile}, c.context
 	if ctx.Server == "" && c.context == "" {
 		ctx.Server = os.Getenv("PIZZERIA_SERVER")
 	}
@@ -52,7 +52,6 @@ func (c *client) target() (target, error) {
 		if err != nil {
 			return target{}, err
 		}
-		name := c.context
 		if name == "" {
 			name = saved.Current
 		}
@@ -67,8 +66,15 @@ func (c *client) target() (target, error) {
 			ctx.CAFile = c.caFile
 		}
 	}
-	return c.remote(ctx)
+	t, err := c.remote(ctx)
+	if err == nil && t.key == "" && ctx.RefreshToken != "" {
+		t.key, err = c.signedIn(name, ctx, t)
+	}
+	return t, err
 }
+
+// server is the control plane's own address.
+func (t target) server() string { return strings.TrimSuffix(t.base, "/api/v1") }
 
 const defaultAdmin = "unix/./data/admin.sock"
 
@@ -108,13 +114,13 @@ func (c *client) remote(ctx connection) (target, error) {
 			return t, err
 		}
 		t.key = strings.TrimSpace(string(b))
-	} else if k := os.Getenv("PIZZERIA_KEY"); k != "" && t.key == "" {
+	} else if k := os.Getenv("PIZZERIA_KEY"); k != "" && t.key == "" && ctx.RefreshToken == "" {
 		t.key = k
 	}
 	if c.public {
 		t.key = ""
-	} else if t.key == "" {
-		return t, errors.New("there is no API key: make one in the console, and name it with --key-file, $PIZZERIA_KEY or `context set`")
+	} else if t.key == "" && ctx.RefreshToken == "" {
+		return t, errors.New("sign in with `pizzeria login`; or make an API key in the console, and name it with --key-file, $PIZZERIA_KEY or `context set`")
 	}
 	tr := http.DefaultTransport.(*http.Transport).Clone()
 	if file := ctx.CAFile; file != "" || os.Getenv("PIZZERIA_CA_FILE") != "" {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
@@ -25,6 +26,11 @@ type connection struct {
 	Server string `yaml:"server"`
 	Key    string `yaml:"key,omitempty"`
 	CAFile string `yaml:"ca_file,omitempty"`
+
+	// Of somebody who signed in to it; see login.
+	Token        string    `yaml:"token,omitempty"`
+	TokenEnds    time.Time `yaml:"token_ends,omitempty"`
+	RefreshToken string    `yaml:"refresh_token,omitempty"`
 }
 
 func contextsFile() (string, error) {

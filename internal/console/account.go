@@ -162,6 +162,9 @@ func themeOf(r *http.Request) string {
 
 // device says a browser and its system as people do.
 func device(agent string) string {
+	if strings.HasPrefix(agent, "pizzeria on ") {
+		return agent
+	}
 	name := func(pairs ...string) string {
 		for i := 0; i+1 < len(pairs); i += 2 {
 			if strings.Contains(agent, pairs[i]) {

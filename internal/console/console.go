@@ -60,6 +60,8 @@ type Store interface {
 	RevokeSessions(ctx context.Context, a registry.Actor, id registry.UserID, but registry.SessionID) error
 	APIKeys(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.APIKey, error)
 	RevokeAPIKey(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.APIKeyID) error
+	Clients(ctx context.Context, a registry.Actor) ([]registry.Client, error)
+	DeleteClient(ctx context.Context, a registry.Actor, id registry.ClientID) error
 	Settings(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Setting, error)
 	PlatformAudit(ctx context.Context, a registry.Actor, l registry.AuditList) (registry.Page[registry.AuditEntry], error)
 	Webhooks(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Webhook, error)
@@ -137,6 +139,9 @@ func Routes() []Route {
 		{"POST", "/sign-in", true, "", (*Console).signIn},
 		{"POST", "/sign-out", true, "", (*Console).signOut},
 		{"GET", "/signed-out", true, "", (*Console).signedOut},
+		{"GET", "/end-session", true, "", (*Console).endSessionFor},
+		{"GET", "/device", false, "", (*Console).devicePage},
+		{"POST", "/device", false, "", (*Console).decideDevice},
 		{"GET", "/invite/{token}", true, "", (*Console).invitePage},
 		{"POST", "/invite/{token}", true, "", (*Console).acceptInvite},
 		{"GET", "/{$}", false, "", (*Console).home},
@@ -153,6 +158,10 @@ func Routes() []Route {
 		{"GET", "/platform/instances", false, registry.PlatformRead, (*Console).instancesPage},
 		{"GET", "/platform/settings", false, registry.PlatformRead, (*Console).platformSettings},
 		{"GET", "/platform/audit", false, registry.PlatformAudit, (*Console).platformAudit},
+		{"GET", "/platform/apps", false, registry.ClientRead, (*Console).appsPage},
+		{"POST", "/platform/apps", false, registry.ClientManage, (*Console).createApp},
+		{"POST", "/platform/apps/{client}/secret", false, registry.ClientManage, (*Console).newAppSecret},
+		{"POST", "/platform/apps/{client}/delete", false, registry.ClientManage, (*Console).deleteApp},
 		{"GET", "/platform/users", false, registry.UserRead, (*Console).usersPage},
 		{"GET", "/platform/users/{user}", false, registry.UserRead, (*Console).userPage},
 		{"POST", "/platform/users/{user}/admin", false, registry.UserUpdate, (*Console).setAdmin},
@@ -211,8 +220,7 @@ func (c *Console) serve(rt Route, w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "same-origin") // with no-referrer, forms would come from the origin null
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-	// After sign-in the browser is redirected to an org; Chromium applies form-action to that too.
-	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self' "+site.OrgOrigins()+"; frame-ancestors 'none'; base-uri 'none'")
+	c.secure(w, site.OrgOrigins())
 	if rt.Method == http.MethodPost {
 		if !web.SameOrigin(r, site.Issuer) {
 			c.problem(w, r, web.Caller{}, registry.Errorf(registry.Forbidden, "", "This form was sent from another site."))
@@ -238,6 +246,12 @@ func (c *Console) serve(rt Route, w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		c.problem(w, r, who, err)
 	}
+}
+
+// secure says what a page may do. Its forms may lead to an origin: after sign-in the browser is
+// redirected there, and Chromium applies form-action to that too.
+func (c *Console) secure(w http.ResponseWriter, origin string) {
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self' "+origin+"; frame-ancestors 'none'; base-uri 'none'")
 }
 
 func (c *Console) toSignIn(w http.ResponseWriter, r *http.Request) {

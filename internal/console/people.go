@@ -33,27 +33,31 @@ func returnTo(v string) string { return web.ReturnPath(v) }
 
 func (c *Console) signInPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
 	back := returnTo(r.URL.Query().Get("return"))
-	if who.Actor.Valid() {
+	if who.Actor.Valid() && !r.URL.Query().Has("again") {
 		http.Redirect(w, r, back, http.StatusSeeOther)
 		return nil
 	}
-	return c.show(w, r, http.StatusOK, "sign-in.html", view{Title: "Sign in", Form: url.Values{"return": {back}}, Data: c.orgOf(r, back)})
+	return c.show(w, r, http.StatusOK, "sign-in.html", view{Title: "Sign in", Form: url.Values{"return": {back}, "email": {who.User.Email}}, Data: c.destination(w, r, back)})
 }
 
-// orgOf names the org that an authorization request is for.
-func (c *Console) orgOf(r *http.Request, back string) string {
+// destination names the org or app that an authorization request is for, and lets the form lead to it.
+func (c *Console) destination(w http.ResponseWriter, r *http.Request, back string) string {
 	u, err := url.Parse(back)
 	if err != nil || u.Path != "/authorize" {
 		return ""
 	}
-	return c.Identity.OrgNameFor(r.Context(), u.Query().Get("client_id"))
+	name, origin := c.Identity.Destination(r.Context(), u.Query())
+	if origin != "" {
+		c.secure(w, origin)
+	}
+	return name
 }
 
 func (c *Console) signIn(w http.ResponseWriter, r *http.Request, who web.Caller) error {
 	back := returnTo(r.PostForm.Get("return"))
 	l, err := c.Identity.SignIn(r.Context(), r.PostForm.Get("email"), r.PostForm.Get("password"), who.Client)
 	if err != nil {
-		return c.again(w, r, "sign-in.html", view{Title: "Sign in", Data: c.orgOf(r, back)}, err)
+		return c.again(w, r, "sign-in.html", view{Title: "Sign in", Data: c.destination(w, r, back)}, err)
 	}
 	if who.Session.ID != "" { // somebody else was signed in here
 		if err := c.Identity.SignOut(r.Context(), who.Session.ID); err != nil {
@@ -65,15 +69,68 @@ func (c *Console) signIn(w http.ResponseWriter, r *http.Request, who web.Caller)
 	return nil
 }
 
+// signOut ends the session, and goes on to where an app asked for, if one did.
 func (c *Console) signOut(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	to := "/signed-out"
+	if request := r.PostForm.Get("request"); request != "" {
+		q, err := url.ParseQuery(request)
+		if err != nil {
+			return registry.Errorf(registry.Invalid, "", "The request to sign out is malformed.")
+		}
+		e, err := c.Identity.EndSession(r.Context(), q, sessionOf(who))
+		if err != nil {
+			return err
+		}
+		if e.Refuse == "" && e.Redirect != "" {
+			to = e.Redirect
+		}
+	}
+	return c.leave(w, r, who, to)
+}
+
+func (c *Console) leave(w http.ResponseWriter, r *http.Request, who web.Caller, to string) error {
 	if who.Session.ID != "" {
 		if err := c.Identity.SignOut(r.Context(), who.Session.ID); err != nil {
 			return err
 		}
 	}
 	web.SetSession(w, "")
-	http.Redirect(w, r, "/signed-out", http.StatusSeeOther)
+	http.Redirect(w, r, to, http.StatusSeeOther)
 	return nil
+}
+
+func sessionOf(who web.Caller) *registry.Session {
+	if who.Session.ID == "" {
+		return nil
+	}
+	return &who.Session
+}
+
+// endSessionFor signs out for an app (OpenID Connect RP-Initiated Logout), and asks first unless the app shows that it means this session.
+func (c *Console) endSessionFor(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	q, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return registry.Errorf(registry.Invalid, "", "The request to sign out is malformed.")
+	}
+	e, err := c.Identity.EndSession(r.Context(), q, sessionOf(who))
+	switch {
+	case err != nil:
+		return err
+	case e.Refuse != "":
+		return registry.Errorf(registry.Invalid, "", "This request to sign out is not valid: %s.", e.Refuse)
+	case e.Ask:
+		if e.Redirect != "" {
+			u, err := url.Parse(e.Redirect)
+			if err != nil {
+				return err
+			}
+			c.secure(w, u.Scheme+"://"+u.Host)
+		}
+		return c.show(w, r, http.StatusOK, "sign-out.html", view{Title: "Sign out", Who: who, Data: r.URL.RawQuery})
+	case e.Redirect == "":
+		e.Redirect = "/signed-out"
+	}
+	return c.leave(w, r, who, e.Redirect)
 }
 
 func (c *Console) signedOut(w http.ResponseWriter, r *http.Request, _ web.Caller) error {

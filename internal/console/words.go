@@ -132,5 +132,6 @@ var happenings = map[registry.ChangeKind]string{
 	registry.SessionCreated: "Signed in", registry.SessionRevoked: "Signed out", registry.KeyAdded: "Signing key added", registry.SettingsChanged: "Settings changed",
 	registry.APIKeyCreated: "API key made", registry.APIKeyRevoked: "API key revoked", registry.WebhookCreated: "Webhook made", registry.WebhookChanged: "Webhook changed",
 	registry.RunnerInvited: "Runner may enroll", registry.RunnerEnrolled: "Runner enrolled", registry.RunnerCut: "Runner disconnected", registry.RunnerRevoked: "Runner revoked",
+	registry.ClientCreated: "App registered", registry.ClientChanged: "App changed", registry.ClientDeleted: "App deleted", registry.ClientSignedIn: "Signed in to an app", registry.GrantRevoked: "App signed out",
 	registry.WebhookDeleted: "Webhook deleted", registry.WebhookTest: "Test",
 }

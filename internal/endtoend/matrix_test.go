@@ -36,6 +36,9 @@ var least = map[string]string{
 	"POST /api/v1/orgs/{org}/webhooks/{webhook}/test": "admin", "GET /api/v1/orgs/{org}/webhooks/{webhook}/deliveries": "admin", "POST /api/v1/orgs/{org}/webhooks/{webhook}/deliveries/{delivery}/replay": "admin",
 	"GET /api/v1/webhooks": "platform", "POST /api/v1/webhooks": "platform", "PATCH /api/v1/webhooks/{webhook}": "platform", "DELETE /api/v1/webhooks/{webhook}": "platform",
 	"POST /api/v1/webhooks/{webhook}/test": "platform", "GET /api/v1/webhooks/{webhook}/deliveries": "platform", "POST /api/v1/webhooks/{webhook}/deliveries/{delivery}/replay": "platform",
+	"GET /api/v1/clients": "platform", "POST /api/v1/clients": "platform", "POST /api/v1/clients/{client}/secret": "platform", "DELETE /api/v1/clients/{client}": "platform",
+	"GET /platform/apps": "platform", "POST /platform/apps": "platform", "POST /platform/apps/{client}/secret": "platform", "POST /platform/apps/{client}/delete": "platform",
+	"GET /device": "anybody", "POST /device": "anybody",
 	"GET /api/v1/audit": "platform", "GET /api/v1/audit/verify": "platform",
 	"DELETE /api/v1/orgs/{org}": "owner", "GET /api/v1/orgs/{org}/members": "member", "PATCH /api/v1/orgs/{org}/members/{user}": "admin",
 	"DELETE /api/v1/orgs/{org}/members/{user}": "admin", "GET /api/v1/orgs/{org}/invites": "admin", "POST /api/v1/orgs/{org}/invites": "admin",
@@ -88,7 +91,7 @@ func TestIsolationMatrix(t *testing.T) {
 		"platform": platformAdmin(s),
 	}
 	unknown := "01890000-0000-7000-8000-000000000000"
-	fill := strings.NewReplacer("{org}", id, "{user}", unknown, "{invite}", unknown, "{session}", unknown, "{key}", unknown, "{webhook}", unknown, "{delivery}", unknown, "{runner}", unknown, "{$}", "")
+	fill := strings.NewReplacer("{org}", id, "{user}", unknown, "{invite}", unknown, "{session}", unknown, "{key}", unknown, "{webhook}", unknown, "{delivery}", unknown, "{runner}", unknown, "{client}", unknown, "{$}", "")
 	for who, p := range people {
 		p.c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 		for _, rt := range api.Routes() {

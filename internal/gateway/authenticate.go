@@ -91,7 +91,7 @@ func (g *Gateway) identify(w http.ResponseWriter, r *http.Request, st *State) er
 		}
 	}
 	s, err := g.verified(token, st.Route.OrgID)
-	if err != nil {
+	if err != nil || s.claims.ClientID != "" && (!bearer || s.claims.Expires <= g.Now().Unix()) { // a program's is no cookie, and not renewed
 		return errNobody
 	}
 	s, fresh, err := g.current(r, s, st.Route)

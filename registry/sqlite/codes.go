@@ -18,14 +18,15 @@ func (s *Store) InsertCode(ctx context.Context, a registry.Actor, c registry.New
 		return err
 	}
 	return s.update(ctx, a, func(t *tx) error {
-		return t.must(`INSERT INTO codes (hash, client_id, org_id, user_id, session_id, redirect_uri, challenge, nonce, expires_at) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9)`,
-			c.Hash[:], c.ClientID, c.OrgID, c.UserID, c.SessionID, c.RedirectURI, c.Challenge, c.Nonce, us(c.ExpiresAt))
+		return t.must(`INSERT INTO codes (hash, client_id, org_id, user_id, session_id, redirect_uri, challenge, nonce, grant_id, scope, expires_at) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11)`,
+			c.Hash[:], c.ClientID, c.OrgID, c.UserID, c.SessionID, c.RedirectURI, c.Challenge, c.Nonce, c.Grant, c.Scope, us(c.ExpiresAt))
 	})
 }
 
 // RedeemCode uses a code up and returns what it stands for. One statement
 // matches client, redirect, challenge, expiry and first use; a code that was
-// used more than replayGrace ago ends its session (RFC 6749, section 4.1.2).
+// used more than replayGrace ago ends what it gave: an app's grant, and of an
+// org's gateway the session (RFC 6749, section 4.1.2).
 // For the system. Error: Gone.
 func (s *Store) RedeemCode(ctx context.Context, a registry.Actor, m registry.CodeMatch) (registry.Grant, error) {
 	var g registry.Grant
@@ -34,37 +35,75 @@ func (s *Store) RedeemCode(ctx context.Context, a registry.Actor, m registry.Cod
 	}
 	var replayed bool
 	err := s.update(ctx, a, func(t *tx) error {
-		type row struct {
-			org   registry.OrgID
-			user  registry.UserID
-			sid   registry.SessionID
-			nonce string
-		}
-		scan := func(r scanner) (v row, err error) {
-			err = r.Scan(&v.org, &v.user, &v.sid, &v.nonce)
-			return v, err
-		}
-		v, err := one(t.ctx, t, scan, errBadCode(), `UPDATE codes SET used_at = $5
+		v, err := one(t.ctx, t, scanCode, errBadCode(), `UPDATE codes SET used_at = $5
 			WHERE hash = $1 AND client_id = $2 AND redirect_uri = $3 AND challenge = $4 AND used_at IS NULL AND expires_at > $5
-			RETURNING org_id, user_id, session_id, nonce`, m.Hash[:], m.ClientID, m.RedirectURI, m.Challenge, us(t.now))
+			RETURNING `+codeColumns, m.Hash[:], m.ClientID, m.RedirectURI, m.Challenge, us(t.now))
 		if err == nil {
-			g, err = grant(t.ctx, t, t.now, v.sid, v.org)
-			g.Nonce = v.nonce
+			g, err = t.redeem(v, m)
 			return err
 		}
-		// A second click on a slow page is no theft: only a later use ends the session.
-		v, used := one(t.ctx, t, scan, errBadCode(), `SELECT org_id, user_id, session_id, nonce FROM codes WHERE hash = $1 AND client_id = $2 AND used_at < $3`,
+		// A second click on a slow page is no theft: only a later use ends anything.
+		v, used := one(t.ctx, t, scanCode, errBadCode(), `SELECT `+codeColumns+` FROM codes WHERE hash = $1 AND client_id = $2 AND used_at < $3`,
 			m.Hash[:], m.ClientID, us(t.now.Add(-replayGrace)))
 		if used != nil {
 			return err
 		}
 		replayed = true
-		return t.revokeSession(v.sid, v.user)
+		if v.grant == "" {
+			return t.revokeSession(v.sid, v.user)
+		}
+		g, err := grantByID(t.ctx, t, t.now, v.grant)
+		switch code := registry.ErrorCode(err); {
+		case code == registry.Gone:
+			return nil
+		case code == "" && err != nil:
+			return err
+		}
+		return t.endGrant(g, "a code was used twice")
 	})
 	if err == nil && replayed {
-		err = errBadCode()
+		return registry.Grant{}, errBadCode()
 	}
 	return g, err
+}
+
+// code is what RedeemCode reads of one.
+type code struct {
+	org    registry.OrgID
+	user   registry.UserID
+	sid    registry.SessionID
+	nonce  string
+	grant  registry.GrantID
+	client registry.ClientID
+	scope  string
+}
+
+const codeColumns = `org_id, user_id, session_id, nonce, grant_id, client_id, scope`
+
+func scanCode(r scanner) (v code, err error) {
+	err = r.Scan(&v.org, &v.user, &v.sid, &v.nonce, &v.grant, &v.client, &v.scope)
+	return v, err
+}
+
+// redeem reads what a code stands for, and keeps what a registered client is given.
+func (t *tx) redeem(v code, m registry.CodeMatch) (g registry.Grant, err error) {
+	if v.org != "" {
+		g, err = grant(t.ctx, t, t.now, v.sid, v.org)
+	} else {
+		g, err = one(t.ctx, t, func(r scanner) (g registry.Grant, err error) {
+			err = r.Scan(slices.Concat(sessionFields(&g.Session), userFields(&g.User))...)
+			return g, err
+		}, errNoSession(), `SELECT `+sessionColumns+`, `+userColumns+` FROM sessions s JOIN users u ON u.id = s.user_id WHERE `+liveSession+` AND s.id = $2`, us(t.now), v.sid)
+	}
+	if err != nil {
+		return g, err
+	}
+	g.Nonce = v.nonce
+	if v.grant == "" {
+		return g, nil
+	}
+	g.ID, g.ClientID, g.Scope = v.grant, v.client, v.scope
+	return g, t.keepGrant(g, m.Refresh)
 }
 
 const replayGrace = 10 * time.Second

@@ -14,8 +14,8 @@ func sessionFields(s *registry.Session) []any {
 	return []any{&s.ID, &s.UserID, (*micros)(&s.AuthTime), (*micros)(&s.CreatedAt), (*micros)(&s.LastSeenAt), (*micros)(&s.ExpiresAt), &s.Address, &s.UserAgent}
 }
 
-// liveSession is the condition that a session counts at time $1: not revoked, not idle, not past its end.
-const liveSession = `s.revoked_at IS NULL AND s.expires_at > $1 AND s.last_seen_at > $1 - 43200000000`
+// liveSession is the condition that a session counts at time $1: not revoked, not past its end, and not idle unless it is a device's.
+const liveSession = `s.revoked_at IS NULL AND s.expires_at > $1 AND (s.last_seen_at > $1 - 43200000000 OR s.device = 1)`
 
 // CreateSession starts a sign-in session for a user whose password was just checked. For the system.
 func (s *Store) CreateSession(ctx context.Context, a registry.Actor, token registry.Hash, u registry.User, address, userAgent string) (registry.Session, error) {
@@ -176,6 +176,7 @@ func (s *Store) Sweep(ctx context.Context, a registry.Actor) error {
 		for _, q := range []string{
 			`DELETE FROM sessions WHERE expires_at < $1`,
 			`DELETE FROM codes WHERE expires_at < $1`,
+			`DELETE FROM device_codes WHERE expires_at < $1`,
 			`DELETE FROM links WHERE expires_at < $1`,
 			`DELETE FROM idempotency WHERE at < $1`,
 			`DELETE FROM keys WHERE expires_at < $1`,

@@ -63,6 +63,19 @@ type Store interface {
 	TouchAPIKeys(ctx context.Context, a registry.Actor, used map[registry.APIKeyID]time.Time) error
 	InsertCode(ctx context.Context, a registry.Actor, c registry.NewCode) error
 	RedeemCode(ctx context.Context, a registry.Actor, m registry.CodeMatch) (registry.Grant, error)
+	CreateClient(ctx context.Context, a registry.Actor, n registry.NewClient, secret registry.Hash) (registry.Client, error)
+	Clients(ctx context.Context, a registry.Actor) ([]registry.Client, error)
+	Client(ctx context.Context, a registry.Actor, id registry.ClientID) (registry.Client, error)
+	SetClientSecret(ctx context.Context, a registry.Actor, id registry.ClientID, secret registry.Hash) (registry.Client, error)
+	DeleteClient(ctx context.Context, a registry.Actor, id registry.ClientID) error
+	GrantByID(ctx context.Context, a registry.Actor, id registry.GrantID) (registry.Grant, error)
+	GrantByRefresh(ctx context.Context, a registry.Actor, token registry.Hash) (registry.Grant, error)
+	Refresh(ctx context.Context, a registry.Actor, m registry.RefreshMatch) (registry.Grant, error)
+	EndGrant(ctx context.Context, a registry.Actor, id registry.GrantID) error
+	CreateDeviceRequest(ctx context.Context, a registry.Actor, d registry.DeviceRequest) error
+	DeviceRequest(ctx context.Context, a registry.Actor, userCode string) (registry.DeviceRequest, error)
+	DecideDevice(ctx context.Context, a registry.Actor, userCode string, approve bool) error
+	RedeemDevice(ctx context.Context, a registry.Actor, code registry.Hash, g registry.Grant, refresh registry.Hash) (registry.Grant, error)
 	Grant(ctx context.Context, a registry.Actor, sid registry.SessionID, org registry.OrgID) (registry.Grant, error)
 	Work(ctx context.Context, a registry.Actor) ([]registry.Work, error)
 	WorkOn(ctx context.Context, a registry.Actor, org registry.OrgID) (registry.Work, error)
@@ -140,7 +153,7 @@ func RunTests(t *testing.T, open func(t *testing.T, now func() time.Time) Store)
 		"NobodyIsRefusedEverywhere": nobody, "SlugRules": slugs, "RenameAndQuarantine": renames, "AllRoutes": allRoutes, "StatusTable": statuses,
 		"OptimisticConcurrency": versions, "Visibility": visibility, "LastOwner": lastOwner, "LastOwnerRace": lastOwnerRace,
 		"SlugRace": slugRace, "FeedIsGapless": feed, "AuditChain": auditChain, "Events": events, "Usage": usage, "Webhooks": webhooks, "Settings": settings, "Idempotency": idempotency, "Setup": setup, "Invites": invites,
-		"Sessions": sessions, "SessionLists": sessionLists, "Pages": pages, "Search": searches, "Deletion": deletion, "Users": users, "APIKeys": apiKeys, "Runners": runners, "KeysReach": keysReach, "Codes": codes, "Leases": leases, "Provisioning": provisioning,
+		"Sessions": sessions, "SessionLists": sessionLists, "Pages": pages, "Search": searches, "Deletion": deletion, "Users": users, "APIKeys": apiKeys, "Runners": runners, "KeysReach": keysReach, "Codes": codes, "Clients": clients, "Grants": grants, "Devices": devices, "Leases": leases, "Provisioning": provisioning,
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := NewClock()

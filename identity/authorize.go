@@ -1,0 +1,186 @@
+package identity
+
+import (
+	"context"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// Decision is the answer to an authorization request. Exactly one of the fields is set.
+type Decision struct {
+	Redirect string // 303 to the client, with a code or an error
+	SignIn   string // sign in first, then this request, which is the same query for a session that is new enough
+	Refuse   string // an error for the person, not for the client: it may not be the client's
+}
+
+// The error codes of RFC 6749, section 4.1.2.1, and OpenID Connect Core, section 3.1.2.6.
+const (
+	errAccessDenied   = "access_denied"
+	errInvalidRequest = "invalid_request"
+	errUnsupported    = "unsupported_response_type"
+	errInvalidScope   = "invalid_scope"
+	errNoRequest      = "request_not_supported"
+	errLoginRequired  = "login_required"
+)
+
+// authAfter is a parameter of our own, in Unix microseconds: what prompt=login and max_age ask for, as a moment that a
+// sign-in reaches once. A person who leaves it out deceives nobody: the client is told when they signed in.
+const authAfter = "auth_after"
+
+// Authorize judges an authorization request (RFC 6749 with PKCE S256 only, RFC
+// 9207 `iss` in every answer). session is nil when nobody is signed in. It
+// stores nothing but the code.
+func (s *Service) Authorize(ctx context.Context, q url.Values, session *registry.Session) (Decision, error) {
+	for name, v := range q {
+		if len(v) != 1 {
+			return Decision{Refuse: "the parameter " + name + " is repeated"}, nil
+		}
+	}
+	c, err := s.clientOf(ctx, q.Get("client_id"))
+	if registry.ErrorCode(err) == registry.NotFound {
+		return Decision{Refuse: "the client is unknown"}, nil
+	}
+	if err != nil {
+		return Decision{}, err
+	}
+	redirect := q.Get("redirect_uri")
+	if !c.mayGoTo(redirect, s.site()) {
+		return Decision{Refuse: "the redirect address is not the client's"}, nil
+	}
+	answer := func(key, value string) (Decision, error) {
+		p := url.Values{key: {value}, "iss": {s.site().Issuer}}
+		if st := q.Get("state"); st != "" {
+			p.Set("state", st)
+		}
+		between := "?"
+		if strings.Contains(redirect, "?") {
+			between = "&"
+		}
+		return Decision{Redirect: redirect + between + p.Encode()}, nil
+	}
+	if code := malformed(q, c.app != nil); code != "" {
+		return answer("error", code)
+	}
+	silent := q.Get("prompt") == "none"
+	after, err := authAfterOf(q, s.now())
+	if err != nil {
+		return answer("error", errInvalidRequest)
+	}
+	stale := session == nil || session.AuthTime.UnixMicro() < after
+	if hint := q.Get("id_token_hint"); hint != "" && !stale {
+		h, err := s.verifyHint(hint)
+		stale = err != nil || h.Subject != session.UserID
+	}
+	if stale && silent {
+		return answer("error", errLoginRequired)
+	}
+	if stale {
+		return Decision{SignIn: signInFor(q, after)}, nil
+	}
+	code := NewSecret()
+	n := registry.NewCode{
+		Hash: code.Hash(), ClientID: c.id, OrgID: c.org, UserID: session.UserID, SessionID: session.ID,
+		RedirectURI: redirect, Challenge: q.Get("code_challenge"), Nonce: q.Get("nonce"), ExpiresAt: s.now().Add(CodeLife),
+	}
+	if c.app != nil {
+		n.Grant, n.Scope = registry.GrantID(registry.NewID()), grantedScope(q.Get("scope"))
+	}
+	if c.app == nil || c.org != "" {
+		switch code, err := s.mayEnter(ctx, session, c.org); {
+		case err != nil:
+			return Decision{}, err
+		case code == errLoginRequired && !silent:
+			return Decision{SignIn: signInFor(q, after)}, nil
+		case code != "":
+			return answer("error", code)
+		}
+	}
+	if err := s.store.InsertCode(ctx, registry.AsSystem("authorize"), n); err != nil {
+		return Decision{}, err
+	}
+	return answer("code", code.Reveal())
+}
+
+// malformed judges the parameters of a request whose client and address are known. app is false of an org's gateway, which always sends state and nonce.
+func malformed(q url.Values, app bool) (code string) {
+	switch {
+	case q.Has("request") || q.Has("request_uri"):
+		return errNoRequest
+	case q.Get("response_type") != "code":
+		return errUnsupported
+	case q.Get("response_mode") != "" && q.Get("response_mode") != "query",
+		q.Get("code_challenge_method") != "S256", len(q.Get("code_challenge")) != 43, len(q.Get("nonce")) > 200,
+		!app && (q.Get("state") == "" || q.Get("nonce") == ""),
+		registry.HasWord(q.Get("prompt"), "none") && q.Get("prompt") != "none":
+		return errInvalidRequest
+	case !registry.HasWord(q.Get("scope"), registry.OpenIDScope):
+		return errInvalidScope
+	}
+	return ""
+}
+
+// mayEnter says why the person of a session gets no code for an org, "" when they do.
+func (s *Service) mayEnter(ctx context.Context, session *registry.Session, org registry.OrgID) (code string, err error) {
+	if org == "" {
+		return errAccessDenied, nil
+	}
+	_, err = s.store.Grant(ctx, registry.AsSystem("authorize"), session.ID, org)
+	switch registry.ErrorCode(err) {
+	case "":
+		return "", err
+	case registry.Forbidden:
+		return errAccessDenied, nil
+	}
+	return errLoginRequired, nil
+}
+
+// authAfterOf is when the person must have signed in at the earliest, in Unix microseconds; 0 for any time.
+func authAfterOf(q url.Values, now time.Time) (int64, error) {
+	if v := q.Get(authAfter); v != "" {
+		return strconv.ParseInt(v, 10, 64)
+	}
+	after := int64(0)
+	if registry.HasWord(q.Get("prompt"), "login") || registry.HasWord(q.Get("prompt"), "select_account") {
+		after = now.UnixMicro()
+	}
+	if v := q.Get("max_age"); v != "" {
+		age, err := strconv.ParseUint(v, 10, 31)
+		if err != nil {
+			return 0, err
+		}
+		after = max(after, now.Add(-time.Duration(age)*time.Second).UnixMicro()) //nolint:gosec // 31 bits
+	}
+	return after, nil
+}
+
+// signInFor is the query of the same request after a sign-in.
+func signInFor(q url.Values, after int64) string {
+	next := url.Values{}
+	for k, v := range q {
+		if k != "prompt" && k != "max_age" {
+			next[k] = v
+		}
+	}
+	if after > 0 {
+		next.Set(authAfter, strconv.FormatInt(after, 10))
+	}
+	return next.Encode()
+}
+
+// grantedScope is what a registered app gets of what it asks for: the scopes that exist, in the order of the request.
+func grantedScope(asked string) string {
+	var out []string
+	for _, w := range strings.Fields(asked) {
+		switch w {
+		case registry.OpenIDScope, registry.ProfileScope, registry.EmailScope, registry.OfflineScope:
+			if !registry.HasWord(strings.Join(out, " "), w) {
+				out = append(out, w)
+			}
+		}
+	}
+	return strings.Join(out, " ")
+}

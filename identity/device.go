@@ -1,0 +1,109 @@
+package identity
+
+import (
+	"context"
+	"crypto/rand"
+	"math/big"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// Device is the answer to a device that wants to be signed in (RFC 8628, section 3.2).
+type Device struct {
+	DeviceCode      string `json:"device_code"`
+	UserCode        string `json:"user_code"`
+	VerificationURI string `json:"verification_uri"`
+	Complete        string `json:"verification_uri_complete"`
+	ExpiresIn       int64  `json:"expires_in"`
+	Interval        int64  `json:"interval"`
+}
+
+// deviceScope is what the command line is given.
+const deviceScope = registry.OpenIDScope + " " + registry.OfflineScope
+
+// userCodeLetters make no words, and are not mistaken for each other (RFC 8628, section 6.1).
+const (
+	userCodeLetters = "BCDFGHJKLMNPQRSTVWXZ"
+	userCodeLength  = 8
+)
+
+// BeginDevice answers the device authorization endpoint: the command line's alone. Errors: TokenError, Busy, or that the store is away.
+func (s *Service) BeginDevice(ctx context.Context, c Credentials, at Client) (Device, error) {
+	app, err := s.authenticateApp(ctx, c)
+	if err != nil {
+		return Device{}, err
+	}
+	if app.ID != registry.CLIClient {
+		return Device{}, UnauthorizedClient
+	}
+	if err := s.attempts.take(s.now(), "device "+network(at.Address).String(), at.Address); err != nil {
+		return Device{}, err
+	}
+	code, letters := NewSecret(), make([]byte, userCodeLength)
+	for i := range letters {
+		n, err := rand.Int(rand.Reader, big.NewInt(int64(len(userCodeLetters))))
+		if err != nil {
+			return Device{}, err
+		}
+		letters[i] = userCodeLetters[n.Int64()]
+	}
+	user := string(letters)
+	if err := s.store.CreateDeviceRequest(ctx, registry.AsSystem("token"), registry.DeviceRequest{Code: code.Hash(), UserCode: user, ClientID: app.ID, Address: at.Address, UserAgent: at.UserAgent}); err != nil {
+		return Device{}, err
+	}
+	shown, page := user[:4]+"-"+user[4:], s.site().Issuer+"/device"
+	return Device{
+		DeviceCode: code.Reveal(), UserCode: shown, VerificationURI: page, Complete: page + "?user_code=" + shown,
+		ExpiresIn: int64(registry.DeviceLife / time.Second), Interval: int64(registry.DeviceInterval / time.Second),
+	}, nil
+}
+
+// cleanUserCode reads a code as people write it.
+func cleanUserCode(code string) string {
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune(userCodeLetters, r) {
+			return r
+		}
+		return -1
+	}, strings.ToUpper(code))
+}
+
+// DeviceRequest returns the device that waits with a code. Tries are counted by person and network. Errors: Gone, Busy.
+func (s *Service) DeviceRequest(ctx context.Context, a registry.Actor, userCode string) (registry.DeviceRequest, error) {
+	if err := s.attempts.take(s.now(), "user code "+string(a.User), a.Address()); err != nil {
+		return registry.DeviceRequest{}, err
+	}
+	return s.store.DeviceRequest(ctx, a, cleanUserCode(userCode))
+}
+
+// DecideDevice signs the device that waits with a code in as the actor, or refuses it. Errors: Gone, Busy.
+func (s *Service) DecideDevice(ctx context.Context, a registry.Actor, userCode string, approve bool) error {
+	if err := s.attempts.take(s.now(), "user code "+string(a.User), a.Address()); err != nil {
+		return err
+	}
+	return s.store.DecideDevice(ctx, a, cleanUserCode(userCode), approve)
+}
+
+// redeemDevice answers the device grant (RFC 8628, section 3.4).
+func (s *Service) redeemDevice(ctx context.Context, id registry.ClientID, form url.Values) (Tokens, error) {
+	refresh := NewSecret()
+	g, err := s.store.RedeemDevice(ctx, registry.AsSystem("token"), Secret(form.Get("device_code")).Hash(),
+		registry.Grant{ID: registry.GrantID(registry.NewID()), ClientID: id, Scope: deviceScope}, refresh.Hash())
+	switch registry.ErrorCode(err) {
+	case registry.Conflict:
+		return Tokens{}, AuthorizationPending
+	case registry.Busy:
+		return Tokens{}, SlowDown
+	case registry.Forbidden:
+		return Tokens{}, AccessDenied
+	case registry.Gone:
+		return Tokens{}, ExpiredToken
+	}
+	if err != nil {
+		return Tokens{}, err
+	}
+	return s.appTokens(ctx, g, refresh)
+}

@@ -1,0 +1,263 @@
+package identity
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// TokenError is an error of the token endpoint (RFC 6749, section 5.2; RFC 8628, section 3.5).
+type TokenError string
+
+func (e TokenError) Error() string { return string(e) }
+
+// The errors of the token endpoint.
+const (
+	InvalidClient        TokenError = "invalid_client"
+	InvalidGrant         TokenError = "invalid_grant"
+	InvalidRequest       TokenError = "invalid_request"
+	InvalidScope         TokenError = "invalid_scope"
+	InvalidTarget        TokenError = "invalid_target" // RFC 8693, section 2.2.2
+	UnsupportedGrant     TokenError = "unsupported_grant_type"
+	UnauthorizedClient   TokenError = "unauthorized_client"
+	AuthorizationPending TokenError = "authorization_pending"
+	SlowDown             TokenError = "slow_down"
+	AccessDenied         TokenError = "access_denied"
+	ExpiredToken         TokenError = "expired_token"
+)
+
+// The grant types.
+const (
+	grantCode     = "authorization_code"
+	grantRefresh  = "refresh_token"
+	grantRunner   = "client_credentials"
+	grantDevice   = "urn:ietf:params:oauth:grant-type:device_code"    // RFC 8628
+	grantExchange = "urn:ietf:params:oauth:grant-type:token-exchange" // RFC 8693
+)
+
+// Tokens is the answer of the token endpoint. For an org's gateway the access token is the org session.
+type Tokens struct {
+	AccessToken     string `json:"access_token"`
+	IssuedTokenType string `json:"issued_token_type,omitempty"` // RFC 8693
+	TokenType       string `json:"token_type"`
+	ExpiresIn       int64  `json:"expires_in"`
+	RefreshToken    string `json:"refresh_token,omitempty"`
+	Scope           string `json:"scope,omitempty"`
+	IDToken         string `json:"id_token,omitempty"`
+}
+
+// Redeem answers the token endpoint: an org's gateway exchanges a code, a runner
+// its key, an app whatever it may. The client is authenticated before what it
+// asks for is looked at. Errors: TokenError, or that the store is away.
+func (s *Service) Redeem(ctx context.Context, c Credentials, form url.Values, address string) (Tokens, error) {
+	for _, v := range form {
+		if len(v) != 1 {
+			return Tokens{}, InvalidRequest
+		}
+	}
+	grant := form.Get("grant_type")
+	if strings.HasSuffix(c.ID, clientSuffix) {
+		if !c.Basic || subtle.ConstantTimeCompare([]byte(s.ClientSecret(c.ID)), []byte(c.Secret)) != 1 {
+			return Tokens{}, InvalidClient
+		}
+		if grant != grantCode {
+			return Tokens{}, UnsupportedGrant
+		}
+		return s.redeemCode(ctx, c.ID, form)
+	}
+	if registry.ValidID(c.ID) && strings.HasPrefix(c.Secret, PrefixRunner) {
+		if !c.Basic {
+			return Tokens{}, InvalidClient
+		}
+		return s.runnerToken(ctx, registry.RunnerID(c.ID), c.Secret, form, address)
+	}
+	app, err := s.authenticateApp(ctx, c)
+	if err != nil {
+		return Tokens{}, err
+	}
+	cli := app.ID == registry.CLIClient
+	switch {
+	case grant == grantCode && !cli:
+		return s.redeemCode(ctx, c.ID, form)
+	case grant == grantRefresh:
+		return s.refresh(ctx, app, form)
+	case grant == grantDevice && cli:
+		return s.redeemDevice(ctx, app.ID, form)
+	case grant == grantExchange && cli:
+		return s.exchange(ctx, form)
+	case grant == grantCode, grant == grantDevice, grant == grantExchange:
+		return Tokens{}, UnauthorizedClient
+	}
+	return Tokens{}, UnsupportedGrant
+}
+
+// redeemCode answers the authorization code grant with PKCE (RFC 6749, section 4.1.3; RFC 7636).
+func (s *Service) redeemCode(ctx context.Context, clientID string, form url.Values) (Tokens, error) {
+	verifier := form.Get("code_verifier")
+	if len(verifier) < 43 || len(verifier) > 128 || form.Get("code") == "" { // RFC 7636, section 4.1
+		return Tokens{}, InvalidGrant
+	}
+	sum, refresh := sha256.Sum256([]byte(verifier)), NewSecret()
+	g, err := s.store.RedeemCode(ctx, registry.AsSystem("token"), registry.CodeMatch{
+		Hash: Secret(form.Get("code")).Hash(), ClientID: clientID, RedirectURI: form.Get("redirect_uri"),
+		Challenge: base64.RawURLEncoding.EncodeToString(sum[:]), Refresh: refresh.Hash(),
+	})
+	if registry.ErrorCode(err) != "" {
+		return Tokens{}, InvalidGrant
+	}
+	if err != nil {
+		return Tokens{}, err
+	}
+	s.touch(g.Session.ID)
+	if g.ID != "" {
+		return s.appTokens(ctx, g, refresh)
+	}
+	access, err := s.SessionToken(g)
+	if err != nil {
+		return Tokens{}, err
+	}
+	id, err := s.idToken(clientID, g, access)
+	return Tokens{AccessToken: access, TokenType: "Bearer", ExpiresIn: int64(SessionTokenLife / time.Second), IDToken: id}, err
+}
+
+// refresh answers the refresh grant (RFC 6749, section 6). The next token follows
+// from the last under a key of ours, so that a repeated request gets the same.
+func (s *Service) refresh(ctx context.Context, app registry.Client, form url.Values) (Tokens, error) {
+	token := Secret(form.Get("refresh_token"))
+	if len(token) != 43 {
+		return Tokens{}, InvalidGrant
+	}
+	// An app may ask for less; what it has stays what it was given.
+	if asked := form.Get("scope"); asked != "" {
+		g, err := s.store.GrantByRefresh(ctx, registry.AsSystem("token"), token.Hash())
+		if err == nil && !within(asked, g.Scope) {
+			return Tokens{}, InvalidScope
+		}
+	}
+	next := Secret(s.master.Tag("refresh-token", string(token)))
+	g, err := s.store.Refresh(ctx, registry.AsSystem("token"), registry.RefreshMatch{Token: token.Hash(), Next: next.Hash(), ClientID: app.ID})
+	if registry.ErrorCode(err) != "" {
+		return Tokens{}, InvalidGrant
+	}
+	if err != nil {
+		return Tokens{}, err
+	}
+	return s.appTokens(ctx, g, next)
+}
+
+// within reports whether every word of a list stands in another.
+func within(words, list string) bool {
+	for _, w := range strings.Fields(words) {
+		if !registry.HasWord(list, w) {
+			return false
+		}
+	}
+	return true
+}
+
+// appTokens makes what an app gets: an access token for the user info endpoint alone, or of
+// the command line for the API, an ID token, and a refresh token if it may have one.
+func (s *Service) appTokens(ctx context.Context, g registry.Grant, refresh Secret) (Tokens, error) {
+	t := Tokens{TokenType: "Bearer", ExpiresIn: int64(min(APITokenLife, g.Session.ExpiresAt.Sub(s.now())) / time.Second), Scope: g.Scope}
+	var err error
+	if g.ClientID == registry.CLIClient {
+		s.touch(g.Session.ID)
+		t.AccessToken, err = s.apiTokenOf(ctx, g)
+	} else {
+		t.AccessToken, err = s.accessToken(g)
+	}
+	if err != nil {
+		return Tokens{}, err
+	}
+	if registry.HasWord(g.Scope, registry.OfflineScope) {
+		t.RefreshToken = refresh.Reveal()
+	}
+	t.IDToken, err = s.idToken(string(g.ClientID), g, t.AccessToken)
+	return t, err
+}
+
+// exchange narrows an API token of the command line to one org (RFC 8693): to a
+// token for the org's address, that ends no later than the API token.
+func (s *Service) exchange(ctx context.Context, form url.Values) (Tokens, error) {
+	const accessTokenType = "urn:ietf:params:oauth:token-type:access_token" //nolint:gosec // a name, not a secret
+	if form.Get("subject_token_type") != accessTokenType || form.Has("actor_token") ||
+		form.Get("requested_token_type") != "" && form.Get("requested_token_type") != accessTokenType {
+		return Tokens{}, InvalidRequest
+	}
+	c, err := s.VerifyAPI(form.Get("subject_token"))
+	if err != nil || c.ClientID != registry.CLIClient {
+		return Tokens{}, InvalidGrant
+	}
+	org, ok := strings.CutPrefix(form.Get("audience"), clientOfOrg)
+	if !ok || !registry.ValidID(org) {
+		return Tokens{}, InvalidTarget
+	}
+	g, err := s.store.Grant(ctx, registry.AsSystem("token"), c.SessionID, registry.OrgID(org))
+	switch registry.ErrorCode(err) {
+	case "":
+		if err != nil {
+			return Tokens{}, err
+		}
+	case registry.Forbidden:
+		return Tokens{}, InvalidTarget
+	default:
+		return Tokens{}, InvalidGrant
+	}
+	if end := time.Unix(c.Expires, 0); end.Before(g.Session.ExpiresAt) {
+		g.Session.ExpiresAt = end
+	}
+	g.ClientID = c.ClientID
+	token, err := s.SessionToken(g)
+	return Tokens{AccessToken: token, IssuedTokenType: accessTokenType, TokenType: "Bearer", ExpiresIn: int64(g.Session.ExpiresAt.Sub(s.now()) / time.Second)}, err
+}
+
+// Renew makes a new org session for the live sign-in session behind an old
+// one. Errors: NotFound (the session ended), Forbidden (no member any more);
+// anything else means that the control plane is away.
+func (s *Service) Renew(ctx context.Context, old SessionClaims) (string, error) {
+	g, err := s.grantAgain(ctx, old)
+	if err != nil {
+		return "", err
+	}
+	if g.Role != registry.RoleRunner {
+		s.touch(g.Session.ID)
+	}
+	return s.SessionToken(g)
+}
+
+// APITokenFor makes an API token for a signed-in user's session.
+func (s *Service) APITokenFor(ctx context.Context, a registry.Actor, v registry.Session) (string, error) {
+	orgs, err := s.store.MyOrgs(ctx, a)
+	if err != nil {
+		return "", err
+	}
+	return s.APIToken(v, orgs, "")
+}
+
+// apiTokenOf makes the API token of a device that somebody signed in.
+func (s *Service) apiTokenOf(ctx context.Context, g registry.Grant) (string, error) {
+	orgs, err := s.store.MyOrgs(ctx, registry.AsUser(g.User, g.Session.ID, ""))
+	if err != nil {
+		return "", err
+	}
+	return s.APIToken(g.Session, orgs, g.ClientID)
+}
+
+// AuthenticateAPI returns the live user and session behind an API token. Errors: ErrToken, NotFound.
+func (s *Service) AuthenticateAPI(ctx context.Context, token string) (registry.SessionID, registry.User, error) {
+	c, err := s.VerifyAPI(token)
+	if err != nil {
+		return "", registry.User{}, err
+	}
+	u, err := s.store.SessionUser(ctx, registry.AsSystem("api"), c.SessionID)
+	if err != nil {
+		return "", u, err
+	}
+	return c.SessionID, u, nil
+}

@@ -1,0 +1,65 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+type clientOut struct {
+	Body struct {
+		Client registry.Client `json:"client"`
+		Secret string          `json:"secret,omitempty" doc:"the app's secret (pzo_), with which it asks for tokens. It is shown only now; a public client has none"`
+	}
+}
+
+func clientAnswer(c registry.Client, secret identity.Secret, err error) (*clientOut, error) {
+	out := new(clientOut)
+	out.Body.Client, out.Body.Secret = c, secret.Reveal()
+	return out, err
+}
+
+func (a *API) clients() {
+	declared(a, operation{ID: "listClients", Method: "GET", Path: "/clients", Summary: "List the apps that people sign in to with their account", Action: registry.ClientRead},
+		func(ctx context.Context, c web.Caller, _ *none) (*listOut[registry.Client], error) {
+			list, err := a.Store.Clients(ctx, c.Actor)
+			return &listOut[registry.Client]{registry.Page[registry.Client]{Items: list}}, err
+		})
+
+	type createIn struct {
+		Body struct {
+			Name      string   `json:"name" example:"Grafana"`
+			Redirects []string `json:"redirect_uris" minItems:"1" doc:"where people come back to after they signed in: https, or http to localhost. Compared byte for byte" example:"[\"https://grafana.example.com/login/generic_oauth\"]"`
+			Logouts   []string `json:"post_logout_redirect_uris,omitempty" doc:"where the app may send the browser after a sign-out"`
+			Org       string   `json:"org,omitempty" doc:"ID or slug of the org whose members alone may sign in, with their role; default: everybody with an account"`
+			Public    bool     `json:"public,omitempty" doc:"it runs on people's own machines or in their browser, and can keep no secret"`
+		}
+	}
+	declared(a, operation{ID: "createClient", Method: "POST", Path: "/clients", Summary: "Register an app", Action: registry.ClientManage, Status: http.StatusCreated},
+		func(ctx context.Context, c web.Caller, in *createIn) (*clientOut, error) {
+			n := registry.NewClient{Name: in.Body.Name, Public: in.Body.Public, RedirectURIs: in.Body.Redirects, LogoutURIs: in.Body.Logouts}
+			if in.Body.Org != "" {
+				id, err := OrgPath{in.Body.Org}.id(ctx, a, c)
+				if err != nil {
+					return nil, err
+				}
+				n.OrgID = id
+			}
+			return clientAnswer(a.Identity.CreateClient(ctx, c.Actor, n))
+		})
+
+	type clientPath struct {
+		Client string `path:"client" example:"01890000-0000-7000-8000-000000000000"`
+	}
+	declared(a, operation{ID: "rotateClientSecret", Method: "POST", Path: "/clients/{client}/secret", Summary: "Give an app another secret; the old one ends at once", Action: registry.ClientManage},
+		func(ctx context.Context, c web.Caller, in *clientPath) (*clientOut, error) {
+			return clientAnswer(a.Identity.RotateClientSecret(ctx, c.Actor, registry.ClientID(in.Client)))
+		})
+	declared(a, operation{ID: "deleteClient", Method: "DELETE", Path: "/clients/{client}", Summary: "Delete an app, and end what it was given", Action: registry.ClientManage},
+		func(ctx context.Context, c web.Caller, in *clientPath) (*none, error) {
+			return &none{}, a.Store.DeleteClient(ctx, c.Actor, registry.ClientID(in.Client))
+		})
+}

@@ -1,0 +1,75 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+var clientTable = table(
+	column[registry.Client]{"NAME", func(c registry.Client) string { return c.Name }},
+	column[registry.Client]{"FOR", func(c registry.Client) string {
+		if c.OrgID != "" {
+			return "members of " + string(c.OrgID)
+		}
+		return "everybody"
+	}},
+	column[registry.Client]{"PUBLIC", func(c registry.Client) string { return map[bool]string{true: "yes", false: "no"}[c.Public] }},
+	column[registry.Client]{"COMES BACK TO", func(c registry.Client) string { return strings.Join(c.RedirectURIs, " ") }},
+	column[registry.Client]{"ID", func(c registry.Client) string { return string(c.ID) }},
+)
+
+// clients is `pizzeria client`.
+func (c *client) clients() *cobra.Command {
+	k := &cobra.Command{Use: "client", Short: "Manages the apps that people sign in to with their account (OpenID Connect)"}
+	var in struct {
+		Name      string   `json:"name"`
+		Redirects []string `json:"redirect_uris"`
+		Logouts   []string `json:"post_logout_redirect_uris,omitempty"`
+		Org       string   `json:"org,omitempty"`
+		Public    bool     `json:"public,omitempty"`
+	}
+	made := func(w io.Writer, b []byte) error {
+		var v struct {
+			Client registry.Client
+			Secret string
+		}
+		if err := json.Unmarshal(b, &v); err != nil {
+			return err
+		}
+		fmt.Fprintf(w, "client_id=%s\n", v.Client.ID)
+		if v.Secret != "" {
+			fmt.Fprintf(w, "client_secret=%s\n", v.Secret)
+		}
+		return nil
+	}
+	create := c.on("create <name>", "Registers an app, and prints its ID and, this once, its secret", cobra.ExactArgs(1), nil)
+	create.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(in.Redirects) == 0 {
+			return c.app.wrongUse(cmd, errors.New("--redirect-uri is missing"))
+		}
+		in.Name = args[0]
+		return c.show("POST", "/clients", in, made)
+	}
+	create.Example = "  pizzeria client create Grafana --redirect-uri https://grafana.example.com/login/generic_oauth --org acme"
+	create.Flags().StringSliceVar(&in.Redirects, "redirect-uri", nil, "where people come back to after they signed in; may be repeated")
+	create.Flags().StringSliceVar(&in.Logouts, "logout-uri", nil, "where the app may send the browser after a sign-out; may be repeated")
+	create.Flags().StringVar(&in.Org, "org", "", "the org whose members alone may sign in (default: everybody with an account)")
+	create.Flags().BoolVar(&in.Public, "public", false, "it runs in browsers or on people's machines, and can keep no secret")
+	list := c.on("list", "Lists the apps", cobra.NoArgs, func([]string) error { return c.show("GET", "/clients", nil, clientTable) })
+	secret := c.on("secret <client ID>", "Gives an app another secret, and prints it; the old one ends at once", cobra.ExactArgs(1), func(args []string) error {
+		return c.show("POST", "/clients/"+url.PathEscape(args[0])+"/secret", nil, made)
+	})
+	remove := c.on("delete <client ID>", "Deletes an app, and ends what it was given", cobra.ExactArgs(1), func(args []string) error {
+		return c.show("DELETE", "/clients/"+url.PathEscape(args[0]), nil, nil)
+	})
+	k.AddCommand(create, list, secret, remove)
+	return k
+}

@@ -1,0 +1,478 @@
+package endtoend
+
+import (
+	"bufio"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/zitadel/oidc/v3/pkg/client/rp"
+	httphelper "github.com/zitadel/oidc/v3/pkg/http"
+	zitadel "github.com/zitadel/oidc/v3/pkg/oidc"
+	"golang.org/x/oauth2"
+)
+
+// app is an app that the platform admin registered.
+type app struct {
+	ID     string
+	Secret string
+}
+
+// register registers an app that people come back to at a URI.
+func (s *server) register(by *person, uri string, more string) (a app) {
+	s.t.Helper()
+	var v struct {
+		Client struct{ ID string }
+		Secret string
+	}
+	by.call(s.t, "POST", s.url("")+"/api/v1/clients", `{"name":"An app","redirect_uris":["`+uri+`"],"post_logout_redirect_uris":["`+uri+`"]`+more+`}`, 201, &v)
+	return app{v.Client.ID, v.Secret}
+}
+
+// webPage is somebody else's web page, which people come back to.
+func webPage(t *testing.T) *httptest.Server {
+	p := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "the app at "+r.URL.Path) }))
+	t.Cleanup(p.Close)
+	return p
+}
+
+// elsewhere lets a person's browser reach other addresses than the server's, which alone are https.
+func (p *person) elsewhere() *person {
+	inside := p.c.Transport
+	p.c.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+		if r.URL.Scheme == "http" {
+			return http.DefaultTransport.RoundTrip(r)
+		}
+		return inside.RoundTrip(r)
+	})
+	return p
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// TestApps: a web app signs people in with go-oidc and x/oauth2 alone, and out again.
+func TestApps(t *testing.T) {
+	s := start(t)
+	ada := s.admin()
+	s.org(ada, "acme")
+	eve := s.invite(ada, "acme", "eve@example.com", "admin").elsewhere()
+	web := webPage(t)
+	a := s.register(ada, web.URL+"/back", `,"org":"acme"`)
+	ctx := oidc.ClientContext(t.Context(), s.anonymous())
+	provider, err := oidc.NewProvider(ctx, s.url(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, style := range map[string]oauth2.AuthStyle{"basic": oauth2.AuthStyleInHeader, "post": oauth2.AuthStyleInParams} {
+		conf := oauth2.Config{ClientID: a.ID, ClientSecret: a.Secret, RedirectURL: web.URL + "/back", Endpoint: provider.Endpoint(), Scopes: []string{"openid", "profile", "email", "offline_access"}}
+		conf.Endpoint.AuthStyle = style
+		verifier := oauth2.GenerateVerifier()
+		back := eve.open(conf.AuthCodeURL("the state", oauth2.S256ChallengeOption(verifier), oidc.Nonce("the nonce"))).url
+		if back.Query().Get("state") != "the state" || back.Query().Get("iss") != s.url("") || !strings.HasPrefix(back.String(), web.URL+"/back?") {
+			t.Fatalf("%s: %s", name, back)
+		}
+		token, err := conf.Exchange(ctx, back.Query().Get("code"), oauth2.VerifierOption(verifier))
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		raw, _ := token.Extra("id_token").(string)
+		id, err := provider.Verifier(&oidc.Config{ClientID: a.ID}).Verify(ctx, raw)
+		if err != nil || id.Nonce != "the nonce" || id.VerifyAccessToken(token.AccessToken) != nil {
+			t.Fatalf("%s: %+v %v", name, id, err)
+		}
+		u, err := provider.UserInfo(ctx, oauth2.StaticTokenSource(token))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var claims struct {
+			Name, Role string
+			Slug       string `json:"org_slug"`
+		}
+		if err := u.Claims(&claims); err != nil || u.Subject != id.Subject || u.Email != "eve@example.com" || u.EmailVerified || claims.Name != "eve" || claims.Role != "admin" || claims.Slug != "acme" {
+			t.Errorf("%s: %+v %+v %v", name, u, claims, err)
+		}
+		next, err := conf.TokenSource(ctx, &oauth2.Token{RefreshToken: token.RefreshToken}).Token()
+		if err != nil || next.RefreshToken == token.RefreshToken {
+			t.Errorf("%s: %v", name, err)
+		}
+		// Nothing of it opens the API, or the org.
+		for _, token := range []string{token.AccessToken, raw, next.AccessToken} {
+			s.bearer(token).call(t, "GET", s.url("")+"/api/v1/me", "", 401, nil)
+			if r := s.bearer(token).fetch("GET", s.url("acme")+"/whoami", ""); r.status != 401 {
+				t.Errorf("acme answers %d to an app's token", r.status)
+			}
+		}
+		// The app signs out whom it signed in, without a question.
+		if at := eve.open(s.url("") + "/end-session?" + url.Values{"id_token_hint": {raw}, "post_logout_redirect_uri": {web.URL + "/back"}, "state": {"bye"}}.Encode()); at.url.String() != web.URL+"/back?state=bye" {
+			t.Errorf("%s: signed out to %s", name, at.url)
+		}
+		if at := eve.open(s.url("acme") + "/"); at.url.Path != "/sign-in" {
+			t.Errorf("%s: after the sign-out eve is at %s", name, at.url)
+		}
+		if _, err := conf.TokenSource(ctx, next).Token(); err != nil { // valid still, by its time
+			t.Error(err)
+		}
+		if _, err := conf.TokenSource(ctx, &oauth2.Token{RefreshToken: next.RefreshToken}).Token(); err == nil {
+			t.Errorf("%s: the app goes on after the sign-out", name)
+		}
+		if at := eve.submit(s.url("")+"/sign-in", url.Values{"email": {"eve@example.com"}, "password": {password}, "return": {"/"}}); at.status != 200 {
+			t.Fatalf("%d %s", at.status, at.body)
+		}
+	}
+	// Another's sign-out asks first, and a stranger gets no code.
+	if at := ada.open(s.url("") + "/end-session"); at.status != 200 || !strings.Contains(at.body, "Sign out?") {
+		t.Errorf("%d %s", at.status, tail(at.body, 500))
+	}
+	conf := oauth2.Config{ClientID: a.ID, RedirectURL: web.URL + "/back", Endpoint: provider.Endpoint(), Scopes: []string{"openid"}}
+	if at := s.invite(ada, "acme", "gone@example.com", "member"); true {
+		s.must("member", "remove", "acme", "gone@example.com")
+		if back := at.elsewhere().open(conf.AuthCodeURL("s", oauth2.S256ChallengeOption(oauth2.GenerateVerifier()))).url; back.Query().Get("error") != "access_denied" || back.Query().Has("code") {
+			t.Errorf("a stranger: %s", back)
+		}
+	}
+	// What programs ask has one shape.
+	for name, c := range map[string]struct {
+		path, contentType, body string
+		basic                   bool
+		want                    int
+	}{
+		"both ways":      {"/token", "application/x-www-form-urlencoded", "grant_type=refresh_token&client_secret=" + a.Secret, true, 400},
+		"another ID":     {"/token", "application/x-www-form-urlencoded", "grant_type=refresh_token&client_id=x", true, 400},
+		"query":          {"/token?x=1", "application/x-www-form-urlencoded", "grant_type=refresh_token", true, 400},
+		"JSON":           {"/token", "application/json", "{}", true, 400},
+		"assertion":      {"/introspect", "application/x-www-form-urlencoded", "token=x&client_assertion=x", true, 400},
+		"two tokens":     {"/revoke", "application/x-www-form-urlencoded", "token=x&token=y", true, 400},
+		"nobody":         {"/introspect", "application/x-www-form-urlencoded", "token=x", false, 401},
+		"no such token":  {"/revoke", "application/x-www-form-urlencoded", "token=x", true, 200},
+		"not for an app": {"/device_authorization", "application/x-www-form-urlencoded", "", true, 400},
+	} {
+		req, err := http.NewRequest("POST", s.url("")+c.path, strings.NewReader(c.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", c.contentType)
+		if c.basic {
+			req.SetBasicAuth(a.ID, a.Secret)
+		}
+		res, err := s.anonymous().Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if res.StatusCode != c.want || res.Header.Get("Cache-Control") != "no-store" || res.Header.Get("Access-Control-Allow-Origin") != "" {
+			t.Errorf("%s: %d %v", name, res.StatusCode, res.Header)
+		}
+	}
+}
+
+// must runs the CLI as the operator.
+func (s *server) must(args ...string) string {
+	s.t.Helper()
+	out, err := s.cli("", args...)
+	if err != nil {
+		s.t.Fatalf("pizzeria %s: %v %s", strings.Join(args, " "), err, out)
+	}
+	return out
+}
+
+// TestZitadelsClient: another library's relying party works as its users write it.
+func TestZitadelsClient(t *testing.T) {
+	s := start(t)
+	ada := s.admin()
+	var client rp.RelyingParty
+	var got *zitadel.UserInfo
+	mux := http.NewServeMux()
+	web := httptest.NewServer(mux)
+	t.Cleanup(web.Close)
+	a := s.register(ada, web.URL+"/back", "")
+	key := []byte("0123456789abcdef0123456789abcdef")
+	client, err := rp.NewRelyingPartyOIDC(t.Context(), s.url(""), a.ID, a.Secret, web.URL+"/back", []string{"openid", "email", "profile", "offline_access"},
+		rp.WithHTTPClient(s.anonymous()), rp.WithPKCE(httphelper.NewCookieHandler(key, key, httphelper.WithUnsecure())))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux.Handle("/in", rp.AuthURLHandler(func() string { return "the state" }, client))
+	mux.Handle("/back", rp.CodeExchangeHandler(rp.UserinfoCallback(func(w http.ResponseWriter, r *http.Request, tokens *zitadel.Tokens[*zitadel.IDTokenClaims], _ string, _ rp.RelyingParty, info *zitadel.UserInfo) {
+		got = info
+		next, err := rp.RefreshTokens[*zitadel.IDTokenClaims](r.Context(), client, tokens.RefreshToken, "", "")
+		if err == nil {
+			err = rp.RevokeToken(r.Context(), client, next.RefreshToken, "refresh_token")
+		}
+		if err == nil {
+			_, err = rp.Userinfo[*zitadel.UserInfo](r.Context(), next.AccessToken, "Bearer", info.Subject, client)
+			if err == nil {
+				t.Error("what was revoked is good still")
+			}
+			err = nil
+		}
+		if err != nil {
+			t.Error(err)
+		}
+		_, _ = io.WriteString(w, "welcome")
+	}), client))
+	if at := ada.elsewhere().open(web.URL + "/in"); at.status != 200 || at.body != "welcome" || got == nil || got.Email != "ada@example.com" || got.Name != "Ada Admin" {
+		t.Errorf("%d %s %+v", at.status, at.body, got)
+	}
+}
+
+// TestJavaScriptClients: openid-client, oauth4webapi, jose and better-auth, as their users write them.
+func TestJavaScriptClients(t *testing.T) {
+	modules := os.Getenv("PIZZERIA_NODE_MODULES")
+	if _, err := exec.LookPath("node"); err != nil || modules == "" {
+		lacking(t, "node", "there is no node, or PIZZERIA_NODE_MODULES does not say where openid-client, oauth4webapi, jose and better-auth are")
+	}
+	s := start(t)
+	ada := s.admin().elsewhere()
+	web := webPage(t)
+	for _, script := range []string{"openid-client", "oauth4webapi", "better-auth"} {
+		t.Run(script, func(t *testing.T) {
+			back := web.URL + "/back"
+			if script == "better-auth" {
+				back = web.URL + "/api/auth/callback/pizzeria"
+			}
+			a := s.register(ada, back, "")
+			dir := t.TempDir()
+			if err := os.CopyFS(dir, os.DirFS("testdata/node")); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Symlink(modules, filepath.Join(dir, "node_modules")); err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.CommandContext(t.Context(), "node", script+".mjs")
+			cmd.Dir, cmd.WaitDelay = dir, 5*time.Second
+			cmd.Env = append(os.Environ(), "NODE_EXTRA_CA_CERTS="+filepath.Join(s.dir, "data/caddy/pki/authorities/local/root.crt"),
+				"ISSUER="+s.url(""), "CLIENT_ID="+a.ID, "CLIENT_SECRET="+a.Secret, "BACK="+back, "BASE="+web.URL, "BETTER_AUTH_SECRET=0123456789abcdef0123456789abcdef", "BETTER_AUTH_TELEMETRY=0")
+			in, err := cmd.StdinPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			out, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var stderr strings.Builder
+			cmd.Stderr = &stderr
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			lines := bufio.NewScanner(out)
+			last := ""
+			for lines.Scan() {
+				// A line that is an address is where it sends the browser; it hears where the browser came back.
+				if last = lines.Text(); strings.HasPrefix(last, s.url("")) {
+					if _, err := io.WriteString(in, ada.open(last).url.String()+"\n"); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			if err := cmd.Wait(); err != nil {
+				t.Fatalf("%v\n%s", err, stderr.String())
+			}
+			var got struct{ Email, Name string }
+			if err := json.Unmarshal([]byte(last), &got); err != nil || got.Email != "ada@example.com" || got.Name != "Ada Admin" {
+				t.Errorf("%s %v", last, err)
+			}
+		})
+	}
+}
+
+// TestLogin: the command line gets in through a browser, and out again.
+func TestLogin(t *testing.T) {
+	s := start(t)
+	ada := s.admin()
+	s.org(ada, "acme")
+	s.org(ada, "globex")
+	eve := s.invite(ada, "acme", "eve@example.com", "member")
+	config := filepath.Join(t.TempDir(), "contexts.yaml")
+	command := func(args ...string) *exec.Cmd {
+		cmd := exec.CommandContext(t.Context(), binary, args...)
+		cmd.Dir = t.TempDir()
+		cmd.Env = append(os.Environ(), "PIZZERIA_CONFIG="+config, "PIZZERIA_CA_FILE="+filepath.Join(s.dir, "data/caddy/pki/authorities/local/root.crt"))
+		return cmd
+	}
+	login := func(answer string) (string, error) {
+		t.Helper()
+		cmd := command("login", "--server", s.url(""), "--name", "here")
+		r, w := io.Pipe()
+		cmd.Stderr = w
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		all := new(lockedBuffer)
+		page := make(chan string, 1)
+		go func() {
+			for lines := bufio.NewScanner(r); lines.Scan(); {
+				_, _ = all.Write(append(lines.Bytes(), '\n'))
+				if m := regexp.MustCompile(`https://\S+/device\?user_code=\S+`).FindString(lines.Text()); m != "" {
+					page <- m
+				}
+			}
+		}()
+		select {
+		case at := <-page:
+			if a := s.person().open(at); a.url.Path != "/sign-in" {
+				t.Errorf("nobody is at %s", a.url)
+			}
+			a := eve.open(at)
+			if a.status != 200 || !strings.Contains(a.body, "pizzeria on ") || !strings.Contains(a.body, "Only sign in what you started") {
+				t.Errorf("%d %s", a.status, tail(a.body, 800))
+			}
+			u, _ := url.Parse(at)
+			form := url.Values{"user_code": {u.Query().Get("user_code")}, "answer": {answer}}
+			if a := eve.do("POST", s.url("")+"/device", strings.NewReader(form.Encode()), map[string]string{"Origin": s.url("acme"), "Sec-Fetch-Site": "same-site", "Content-Type": "application/x-www-form-urlencoded"}); a.status != 403 {
+				t.Errorf("an org's page answered for eve: %d", a.status)
+			}
+			if a := eve.submit(s.url("")+"/device", form); a.status != 200 {
+				t.Errorf("%d %s", a.status, a.body)
+			}
+			if a := eve.submit(s.url("")+"/device", form); a.status != 410 {
+				t.Errorf("answered twice: %d", a.status)
+			}
+		case <-time.After(20 * time.Second):
+			t.Error("no page is named")
+		}
+		err := cmd.Wait()
+		_ = w.Close()
+		return all.String(), err
+	}
+	if out, err := login("deny"); err == nil || !strings.Contains(out, "refused") {
+		t.Errorf("%v %s", err, out)
+	}
+	if out, err := login("approve"); err != nil || !strings.Contains(out, "signed in") {
+		t.Fatalf("%v %s", err, out)
+	}
+	run := func(want string, args ...string) string {
+		t.Helper()
+		out, err := command(args...).CombinedOutput()
+		if (err == nil) != (want != "") || !strings.Contains(string(out), want) {
+			t.Errorf("pizzeria %s: %v %s", strings.Join(args, " "), err, out)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	run("eve@example.com", "me")
+	run("acme", "org", "list")
+	token := run("ey", "token", "acme")
+	if a := s.bearer(token).fetch("GET", s.url("acme")+"/whoami", ""); a.status != 200 || !strings.Contains(a.body, "eve@example.com") {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	if a := s.bearer(token).fetch("GET", s.url("globex")+"/whoami", ""); a.status != 401 {
+		t.Errorf("globex takes acme's token: %d", a.status)
+	}
+	s.bearer(token).call(t, "GET", s.url("")+"/api/v1/me", "", 401, nil)
+	// It is no cookie, which would be renewed.
+	if a := s.person().do("GET", s.url("acme")+"/whoami", nil, map[string]string{"Cookie": "__Host-pizzeria-org=" + token, "Sec-Fetch-Site": "same-origin", "Accept": "application/json"}); a.status != 401 {
+		t.Errorf("as a cookie: %d %s", a.status, a.body)
+	}
+	if out := run("", "token", "globex"); !strings.Contains(out, "no such org") {
+		t.Error(out)
+	}
+	// It ends with its session, which is listed.
+	var sessions struct {
+		Items []struct {
+			ID    string
+			Agent string `json:"user_agent"`
+		}
+	}
+	eve.call(t, "GET", s.url("")+"/api/v1/me/sessions", "", 200, &sessions)
+	if len(sessions.Items) != 2 || !strings.HasPrefix(sessions.Items[0].Agent+sessions.Items[1].Agent, "pizzeria on ") && !strings.Contains(sessions.Items[1].Agent, "pizzeria on ") {
+		t.Errorf("%+v", sessions)
+	}
+	run("signed out", "logout")
+	if out := run("", "me"); !strings.Contains(out, "pizzeria login") {
+		t.Error(out)
+	}
+	s.eventually("the token ends with the session", func() bool {
+		return s.bearer(token).fetch("GET", s.url("acme")+"/whoami", "").status == 401
+	})
+	eve.call(t, "GET", s.url("")+"/api/v1/me/sessions", "", 200, &sessions)
+	if len(sessions.Items) != 1 {
+		t.Errorf("%+v", sessions)
+	}
+}
+
+// TestAppsInBrowser: an app is registered in the console, people come back to it from the sign-in
+// page past the page's own policy, and a device is signed in.
+func TestAppsInBrowser(t *testing.T) {
+	s := start(t)
+	s.admin()
+	web := webPage(t)
+	b := s.chromium()
+	b.visit(s.url("") + "/platform/apps")
+	b.fill(map[string]string{"email": "ada@example.com", "password": password})
+	b.press("form.card button", "No app is registered yet")
+	b.shot("apps-empty")
+	b.fill(map[string]string{"name": "Evil", "redirect_uris": "http://evil.example/back"})
+	b.press("form.card button", "http is for localhost alone")
+	b.fill(map[string]string{"name": "Grafana", "redirect_uris": web.URL + "/back"})
+	b.press("form.card button", "The secret is shown only now")
+	b.shot("apps")
+	id := regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{27}`).FindString(b.text())
+	if id == "" || !strings.Contains(b.script(`return document.documentElement.outerHTML`), "pzo_") {
+		t.Fatal(b.text())
+	}
+	conf := oauth2.Config{ClientID: id, RedirectURL: web.URL + "/back", Endpoint: oauth2.Endpoint{AuthURL: s.url("") + "/authorize"}, Scopes: []string{"openid"}}
+	address := conf.AuthCodeURL("st", oauth2.S256ChallengeOption(oauth2.GenerateVerifier()))
+	b.visit(address)
+	b.shows("the app at /back")
+
+	// Somebody who is not signed in gets there from the form, which leads to another origin.
+	n := b.other()
+	n.visit(address)
+	n.shows("Sign in to Grafana")
+	n.shot("sign-in-app")
+	n.fill(map[string]string{"email": "ada@example.com", "password": password})
+	n.press("form.card button", "the app at /back")
+	n.visit(address + "&prompt=login") // again, although there is a session
+	n.shows("Sign in to Grafana")
+	n.fill(map[string]string{"email": "ada@example.com", "password": password})
+	n.press("form.card button", "the app at /back")
+
+	cmd := exec.CommandContext(t.Context(), binary, "login", "--server", s.url(""))
+	cmd.Env = append(os.Environ(), "PIZZERIA_CONFIG="+filepath.Join(t.TempDir(), "contexts.yaml"), "PIZZERIA_CA_FILE="+filepath.Join(s.dir, "data/caddy/pki/authorities/local/root.crt"))
+	out := new(lockedBuffer)
+	cmd.Stderr = out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	code := regexp.MustCompile(`user_code=(\S+)`)
+	s.eventually("a code is shown", func() bool { return code.MatchString(out.String()) })
+	b.visit(s.url("") + "/device")
+	b.shot("device-code")
+	b.fill(map[string]string{"user_code": "BCDF-GHJK"})
+	b.press("form.card button", "no device waits with this code")
+	b.fill(map[string]string{"user_code": strings.ToLower(code.FindStringSubmatch(out.String())[1])})
+	b.press("form.card button", "Sign this device in?")
+	b.shot("device")
+	b.press(`button[value=approve]`, "The device is signed in")
+	b.shot("device-done")
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("%v %s", err, out.String())
+	}
+	b.visit(s.url("") + "/account")
+	b.shows("pizzeria on ")
+	b.visit(s.url("") + "/end-session?client_id=" + id)
+	b.shows("Sign out?")
+	b.shot("sign-out")
+	b.press("form.card button", "You are signed out")
+	for _, tab := range []*tab{b, n} {
+		tab.mu.Lock()
+		for _, said := range tab.bad {
+			if !strings.Contains(said, "status of 422") && !strings.Contains(said, "status of 410") { // what was typed wrongly above
+				t.Errorf("the browser complains: %s", said)
+			}
+		}
+		tab.mu.Unlock()
+	}
+}

@@ -1,0 +1,116 @@
+package registry
+
+import (
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// ClientID names an OpenID client: of a registered one it is a UUIDv7.
+type ClientID string
+
+// Client is an app that people sign in to with their account here. Platform admins register it.
+type Client struct {
+	ID           ClientID  `json:"id"`
+	Name         string    `json:"name"`
+	OrgID        OrgID     `json:"org_id,omitempty"` // whose members alone may sign in; "" = everybody with an account
+	Public       bool      `json:"public"`           // it runs on people's own machines and can keep no secret
+	RedirectURIs []string  `json:"redirect_uris"`
+	LogoutURIs   []string  `json:"post_logout_redirect_uris"`
+	CreatedBy    string    `json:"created_by"` // e-mail address, or operator
+	CreatedAt    time.Time `json:"created_at"`
+	Secret       Hash      `json:"-"` // of a client that is not public
+}
+
+// CLIClient is the command line: public, and signed in as a device. Nobody registers it.
+const CLIClient ClientID = "pizzeria-cli"
+
+// NewClient is what CreateClient needs.
+type NewClient struct {
+	Name         string
+	OrgID        OrgID // "" = everybody with an account may sign in
+	Public       bool
+	RedirectURIs []string
+	LogoutURIs   []string // where an app may send the browser after a sign-out
+}
+
+// Bounds of clients.
+const (
+	ClientsMax    = 200
+	ClientURIsMax = 20 // of each sort
+)
+
+// CleanClientURIs checks where a browser may be sent (RFC 9700, section 2.1):
+// https, or http to the machine that the browser is on. They are compared byte
+// for byte, so nothing is rewritten. Error: Invalid on field.
+func CleanClientURIs(field string, uris []string) ([]string, error) {
+	if len(uris) > ClientURIsMax {
+		return nil, Errorf(Invalid, field, "name at most %d addresses", ClientURIsMax)
+	}
+	for _, s := range uris {
+		u, err := url.Parse(s)
+		switch {
+		case err != nil || len(s) > 500 || u.Host == "" || u.Opaque != "" || strings.ContainsAny(s, " \t\r\n\\*"):
+			return nil, Errorf(Invalid, field, "%q is no absolute URL", s)
+		case strings.ContainsAny(u.Host, `;,'"`):
+			return nil, Errorf(Invalid, field, "%q has no host name", s)
+		case u.User != nil || strings.Contains(s, "#"):
+			return nil, Errorf(Invalid, field, "%q holds a user name or a fragment: leave it out", s)
+		case u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
+			return nil, Errorf(Invalid, field, "%q is not https: http is for localhost alone", s)
+		}
+	}
+	out := slices.Clone(uris)
+	if out == nil {
+		out = []string{}
+	}
+	return out, nil
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
+}
+
+// GrantID identifies what an app was given at one sign-in: a UUIDv7.
+type GrantID string
+
+// Scopes of OpenID Connect that an app is given when it asks for them.
+const (
+	OpenIDScope  = "openid"
+	ProfileScope = "profile"
+	EmailScope   = "email"
+	OfflineScope = "offline_access" // refresh tokens
+)
+
+// HasWord reports whether a space-separated list, as of scopes, holds a word.
+func HasWord(list, word string) bool { return slices.Contains(strings.Fields(list), word) }
+
+// RefreshGrace is how long after its use a refresh token may be used again by a
+// client that did not see the answer: while what it got is unused.
+const RefreshGrace = 10 * time.Second
+
+// RefreshMatch is what a client presents to refresh: all of it must match.
+type RefreshMatch struct {
+	Token    Hash
+	Next     Hash // of the token that takes its place
+	ClientID ClientID
+}
+
+// DeviceRequest is a device that waits to be signed in (RFC 8628).
+type DeviceRequest struct {
+	Code      Hash   // of the device code
+	UserCode  string // clean: letters alone
+	ClientID  ClientID
+	Address   string // client IP of the device
+	UserAgent string
+	CreatedAt time.Time
+}
+
+// DeviceLife is how long somebody has to sign a device in, and DeviceInterval the least time between two of its questions.
+const (
+	DeviceLife     = 10 * time.Minute
+	DeviceInterval = 5 * time.Second
+)
