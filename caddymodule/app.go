@@ -17,6 +17,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 
 	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/internal/mail"
 	"github.com/pizzaface/pizzeria/internal/runtime"
 	"github.com/pizzaface/pizzeria/provision"
 	"github.com/pizzaface/pizzeria/registry"
@@ -59,6 +60,10 @@ type App struct {
 	// What orgs may set for their instances. Default: variables that begin with `APP_`.
 	Settings *registry.Schema `json:"settings,omitempty"`
 
+	// How mail is sent: invitations, new passwords, changes of address. Default:
+	// none is, and links are for whoever invites to hand over.
+	Mail *mail.Config `json:"mail,omitempty"`
+
 	// Networks that webhooks may reach though they are not of the public
 	// Internet, as IP prefixes. Default: none.
 	WebhookAllow []string `json:"webhook_allow,omitempty"`
@@ -71,6 +76,7 @@ type App struct {
 
 	site         identity.Site
 	webhookAllow []netip.Prefix
+	mail         *mail.Config
 	runtime      *runtime.Runtime
 	key          string
 	attached     bool
@@ -118,6 +124,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("settings: %w", err)
 	}
 	if a.webhookAllow, err = prefixes(a.WebhookAllow); err != nil {
+		return err
+	}
+	if a.mail, err = mailOf(a.Mail); err != nil {
 		return err
 	}
 	store, err := ctx.LoadModule(a, "StoreRaw")
@@ -169,7 +178,7 @@ func announce(link string, until time.Time) {
 
 // Start implements caddy.App.
 func (a *App) Start() error {
-	err := a.runtime.Attach(context.Background(), a, runtime.Tunables{Site: a.site, OfflineGrace: time.Duration(a.OfflineGrace), Settings: *a.Settings, WebhookAllow: a.webhookAllow})
+	err := a.runtime.Attach(context.Background(), a, runtime.Tunables{Site: a.site, OfflineGrace: time.Duration(a.OfflineGrace), Settings: *a.Settings, WebhookAllow: a.webhookAllow, Mail: a.mail})
 	a.attached = err == nil
 	return err
 }
@@ -200,6 +209,7 @@ func (a *App) Cleanup() error {
 //		secret_key    <file>
 //		health_path   <path>
 //		settings      { ... }
+//		mail          <host:port> { ... }
 //		webhook_allow <prefix>...
 //		offline_grace <duration>
 //		cache_size    <number>
@@ -248,6 +258,8 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 			}
 		case "settings":
 			a.Settings, err = parseSettings(d)
+		case "mail":
+			a.Mail, err = parseMail(d)
 		case "webhook_allow":
 			if a.WebhookAllow = d.RemainingArgs(); len(a.WebhookAllow) == 0 {
 				err = d.ArgErr()
@@ -259,7 +271,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 		case "provider":
 			a.ProviderRaw, err = guest(d, "pizzeria.providers.")
 		default:
-			return nil, d.Errf("unknown option %q: use domain, issuer, prefix, store, provider, settings, webhook_allow, secret_key, health_path, offline_grace or cache_size", name)
+			return nil, d.Errf("unknown option %q: use domain, issuer, prefix, store, provider, settings, mail, webhook_allow, secret_key, health_path, offline_grace or cache_size", name)
 		}
 		if err != nil {
 			return nil, located(d, err)

@@ -95,15 +95,8 @@ func (s *Service) ChangePassword(ctx context.Context, a registry.Actor, old, pas
 	if err != nil {
 		return Login{}, err
 	}
-	if err := s.attempts.take(s.now(), u.Email, c.Address); err != nil {
+	if err := s.checkOwn(ctx, u, old, c.Address); err != nil {
 		return Login{}, err
-	}
-	ok, _, err := s.hasher.check(ctx, old, u.PasswordHash)
-	if err != nil {
-		return Login{}, err
-	}
-	if !ok {
-		return Login{}, registry.Errorf(registry.Forbidden, "old_password", "the current password is wrong")
 	}
 	if err := CheckPassword(password, u.Email, u.Name); err != nil {
 		return Login{}, err
@@ -117,6 +110,7 @@ func (s *Service) ChangePassword(ctx context.Context, a registry.Actor, old, pas
 	if err := s.store.RevokeSession(ctx, a, a.Session); err != nil {
 		return Login{}, err
 	}
+	s.notify(ctx, u.Email, Letter{Kind: LetterPassword, Name: u.Name})
 	return s.login(ctx, u, c)
 }
 
@@ -187,11 +181,32 @@ func (s *Service) Setup(ctx context.Context, secret, email, name, password strin
 	return s.login(ctx, u, c)
 }
 
-// Invite makes a one-time link into an org for an e-mail address.
+// Invite invites an e-mail address into an org. The one-time link is mailed to it, and then "";
+// without mail it is for the actor to hand over. An earlier open invitation of the address ends.
 func (s *Service) Invite(ctx context.Context, a registry.Actor, org registry.OrgID, email string, role registry.Role) (registry.Link, string, error) {
 	secret := NewSecret()
 	l, err := s.store.CreateInvite(ctx, a, org, email, role, secret.Hash())
-	return l, s.site().Issuer + "/invite/" + secret.Reveal(), err
+	link := s.site().Issuer + "/invite/" + secret.Reveal()
+	if err != nil || !s.mails() {
+		return l, link, err
+	}
+	err = s.Mail.Queue(ctx, l.Email, Letter{Kind: LetterInvite, By: a.Name(), Org: l.OrgName, Link: link, Ends: l.ExpiresAt}, l.ID)
+	l.Mailed = err == nil
+	return l, "", err
+}
+
+// Reinvite sends an open invitation again, with another link and another week. Errors: those of Invite, NotFound.
+func (s *Service) Reinvite(ctx context.Context, a registry.Actor, org registry.OrgID, id string) (registry.Link, string, error) {
+	open, err := s.store.Invites(ctx, a, org)
+	if err != nil {
+		return registry.Link{}, "", err
+	}
+	for _, l := range open {
+		if l.ID == id {
+			return s.Invite(ctx, a, org, l.Email, l.Role)
+		}
+	}
+	return registry.Link{}, "", registry.Errorf(registry.NotFound, "", "no such invitation")
 }
 
 // Accept makes the signed-in actor a member. Errors: Gone, Forbidden, Conflict.

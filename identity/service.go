@@ -43,6 +43,10 @@ type Store interface {
 	RedeemSetup(ctx context.Context, a registry.Actor, secret registry.Hash, n registry.NewUser) (registry.User, error)
 	AcceptInvite(ctx context.Context, a registry.Actor, secret registry.Hash) (registry.Link, error)
 	AcceptInviteAsNew(ctx context.Context, a registry.Actor, secret registry.Hash, name string, hash registry.PasswordHash) (registry.User, registry.Link, error)
+	CreateAccountLink(ctx context.Context, a registry.Actor, kind registry.LinkKind, id registry.UserID, email string, secret registry.Hash) (registry.Link, error)
+	ConfirmEmail(ctx context.Context, a registry.Actor, secret registry.Hash) (was, now registry.User, err error)
+	ResetPassword(ctx context.Context, a registry.Actor, secret registry.Hash, hash registry.PasswordHash) (registry.User, error)
+	Invites(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Link, error)
 	CreateInvite(ctx context.Context, a registry.Actor, org registry.OrgID, email string, role registry.Role, secret registry.Hash) (registry.Link, error)
 	MyOrgs(ctx context.Context, a registry.Actor) ([]registry.OrgView, error)
 	Org(ctx context.Context, a registry.Actor, id registry.OrgID) (registry.OrgView, error)
@@ -59,11 +63,14 @@ type Store interface {
 // Service is the identity of one installation.
 type Service struct {
 	Issuer
+	Mail     Mailer // nil: no mail is sent
 	store    Store
 	master   *MasterKey
 	log      *slog.Logger
 	hasher   *hasher
 	attempts *attempts
+
+	forgotten chan struct{} // who forgot their passwords and is being seen to
 
 	mu      sync.Mutex
 	seen    map[registry.SessionID]time.Time // last use of sessions, not yet stored
@@ -81,7 +88,8 @@ func New(store Store, master *MasterKey, site func() Site, log *slog.Logger, now
 			Assertions: NewRing(RingAssertion, store, master, now),
 		},
 		store: store, master: master, log: log, hasher: newHasher(), attempts: newAttempts(),
-		seen: map[registry.SessionID]time.Time{}, used: map[registry.APIKeyID]time.Time{},
+		forgotten: make(chan struct{}, forgetful),
+		seen:      map[registry.SessionID]time.Time{}, used: map[registry.APIKeyID]time.Time{},
 		runners: map[registry.RunnerID]registry.RunnerSeen{},
 	}
 }

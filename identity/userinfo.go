@@ -28,7 +28,7 @@ func (s *Service) UserInfo(ctx context.Context, accessToken string) (UserInfo, e
 		u.Name = g.User.Name
 	}
 	if registry.HasWord(g.Scope, registry.EmailScope) {
-		u.Email, u.EmailVerified = g.User.Email, new(bool) // nobody has shown that mail to it arrives
+		u.Email, u.EmailVerified = g.User.Email, &g.User.EmailVerified
 	}
 	return u, nil
 }

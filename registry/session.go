@@ -33,6 +33,8 @@ type Link struct {
 	OrgSlug   string    `json:"org_slug,omitempty"`
 	Role      Role      `json:"role,omitempty"`
 	Email     string    `json:"email,omitempty"` // an invitation is bound to it
+	UserID    UserID    `json:"-"`               // whose account it is about
+	Mailed    bool      `json:"mailed"`          // to its address, and shown to nobody
 	CreatedBy UserID    `json:"created_by,omitempty"`
 	CreatedAt time.Time `json:"created_at"`
 	ExpiresAt time.Time `json:"expires_at"`
@@ -45,12 +47,17 @@ type LinkKind string
 const (
 	LinkSetup  LinkKind = "setup"
 	LinkInvite LinkKind = "invite"
+	LinkVerify LinkKind = "verify" // that mail to an account's address arrives
+	LinkEmail  LinkKind = "email"  // and that it becomes the account's
+	LinkReset  LinkKind = "reset"  // of a password
 )
 
 // Lifetimes of links.
 const (
 	SetupLinkLife  = time.Hour
 	InviteLinkLife = 7 * 24 * time.Hour
+	EmailLinkLife  = 24 * time.Hour // of the kinds verify and email
+	ResetLinkLife  = time.Hour
 )
 
 // NewCode is an authorization code to be stored; see Store.InsertCode.

@@ -9,7 +9,8 @@ import (
 // User is a central account.
 type User struct {
 	ID            UserID       `json:"id"`
-	Email         string       `json:"email"` // lower case, unique
+	Email         string       `json:"email"`          // lower case, unique
+	EmailVerified bool         `json:"email_verified"` // mail to it arrived
 	Name          string       `json:"name"`
 	PlatformAdmin bool         `json:"platform_admin"`
 	PasswordHash  PasswordHash `json:"-"`

@@ -95,8 +95,13 @@ func (a *API) members() {
 	type inviteOut struct {
 		Body struct {
 			Invite registry.Link `json:"invite"`
-			Link   string        `json:"link" doc:"give it to the person: it works once, for 7 days, and is shown only now"`
+			Link   string        `json:"link,omitempty" doc:"give it to the person: it works once, for 7 days, and is shown only now. Where mail is sent it goes to the address, and is not shown"`
 		}
+	}
+	invited := func(l registry.Link, link string, err error) (*inviteOut, error) {
+		out := new(inviteOut)
+		out.Body.Invite, out.Body.Link = l, link
+		return out, err
 	}
 	declared(a, operation{ID: "invite", Method: "POST", Path: "/orgs/{org}/invites", Summary: "Invite somebody", Action: registry.MemberInvite, Status: http.StatusCreated, Description: "An earlier open invitation of the same address ends."},
 		func(ctx context.Context, c web.Caller, in *inviteIn) (*inviteOut, error) {
@@ -104,15 +109,21 @@ func (a *API) members() {
 			if err != nil {
 				return nil, err
 			}
-			out := new(inviteOut)
-			out.Body.Invite, out.Body.Link, err = a.Identity.Invite(ctx, c.Actor, id, in.Body.Email, in.Body.Role)
-			return out, err
+			return invited(a.Identity.Invite(ctx, c.Actor, id, in.Body.Email, in.Body.Role))
 		})
 
 	type invitePath struct {
 		OrgPath
 		Invite string `path:"invite" example:"01890000-0000-7000-8000-000000000000"`
 	}
+	declared(a, operation{ID: "resendInvite", Method: "POST", Path: "/orgs/{org}/invites/{invite}/resend", Summary: "Invite somebody again: with another link, for another 7 days", Action: registry.MemberInvite},
+		func(ctx context.Context, c web.Caller, in *invitePath) (*inviteOut, error) {
+			id, err := in.id(ctx, a, c)
+			if err != nil {
+				return nil, err
+			}
+			return invited(a.Identity.Reinvite(ctx, c.Actor, id, in.Invite))
+		})
 	declared(a, operation{ID: "revokeInvite", Method: "DELETE", Path: "/orgs/{org}/invites/{invite}", Summary: "Take an invitation back", Action: registry.MemberInvite},
 		func(ctx context.Context, c web.Caller, in *invitePath) (*none, error) {
 			id, err := in.id(ctx, a, c)

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/registry"
@@ -57,6 +58,27 @@ func (a *API) users() {
 		func(ctx context.Context, c web.Caller, in *createUserIn) (*createUserOut, error) {
 			u, err := a.Identity.CreateUser(ctx, c.Actor, in.Body.Email, in.Body.Name, in.Body.Password, in.Body.PlatformAdmin)
 			return &createUserOut{u}, err
+		})
+
+	type linkOut struct {
+		Body struct {
+			Link string    `json:"link" doc:"give it to the person: it works once, for an hour, and is shown only now"`
+			Ends time.Time `json:"ends"`
+		}
+	}
+	declared(a, operation{ID: "createPasswordLink", Method: "POST", Path: "/users/{user}/password-link", Summary: "Make a link with which somebody chooses a new password", Action: registry.UserUpdate, Status: http.StatusCreated},
+		func(ctx context.Context, c web.Caller, in *UserPath) (*linkOut, error) {
+			id, err := in.id(ctx, a, c)
+			if err != nil {
+				return nil, err
+			}
+			if c.Session.ID == "" && c.Actor.Kind() != "operator" {
+				return nil, registry.Errorf(registry.Forbidden, "", "a link for a password is made from a sign-in session only, so that neither a token nor a key becomes a person")
+			}
+			l, link, err := a.Identity.ResetLink(ctx, c.Actor, id)
+			out := new(linkOut)
+			out.Body.Link, out.Body.Ends = link, l.ExpiresAt
+			return out, err
 		})
 
 	show := func(ctx context.Context, c web.Caller, id registry.UserID) (*userOut, error) {

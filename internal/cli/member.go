@@ -39,18 +39,20 @@ func (c *client) member() *cobra.Command {
 	list.Flags().StringVar(&search, "search", "", "only who has this in name or address")
 
 	var role string
-	invite := c.on("invite <org> <email>...", "Prints a one-time link into an org for each person", cobra.MinimumNArgs(2), func(args []string) error {
+	invite := c.on("invite <org> <email>...", "Invites people: by mail, or with a one-time link for each that it prints", cobra.MinimumNArgs(2), func(args []string) error {
 		for _, email := range args[1:] {
 			if err := c.show("POST", orgPath(args[0])+"/invites", some("email", email, "role", role), func(w io.Writer, b []byte) error {
 				var v struct{ Link string }
 				if err := json.Unmarshal(b, &v); err != nil {
 					return err
 				}
-				if len(args) > 2 {
-					_, err := fmt.Fprintf(w, "%s\t%s\n", email, v.Link)
+				if v.Link == "" {
+					v.Link = "invited by mail"
+				} else if len(args) == 2 {
+					_, err := fmt.Fprintln(w, v.Link)
 					return err
 				}
-				_, err := fmt.Fprintln(w, v.Link)
+				_, err := fmt.Fprintf(w, "%s\t%s\n", email, v.Link)
 				return err
 			}); err != nil {
 				return fmt.Errorf("%s: %w", email, err)
@@ -61,6 +63,19 @@ func (c *client) member() *cobra.Command {
 	invite.Flags().StringVar(&role, "role", "member", "member, admin or owner")
 	invites := c.on("invites <org>", "Lists open invitations", cobra.ExactArgs(1), func(args []string) error {
 		return c.show("GET", orgPath(args[0])+"/invites", nil, inviteTable)
+	})
+	reinvite := c.on("reinvite <org> <invitation ID>", "Invites somebody again, with another link", cobra.ExactArgs(2), func(args []string) error {
+		return c.show("POST", orgPath(args[0])+"/invites/"+url.PathEscape(args[1])+"/resend", nil, func(w io.Writer, b []byte) error {
+			var v struct{ Link string }
+			if err := json.Unmarshal(b, &v); err != nil {
+				return err
+			}
+			if v.Link == "" {
+				v.Link = "invited by mail"
+			}
+			_, err := fmt.Fprintln(w, v.Link)
+			return err
+		})
 	})
 	uninvite := c.on("uninvite <org> <invitation ID>", "Takes an invitation back", cobra.ExactArgs(2), func(args []string) error {
 		return c.show("DELETE", orgPath(args[0])+"/invites/"+url.PathEscape(args[1]), nil, nil)
@@ -88,7 +103,7 @@ func (c *client) member() *cobra.Command {
 		})
 	})
 	remove.Flags().BoolVar(&revoke, "revoke-runners", false, "revoke the runners that they enrolled, too")
-	m.AddCommand(list, invite, invites, uninvite, set, remove)
+	m.AddCommand(list, invite, invites, reinvite, uninvite, set, remove)
 	return m
 }
 

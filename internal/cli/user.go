@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -86,13 +87,23 @@ func (c *client) user() *cobra.Command {
 	update.Flags().StringVar(&name, "name", "", "the person's name")
 	update.Flags().BoolVar(&admin, "platform-admin", false, "make it a platform admin, or with =false none")
 
+	link := c.on("password-link <user>", "Prints a link with which somebody chooses a new password, once and within an hour", cobra.ExactArgs(1), func(args []string) error {
+		return c.show("POST", userPath(args[0])+"/password-link", nil, func(w io.Writer, b []byte) error {
+			var v struct{ Link string }
+			if err := json.Unmarshal(b, &v); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintln(w, v.Link)
+			return err
+		})
+	})
 	sessions := &cobra.Command{Use: "sessions <user>", Short: "Lists where somebody is signed in", Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, args []string) error {
 		return c.show("GET", userPath(args[0])+"/sessions", nil, sessionTable)
 	}}
 	signOut := &cobra.Command{Use: "sign-out <user>", Short: "Signs somebody out everywhere", Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, args []string) error {
 		return c.show("DELETE", userPath(args[0])+"/sessions", nil, nil)
 	}}
-	u.AddCommand(create, list, show, update, sessions, signOut)
+	u.AddCommand(create, list, show, update, link, sessions, signOut)
 	return u
 }
 

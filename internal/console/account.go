@@ -18,11 +18,12 @@ type keysData struct {
 	Roles    []registry.Role
 	Base     string // where keys are made and revoked
 	Secret   string // of a key just made, shown this once
+	Mail     bool   // whether mail is sent
 	Sessions []registry.Session
 }
 
 func (c *Console) accountView(r *http.Request, who web.Caller) (view, keysData, error) {
-	d := keysData{Base: "/account/keys"}
+	d := keysData{Base: "/account/keys", Mail: c.Operator().Mail}
 	for _, s := range registry.Scopes() {
 		if s != registry.ScopePlatform || who.Actor.Platform() {
 			d.Scopes = append(d.Scopes, s)
@@ -36,6 +37,7 @@ func (c *Console) accountView(r *http.Request, who web.Caller) (view, keysData, 
 	done := map[string]string{
 		"password": "Your password is changed. All your other sessions have ended.", "name": "Your name is changed.",
 		"sessions": "You are signed out there.", "key": "The key is revoked.",
+		"mailed": "A link is on its way to you. It works for a day.", "verified": "Your address is verified.",
 	}[r.URL.Query().Get("done")]
 	return view{Title: "Account", Who: who, Data: d, Done: done}, d, err
 }

@@ -129,6 +129,8 @@ type membersData struct {
 	Members registry.Page[registry.Member]
 	Invites []registry.Link
 	Links   []invitationLink // of invitations just made, shown this once
+	Mailed  []string         // who was just invited by mail
+	Mail    bool             // whether mail is sent
 }
 
 type invitationLink struct{ Email, URL string }
@@ -139,7 +141,7 @@ func (c *Console) membersView(r *http.Request, who web.Caller) (view, membersDat
 		return view{}, membersData{}, err
 	}
 	v := view{Title: o.Name + " members", Who: who, Org: &o, Tab: "members"}
-	var d membersData
+	d := membersData{Mail: c.Operator().Mail}
 	if d.Members, err = c.Store.Members(r.Context(), who.Actor, o.ID, registry.List{Cursor: r.URL.Query().Get("cursor"), Search: r.URL.Query().Get("search")}); err != nil {
 		return v, d, err
 	}
@@ -166,7 +168,22 @@ func (c *Console) invite(w http.ResponseWriter, r *http.Request, who web.Caller)
 	if !registry.Allows(who.Actor, o.Role, registry.MemberInvite) {
 		return registry.Errorf(registry.Forbidden, "", "Only an admin of the org invites people.")
 	}
-	links, err := c.inviteAll(r, who, o.ID)
+	made, err := c.inviteAll(r, who, o.ID)
+	return c.invited(w, r, who, made, err)
+}
+
+// reinvite invites somebody again.
+func (c *Console) reinvite(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	o, err := c.org(r, who)
+	if err != nil {
+		return err
+	}
+	l, link, err := c.Identity.Reinvite(r.Context(), who.Actor, o.ID, r.PathValue("invite"))
+	return c.invited(w, r, who, []invitationLink{{l.Email, link}}, err)
+}
+
+// invited shows the links of invitations just made, or to whom they were mailed.
+func (c *Console) invited(w http.ResponseWriter, r *http.Request, who web.Caller, made []invitationLink, err error) error {
 	v, d, err2 := c.membersView(r, who)
 	if err2 != nil {
 		return err2
@@ -174,7 +191,13 @@ func (c *Console) invite(w http.ResponseWriter, r *http.Request, who web.Caller)
 	if err != nil {
 		return c.again(w, r, "members.html", v, err)
 	}
-	d.Links = links
+	for _, l := range made {
+		if l.URL == "" {
+			d.Mailed = append(d.Mailed, l.Email)
+		} else {
+			d.Links = append(d.Links, l)
+		}
+	}
 	v.Data = d
 	return c.show(w, r, http.StatusCreated, "members.html", v)
 }

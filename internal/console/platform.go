@@ -148,6 +148,7 @@ type userData struct {
 	User     registry.User
 	Orgs     []registry.OrgView
 	Sessions []registry.Session
+	Link     string // for a new password, just made, shown this once
 }
 
 func (c *Console) userView(r *http.Request, who web.Caller) (view, error) {
@@ -168,11 +169,19 @@ func (c *Console) userView(r *http.Request, who web.Caller) (view, error) {
 }
 
 func (c *Console) userPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	return c.showUser(w, r, who, http.StatusOK, "")
+}
+
+// showUser shows an account, and a link for a new password that was just made for it.
+func (c *Console) showUser(w http.ResponseWriter, r *http.Request, who web.Caller, status int, link string) error {
 	v, err := c.userView(r, who)
 	if err != nil {
 		return err
 	}
-	return c.show(w, r, http.StatusOK, "user.html", v)
+	d := v.Data.(userData)
+	d.Link = link
+	v.Data = d
+	return c.show(w, r, status, "user.html", v)
 }
 
 func (c *Console) setAdmin(w http.ResponseWriter, r *http.Request, who web.Caller) error {

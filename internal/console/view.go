@@ -36,6 +36,7 @@ type view struct {
 
 // Operator is what the operator's configuration says, for the platform admin to see.
 type Operator struct {
+	Mail         bool // whether mail is sent
 	Provider     string
 	OfflineGrace time.Duration
 	WebhookAllow []netip.Prefix

@@ -100,7 +100,7 @@ func validate(t *testing.T, code string) {
 	options, site := "domain pizzapi.example.com\n", ""
 	switch {
 	case strings.HasPrefix(first, "{"):
-	case first == "settings", first == "provider", first == "store":
+	case first == "settings", first == "mail", first == "provider", first == "store":
 		options += code
 	default:
 		site = code
@@ -113,14 +113,14 @@ func validate(t *testing.T, code string) {
 	}
 	code = regexp.MustCompile(`(?m)^\s*dns cloudflare .*$`).ReplaceAllString(code, "issuer internal")
 	code = strings.ReplaceAll(code, "process { ... }", "process")
-	code = regexp.MustCompile(`(?m)^\s*settings +\{ \.\.\. \}.*$`).ReplaceAllString(code, "")
+	code = regexp.MustCompile(`(?m)^\s*(settings|mail +\S+) +\{ \.\.\. \}.*$`).ReplaceAllString(code, "")
 	dir := t.TempDir()
 	file := filepath.Join(dir, "Caddyfile")
 	if err := os.WriteFile(file, []byte(code), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(binary, "adapt", "--config", file)
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), "HOME="+dir, "CF_API_TOKEN=x")
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "HOME="+dir, "CF_API_TOKEN=x", "SMTP_PASSWORD=x")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v: %s\n%s", err, tail(string(out), 1000), code)
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/pizzaface/pizzeria/internal/api"
 	"github.com/pizzaface/pizzeria/internal/console"
 	"github.com/pizzaface/pizzeria/internal/gateway"
+	"github.com/pizzaface/pizzeria/internal/mail"
 	"github.com/pizzaface/pizzeria/internal/settings"
 	"github.com/pizzaface/pizzeria/internal/usage"
 	"github.com/pizzaface/pizzeria/internal/web"
@@ -38,6 +39,7 @@ type Tunables struct {
 	OfflineGrace time.Duration
 	Settings     registry.Schema // what orgs may set for their instances
 	WebhookAllow []netip.Prefix  // networks that webhooks reach though they are not public
+	Mail         *mail.Config    // nil: no mail is sent
 }
 
 // Config is what one Runtime is made with; it lasts as long as the Runtime.
@@ -78,6 +80,7 @@ type Runtime struct {
 	reconciler *provision.Reconciler
 	settings   *settings.Service
 	webhooks   *webhook.Sender
+	mail       *mail.Sender
 	usage      *usage.Recorder
 	handler    http.Handler
 
@@ -191,6 +194,7 @@ func (r *Runtime) start(ctx context.Context) error {
 		r.wg.Go(func() { r.follower.Run(run) })
 		r.wg.Go(func() { r.keeper.Run(run) })
 		r.wg.Go(func() { r.webhooks.Run(run) })
+		r.wg.Go(func() { r.mail.Run(run) })
 		r.wg.Go(func() { r.maintain(run) })
 		r.reconciles.Lock()
 		defer r.reconciles.Unlock()
@@ -220,6 +224,8 @@ func (r *Runtime) build(dir string) error {
 	}
 	r.settings = &settings.Service{Store: r.store, Sealer: r.ids, Schema: func() registry.Schema { return r.tunables.Load().Settings }}
 	r.webhooks = webhook.New(r.store, r.ids, r.c.Log, now, func() []netip.Prefix { return r.tunables.Load().WebhookAllow })
+	r.mail = mail.New(r.store, r.ids, func() *mail.Config { return r.tunables.Load().Mail }, r.site, r.c.Log, now)
+	r.ids.Mail = r.mail
 	r.usage = usage.New(r.store, r.c.Log, now)
 	r.metrics.usage.Store(r.usage)
 	r.metrics.state.runtime.Store(r)
@@ -289,7 +295,7 @@ func (r *Runtime) routes(mux *http.ServeMux) error {
 		Settings: r.settings, Webhooks: r.webhooks, Usage: r.usage, Capacity: capacity, Logs: r.provider.Logs, Connections: r.gateway.Streams.Of,
 		Operator: func() console.Operator {
 			t := r.tunables.Load()
-			return console.Operator{Provider: r.provider.Name(), OfflineGrace: t.OfflineGrace, WebhookAllow: t.WebhookAllow, Schema: t.Settings}
+			return console.Operator{Mail: t.Mail != nil, Provider: r.provider.Name(), OfflineGrace: t.OfflineGrace, WebhookAllow: t.WebhookAllow, Schema: t.Settings}
 		},
 	}).Register(mux)
 }

@@ -7,11 +7,11 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-const linkQuery = `SELECT l.id, l.kind, l.org_id, COALESCE(o.name, ''), COALESCE(o.slug, ''), l.role, l.email, l.created_by, l.created_at, l.expires_at
+const linkQuery = `SELECT l.id, l.kind, l.org_id, COALESCE(o.name, ''), COALESCE(o.slug, ''), l.role, l.email, l.user_id, l.mailed, l.created_by, l.created_at, l.expires_at
 	FROM links l LEFT JOIN orgs o ON o.id = l.org_id WHERE l.used_at IS NULL AND l.expires_at > $1`
 
 func scanLink(r scanner) (l registry.Link, err error) {
-	err = r.Scan(&l.ID, &l.Kind, &l.OrgID, &l.OrgName, &l.OrgSlug, &l.Role, &l.Email, &l.CreatedBy, (*micros)(&l.CreatedAt), (*micros)(&l.ExpiresAt))
+	err = r.Scan(&l.ID, &l.Kind, &l.OrgID, &l.OrgName, &l.OrgSlug, &l.Role, &l.Email, &l.UserID, &l.Mailed, &l.CreatedBy, (*micros)(&l.CreatedAt), (*micros)(&l.ExpiresAt))
 	return l, err
 }
 
@@ -91,8 +91,8 @@ func (s *Store) RevokeInvite(ctx context.Context, a registry.Actor, org registry
 }
 
 func (t *tx) insertLink(l registry.Link, secret registry.Hash) error {
-	return t.must(`INSERT INTO links (hash, id, kind, org_id, role, email, created_by, created_at, expires_at) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9)`,
-		secret[:], l.ID, l.Kind, l.OrgID, l.Role, l.Email, l.CreatedBy, us(l.CreatedAt), us(l.ExpiresAt))
+	return t.must(`INSERT INTO links (hash, id, kind, org_id, role, email, user_id, created_by, created_at, expires_at) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10)`,
+		secret[:], l.ID, l.Kind, l.OrgID, l.Role, l.Email, l.UserID, l.CreatedBy, us(l.CreatedAt), us(l.ExpiresAt))
 }
 
 // useLink uses a link up. The caller's transaction fails as a whole, so a
@@ -150,6 +150,11 @@ func (t *tx) acceptInvite(secret registry.Hash, u registry.User) (registry.Link,
 	}
 	if err := t.stillMayInvite(l); err != nil {
 		return l, err
+	}
+	if l.Mailed {
+		if err := t.verified(u.ID); err != nil {
+			return l, err
+		}
 	}
 	return l, t.addMember(l.OrgID, u, l.Role)
 }

@@ -1,0 +1,192 @@
+package identity
+
+import (
+	"context"
+	"time"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// Letter is a message to somebody, before it is written. What is empty does not matter to its kind.
+type Letter struct {
+	Kind LetterKind
+	Name string // of who gets it
+	By   string // who is behind it
+	Org  string
+	Link string
+	Ends time.Time // of the link
+	New  string    // the address that takes the place of the one written to
+}
+
+// LetterKind says what a letter is about; there is a template for each.
+type LetterKind string
+
+// The letters.
+const (
+	LetterInvite   LetterKind = "invite"
+	LetterVerify   LetterKind = "verify"
+	LetterEmail    LetterKind = "email"         // to the new address, with the link
+	LetterMoved    LetterKind = "email-changed" // to the old one
+	LetterReset    LetterKind = "reset"
+	LetterPassword LetterKind = "password-changed"
+)
+
+// Mailer sends letters, some time later and more than once if need be.
+type Mailer interface {
+	// Enabled reports whether the operator said how mail is sent.
+	Enabled() bool
+	// Queue keeps a letter until it is sent. link is the ID of the one-time link in it, "" for none.
+	Queue(ctx context.Context, to string, l Letter, link string) error
+}
+
+// mails reports whether mail is sent.
+func (s *Service) mails() bool { return s.Mail != nil && s.Mail.Enabled() }
+
+func errNoMail() error {
+	return registry.Errorf(registry.Conflict, "email", "this installation sends no mail: ask a platform admin")
+}
+
+// notify tells somebody what happened to their account. It is no reason to fail that it cannot.
+func (s *Service) notify(ctx context.Context, to string, l Letter) {
+	if !s.mails() {
+		return
+	}
+	if err := s.Mail.Queue(ctx, to, l, ""); err != nil {
+		s.log.Warn("a mail is not queued", "kind", l.Kind, "error", err)
+	}
+}
+
+// letter makes a link about an account and mails it.
+func (s *Service) letter(ctx context.Context, a registry.Actor, kind registry.LinkKind, u registry.User, email string, l Letter, path string) error {
+	secret := NewSecret()
+	link, err := s.store.CreateAccountLink(ctx, a, kind, u.ID, email, secret.Hash())
+	if err != nil {
+		return err
+	}
+	l.Name, l.Link, l.Ends = u.Name, s.site().Issuer+path+secret.Reveal(), link.ExpiresAt
+	return s.Mail.Queue(ctx, link.Email, l, link.ID)
+}
+
+// VerifyEmail mails the actor a link that shows that mail arrives. Errors: Conflict (no mail is sent), Busy.
+func (s *Service) VerifyEmail(ctx context.Context, a registry.Actor) error {
+	if !s.mails() {
+		return errNoMail()
+	}
+	u, err := s.store.User(ctx, a, a.User)
+	if err != nil {
+		return err
+	}
+	if err := s.attempts.take(s.now(), "mail "+u.Email, a.Address()); err != nil {
+		return err
+	}
+	return s.letter(ctx, a, registry.LinkVerify, u, "", Letter{Kind: LetterVerify}, "/verify/")
+}
+
+// ChangeEmail mails a link to the actor's new address, which is theirs once it is followed. The
+// password shows that it is them. Errors: Forbidden (the password), Invalid, Conflict, Busy.
+func (s *Service) ChangeEmail(ctx context.Context, a registry.Actor, password, email string) error {
+	if !s.mails() {
+		return errNoMail()
+	}
+	u, err := s.store.User(ctx, a, a.User)
+	if err != nil {
+		return err
+	}
+	if err := s.checkOwn(ctx, u, password, a.Address()); err != nil {
+		return err
+	}
+	return s.letter(ctx, a, registry.LinkEmail, u, email, Letter{Kind: LetterEmail, By: u.Email}, "/verify/")
+}
+
+// checkOwn checks somebody's password before they change what is theirs. Errors: Forbidden, Busy.
+func (s *Service) checkOwn(ctx context.Context, u registry.User, password, address string) error {
+	if err := s.attempts.take(s.now(), u.Email, address); err != nil {
+		return err
+	}
+	ok, _, err := s.hasher.check(ctx, password, u.PasswordHash)
+	if err == nil && !ok {
+		err = registry.Errorf(registry.Forbidden, "old_password", "the current password is wrong")
+	}
+	return err
+}
+
+// ConfirmEmail follows a link of VerifyEmail or ChangeEmail, and tells the old address of a change. Errors: Gone, Conflict.
+func (s *Service) ConfirmEmail(ctx context.Context, secret string, c Client) (registry.User, error) {
+	was, now, err := s.store.ConfirmEmail(ctx, registry.AsVisitor(c.Address), Secret(secret).Hash())
+	if err == nil && was.Email != now.Email {
+		s.notify(ctx, was.Email, Letter{Kind: LetterMoved, Name: was.Name, New: now.Email})
+	}
+	return now, err
+}
+
+// forgetful bounds how many forgotten passwords are seen to at once.
+const forgetful = 64
+
+// ForgotPassword mails a link for a new password, if there is an account with the address. It answers at
+// once and alike, whether there is one or not. Errors: Conflict (no mail is sent), Invalid, Busy.
+func (s *Service) ForgotPassword(ctx context.Context, email string, c Client) error {
+	if !s.mails() {
+		return errNoMail()
+	}
+	email, err := registry.CleanEmail(email)
+	if err != nil {
+		return err
+	}
+	if err := s.attempts.take(s.now(), "mail "+email, c.Address); err != nil {
+		return err
+	}
+	select {
+	case s.forgotten <- struct{}{}:
+	default:
+		return registry.Errorf(registry.Busy, "", "too many people forgot their passwords just now: try again shortly")
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	go func() {
+		defer cancel()
+		defer func() { <-s.forgotten }()
+		system := registry.AsSystem("forgotten password")
+		u, err := s.store.UserByEmail(ctx, system, email)
+		if registry.ErrorCode(err) == registry.NotFound {
+			return
+		}
+		if err == nil {
+			err = s.letter(ctx, system, registry.LinkReset, u, "", Letter{Kind: LetterReset}, "/reset/")
+		}
+		if err != nil {
+			s.log.Warn("a mail is not queued", "kind", LetterReset, "error", err)
+		}
+	}()
+	return nil
+}
+
+// ResetLink makes a link for somebody's new password, for a platform admin to hand over. Errors: Forbidden, NotFound.
+func (s *Service) ResetLink(ctx context.Context, a registry.Actor, id registry.UserID) (registry.Link, string, error) {
+	secret := NewSecret()
+	l, err := s.store.CreateAccountLink(ctx, a, registry.LinkReset, id, "", secret.Hash())
+	return l, s.site().Issuer + "/reset/" + secret.Reveal(), err
+}
+
+// ResetPassword follows a link for a new password, and ends every session of the account. Errors: Gone, Invalid, Busy.
+func (s *Service) ResetPassword(ctx context.Context, secret, password string, c Client) error {
+	visitor := registry.AsVisitor(c.Address)
+	l, err := s.Link(ctx, visitor, secret)
+	if err != nil {
+		return err
+	}
+	if l.Kind != registry.LinkReset {
+		return registry.Errorf(registry.Gone, "", "this is not a link for a new password")
+	}
+	u, err := s.store.User(ctx, registry.AsSystem("reset"), l.UserID)
+	if err != nil {
+		return err
+	}
+	h, err := s.newPassword(ctx, u.Email, u.Name, password)
+	if err != nil {
+		return err
+	}
+	if u, err = s.store.ResetPassword(ctx, visitor, Secret(secret).Hash(), h); err != nil {
+		return err
+	}
+	s.notify(ctx, u.Email, Letter{Kind: LetterPassword, Name: u.Name})
+	return nil
+}

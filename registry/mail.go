@@ -1,0 +1,12 @@
+package registry
+
+import "time"
+
+// Mail is a message that waits to be sent.
+type Mail struct {
+	ID        string
+	To        string // clean e-mail address
+	Sealed    []byte // the message itself, which may hold a link that lets somebody in
+	Attempts  int
+	CreatedAt time.Time
+}

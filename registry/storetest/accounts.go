@@ -1,0 +1,138 @@
+package storetest
+
+import (
+	"time"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// accountLinks: who asks for them, and what whoever has one may.
+func accountLinks(e env) {
+	u, asU := e.user("a@example.com")
+	other, asOther := e.user("b@example.com")
+	_, asKey := e.key(asU, registry.NewAPIKey{Scopes: registry.Scopes()[:3]})
+	link := func(as registry.Actor, kind registry.LinkKind, email, token string) error {
+		return second(e.s.CreateAccountLink(ctx, as, kind, u.ID, email, secret(token)))
+	}
+	confirm := func(token string) error {
+		_, _, err := e.s.ConfirmEmail(ctx, visitor, secret(token))
+		return err
+	}
+	for _, kind := range []registry.LinkKind{registry.LinkVerify, registry.LinkEmail} {
+		for _, as := range []registry.Actor{asOther, asKey, operator, visitor, system} {
+			e.want(link(as, kind, "x@example.com", "no"), registry.Forbidden)
+		}
+	}
+	for _, as := range []registry.Actor{asU, asOther, asKey, visitor} {
+		e.want(link(as, registry.LinkReset, "", "no"), registry.Forbidden)
+	}
+	root, asRoot := e.user("root@example.com")
+	yes := true
+	e.ok(e.s.UpdateUser(ctx, operator, root.ID, nil, &yes))
+	root, err := e.s.User(ctx, operator, root.ID)
+	e.ok(err)
+	asRoot = registry.AsUser(root, asRoot.Session, "")
+	k, err := e.s.CreateAPIKey(ctx, asRoot, registry.NewAPIKey{Name: "k", Scopes: []registry.Scope{registry.ScopePlatform}}, secret("k"))
+	e.ok(err)
+	e.want(link(registry.AsKey(k, root, ""), registry.LinkReset, "", "no"), registry.Forbidden) // a key would become a person
+	e.ok(link(asRoot, registry.LinkReset, "", "unused"))
+	e.want(link(asU, registry.LinkInvite, "", "no"), registry.Invalid)
+	e.want(link(asU, registry.LinkEmail, "nonsense", "no"), registry.Invalid)
+	e.want(link(asU, registry.LinkEmail, u.Email, "no"), registry.Conflict)
+
+	e.ok(link(asU, registry.LinkVerify, "", "first"))
+	e.ok(link(asU, registry.LinkVerify, "", "v"))
+	e.want(confirm("first"), registry.Gone) // replaced
+	e.want(second(e.s.ResetPassword(ctx, visitor, secret("v"), "evil")), registry.Gone)
+	e.want(second(e.s.AcceptInvite(ctx, asU, secret("v"))), registry.Gone)
+	e.ok(confirm("v"))
+	e.want(confirm("v"), registry.Gone)
+	verified := func(want bool) {
+		e.Helper()
+		got, err := e.s.User(ctx, operator, u.ID)
+		e.ok(err)
+		if got.EmailVerified != want {
+			e.Errorf("verified: %v", got.EmailVerified)
+		}
+	}
+	verified(true)
+
+	// Another address: the old one's links end with it, and an address is one account's.
+	e.ok(link(asU, registry.LinkEmail, " New@Example.com", "n"))
+	e.ok(link(system, registry.LinkReset, "", "old"))
+	was, now, err := e.s.ConfirmEmail(ctx, visitor, secret("n"))
+	e.ok(err)
+	if was.Email != "a@example.com" || now.Email != "new@example.com" || !now.EmailVerified {
+		e.Errorf("%+v %+v", was, now)
+	}
+	e.want(second(e.s.ResetPassword(ctx, visitor, secret("old"), "evil")), registry.Gone)
+	e.ok(link(asU, registry.LinkEmail, other.Email, "taken"))
+	e.want(confirm("taken"), registry.Conflict)
+	e.ok(link(asU, registry.LinkEmail, "later@example.com", "late"))
+	e.clock.Add(registry.EmailLinkLife)
+	e.want(confirm("late"), registry.Gone)
+
+	// A reset ends all sessions; it verifies the address only when it was mailed there.
+	v, err := e.s.CreateSession(ctx, system, secret("session"), u, "", "")
+	e.ok(err)
+	e.ok(link(operator, registry.LinkReset, "", "r"))
+	e.want(confirm("r"), registry.Gone)
+	got, err := e.s.ResetPassword(ctx, visitor, secret("r"), "new hash")
+	e.ok(err)
+	if got.ID != u.ID {
+		e.Errorf("%+v", got)
+	}
+	e.want(second(e.s.ResetPassword(ctx, visitor, secret("r"), "again")), registry.Gone)
+	e.want(second(e.s.SessionUser(ctx, system, v.ID)), registry.NotFound)
+	if got, err = e.s.User(ctx, operator, u.ID); err != nil || got.PasswordHash != "new hash" {
+		e.Errorf("%+v %v", got, err)
+	}
+	e.ok(link(system, registry.LinkReset, "", "r3"))
+	e.clock.Add(registry.ResetLinkLife)
+	e.want(second(e.s.ResetPassword(ctx, visitor, secret("r3"), "late")), registry.Gone)
+
+	// An invitation that was mailed verifies its address, another does not.
+	o := e.org("acme", u.ID)
+	for email, mailed := range map[string]bool{"mailed@example.com": true, "handed@example.com": false} {
+		l, err := e.s.CreateInvite(ctx, operator, o.ID, email, registry.RoleMember, secret(email))
+		e.ok(err)
+		if mailed {
+			e.ok(e.s.QueueMail(ctx, system, registry.Mail{ID: registry.NewID(), To: email, Sealed: []byte("x")}, l.ID))
+		}
+		_, _, err = e.s.AcceptInviteAsNew(ctx, visitor, secret(email), "Somebody", "hash")
+		e.ok(err)
+		if m, err := e.s.UserByEmail(ctx, system, email); err != nil || m.EmailVerified != mailed {
+			e.Errorf("%+v %v", m, err)
+		}
+	}
+}
+
+// mails: kept until they are sent or given up.
+func mails(e env) {
+	m := registry.Mail{ID: registry.NewID(), To: "a@example.com", Sealed: []byte("sealed")}
+	e.want(e.s.QueueMail(ctx, operator, m, ""), registry.Forbidden)
+	if e.s.QueueMail(ctx, system, m, registry.NewID()) == nil {
+		e.Error("queued with a link that is not there")
+	}
+	e.ok(e.s.QueueMail(ctx, system, m, ""))
+	due := func(want int) []registry.Mail {
+		e.Helper()
+		list, err := e.s.DueMails(ctx, system, 10)
+		e.ok(err)
+		if len(list) != want {
+			e.Errorf("%d are due, want %d", len(list), want)
+		}
+		return list
+	}
+	if got := due(1)[0]; got.ID != m.ID || got.To != m.To || string(got.Sealed) != "sealed" || got.Attempts != 0 {
+		e.Errorf("%+v", got)
+	}
+	e.ok(e.s.ReportMail(ctx, system, m.ID, "busy", e.clock.Now().Add(time.Minute)))
+	due(0)
+	e.clock.Add(time.Minute)
+	if got := due(1)[0]; got.Attempts != 1 {
+		e.Errorf("%+v", got)
+	}
+	e.ok(e.s.ReportMail(ctx, system, m.ID, "", time.Time{}))
+	due(0)
+}
