@@ -15,12 +15,13 @@ type Client struct {
 
 // Login is a fresh sign-in session with the token for its cookie.
 type Login struct {
+	Second  string // there is no session yet: the second step goes on from this
 	Session registry.Session
 	User    registry.User
 	Token   Secret
 }
 
-// SignIn checks an e-mail address and password. Whether the account exists
+// SignIn checks an e-mail address and password; an account with a second step asks for that, too. Whether the account exists
 // shows in neither the answer nor its time. Errors: Forbidden, Busy.
 func (s *Service) SignIn(ctx context.Context, email, password string, c Client) (Login, error) {
 	refused := registry.Errorf(registry.Forbidden, "password", "the e-mail address or the password is wrong")
@@ -47,6 +48,9 @@ func (s *Service) SignIn(ctx context.Context, email, password string, c Client) 
 	}
 	if rehash {
 		u.PasswordHash = s.rehash(ctx, u, password)
+	}
+	if second, err := s.needsSecond(ctx, u); err != nil || second != "" {
+		return Login{Second: second}, err
 	}
 	return s.login(ctx, u, c)
 }

@@ -16,6 +16,7 @@ type Letter struct {
 	Link string
 	Ends time.Time // of the link
 	New  string    // the address that takes the place of the one written to
+	Left int       // recovery codes
 }
 
 // LetterKind says what a letter is about; there is a template for each.
@@ -29,6 +30,8 @@ const (
 	LetterMoved    LetterKind = "email-changed" // to the old one
 	LetterReset    LetterKind = "reset"
 	LetterPassword LetterKind = "password-changed"
+	LetterSecond   LetterKind = "second-step-changed"
+	LetterRecovery LetterKind = "recovery-code-used"
 )
 
 // Mailer sends letters, some time later and more than once if need be.

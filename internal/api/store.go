@@ -53,6 +53,7 @@ type Store interface {
 	APIKeys(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.APIKey, error)
 	RevokeAPIKey(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.APIKeyID) error
 
+	RemoveFactors(ctx context.Context, a registry.Actor, id registry.UserID, factor registry.FactorID) error
 	Clients(ctx context.Context, a registry.Actor) ([]registry.Client, error)
 	DeleteClient(ctx context.Context, a registry.Actor, id registry.ClientID) error
 

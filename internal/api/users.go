@@ -60,6 +60,18 @@ func (a *API) users() {
 			return &createUserOut{u}, err
 		})
 
+	declared(a, operation{ID: "removeFactors", Method: "DELETE", Path: "/users/{user}/second-step", Summary: "Remove somebody's second step, who lost what it needs", Action: registry.UserUpdate},
+		func(ctx context.Context, c web.Caller, in *UserPath) (*none, error) {
+			id, err := in.id(ctx, a, c)
+			if err != nil {
+				return nil, err
+			}
+			if c.Session.ID == "" && c.Actor.Kind() != "operator" {
+				return nil, registry.Errorf(registry.Forbidden, "", "a second step is removed from a sign-in session only")
+			}
+			return &none{}, a.Store.RemoveFactors(ctx, c.Actor, id, "")
+		})
+
 	type linkOut struct {
 		Body struct {
 			Link string    `json:"link" doc:"give it to the person: it works once, for an hour, and is shown only now"`

@@ -97,13 +97,16 @@ func (c *client) user() *cobra.Command {
 			return err
 		})
 	})
+	factors := c.on("remove-second-step <user>", "Removes the second step of somebody who lost what it needs", cobra.ExactArgs(1), func(args []string) error {
+		return c.show("DELETE", userPath(args[0])+"/second-step", nil, nil)
+	})
 	sessions := &cobra.Command{Use: "sessions <user>", Short: "Lists where somebody is signed in", Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, args []string) error {
 		return c.show("GET", userPath(args[0])+"/sessions", nil, sessionTable)
 	}}
 	signOut := &cobra.Command{Use: "sign-out <user>", Short: "Signs somebody out everywhere", Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, args []string) error {
 		return c.show("DELETE", userPath(args[0])+"/sessions", nil, nil)
 	}}
-	u.AddCommand(create, list, show, update, link, sessions, signOut)
+	u.AddCommand(create, list, show, update, link, factors, sessions, signOut)
 	return u
 }
 

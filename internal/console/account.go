@@ -19,6 +19,7 @@ type keysData struct {
 	Base     string // where keys are made and revoked
 	Secret   string // of a key just made, shown this once
 	Mail     bool   // whether mail is sent
+	Factors  []registry.Factor
 	Sessions []registry.Session
 }
 
@@ -33,11 +34,15 @@ func (c *Console) accountView(r *http.Request, who web.Caller) (view, keysData, 
 	if d.Sessions, err = c.Store.Sessions(r.Context(), who.Actor, who.Actor.User); err != nil {
 		return view{}, d, err
 	}
+	if d.Factors, err = c.Identity.Factors(r.Context(), who.Actor); err != nil {
+		return view{}, d, err
+	}
 	d.Keys, err = c.Store.APIKeys(r.Context(), who.Actor, "")
 	done := map[string]string{
 		"password": "Your password is changed. All your other sessions have ended.", "name": "Your name is changed.",
 		"sessions": "You are signed out there.", "key": "The key is revoked.",
 		"mailed": "A link is on its way to you. It works for a day.", "verified": "Your address is verified.",
+		"second": "The second step is added.", "second-removed": "The second step is removed.",
 	}[r.URL.Query().Get("done")]
 	return view{Title: "Account", Who: who, Data: d, Done: done}, d, err
 }

@@ -60,6 +60,8 @@ type Store interface {
 	RevokeSessions(ctx context.Context, a registry.Actor, id registry.UserID, but registry.SessionID) error
 	APIKeys(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.APIKey, error)
 	RevokeAPIKey(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.APIKeyID) error
+	Factors(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.Factor, error)
+	RemoveFactors(ctx context.Context, a registry.Actor, id registry.UserID, factor registry.FactorID) error
 	Clients(ctx context.Context, a registry.Actor) ([]registry.Client, error)
 	DeleteClient(ctx context.Context, a registry.Actor, id registry.ClientID) error
 	Settings(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Setting, error)
@@ -137,6 +139,7 @@ func Routes() []Route {
 		{"POST", "/setup/{token}", true, "", (*Console).setup},
 		{"GET", "/sign-in", true, "", (*Console).signInPage},
 		{"POST", "/sign-in", true, "", (*Console).signIn},
+		{"POST", "/sign-in/second", true, "", (*Console).signInSecond},
 		{"POST", "/sign-out", true, "", (*Console).signOut},
 		{"GET", "/signed-out", true, "", (*Console).signedOut},
 		{"GET", "/end-session", true, "", (*Console).endSessionFor},
@@ -156,6 +159,10 @@ func Routes() []Route {
 		{"POST", "/account/password", false, "", (*Console).changePassword},
 		{"POST", "/account/email", false, "", (*Console).changeEmail},
 		{"POST", "/account/email/verify", false, "", (*Console).sendVerification},
+		{"GET", "/account/second-step", false, "", (*Console).secondStepPage},
+		{"POST", "/account/second-step", false, "", (*Console).addSecondStep},
+		{"POST", "/account/second-step/{factor}/remove", false, "", (*Console).removeSecondStep},
+		{"POST", "/account/recovery-codes", false, "", (*Console).renewRecoveryCodes},
 		{"POST", "/account/sessions/end", false, "", (*Console).endSessions},
 		{"POST", "/account/sessions/{session}/end", false, "", (*Console).endSession},
 		{"POST", "/account/keys", false, "", (*Console).createMyKey},
@@ -173,6 +180,7 @@ func Routes() []Route {
 		{"GET", "/platform/users", false, registry.UserRead, (*Console).usersPage},
 		{"GET", "/platform/users/{user}", false, registry.UserRead, (*Console).userPage},
 		{"POST", "/platform/users/{user}/admin", false, registry.UserUpdate, (*Console).setAdmin},
+		{"POST", "/platform/users/{user}/second-step/remove", false, registry.UserUpdate, (*Console).removeFactors},
 		{"POST", "/platform/users/{user}/password-link", false, registry.UserUpdate, (*Console).passwordLink},
 		{"POST", "/platform/users/{user}/sign-out", false, registry.UserUpdate, (*Console).signOutUser},
 		{"GET", "/orgs/new", false, registry.OrgCreate, (*Console).newOrgPage},

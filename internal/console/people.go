@@ -59,6 +59,27 @@ func (c *Console) signIn(w http.ResponseWriter, r *http.Request, who web.Caller)
 	if err != nil {
 		return c.again(w, r, "sign-in.html", view{Title: "Sign in", Data: c.destination(w, r, back)}, err)
 	}
+	if l.Second != "" {
+		c.destination(w, r, back)
+		return c.show(w, r, http.StatusOK, "second.html", view{Title: "Sign in", Form: url.Values{"return": {back}, "second": {l.Second}}})
+	}
+	return c.signedIn(w, r, who, l, back)
+}
+
+// signInSecond takes the second step, after the password.
+func (c *Console) signInSecond(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	back := returnTo(r.PostForm.Get("return"))
+	l, err := c.Identity.SignInSecond(r.Context(), r.PostForm.Get("second"), r.PostForm.Get("code"), who.Client)
+	if err != nil {
+		c.destination(w, r, back)
+		r.PostForm.Del("code")
+		return c.again(w, r, "second.html", view{Title: "Sign in"}, err)
+	}
+	return c.signedIn(w, r, who, l, back)
+}
+
+// signedIn gives the browser its session, and goes on to where it was going.
+func (c *Console) signedIn(w http.ResponseWriter, r *http.Request, who web.Caller, l identity.Login, back string) error {
 	if who.Session.ID != "" { // somebody else was signed in here
 		if err := c.Identity.SignOut(r.Context(), who.Session.ID); err != nil {
 			return err

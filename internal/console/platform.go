@@ -148,6 +148,7 @@ type userData struct {
 	User     registry.User
 	Orgs     []registry.OrgView
 	Sessions []registry.Session
+	Factors  []registry.Factor
 	Link     string // for a new password, just made, shown this once
 }
 
@@ -162,6 +163,9 @@ func (c *Console) userView(r *http.Request, who web.Caller) (view, error) {
 		return view{}, err
 	}
 	if d.Orgs, err = c.Store.UserOrgs(r.Context(), who.Actor, id); err != nil {
+		return view{}, err
+	}
+	if d.Factors, err = c.Store.Factors(r.Context(), who.Actor, id); err != nil {
 		return view{}, err
 	}
 	d.Sessions, err = c.Store.Sessions(r.Context(), who.Actor, id)

@@ -40,6 +40,8 @@ var least = map[string]string{
 	"GET /platform/apps": "platform", "POST /platform/apps": "platform", "POST /platform/apps/{client}/secret": "platform", "POST /platform/apps/{client}/delete": "platform",
 	"POST /api/v1/orgs/{org}/invites/{invite}/resend": "admin", "POST /api/v1/users/{user}/password-link": "platform",
 	"POST /orgs/{org}/invites/{invite}/resend": "admin", "POST /platform/users/{user}/password-link": "platform",
+	"DELETE /api/v1/users/{user}/second-step": "platform", "POST /platform/users/{user}/second-step/remove": "platform",
+	"GET /account/second-step": "anybody", "POST /account/second-step": "anybody", "POST /account/second-step/{factor}/remove": "anybody", "POST /account/recovery-codes": "anybody",
 	"POST /account/email": "anybody", "POST /account/email/verify": "anybody",
 	"GET /device": "anybody", "POST /device": "anybody",
 	"GET /api/v1/audit": "platform", "GET /api/v1/audit/verify": "platform",
@@ -94,7 +96,7 @@ func TestIsolationMatrix(t *testing.T) {
 		"platform": platformAdmin(s),
 	}
 	unknown := "01890000-0000-7000-8000-000000000000"
-	fill := strings.NewReplacer("{org}", id, "{user}", unknown, "{invite}", unknown, "{session}", unknown, "{key}", unknown, "{webhook}", unknown, "{delivery}", unknown, "{runner}", unknown, "{client}", unknown, "{$}", "")
+	fill := strings.NewReplacer("{org}", id, "{user}", unknown, "{invite}", unknown, "{session}", unknown, "{key}", unknown, "{webhook}", unknown, "{delivery}", unknown, "{runner}", unknown, "{client}", unknown, "{factor}", unknown, "{$}", "")
 	for who, p := range people {
 		p.c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 		for _, rt := range api.Routes() {

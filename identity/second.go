@@ -1,0 +1,223 @@
+package identity
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base32"
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/pquerna/otp"
+	"github.com/pquerna/otp/totp"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// halfLife is how long after the password the second step may be taken.
+const halfLife = 10 * time.Minute
+
+// half is somebody who gave their password and not yet their second step. It is kept sealed by the browser.
+type half struct {
+	User     registry.UserID
+	Password registry.Hash // of the password's hash: another password ends it
+	Ends     time.Time
+}
+
+const (
+	purposeHalf   = "second-step"
+	purposeFactor = "factor"
+)
+
+func errBadCode() error {
+	return registry.Errorf(registry.Forbidden, "code", "this code is wrong, or was used")
+}
+
+// needsSecond returns what the second step goes on from, "" for an account without one.
+func (s *Service) needsSecond(ctx context.Context, u registry.User) (string, error) {
+	list, err := s.store.Factors(ctx, registry.AsSystem("sign-in"), u.ID)
+	if err != nil || len(list) == 0 {
+		return "", err
+	}
+	b, err := json.Marshal(half{u.ID, sha256.Sum256([]byte(u.PasswordHash)), s.now().Add(halfLife)})
+	return base64.RawURLEncoding.EncodeToString(s.Seal(purposeHalf, "", b)), err
+}
+
+// SignInSecond ends a sign-in whose password was right: with a code of an authenticator app, or a recovery code. Errors: Forbidden, Gone, Busy.
+func (s *Service) SignInSecond(ctx context.Context, second, code string, c Client) (Login, error) {
+	late := registry.Errorf(registry.Gone, "", "that took too long: sign in again")
+	b, err := base64.RawURLEncoding.DecodeString(second)
+	if err != nil {
+		return Login{}, late
+	}
+	var h half
+	if b, err = s.Open(purposeHalf, "", b); err != nil || json.Unmarshal(b, &h) != nil || s.now().After(h.Ends) {
+		return Login{}, late
+	}
+	u, err := s.store.User(ctx, registry.AsSystem("sign-in"), h.User)
+	if err != nil {
+		return Login{}, err
+	}
+	if sum := sha256.Sum256([]byte(u.PasswordHash)); subtle.ConstantTimeCompare(sum[:], h.Password[:]) != 1 {
+		return Login{}, late
+	}
+	if err := s.attempts.take(s.now(), "second "+string(u.ID), c.Address); err != nil {
+		return Login{}, err
+	}
+	if err := s.checkSecond(ctx, u, code, c); err != nil {
+		return Login{}, err
+	}
+	return s.login(ctx, u, c)
+}
+
+func (s *Service) checkSecond(ctx context.Context, u registry.User, code string, c Client) error {
+	system := registry.AsSystem("sign-in")
+	code = strings.ToUpper(strings.NewReplacer(" ", "", "-", "").Replace(code))
+	if len(code) == recoveryLength {
+		left, err := s.store.UseRecoveryCode(ctx, system, u.ID, Secret(code).Hash())
+		switch {
+		case registry.ErrorCode(err) == registry.NotFound:
+			return errBadCode()
+		case err == nil:
+			s.notify(ctx, u.Email, Letter{Kind: LetterRecovery, Name: u.Name, Left: left})
+		}
+		return err
+	}
+	list, err := s.store.Factors(ctx, system, u.ID)
+	if err != nil {
+		return err
+	}
+	for _, f := range list {
+		secret, err := s.Open(purposeFactor, string(f.ID), f.Sealed)
+		if err != nil {
+			return err
+		}
+		if step := stepOf(string(secret), code, s.now()); step > 0 {
+			err := s.store.UseFactor(ctx, system, f.ID, step)
+			if registry.ErrorCode(err) == registry.Conflict {
+				return errBadCode()
+			}
+			return err
+		}
+	}
+	return errBadCode()
+}
+
+const (
+	totpPeriod = 30 // seconds
+	totpSkew   = 1  // steps before and after that count, too (RFC 6238, section 5.2)
+)
+
+// stepOf returns the step that a code belongs to, 0 when it is none near now.
+func stepOf(secret, code string, now time.Time) int64 {
+	for skew := int64(-totpSkew); skew <= totpSkew; skew++ {
+		at := now.Add(time.Duration(skew*totpPeriod) * time.Second)
+		want, err := totp.GenerateCodeCustom(secret, at, totp.ValidateOpts{Period: totpPeriod, Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1})
+		if err == nil && subtle.ConstantTimeCompare([]byte(want), []byte(code)) == 1 {
+			return at.Unix() / totpPeriod
+		}
+	}
+	return 0
+}
+
+// NewTOTP is an authenticator app that is about to be added.
+type NewTOTP struct {
+	Secret string // for who types it, in base32
+	URL    string // for who scans it (otpauth://)
+	Sealed string // to come back with AddTOTP
+}
+
+// NewTOTP makes a secret for an authenticator app of the actor's. Nothing is kept.
+func (s *Service) NewTOTP(a registry.Actor, email string) (NewTOTP, error) {
+	site := s.site()
+	key, err := totp.Generate(totp.GenerateOpts{Issuer: site.Domain, AccountName: email, Period: totpPeriod, SecretSize: 20, Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1})
+	if err != nil {
+		return NewTOTP{}, err
+	}
+	return NewTOTP{key.Secret(), key.URL(), base64.RawURLEncoding.EncodeToString(s.Seal(purposeFactor, "new "+string(a.User), []byte(key.Secret())))}, nil
+}
+
+// AddTOTP adds an authenticator app that shows a right code; the password shows that it is the
+// person. recovery are codes to write down, with the first factor. Errors: Forbidden, Invalid, Conflict, Busy.
+func (s *Service) AddTOTP(ctx context.Context, a registry.Actor, sealed, name, code, password string) (recovery []string, err error) {
+	u, err := s.store.User(ctx, a, a.User)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.checkOwn(ctx, u, password, a.Address()); err != nil {
+		return nil, err
+	}
+	b, err := base64.RawURLEncoding.DecodeString(sealed)
+	if err == nil {
+		b, err = s.Open(purposeFactor, "new "+string(a.User), b)
+	}
+	if err != nil {
+		return nil, registry.Errorf(registry.Invalid, "code", "begin again: this secret is not yours")
+	}
+	step := stepOf(string(b), strings.ReplaceAll(code, " ", ""), s.now())
+	if step == 0 {
+		return nil, registry.Errorf(registry.Invalid, "code", "this code is wrong: is the clock of the device right?")
+	}
+	f := registry.Factor{ID: registry.FactorID(registry.NewID()), Kind: registry.FactorTOTP, Name: name}
+	f.Sealed = s.Seal(purposeFactor, string(f.ID), b)
+	codes, hashes := newRecoveryCodes()
+	first, err := s.store.AddFactor(ctx, a, f, step, hashes)
+	if err != nil {
+		return nil, err
+	}
+	s.notify(ctx, u.Email, Letter{Kind: LetterSecond, Name: u.Name})
+	if !first {
+		codes = nil
+	}
+	return codes, nil
+}
+
+// Factors returns the actor's second factors.
+func (s *Service) Factors(ctx context.Context, a registry.Actor) ([]registry.Factor, error) {
+	return s.store.Factors(ctx, a, a.User)
+}
+
+// RemoveFactor takes a factor from the actor's account; the password shows that it is the person. Errors: Forbidden, NotFound, Busy.
+func (s *Service) RemoveFactor(ctx context.Context, a registry.Actor, id registry.FactorID, password string) error {
+	u, err := s.store.User(ctx, a, a.User)
+	if err != nil {
+		return err
+	}
+	if err := s.checkOwn(ctx, u, password, a.Address()); err != nil {
+		return err
+	}
+	if err := s.store.RemoveFactors(ctx, a, u.ID, id); err != nil {
+		return err
+	}
+	s.notify(ctx, u.Email, Letter{Kind: LetterSecond, Name: u.Name})
+	return nil
+}
+
+// RenewRecoveryCodes replaces the actor's recovery codes; the password shows that it is the person. Errors: Forbidden, Conflict, Busy.
+func (s *Service) RenewRecoveryCodes(ctx context.Context, a registry.Actor, password string) ([]string, error) {
+	u, err := s.store.User(ctx, a, a.User)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.checkOwn(ctx, u, password, a.Address()); err != nil {
+		return nil, err
+	}
+	codes, hashes := newRecoveryCodes()
+	return codes, s.store.SetRecoveryCodes(ctx, a, hashes)
+}
+
+// recoveryLength is that of a recovery code: base32 digits of 80 bits.
+const recoveryLength = 16
+
+func newRecoveryCodes() (codes []string, hashes []registry.Hash) {
+	for range registry.RecoveryCodeCount {
+		var b [10]byte
+		_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+		text := base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b[:])
+		codes, hashes = append(codes, text[:4]+"-"+text[4:8]+"-"+text[8:12]+"-"+text[12:]), append(hashes, Secret(text).Hash())
+	}
+	return codes, hashes
+}

@@ -1,0 +1,103 @@
+package console
+
+import (
+	"fmt"
+	"html/template"
+	"net/http"
+	"strings"
+
+	"github.com/boombuler/barcode/qr"
+
+	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// secondData is what the page shows that adds an authenticator app.
+type secondData struct {
+	New identity.NewTOTP
+	QR  template.HTML
+}
+
+func (c *Console) secondStepView(who web.Caller) (view, error) {
+	n, err := c.Identity.NewTOTP(who.Actor, who.User.Email)
+	if err != nil {
+		return view{}, err
+	}
+	code, err := qrCode(n.URL)
+	return view{Title: "Second step", Who: who, Data: secondData{n, code}}, err
+}
+
+// secondStepPage shows a new secret each time; nothing is kept before a code shows that an app has it.
+func (c *Console) secondStepPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	v, err := c.secondStepView(who)
+	if err != nil {
+		return err
+	}
+	return c.show(w, r, http.StatusOK, "second-step.html", v)
+}
+
+func (c *Console) addSecondStep(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	codes, err := c.Identity.AddTOTP(r.Context(), who.Actor, r.PostForm.Get("sealed"), r.PostForm.Get("name"), r.PostForm.Get("code"), r.PostForm.Get("old_password"))
+	if err != nil {
+		v, err2 := c.secondStepView(who)
+		if err2 != nil {
+			return err2
+		}
+		r.PostForm.Del("code")
+		return c.again(w, r, "second-step.html", v, err)
+	}
+	return c.showRecovery(w, r, who, codes, "second")
+}
+
+// showRecovery shows recovery codes, this once, or without any goes back to the account.
+func (c *Console) showRecovery(w http.ResponseWriter, r *http.Request, who web.Caller, codes []string, done string) error {
+	if codes == nil {
+		http.Redirect(w, r, "/account?done="+done, http.StatusSeeOther)
+		return nil
+	}
+	return c.show(w, r, http.StatusCreated, "recovery.html", view{Title: "Recovery codes", Who: who, Data: codes})
+}
+
+func (c *Console) removeSecondStep(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	return c.onAccount(w, r, who, "second-removed", func() error {
+		return c.Identity.RemoveFactor(r.Context(), who.Actor, registry.FactorID(r.PathValue("factor")), r.PostForm.Get("old_password"))
+	})
+}
+
+func (c *Console) renewRecoveryCodes(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	codes, err := c.Identity.RenewRecoveryCodes(r.Context(), who.Actor, r.PostForm.Get("old_password"))
+	if err != nil {
+		return c.onAccount(w, r, who, "", func() error { return err })
+	}
+	return c.showRecovery(w, r, who, codes, "")
+}
+
+// removeFactors lets somebody in who lost what their second step needs.
+func (c *Console) removeFactors(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	id := registry.UserID(r.PathValue("user"))
+	if err := c.Store.RemoveFactors(r.Context(), who.Actor, id, ""); err != nil {
+		return err
+	}
+	http.Redirect(w, r, "/platform/users/"+string(id), http.StatusSeeOther)
+	return nil
+}
+
+// qrCode draws a text as a QR code, in SVG: the page's policy lets no image in.
+func qrCode(text string) (template.HTML, error) {
+	code, err := qr.Encode(text, qr.M, qr.Auto)
+	if err != nil {
+		return "", err
+	}
+	size, path := code.Bounds().Dx(), new(strings.Builder)
+	for y := range size {
+		for x := range size {
+			if r, _, _, _ := code.At(x, y).RGBA(); r == 0 {
+				fmt.Fprintf(path, "M%d %dh1v1h-1z", x, y)
+			}
+		}
+	}
+	const quiet = 4                                                                                                                                                                                                                                                      // modules around it (ISO/IEC 18004)
+	return template.HTML(fmt.Sprintf(`<svg class="qr" role="img" aria-label="QR code for an authenticator app" viewBox="%d %d %d %d" shape-rendering="crispEdges"><rect x="%[1]d" y="%[2]d" width="%[3]d" height="%[4]d" fill="#fff"/><path fill="#000" d="%s"/></svg>`, //nolint:gosec // numbers alone
+		-quiet, -quiet, size+2*quiet, size+2*quiet, path)), nil
+}

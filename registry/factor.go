@@ -1,0 +1,28 @@
+package registry
+
+import "time"
+
+// FactorID identifies a second factor: a UUIDv7.
+type FactorID string
+
+// Factor is what somebody shows beside their password: an authenticator app (TOTP, RFC 6238).
+type Factor struct {
+	ID         FactorID   `json:"id"`
+	Kind       FactorKind `json:"kind" enum:"totp"`
+	Name       string     `json:"name"`
+	CreatedAt  time.Time  `json:"created_at"`
+	LastUsedAt time.Time  `json:"last_used_at,omitzero"`
+	Sealed     []byte     `json:"-"` // its secret
+}
+
+// FactorKind says what sort of factor it is.
+type FactorKind string
+
+// FactorTOTP is an authenticator app.
+const FactorTOTP FactorKind = "totp"
+
+// Bounds of factors.
+const (
+	FactorsMax        = 10 // of one person
+	RecoveryCodeCount = 10
+)

@@ -1,0 +1,84 @@
+package storetest
+
+import (
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// factors: whose they are, and that nothing of them is good twice.
+func factors(e env) {
+	u, asU := e.user("a@example.com")
+	_, asOther := e.user("b@example.com")
+	root, asRoot := e.user("root@example.com")
+	yes := true
+	e.ok(e.s.UpdateUser(ctx, operator, root.ID, nil, &yes))
+	root, err := e.s.User(ctx, operator, root.ID)
+	e.ok(err)
+	asRoot = registry.AsUser(root, asRoot.Session, "")
+	k, err := e.s.CreateAPIKey(ctx, asRoot, registry.NewAPIKey{Name: "k", Scopes: []registry.Scope{registry.ScopePlatform}}, secret("k"))
+	e.ok(err)
+	asKey := registry.AsKey(k, root, "")
+
+	add := func(as registry.Actor, name string) (registry.FactorID, error) {
+		f := registry.Factor{ID: registry.FactorID(registry.NewID()), Kind: registry.FactorTOTP, Name: name, Sealed: []byte("sealed")}
+		_, err := e.s.AddFactor(ctx, as, f, 100, []registry.Hash{secret("r1"), secret("r2")})
+		return f.ID, err
+	}
+	e.want(e.s.SetRecoveryCodes(ctx, asU, []registry.Hash{secret("x")}), registry.Conflict) // of what
+	for _, as := range []registry.Actor{operator, visitor, asKey} {
+		e.want(second(add(as, "phone")), registry.Forbidden)
+	}
+	e.want(second(add(asU, "two\nlines")), registry.Invalid)
+	id, err := add(asU, "phone")
+	e.ok(err)
+	list, err := e.s.Factors(ctx, asU, u.ID)
+	e.ok(err)
+	if len(list) != 1 || list[0].ID != id || list[0].Name != "phone" || string(list[0].Sealed) != "sealed" {
+		e.Errorf("%+v", list)
+	}
+	e.want(second(e.s.Factors(ctx, asOther, u.ID)), registry.NotFound)
+	e.want(second(e.s.Factors(ctx, visitor, u.ID)), registry.NotFound)
+
+	// A step is good once, also for twenty at once; the one that showed that it works is used.
+	e.want(e.s.UseFactor(ctx, asU, id, 101), registry.Forbidden)
+	e.want(e.s.UseFactor(ctx, system, id, 100), registry.Conflict)
+	var wg sync.WaitGroup
+	var won atomic.Int32
+	for range 20 {
+		wg.Go(func() {
+			if e.s.UseFactor(ctx, system, id, 101) == nil {
+				won.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if won.Load() != 1 {
+		e.Errorf("one code was used %d times", won.Load())
+	}
+	left, err := e.s.UseRecoveryCode(ctx, system, u.ID, secret("r1"))
+	e.ok(err)
+	if left != 1 {
+		e.Errorf("%d are left", left)
+	}
+	e.want(second(e.s.UseRecoveryCode(ctx, system, u.ID, secret("r1"))), registry.NotFound)
+	e.want(second(e.s.UseRecoveryCode(ctx, system, root.ID, secret("r2"))), registry.NotFound) // somebody else's
+	e.ok(e.s.SetRecoveryCodes(ctx, asU, []registry.Hash{secret("r3")}))
+	e.want(second(e.s.UseRecoveryCode(ctx, system, u.ID, secret("r2"))), registry.NotFound)
+
+	e.want(e.s.RemoveFactors(ctx, asOther, u.ID, id), registry.Forbidden)
+	e.want(e.s.RemoveFactors(ctx, asKey, u.ID, id), registry.Forbidden)
+	e.want(e.s.RemoveFactors(ctx, asU, u.ID, "01890000-0000-7000-8000-000000000000"), registry.NotFound)
+	e.ok(e.s.RemoveFactors(ctx, asU, u.ID, id))
+	e.want(second(e.s.UseRecoveryCode(ctx, system, u.ID, secret("r3"))), registry.NotFound) // gone with the last
+	for i := range registry.FactorsMax {
+		e.ok(second(add(asU, "phone "+strconv.Itoa(i))))
+	}
+	e.want(second(add(asU, "one more")), registry.Conflict)
+	e.ok(e.s.RemoveFactors(ctx, asRoot, u.ID, "")) // who lost the phone asks a platform admin
+	if list, err = e.s.Factors(ctx, operator, u.ID); err != nil || len(list) != 0 {
+		e.Errorf("%+v %v", list, err)
+	}
+}
