@@ -46,31 +46,65 @@ func (s *Service) needsSecond(ctx context.Context, u registry.User) (string, err
 	return base64.RawURLEncoding.EncodeToString(s.Seal(purposeHalf, "", b)), err
 }
 
-// SignInSecond ends a sign-in whose password was right: with a code of an authenticator app, or a recovery code. Errors: Forbidden, Gone, Busy.
-func (s *Service) SignInSecond(ctx context.Context, second, code string, c Client) (Login, error) {
-	late := registry.Errorf(registry.Gone, "", "that took too long: sign in again")
-	b, err := base64.RawURLEncoding.DecodeString(second)
-	if err != nil {
-		return Login{}, late
-	}
-	var h half
-	if b, err = s.Open(purposeHalf, "", b); err != nil || json.Unmarshal(b, &h) != nil || s.now().After(h.Ends) {
-		return Login{}, late
-	}
-	u, err := s.store.User(ctx, registry.AsSystem("sign-in"), h.User)
+// Proof is what somebody shows as their second step: a code of an authenticator app, a recovery code, or a passkey's answer.
+type Proof struct {
+	Code           string
+	Sealed, Answer string // of a passkey, in place of a code
+}
+
+// SignInSecond ends a sign-in whose password was right. Errors: Forbidden, Gone, Busy.
+func (s *Service) SignInSecond(ctx context.Context, second string, p Proof, c Client) (Login, error) {
+	u, err := s.halfWay(ctx, second)
 	if err != nil {
 		return Login{}, err
 	}
-	if sum := sha256.Sum256([]byte(u.PasswordHash)); subtle.ConstantTimeCompare(sum[:], h.Password[:]) != 1 {
-		return Login{}, late
+	if p.Answer != "" {
+		if _, err := s.checkPasskey(ctx, p.Sealed, p.Answer, u.ID, c); err != nil {
+			return Login{}, err
+		}
+		return s.login(ctx, u, c)
 	}
 	if err := s.attempts.take(s.now(), "second "+string(u.ID), c.Address); err != nil {
 		return Login{}, err
 	}
-	if err := s.checkSecond(ctx, u, code, c); err != nil {
+	if err := s.checkSecond(ctx, u, p.Code, c); err != nil {
 		return Login{}, err
 	}
 	return s.login(ctx, u, c)
+}
+
+// halfWay returns who gave their password and not yet their second step. Error: Gone.
+func (s *Service) halfWay(ctx context.Context, second string) (registry.User, error) {
+	late := registry.Errorf(registry.Gone, "", "that took too long: sign in again")
+	b, err := base64.RawURLEncoding.DecodeString(second)
+	if err != nil {
+		return registry.User{}, late
+	}
+	var h half
+	if b, err = s.Open(purposeHalf, "", b); err != nil || json.Unmarshal(b, &h) != nil || s.now().After(h.Ends) {
+		return registry.User{}, late
+	}
+	u, err := s.store.User(ctx, registry.AsSystem("sign-in"), h.User)
+	if err != nil {
+		return u, err
+	}
+	if sum := sha256.Sum256([]byte(u.PasswordHash)); subtle.ConstantTimeCompare(sum[:], h.Password[:]) != 1 {
+		return u, late
+	}
+	return u, nil
+}
+
+// SecondSteps says which second steps somebody half-way has. Error: Gone.
+func (s *Service) SecondSteps(ctx context.Context, second string) (code, passkey bool, err error) {
+	u, err := s.halfWay(ctx, second)
+	if err != nil {
+		return false, false, err
+	}
+	list, err := s.store.Factors(ctx, registry.AsSystem("sign-in"), u.ID)
+	for _, f := range list {
+		code, passkey = code || f.Kind == registry.FactorTOTP, passkey || f.Kind == registry.FactorPasskey
+	}
+	return code, passkey, err
 }
 
 func (s *Service) checkSecond(ctx context.Context, u registry.User, code string, c Client) error {
@@ -91,12 +125,15 @@ func (s *Service) checkSecond(ctx context.Context, u registry.User, code string,
 		return err
 	}
 	for _, f := range list {
+		if f.Kind != registry.FactorTOTP {
+			continue
+		}
 		secret, err := s.Open(purposeFactor, string(f.ID), f.Sealed)
 		if err != nil {
 			return err
 		}
 		if step := stepOf(string(secret), code, s.now()); step > 0 {
-			err := s.store.UseFactor(ctx, system, f.ID, step)
+			err := s.store.UseFactor(ctx, system, f.ID, step, nil)
 			if registry.ErrorCode(err) == registry.Conflict {
 				return errBadCode()
 			}
@@ -161,8 +198,13 @@ func (s *Service) AddTOTP(ctx context.Context, a registry.Actor, sealed, name, c
 	if step == 0 {
 		return nil, registry.Errorf(registry.Invalid, "code", "this code is wrong: is the clock of the device right?")
 	}
-	f := registry.Factor{ID: registry.FactorID(registry.NewID()), Kind: registry.FactorTOTP, Name: name}
-	f.Sealed = s.Seal(purposeFactor, string(f.ID), b)
+	return s.addFactor(ctx, a, u, registry.FactorTOTP, name, b, step)
+}
+
+// addFactor keeps a factor that was shown to work, and returns recovery codes with the first.
+func (s *Service) addFactor(ctx context.Context, a registry.Actor, u registry.User, kind registry.FactorKind, name string, secret []byte, step int64) ([]string, error) {
+	f := registry.Factor{ID: registry.FactorID(registry.NewID()), Kind: kind, Name: name}
+	f.Sealed = s.Seal(purposeFactor, string(f.ID), secret)
 	codes, hashes := newRecoveryCodes()
 	first, err := s.store.AddFactor(ctx, a, f, step, hashes)
 	if err != nil {

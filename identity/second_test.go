@@ -58,7 +58,7 @@ func TestSecondStep(t *testing.T) {
 		return l.Second
 	}
 	second := func(half, code string) error {
-		_, err := f.s.SignInSecond(ctx, half, code, Client{Address: "192.0.2.1"})
+		_, err := f.s.SignInSecond(ctx, half, Proof{Code: code}, Client{Address: "192.0.2.1"})
 		return err
 	}
 	half := begin()
@@ -109,7 +109,7 @@ func TestSecondStep(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 30 {
-		_, err = f.s.SignInSecond(ctx, l.Second, "000000", Client{})
+		_, err = f.s.SignInSecond(ctx, l.Second, Proof{Code: "000000"}, Client{})
 	}
 	refused(err, registry.Busy, "guessing")
 

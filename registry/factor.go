@@ -5,10 +5,11 @@ import "time"
 // FactorID identifies a second factor: a UUIDv7.
 type FactorID string
 
-// Factor is what somebody shows beside their password: an authenticator app (TOTP, RFC 6238).
+// Factor is what somebody shows beside their password: an authenticator app (TOTP, RFC 6238), or a
+// passkey, which signs in without one, too.
 type Factor struct {
 	ID         FactorID   `json:"id"`
-	Kind       FactorKind `json:"kind" enum:"totp"`
+	Kind       FactorKind `json:"kind" enum:"totp,passkey"`
 	Name       string     `json:"name"`
 	CreatedAt  time.Time  `json:"created_at"`
 	LastUsedAt time.Time  `json:"last_used_at,omitzero"`
@@ -18,8 +19,11 @@ type Factor struct {
 // FactorKind says what sort of factor it is.
 type FactorKind string
 
-// FactorTOTP is an authenticator app.
-const FactorTOTP FactorKind = "totp"
+// The kinds of factors.
+const (
+	FactorTOTP    FactorKind = "totp"
+	FactorPasskey FactorKind = "passkey"
+)
 
 // Bounds of factors.
 const (

@@ -52,7 +52,7 @@ func (c *Console) reset(w http.ResponseWriter, r *http.Request, who web.Caller) 
 		return c.again(w, r, "reset.html", view{Title: "New password", Data: l}, err)
 	}
 	web.SetSession(w, "")
-	return c.show(w, r, http.StatusOK, "sign-in.html", view{Title: "Sign in", Form: url.Values{"return": {"/"}, "email": {l.Email}}, Data: "", Done: "Your password is changed. Every session of yours has ended: sign in with the new one."})
+	return c.showSignIn(w, r, view{Form: url.Values{"return": {"/"}, "email": {l.Email}}, Done: "Your password is changed. Every session of yours has ended: sign in with the new one."}, nil)
 }
 
 // verifyPage asks for a click, since programs that look through mail follow links, too.

@@ -37,7 +37,31 @@ func (c *Console) signInPage(w http.ResponseWriter, r *http.Request, who web.Cal
 		http.Redirect(w, r, back, http.StatusSeeOther)
 		return nil
 	}
-	return c.show(w, r, http.StatusOK, "sign-in.html", view{Title: "Sign in", Form: url.Values{"return": {back}, "email": {who.User.Email}}, Data: c.destination(w, r, back)})
+	return c.showSignIn(w, r, view{Form: url.Values{"return": {back}, "email": {who.User.Email}}}, nil)
+}
+
+// signInData is what the page to sign in shows.
+type signInData struct {
+	To      string // the name of the org or app that the person is going to
+	Passkey identity.Ceremony
+}
+
+// showSignIn shows the page to sign in, after an error with what was typed.
+func (c *Console) showSignIn(w http.ResponseWriter, r *http.Request, v view, err error) error {
+	back := v.Form.Get("return")
+	if err != nil {
+		back = returnTo(r.PostForm.Get("return"))
+	}
+	d := signInData{To: c.destination(w, r, back)}
+	var err2 error
+	if d.Passkey, err2 = c.Identity.AskPasskey(); err2 != nil {
+		return err2
+	}
+	v.Title, v.Data = "Sign in", d
+	if err != nil {
+		return c.again(w, r, "sign-in.html", v, err)
+	}
+	return c.show(w, r, http.StatusOK, "sign-in.html", v)
 }
 
 // destination names the org or app that an authorization request is for, and lets the form lead to it.
@@ -57,11 +81,10 @@ func (c *Console) signIn(w http.ResponseWriter, r *http.Request, who web.Caller)
 	back := returnTo(r.PostForm.Get("return"))
 	l, err := c.Identity.SignIn(r.Context(), r.PostForm.Get("email"), r.PostForm.Get("password"), who.Client)
 	if err != nil {
-		return c.again(w, r, "sign-in.html", view{Title: "Sign in", Data: c.destination(w, r, back)}, err)
+		return c.showSignIn(w, r, view{}, err)
 	}
 	if l.Second != "" {
-		c.destination(w, r, back)
-		return c.show(w, r, http.StatusOK, "second.html", view{Title: "Sign in", Form: url.Values{"return": {back}, "second": {l.Second}}})
+		return c.showSecond(w, r, view{Form: url.Values{"return": {back}, "second": {l.Second}}}, nil)
 	}
 	return c.signedIn(w, r, who, l, back)
 }
@@ -69,11 +92,48 @@ func (c *Console) signIn(w http.ResponseWriter, r *http.Request, who web.Caller)
 // signInSecond takes the second step, after the password.
 func (c *Console) signInSecond(w http.ResponseWriter, r *http.Request, who web.Caller) error {
 	back := returnTo(r.PostForm.Get("return"))
-	l, err := c.Identity.SignInSecond(r.Context(), r.PostForm.Get("second"), r.PostForm.Get("code"), who.Client)
+	p := identity.Proof{Code: r.PostForm.Get("code"), Sealed: r.PostForm.Get("sealed"), Answer: r.PostForm.Get("response")}
+	l, err := c.Identity.SignInSecond(r.Context(), r.PostForm.Get("second"), p, who.Client)
 	if err != nil {
-		c.destination(w, r, back)
+		return c.showSecond(w, r, view{Form: r.PostForm}, err)
+	}
+	return c.signedIn(w, r, who, l, back)
+}
+
+// secondStepData is what the page of the second step shows: what the person has.
+type secondStepData struct {
+	Code    bool
+	Passkey *identity.Ceremony
+}
+
+func (c *Console) showSecond(w http.ResponseWriter, r *http.Request, v view, err error) error {
+	code, passkey, err2 := c.Identity.SecondSteps(r.Context(), v.Form.Get("second"))
+	if err2 != nil {
+		return err2
+	}
+	c.destination(w, r, returnTo(v.Form.Get("return")))
+	d := secondStepData{Code: code}
+	if passkey {
+		ask, err := c.Identity.AskPasskey()
+		if err != nil {
+			return err
+		}
+		d.Passkey = &ask
+	}
+	v.Title, v.Data = "Sign in", d
+	if err != nil {
 		r.PostForm.Del("code")
-		return c.again(w, r, "second.html", view{Title: "Sign in"}, err)
+		return c.again(w, r, "second.html", v, err)
+	}
+	return c.show(w, r, http.StatusOK, "second.html", v)
+}
+
+// signInPasskey signs the holder of a passkey in, without a password.
+func (c *Console) signInPasskey(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	back := returnTo(r.PostForm.Get("return"))
+	l, err := c.Identity.SignInPasskey(r.Context(), r.PostForm.Get("sealed"), r.PostForm.Get("response"), who.Client)
+	if err != nil {
+		return c.showSignIn(w, r, view{}, err)
 	}
 	return c.signedIn(w, r, who, l, back)
 }

@@ -50,6 +50,31 @@ func (c *Console) addSecondStep(w http.ResponseWriter, r *http.Request, who web.
 	return c.showRecovery(w, r, who, codes, "second")
 }
 
+func (c *Console) passkeyView(r *http.Request, who web.Caller) (view, error) {
+	ask, err := c.Identity.NewPasskey(r.Context(), who.Actor)
+	return view{Title: "Passkey", Who: who, Data: ask}, err
+}
+
+func (c *Console) passkeyPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	v, err := c.passkeyView(r, who)
+	if err != nil {
+		return err
+	}
+	return c.show(w, r, http.StatusOK, "passkey.html", v)
+}
+
+func (c *Console) addPasskey(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	codes, err := c.Identity.AddPasskey(r.Context(), who.Actor, r.PostForm.Get("sealed"), r.PostForm.Get("name"), r.PostForm.Get("response"), r.PostForm.Get("old_password"))
+	if err != nil {
+		v, err2 := c.passkeyView(r, who)
+		if err2 != nil {
+			return err2
+		}
+		return c.again(w, r, "passkey.html", v, err)
+	}
+	return c.showRecovery(w, r, who, codes, "second")
+}
+
 // showRecovery shows recovery codes, this once, or without any goes back to the account.
 func (c *Console) showRecovery(w http.ResponseWriter, r *http.Request, who web.Caller, codes []string, done string) error {
 	if codes == nil {

@@ -1,10 +1,14 @@
 package endtoend
 
 import (
+	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/webauthn"
+	"github.com/chromedp/chromedp"
 	"github.com/pquerna/otp/totp"
 )
 
@@ -44,7 +48,7 @@ func TestSecondStepInBrowser(t *testing.T) {
 		t.Fatal(recovery)
 	}
 	b.visit(s.url("") + "/account")
-	b.shows("Signing in takes your password and a code")
+	b.shows("Signing in takes your password and one of these")
 	b.shot("account-second-step")
 
 	// The password alone leads to the second step, on the way to an org, too.
@@ -70,4 +74,67 @@ func TestSecondStepInBrowser(t *testing.T) {
 	s.must("user", "remove-second-step", "eve@example.com")
 	b = b.other()
 	signIn(s.url("")+"/account", "a stolen password alone lets nobody in")
+}
+
+// TestPasskeyInBrowser: somebody adds a passkey, signs in with it alone, and beside the password; the browser holds it.
+func TestPasskeyInBrowser(t *testing.T) {
+	s := start(t)
+	ada := s.admin()
+	s.org(ada, "acme")
+	s.invite(ada, "acme", "eve@example.com", "member")
+	b := s.chromium()
+	if _, err := chromedp.Call(b.ctx, webauthn.Enable, webauthn.EnableParams{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := chromedp.Call(b.ctx, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{Options: &webauthn.VirtualAuthenticatorOptions{
+		Protocol: "ctap2", Transport: "internal", HasResidentKey: true, HasUserVerification: true, IsUserVerified: true, AutomaticPresenceSimulation: true,
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	b.visit(s.url("") + "/account/passkey")
+	b.shot("sign-in-passkey")
+	b.fill(map[string]string{"email": "eve@example.com", "password": password})
+	b.press("form.card button", "Add a passkey")
+	b.shot("passkey")
+	b.fill(map[string]string{"name": "Laptop", "old_password": password})
+	b.press("form.card > button", "Recovery codes")
+	b.visit(s.url("") + "/account/passkey")
+	b.fill(map[string]string{"name": "Laptop again", "old_password": password})
+	b.do(chromedp.Click("form.card > button"))
+	b.shows("This passkey is there already")
+
+	out := func() {
+		t.Helper()
+		b.visit(s.url("") + "/end-session")
+		b.press("form.card button", "You are signed out")
+	}
+	out()
+	b.visit(s.url("acme") + "/")
+	b.shows("Sign in to The acme org")
+	b.press("form[action='/sign-in/passkey'] button", "eve@example.com")
+	if at := b.location(); !strings.HasPrefix(at, s.url("acme")) {
+		t.Errorf("at %s", at)
+	}
+	out()
+	b.visit(s.url("") + "/account")
+	b.fill(map[string]string{"email": "eve@example.com", "password": password})
+	b.press("form.card button", "Use a passkey")
+	b.shot("second-passkey")
+	b.press("form[data-passkey] button", "Signing in takes your password and one of these")
+	b.shot("account-passkey")
+
+	// An org's page is below the same host, and gets no passkey's answer that counts.
+	out()
+	b.visit(s.url("") + "/sign-in")
+	options := b.script(`return document.querySelector("form[data-passkey]").dataset.passkey`)
+	sealed := b.script(`return document.querySelector("form[data-passkey] [name=sealed]").value`)
+	b.visit(s.url("acme") + "/.pizzeria/nothing")
+	got := b.script(`const o = PublicKeyCredential.parseRequestOptionsFromJSON(JSON.parse(` + strconv.Quote(options) + `).publicKey)
+		return JSON.stringify((await navigator.credentials.get({ publicKey: o })).toJSON())`)
+	if !strings.Contains(got, "clientDataJSON") {
+		t.Fatalf("the org's page got %s: then this shows nothing", got)
+	}
+	if a := s.person().submit(s.url("")+"/sign-in/passkey", url.Values{"sealed": {sealed}, "response": {got}, "return": {"/"}}); a.status != 403 {
+		t.Errorf("an answer that an org's page got signs in: %d at %s", a.status, a.url)
+	}
 }

@@ -121,13 +121,14 @@ func (s *Store) RemoveFactors(ctx context.Context, a registry.Actor, id registry
 	})
 }
 
-// UseFactor notes that a factor's code of a step was used: none is good twice. For the system. Error: Conflict.
-func (s *Store) UseFactor(ctx context.Context, a registry.Actor, id registry.FactorID, step int64) error {
+// UseFactor notes that a factor's code of a step was used: none is good twice. sealed takes the
+// place of its secret, unless it is nil. For the system. Error: Conflict.
+func (s *Store) UseFactor(ctx context.Context, a registry.Actor, id registry.FactorID, step int64, sealed []byte) error {
 	if err := only(a); err != nil {
 		return err
 	}
 	return s.update(ctx, a, func(t *tx) error {
-		n, err := t.exec(`UPDATE factors SET step = $2, last_used_at = $3 WHERE id = $1 AND step < $2`, id, step, us(t.now))
+		n, err := t.exec(`UPDATE factors SET step = $2, last_used_at = $3, sealed = COALESCE($4, sealed) WHERE id = $1 AND step < $2`, id, step, us(t.now), sealed)
 		if err == nil && n == 0 {
 			err = registry.Errorf(registry.Conflict, "code", "this code was used: wait for the next")
 		}

@@ -69,7 +69,7 @@ type Store interface {
 	AddFactor(ctx context.Context, a registry.Actor, f registry.Factor, step int64, recovery []registry.Hash) (first bool, err error)
 	SetRecoveryCodes(ctx context.Context, a registry.Actor, hashes []registry.Hash) error
 	RemoveFactors(ctx context.Context, a registry.Actor, id registry.UserID, factor registry.FactorID) error
-	UseFactor(ctx context.Context, a registry.Actor, id registry.FactorID, step int64) error
+	UseFactor(ctx context.Context, a registry.Actor, id registry.FactorID, step int64, sealed []byte) error
 	UseRecoveryCode(ctx context.Context, a registry.Actor, id registry.UserID, code registry.Hash) (left int, err error)
 	CreateAccountLink(ctx context.Context, a registry.Actor, kind registry.LinkKind, id registry.UserID, email string, secret registry.Hash) (registry.Link, error)
 	ConfirmEmail(ctx context.Context, a registry.Actor, secret registry.Hash) (was, now registry.User, err error)

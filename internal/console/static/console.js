@@ -45,6 +45,27 @@ document.addEventListener("click", e => {
   for (const d of document.querySelectorAll("details.menu[open]")) if (!d.contains(e.target)) d.open = false;
 });
 
+// Passkeys: a form does what its options say before it is sent, and is not there where the browser has none.
+for (const form of document.querySelectorAll("form[data-passkey]")) {
+  if (!window.PublicKeyCredential?.parseRequestOptionsFromJSON) continue;
+  form.hidden = false;
+  form.addEventListener("submit", async e => {
+    e.preventDefault();
+    const options = JSON.parse(form.dataset.passkey).publicKey, said = form.querySelector("[role=alert]");
+    said.hidden = true;
+    try {
+      const made = "new" in form.dataset
+        ? await navigator.credentials.create({ publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(options) })
+        : await navigator.credentials.get({ publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(options) });
+      form.elements.response.value = JSON.stringify(made.toJSON());
+      form.submit();
+    } catch (err) {
+      said.textContent = err.name === "InvalidStateError" ? "This passkey is there already." : "No passkey was used. Try again, or sign in another way.";
+      said.hidden = false;
+    }
+  });
+}
+
 // Copy buttons.
 document.addEventListener("click", async e => {
   const b = e.target.closest("[data-copy]");

@@ -1,0 +1,174 @@
+package identity
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/descope/virtualwebauthn"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// device is a virtual authenticator at a page of some origin.
+type device struct {
+	*testing.T
+	rp virtualwebauthn.RelyingParty
+	a  virtualwebauthn.Authenticator
+	c  virtualwebauthn.Credential
+}
+
+func newDevice(t *testing.T, user registry.UserID, origin string) *device {
+	a := virtualwebauthn.NewAuthenticator()
+	a.Options.UserHandle = []byte(user)
+	c := virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2)
+	a.AddCredential(c)
+	return &device{t, virtualwebauthn.RelyingParty{Name: "d.example", ID: "d.example", Origin: origin}, a, c}
+}
+
+func (d *device) create(options string) string {
+	d.Helper()
+	o, err := virtualwebauthn.ParseAttestationOptions(options)
+	if err != nil {
+		d.Fatal(err)
+	}
+	return virtualwebauthn.CreateAttestationResponse(d.rp, d.a, d.c, *o)
+}
+
+func (d *device) answer(options string) string {
+	d.Helper()
+	o, err := virtualwebauthn.ParseAssertionOptions(options)
+	if err != nil {
+		d.Fatal(err)
+	}
+	return virtualwebauthn.CreateAssertionResponse(d.rp, d.a, d.c, *o)
+}
+
+// TestPasskeys: a passkey signs its holder in alone, answers one question once, and at this site only.
+func TestPasskeys(t *testing.T) {
+	f := newFixture(t)
+	u, bob := f.user("ada@example.com"), f.user("bob@example.com")
+	l := f.signIn("ada@example.com")
+	a, asBob := registry.AsUser(u, l.Session.ID, "192.0.2.1"), registry.AsUser(bob, "", "192.0.2.2")
+	c := Client{Address: "192.0.2.1"}
+	refused := func(err error, code registry.Code, what string) {
+		t.Helper()
+		if registry.ErrorCode(err) != code || code == "" && err != nil {
+			t.Errorf("%s: %v, want %q", what, err, code)
+		}
+	}
+	ask := func() Ceremony {
+		t.Helper()
+		f.clock.add(time.Minute) // for the limits
+		q, err := f.s.AskPasskey()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return q
+	}
+	signIn := func(q Ceremony, answer string) error {
+		_, err := f.s.SignInPasskey(ctx, q.Sealed, answer, c)
+		return err
+	}
+	laptop := newDevice(t, u.ID, "https://d.example")
+	begin := func() Ceremony {
+		t.Helper()
+		f.clock.add(time.Minute)
+		q, err := f.s.NewPasskey(ctx, a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return q
+	}
+	var options struct {
+		PublicKey struct {
+			RP                     struct{ ID string }
+			AuthenticatorSelection struct{ ResidentKey, UserVerification string }
+		}
+	}
+	q := begin()
+	if err := json.Unmarshal([]byte(q.Options), &options); err != nil || options.PublicKey.RP.ID != "d.example" ||
+		options.PublicKey.AuthenticatorSelection.ResidentKey != "required" || options.PublicKey.AuthenticatorSelection.UserVerification != "required" {
+		t.Fatalf("%+v %v", options, err)
+	}
+	made := laptop.create(q.Options)
+	_, err := f.s.AddPasskey(ctx, a, q.Sealed, "laptop", made, "wrong password")
+	refused(err, registry.Forbidden, "without the password")
+	_, err = f.s.AddPasskey(ctx, asBob, q.Sealed, "laptop", made, goodPassword)
+	refused(err, registry.Invalid, "for somebody else")
+	_, err = f.s.AddPasskey(ctx, a, begin().Sealed, "laptop", made, goodPassword)
+	refused(err, registry.Invalid, "an answer to another question")
+	evil := newDevice(t, u.ID, "https://acme.d.example")
+	_, err = f.s.AddPasskey(ctx, a, q.Sealed, "laptop", evil.create(q.Options), goodPassword)
+	refused(err, registry.Invalid, "made at an org's page")
+	recovery, err := f.s.AddPasskey(ctx, a, q.Sealed, "laptop", made, goodPassword)
+	if err != nil || len(recovery) != registry.RecoveryCodeCount {
+		t.Fatalf("%v %v", recovery, err)
+	}
+
+	q = ask()
+	right := laptop.answer(q.Options)
+	refused(signIn(ask(), right), registry.Forbidden, "an answer to another question")
+	in, err := f.s.SignInPasskey(ctx, q.Sealed, right, c)
+	if err != nil || in.User.ID != u.ID || in.Token == "" || in.Second != "" {
+		t.Fatalf("%+v %v", in, err)
+	}
+	refused(signIn(q, right), registry.Forbidden, "an answer for the second time")
+	// The same passkey, asked for by a page of an org, which shares the site.
+	q = ask()
+	evil.c, evil.a = laptop.c, laptop.a
+	refused(signIn(q, evil.answer(q.Options)), registry.Forbidden, "an answer given to an org's page")
+	// Not verified, not known, or somebody else's.
+	unverified := *laptop
+	unverified.a.Options.UserNotVerified = true
+	q = ask()
+	refused(signIn(q, unverified.answer(q.Options)), registry.Forbidden, "without verification of the person")
+	refused(signIn(q, newDevice(t, u.ID, "https://d.example").answer(q.Options)), registry.Forbidden, "a passkey that was never added")
+	stolen := *laptop
+	stolen.a.Options.UserHandle = []byte(bob.ID)
+	refused(signIn(q, stolen.answer(q.Options)), registry.Forbidden, "for another account")
+	for _, bad := range []string{"", "{}", "null", right[:len(right)/2]} {
+		refused(signIn(q, bad), registry.Forbidden, bad)
+	}
+	refused(signIn(Ceremony{Sealed: q.Sealed + "x"}, laptop.answer(q.Options)), registry.Gone, "a question that was changed")
+	f.clock.add(ceremonyLife + time.Second)
+	refused(signIn(q, laptop.answer(q.Options)), registry.Gone, "late")
+
+	// As a second step it answers for the account whose password was given.
+	half, err := f.s.SignIn(ctx, u.Email, goodPassword, c)
+	if err != nil || half.Second == "" {
+		t.Fatalf("%+v %v", half, err)
+	}
+	if code, passkey, err := f.s.SecondSteps(ctx, half.Second); err != nil || code || !passkey {
+		t.Errorf("%v %v %v", code, passkey, err)
+	}
+	q = ask()
+	second := func(half string, q Ceremony, answer string) error {
+		_, err := f.s.SignInSecond(ctx, half, Proof{Sealed: q.Sealed, Answer: answer}, c)
+		return err
+	}
+	phone := newDevice(t, bob.ID, "https://d.example")
+	qb, err := f.s.NewPasskey(ctx, asBob)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.s.AddPasskey(ctx, asBob, qb.Sealed, "phone", phone.create(qb.Options), goodPassword); err != nil {
+		t.Fatal(err)
+	}
+	q = ask()
+	refused(second(half.Second, q, phone.answer(q.Options)), registry.Forbidden, "somebody else's passkey as a second step")
+	q = ask()
+	refused(second(half.Second, q, laptop.answer(q.Options)), "", "a passkey as a second step")
+	refused(signIn(ask(), phone.answer(ask().Options)), registry.Forbidden, "mixed up questions")
+
+	// What is removed signs nobody in.
+	list, err := f.s.Factors(ctx, a)
+	if err != nil || len(list) != 1 || list[0].Kind != registry.FactorPasskey || list[0].LastUsedAt.IsZero() {
+		t.Fatalf("%+v %v", list, err)
+	}
+	if err := f.s.RemoveFactor(ctx, a, list[0].ID, goodPassword); err != nil {
+		t.Fatal(err)
+	}
+	q = ask()
+	refused(signIn(q, laptop.answer(q.Options)), registry.Forbidden, "a passkey that was removed")
+}
