@@ -218,6 +218,11 @@ func (s *Service) Accept(ctx context.Context, a registry.Actor, secret string) (
 	return s.store.AcceptInvite(ctx, a, Secret(secret).Hash())
 }
 
+// Decline ends an invitation; whoever has the link may. Error: Gone.
+func (s *Service) Decline(ctx context.Context, secret string, c Client) error {
+	return s.store.DeclineInvite(ctx, registry.AsVisitor(c.Address), Secret(secret).Hash())
+}
+
 // AcceptAsNew makes an account with the invited address, a member, and signs it in.
 func (s *Service) AcceptAsNew(ctx context.Context, secret, name, password string, c Client) (Login, registry.Link, error) {
 	visitor := registry.AsVisitor(c.Address)

@@ -51,6 +51,7 @@ type Ring struct {
 	now     func() time.Time
 	mu      sync.Mutex // one Refresh at a time
 	keys    atomic.Pointer[ringKeys]
+	version atomic.Uint64 // rises with each other set of keys
 }
 
 type ringKeys struct {
@@ -182,9 +183,15 @@ func (r *Ring) use(stored []registry.Key) error {
 	if next.jwks, err = json.Marshal(set); err != nil {
 		return err
 	}
-	r.keys.Store(next)
+	old := r.keys.Swap(next)
+	if old == nil || string(old.jwks) != string(next.jwks) {
+		r.version.Add(1)
+	}
 	return nil
 }
+
+// Version tells sets of keys apart: what was verified under another must be verified again.
+func (r *Ring) Version() uint64 { return r.version.Load() }
 
 // Stored returns the keys in use as the store keeps them: sealed.
 func (r *Ring) Stored() (out []registry.Key) {

@@ -49,10 +49,13 @@ type Store interface {
 	RemoveFactors(ctx context.Context, a registry.Actor, id registry.UserID, factor registry.FactorID) error
 	UseFactor(ctx context.Context, a registry.Actor, id registry.FactorID, step int64, sealed []byte) error
 	UseRecoveryCode(ctx context.Context, a registry.Actor, id registry.UserID, code registry.Hash) (left int, err error)
+	SigningKeys(ctx context.Context, a registry.Actor) ([]registry.Key, error)
+	RotateKeys(ctx context.Context, a registry.Actor, keys []registry.Key, verify time.Duration, emergency bool) error
 	CreateAccountLink(ctx context.Context, a registry.Actor, kind registry.LinkKind, id registry.UserID, email string, secret registry.Hash) (registry.Link, error)
 	ConfirmEmail(ctx context.Context, a registry.Actor, secret registry.Hash) (was, now registry.User, err error)
 	ResetPassword(ctx context.Context, a registry.Actor, secret registry.Hash, hash registry.PasswordHash) (registry.User, error)
 	Invites(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Link, error)
+	DeclineInvite(ctx context.Context, a registry.Actor, secret registry.Hash) error
 	CreateInvite(ctx context.Context, a registry.Actor, org registry.OrgID, email string, role registry.Role, secret registry.Hash) (registry.Link, error)
 	MyOrgs(ctx context.Context, a registry.Actor) ([]registry.OrgView, error)
 	Org(ctx context.Context, a registry.Actor, id registry.OrgID) (registry.OrgView, error)

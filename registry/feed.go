@@ -39,6 +39,8 @@ const (
 	SessionCreated  ChangeKind = "session.created"
 	SessionRevoked  ChangeKind = "session.revoked"
 	KeyAdded        ChangeKind = "key.added"
+	KeyRotated      ChangeKind = "key.rotated"
+	KeyRevoked      ChangeKind = "key.revoked"
 	SettingsChanged ChangeKind = "settings.changed"
 	WebhookCreated  ChangeKind = "webhook.created"
 	WebhookChanged  ChangeKind = "webhook.changed"
@@ -59,7 +61,7 @@ const (
 // AuditActions lists what the audit log can say, by name.
 func AuditActions() []ChangeKind {
 	return []ChangeKind{
-		APIKeyCreated, APIKeyRevoked, ClientChanged, ClientCreated, ClientDeleted, ClientSignedIn, GrantRevoked, InstanceChanged, InviteCreated, InviteRevoked, KeyAdded, MemberAdded, MemberChanged, MemberRemoved,
+		APIKeyCreated, APIKeyRevoked, ClientChanged, ClientCreated, ClientDeleted, ClientSignedIn, GrantRevoked, InstanceChanged, InviteCreated, InviteRevoked, KeyAdded, KeyRevoked, KeyRotated, MemberAdded, MemberChanged, MemberRemoved,
 		OrgActivated, OrgCreated, OrgGone, OrgDeletion, OrgKept, OrgRenamed, OrgResumed, OrgSuspendedNow, OrgUpdated,
 		RunnerCut, RunnerEnrolled, RunnerInvited, RunnerRevoked, SessionCreated, SessionRevoked, SettingsChanged, UserChanged, UserCreated, WebhookChanged, WebhookCreated, WebhookDeleted,
 	}

@@ -36,6 +36,8 @@ const (
 	PlatformAudit  Action = "platform.audit"
 	PlatformRead   Action = "platform.read"
 	PlatformBackup Action = "platform.backup"
+	SigningRead    Action = "signing_key.read"
+	SigningRotate  Action = "signing_key.rotate"
 	ClientRead     Action = "client.read"
 	ClientManage   Action = "client.manage"
 	UsageRead      Action = "usage.read"
@@ -80,6 +82,8 @@ var policy = map[Action]rule{
 	PlatformAudit:  {"", true, ScopePlatform},
 	PlatformRead:   {"", true, ScopePlatform},
 	PlatformBackup: {"", true, ScopePlatform},
+	SigningRead:    {"", true, ScopePlatform},
+	SigningRotate:  {"", true, ScopePlatform},
 	ClientRead:     {"", true, ScopePlatform},
 	ClientManage:   {"", true, ScopePlatform},
 	UsageRead:      {RoleMember, true, ScopeOrgRead},

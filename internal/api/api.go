@@ -171,6 +171,7 @@ func (a *API) declare(mux *http.ServeMux) {
 	a.keys()
 	a.runners()
 	a.clients()
+	a.signing()
 	a.settings()
 	a.webhooks()
 	a.audit()

@@ -2,6 +2,11 @@ package api
 
 import (
 	"context"
+	"encoding/json"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/registry"
@@ -15,6 +20,38 @@ type AuditIn struct {
 
 func (in AuditIn) query() registry.AuditList {
 	return registry.AuditList{List: in.list(""), Actor: in.Actor, Action: in.Action}
+}
+
+// ExportIn says where an export goes on.
+type ExportIn struct {
+	After int64 `query:"after" minimum:"0" doc:"the seq of the last entry that is there already"`
+}
+
+const exportPage = 1000
+
+// export writes the log page by page, each read as the caller is allowed to then. A failure breaks the
+// answer off: what came is whole lines, and the next export goes on after the last.
+func (a *API) export(ctx context.Context, c web.Caller, org registry.OrgID, after int64) (*huma.StreamResponse, error) {
+	list, err := a.Store.AuditAfter(ctx, c.Actor, org, after, exportPage)
+	if err != nil {
+		return nil, err
+	}
+	return &huma.StreamResponse{Body: func(hc huma.Context) {
+		_, w := humago.Unwrap(hc)
+		w.Header().Set("Content-Type", "application/jsonl; charset=utf-8")
+		for out := json.NewEncoder(w); len(list) > 0; {
+			for _, e := range list {
+				if out.Encode(e) != nil {
+					return
+				}
+				after = e.Seq
+			}
+			if list, err = a.Store.AuditAfter(ctx, c.Actor, org, after, exportPage); err != nil {
+				a.Log.Warn("api", "operation", "exportAudit", "request_id", web.RequestID(ctx), "error", err)
+				panic(http.ErrAbortHandler)
+			}
+		}
+	}}, nil
 }
 
 func (a *API) audit() {
@@ -36,6 +73,23 @@ func (a *API) audit() {
 		func(ctx context.Context, c web.Caller, in *AuditIn) (*listOut[registry.AuditEntry], error) {
 			p, err := a.Store.PlatformAudit(ctx, c.Actor, in.query())
 			return &listOut[registry.AuditEntry]{p}, err
+		})
+
+	type orgExportIn struct {
+		OrgPath
+		ExportIn
+	}
+	declared(a, operation{ID: "exportOrgAudit", Method: "GET", Path: "/orgs/{org}/audit/export", Summary: "Export an org's audit log as JSON lines, oldest first", Action: registry.AuditRead},
+		func(ctx context.Context, c web.Caller, in *orgExportIn) (*huma.StreamResponse, error) {
+			id, err := in.id(ctx, a, c)
+			if err != nil {
+				return nil, err
+			}
+			return a.export(ctx, c, id, in.After)
+		})
+	declared(a, operation{ID: "exportAudit", Method: "GET", Path: "/audit/export", Summary: "Export the whole audit log as JSON lines, oldest first", Action: registry.PlatformAudit},
+		func(ctx context.Context, c web.Caller, in *ExportIn) (*huma.StreamResponse, error) {
+			return a.export(ctx, c, "", in.After)
 		})
 
 	type verifyOut struct {

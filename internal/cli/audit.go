@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -42,6 +43,21 @@ func (c *client) audit() *cobra.Command {
 			return err
 		})
 	}}
-	a.AddCommand(list, verify)
+	var after int64
+	export := c.on("export [org]", "Prints the log as JSON lines, oldest first, of an org or of all", cobra.MaximumNArgs(1), func(args []string) error {
+		path := "/audit/export"
+		if len(args) == 1 {
+			path = orgPath(args[0]) + path
+		}
+		body, err := c.open("GET", fmt.Sprintf("%s?after=%d", path, after), nil)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = body.Close() }()
+		_, err = io.Copy(os.Stdout, body)
+		return err
+	})
+	export.Flags().Int64Var(&after, "after", 0, "only what follows the entry with this seq")
+	a.AddCommand(list, export, verify)
 	return a
 }

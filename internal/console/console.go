@@ -154,6 +154,7 @@ func Routes() []Route {
 		{"POST", "/verify/{token}", true, "", (*Console).verify},
 		{"GET", "/invite/{token}", true, "", (*Console).invitePage},
 		{"POST", "/invite/{token}", true, "", (*Console).acceptInvite},
+		{"POST", "/invite/{token}/decline", true, "", (*Console).declineInvite},
 		{"GET", "/{$}", false, "", (*Console).home},
 		{"GET", "/account", false, "", (*Console).accountPage},
 		{"POST", "/account/name", false, "", (*Console).changeName},

@@ -242,15 +242,21 @@ func (c *Console) setRole(w http.ResponseWriter, r *http.Request, who web.Caller
 type removeData struct {
 	Member  registry.Member
 	Runners []registry.Runner // what the person enrolled
+	Self    bool
 }
 
 // removePage asks before a member is removed, and names what the person enrolled.
 func (c *Console) removePage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
-	v, err := c.orgView(r, who, "members", registry.MemberRemove)
+	self := registry.UserID(r.PathValue("user")) == who.Actor.User
+	action := registry.MemberRemove
+	if self { // everybody may leave
+		action = registry.OrgRead
+	}
+	v, err := c.orgView(r, who, "members", action)
 	if err != nil {
 		return err
 	}
-	var d removeData
+	d := removeData{Self: self}
 	if d.Member, err = c.Store.Member(r.Context(), who.Actor, v.Org.ID, registry.UserID(r.PathValue("user"))); err != nil {
 		return err
 	}
@@ -260,6 +266,9 @@ func (c *Console) removePage(w http.ResponseWriter, r *http.Request, who web.Cal
 	}
 	d.Runners = p.Items
 	v.Title, v.Data = "Remove "+d.Member.Name, d
+	if self {
+		v.Title = "Leave " + v.Org.Name
+	}
 	return c.show(w, r, http.StatusOK, "remove-member.html", v)
 }
 

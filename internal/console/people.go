@@ -238,6 +238,19 @@ func (c *Console) inviteView(r *http.Request, who web.Caller) (view, error) {
 	return view{Title: "Join " + l.OrgName, Who: who, Data: l, Form: url.Values{"return": {r.URL.Path}}}, err
 }
 
+// declineInvite ends an invitation that somebody does not want.
+func (c *Console) declineInvite(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	v, err := c.inviteView(r, who)
+	if err == nil {
+		err = c.Identity.Decline(r.Context(), r.PathValue("token"), who.Client)
+	}
+	if err != nil {
+		return err
+	}
+	v.Title = "Declined"
+	return c.show(w, r, http.StatusOK, "declined.html", v)
+}
+
 // acceptInvite makes the signed-in person a member, or an account first for somebody new.
 func (c *Console) acceptInvite(w http.ResponseWriter, r *http.Request, who web.Caller) error {
 	v, err := c.inviteView(r, who)

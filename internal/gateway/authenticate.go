@@ -16,6 +16,7 @@ import (
 // session is a verified org session, remembered by the hash of its token.
 type session struct {
 	claims    identity.SessionClaims
+	keys      uint64 // the version of the ring that verified it
 	assertion atomic.Pointer[assertion]
 	renewed   atomic.Pointer[string] // a token that replaces this one
 }
@@ -24,6 +25,7 @@ type assertion struct {
 	token string
 	route *registry.Route
 	until time.Time
+	keys  uint64 // the version of the ring that signed it
 }
 
 var (
@@ -108,8 +110,9 @@ func (g *Gateway) identify(w http.ResponseWriter, r *http.Request, st *State) er
 
 // verified returns the session of a token: from memory, or after checking its signature and claims.
 func (g *Gateway) verified(token string, org registry.OrgID) (*session, error) {
+	keys := g.Identity.Session.Version()
 	key := sha256.Sum256(unsafe.Slice(unsafe.StringData(token), len(token))) //nolint:gosec // read only, and without a copy
-	if s, ok := g.sessions.Get(key); ok {
+	if s, ok := g.sessions.Get(key); ok && s.keys == keys {
 		if s.claims.OrgID != org {
 			return nil, identity.ErrToken
 		}
@@ -119,7 +122,7 @@ func (g *Gateway) verified(token string, org registry.OrgID) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{claims: c}
+	s := &session{claims: c, keys: keys}
 	g.sessions.Add(key, s)
 	return s, nil
 }
@@ -181,15 +184,15 @@ func (g *Gateway) current(r *http.Request, s *session, rt *registry.Route) (now 
 
 // assertionFor mints an assertion, or hands out the last one for up to a minute.
 func (g *Gateway) assertionFor(s *session, rt *registry.Route) (string, error) {
-	now := g.Now()
-	if a := s.assertion.Load(); a != nil && a.route == rt && now.Before(a.until) {
+	now, keys := g.Now(), g.Identity.Assertions.Version()
+	if a := s.assertion.Load(); a != nil && a.route == rt && a.keys == keys && now.Before(a.until) {
 		return a.token, nil
 	}
 	token, err := g.Identity.Assertion(s.claims, rt)
 	if err != nil {
 		return "", err
 	}
-	s.assertion.Store(&assertion{token: token, route: rt, until: now.Add(identity.AssertionReuse)})
+	s.assertion.Store(&assertion{token: token, route: rt, until: now.Add(identity.AssertionReuse), keys: keys})
 	return token, nil
 }
 

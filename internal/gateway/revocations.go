@@ -57,6 +57,9 @@ func (v *Revocations) Apply(c registry.Change) {
 		v.mu.Unlock()
 		v.epoch.Add(1)
 		v.streams.closeOrg(c.OrgID, func(k streamKey) bool { return k.user == c.UserID }, farewell{closeUnauthorized, "membership changed"})
+	case registry.KeyRevoked: // the rings have been read before
+		v.epoch.Add(1)
+		v.streams.closeAll(farewell{closeUnauthorized, "signed out"})
 	case registry.OrgSuspendedNow, registry.OrgDeletion: // the Directory has heard before
 		v.epoch.Add(1)
 		v.streams.closeOrg(c.OrgID, func(streamKey) bool { return true }, farewell{closeUnauthorized, "org closed"})

@@ -96,6 +96,18 @@ func (s *Streams) closeOrg(org registry.OrgID, match func(streamKey) bool, bye f
 	}
 }
 
+func (s *Streams) closeAll(bye farewell) {
+	s.mu.Lock()
+	var end []func(farewell)
+	for _, set := range s.orgs {
+		end = append(end, ends(set, func(streamKey) bool { return true })...)
+	}
+	s.mu.Unlock()
+	for _, f := range end {
+		f(bye)
+	}
+}
+
 func ends(set streamSet, match func(streamKey) bool) (out []func(farewell)) {
 	for st := range set {
 		if match(st.key) {

@@ -249,7 +249,7 @@ func (r *Runtime) build(dir string) error {
 		Started: func(d time.Duration) { r.metrics.started.Observe(d.Seconds()) },
 	})
 	r.keeper = &keeper{store: r.store, snapshot: r.snapshot, ids: r.ids, follower: func() *registry.Follower { return r.follower }, log: r.c.Log, now: now, wake: make(chan struct{}, 1)}
-	r.follower = registry.NewFollower(r.store, r.c.Log, now, r.directory, r.gateway.Revocations, r.reconciler, r.keeper, r.metrics)
+	r.follower = registry.NewFollower(r.store, r.c.Log, now, &rings{r.ids, r.writeJWKS, r.c.Log}, r.directory, r.gateway.Revocations, r.reconciler, r.keeper, r.metrics)
 	return r.routes(mux)
 }
 

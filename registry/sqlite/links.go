@@ -105,6 +105,17 @@ func (t *tx) useLink(secret registry.Hash, kind registry.LinkKind) (registry.Lin
 	return l, t.must(`UPDATE links SET used_at = $2 WHERE hash = $1`, secret[:], us(t.now))
 }
 
+// DeclineInvite uses an invitation up for nothing. Whoever has the link may. Error: Gone.
+func (s *Store) DeclineInvite(ctx context.Context, a registry.Actor, secret registry.Hash) error {
+	return s.update(ctx, a, func(t *tx) error {
+		l, err := t.useLink(secret, registry.LinkInvite)
+		if err != nil {
+			return err
+		}
+		return t.record(registry.Change{Kind: registry.InviteRevoked, OrgID: l.OrgID}, l.Email, "declined")
+	})
+}
+
 // AcceptInvite makes the actor a member. The actor's e-mail address must be the
 // invitation's; who invited must still be allowed to. Errors: Gone, Forbidden, Conflict.
 func (s *Store) AcceptInvite(ctx context.Context, a registry.Actor, secret registry.Hash) (l registry.Link, err error) {

@@ -135,6 +135,21 @@ func (s *Store) auditPage(ctx context.Context, q *query, l registry.AuditList) (
 	return page(ctx, s.read, q, l.List, auditOrders, "-seq", scanAudit)
 }
 
+// AuditAfter returns up to limit entries that follow one, oldest first: about an org, or with ""
+// all. As Audit and PlatformAudit, it decides who may.
+func (s *Store) AuditAfter(ctx context.Context, a registry.Actor, org registry.OrgID, after int64, limit int) ([]registry.AuditEntry, error) {
+	if org == "" {
+		if err := may(a, registry.PlatformAudit); err != nil {
+			return nil, err
+		}
+		return collect(ctx, s.read, scanAudit, auditQuery+` WHERE a.seq > $1 ORDER BY a.seq LIMIT $2`, after, limit)
+	}
+	if _, err := s.Authorize(ctx, a, org, registry.AuditRead); err != nil {
+		return nil, err
+	}
+	return collect(ctx, s.read, scanAudit, auditQuery+` WHERE a.org_id = $1 AND a.seq > $2 ORDER BY a.seq LIMIT $3`, org, after, limit)
+}
+
 const auditQuery = `SELECT a.seq, a.at, a.actor_kind, a.actor, a.actor_id, a.address, a.action, a.org_id, a.target, a.detail, a.hash FROM audit a`
 
 // VerifyAudit walks the whole audit log and returns a Conflict error that

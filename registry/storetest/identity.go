@@ -46,6 +46,19 @@ func invites(e env) {
 	e.ok(e.s.SetRole(ctx, asA, o.ID, admin.ID, registry.RoleAdmin))
 	e.ok(second(e.s.AcceptInvite(ctx, asB, secret("b"))))
 	e.want(second(e.s.AcceptInvite(ctx, asB, secret("b"))), registry.Gone)
+	_, err = e.s.CreateInvite(ctx, asA, o.ID, "no@example.com", registry.RoleMember, secret("no"))
+	e.ok(err)
+	e.ok(e.s.DeclineInvite(ctx, visitor, secret("no")))
+	e.want(e.s.DeclineInvite(ctx, visitor, secret("no")), registry.Gone)
+	e.want(e.s.DeclineInvite(ctx, visitor, secret("b")), registry.Gone) // accepted
+	if list, err := e.s.AuditAfter(ctx, asA, o.ID, 0, 100); err != nil || list[len(list)-1].Detail != "declined" || list[0].Seq >= list[1].Seq {
+		e.Errorf("%+v %v", list, err)
+	}
+	e.want(second(e.s.AuditAfter(ctx, asB, o.ID, 0, 100)), registry.Forbidden)
+	e.want(second(e.s.AuditAfter(ctx, asA, "", 0, 100)), registry.Forbidden)
+	if list, err := e.s.AuditAfter(ctx, operator, "", 2, 1); err != nil || len(list) != 1 || list[0].Seq != 3 {
+		e.Errorf("%+v %v", list, err)
+	}
 	_, err = e.s.CreateInvite(ctx, asA, o.ID, "c@example.com", registry.RoleMember, secret("c"))
 	e.ok(err)
 	e.clock.Add(registry.InviteLinkLife + time.Second)

@@ -71,6 +71,11 @@ type Store interface {
 	RemoveFactors(ctx context.Context, a registry.Actor, id registry.UserID, factor registry.FactorID) error
 	UseFactor(ctx context.Context, a registry.Actor, id registry.FactorID, step int64, sealed []byte) error
 	UseRecoveryCode(ctx context.Context, a registry.Actor, id registry.UserID, code registry.Hash) (left int, err error)
+	Keys(ctx context.Context, a registry.Actor, purpose string) ([]registry.Key, error)
+	AddKey(ctx context.Context, a registry.Actor, k registry.Key) error
+	SigningKeys(ctx context.Context, a registry.Actor) ([]registry.Key, error)
+	RotateKeys(ctx context.Context, a registry.Actor, keys []registry.Key, verify time.Duration, emergency bool) error
+	DeclineInvite(ctx context.Context, a registry.Actor, secret registry.Hash) error
 	CreateAccountLink(ctx context.Context, a registry.Actor, kind registry.LinkKind, id registry.UserID, email string, secret registry.Hash) (registry.Link, error)
 	ConfirmEmail(ctx context.Context, a registry.Actor, secret registry.Hash) (was, now registry.User, err error)
 	ResetPassword(ctx context.Context, a registry.Actor, secret registry.Hash, hash registry.PasswordHash) (registry.User, error)
@@ -123,6 +128,7 @@ type Store interface {
 	AddUsage(ctx context.Context, a registry.Actor, at time.Time, byOrg map[registry.OrgID]registry.Usage) error
 	Usage(ctx context.Context, a registry.Actor, org registry.OrgID, since time.Time) ([]registry.UsagePoint, error)
 	Totals(ctx context.Context, a registry.Actor) (registry.Totals, error)
+	AuditAfter(ctx context.Context, a registry.Actor, org registry.OrgID, after int64, limit int) ([]registry.AuditEntry, error)
 	VerifyAudit(ctx context.Context, a registry.Actor) error
 }
 
@@ -167,7 +173,7 @@ func RunTests(t *testing.T, open func(t *testing.T, now func() time.Time) Store)
 		"NobodyIsRefusedEverywhere": nobody, "SlugRules": slugs, "RenameAndQuarantine": renames, "AllRoutes": allRoutes, "StatusTable": statuses,
 		"OptimisticConcurrency": versions, "Visibility": visibility, "LastOwner": lastOwner, "LastOwnerRace": lastOwnerRace,
 		"SlugRace": slugRace, "FeedIsGapless": feed, "AuditChain": auditChain, "Events": events, "Usage": usage, "Webhooks": webhooks, "Settings": settings, "Idempotency": idempotency, "Setup": setup, "Invites": invites,
-		"Sessions": sessions, "SessionLists": sessionLists, "Pages": pages, "Search": searches, "Deletion": deletion, "Users": users, "APIKeys": apiKeys, "Runners": runners, "KeysReach": keysReach, "Codes": codes, "AccountLinks": accountLinks, "Mails": mails, "Factors": factors, "Clients": clients, "Grants": grants, "Devices": devices, "Leases": leases, "Provisioning": provisioning,
+		"Sessions": sessions, "SessionLists": sessionLists, "Pages": pages, "Search": searches, "Deletion": deletion, "Users": users, "APIKeys": apiKeys, "Runners": runners, "KeysReach": keysReach, "Codes": codes, "AccountLinks": accountLinks, "Mails": mails, "SigningKeys": signingKeys, "Factors": factors, "Clients": clients, "Grants": grants, "Devices": devices, "Leases": leases, "Provisioning": provisioning,
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := NewClock()

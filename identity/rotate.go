@@ -1,0 +1,56 @@
+package identity
+
+import (
+	"context"
+	"time"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// PublishAhead is how long a key is published before it signs, unless told otherwise: twice as long as
+// anybody caches a key set.
+const PublishAhead = 10 * time.Minute
+
+// Rings are the purposes of signing keys.
+func Rings() []string { return []string{RingToken, RingSession, RingAssertion} }
+
+// Rotation says how signing keys are replaced.
+type Rotation struct {
+	Ring      string        // "" = all
+	Ahead     time.Duration // how long the new key is published before it signs
+	Emergency bool          // at once, and nothing that the old ones signed is good any more
+}
+
+// RotateKeys replaces signing keys. An emergency ends every org session, API token and assertion: who is
+// signed in gets others at the next page. Errors: Forbidden, Invalid.
+func (s *Service) RotateKeys(ctx context.Context, a registry.Actor, n Rotation) error {
+	if n.Ahead < 0 || n.Ahead > keyPublish {
+		return registry.Errorf(registry.Invalid, "ahead_seconds", "a new key is published for at most a day before it signs")
+	}
+	if n.Emergency {
+		n.Ahead = 0
+	}
+	var keys []registry.Key
+	for _, r := range s.rings() {
+		if n.Ring != "" && n.Ring != r.purpose {
+			continue
+		}
+		k, err := r.newKey(s.now().Add(n.Ahead))
+		if err != nil {
+			return err
+		}
+		keys = append(keys, k)
+	}
+	if len(keys) == 0 {
+		return registry.Errorf(registry.Invalid, "ring", "%q is no ring: use token, session or assertion", n.Ring)
+	}
+	if err := s.store.RotateKeys(ctx, a, keys, keyVerifies, n.Emergency); err != nil {
+		return err
+	}
+	return s.Refresh(ctx)
+}
+
+// SigningKeys returns the keys in use, without their private halves. Error: Forbidden.
+func (s *Service) SigningKeys(ctx context.Context, a registry.Actor) ([]registry.Key, error) {
+	return s.store.SigningKeys(ctx, a)
+}

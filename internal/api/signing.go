@@ -1,0 +1,49 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// signingKey is a key of a ring, as far as it is told.
+type signingKey struct {
+	ID      string    `json:"id" doc:"the kid of what it signs"`
+	Ring    string    `json:"ring" enum:"token,session,assertion"`
+	From    time.Time `json:"signs_from"`
+	To      time.Time `json:"signs_to"`
+	Expires time.Time `json:"expires_at" doc:"what it signed is good until then at the latest"`
+}
+
+func (a *API) signing() {
+	declared(a, operation{ID: "listSigningKeys", Method: "GET", Path: "/signing-keys", Summary: "List the keys that sign tokens", Action: registry.SigningRead},
+		func(ctx context.Context, c web.Caller, _ *none) (*listOut[signingKey], error) {
+			keys, err := a.Identity.SigningKeys(ctx, c.Actor)
+			out := new(listOut[signingKey])
+			out.Body.Items = []signingKey{}
+			for _, k := range keys {
+				out.Body.Items = append(out.Body.Items, signingKey{k.ID, k.Purpose, k.SignsFrom, k.SignsTo, k.ExpiresAt})
+			}
+			return out, err
+		})
+
+	type rotateIn struct {
+		Body struct {
+			Ring      string `json:"ring,omitempty" enum:"token,session,assertion" doc:"whose keys; default: all"`
+			Ahead     *int   `json:"ahead_seconds,omitempty" minimum:"0" maximum:"86400" doc:"how long the new key is published before it signs; default: 600, twice as long as anybody caches a key set"`
+			Emergency bool   `json:"emergency,omitempty" doc:"at once, and nothing that the old keys signed is good any more: open streams end, and people get new sessions at the next page"`
+		}
+	}
+	declared(a, operation{ID: "rotateSigningKeys", Method: "POST", Path: "/signing-keys/rotate", Summary: "Replace the keys that sign tokens", Action: registry.SigningRotate,
+		Description: "They replace themselves every 90 days."},
+		func(ctx context.Context, c web.Caller, in *rotateIn) (*none, error) {
+			n := identity.Rotation{Ring: in.Body.Ring, Ahead: identity.PublishAhead, Emergency: in.Body.Emergency}
+			if in.Body.Ahead != nil {
+				n.Ahead = time.Duration(*in.Body.Ahead) * time.Second
+			}
+			return &none{}, a.Identity.RotateKeys(ctx, c.Actor, n)
+		})
+}
