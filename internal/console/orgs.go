@@ -273,15 +273,20 @@ func (c *Console) removePage(w http.ResponseWriter, r *http.Request, who web.Cal
 }
 
 func (c *Console) removeMember(w http.ResponseWriter, r *http.Request, who web.Caller) error {
-	self := registry.UserID(r.PathValue("user")) == who.Actor.User
-	err := c.act(w, r, who, "/members", func(ctx context.Context, o registry.OrgView) error {
-		_, err := c.Store.RemoveMember(ctx, who.Actor, o.ID, registry.UserID(r.PathValue("user")), r.PostForm.Get("runners") == "revoke")
+	o, err := c.org(r, who)
+	if err != nil {
 		return err
-	})
-	if err == nil && self && !who.Actor.Platform() {
-		w.Header().Set("Location", "/")
 	}
-	return err
+	id := registry.UserID(r.PathValue("user"))
+	if _, err := c.Store.RemoveMember(r.Context(), who.Actor, o.ID, id, r.PostForm.Get("runners") == "revoke"); err != nil {
+		return err
+	}
+	to := "/orgs/" + o.Slug + "/members"
+	if id == who.Actor.User && !who.Actor.Platform() { // there is nothing to see there any more
+		to = "/"
+	}
+	http.Redirect(w, r, to, http.StatusSeeOther)
+	return nil
 }
 
 func (c *Console) auditPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
