@@ -9,7 +9,7 @@
 // They take turns in short rounds, and every figure is the median of rounds.
 // Load and servers share the machine, so only ratios mean something. It also
 // times an org from its creation to the first page that a person sees, the
-// switch of a signed-in person to another org, revocations, and the console's pages; and it compares 100,000
+// switch of a signed-in person to another org, signing in, alone and in a crowd, revocations, and the console's pages; and it compares 100,000
 // orgs with ten, an org beside a saturated one and beside a flood of unknown hosts with itself alone, idle WebSockets, and reloads under load.
 //
 // The long runs of robustness are tests (PIZZERIA_TEST_SCALE=full); bench/results keeps what they came to.

@@ -33,6 +33,7 @@ type results struct {
 	Sockets     map[string]idle    `json:"idle_websockets,omitzero"`
 	Many        many               `json:"many_orgs,omitzero"`
 	Parts       micro              `json:"parts,omitzero"`
+	SignIns     signIns            `json:"sign_ins,omitzero"`
 	// Lists are the pages of the console and the lists of the API with 1,000 orgs and 10,000 users.
 	Lists map[string]quantiles `json:"lists,omitzero"`
 }
@@ -101,6 +102,10 @@ func (r results) limits(b *strings.Builder) {
 	row(fmt.Sprintf("revocation, p99 of %d", r.Revocations.N), "WebSocket closed after %.0f ms, token refused after %.0f ms", ms(r.Revocations.Closed), ms(r.Revocations.Refused))
 	o, p := r.Reloads[ours], r.Reloads[plain]
 	row(fmt.Sprintf("%d reloads, ordinary listener", o.Reloads), "%d of %d new connections failed, plain %d of %d; with handed-in sockets and `drain` none (`bench/results`)", o.Failed, o.Connections, p.Failed, p.Connections)
+	si := r.SignIns
+	row("signing in, the password's hash (argon2id, 19 MiB)", "%.0f ms of %.0f ms in all (p50; p95 %.0f of %.0f)", ms(si.Hash.P50), ms(si.One.P50), ms(si.Hash.P95), ms(si.One.P95))
+	row(fmt.Sprintf("%d people sign in at once", si.Crowd), "in %.0f s: %d in, %d over a limit (429), %d beyond the queue (503); memory %+.0f MiB; an org beside them p99 %.2f of alone", si.Took, si.Answers[303], si.Answers[429], si.Answers[503],
+		float64(si.Memory)/(1<<20), float64(si.Beside.P99)/float64(si.Alone.P99))
 	for _, n := range []struct{ while, beside string }{
 		{"another org's instance hangs", ""}, {"another org is over its limit", "plain, as many requests"}, {"somebody floods unknown hosts", "plain, a flood of hosts"},
 	} {

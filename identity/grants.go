@@ -249,15 +249,17 @@ func (s *Service) apiTokenOf(ctx context.Context, g registry.Grant) (string, err
 	return s.APIToken(g.Session, orgs, g.ClientID)
 }
 
-// AuthenticateAPI returns the live user and session behind an API token. Errors: ErrToken, NotFound.
-func (s *Service) AuthenticateAPI(ctx context.Context, token string) (registry.SessionID, registry.User, error) {
+// AuthenticateAPI returns the live user and session behind an API token, and when the person signed in. Errors: ErrToken, NotFound.
+func (s *Service) AuthenticateAPI(ctx context.Context, token string) (sid registry.SessionID, u registry.User, since time.Time, err error) {
 	c, err := s.VerifyAPI(token)
 	if err != nil {
-		return "", registry.User{}, err
+		return "", u, since, err
 	}
-	u, err := s.store.SessionUser(ctx, registry.AsSystem("api"), c.SessionID)
-	if err != nil {
-		return "", u, err
+	if u, err = s.store.SessionUser(ctx, registry.AsSystem("api"), c.SessionID); err != nil {
+		return "", u, since, err
 	}
-	return c.SessionID, u, nil
+	return c.SessionID, u, time.Unix(c.AuthTime, 0), nil
 }
+
+// Now is the time that sessions are judged by.
+func (s *Service) Now() time.Time { return s.now() }

@@ -370,7 +370,7 @@ func TestDevices(t *testing.T) {
 	if _, err := poll(); !errors.Is(err, ExpiredToken) {
 		t.Errorf("%v", err)
 	}
-	sid, got, err := f.s.AuthenticateAPI(ctx, tok.AccessToken)
+	sid, got, _, err := f.s.AuthenticateAPI(ctx, tok.AccessToken)
 	if err != nil || got.ID != u.ID || sid == l.Session.ID {
 		t.Fatalf("%s %+v %v", sid, got, err)
 	}
@@ -417,13 +417,13 @@ func TestDevices(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := f.s.AuthenticateAPI(ctx, tok.AccessToken); err != nil {
+	if _, _, _, err := f.s.AuthenticateAPI(ctx, tok.AccessToken); err != nil {
 		t.Error(err)
 	}
 	if err := f.s.Revoke(ctx, cli, tok.RefreshToken); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := f.s.AuthenticateAPI(ctx, tok.AccessToken); err == nil {
+	if _, _, _, err := f.s.AuthenticateAPI(ctx, tok.AccessToken); err == nil {
 		t.Error("the device is in after it signed out")
 	}
 	// Codes cannot be guessed for long.

@@ -33,7 +33,7 @@ const (
 )
 
 // hasher computes password hashes, so many at once and so many waiting: beyond
-// that it answers Busy, so that a flood of sign-ins costs bounded memory.
+// that it answers Full, so that a flood of sign-ins costs bounded memory.
 type hasher struct {
 	slots   chan struct{}
 	waiting atomic.Int64
@@ -51,7 +51,7 @@ func newHasher() *hasher {
 func (h *hasher) enter(ctx context.Context) error {
 	if h.waiting.Add(1) > maxWaiting {
 		h.waiting.Add(-1)
-		return registry.Errorf(registry.Busy, "", "too many people are signing in: try again in a few seconds")
+		return registry.Errorf(registry.Full, "", "too many people are signing in: try again in a few seconds")
 	}
 	defer h.waiting.Add(-1)
 	select {
@@ -62,7 +62,7 @@ func (h *hasher) enter(ctx context.Context) error {
 	}
 }
 
-// hash returns the PHC string of a password. Error: Busy.
+// hash returns the PHC string of a password. Error: Full.
 func (h *hasher) hash(ctx context.Context, password string) (registry.PasswordHash, error) {
 	if err := h.enter(ctx); err != nil {
 		return "", err
@@ -74,7 +74,7 @@ func (h *hasher) hash(ctx context.Context, password string) (registry.PasswordHa
 }
 
 // check compares a password with a hash; with the empty hash it takes the same
-// time and says no. rehash says that the hash was made with other parameters. Error: Busy.
+// time and says no. rehash says that the hash was made with other parameters. Error: Full.
 func (h *hasher) check(ctx context.Context, password string, stored registry.PasswordHash) (ok, rehash bool, err error) {
 	if err := h.enter(ctx); err != nil {
 		return false, false, err

@@ -81,7 +81,7 @@ func TestRehash(t *testing.T) {
 	}
 }
 
-// A flood of sign-ins holds a bounded number of hashes in memory; the rest hear Busy.
+// A flood of sign-ins holds a bounded number of hashes in memory; the rest hear Full.
 func TestHashingIsBounded(t *testing.T) {
 	h := newHasher()
 	for range cap(h.slots) {
@@ -93,7 +93,7 @@ func TestHashingIsBounded(t *testing.T) {
 	busy := 0
 	for range maxWaiting + 50 {
 		wg.Go(func() {
-			if _, err := h.hash(c, "x"); registry.ErrorCode(err) == registry.Busy {
+			if _, err := h.hash(c, "x"); registry.ErrorCode(err) == registry.Full {
 				mu.Lock()
 				if busy++; busy == 50 {
 					cancel() // all others wait

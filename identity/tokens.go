@@ -83,6 +83,7 @@ type APIClaims struct {
 	Subject   registry.UserID                  `json:"sub"`
 	Orgs      map[registry.OrgID]registry.Role `json:"orgs"`
 	ClientID  registry.ClientID                `json:"client_id,omitempty"`
+	AuthTime  int64                            `json:"auth_time"`
 	times
 }
 
@@ -163,7 +164,7 @@ func (i *Issuer) APIToken(s registry.Session, orgs []registry.OrgView, client re
 	}
 	t := i.times(APITokenLife)
 	t.Expires = min(t.Expires, s.ExpiresAt.Unix())
-	return i.Token.sign(TypAPI, APIClaims{Issuer: i.site().Issuer, Audience: i.site().Issuer, SessionID: s.ID, Subject: s.UserID, Orgs: m, ClientID: client, times: t})
+	return i.Token.sign(TypAPI, APIClaims{Issuer: i.site().Issuer, Audience: i.site().Issuer, SessionID: s.ID, Subject: s.UserID, Orgs: m, ClientID: client, AuthTime: s.AuthTime.Unix(), times: t})
 }
 
 // accessToken makes a registered app's access token.

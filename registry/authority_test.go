@@ -81,7 +81,7 @@ func TestPolicyMatrix(t *testing.T) {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 1, 2, ' ', 0)
 	roles := []Role{"", RoleRunner, RoleMember, RoleAdmin, RoleOwner}
-	_, _ = fmt.Fprintln(w, "action\tstranger\trunner\tmember\tadmin\towner\tplatform admin\tscope of keys")
+	_, _ = fmt.Fprintln(w, "action\tstranger\trunner\tmember\tadmin\towner\tplatform admin\tscope of keys\tnew sign-in")
 	say := func(may bool) string {
 		if may {
 			return "yes"
@@ -93,7 +93,7 @@ func TestPolicyMatrix(t *testing.T) {
 		for _, r := range roles {
 			_, _ = fmt.Fprint(w, "\t", say(Allows(AsUser(User{ID: "u"}, "", ""), r, row.Action)))
 		}
-		_, _ = fmt.Fprintf(w, "\t%s\t%s\n", say(Allows(AsUser(User{ID: "u", PlatformAdmin: true}, "", ""), "", row.Action)), row.Scope)
+		_, _ = fmt.Fprintf(w, "\t%s\t%s\t%s\n", say(Allows(AsUser(User{ID: "u", PlatformAdmin: true}, "", ""), "", row.Action)), row.Scope, say(NeedsFresh(row.Action)))
 	}
 	if err := w.Flush(); err != nil {
 		t.Fatal(err)

@@ -12,12 +12,14 @@ type Code string
 const (
 	Invalid         Code = "invalid"         // the input is wrong; Field says where
 	Unauthenticated Code = "unauthenticated" // no actor
+	SignInAgain     Code = "sign_in_again"   // the actor signed in too long ago for this
 	Forbidden       Code = "forbidden"       // visible, but not allowed
 	NotFound        Code = "not_found"       // absent, or not visible to the actor
 	Conflict        Code = "conflict"        // a rule or another's change is in the way
 	Stale           Code = "stale"           // the version that was edited is no longer current
 	Gone            Code = "gone"            // used, expired, or in quarantine
-	Busy            Code = "busy"            // a bounded resource is full; try again later
+	Busy            Code = "busy"            // the actor does it too often; try again later
+	Full            Code = "full"            // a bounded resource is full; try again later
 )
 
 // Error is a failure that a user can act on. Message says what is wrong and

@@ -3,6 +3,7 @@ package registry
 import (
 	"slices"
 	"strings"
+	"time"
 )
 
 // Action is something that an actor wants to do in or to an org.
@@ -47,49 +48,50 @@ const (
 )
 
 // rule says who may do an action: members from a role up, platform admins, or
-// both; and which scope a key needs for it.
+// both; which scope a key needs for it; and whether a person must have signed in not long ago.
 type rule struct {
 	role     Role // "" = no org role suffices
 	platform bool
 	scope    Scope
+	fresh    bool
 }
 
 // policy is the one table that decides. An action without a row is refused.
 var policy = map[Action]rule{
-	OrgCreate:      {"", true, ScopePlatform},
-	OrgRead:        {RoleMember, true, ScopeOrgRead},
-	OrgUpdate:      {RoleAdmin, true, ScopeOrgWrite},
-	OrgRename:      {RoleOwner, true, ScopeOrgWrite},
-	OrgSuspend:     {"", true, ScopePlatform},
-	OrgResume:      {"", true, ScopePlatform},
-	OrgDelete:      {RoleOwner, true, ScopeOrgWrite},
-	InstanceReboot: {RoleAdmin, true, ScopeInstanceWrite},
-	InstanceLogs:   {RoleAdmin, true, ScopeInstanceRead},
-	MemberRead:     {RoleMember, true, ScopeMemberRead},
-	MemberInvite:   {RoleAdmin, true, ScopeMemberWrite},
-	MemberChange:   {RoleAdmin, true, ScopeMemberWrite},
-	MemberRemove:   {RoleAdmin, true, ScopeMemberWrite},
-	AuditRead:      {RoleAdmin, true, ScopeAuditRead},
-	SettingsRead:   {RoleAdmin, true, ScopeSettingsRead},
-	SettingsWrite:  {RoleAdmin, true, ScopeSettingsWrite},
-	WebhookRead:    {RoleAdmin, true, ScopeWebhookRead},
-	WebhookManage:  {RoleAdmin, true, ScopeWebhookWrite},
-	KeyRead:        {RoleAdmin, true, ScopePlatform},
-	KeyManage:      {RoleAdmin, true, ScopePlatform},
-	UserCreate:     {"", true, ScopePlatform},
-	UserRead:       {"", true, ScopePlatform},
-	UserUpdate:     {"", true, ScopePlatform},
-	PlatformAudit:  {"", true, ScopePlatform},
-	PlatformRead:   {"", true, ScopePlatform},
-	PlatformBackup: {"", true, ScopePlatform},
-	SigningRead:    {"", true, ScopePlatform},
-	SigningRotate:  {"", true, ScopePlatform},
-	ClientRead:     {"", true, ScopePlatform},
-	ClientManage:   {"", true, ScopePlatform},
-	UsageRead:      {RoleMember, true, ScopeOrgRead},
-	RunnerRead:     {RoleMember, true, ScopeRunnerRead},
-	RunnerEnroll:   {RoleMember, true, ScopeRunnerWrite},
-	RunnerManage:   {RoleAdmin, true, ScopeRunnerWrite},
+	OrgCreate:      {"", true, ScopePlatform, false},
+	OrgRead:        {RoleMember, true, ScopeOrgRead, false},
+	OrgUpdate:      {RoleAdmin, true, ScopeOrgWrite, false},
+	OrgRename:      {RoleOwner, true, ScopeOrgWrite, false},
+	OrgSuspend:     {"", true, ScopePlatform, false},
+	OrgResume:      {"", true, ScopePlatform, false},
+	OrgDelete:      {RoleOwner, true, ScopeOrgWrite, true},
+	InstanceReboot: {RoleAdmin, true, ScopeInstanceWrite, false},
+	InstanceLogs:   {RoleAdmin, true, ScopeInstanceRead, false},
+	MemberRead:     {RoleMember, true, ScopeMemberRead, false},
+	MemberInvite:   {RoleAdmin, true, ScopeMemberWrite, false},
+	MemberChange:   {RoleAdmin, true, ScopeMemberWrite, false},
+	MemberRemove:   {RoleAdmin, true, ScopeMemberWrite, false},
+	AuditRead:      {RoleAdmin, true, ScopeAuditRead, false},
+	SettingsRead:   {RoleAdmin, true, ScopeSettingsRead, false},
+	SettingsWrite:  {RoleAdmin, true, ScopeSettingsWrite, false},
+	WebhookRead:    {RoleAdmin, true, ScopeWebhookRead, false},
+	WebhookManage:  {RoleAdmin, true, ScopeWebhookWrite, false},
+	KeyRead:        {RoleAdmin, true, ScopePlatform, false},
+	KeyManage:      {RoleAdmin, true, ScopePlatform, true},
+	UserCreate:     {"", true, ScopePlatform, false},
+	UserRead:       {"", true, ScopePlatform, false},
+	UserUpdate:     {"", true, ScopePlatform, true},
+	PlatformAudit:  {"", true, ScopePlatform, false},
+	PlatformRead:   {"", true, ScopePlatform, false},
+	PlatformBackup: {"", true, ScopePlatform, true},
+	SigningRead:    {"", true, ScopePlatform, false},
+	SigningRotate:  {"", true, ScopePlatform, true},
+	ClientRead:     {"", true, ScopePlatform, false},
+	ClientManage:   {"", true, ScopePlatform, true},
+	UsageRead:      {RoleMember, true, ScopeOrgRead, false},
+	RunnerRead:     {RoleMember, true, ScopeRunnerRead, false},
+	RunnerEnroll:   {RoleMember, true, ScopeRunnerWrite, false},
+	RunnerManage:   {RoleAdmin, true, ScopeRunnerWrite, false},
 }
 
 // Actions lists every action of the policy table.
@@ -107,13 +109,14 @@ type PolicyRow struct {
 	Role     Role   `json:"role,omitempty"` // the least role in the org that may; "" = none may
 	Platform bool   `json:"platform"`       // platform admins may
 	Scope    Scope  `json:"scope"`          // that a key needs for it
+	Fresh    bool   `json:"new_sign_in"`    // a person must have signed in within FreshFor
 }
 
 // Policy is the whole table, by action.
 func Policy() []PolicyRow {
 	out := make([]PolicyRow, 0, len(policy))
 	for a, r := range policy {
-		out = append(out, PolicyRow{a, r.role, r.platform, r.scope})
+		out = append(out, PolicyRow{a, r.role, r.platform, r.scope, r.fresh})
 	}
 	slices.SortFunc(out, func(a, b PolicyRow) int { return strings.Compare(string(a.Action), string(b.Action)) })
 	return out
@@ -130,6 +133,12 @@ func Allows(actor Actor, role Role, action Action) bool {
 	}
 	return (actor.kind == user || actor.kind == service) && r.role != "" && role.AtLeast(r.role)
 }
+
+// FreshFor is how long after a sign-in a person may do what asks for a new one.
+const FreshFor = 30 * time.Minute
+
+// NeedsFresh reports whether an action asks a person for a new sign-in.
+func NeedsFresh(action Action) bool { return policy[action].fresh }
 
 // WhoMay says in words who may do an action.
 func WhoMay(action Action) string {

@@ -196,13 +196,22 @@ type operation struct {
 	Action           registry.Action
 	Public           bool // see Route
 	Status           int  // of success; 0 = 200, or 204 without a body
+	Fresh            bool // asks for a new sign-in, without an Action that does
 }
 
 // declared adds an operation whose handler is told who asks.
 func declared[I, O any](a *API, o operation, f func(ctx context.Context, c web.Caller, in *I) (*O, error)) {
 	op := describe(a, o, reflect.TypeFor[I]())
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
-		out, err := f(ctx, caller(ctx), in)
+		c := caller(ctx)
+		var out *O
+		var err error
+		if o.Method != http.MethodGet && (o.Fresh || registry.NeedsFresh(o.Action)) {
+			err = c.MayNow(a.Identity.Now())
+		}
+		if err == nil {
+			out, err = f(ctx, c, in)
+		}
 		if err != nil {
 			if registry.ErrorCode(err) == "" {
 				a.Log.Error("api", "operation", o.ID, "request_id", web.RequestID(ctx), "error", err)
@@ -226,6 +235,9 @@ func describe(a *API, o operation, in reflect.Type) huma.Operation {
 		who = registry.WhoMay(o.Action)
 	case o.Public:
 		who = "Whoever has the secret."
+	}
+	if o.Method != http.MethodGet && (o.Fresh || registry.NeedsFresh(o.Action)) {
+		who += fmt.Sprintf(" A person must have signed in within %d minutes.", int(registry.FreshFor.Minutes()))
 	}
 	op := huma.Operation{
 		OperationID: o.ID, Method: o.Method, Path: prefix + o.Path, Summary: o.Summary, Tags: []string{tag},

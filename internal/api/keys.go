@@ -46,7 +46,7 @@ func (a *API) keys() {
 			Days   int              `json:"days,omitempty" minimum:"1" maximum:"366" doc:"how long it lives; default: 90"`
 		}
 	}
-	declared(a, operation{ID: "createMyKey", Method: "POST", Path: "/me/keys", Summary: "Make a key of your own (pza_)", Description: scopesText, Status: http.StatusCreated},
+	declared(a, operation{ID: "createMyKey", Fresh: true, Method: "POST", Path: "/me/keys", Summary: "Make a key of your own (pza_)", Description: scopesText, Status: http.StatusCreated},
 		func(ctx context.Context, c web.Caller, in *createMyKeyIn) (*keyOut, error) {
 			n := registry.NewAPIKey{Name: in.Body.Name, Scopes: in.Body.Scopes}
 			if in.Body.Org != "" {

@@ -23,6 +23,12 @@ var policyTable = table(
 		return "no"
 	}},
 	column[registry.PolicyRow]{"SCOPE OF KEYS", func(r registry.PolicyRow) string { return string(r.Scope) }},
+	column[registry.PolicyRow]{"NEW SIGN-IN", func(r registry.PolicyRow) string {
+		if r.Fresh {
+			return "yes"
+		}
+		return "no"
+	}},
 )
 
 // policy prints the one table that decides, as this program has it. It asks no server.

@@ -2,6 +2,7 @@ package console
 
 import (
 	"bytes"
+	"maps"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -105,6 +106,7 @@ func (c *Console) again(w http.ResponseWriter, r *http.Request, page string, v v
 			v.Form[k] = val
 		}
 	}
+	maps.Copy(w.Header(), web.ProblemOf(r.Context(), err).GetHeaders())
 	return c.show(w, r, web.Status(err), page, v)
 }
 

@@ -71,7 +71,7 @@ func Status(err error) int {
 	switch registry.ErrorCode(err) {
 	case registry.Invalid:
 		return http.StatusUnprocessableEntity
-	case registry.Unauthenticated:
+	case registry.Unauthenticated, registry.SignInAgain:
 		return http.StatusUnauthorized
 	case registry.Forbidden:
 		return http.StatusForbidden
@@ -85,6 +85,8 @@ func Status(err error) int {
 		return http.StatusGone
 	case registry.Busy:
 		return http.StatusTooManyRequests
+	case registry.Full:
+		return http.StatusServiceUnavailable
 	}
 	return http.StatusServiceUnavailable
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/registry"
@@ -22,6 +23,16 @@ type Caller struct {
 	User    registry.User
 	Session registry.Session
 	Client  identity.Client
+	// Since is when the person signed in; zero for keys, the operator, and nobody.
+	Since time.Time
+}
+
+// MayNow refuses a person who signed in too long ago, and has to do it again. Error: SignInAgain.
+func (c Caller) MayNow(now time.Time) error {
+	if c.Since.IsZero() || now.Sub(c.Since) <= registry.FreshFor {
+		return nil
+	}
+	return registry.Errorf(registry.SignInAgain, "", "you signed in more than %d minutes ago: sign in again for this", int(registry.FreshFor.Minutes()))
 }
 
 type requestIDKey struct{}
@@ -75,11 +86,11 @@ func Who(ids *identity.Service, r *http.Request) (Caller, error) {
 			}
 			return c, err
 		}
-		sid, u, err := ids.AuthenticateAPI(r.Context(), token)
+		sid, u, since, err := ids.AuthenticateAPI(r.Context(), token)
 		if errors.Is(err, identity.ErrToken) || registry.ErrorCode(err) == registry.NotFound {
 			return c, nil
 		}
-		c.User, c.Actor = u, registry.AsUser(u, sid, c.Client.Address)
+		c.User, c.Actor, c.Since = u, registry.AsUser(u, sid, c.Client.Address), since
 		return c, err
 	}
 	token, ok := cookie(r)
@@ -93,7 +104,7 @@ func Who(ids *identity.Service, r *http.Request) (Caller, error) {
 	if err != nil {
 		return c, err
 	}
-	c.Session, c.User, c.Actor = s, u, registry.AsUser(u, s.ID, c.Client.Address)
+	c.Session, c.User, c.Actor, c.Since = s, u, registry.AsUser(u, s.ID, c.Client.Address), s.AuthTime
 	return c, nil
 }
 
