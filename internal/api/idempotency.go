@@ -68,8 +68,8 @@ func (a *API) serveOnce(w http.ResponseWriter, r *http.Request, key string, next
 	}()
 	next.ServeHTTP(rec, r)
 	returned = true
-	var answer []byte // none frees the key: the request may be sent again
-	if rec.status < 500 {
+	var answer []byte // none frees the key: the request may be sent again, when the server can, or after another sign-in or a while
+	if rec.status < 500 && rec.status != http.StatusUnauthorized && rec.status != http.StatusTooManyRequests {
 		plain, err := json.Marshal(kept{rec.status, http.Header{"Content-Type": w.Header()["Content-Type"], "Etag": w.Header()["Etag"]}, rec.body.Bytes()})
 		if err != nil {
 			return err

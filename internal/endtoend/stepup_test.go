@@ -48,6 +48,8 @@ func TestStepUp(t *testing.T) {
 	// A key is no person, and has its scopes.
 	s.bearer(key.Secret).call(t, "PATCH", s.url("")+"/api/v1/users/eve@example.com", `{"platform_admin":false}`, 200, nil)
 
+	ada.call(t, "POST", s.url("")+"/api/v1/me/keys", `{"name":"k4","scopes":["org:read"]}`, http.StatusUnauthorized, nil, "Idempotency-Key", "again")
+
 	// In the console, the page comes back after a sign-in.
 	a := ada.open(s.url("") + "/orgs/" + id + "/delete")
 	if a.url.Path != "/sign-in" || a.url.Query().Get("return") != "/orgs/"+id+"/delete" || !strings.Contains(a.body, "asks for a new sign-in") {
@@ -64,5 +66,5 @@ func TestStepUp(t *testing.T) {
 	if a := ada.submit(s.url("")+"/sign-in", url.Values{"email": {"ada@example.com"}, "password": {password}, "return": {"/orgs/" + id + "/delete"}}); a.status != 200 || !strings.HasSuffix(a.url.Path, "/delete") {
 		t.Fatalf("%d at %s", a.status, a.url)
 	}
-	ada.call(t, "POST", s.url("")+"/api/v1/me/keys", `{"name":"k3","scopes":["org:read"]}`, 201, nil)
+	ada.call(t, "POST", s.url("")+"/api/v1/me/keys", `{"name":"k4","scopes":["org:read"]}`, 201, nil, "Idempotency-Key", "again")
 }
