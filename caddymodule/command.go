@@ -8,6 +8,7 @@ import (
 
 	"github.com/pizzaface/pizzeria/examples/instance/app"
 	"github.com/pizzaface/pizzeria/internal/cli"
+	"github.com/pizzaface/pizzeria/internal/runtime"
 	"github.com/pizzaface/pizzeria/provision/process"
 )
 
@@ -26,7 +27,8 @@ var commandLine = cli.App{
 	Exit: func(code int) error { // Caddy ends with the status of its own error type only
 		return caddycmd.WrapCommandFuncForCobra(func(caddycmd.Flags) (int, error) { return code, nil })(&cobra.Command{}, nil)
 	},
-	Down: stopProcesses,
+	Down:  stopProcesses,
+	Rekey: runtime.Rekey,
 }
 
 // Commands are the names of the children of the command `pizzeria`.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"os"
 
@@ -13,6 +14,8 @@ type App struct {
 	Exit func(code int) error
 	// Down stops the instances of a data directory whose server does not run.
 	Down func(dir string) (stopped int, err error)
+	// Rekey replaces the secret key of an installation whose server does not run.
+	Rekey func(ctx context.Context, database, key string) (sealed int, err error)
 }
 
 const exitWrongUse = 2
@@ -20,7 +23,7 @@ const exitWrongUse = 2
 // Commands returns the children of the command `pizzeria`.
 func (a App) Commands() []*cobra.Command {
 	c := &client{app: a}
-	all := []*cobra.Command{c.org(), c.member(), c.user(), c.me(), c.login(), c.logout(), c.orgToken(), c.key(), c.clients(), c.signingKeys(), c.runner(), c.instance(), c.settings(), c.webhook(), c.audit(), c.policy(), c.usage(), c.platform(), c.events(), c.apply(), c.api(), c.contexts(), c.backup(), c.verify(), c.down()}
+	all := []*cobra.Command{c.org(), c.member(), c.user(), c.me(), c.login(), c.logout(), c.orgToken(), c.key(), c.clients(), c.signingKeys(), c.runner(), c.instance(), c.settings(), c.webhook(), c.audit(), c.policy(), c.usage(), c.platform(), c.events(), c.apply(), c.api(), c.contexts(), c.backup(), c.rekey(), c.verify(), c.down()}
 	for _, cmd := range all {
 		f := cmd.PersistentFlags()
 		f.StringVar(&c.admin, "admin", "", "address of Caddy's admin endpoint (default: $PIZZERIA_ADMIN, or unix/./data/admin.sock)")

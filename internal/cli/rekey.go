@@ -1,0 +1,37 @@
+package cli
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+func (c *client) rekey() *cobra.Command {
+	var database, key string
+	cmd := &cobra.Command{Use: "rekey", Short: "Replaces the secret key, while the server is stopped", Args: cobra.NoArgs}
+	cmd.Long = "Makes a new secret key and seals everything secret in the database again under it, while the server is stopped. The old key is kept beside it (.old): older backups open with it. " +
+		"Where the key was in wrong hands, `signing-key rotate --emergency` belongs to it."
+	cmd.RunE = func(*cobra.Command, []string) error {
+		dir := "data"
+		if path, ok := strings.CutPrefix(c.adminAddress(), "unix/"); ok {
+			dir = filepath.Dir(path)
+		}
+		if database == "" {
+			database = filepath.Join(dir, "pizzeria.db")
+		}
+		if key == "" {
+			key = filepath.Join(filepath.Dir(database), "secret.key")
+		}
+		n, err := c.app.Rekey(c.cmd.Context(), database, key)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("sealed %d secrets again; the old key is %s.old\n", n, key)
+		return nil
+	}
+	cmd.Flags().StringVar(&database, "database", "", "the database (default: pizzeria.db beside the admin socket)")
+	cmd.Flags().StringVar(&key, "secret-key", "", "the file with the key (default: secret.key beside the database)")
+	return cmd
+}

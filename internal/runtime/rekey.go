@@ -1,0 +1,63 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/registry"
+	"github.com/pizzaface/pizzeria/registry/sqlite"
+)
+
+// Rekey replaces the secret key of an installation whose server does not run, and seals everything
+// secret in the database again under the new one. The old key stays beside it, for older backups. It
+// may be called again after it was broken off. It returns how many values there were.
+func Rekey(ctx context.Context, database, keyFile string) (n int, err error) {
+	unlock, err := lockDir(filepath.Dir(database))
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	if !exists(database) {
+		return 0, fmt.Errorf("there is no database %s", database)
+	}
+	old, err := identity.LoadMasterKey(keyFile)
+	if err != nil {
+		return 0, err
+	}
+	next := keyFile + ".next"
+	key, err := identity.CreateMasterKey(next) // or the one of a time before, that may be in use
+	if err != nil {
+		return 0, err
+	}
+	store, err := sqlite.Open(ctx, database, time.Now)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	n, err = store.Reseal(ctx, registry.AsOperator(), func(purpose, name string, sealed []byte) ([]byte, error) {
+		plain, err := old.Sealer(purpose).Open(nil, nil, sealed, []byte(name))
+		if err != nil {
+			if _, done := key.Sealer(purpose).Open(nil, nil, sealed, []byte(name)); done == nil {
+				return sealed, nil
+			}
+			return nil, fmt.Errorf("%w: %w", identity.ErrSealed, err)
+		}
+		return key.Sealer(purpose).Seal(nil, nil, plain, []byte(name)), nil
+	})
+	if err != nil {
+		return 0, errors.Join(err, os.Remove(next))
+	}
+	if err := os.Rename(keyFile, keyFile+".old"); err != nil {
+		return n, err
+	}
+	// Its keys are sealed under the old key; it is made again.
+	if err := os.Remove(filepath.Join(filepath.Dir(database), "snapshot.db")); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return n, err
+	}
+	return n, os.Rename(next, keyFile)
+}
