@@ -24,7 +24,7 @@ func main() {
 	flag.IntVar(&o.sockets, "sockets", 9000, "idle WebSockets to open")
 	flag.IntVar(&o.revocations, "revocations", 200, "runners to revoke")
 	flag.IntVar(&o.reloads, "reloads", 30, "reloads of each server under load")
-	flag.StringVar(&o.only, "only", "", "measure one part, print that, and keep nothing: compare, many, sockets, neighbours, reloads, revocations, signins, parts")
+	flag.StringVar(&o.only, "only", "", "measure one part, print that, and keep nothing: compare, many, sockets, neighbours, reloads, revocations, sign-ins, parts")
 	flag.StringVar(&o.profile, "profile", "", "write a CPU profile of the gateway under load to this file")
 	flag.Float64Var(&o.rate, "rate", 0, "requests a second over all connections (default: as many as there can be)")
 	flag.BoolVar(&o.quick, "quick", false, "compare the servers, print that, and keep nothing")
@@ -77,7 +77,7 @@ func bench(o options, readme bool) error {
 		{"sockets", func() (err error) { r.Sockets, err = s.idleSockets(o.sockets); return err }},
 		{"reloads", func() (err error) { r.Reloads, err = s.reload(o.reloads); return err }},
 		{"lists", func() (err error) { r.Lists, err = s.timeLists(o.lists); return err }},
-		{"signins", func() (err error) { r.SignIns, err = s.signIns(o); return err }},
+		{"sign-ins", func() (err error) { r.SignIns, err = s.signIns(o); return err }},
 		{"many", func() (err error) { r.Many, err = compareMany(o, s.binary); return err }},
 	} {
 		if o.only != "" && o.only != part.name {
