@@ -157,7 +157,7 @@ func TestBrowserConsole(t *testing.T) {
 		ada.shot("org-runners")
 		ada.press(`form[action$="/disconnect"] button`, "It may come back")
 		ada.visit(console + "/orgs/acme/members?search=ada")
-		ada.press(`main a[href$="/remove"]`, "Enrolled by Ada")
+		ada.press(`main a[href$="/remove"]`, "Enrolled by you")
 		ada.shot("org-remove-member")
 		ada.visit(console + "/orgs/acme/runners")
 		ada.press(`form[action$="/revoke"] button`, "It gets in nowhere")
