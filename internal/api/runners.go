@@ -57,7 +57,7 @@ func (a *API) runners() {
 			Secret string               `json:"secret" doc:"the claim itself (pzc_): it enrolls one runner, within 15 minutes, and is shown only now"`
 		}
 	}
-	declared(a, operation{ID: "claimRunner", Method: "POST", Path: "/orgs/{org}/runners/claims", Summary: "Permit one runner to enroll", Action: registry.RunnerEnroll, Status: http.StatusCreated,
+	declared(a, operation{ID: "claimRunner", Fresh: true, Method: "POST", Path: "/orgs/{org}/runners/claims", Summary: "Permit one runner to enroll", Action: registry.RunnerEnroll, Status: http.StatusCreated,
 		Description: "Only for members who are signed in, and the operator: no key and no token leads to a runner, and no platform admin who is no member, since a runner sees what members see."},
 		func(ctx context.Context, c web.Caller, in *claimIn) (*claimOut, error) {
 			id, err := in.id(ctx, a, c)

@@ -62,10 +62,38 @@ func TestRekey(t *testing.T) {
 		}
 	}
 	after := filepath.Join(s.dir, "data/secret.key")
-	for _, move := range [][2]string{{after, after + ".next"}, {after + ".old", after}} { // as after a crash
-		if err := os.Rename(move[0], move[1]); err != nil {
-			t.Fatal(err)
-		}
+	if out, err := s.cli("", "rekey"); err == nil || !strings.Contains(out, "move it away") {
+		t.Errorf("an older key was written over: %v %s", err, out)
+	}
+	if err := os.Rename(after, after+".next"); err != nil { // as after a crash
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(after, before, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	next, err := os.ReadFile(after + ".next")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// What fails on the way loses neither key.
+	lock := filepath.Join(s.dir, "data/pizzeria.db")
+	if err := os.Rename(lock, lock+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(lock, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := s.cli("", "rekey"); err == nil {
+		t.Errorf("without a database: %s", out)
+	}
+	if err := os.Remove(lock); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(lock+".away", lock); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := os.ReadFile(after + ".next"); err != nil || string(b) != string(next) {
+		t.Fatalf("the key in use is lost: %v", err)
 	}
 	s.must("rekey")
 	s.run()

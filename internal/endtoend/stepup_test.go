@@ -35,7 +35,7 @@ func TestStepUp(t *testing.T) {
 		for request, body := range map[string]string{
 			"DELETE /orgs/acme": "", "POST /orgs/acme/keys": `{"name":"k","role":"member","scopes":["org:read"]}`, "POST /me/keys": `{"name":"k2","scopes":["org:read"]}`,
 			"PATCH /users/eve@example.com": `{"platform_admin":true}`, "POST /users/eve@example.com/password-link": "", "POST /clients": `{"name":"x","redirect_uris":["https://x.example/"]}`,
-			"POST /signing-keys/rotate": `{}`,
+			"POST /signing-keys/rotate": `{}`, "POST /orgs/acme/runners/claims": `{"name":"x"}`,
 		} {
 			method, path, _ := strings.Cut(request, " ")
 			if a := p.call(t, method, s.url("")+"/api/v1"+path, body, http.StatusUnauthorized, nil); !strings.Contains(a.body, "sign in again") {
@@ -54,6 +54,11 @@ func TestStepUp(t *testing.T) {
 	a := ada.open(s.url("") + "/orgs/" + id + "/delete")
 	if a.url.Path != "/sign-in" || a.url.Query().Get("return") != "/orgs/"+id+"/delete" || !strings.Contains(a.body, "asks for a new sign-in") {
 		t.Fatalf("%d at %s", a.status, a.url)
+	}
+	for path, form := range map[string]url.Values{"/device": {"user_code": {"BCDF-GHJK"}, "answer": {"approve"}}, "/orgs/acme/runners": {"name": {"x"}, "days": {"7"}}} {
+		if a := ada.submit(s.url("")+path, form); a.url.Path != "/sign-in" {
+			t.Errorf("%s: %d at %s", path, a.status, a.url)
+		}
 	}
 	if a := ada.submit(s.url("")+"/account/keys", url.Values{"key_name": {"k"}, "scope": {"org:read"}, "days": {"7"}}); a.url.Path != "/sign-in" {
 		t.Errorf("a key was made: %d at %s", a.status, a.url)

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -29,7 +30,12 @@ func Rekey(ctx context.Context, database, keyFile string) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	next := keyFile + ".next"
+	// Whatever happens from here on, no key that may be in use is lost: the new one is a file before anything is sealed
+	// under it, the old one is kept before the new one takes its place, and that is one rename.
+	next, kept := keyFile+".next", keyFile+".old"
+	if err := keepKey(keyFile, kept); err != nil {
+		return 0, err
+	}
 	key, err := identity.CreateMasterKey(next) // or the one of a time before, that may be in use
 	if err != nil {
 		return 0, err
@@ -50,14 +56,34 @@ func Rekey(ctx context.Context, database, keyFile string) (n int, err error) {
 		return key.Sealer(purpose).Seal(nil, nil, plain, []byte(name)), nil
 	})
 	if err != nil {
-		return 0, errors.Join(err, os.Remove(next))
-	}
-	if err := os.Rename(keyFile, keyFile+".old"); err != nil {
-		return n, err
+		return 0, err
 	}
 	// Its keys are sealed under the old key; it is made again.
 	if err := os.Remove(filepath.Join(filepath.Dir(database), "snapshot.db")); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return n, err
 	}
 	return n, os.Rename(next, keyFile)
+}
+
+// keepKey copies a key file, and refuses to write over another key: an older backup may need it.
+func keepKey(from, to string) error {
+	b, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	was, err := os.ReadFile(to)
+	switch {
+	case err == nil && bytes.Equal(was, b):
+		return nil
+	case err == nil:
+		return fmt.Errorf("%s holds an older key, which older backups need: move it away first", to)
+	case !errors.Is(err, os.ErrNotExist):
+		return err
+	}
+	f, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	return errors.Join(err, f.Sync(), f.Close())
 }
