@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -68,6 +70,14 @@ type App struct {
 	// Internet, as IP prefixes. Default: none.
 	WebhookAllow []string `json:"webhook_allow,omitempty"`
 
+	// Networks of the sign-in providers that orgs name which may be reached though
+	// they are not of the public Internet, as IP prefixes. Default: none.
+	ConnectionAllow []string `json:"connection_allow,omitempty"`
+
+	// The DNS servers that are asked whose an e-mail domain is, as `host` or
+	// `host:port`. Default: the system's.
+	Resolvers []string `json:"resolvers,omitempty"`
+
 	// How long valid sessions go on while the control plane is away. Default: `1h`.
 	OfflineGrace caddy.Duration `json:"offline_grace,omitempty"`
 
@@ -76,6 +86,8 @@ type App struct {
 
 	site         identity.Site
 	webhookAllow []netip.Prefix
+	connAllow    []netip.Prefix
+	resolvers    []string
 	mail         *mail.Config
 	runtime      *runtime.Runtime
 	key          string
@@ -123,7 +135,13 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.Settings.Check(); err != nil {
 		return fmt.Errorf("settings: %w", err)
 	}
-	if a.webhookAllow, err = prefixes(a.WebhookAllow); err != nil {
+	if a.webhookAllow, err = prefixes("webhook_allow", a.WebhookAllow); err != nil {
+		return err
+	}
+	if a.connAllow, err = prefixes("connection_allow", a.ConnectionAllow); err != nil {
+		return err
+	}
+	if a.resolvers, err = resolvers(a.Resolvers); err != nil {
 		return err
 	}
 	if a.mail, err = mailOf(a.Mail); err != nil {
@@ -178,7 +196,7 @@ func announce(link string, until time.Time) {
 
 // Start implements caddy.App.
 func (a *App) Start() error {
-	err := a.runtime.Attach(context.Background(), a, runtime.Tunables{Site: a.site, OfflineGrace: time.Duration(a.OfflineGrace), Settings: *a.Settings, WebhookAllow: a.webhookAllow, Mail: a.mail})
+	err := a.runtime.Attach(context.Background(), a, runtime.Tunables{Site: a.site, OfflineGrace: time.Duration(a.OfflineGrace), Settings: *a.Settings, WebhookAllow: a.webhookAllow, Mail: a.mail, ConnectionAllow: a.connAllow, Resolvers: a.resolvers})
 	a.attached = err == nil
 	return err
 }
@@ -211,6 +229,8 @@ func (a *App) Cleanup() error {
 //		settings      { ... }
 //		mail          <host:port> { ... }
 //		webhook_allow <prefix>...
+//		connection_allow <prefix>...
+//		resolvers     <host[:port]>...
 //		offline_grace <duration>
 //		cache_size    <number>
 //	}
@@ -264,14 +284,26 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 			if a.WebhookAllow = d.RemainingArgs(); len(a.WebhookAllow) == 0 {
 				err = d.ArgErr()
 			} else {
-				_, err = prefixes(a.WebhookAllow)
+				_, err = prefixes(name, a.WebhookAllow)
+			}
+		case "connection_allow":
+			if a.ConnectionAllow = d.RemainingArgs(); len(a.ConnectionAllow) == 0 {
+				err = d.ArgErr()
+			} else {
+				_, err = prefixes(name, a.ConnectionAllow)
+			}
+		case "resolvers":
+			if a.Resolvers = d.RemainingArgs(); len(a.Resolvers) == 0 {
+				err = d.ArgErr()
+			} else {
+				_, err = resolvers(a.Resolvers)
 			}
 		case "store":
 			a.StoreRaw, err = guest(d, "pizzeria.stores.")
 		case "provider":
 			a.ProviderRaw, err = guest(d, "pizzeria.providers.")
 		default:
-			return nil, d.Errf("unknown option %q: use domain, issuer, prefix, store, provider, settings, mail, webhook_allow, secret_key, health_path, offline_grace or cache_size", name)
+			return nil, d.Errf("unknown option %q: use domain, issuer, prefix, store, provider, settings, mail, webhook_allow, connection_allow, resolvers, secret_key, health_path, offline_grace or cache_size", name)
 		}
 		if err != nil {
 			return nil, located(d, err)
@@ -284,16 +316,31 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 }
 
 // prefixes parses networks as IP prefixes; an address alone is itself.
-func prefixes(texts []string) (out []netip.Prefix, err error) {
+func prefixes(option string, texts []string) (out []netip.Prefix, err error) {
 	for _, s := range texts {
 		p, err := netip.ParsePrefix(s)
 		if a, err2 := netip.ParseAddr(s); err2 == nil {
 			p, err = a.Prefix(a.BitLen())
 		}
 		if err != nil {
-			return nil, fmt.Errorf("webhook_allow: %q is not a network: write one like 10.1.0.0/16", s)
+			return nil, fmt.Errorf("%s: %q is not a network: write one like 10.1.0.0/16", option, s)
 		}
 		out = append(out, p.Masked())
+	}
+	return out, nil
+}
+
+// resolvers completes the addresses of DNS servers with their port.
+func resolvers(texts []string) (out []string, err error) {
+	for _, s := range texts {
+		host, port, err := net.SplitHostPort(s)
+		if err != nil {
+			host, port = strings.Trim(s, "[]"), "53"
+		}
+		if _, err := strconv.ParseUint(port, 10, 16); err != nil || host == "" || strings.ContainsAny(host, "/ @") {
+			return nil, fmt.Errorf("resolvers: %q is not a DNS server: write one like 10.0.0.53 or 10.0.0.53:5353", s)
+		}
+		out = append(out, net.JoinHostPort(host, port))
 	}
 	return out, nil
 }

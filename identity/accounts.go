@@ -49,10 +49,10 @@ func (s *Service) SignIn(ctx context.Context, email, password string, c Client) 
 	if rehash {
 		u.PasswordHash = s.rehash(ctx, u, password)
 	}
-	if second, err := s.needsSecond(ctx, u); err != nil || second != "" {
+	if second, err := s.needsSecond(ctx, u, registry.MethodPassword, ""); err != nil || second != "" {
 		return Login{Second: second}, err
 	}
-	return s.login(ctx, u, c)
+	return s.login(ctx, u, c, registry.MethodPassword, "")
 }
 
 // rehash brings a hash to today's parameters; when that fails the old one stays.
@@ -69,9 +69,11 @@ func (s *Service) rehash(ctx context.Context, u registry.User, password string) 
 }
 
 // login starts a new session: its ID and token are always fresh (no fixation).
-func (s *Service) login(ctx context.Context, u registry.User, c Client) (Login, error) {
+func (s *Service) login(ctx context.Context, u registry.User, c Client, methods string, by registry.ConnectionID) (Login, error) {
 	token := NewSecret()
-	v, err := s.store.CreateSession(ctx, registry.AsSystem("sign-in"), token.Hash(), u, c.Address, c.UserAgent)
+	v, err := s.store.CreateSession(ctx, registry.AsSystem("sign-in"), registry.NewSession{
+		Token: token.Hash(), User: u, Address: c.Address, UserAgent: c.UserAgent, Methods: methods, Connection: by,
+	})
 	return Login{Session: v, User: u, Token: token}, err
 }
 
@@ -99,7 +101,7 @@ func (s *Service) ChangePassword(ctx context.Context, a registry.Actor, old, pas
 	if err != nil {
 		return Login{}, err
 	}
-	if err := s.checkOwn(ctx, u, old, c.Address); err != nil {
+	if err := s.checkOwn(ctx, a, u, old); err != nil {
 		return Login{}, err
 	}
 	if err := CheckPassword(password, u.Email, u.Name); err != nil {
@@ -115,7 +117,7 @@ func (s *Service) ChangePassword(ctx context.Context, a registry.Actor, old, pas
 		return Login{}, err
 	}
 	s.notify(ctx, u.Email, Letter{Kind: LetterPassword, Name: u.Name})
-	return s.login(ctx, u, c)
+	return s.login(ctx, u, c, registry.MethodPassword, "")
 }
 
 // newPassword checks and hashes a password for an account that is about to be made.
@@ -182,7 +184,7 @@ func (s *Service) Setup(ctx context.Context, secret, email, name, password strin
 	if err != nil {
 		return Login{}, err
 	}
-	return s.login(ctx, u, c)
+	return s.login(ctx, u, c, registry.MethodPassword, "")
 }
 
 // Invite invites an e-mail address into an org. The one-time link is mailed to it, and then "";
@@ -241,6 +243,6 @@ func (s *Service) AcceptAsNew(ctx context.Context, secret, name, password string
 	if err != nil {
 		return Login{}, l, err
 	}
-	login, err := s.login(ctx, u, c)
+	login, err := s.login(ctx, u, c, registry.MethodPassword, "")
 	return login, l, err
 }

@@ -10,11 +10,12 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// Decision is the answer to an authorization request. Exactly one of the fields is set.
+// Decision is the answer to an authorization request: Redirect, SignIn or Refuse.
 type Decision struct {
-	Redirect string // 303 to the client, with a code or an error
-	SignIn   string // sign in first, then this request, which is the same query for a session that is new enough
-	Refuse   string // an error for the person, not for the client: it may not be the client's
+	Redirect string         // 303 to the client, with a code or an error
+	SignIn   string         // sign in first, then this request, which is the same query for a session that is new enough
+	For      registry.OrgID // with SignIn: who is signed in lacks what this org asks for beyond that
+	Refuse   string         // an error for the person, not for the client: it may not be the client's
 }
 
 // The error codes of RFC 6749, section 4.1.2.1, and OpenID Connect Core, section 3.1.2.6.
@@ -90,11 +91,11 @@ func (s *Service) Authorize(ctx context.Context, q url.Values, session *registry
 		n.Grant, n.Scope = registry.GrantID(registry.NewID()), grantedScope(q.Get("scope"))
 	}
 	if c.app == nil || c.org != "" {
-		switch code, err := s.mayEnter(ctx, session, c.org); {
+		switch code, more, err := s.mayEnter(ctx, session, c.org); {
 		case err != nil:
 			return Decision{}, err
 		case code == errLoginRequired && !silent:
-			return Decision{SignIn: signInFor(q, after)}, nil
+			return Decision{SignIn: signInFor(q, after), For: more}, nil
 		case code != "":
 			return answer("error", code)
 		}
@@ -123,19 +124,21 @@ func malformed(q url.Values, app bool) (code string) {
 	return ""
 }
 
-// mayEnter says why the person of a session gets no code for an org, "" when they do.
-func (s *Service) mayEnter(ctx context.Context, session *registry.Session, org registry.OrgID) (code string, err error) {
+// mayEnter says why the person of a session gets no code for an org, "" when they do; more is the org when it asks for more than a session.
+func (s *Service) mayEnter(ctx context.Context, session *registry.Session, org registry.OrgID) (code string, more registry.OrgID, err error) {
 	if org == "" {
-		return errAccessDenied, nil
+		return errAccessDenied, "", nil
 	}
 	_, err = s.store.Grant(ctx, registry.AsSystem("authorize"), session.ID, org)
 	switch registry.ErrorCode(err) {
 	case "":
-		return "", err
+		return "", "", err
 	case registry.Forbidden:
-		return errAccessDenied, nil
+		return errAccessDenied, "", nil
+	case registry.SignInAgain:
+		return errLoginRequired, org, nil
 	}
-	return errLoginRequired, nil
+	return errLoginRequired, "", nil
 }
 
 // authAfterOf is when the person must have signed in at the earliest, in Unix microseconds; 0 for any time.

@@ -242,23 +242,20 @@ func (s *Service) APITokenFor(ctx context.Context, a registry.Actor, v registry.
 
 // apiTokenOf makes the API token of a device that somebody signed in.
 func (s *Service) apiTokenOf(ctx context.Context, g registry.Grant) (string, error) {
-	orgs, err := s.store.MyOrgs(ctx, registry.AsUser(g.User, g.Session.ID, ""))
+	orgs, err := s.store.MyOrgs(ctx, registry.AsSession(g.User, g.Session, ""))
 	if err != nil {
 		return "", err
 	}
 	return s.APIToken(g.Session, orgs, g.ClientID)
 }
 
-// AuthenticateAPI returns the live user and session behind an API token, and when the person signed in. Errors: ErrToken, NotFound.
-func (s *Service) AuthenticateAPI(ctx context.Context, token string) (sid registry.SessionID, u registry.User, since time.Time, err error) {
+// AuthenticateAPI returns the live session behind an API token, and its user. Errors: ErrToken, NotFound.
+func (s *Service) AuthenticateAPI(ctx context.Context, token string) (registry.Session, registry.User, error) {
 	c, err := s.VerifyAPI(token)
 	if err != nil {
-		return "", u, since, err
+		return registry.Session{}, registry.User{}, err
 	}
-	if u, err = s.store.SessionUser(ctx, registry.AsSystem("api"), c.SessionID); err != nil {
-		return "", u, since, err
-	}
-	return c.SessionID, u, time.Unix(c.AuthTime, 0), nil
+	return s.store.SessionByID(ctx, registry.AsSystem("api"), c.SessionID)
 }
 
 // Now is the time that sessions are judged by.

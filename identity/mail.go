@@ -32,6 +32,7 @@ const (
 	LetterPassword LetterKind = "password-changed"
 	LetterSecond   LetterKind = "second-step-changed"
 	LetterRecovery LetterKind = "recovery-code-used"
+	LetterLinked   LetterKind = "account-linked"
 )
 
 // Mailer sends letters, some time later and more than once if need be.
@@ -95,15 +96,19 @@ func (s *Service) ChangeEmail(ctx context.Context, a registry.Actor, password, e
 	if err != nil {
 		return err
 	}
-	if err := s.checkOwn(ctx, u, password, a.Address()); err != nil {
+	if err := s.checkOwn(ctx, a, u, password); err != nil {
 		return err
 	}
 	return s.letter(ctx, a, registry.LinkEmail, u, email, Letter{Kind: LetterEmail, By: u.Email}, "/verify/")
 }
 
-// checkOwn checks somebody's password before they change what is theirs. Errors: Forbidden, Busy.
-func (s *Service) checkOwn(ctx context.Context, u registry.User, password, address string) error {
-	if err := s.attempts.take(s.now(), u.Email, address); err != nil {
+// checkOwn checks somebody's password before they change what is theirs; of who has none, that they
+// signed in not long ago. Errors: Forbidden, Busy, SignInAgain.
+func (s *Service) checkOwn(ctx context.Context, a registry.Actor, u registry.User, password string) error {
+	if u.PasswordHash == "" {
+		return registry.MayNow(a.Since(), s.now())
+	}
+	if err := s.attempts.take(s.now(), u.Email, a.Address()); err != nil {
 		return err
 	}
 	ok, _, err := s.hasher.check(ctx, password, u.PasswordHash)

@@ -89,6 +89,16 @@ func (s *Service) Destination(ctx context.Context, authorization url.Values) (na
 	return "", ""
 }
 
+// OrgOf is the org that an authorization request leads to, "" for none or none that may be told.
+func (s *Service) OrgOf(ctx context.Context, authorization url.Values) registry.OrgID {
+	id := authorization.Get("client_id")
+	c, err := s.clientOf(ctx, id)
+	if err != nil || strings.HasPrefix(id, clientOfHost) {
+		return ""
+	}
+	return c.org
+}
+
 func originOf(uri string) string {
 	u, err := url.Parse(uri)
 	if err != nil {
@@ -170,7 +180,7 @@ func (s *Service) Discovery() map[string]any {
 		"code_challenge_methods_supported":              []string{"S256"},
 		"prompt_values_supported":                       []string{"none", "login"},
 		"claims_supported": []string{
-			"iss", "aud", "sub", "sid", "nonce", "at_hash", "auth_time", "iat", "exp", "name", "email", "email_verified", "org_id", "org_slug", "role",
+			"iss", "aud", "sub", "sid", "nonce", "at_hash", "auth_time", "amr", "iat", "exp", "name", "email", "email_verified", "org_id", "org_slug", "role",
 		},
 		"authorization_response_iss_parameter_supported": true, "request_parameter_supported": false, "request_uri_parameter_supported": false,
 	}

@@ -370,9 +370,9 @@ func TestDevices(t *testing.T) {
 	if _, err := poll(); !errors.Is(err, ExpiredToken) {
 		t.Errorf("%v", err)
 	}
-	sid, got, _, err := f.s.AuthenticateAPI(ctx, tok.AccessToken)
-	if err != nil || got.ID != u.ID || sid == l.Session.ID {
-		t.Fatalf("%s %+v %v", sid, got, err)
+	v, got, err := f.s.AuthenticateAPI(ctx, tok.AccessToken)
+	if err != nil || got.ID != u.ID || v.ID == l.Session.ID {
+		t.Fatalf("%s %+v %v", v.ID, got, err)
 	}
 	exchange := func(change func(url.Values)) (Tokens, error) {
 		form := url.Values{"grant_type": {grantExchange}, "subject_token": {tok.AccessToken}, "subject_token_type": {"urn:ietf:params:oauth:token-type:access_token"}, "audience": {"urn:pizzeria:org:" + string(o.ID)}}
@@ -386,7 +386,7 @@ func TestDevices(t *testing.T) {
 	if err != nil || narrow.ExpiresIn != 180 || narrow.RefreshToken != "" || narrow.IDToken != "" {
 		t.Fatalf("%+v %v", narrow, err)
 	}
-	if c, err := f.s.VerifySession(narrow.AccessToken, o.ID, 0); err != nil || c.SessionID != sid || c.Role != registry.RoleOwner || c.ClientID != registry.CLIClient {
+	if c, err := f.s.VerifySession(narrow.AccessToken, o.ID, 0); err != nil || c.SessionID != v.ID || c.Role != registry.RoleOwner || c.ClientID != registry.CLIClient {
 		t.Errorf("%+v %v", c, err)
 	}
 	byHand, err := f.s.APITokenFor(ctx, who, l.Session)
@@ -417,13 +417,13 @@ func TestDevices(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, _, err := f.s.AuthenticateAPI(ctx, tok.AccessToken); err != nil {
+	if _, _, err := f.s.AuthenticateAPI(ctx, tok.AccessToken); err != nil {
 		t.Error(err)
 	}
 	if err := f.s.Revoke(ctx, cli, tok.RefreshToken); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, _, err := f.s.AuthenticateAPI(ctx, tok.AccessToken); err == nil {
+	if _, _, err := f.s.AuthenticateAPI(ctx, tok.AccessToken); err == nil {
 		t.Error("the device is in after it signed out")
 	}
 	// Codes cannot be guessed for long.

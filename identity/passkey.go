@@ -128,7 +128,7 @@ func (s *Service) AddPasskey(ctx context.Context, a registry.Actor, sealed, name
 	if err != nil {
 		return nil, err
 	}
-	if err := s.checkOwn(ctx, k.User, password, a.Address()); err != nil {
+	if err := s.checkOwn(ctx, a, k.User, password); err != nil {
 		return nil, err
 	}
 	c, err := s.openCeremony(sealed)
@@ -178,7 +178,7 @@ func (s *Service) SignInPasskey(ctx context.Context, sealed, answer string, c Cl
 	if err != nil {
 		return Login{}, err
 	}
-	return s.login(ctx, u, c)
+	return s.login(ctx, u, c, registry.WithMethod(registry.MethodPasskey, "user"), "")
 }
 
 // checkPasskey returns whose passkey answered; want is the one account that may, "" for any.

@@ -20,10 +20,12 @@ import (
 // halfLife is how long after the password the second step may be taken.
 const halfLife = 10 * time.Minute
 
-// half is somebody who gave their password and not yet their second step. It is kept sealed by the browser.
+// half is somebody who took the first step and not yet their second. It is kept sealed by the browser.
 type half struct {
 	User     registry.UserID
 	Password registry.Hash // of the password's hash: another password ends it
+	Methods  string        // of the first step
+	By       registry.ConnectionID
 	Ends     time.Time
 }
 
@@ -37,12 +39,12 @@ func errBadCode() error {
 }
 
 // needsSecond returns what the second step goes on from, "" for an account without one.
-func (s *Service) needsSecond(ctx context.Context, u registry.User) (string, error) {
+func (s *Service) needsSecond(ctx context.Context, u registry.User, methods string, by registry.ConnectionID) (string, error) {
 	list, err := s.store.Factors(ctx, registry.AsSystem("sign-in"), u.ID)
 	if err != nil || len(list) == 0 {
 		return "", err
 	}
-	b, err := json.Marshal(half{u.ID, sha256.Sum256([]byte(u.PasswordHash)), s.now().Add(halfLife)})
+	b, err := json.Marshal(half{u.ID, sha256.Sum256([]byte(u.PasswordHash)), methods, by, s.now().Add(halfLife)})
 	return base64.RawURLEncoding.EncodeToString(s.Seal(purposeHalf, "", b)), err
 }
 
@@ -54,7 +56,7 @@ type Proof struct {
 
 // SignInSecond ends a sign-in whose password was right. Errors: Forbidden, Gone, Busy.
 func (s *Service) SignInSecond(ctx context.Context, second string, p Proof, c Client) (Login, error) {
-	u, err := s.halfWay(ctx, second)
+	u, h, err := s.halfWay(ctx, second)
 	if err != nil {
 		return Login{}, err
 	}
@@ -62,7 +64,7 @@ func (s *Service) SignInSecond(ctx context.Context, second string, p Proof, c Cl
 		if _, err := s.checkPasskey(ctx, p.Sealed, p.Answer, u.ID, c); err != nil {
 			return Login{}, err
 		}
-		return s.login(ctx, u, c)
+		return s.login(ctx, u, c, registry.WithMethod(h.Methods, registry.MethodPasskey), h.By)
 	}
 	if err := s.attempts.take(s.now(), "second "+string(u.ID), c.Address); err != nil {
 		return Login{}, err
@@ -70,33 +72,31 @@ func (s *Service) SignInSecond(ctx context.Context, second string, p Proof, c Cl
 	if err := s.checkSecond(ctx, u, p.Code, c); err != nil {
 		return Login{}, err
 	}
-	return s.login(ctx, u, c)
+	return s.login(ctx, u, c, registry.WithMethod(h.Methods, registry.MethodCode), h.By)
 }
 
-// halfWay returns who gave their password and not yet their second step. Error: Gone.
-func (s *Service) halfWay(ctx context.Context, second string) (registry.User, error) {
+// halfWay returns who took the first step and not yet their second. Error: Gone.
+func (s *Service) halfWay(ctx context.Context, second string) (u registry.User, h half, err error) {
 	late := registry.Errorf(registry.Gone, "", "that took too long: sign in again")
 	b, err := base64.RawURLEncoding.DecodeString(second)
 	if err != nil {
-		return registry.User{}, late
+		return u, h, late
 	}
-	var h half
 	if b, err = s.Open(purposeHalf, "", b); err != nil || json.Unmarshal(b, &h) != nil || s.now().After(h.Ends) {
-		return registry.User{}, late
+		return u, h, late
 	}
-	u, err := s.store.User(ctx, registry.AsSystem("sign-in"), h.User)
-	if err != nil {
-		return u, err
+	if u, err = s.store.User(ctx, registry.AsSystem("sign-in"), h.User); err != nil {
+		return u, h, err
 	}
 	if sum := sha256.Sum256([]byte(u.PasswordHash)); subtle.ConstantTimeCompare(sum[:], h.Password[:]) != 1 {
-		return u, late
+		return u, h, late
 	}
-	return u, nil
+	return u, h, nil
 }
 
 // SecondSteps says which second steps somebody half-way has. Error: Gone.
 func (s *Service) SecondSteps(ctx context.Context, second string) (code, passkey bool, err error) {
-	u, err := s.halfWay(ctx, second)
+	u, _, err := s.halfWay(ctx, second)
 	if err != nil {
 		return false, false, err
 	}
@@ -184,7 +184,7 @@ func (s *Service) AddTOTP(ctx context.Context, a registry.Actor, sealed, name, c
 	if err != nil {
 		return nil, err
 	}
-	if err := s.checkOwn(ctx, u, password, a.Address()); err != nil {
+	if err := s.checkOwn(ctx, a, u, password); err != nil {
 		return nil, err
 	}
 	b, err := base64.RawURLEncoding.DecodeString(sealed)
@@ -228,7 +228,7 @@ func (s *Service) RemoveFactor(ctx context.Context, a registry.Actor, id registr
 	if err != nil {
 		return err
 	}
-	if err := s.checkOwn(ctx, u, password, a.Address()); err != nil {
+	if err := s.checkOwn(ctx, a, u, password); err != nil {
 		return err
 	}
 	if err := s.store.RemoveFactors(ctx, a, u.ID, id); err != nil {
@@ -244,7 +244,7 @@ func (s *Service) RenewRecoveryCodes(ctx context.Context, a registry.Actor, pass
 	if err != nil {
 		return nil, err
 	}
-	if err := s.checkOwn(ctx, u, password, a.Address()); err != nil {
+	if err := s.checkOwn(ctx, a, u, password); err != nil {
 		return nil, err
 	}
 	codes, hashes := newRecoveryCodes()

@@ -19,9 +19,9 @@ type Store interface {
 	SetPassword(ctx context.Context, a registry.Actor, hash registry.PasswordHash) error
 	Rehash(ctx context.Context, a registry.Actor, id registry.UserID, from, to registry.PasswordHash) error
 	HasPlatformAdmin(ctx context.Context, a registry.Actor) (bool, error)
-	CreateSession(ctx context.Context, a registry.Actor, token registry.Hash, u registry.User, address, userAgent string) (registry.Session, error)
+	CreateSession(ctx context.Context, a registry.Actor, n registry.NewSession) (registry.Session, error)
 	SessionByToken(ctx context.Context, a registry.Actor, token registry.Hash) (registry.Session, registry.User, error)
-	SessionUser(ctx context.Context, a registry.Actor, id registry.SessionID) (registry.User, error)
+	SessionByID(ctx context.Context, a registry.Actor, id registry.SessionID) (registry.Session, registry.User, error)
 	RevokeSession(ctx context.Context, a registry.Actor, id registry.SessionID) error
 	TouchSessions(ctx context.Context, a registry.Actor, seen map[registry.SessionID]time.Time) error
 	Grant(ctx context.Context, a registry.Actor, sid registry.SessionID, org registry.OrgID) (registry.Grant, error)
@@ -58,8 +58,19 @@ type Store interface {
 	DeclineInvite(ctx context.Context, a registry.Actor, secret registry.Hash) error
 	CreateInvite(ctx context.Context, a registry.Actor, org registry.OrgID, email string, role registry.Role, secret registry.Hash) (registry.Link, error)
 	MyOrgs(ctx context.Context, a registry.Actor) ([]registry.OrgView, error)
+	OrgBySlug(ctx context.Context, a registry.Actor, slug string) (registry.OrgView, error)
 	Org(ctx context.Context, a registry.Actor, id registry.OrgID) (registry.OrgView, error)
 	Route(ctx context.Context, a registry.Actor, slug string) (*registry.Route, error)
+	Connection(ctx context.Context, a registry.Actor, id registry.ConnectionID) (registry.Connection, error)
+	Connections(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Connection, error)
+	ConnectionsOfDomain(ctx context.Context, a registry.Actor, domain string) ([]registry.Connection, error)
+	CreateConnection(ctx context.Context, a registry.Actor, c registry.Connection) (registry.Connection, error)
+	UpdateConnection(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.ConnectionID, change registry.ConnectionChange) (registry.Connection, error)
+	SignInExternal(ctx context.Context, a registry.Actor, x registry.ExternalSignIn) (u registry.User, linked bool, err error)
+	Domains(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Domain, error)
+	AddDomain(ctx context.Context, a registry.Actor, org registry.OrgID, domain, token string) (registry.Domain, error)
+	VerifyDomain(ctx context.Context, a registry.Actor, org registry.OrgID, domain, value string) (registry.Domain, error)
+	Authorize(ctx context.Context, a registry.Actor, id registry.OrgID, action registry.Action) (registry.OrgView, error)
 	CreateAPIKey(ctx context.Context, a registry.Actor, n registry.NewAPIKey, hash registry.Hash) (registry.APIKey, error)
 	APIKeyByHash(ctx context.Context, a registry.Actor, hash registry.Hash) (registry.APIKey, registry.User, error)
 	TouchAPIKeys(ctx context.Context, a registry.Actor, used map[registry.APIKeyID]time.Time) error
@@ -73,12 +84,14 @@ type Store interface {
 type Service struct {
 	Issuer
 	Mail     Mailer // nil: no mail is sent
+	Outside  Outside
 	store    Store
 	master   *MasterKey
 	log      *slog.Logger
 	hasher   *hasher
 	attempts *attempts
 
+	providers *providers
 	forgotten chan struct{} // who forgot their passwords and is being seen to
 
 	mu      sync.Mutex
@@ -97,6 +110,7 @@ func New(store Store, master *MasterKey, site func() Site, log *slog.Logger, now
 			Assertions: NewRing(RingAssertion, store, master, now),
 		},
 		store: store, master: master, log: log, hasher: newHasher(), attempts: newAttempts(),
+		providers: newProviders(now), Outside: defaultOutside(),
 		forgotten: make(chan struct{}, forgetful),
 		seen:      map[registry.SessionID]time.Time{}, used: map[registry.APIKeyID]time.Time{},
 		runners: map[registry.RunnerID]registry.RunnerSeen{},

@@ -3,6 +3,7 @@ package identity
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"strings"
 	"time"
 
 	"github.com/pizzaface/pizzeria/registry"
@@ -108,6 +109,7 @@ type IDClaims struct {
 	Nonce     string             `json:"nonce,omitempty"`
 	AtHash    string             `json:"at_hash"`
 	AuthTime  int64              `json:"auth_time"`
+	Methods   []string           `json:"amr,omitempty"` // RFC 8176; none of a sign-in with a provider elsewhere
 	times
 }
 
@@ -208,7 +210,7 @@ func (i *Issuer) idToken(clientID string, g registry.Grant, accessToken string) 
 	sum := sha256.Sum256([]byte(accessToken)) // ES256: the left half of SHA-256 (OpenID Connect Core, section 3.1.3.6)
 	return i.Token.sign(TypID, IDClaims{
 		Issuer: i.site().Issuer, Audience: clientID, Subject: g.User.ID, SessionID: g.Session.ID, Nonce: g.Nonce,
-		AtHash: base64.RawURLEncoding.EncodeToString(sum[:16]), AuthTime: g.Session.AuthTime.Unix(), times: i.times(IDTokenLife),
+		AtHash: base64.RawURLEncoding.EncodeToString(sum[:16]), AuthTime: g.Session.AuthTime.Unix(), Methods: strings.Fields(g.Session.Methods), times: i.times(IDTokenLife),
 	})
 }
 

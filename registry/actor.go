@@ -1,6 +1,9 @@
 package registry
 
-import "log/slog"
+import (
+	"log/slog"
+	"time"
+)
 
 // Actor is who does something. The zero Actor is nobody and is refused
 // everywhere. Make one with AsUser, AsKey, AsOperator, AsVisitor or AsSystem.
@@ -11,6 +14,8 @@ type Actor struct {
 	platform bool
 	name     string
 	address  string
+	signIn   SignIn
+	since    time.Time
 
 	// Of an API key.
 	key    APIKeyID
@@ -36,6 +41,13 @@ func AsUser(u User, sid SessionID, address string) Actor {
 	return Actor{kind: user, User: u.ID, Session: sid, platform: u.PlatformAdmin, name: u.Email, address: address}
 }
 
+// AsSession is the user of a live session.
+func AsSession(u User, s Session, address string) Actor {
+	a := AsUser(u, s.ID, address)
+	a.signIn, a.since = s.SignIn(), s.AuthTime
+	return a
+}
+
 // AsOperator is whoever reaches the local admin socket.
 func AsOperator() Actor { return Actor{kind: operator, platform: true, name: "operator"} }
 
@@ -58,6 +70,12 @@ func (a Actor) IsUser() bool { return a.kind == user }
 
 // InPerson reports whether a is a signed-in user: for what no key may do.
 func (a Actor) InPerson() bool { return a.kind == user && a.key == "" }
+
+// SignIn is how a signed-in user's session was made.
+func (a Actor) SignIn() SignIn { return a.signIn }
+
+// Since is when a signed-in user showed who they are; zero for anybody else.
+func (a Actor) Since() time.Time { return a.since }
 
 // Key is the API key that a came with, "" without one.
 func (a Actor) Key() APIKeyID { return a.key }

@@ -56,13 +56,23 @@ const (
 	ClientDeleted   ChangeKind = "client.deleted"
 	ClientSignedIn  ChangeKind = "client.signed_in"
 	GrantRevoked    ChangeKind = "grant.revoked"
+	OrgSignIn       ChangeKind = "org.sign_in" // what an org asks of a sign-in changed
+	ConnectionMade  ChangeKind = "connection.created"
+	ConnectionNew   ChangeKind = "connection.changed"
+	ConnectionGone  ChangeKind = "connection.deleted"
+	DomainAdded     ChangeKind = "domain.added"
+	DomainVerified  ChangeKind = "domain.verified"
+	DomainRemoved   ChangeKind = "domain.removed"
+	IdentityLinked  ChangeKind = "identity.linked"
+	IdentityGone    ChangeKind = "identity.removed"
 )
 
 // AuditActions lists what the audit log can say, by name.
 func AuditActions() []ChangeKind {
 	return []ChangeKind{
-		APIKeyCreated, APIKeyRevoked, ClientChanged, ClientCreated, ClientDeleted, ClientSignedIn, GrantRevoked, InstanceChanged, InviteCreated, InviteRevoked, KeyAdded, KeyRevoked, KeyRotated, MemberAdded, MemberChanged, MemberRemoved,
-		OrgActivated, OrgCreated, OrgGone, OrgDeletion, OrgKept, OrgRenamed, OrgResumed, OrgSuspendedNow, OrgUpdated,
+		APIKeyCreated, APIKeyRevoked, ClientChanged, ClientCreated, ClientDeleted, ClientSignedIn, ConnectionNew, ConnectionMade, ConnectionGone,
+		DomainAdded, DomainRemoved, DomainVerified, GrantRevoked, IdentityLinked, IdentityGone, InstanceChanged, InviteCreated, InviteRevoked, KeyAdded, KeyRevoked, KeyRotated, MemberAdded, MemberChanged, MemberRemoved,
+		OrgActivated, OrgCreated, OrgGone, OrgDeletion, OrgKept, OrgRenamed, OrgResumed, OrgSignIn, OrgSuspendedNow, OrgUpdated,
 		RunnerCut, RunnerEnrolled, RunnerInvited, RunnerRevoked, SessionCreated, SessionRevoked, SettingsChanged, UserChanged, UserCreated, WebhookChanged, WebhookCreated, WebhookDeleted,
 	}
 }

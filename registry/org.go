@@ -21,6 +21,9 @@ type Org struct {
 	CreatedAt  time.Time `json:"created_at"`
 	UpdatedAt  time.Time `json:"updated_at"`
 	DeleteAt   time.Time `json:"delete_at,omitzero"` // being deleted: until then it can be kept
+	// What it asks of its people's sign-in; see Lacks.
+	SSORequired        bool `json:"sso_required"`
+	SecondStepRequired bool `json:"second_step_required"`
 }
 
 // OrgView is an org as one actor sees it.

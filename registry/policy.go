@@ -41,6 +41,8 @@ const (
 	SigningRotate  Action = "signing_key.rotate"
 	ClientRead     Action = "client.read"
 	ClientManage   Action = "client.manage"
+	SignInRead     Action = "sign_in.read" // connections, domains, and what an org asks of a sign-in
+	SignInManage   Action = "sign_in.manage"
 	UsageRead      Action = "usage.read"
 	RunnerRead     Action = "runner.read"
 	RunnerEnroll   Action = "runner.enroll" // and end one's own
@@ -88,6 +90,8 @@ var policy = map[Action]rule{
 	SigningRotate:  {"", true, ScopePlatform, true},
 	ClientRead:     {"", true, ScopePlatform, false},
 	ClientManage:   {"", true, ScopePlatform, true},
+	SignInRead:     {RoleAdmin, true, ScopePlatform, false},
+	SignInManage:   {RoleOwner, true, ScopePlatform, true},
 	UsageRead:      {RoleMember, true, ScopeOrgRead, false},
 	RunnerRead:     {RoleMember, true, ScopeRunnerRead, false},
 	RunnerEnroll:   {RoleMember, true, ScopeRunnerWrite, false},
@@ -136,6 +140,14 @@ func Allows(actor Actor, role Role, action Action) bool {
 
 // FreshFor is how long after a sign-in a person may do what asks for a new one.
 const FreshFor = 30 * time.Minute
+
+// MayNow refuses who signed in too long ago, and has to do it again. Error: SignInAgain.
+func MayNow(since, now time.Time) error {
+	if now.Sub(since) <= FreshFor {
+		return nil
+	}
+	return Errorf(SignInAgain, "", "you signed in more than %d minutes ago: sign in again for this", int(FreshFor.Minutes()))
+}
 
 // NeedsFresh reports whether an action asks a person for a new sign-in.
 func NeedsFresh(action Action) bool { return policy[action].fresh }

@@ -1,18 +1,52 @@
 package registry
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Session is a sign-in session at the control plane. Its token is known to the
 // browser alone; the store has its SHA-256.
 type Session struct {
 	ID         SessionID `json:"id"`
 	UserID     UserID    `json:"user_id"`
-	AuthTime   time.Time `json:"auth_time"` // when the password was checked
+	AuthTime   time.Time `json:"auth_time"` // when the person showed who they are
 	CreatedAt  time.Time `json:"created_at"`
 	LastSeenAt time.Time `json:"last_seen_at"`
 	ExpiresAt  time.Time `json:"expires_at"` // absolute end
 	Address    string    `json:"address"`    // client IP at sign-in
 	UserAgent  string    `json:"user_agent"`
+	// Methods are how the person showed who they are, as words of RFC 8176 (amr); none of a sign-in with a provider elsewhere.
+	Methods      string       `json:"methods"`
+	ConnectionID ConnectionID `json:"connection_id,omitempty"` // by which they signed in
+	ViaOrg       OrgID        `json:"-"`                       // whose connection it is
+}
+
+// NewSession is what CreateSession needs.
+type NewSession struct {
+	Token              Hash
+	User               User // as it was when the person showed that it is theirs
+	Address, UserAgent string
+	Methods            string
+	Connection         ConnectionID
+}
+
+// The ways to show who one is, as RFC 8176 names them.
+const (
+	MethodPassword = "pwd"
+	MethodCode     = "otp" // of an authenticator app, or a recovery code
+	MethodPasskey  = "pop"
+	MethodMultiple = "mfa" // more than one factor
+)
+
+// WithMethod adds a second way to a first, which may be none of our own.
+func WithMethod(first, second string) string {
+	return strings.TrimSpace(first + " " + second + " " + MethodMultiple)
+}
+
+// SignIn is how the session was made.
+func (s Session) SignIn() SignIn {
+	return SignIn{Via: s.ViaOrg, Second: HasWord(s.Methods, MethodMultiple)}
 }
 
 // Lifetimes of a sign-in session.

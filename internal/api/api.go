@@ -171,6 +171,7 @@ func (a *API) declare(mux *http.ServeMux) {
 	a.keys()
 	a.runners()
 	a.clients()
+	a.connections()
 	a.signing()
 	a.settings()
 	a.webhooks()
@@ -197,6 +198,7 @@ type operation struct {
 	Public           bool // see Route
 	Status           int  // of success; 0 = 200, or 204 without a body
 	Fresh            bool // asks for a new sign-in, without an Action that does
+	Platform         bool // of the platform itself: no role in an org suffices
 }
 
 // declared adds an operation whose handler is told who asks.
@@ -224,13 +226,15 @@ func declared[I, O any](a *API, o operation, f func(ctx context.Context, c web.C
 
 func describe(a *API, o operation, in reflect.Type) huma.Operation {
 	tag, _, _ := strings.Cut(strings.TrimPrefix(o.Path, "/"), "/")
-	for _, t := range []string{"members", "invites", "instance", "audit", "sessions", "events", "keys", "usage", "settings", "webhooks", "runners"} {
+	for _, t := range []string{"members", "invites", "instance", "audit", "sessions", "events", "keys", "usage", "settings", "webhooks", "runners", "connections", "domains"} {
 		if strings.Contains(o.Path, "/"+t) {
 			tag = t
 		}
 	}
 	who := "Anybody who is signed in, for themselves."
 	switch {
+	case o.Platform:
+		who = registry.WhoMay(registry.PlatformRead)
 	case o.Action != "":
 		who = registry.WhoMay(o.Action)
 	case o.Public:

@@ -71,6 +71,8 @@ func (a *API) authorize(w http.ResponseWriter, r *http.Request) {
 		web.WriteProblem(w, r, err)
 	case d.Redirect != "":
 		http.Redirect(w, r, d.Redirect, http.StatusSeeOther)
+	case d.For != "":
+		http.Redirect(w, r, "/sign-in/for/"+string(d.For)+"?"+url.Values{"return": {"/authorize?" + d.SignIn}}.Encode(), http.StatusSeeOther)
 	case d.SignIn != "":
 		to := url.Values{"return": {"/authorize?" + d.SignIn}}
 		if s != nil { // the session that there is does not do

@@ -54,6 +54,13 @@ type Store interface {
 	RevokeAPIKey(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.APIKeyID) error
 
 	RemoveFactors(ctx context.Context, a registry.Actor, id registry.UserID, factor registry.FactorID) error
+	Connections(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Connection, error)
+	DeleteConnection(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.ConnectionID) error
+	RequireSecondStep(ctx context.Context, a registry.Actor, org registry.OrgID, required bool) error
+	Domains(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Domain, error)
+	RemoveDomain(ctx context.Context, a registry.Actor, org registry.OrgID, domain string) error
+	Identities(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.Identity, error)
+	RemoveIdentity(ctx context.Context, a registry.Actor, id registry.UserID, connection registry.ConnectionID) error
 	Clients(ctx context.Context, a registry.Actor) ([]registry.Client, error)
 	DeleteClient(ctx context.Context, a registry.Actor, id registry.ClientID) error
 

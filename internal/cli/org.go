@@ -174,7 +174,16 @@ func (c *client) org() *cobra.Command {
 	keep := c.on("keep <org>", "Keeps an org that is being deleted", cobra.ExactArgs(1), func(args []string) error {
 		return c.show("POST", orgPath(args[0])+"/keep", nil, orgTable)
 	})
-	org.AddCommand(create, list, show, update, rename, suspend, resume, del, keep)
+	var required bool
+	second := &cobra.Command{Use: "second-step <org>", Short: "Says whether everybody in an org needs a second step to sign in", Args: cobra.ExactArgs(1), ValidArgsFunction: c.completeOrgs}
+	second.RunE = func(cmd *cobra.Command, args []string) error {
+		if !cmd.Flags().Changed("required") {
+			return c.app.wrongUse(cmd, errors.New("say --required=true or --required=false"))
+		}
+		return c.show("PUT", orgPath(args[0])+"/sign-in", map[string]any{"second_step_required": required}, nil)
+	}
+	second.Flags().BoolVar(&required, "required", false, "whether it is required")
+	org.AddCommand(create, list, show, update, rename, suspend, resume, del, keep, second)
 	return org
 }
 

@@ -106,7 +106,13 @@ func (c *client) user() *cobra.Command {
 	signOut := &cobra.Command{Use: "sign-out <user>", Short: "Signs somebody out everywhere", Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, args []string) error {
 		return c.show("DELETE", userPath(args[0])+"/sessions", nil, nil)
 	}}
-	u.AddCommand(create, list, show, update, link, factors, sessions, signOut)
+	identities := c.on("identities <user>", "Lists what somebody's account is linked to at providers", cobra.ExactArgs(1), func(args []string) error {
+		return c.show("GET", userPath(args[0])+"/identities", nil, identityTable)
+	})
+	unlink := c.on("unlink <user> <connection ID>", "Unlinks somebody's account from a provider", cobra.ExactArgs(2), func(args []string) error {
+		return c.show("DELETE", userPath(args[0])+"/identities/"+url.PathEscape(args[1]), nil, nil)
+	})
+	u.AddCommand(create, list, show, update, link, factors, sessions, signOut, identities, unlink)
 	return u
 }
 

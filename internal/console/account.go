@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +22,8 @@ type keysData struct {
 	Mail     bool   // whether mail is sent
 	Factors  []registry.Factor
 	Sessions []registry.Session
+	Linked   []registry.Identity
+	Others   []registry.Connection // of the operator, to link to
 }
 
 func (c *Console) accountView(r *http.Request, who web.Caller) (view, keysData, error) {
@@ -37,12 +40,23 @@ func (c *Console) accountView(r *http.Request, who web.Caller) (view, keysData, 
 	if d.Factors, err = c.Identity.Factors(r.Context(), who.Actor); err != nil {
 		return view{}, d, err
 	}
+	if d.Linked, err = c.Store.Identities(r.Context(), who.Actor, who.Actor.User); err != nil {
+		return view{}, d, err
+	}
+	if d.Others, err = c.Identity.ConnectionsFor(r.Context(), ""); err != nil {
+		return view{}, d, err
+	}
+	d.Others = slices.DeleteFunc(d.Others, func(k registry.Connection) bool {
+		return slices.ContainsFunc(d.Linked, func(i registry.Identity) bool { return i.ConnectionID == k.ID })
+	})
 	d.Keys, err = c.Store.APIKeys(r.Context(), who.Actor, "")
 	done := map[string]string{
 		"password": "Your password is changed. All your other sessions have ended.", "name": "Your name is changed.",
 		"sessions": "You are signed out there.", "key": "The key is revoked.",
 		"mailed": "A link is on its way to you. It works for a day.", "verified": "Your address is verified.",
 		"second": "The second step is added.", "second-removed": "The second step is removed.",
+		"linked": "The account is linked: you can sign in with it.", "unlinked": "The link is removed.",
+		"needs-second": "The org that you go to asks for a second step. Add one, and then go there again.",
 	}[r.URL.Query().Get("done")]
 	return view{Title: "Account", Who: who, Data: d, Done: done}, d, err
 }

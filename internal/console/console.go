@@ -63,6 +63,13 @@ type Store interface {
 	Factors(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.Factor, error)
 	RemoveFactors(ctx context.Context, a registry.Actor, id registry.UserID, factor registry.FactorID) error
 	Clients(ctx context.Context, a registry.Actor) ([]registry.Client, error)
+	Connections(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Connection, error)
+	DeleteConnection(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.ConnectionID) error
+	RequireSecondStep(ctx context.Context, a registry.Actor, org registry.OrgID, required bool) error
+	Domains(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Domain, error)
+	RemoveDomain(ctx context.Context, a registry.Actor, org registry.OrgID, domain string) error
+	Identities(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.Identity, error)
+	RemoveIdentity(ctx context.Context, a registry.Actor, id registry.UserID, connection registry.ConnectionID) error
 	DeleteClient(ctx context.Context, a registry.Actor, id registry.ClientID) error
 	Settings(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Setting, error)
 	PlatformAudit(ctx context.Context, a registry.Actor, l registry.AuditList) (registry.Page[registry.AuditEntry], error)
@@ -142,6 +149,11 @@ func Routes() []Route {
 		{"POST", "/sign-in", true, "", false, (*Console).signIn},
 		{"POST", "/sign-in/passkey", true, "", false, (*Console).signInPasskey},
 		{"POST", "/sign-in/second", true, "", false, (*Console).signInSecond},
+		{"GET", "/sign-in/with/{connection}", true, "", false, (*Console).signInWith},
+		{"GET", "/sign-in/with/{connection}/callback", true, "", false, (*Console).signedInWith},
+		{"GET", "/sign-in/for/{org}", false, "", false, (*Console).signInFor},
+		{"GET", "/sign-in/company", true, "", false, (*Console).companyPage},
+		{"POST", "/sign-in/company", true, "", false, (*Console).company},
 		{"POST", "/sign-out", true, "", false, (*Console).signOut},
 		{"GET", "/signed-out", true, "", false, (*Console).signedOut},
 		{"GET", "/end-session", true, "", false, (*Console).endSessionFor},
@@ -168,6 +180,8 @@ func Routes() []Route {
 		{"POST", "/account/passkey", false, "", false, (*Console).addPasskey},
 		{"POST", "/account/second-step/{factor}/remove", false, "", false, (*Console).removeSecondStep},
 		{"POST", "/account/recovery-codes", false, "", false, (*Console).renewRecoveryCodes},
+		{"POST", "/account/identities/{connection}/link", false, "", true, (*Console).linkIdentity},
+		{"POST", "/account/identities/{connection}/remove", false, "", true, (*Console).removeIdentity},
 		{"POST", "/account/sessions/end", false, "", false, (*Console).endSessions},
 		{"POST", "/account/sessions/{session}/end", false, "", false, (*Console).endSession},
 		{"POST", "/account/keys", false, "", true, (*Console).createMyKey},
@@ -182,6 +196,10 @@ func Routes() []Route {
 		{"POST", "/platform/apps", false, registry.ClientManage, false, (*Console).createApp},
 		{"POST", "/platform/apps/{client}/secret", false, registry.ClientManage, false, (*Console).newAppSecret},
 		{"POST", "/platform/apps/{client}/delete", false, registry.ClientManage, false, (*Console).deleteApp},
+		{"GET", "/platform/sign-in", false, registry.SignInRead, false, (*Console).connectionsPage},
+		{"POST", "/platform/sign-in", false, registry.SignInManage, false, (*Console).createConnection},
+		{"POST", "/platform/sign-in/{connection}", false, registry.SignInManage, false, (*Console).updateConnection},
+		{"POST", "/platform/sign-in/{connection}/delete", false, registry.SignInManage, false, (*Console).deleteConnection},
 		{"GET", "/platform/users", false, registry.UserRead, false, (*Console).usersPage},
 		{"GET", "/platform/users/{user}", false, registry.UserRead, false, (*Console).userPage},
 		{"POST", "/platform/users/{user}/admin", false, registry.UserUpdate, false, (*Console).setAdmin},
@@ -205,6 +223,14 @@ func Routes() []Route {
 		{"POST", "/orgs/{org}/settings", false, registry.SettingsWrite, false, (*Console).saveSettings},
 		{"POST", "/orgs/{org}/name", false, registry.OrgUpdate, false, (*Console).saveName},
 		{"POST", "/orgs/{org}/rename", false, registry.OrgRename, false, (*Console).rename},
+		{"GET", "/orgs/{org}/sign-in", false, registry.SignInRead, false, (*Console).connectionsPage},
+		{"POST", "/orgs/{org}/sign-in", false, registry.SignInManage, false, (*Console).createConnection},
+		{"POST", "/orgs/{org}/sign-in/second-step", false, registry.SignInManage, false, (*Console).requireSecondStep},
+		{"POST", "/orgs/{org}/sign-in/domains", false, registry.SignInManage, false, (*Console).addDomain},
+		{"POST", "/orgs/{org}/sign-in/domains/{domain}/verify", false, registry.SignInManage, false, (*Console).verifyDomain},
+		{"POST", "/orgs/{org}/sign-in/domains/{domain}/remove", false, registry.SignInManage, false, (*Console).removeDomain},
+		{"POST", "/orgs/{org}/sign-in/{connection}", false, registry.SignInManage, false, (*Console).updateConnection},
+		{"POST", "/orgs/{org}/sign-in/{connection}/delete", false, registry.SignInManage, false, (*Console).deleteConnection},
 		{"GET", "/orgs/{org}/keys", false, registry.KeyRead, false, (*Console).keysPage},
 		{"POST", "/orgs/{org}/keys", false, registry.KeyManage, false, (*Console).createKey},
 		{"POST", "/orgs/{org}/keys/{key}/revoke", false, registry.KeyManage, false, (*Console).revokeKey},
@@ -264,11 +290,14 @@ func (c *Console) serve(rt Route, w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if err == nil && (rt.Fresh || registry.NeedsFresh(rt.Action)) && who.MayNow(c.Identity.Now()) != nil {
-		c.signInAgain(w, r)
+		c.signInAgain(w, r, cameFrom(site, r))
 		return
 	}
 	if err == nil {
 		err = rt.serve(c, w, r, who)
+	}
+	if registry.ErrorCode(err) == registry.SignInAgain && who.Session.ID != "" {
+		err = c.more(w, r, who, registry.LackOf(err), cameFrom(c.Identity.Site(), r))
 	}
 	if err != nil {
 		c.problem(w, r, who, err)
@@ -290,15 +319,19 @@ func (c *Console) toSignIn(w http.ResponseWriter, r *http.Request) {
 }
 
 // signInAgain asks for the password, and comes back to the page that asked for more than a session of long ago.
-func (c *Console) signInAgain(w http.ResponseWriter, r *http.Request) {
-	back := r.URL.RequestURI()
-	if r.Method != http.MethodGet {
-		back = "/"
-		if from, err := url.Parse(r.Referer()); err == nil && from.Scheme+"://"+from.Host == c.Identity.Site().Issuer {
-			back = from.RequestURI()
-		}
-	}
+func (c *Console) signInAgain(w http.ResponseWriter, r *http.Request, back string) {
 	http.Redirect(w, r, "/sign-in?"+url.Values{"return": {back}, "again": {"1"}}.Encode(), http.StatusSeeOther)
+}
+
+// cameFrom is the page to come back to: this one, or of a form the one that it stands on.
+func cameFrom(site identity.Site, r *http.Request) string {
+	if r.Method == http.MethodGet {
+		return r.URL.RequestURI()
+	}
+	if from, err := url.Parse(r.Referer()); err == nil && from.Scheme+"://"+from.Host == site.Issuer {
+		return from.RequestURI()
+	}
+	return "/"
 }
 
 func (c *Console) funcs() template.FuncMap {
@@ -311,12 +344,13 @@ func (c *Console) funcs() template.FuncMap {
 		},
 		"state": stateOf, "runner": c.runnerState, "delivery": deliveryOf, "happened": happened, "steps": stepsOf, "spark": spark, "device": device, "next": nextPage, "sort": sortLink,
 		"rail": func() []section { return sections }, "tabs": func() []tab { return tabs },
-		"themes":    func() []string { return []string{"auto", "light", "dark"} },
-		"ranges":    func() []usage.Range { return []usage.Range{usage.Hour, usage.Day, usage.Week} },
-		"statuses":  func() []string { return []string{"provisioning", "active", "suspended", "deleting"} },
-		"states":    registry.InstanceStates,
-		"actions":   registry.AuditActions,
-		"label":     func(label, value string) map[string]string { return map[string]string{"Label": label, "Value": value} },
-		"isolation": func() string { return c.Isolation() },
+		"connection": formOf,
+		"themes":     func() []string { return []string{"auto", "light", "dark"} },
+		"ranges":     func() []usage.Range { return []usage.Range{usage.Hour, usage.Day, usage.Week} },
+		"statuses":   func() []string { return []string{"provisioning", "active", "suspended", "deleting"} },
+		"states":     registry.InstanceStates,
+		"actions":    registry.AuditActions,
+		"label":      func(label, value string) map[string]string { return map[string]string{"Label": label, "Value": value} },
+		"isolation":  func() string { return c.Isolation() },
 	}
 }

@@ -20,7 +20,7 @@ type tab struct {
 
 var tabs = []tab{
 	{"", "overview", "Overview", registry.OrgRead}, {"/members", "members", "Members", registry.MemberRead}, {"/instance", "instance", "Instance", registry.OrgRead},
-	{"/runners", "runners", "Runners", registry.RunnerRead}, {"/settings", "settings", "Settings", registry.SettingsRead}, {"/keys", "keys", "Keys", registry.KeyRead},
+	{"/runners", "runners", "Runners", registry.RunnerRead}, {"/settings", "settings", "Settings", registry.SettingsRead}, {"/sign-in", "sign-in", "Sign-in", registry.SignInRead}, {"/keys", "keys", "Keys", registry.KeyRead},
 	{"/webhooks", "webhooks", "Webhooks", registry.WebhookRead}, {"/audit", "audit", "Audit", registry.AuditRead},
 }
 

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"html/template"
 	"net/http"
 	"net/url"
 
@@ -44,6 +45,9 @@ func (c *Console) signInPage(w http.ResponseWriter, r *http.Request, who web.Cal
 type signInData struct {
 	To      string // the name of the org or app that the person is going to
 	Passkey identity.Ceremony
+	Own     []registry.Connection // of the org that the person is going to
+	Others  []registry.Connection // for everybody
+	With    template.URL          // the query of a link to one
 }
 
 // showSignIn shows the page to sign in, after an error with what was typed.
@@ -57,11 +61,32 @@ func (c *Console) showSignIn(w http.ResponseWriter, r *http.Request, v view, err
 	if d.Passkey, err2 = c.Identity.AskPasskey(); err2 != nil {
 		return err2
 	}
+	if d.Own, d.Others, err2 = c.connectionsTo(r, back); err2 != nil {
+		return err2
+	}
+	with := url.Values{"return": {back}}
+	if r.URL.Query().Has("again") {
+		with.Set("again", "1")
+	}
+	d.With = template.URL(with.Encode()) //nolint:gosec // encoded
 	v.Title, v.Data = "Sign in", d
 	if err != nil {
 		return c.again(w, r, "sign-in.html", v, err)
 	}
 	return c.show(w, r, http.StatusOK, "sign-in.html", v)
+}
+
+// connectionsTo are the connections by which somebody may sign in who is going somewhere.
+func (c *Console) connectionsTo(r *http.Request, back string) (own, others []registry.Connection, err error) {
+	if u, err := url.Parse(back); err == nil && u.Path == "/authorize" {
+		if id := c.Identity.OrgOf(r.Context(), u.Query()); id != "" {
+			if own, err = c.Identity.ConnectionsFor(r.Context(), id); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	others, err = c.Identity.ConnectionsFor(r.Context(), "")
+	return own, others, err
 }
 
 // destination names the org or app that an authorization request is for, and lets the form lead to it.

@@ -15,7 +15,7 @@ type section struct{ Path, Section, Name string }
 
 var sections = []section{
 	{"/platform", "overview", "Overview"}, {"/platform/orgs", "orgs", "Orgs"}, {"/platform/users", "users", "Users"},
-	{"/platform/instances", "instances", "Instances"}, {"/platform/apps", "apps", "Apps"}, {"/platform/webhooks", "webhooks", "Webhooks"}, {"/platform/audit", "audit", "Audit"}, {"/platform/settings", "settings", "Settings"},
+	{"/platform/instances", "instances", "Instances"}, {"/platform/sign-in", "sign-in", "Sign-in"}, {"/platform/apps", "apps", "Apps"}, {"/platform/webhooks", "webhooks", "Webhooks"}, {"/platform/audit", "audit", "Audit"}, {"/platform/settings", "settings", "Settings"},
 }
 
 // listOf reads what a list's page asks for from its address.

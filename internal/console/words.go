@@ -133,5 +133,8 @@ var happenings = map[registry.ChangeKind]string{
 	registry.APIKeyCreated: "API key made", registry.APIKeyRevoked: "API key revoked", registry.WebhookCreated: "Webhook made", registry.WebhookChanged: "Webhook changed",
 	registry.RunnerInvited: "Runner may enroll", registry.RunnerEnrolled: "Runner enrolled", registry.RunnerCut: "Runner disconnected", registry.RunnerRevoked: "Runner revoked",
 	registry.ClientCreated: "App registered", registry.ClientChanged: "App changed", registry.ClientDeleted: "App deleted", registry.ClientSignedIn: "Signed in to an app", registry.GrantRevoked: "App signed out",
+	registry.OrgSignIn: "Sign-in rules changed", registry.ConnectionMade: "Sign-in provider connected", registry.ConnectionNew: "Sign-in provider changed", registry.ConnectionGone: "Sign-in provider deleted",
+	registry.DomainAdded: "Domain added", registry.DomainVerified: "Domain verified", registry.DomainRemoved: "Domain removed",
+	registry.IdentityLinked: "Account linked", registry.IdentityGone: "Account unlinked",
 	registry.WebhookDeleted: "Webhook deleted", registry.WebhookTest: "Test",
 }

@@ -43,8 +43,8 @@ type tab struct {
 	bad []string // what the browser complained of
 }
 
-// chromium starts a browser in a HOME of its own.
-func (s *server) chromium() *tab {
+// chromium starts a browser in a HOME of its own; trust are certificates that it trusts beside the server's.
+func (s *server) chromium(trust ...string) *tab {
 	t := s.t
 	t.Helper()
 	path := ""
@@ -66,7 +66,11 @@ func (s *server) chromium() *tab {
 	if err := os.MkdirAll(db, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for _, args := range [][]string{{"-N", "--empty-password"}, {"-A", "-t", "C,,", "-n", "test", "-i", filepath.Join(s.dir, "data/caddy/pki/authorities/local/root.crt")}} {
+	commands := [][]string{{"-N", "--empty-password"}}
+	for _, file := range append(trust, filepath.Join(s.dir, "data/caddy/pki/authorities/local/root.crt")) {
+		commands = append(commands, []string{"-A", "-t", "C,,", "-n", file, "-i", file})
+	}
+	for _, args := range commands {
 		if out, err := exec.Command(certutil, append([]string{"-d", "sql:" + db}, args...)...).CombinedOutput(); err != nil {
 			t.Fatalf("certutil: %v: %s", err, out)
 		}

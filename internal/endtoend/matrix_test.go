@@ -38,6 +38,14 @@ var least = map[string]string{
 	"POST /api/v1/webhooks/{webhook}/test": "platform", "GET /api/v1/webhooks/{webhook}/deliveries": "platform", "POST /api/v1/webhooks/{webhook}/deliveries/{delivery}/replay": "platform",
 	"GET /api/v1/clients": "platform", "POST /api/v1/clients": "platform", "POST /api/v1/clients/{client}/secret": "platform", "DELETE /api/v1/clients/{client}": "platform",
 	"GET /platform/apps": "platform", "POST /platform/apps": "platform", "POST /platform/apps/{client}/secret": "platform", "POST /platform/apps/{client}/delete": "platform",
+	"GET /api/v1/connections": "platform", "POST /api/v1/connections": "platform", "PUT /api/v1/connections/{connection}": "platform", "DELETE /api/v1/connections/{connection}": "platform",
+	"GET /api/v1/orgs/{org}/connections": "admin", "POST /api/v1/orgs/{org}/connections": "owner", "PUT /api/v1/orgs/{org}/connections/{connection}": "owner", "DELETE /api/v1/orgs/{org}/connections/{connection}": "owner",
+	"GET /api/v1/orgs/{org}/domains": "admin", "POST /api/v1/orgs/{org}/domains": "owner", "POST /api/v1/orgs/{org}/domains/{domain}/verify": "owner", "DELETE /api/v1/orgs/{org}/domains/{domain}": "owner",
+	"PUT /api/v1/orgs/{org}/sign-in": "owner", "GET /api/v1/users/{user}/identities": "platform", "DELETE /api/v1/users/{user}/identities/{connection}": "platform",
+	"GET /platform/sign-in": "platform", "POST /platform/sign-in": "platform", "POST /platform/sign-in/{connection}": "platform", "POST /platform/sign-in/{connection}/delete": "platform",
+	"GET /orgs/{org}/sign-in": "admin", "POST /orgs/{org}/sign-in": "owner", "POST /orgs/{org}/sign-in/second-step": "owner", "POST /orgs/{org}/sign-in/domains": "owner", "POST /orgs/{org}/sign-in/domains/{domain}/verify": "owner",
+	"POST /orgs/{org}/sign-in/domains/{domain}/remove": "owner", "POST /orgs/{org}/sign-in/{connection}": "owner", "POST /orgs/{org}/sign-in/{connection}/delete": "owner",
+	"GET /sign-in/for/{org}": "member", "POST /account/identities/{connection}/link": "anybody", "POST /account/identities/{connection}/remove": "anybody",
 	"GET /api/v1/signing-keys": "platform", "POST /api/v1/signing-keys/rotate": "platform",
 	"POST /api/v1/orgs/{org}/invites/{invite}/resend": "admin", "POST /api/v1/users/{user}/password-link": "platform",
 	"POST /orgs/{org}/invites/{invite}/resend": "admin", "POST /platform/users/{user}/password-link": "platform",
@@ -97,7 +105,7 @@ func TestIsolationMatrix(t *testing.T) {
 		"platform": platformAdmin(s),
 	}
 	unknown := "01890000-0000-7000-8000-000000000000"
-	fill := strings.NewReplacer("{org}", id, "{user}", unknown, "{invite}", unknown, "{session}", unknown, "{key}", unknown, "{webhook}", unknown, "{delivery}", unknown, "{runner}", unknown, "{client}", unknown, "{factor}", unknown, "{$}", "")
+	fill := strings.NewReplacer("{org}", id, "{user}", unknown, "{invite}", unknown, "{session}", unknown, "{key}", unknown, "{webhook}", unknown, "{delivery}", unknown, "{runner}", unknown, "{client}", unknown, "{factor}", unknown, "{connection}", unknown, "{domain}", "example.com", "{$}", "")
 	for who, p := range people {
 		p.c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 		for _, rt := range api.Routes() {

@@ -58,10 +58,13 @@ func TestKeyRotation(t *testing.T) {
 		if err != nil {
 			return err.Error()
 		}
-		return whoami(s.bearer(token))
+		p := s.bearer(token)
+		defer p.c.CloseIdleConnections()
+		return whoami(p)
 	})
 	load(func() string { // signed in from the beginning
 		p := s.person()
+		defer p.c.CloseIdleConnections()
 		p.c.Jar = ada.c.Jar
 		if a := p.open(s.url("acme") + "/.pizzeria/session"); a.status != 200 {
 			return tail(a.body, 300)

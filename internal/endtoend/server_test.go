@@ -223,9 +223,12 @@ func (s *server) transport() *http.Transport {
 	return &http.Transport{
 		TLSClientConfig:   &tls.Config{RootCAs: s.root, MinVersion: tls.VersionTLS12},
 		ForceAttemptHTTP2: true,
-		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			var d net.Dialer
-			return d.DialContext(ctx, network, fmt.Sprintf("127.0.0.1:%d", s.port))
+			if !strings.HasPrefix(address, "localhost:") { // a provider elsewhere
+				address = fmt.Sprintf("127.0.0.1:%d", s.port)
+			}
+			return d.DialContext(ctx, network, address)
 		},
 	}
 }

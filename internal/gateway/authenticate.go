@@ -156,7 +156,7 @@ func (g *Gateway) current(r *http.Request, s *session, rt *registry.Route) (now 
 			token, err = g.Identity.Renew(r.Context(), s.claims)
 		}
 		switch registry.ErrorCode(err) {
-		case registry.NotFound:
+		case registry.NotFound, registry.SignInAgain:
 			return nil, "", errNobody
 		case registry.Forbidden:
 			return nil, "", errNotMember

@@ -9,8 +9,8 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// Revocations remembers what the change feed said about sessions and
-// memberships, for as long as a token could still be shown. It implements
+// Revocations remembers what the change feed said about sessions,
+// memberships, and what orgs ask of a sign-in, for as long as a token could still be shown. It implements
 // registry.FeedHandler, and closes open streams.
 type Revocations struct {
 	now     func() time.Time
@@ -19,6 +19,7 @@ type Revocations struct {
 	mu       sync.RWMutex
 	sessions map[registry.SessionID]time.Time
 	members  map[memberKey]time.Time
+	orgs     map[registry.OrgID]time.Time
 	all      time.Time // everything issued until then must be renewed: the feed had a gap
 	swept    time.Time
 
@@ -36,7 +37,7 @@ type memberKey struct {
 const RevocationMemory = 26 * time.Hour
 
 func newRevocations(now func() time.Time, s *Streams) *Revocations {
-	return &Revocations{now: now, streams: s, sessions: map[registry.SessionID]time.Time{}, members: map[memberKey]time.Time{}, swept: now()}
+	return &Revocations{now: now, streams: s, sessions: map[registry.SessionID]time.Time{}, members: map[memberKey]time.Time{}, orgs: map[registry.OrgID]time.Time{}, swept: now()}
 }
 
 // Apply implements registry.FeedHandler.
@@ -57,6 +58,12 @@ func (v *Revocations) Apply(c registry.Change) {
 		v.mu.Unlock()
 		v.epoch.Add(1)
 		v.streams.closeOrg(c.OrgID, func(k streamKey) bool { return k.user == c.UserID }, farewell{closeUnauthorized, "membership changed"})
+	case registry.OrgSignIn: // who still may comes back at once
+		v.mu.Lock()
+		v.orgs[c.OrgID] = c.At
+		v.mu.Unlock()
+		v.epoch.Add(1)
+		v.streams.closeOrg(c.OrgID, func(streamKey) bool { return true }, farewell{closeUnauthorized, "the org asks for another sign-in"})
 	case registry.KeyRevoked: // the rings have been read before
 		v.epoch.Add(1)
 		v.streams.closeAll(farewell{closeUnauthorized, "signed out"})
@@ -84,7 +91,8 @@ func (v *Revocations) judge(c *identity.SessionClaims) (must, gone bool) {
 	}
 	// iat has whole seconds: a token of the same second may be older than the change.
 	at, changed := v.members[memberKey{c.OrgID, c.Subject}]
-	return changed && c.IssuedAt <= at.Unix() || c.IssuedAt <= v.all.Unix(), false
+	of, asked := v.orgs[c.OrgID]
+	return changed && c.IssuedAt <= at.Unix() || asked && c.IssuedAt <= of.Unix() || c.IssuedAt <= v.all.Unix(), false
 }
 
 func (v *Revocations) sweep() {
@@ -98,6 +106,11 @@ func (v *Revocations) sweep() {
 	for k, at := range v.sessions {
 		if now.Sub(at) > RevocationMemory {
 			delete(v.sessions, k)
+		}
+	}
+	for k, at := range v.orgs {
+		if now.Sub(at) > RevocationMemory {
+			delete(v.orgs, k)
 		}
 	}
 	for k, at := range v.members {

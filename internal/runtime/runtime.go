@@ -22,6 +22,7 @@ import (
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/api"
 	"github.com/pizzaface/pizzeria/internal/console"
+	"github.com/pizzaface/pizzeria/internal/egress"
 	"github.com/pizzaface/pizzeria/internal/gateway"
 	"github.com/pizzaface/pizzeria/internal/mail"
 	"github.com/pizzaface/pizzeria/internal/settings"
@@ -40,6 +41,9 @@ type Tunables struct {
 	Settings     registry.Schema // what orgs may set for their instances
 	WebhookAllow []netip.Prefix  // networks that webhooks reach though they are not public
 	Mail         *mail.Config    // nil: no mail is sent
+	// Networks of orgs' sign-in providers that are reached though they are not public.
+	ConnectionAllow []netip.Prefix
+	Resolvers       []string // host:port of the DNS servers that show whose a domain is; none: the system's
 }
 
 // Config is what one Runtime is made with; it lasts as long as the Runtime.
@@ -226,6 +230,10 @@ func (r *Runtime) build(dir string) error {
 	r.webhooks = webhook.New(r.store, r.ids, r.c.Log, now, func() []netip.Prefix { return r.tunables.Load().WebhookAllow })
 	r.mail = mail.New(r.store, r.ids, func() *mail.Config { return r.tunables.Load().Mail }, r.site, r.c.Log, now)
 	r.ids.Mail = r.mail
+	r.ids.Outside = identity.Outside{
+		Operator: egress.NewTrusting(), TXT: r.lookupTXT,
+		Org: egress.NewClient(func() []netip.Prefix { return r.tunables.Load().ConnectionAllow }),
+	}
 	r.usage = usage.New(r.store, r.c.Log, now)
 	r.metrics.usage.Store(r.usage)
 	r.metrics.state.runtime.Store(r)

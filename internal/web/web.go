@@ -29,10 +29,10 @@ type Caller struct {
 
 // MayNow refuses a person who signed in too long ago, and has to do it again. Error: SignInAgain.
 func (c Caller) MayNow(now time.Time) error {
-	if c.Since.IsZero() || now.Sub(c.Since) <= registry.FreshFor {
+	if c.Since.IsZero() {
 		return nil
 	}
-	return registry.Errorf(registry.SignInAgain, "", "you signed in more than %d minutes ago: sign in again for this", int(registry.FreshFor.Minutes()))
+	return registry.MayNow(c.Since, now)
 }
 
 type requestIDKey struct{}
@@ -86,12 +86,15 @@ func Who(ids *identity.Service, r *http.Request) (Caller, error) {
 			}
 			return c, err
 		}
-		sid, u, since, err := ids.AuthenticateAPI(r.Context(), token)
+		s, u, err := ids.AuthenticateAPI(r.Context(), token)
 		if errors.Is(err, identity.ErrToken) || registry.ErrorCode(err) == registry.NotFound {
 			return c, nil
 		}
-		c.User, c.Actor, c.Since = u, registry.AsUser(u, sid, c.Client.Address), since
-		return c, err
+		if err != nil {
+			return c, err
+		}
+		c.User, c.Actor, c.Since = u, registry.AsSession(u, s, c.Client.Address), s.AuthTime
+		return c, nil
 	}
 	token, ok := cookie(r)
 	if !ok {
@@ -104,7 +107,7 @@ func Who(ids *identity.Service, r *http.Request) (Caller, error) {
 	if err != nil {
 		return c, err
 	}
-	c.Session, c.User, c.Actor, c.Since = s, u, registry.AsUser(u, s.ID, c.Client.Address), s.AuthTime
+	c.Session, c.User, c.Actor, c.Since = s, u, registry.AsSession(u, s, c.Client.Address), s.AuthTime
 	return c, nil
 }
 

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pizzaface/pizzeria/internal/egress"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -58,7 +59,7 @@ var pauses = []time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute,
 
 // New makes a Sender. allow are networks that are dialled though they are not public.
 func New(store Store, sealer Sealer, log *slog.Logger, now func() time.Time, allow func() []netip.Prefix) *Sender {
-	return &Sender{store: store, sealer: sealer, log: log, now: now, allow: allow, client: newClient(allow), busy: map[registry.WebhookID]bool{}}
+	return &Sender{store: store, sealer: sealer, log: log, now: now, allow: allow, client: egress.NewClient(allow), busy: map[registry.WebhookID]bool{}}
 }
 
 // Create makes a webhook and returns its secret, this once. Errors: those of
@@ -80,7 +81,7 @@ func (s *Sender) Check(address string) error {
 	if err != nil {
 		return registry.CheckWebhook(address, nil)
 	}
-	if ip, err := netip.ParseAddr(u.Hostname()); err == nil && !public(ip, s.allow()) {
+	if ip, err := netip.ParseAddr(u.Hostname()); err == nil && !egress.Public(ip, s.allow()) {
 		return registry.Errorf(registry.Invalid, "url", "%s is a private address: ask the operator to allow it", ip)
 	}
 	if u.Scheme == "http" && len(s.allow()) == 0 {
@@ -200,8 +201,8 @@ func plain(err error) error {
 	var dns *net.DNSError
 	var timeout interface{ Timeout() bool }
 	switch {
-	case errors.Is(err, errPrivate):
-		return errPrivate
+	case errors.Is(err, egress.ErrPrivate):
+		return egress.ErrPrivate
 	case errors.As(err, &dns):
 		return errors.New("its name is not found")
 	case errors.As(err, &timeout) && timeout.Timeout():

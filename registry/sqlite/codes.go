@@ -135,5 +135,13 @@ func grant(ctx context.Context, q querier, now time.Time, sid registry.SessionID
 	if g.Role == "" || g.Org.Status != registry.OrgActive && g.Org.Status != registry.OrgProvisioning {
 		return g, errNotMember
 	}
-	return g, nil
+	return g, grantLacks(g)
+}
+
+// grantLacks refuses a session that is not what the org asks for.
+func grantLacks(g registry.Grant) error {
+	if l := g.Org.Lacks(g.Role, g.Session.SignIn()); l != "" {
+		return g.Org.ErrLacks(l)
+	}
+	return nil
 }

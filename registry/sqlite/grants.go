@@ -63,11 +63,14 @@ func grantByID(ctx context.Context, q querier, now time.Time, id registry.GrantI
 		err = errNotMember
 	}
 	g.Org, g.Role = m.org, m.role
-	return g, err
+	if err != nil {
+		return g, err
+	}
+	return g, grantLacks(g)
 }
 
 // GrantByID returns a grant and what stands behind it, read now. For the system.
-// Errors: Gone (ended), Forbidden (no member of its org any more).
+// Errors: Gone (ended), Forbidden (no member of its org any more), SignInAgain (see Org.Lacks).
 func (s *Store) GrantByID(ctx context.Context, a registry.Actor, id registry.GrantID) (registry.Grant, error) {
 	if err := only(a); err != nil {
 		return registry.Grant{}, err

@@ -14,6 +14,7 @@ var sealedColumns = []struct{ table, column, purpose, name string }{
 	{"webhooks", "sealed", `'webhooks'`, "id"},
 	{"mails", "sealed", `'mail'`, "id"},
 	{"factors", "sealed", `'factor'`, "id"},
+	{"connections", "sealed", `'connection'`, "id"},
 }
 
 // Reseal replaces every sealed value by what f makes of it, or none; answers that were kept to be given

@@ -8,33 +8,45 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-const sessionColumns = `s.id, s.user_id, s.auth_time, s.created_at, s.last_seen_at, s.expires_at, s.address, s.user_agent`
+const sessionColumns = `s.id, s.user_id, s.auth_time, s.created_at, s.last_seen_at, s.expires_at, s.address, s.user_agent, s.methods, s.connection_id, s.via_org`
 
 func sessionFields(s *registry.Session) []any {
-	return []any{&s.ID, &s.UserID, (*micros)(&s.AuthTime), (*micros)(&s.CreatedAt), (*micros)(&s.LastSeenAt), (*micros)(&s.ExpiresAt), &s.Address, &s.UserAgent}
+	return []any{&s.ID, &s.UserID, (*micros)(&s.AuthTime), (*micros)(&s.CreatedAt), (*micros)(&s.LastSeenAt), (*micros)(&s.ExpiresAt), &s.Address, &s.UserAgent, &s.Methods, &s.ConnectionID, &s.ViaOrg}
 }
 
 // liveSession is the condition that a session counts at time $1: not revoked, not past its end, and not idle unless it is a device's.
 const liveSession = `s.revoked_at IS NULL AND s.expires_at > $1 AND (s.last_seen_at > $1 - 43200000000 OR s.device = 1)`
 
-// CreateSession starts a sign-in session for a user whose password was just checked. For the system.
-func (s *Store) CreateSession(ctx context.Context, a registry.Actor, token registry.Hash, u registry.User, address, userAgent string) (registry.Session, error) {
+// CreateSession starts a sign-in session for a user who just showed who they are. It
+// fails when the password, or the connection, is another by now. For the system.
+func (s *Store) CreateSession(ctx context.Context, a registry.Actor, n registry.NewSession) (registry.Session, error) {
 	if err := only(a); err != nil {
 		return registry.Session{}, err
 	}
-	if len(userAgent) > 200 {
-		userAgent = userAgent[:200]
+	if len(n.UserAgent) > 200 {
+		n.UserAgent = n.UserAgent[:200]
 	}
-	v := registry.Session{ID: registry.SessionID(registry.NewID()), UserID: u.ID, Address: address, UserAgent: userAgent}
+	v := registry.Session{
+		ID: registry.SessionID(registry.NewID()), UserID: n.User.ID, Address: n.Address, UserAgent: n.UserAgent,
+		Methods: n.Methods, ConnectionID: n.Connection,
+	}
 	err := s.update(ctx, a, func(t *tx) error {
+		detail := ""
+		if n.Connection != "" {
+			c, err := t.connection(n.Connection)
+			if err != nil {
+				return err
+			}
+			v.ViaOrg, detail = c.OrgID, "by "+c.Name
+		}
 		v.AuthTime, v.CreatedAt, v.LastSeenAt, v.ExpiresAt = t.now, t.now, t.now, t.now.Add(registry.SessionAbsolute)
-		if err := t.must(`INSERT INTO sessions (id, token_hash, user_id, auth_time, created_at, last_seen_at, expires_at, address, user_agent)
-			SELECT $1,$2,id,$4,$4,$4,$5,$6,$7 FROM users WHERE id = $3 AND password_hash = $8`,
-			v.ID, token[:], v.UserID, us(t.now), us(v.ExpiresAt), v.Address, v.UserAgent, string(u.PasswordHash)); err != nil {
+		if err := t.must(`INSERT INTO sessions (id, token_hash, user_id, auth_time, created_at, last_seen_at, expires_at, address, user_agent, methods, connection_id, via_org)
+			SELECT $1,$2,id,$4,$4,$4,$5,$6,$7,$9,$10,$11 FROM users WHERE id = $3 AND password_hash = $8`,
+			v.ID, n.Token[:], v.UserID, us(t.now), us(v.ExpiresAt), v.Address, v.UserAgent, string(n.User.PasswordHash), v.Methods, v.ConnectionID, v.ViaOrg); err != nil {
 			return err
 		}
-		t.actor = registry.AsUser(u, v.ID, address) // the log names who signed in
-		return t.record(registry.Change{Kind: registry.SessionCreated, UserID: v.UserID, SessionID: v.ID}, u.Email, "")
+		t.actor = registry.AsUser(n.User, v.ID, n.Address) // the log names who signed in
+		return t.record(registry.Change{Kind: registry.SessionCreated, UserID: v.UserID, SessionID: v.ID}, n.User.Email, detail)
 	})
 	return v, err
 }
@@ -44,6 +56,18 @@ func (s *Store) SessionByToken(ctx context.Context, a registry.Actor, token regi
 	if err := only(a); err != nil {
 		return registry.Session{}, registry.User{}, err
 	}
+	return s.liveSession(ctx, ` AND s.token_hash = $2`, token[:])
+}
+
+// SessionByID returns a live session and its user. For the system. Error: NotFound.
+func (s *Store) SessionByID(ctx context.Context, a registry.Actor, id registry.SessionID) (registry.Session, registry.User, error) {
+	if err := only(a); err != nil {
+		return registry.Session{}, registry.User{}, err
+	}
+	return s.liveSession(ctx, ` AND s.id = $2`, id)
+}
+
+func (s *Store) liveSession(ctx context.Context, where string, arg any) (registry.Session, registry.User, error) {
 	type pair struct {
 		s registry.Session
 		u registry.User
@@ -51,18 +75,8 @@ func (s *Store) SessionByToken(ctx context.Context, a registry.Actor, token regi
 	p, err := one(ctx, s.read, func(r scanner) (p pair, err error) {
 		err = r.Scan(slices.Concat(sessionFields(&p.s), userFields(&p.u))...)
 		return p, err
-	}, errNoSession(), `SELECT `+sessionColumns+`, `+userColumns+` FROM sessions s JOIN users u ON u.id = s.user_id WHERE `+liveSession+` AND s.token_hash = $2`,
-		us(s.now()), token[:])
+	}, errNoSession(), `SELECT `+sessionColumns+`, `+userColumns+` FROM sessions s JOIN users u ON u.id = s.user_id WHERE `+liveSession+where, us(s.now()), arg)
 	return p.s, p.u, err
-}
-
-// SessionUser returns the user of a live session. For the system. Error: NotFound.
-func (s *Store) SessionUser(ctx context.Context, a registry.Actor, id registry.SessionID) (registry.User, error) {
-	if err := only(a); err != nil {
-		return registry.User{}, err
-	}
-	return one(ctx, s.read, scanUser, errNoSession(), `SELECT `+userColumns+` FROM sessions s JOIN users u ON u.id = s.user_id WHERE `+liveSession+` AND s.id = $2`,
-		us(s.now()), id)
 }
 
 func errNoSession() error {

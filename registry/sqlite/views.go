@@ -10,10 +10,10 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-const orgColumns = `o.id, o.slug, o.name, o.plan, o.status, o.reason, o.generation, o.version, o.created_at, o.updated_at, o.delete_at`
+const orgColumns = `o.id, o.slug, o.name, o.plan, o.status, o.reason, o.generation, o.version, o.created_at, o.updated_at, o.delete_at, o.sso_required, o.second_step_required`
 
 func orgFields(o *registry.Org) []any {
-	return []any{&o.ID, &o.Slug, &o.Name, &o.Plan, &o.Status, &o.Reason, &o.Generation, &o.Version, (*micros)(&o.CreatedAt), (*micros)(&o.UpdatedAt), (*micros)(&o.DeleteAt)}
+	return []any{&o.ID, &o.Slug, &o.Name, &o.Plan, &o.Status, &o.Reason, &o.Generation, &o.Version, (*micros)(&o.CreatedAt), (*micros)(&o.UpdatedAt), (*micros)(&o.DeleteAt), &o.SSORequired, &o.SecondStepRequired}
 }
 
 const instanceColumns = `i.org_id, i.generation, i.desired, i.state, i.detail, i.address, i.provider, i.failures, i.steps, i.changed_at`
@@ -76,10 +76,13 @@ func (s *Store) view(ctx context.Context, a registry.Actor, where string, arg an
 		return registry.OrgView{}, errNobody()
 	}
 	v, err := one(ctx, s.read, scanView, errNoOrg(), viewQuery+where, viewArgs(a, arg)...)
-	if err == nil && !registry.Allows(a, v.Role, registry.OrgRead) {
+	if err != nil {
+		return v, err
+	}
+	if !registry.Allows(a, v.Role, registry.OrgRead) {
 		return registry.OrgView{}, errNotAllowed(a)
 	}
-	return v, err
+	return v, lacks(a, v)
 }
 
 var orgOrders = map[string]order[registry.OrgView]{
@@ -155,5 +158,16 @@ func allowed(ctx context.Context, q querier, a registry.Actor, id registry.OrgID
 	if !registry.Allows(a, v.Role, action) {
 		return v, errNotAllowed(a)
 	}
-	return v, nil
+	return v, lacks(a, v)
+}
+
+// lacks refuses a signed-in person whose sign-in is not what the org asks for. Platform admins manage it all the same.
+func lacks(a registry.Actor, v registry.OrgView) error {
+	if !a.InPerson() || a.Platform() {
+		return nil
+	}
+	if l := v.Lacks(v.Role, a.SignIn()); l != "" {
+		return v.ErrLacks(l)
+	}
+	return nil
 }

@@ -73,7 +73,7 @@ func accountLinks(e env) {
 	e.want(confirm("late"), registry.Gone)
 
 	// A reset ends all sessions; it verifies the address only when it was mailed there.
-	v, err := e.s.CreateSession(ctx, system, secret("session"), u, "", "")
+	v, err := e.s.CreateSession(ctx, system, registry.NewSession{Token: secret("session"), User: u})
 	e.ok(err)
 	e.ok(link(operator, registry.LinkReset, "", "r"))
 	e.want(confirm("r"), registry.Gone)
@@ -83,7 +83,7 @@ func accountLinks(e env) {
 		e.Errorf("%+v", got)
 	}
 	e.want(second(e.s.ResetPassword(ctx, visitor, secret("r"), "again")), registry.Gone)
-	e.want(second(e.s.SessionUser(ctx, system, v.ID)), registry.NotFound)
+	e.want(third(e.s.SessionByID(ctx, system, v.ID)), registry.NotFound)
 	if got, err = e.s.User(ctx, operator, u.ID); err != nil || got.PasswordHash != "new hash" {
 		e.Errorf("%+v %v", got, err)
 	}

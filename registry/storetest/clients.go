@@ -69,7 +69,7 @@ func grants(e env) {
 	_, _ = e.member(o.ID, "b@example.com", registry.RoleOwner)
 	session := func() registry.SessionID {
 		e.Helper()
-		v, err := e.s.CreateSession(ctx, system, secret(registry.NewID()), u, "", "")
+		v, err := e.s.CreateSession(ctx, system, registry.NewSession{Token: secret(registry.NewID()), User: u})
 		e.ok(err)
 		return v.ID
 	}
@@ -175,7 +175,7 @@ func grants(e env) {
 // devices: somebody signs one in or refuses it, once; it has a session of its own.
 func devices(e env) {
 	u, _ := e.user("a@example.com")
-	v, err := e.s.CreateSession(ctx, system, secret("t"), u, "", "")
+	v, err := e.s.CreateSession(ctx, system, registry.NewSession{Token: secret("t"), User: u})
 	e.ok(err)
 	asU := registry.AsUser(u, v.ID, "192.0.2.9")
 	_, asKey := e.key(asU, registry.NewAPIKey{Scopes: registry.Scopes()[:3]})
@@ -226,7 +226,7 @@ func devices(e env) {
 
 	begin("idle", "LMNPQRST") // whose session has ended signs nothing in
 	e.want(e.s.DecideDevice(ctx, asU, "LMNPQRST", true), registry.NotFound)
-	v, err = e.s.CreateSession(ctx, system, secret("t2"), u, "", "")
+	v, err = e.s.CreateSession(ctx, system, registry.NewSession{Token: secret("t2"), User: u})
 	e.ok(err)
 	asU = registry.AsUser(u, v.ID, "")
 	begin("no", "VWXZBCDF")

@@ -69,7 +69,7 @@ func invites(e env) {
 func sessions(e env) {
 	u, asU := e.user("a@example.com")
 	_, asB := e.user("b@example.com")
-	v, err := e.s.CreateSession(ctx, system, secret("t"), u, "127.0.0.1", "test")
+	v, err := e.s.CreateSession(ctx, system, registry.NewSession{Token: secret("t"), User: u, Address: "127.0.0.1", UserAgent: "test"})
 	e.ok(err)
 	got, _, err := e.s.SessionByToken(ctx, system, secret("t"))
 	e.ok(err)
@@ -81,15 +81,15 @@ func sessions(e env) {
 	_, _, err = e.s.SessionByToken(ctx, system, secret("t"))
 	e.want(err, registry.NotFound)
 
-	_, err = e.s.CreateSession(ctx, system, secret("idle"), u, "", "")
+	_, err = e.s.CreateSession(ctx, system, registry.NewSession{Token: secret("idle"), User: u})
 	e.ok(err)
 	e.clock.Add(registry.SessionIdle + time.Second)
 	_, _, err = e.s.SessionByToken(ctx, system, secret("idle"))
 	e.want(err, registry.NotFound)
 
-	keep, err := e.s.CreateSession(ctx, system, secret("keep"), u, "", "")
+	keep, err := e.s.CreateSession(ctx, system, registry.NewSession{Token: secret("keep"), User: u})
 	e.ok(err)
-	_, err = e.s.CreateSession(ctx, system, secret("other"), u, "", "")
+	_, err = e.s.CreateSession(ctx, system, registry.NewSession{Token: secret("other"), User: u})
 	e.ok(err)
 	e.ok(e.s.SetPassword(ctx, registry.AsUser(u, keep.ID, ""), "new hash"))
 	_, _, err = e.s.SessionByToken(ctx, system, secret("keep"))
@@ -97,7 +97,7 @@ func sessions(e env) {
 	_, _, err = e.s.SessionByToken(ctx, system, secret("other"))
 	e.want(err, registry.NotFound)
 	// A password that was changed while it was being checked starts no session.
-	if _, err := e.s.CreateSession(ctx, system, secret("late"), u, "", ""); err == nil {
+	if _, err := e.s.CreateSession(ctx, system, registry.NewSession{Token: secret("late"), User: u}); err == nil {
 		e.Fatal("a session of an old password")
 	}
 }
@@ -105,7 +105,7 @@ func sessions(e env) {
 func codes(e env) {
 	u, _ := e.user("a@example.com")
 	o := e.org("acme", u.ID)
-	v, err := e.s.CreateSession(ctx, system, secret("t"), u, "", "")
+	v, err := e.s.CreateSession(ctx, system, registry.NewSession{Token: secret("t"), User: u})
 	e.ok(err)
 	insert := func(code string) registry.CodeMatch {
 		e.ok(e.s.InsertCode(ctx, system, registry.NewCode{Hash: secret(code), ClientID: "c", OrgID: o.ID, UserID: u.ID, SessionID: v.ID, RedirectURI: "r", Challenge: "ch", Nonce: "n", ExpiresAt: e.clock.Now().Add(time.Minute)}))
@@ -133,7 +133,7 @@ func codes(e env) {
 	e.want(second(e.s.RedeemCode(ctx, system, m)), registry.Gone)         // used a minute ago: theft
 	e.want(second(e.s.Grant(ctx, system, v.ID, o.ID)), registry.NotFound) // so the session is over
 	var wg sync.WaitGroup
-	v, err = e.s.CreateSession(ctx, system, secret("t2"), u, "", "")
+	v, err = e.s.CreateSession(ctx, system, registry.NewSession{Token: secret("t2"), User: u})
 	e.ok(err)
 	m = insert("race")
 	var mu sync.Mutex
@@ -159,7 +159,7 @@ func sessionLists(e env) {
 	b, asB := e.user("b@example.com")
 	open := func(u registry.User, token string) registry.SessionID {
 		e.clock.Add(time.Minute)
-		s, err := e.s.CreateSession(ctx, system, secret(token), u, "192.0.2.1", "browser")
+		s, err := e.s.CreateSession(ctx, system, registry.NewSession{Token: secret(token), User: u, Address: "192.0.2.1", UserAgent: "browser"})
 		e.ok(err)
 		return s.ID
 	}

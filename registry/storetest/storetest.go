@@ -50,7 +50,7 @@ type Store interface {
 	AcceptInviteAsNew(ctx context.Context, a registry.Actor, secret registry.Hash, name string, hash registry.PasswordHash) (registry.User, registry.Link, error)
 	CreateSetupLink(ctx context.Context, a registry.Actor, secret registry.Hash) (time.Time, error)
 	RedeemSetup(ctx context.Context, a registry.Actor, secret registry.Hash, n registry.NewUser) (registry.User, error)
-	CreateSession(ctx context.Context, a registry.Actor, token registry.Hash, u registry.User, address, userAgent string) (registry.Session, error)
+	CreateSession(ctx context.Context, a registry.Actor, n registry.NewSession) (registry.Session, error)
 	SessionByToken(ctx context.Context, a registry.Actor, token registry.Hash) (registry.Session, registry.User, error)
 	Sessions(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.Session, error)
 	RevokeSessions(ctx context.Context, a registry.Actor, id registry.UserID, but registry.SessionID) error
@@ -61,7 +61,7 @@ type Store interface {
 	RevokeAPIKey(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.APIKeyID) error
 	APIKeyByHash(ctx context.Context, a registry.Actor, hash registry.Hash) (registry.APIKey, registry.User, error)
 	TouchAPIKeys(ctx context.Context, a registry.Actor, used map[registry.APIKeyID]time.Time) error
-	SessionUser(ctx context.Context, a registry.Actor, id registry.SessionID) (registry.User, error)
+	SessionByID(ctx context.Context, a registry.Actor, id registry.SessionID) (registry.Session, registry.User, error)
 	UserByEmail(ctx context.Context, a registry.Actor, email string) (registry.User, error)
 	InsertCode(ctx context.Context, a registry.Actor, c registry.NewCode) error
 	RedeemCode(ctx context.Context, a registry.Actor, m registry.CodeMatch) (registry.Grant, error)
@@ -71,6 +71,20 @@ type Store interface {
 	RemoveFactors(ctx context.Context, a registry.Actor, id registry.UserID, factor registry.FactorID) error
 	UseFactor(ctx context.Context, a registry.Actor, id registry.FactorID, step int64, sealed []byte) error
 	UseRecoveryCode(ctx context.Context, a registry.Actor, id registry.UserID, code registry.Hash) (left int, err error)
+	Connection(ctx context.Context, a registry.Actor, id registry.ConnectionID) (registry.Connection, error)
+	Connections(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Connection, error)
+	ConnectionsOfDomain(ctx context.Context, a registry.Actor, domain string) ([]registry.Connection, error)
+	CreateConnection(ctx context.Context, a registry.Actor, c registry.Connection) (registry.Connection, error)
+	UpdateConnection(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.ConnectionID, change registry.ConnectionChange) (registry.Connection, error)
+	DeleteConnection(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.ConnectionID) error
+	RequireSecondStep(ctx context.Context, a registry.Actor, org registry.OrgID, required bool) error
+	Domains(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Domain, error)
+	AddDomain(ctx context.Context, a registry.Actor, org registry.OrgID, domain, token string) (registry.Domain, error)
+	VerifyDomain(ctx context.Context, a registry.Actor, org registry.OrgID, domain, value string) (registry.Domain, error)
+	RemoveDomain(ctx context.Context, a registry.Actor, org registry.OrgID, domain string) error
+	SignInExternal(ctx context.Context, a registry.Actor, x registry.ExternalSignIn) (u registry.User, linked bool, err error)
+	Identities(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.Identity, error)
+	RemoveIdentity(ctx context.Context, a registry.Actor, id registry.UserID, connection registry.ConnectionID) error
 	Keys(ctx context.Context, a registry.Actor, purpose string) ([]registry.Key, error)
 	AddKey(ctx context.Context, a registry.Actor, k registry.Key) error
 	SigningKeys(ctx context.Context, a registry.Actor) ([]registry.Key, error)
@@ -173,7 +187,7 @@ func RunTests(t *testing.T, open func(t *testing.T, now func() time.Time) Store)
 		"NobodyIsRefusedEverywhere": nobody, "SlugRules": slugs, "RenameAndQuarantine": renames, "AllRoutes": allRoutes, "StatusTable": statuses,
 		"OptimisticConcurrency": versions, "Visibility": visibility, "LastOwner": lastOwner, "LastOwnerRace": lastOwnerRace,
 		"SlugRace": slugRace, "FeedIsGapless": feed, "AuditChain": auditChain, "Events": events, "Usage": usage, "Webhooks": webhooks, "Settings": settings, "Idempotency": idempotency, "Setup": setup, "Invites": invites,
-		"Sessions": sessions, "SessionLists": sessionLists, "Pages": pages, "Search": searches, "Deletion": deletion, "Users": users, "APIKeys": apiKeys, "Runners": runners, "KeysReach": keysReach, "Codes": codes, "AccountLinks": accountLinks, "Mails": mails, "SigningKeys": signingKeys, "Factors": factors, "Clients": clients, "Grants": grants, "Devices": devices, "Leases": leases, "Provisioning": provisioning,
+		"Sessions": sessions, "SessionLists": sessionLists, "Pages": pages, "Search": searches, "Deletion": deletion, "Users": users, "APIKeys": apiKeys, "Runners": runners, "KeysReach": keysReach, "Codes": codes, "AccountLinks": accountLinks, "Mails": mails, "SigningKeys": signingKeys, "Factors": factors, "Connections": connections, "Domains": domains, "ExternalSignIn": externalSignIn, "SignInRules": signInRules, "Clients": clients, "Grants": grants, "Devices": devices, "Leases": leases, "Provisioning": provisioning,
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := NewClock()

@@ -1,0 +1,141 @@
+package identity
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+func defaultOutside() Outside {
+	c := &http.Client{Timeout: 10 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return Outside{Operator: c, Org: c, TXT: net.DefaultResolver.LookupTXT}
+}
+
+// CreateConnection makes a connection of an org, or with "" the operator's, when the provider answers.
+// secret is that of our client there, "" for a public one. Errors: those of the store, and Invalid (the provider does not answer).
+func (s *Service) CreateConnection(ctx context.Context, a registry.Actor, org registry.OrgID, spec registry.ConnectionSpec, secret string) (registry.Connection, error) {
+	if err := s.mayConnect(ctx, a, org); err != nil {
+		return registry.Connection{}, err
+	}
+	c := registry.Connection{ID: registry.ConnectionID(registry.NewID()), OrgID: org, Kind: registry.ConnectionOIDC}
+	var err error
+	if c.ConnectionSpec, err = spec.Clean(org); err != nil {
+		return c, err
+	}
+	if secret != "" {
+		c.Sealed = s.Seal(purposeConnection, string(c.ID), []byte(secret))
+	}
+	if p := s.discover(ctx, c); p.err != nil {
+		return c, registry.Errorf(registry.Invalid, "issuer", "%s does not answer as an OpenID provider: %s", c.Issuer, p.err)
+	}
+	return s.store.CreateConnection(ctx, a, c)
+}
+
+// mayConnect decides before an address is asked, so that nobody else makes us ask it.
+func (s *Service) mayConnect(ctx context.Context, a registry.Actor, org registry.OrgID) error {
+	if org != "" {
+		_, err := s.store.Authorize(ctx, a, org, registry.SignInManage)
+		return err
+	}
+	if !registry.Allows(a, "", registry.SignInManage) {
+		return registry.Errorf(registry.Forbidden, "", "only a platform admin may do this")
+	}
+	return nil
+}
+
+// UpdateConnection changes a connection; secret nil leaves it as it is. Errors: those of the store.
+func (s *Service) UpdateConnection(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.ConnectionID, spec registry.ConnectionSpec, secret *string) (registry.Connection, error) {
+	change := registry.ConnectionChange{Spec: spec}
+	if secret != nil {
+		var sealed []byte
+		if *secret != "" {
+			sealed = s.Seal(purposeConnection, string(id), []byte(*secret))
+		}
+		change.Secret = &sealed
+	}
+	return s.store.UpdateConnection(ctx, a, org, id, change)
+}
+
+// ConnectionsFor returns the connections that somebody may sign in by: the operator's, or an org's own.
+func (s *Service) ConnectionsFor(ctx context.Context, org registry.OrgID) ([]registry.Connection, error) {
+	return s.store.Connections(ctx, registry.AsSystem("sign-in"), org)
+}
+
+// RequiredConnection returns the connection that an org, by ID or slug, asks its people to sign in by. Error: NotFound.
+func (s *Service) RequiredConnection(ctx context.Context, org string) (registry.Connection, error) {
+	if !registry.ValidID(org) {
+		o, err := s.store.OrgBySlug(ctx, registry.AsSystem("sign-in"), org)
+		if err != nil {
+			return registry.Connection{}, err
+		}
+		org = string(o.ID)
+	}
+	list, err := s.ConnectionsFor(ctx, registry.OrgID(org))
+	if err != nil {
+		return registry.Connection{}, err
+	}
+	for _, c := range list {
+		if c.Required {
+			return c, nil
+		}
+	}
+	return registry.Connection{}, registry.Errorf(registry.NotFound, "connection", "the org asks for no connection")
+}
+
+// ConnectionOfEmail returns the connection of the company that an e-mail address belongs to. Errors: NotFound, Invalid, Busy.
+func (s *Service) ConnectionOfEmail(ctx context.Context, email string, at Client) (registry.Connection, error) {
+	email, err := registry.CleanEmail(email)
+	if err != nil {
+		return registry.Connection{}, err
+	}
+	if err := s.attempts.take(s.now(), "company "+network(at.Address).String(), at.Address); err != nil {
+		return registry.Connection{}, err
+	}
+	list, err := s.store.ConnectionsOfDomain(ctx, registry.AsSystem("sign-in"), registry.DomainOf(email))
+	if err != nil {
+		return registry.Connection{}, err
+	}
+	if len(list) == 0 {
+		return registry.Connection{}, registry.Errorf(registry.Invalid, "email", "no company with this address is set up here: sign in with your password")
+	}
+	return list[0], nil
+}
+
+// AddDomain says that an e-mail domain is an org's. Errors: those of the store.
+func (s *Service) AddDomain(ctx context.Context, a registry.Actor, org registry.OrgID, domain string) (registry.Domain, error) {
+	return s.store.AddDomain(ctx, a, org, domain, NewSecret().Reveal())
+}
+
+// VerifyDomain makes an org's domain count: a platform admin's word does, or the TXT record that shows it.
+// Errors: those of the store; Conflict (the record is not there), Busy.
+func (s *Service) VerifyDomain(ctx context.Context, a registry.Actor, org registry.OrgID, domain string, vouch bool) (registry.Domain, error) {
+	if vouch {
+		return s.store.VerifyDomain(ctx, a, org, domain, "")
+	}
+	if err := s.mayConnect(ctx, a, org); err != nil {
+		return registry.Domain{}, err
+	}
+	if err := s.attempts.take(s.now(), "domain "+string(org), a.Address()); err != nil {
+		return registry.Domain{}, err
+	}
+	list, err := s.store.Domains(ctx, a, org)
+	if err != nil {
+		return registry.Domain{}, err
+	}
+	i := slices.IndexFunc(list, func(d registry.Domain) bool { return d.Domain == domain })
+	if i < 0 {
+		return registry.Domain{}, registry.Errorf(registry.NotFound, "domain", "the org has no such domain")
+	}
+	d := list[i]
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	records, err := s.Outside.TXT(ctx, d.Record+".")
+	if err != nil || !slices.Contains(records, d.Value) {
+		return d, registry.Errorf(registry.Conflict, "domain", "there is no TXT record %s with the value %s yet: a new record can take an hour to be seen", d.Record, d.Value)
+	}
+	return s.store.VerifyDomain(ctx, registry.AsSystem("domains"), org, domain, d.Value)
+}

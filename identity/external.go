@@ -1,0 +1,278 @@
+package identity
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/oauth2"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+const (
+	purposeExternal   = "external"
+	purposeConnection = "connection"
+	externalLife      = 15 * time.Minute // to sign in at a provider
+	maxClaimValues    = 1000
+)
+
+// external is a sign-in at a provider that somebody began. The browser keeps it sealed.
+type external struct {
+	Connection             registry.ConnectionID
+	State, Nonce, Verifier string
+	Back                   string          // where to go after it
+	Again                  bool            // a new sign-in was asked for
+	Account                registry.UserID // to be linked; "" = to sign in
+	Began                  time.Time
+}
+
+// External says what a sign-in at a provider is for.
+type External struct {
+	Back    string          // where to go after it: a path here
+	Again   bool            // the provider is to ask for a new sign-in
+	Account registry.UserID // that is signed in and is to be linked; "" = to sign in
+	Hint    string          // an e-mail address, for the provider's form
+}
+
+// BeginExternal begins a sign-in by a connection: where to send the browser, and what it keeps meanwhile. Errors: NotFound, Full (the provider is away).
+func (s *Service) BeginExternal(ctx context.Context, id registry.ConnectionID, e External) (redirect, sealed string, err error) {
+	c, p, err := s.provider(ctx, id)
+	if err != nil {
+		return "", "", err
+	}
+	x := external{
+		Connection: id, State: NewSecret().Reveal(), Nonce: NewSecret().Reveal(), Verifier: oauth2.GenerateVerifier(),
+		Back: e.Back, Again: e.Again, Account: e.Account, Began: s.now(),
+	}
+	b, err := json.Marshal(x)
+	if err != nil {
+		return "", "", err
+	}
+	config, err := s.clientAt(c, p)
+	if err != nil {
+		return "", "", err
+	}
+	options := []oauth2.AuthCodeOption{oidc.Nonce(x.Nonce), oauth2.S256ChallengeOption(x.Verifier)}
+	if e.Again {
+		options = append(options, oauth2.SetAuthURLParam("prompt", "login"), oauth2.SetAuthURLParam("max_age", "0"))
+	}
+	if e.Hint != "" {
+		options = append(options, oauth2.SetAuthURLParam("login_hint", e.Hint))
+	}
+	return config.AuthCodeURL(x.State, options...), base64.RawURLEncoding.EncodeToString(s.Seal(purposeExternal, "", b)), nil
+}
+
+// clientAt is what we are at a provider. Every connection has an address of its own to come back to,
+// so that no provider's answer is taken for another's (RFC 9700, section 4.4).
+func (s *Service) clientAt(c registry.Connection, p *provider) (*oauth2.Config, error) {
+	config := &oauth2.Config{ClientID: c.ClientID, Endpoint: p.Endpoint(), RedirectURL: s.ConnectionCallback(c.ID), Scopes: append([]string{oidc.ScopeOpenID}, c.Scopes...)}
+	config.Endpoint.AuthStyle = oauth2.AuthStyleInHeader
+	if c.Sealed == nil || slices.Contains(p.meta.AuthMethods, "client_secret_post") && !slices.Contains(p.meta.AuthMethods, "client_secret_basic") {
+		config.Endpoint.AuthStyle = oauth2.AuthStyleInParams
+	}
+	if c.Sealed != nil {
+		secret, err := s.Open(purposeConnection, string(c.ID), c.Sealed)
+		if err != nil {
+			return nil, err
+		}
+		config.ClientSecret = string(secret)
+	}
+	return config, nil
+}
+
+// ConnectionCallback is where a connection's provider sends the browser back to.
+func (s *Service) ConnectionCallback(id registry.ConnectionID) string {
+	return s.site().Issuer + "/sign-in/with/" + string(id) + "/callback"
+}
+
+// FinishExternal takes a provider's answer and signs its person in, or links them to the account that is signed in.
+// An account with a second step is asked for it, too: what an org's provider says stands for the password alone.
+// Errors: Gone (begin again), Forbidden, NotFound, Conflict, Full.
+func (s *Service) FinishExternal(ctx context.Context, id registry.ConnectionID, q url.Values, sealed string, a registry.Actor, at Client) (l Login, back string, err error) {
+	x, err := s.openExternal(sealed, id)
+	if err != nil {
+		return l, "", err
+	}
+	if x.Account != a.User && x.Account != "" {
+		return l, "", registry.Errorf(registry.Gone, "", "somebody else is signed in by now: begin again")
+	}
+	c, p, err := s.provider(ctx, id)
+	if err != nil {
+		return l, "", err
+	}
+	code, err := x.code(q, c, p.meta.ISS)
+	if err != nil {
+		return l, "", err
+	}
+	claims, err := s.claimsOf(ctx, c, p, x, code)
+	if err != nil {
+		return l, "", err
+	}
+	said := claims.signIn(c)
+	said.Address, said.Account = at.Address, x.Account
+	u, linked, err := s.store.SignInExternal(ctx, registry.AsSystem("sign-in"), said)
+	if err != nil {
+		s.log.Info("an external sign-in is refused", "connection", c.ID, "subject", said.Subject, "error", err)
+		return l, "", err
+	}
+	if linked {
+		s.notify(ctx, u.Email, Letter{Kind: LetterLinked, Name: u.Name, Org: c.Name})
+	}
+	if x.Account != "" {
+		return l, x.Back, nil
+	}
+	if second, err := s.needsSecond(ctx, u, "", c.ID); err != nil || second != "" {
+		return Login{Second: second}, x.Back, err
+	}
+	l, err = s.login(ctx, u, at, "", c.ID)
+	return l, x.Back, err
+}
+
+func (s *Service) openExternal(sealed string, id registry.ConnectionID) (x external, err error) {
+	late := registry.Errorf(registry.Gone, "", "this sign-in was begun elsewhere, or took too long: begin again")
+	b, err := base64.RawURLEncoding.DecodeString(sealed)
+	if err != nil || sealed == "" {
+		return x, late
+	}
+	if b, err = s.Open(purposeExternal, "", b); err != nil || json.Unmarshal(b, &x) != nil || s.now().After(x.Began.Add(externalLife)) || x.Connection != id {
+		return x, late
+	}
+	return x, nil
+}
+
+// code judges what came back with the browser (RFC 6749, section 4.1.2; RFC 9207).
+func (x external) code(q url.Values, c registry.Connection, promisesISS bool) (string, error) {
+	for _, v := range q {
+		if len(v) > 1 {
+			return "", registry.Errorf(registry.Forbidden, "", "the answer of %s is malformed", c.Name)
+		}
+	}
+	if subtle.ConstantTimeCompare([]byte(q.Get("state")), []byte(x.State)) != 1 {
+		return "", registry.Errorf(registry.Gone, "", "this sign-in was begun elsewhere, or another one since: begin again")
+	}
+	if iss := q.Get("iss"); iss != c.Issuer && (iss != "" || promisesISS) {
+		return "", registry.Errorf(registry.Forbidden, "", "the answer is not one of %s", c.Name)
+	}
+	if q.Has("error") || q.Get("code") == "" {
+		return "", registry.Errorf(registry.Forbidden, "", "%s did not sign you in", c.Name)
+	}
+	return q.Get("code"), nil
+}
+
+// claims are what a provider says of somebody.
+type claims struct {
+	subject string
+	raw     map[string]json.RawMessage
+}
+
+// claimsOf redeems a code, and checks the ID token that comes with it.
+func (s *Service) claimsOf(ctx context.Context, c registry.Connection, p *provider, x external, code string) (claims, error) {
+	refused := func(why error) error {
+		s.log.Warn("a provider's answer is refused", "connection", c.ID, "issuer", c.Issuer, "error", why)
+		return registry.Errorf(registry.Forbidden, "", "the answer of %s does not hold: try again, or ask whoever set it up", c.Name)
+	}
+	ctx, cancel := context.WithTimeout(oidc.ClientContext(ctx, s.outsideFor(c.OrgID)), 15*time.Second)
+	defer cancel()
+	config, err := s.clientAt(c, p)
+	if err != nil {
+		return claims{}, err
+	}
+	t, err := config.Exchange(ctx, code, oauth2.VerifierOption(x.Verifier))
+	if err != nil {
+		var answered *oauth2.RetrieveError
+		if !errors.As(err, &answered) {
+			s.log.Warn("a provider is away", "connection", c.ID, "issuer", c.Issuer, "error", err)
+			return claims{}, errProviderAway(c)
+		}
+		return claims{}, refused(errors.New("token endpoint: " + answered.ErrorCode)) // its body may hold more than is ours to log
+	}
+	raw, _ := t.Extra("id_token").(string)
+	id, err := p.VerifierContext(ctx, &oidc.Config{ClientID: c.ClientID, Now: s.now}).Verify(ctx, raw)
+	if err != nil {
+		return claims{}, refused(err)
+	}
+	out := claims{subject: id.Subject}
+	if err := id.Claims(&out.raw); err != nil {
+		return out, refused(err)
+	}
+	var azp string
+	_ = json.Unmarshal(out.raw["azp"], &azp)
+	switch {
+	case subtle.ConstantTimeCompare([]byte(id.Nonce), []byte(x.Nonce)) != 1:
+		return out, refused(errors.New("another nonce"))
+	case id.Subject == "" || len(id.Subject) > 255:
+		return out, refused(errors.New("no subject of 1 to 255 bytes"))
+	case len(id.Audience) > 1 && azp != c.ClientID || azp != "" && azp != c.ClientID:
+		return out, refused(errors.New("the ID token is another client's"))
+	case id.AccessTokenHash != "" && id.VerifyAccessToken(t.AccessToken) != nil:
+		return out, refused(errors.New("the access token is another's"))
+	case x.Again && !out.fresh(x.Began):
+		return out, registry.Errorf(registry.Forbidden, "", "%s signed you in some time ago: sign out there, and begin again", c.Name)
+	}
+	return out, s.complete(ctx, c, p, t, &out)
+}
+
+// complete asks the provider's user info endpoint for what the ID token leaves out.
+func (s *Service) complete(ctx context.Context, c registry.Connection, p *provider, t *oauth2.Token, out *claims) error {
+	_, email := out.raw["email"]
+	_, roles := out.raw[c.RolesClaim]
+	if p.meta.UserInfo == "" || email && (roles || c.RolesClaim == "") {
+		return nil
+	}
+	info, err := p.UserInfo(ctx, oauth2.StaticTokenSource(t))
+	if err != nil || info.Subject != out.subject {
+		s.log.Warn("a provider's user info is refused", "connection", c.ID, "issuer", c.Issuer, "error", err)
+		return nil // what lacks is judged as lacking
+	}
+	var more map[string]json.RawMessage
+	if err := info.Claims(&more); err != nil {
+		return nil
+	}
+	for k, v := range more {
+		// An address and whether it is verified are one statement: never one from here and one from there.
+		if _, ok := out.raw[k]; !ok && (!email || k != "email_verified") {
+			out.raw[k] = v
+		}
+	}
+	return nil
+}
+
+// fresh reports whether somebody signed in at the provider after began; one that does not say when is believed.
+func (c claims) fresh(began time.Time) bool {
+	var at float64
+	if json.Unmarshal(c.raw["auth_time"], &at) != nil {
+		return true
+	}
+	return time.Unix(int64(at), 0).After(began.Add(-2 * clockSkew))
+}
+
+// signIn reads the claims, each as its type and nothing like it: "true" is not true.
+func (c claims) signIn(by registry.Connection) registry.ExternalSignIn {
+	text := func(name string) (s string) {
+		if json.Unmarshal(c.raw[name], &s) != nil {
+			return ""
+		}
+		return s
+	}
+	x := registry.ExternalSignIn{Connection: by.ID, Subject: c.subject, Email: text("email"), EmailVerified: string(c.raw["email_verified"]) == "true", Name: text("name")}
+	if x.Name == "" {
+		x.Name = strings.TrimSpace(text("given_name") + " " + text("family_name"))
+	}
+	if by.RolesClaim == "" {
+		return x
+	}
+	if one := text(by.RolesClaim); one != "" {
+		x.Values = []string{one}
+	} else if json.Unmarshal(c.raw[by.RolesClaim], &x.Values) != nil || len(x.Values) > maxClaimValues {
+		x.Values = nil
+	}
+	return x
+}

@@ -1,0 +1,287 @@
+package identity
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lestrrat-go/jwx/v2/jwa"
+	"github.com/lestrrat-go/jwx/v2/jwk"
+	"github.com/lestrrat-go/jwx/v2/jws"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// hostile is a provider that answers as it is told to.
+type hostile struct {
+	*httptest.Server
+	t        *testing.T
+	key      jwk.Key
+	change   func(map[string]any) // of the ID token
+	sign     func(payload []byte) string
+	userinfo map[string]any
+	nonce    string
+	meta     map[string]any
+	form     url.Values // that it got last at the token endpoint
+}
+
+func newHostile(t *testing.T) *hostile {
+	t.Helper()
+	raw, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := jwk.FromRaw(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k, v := range map[string]any{jwk.KeyIDKey: "k", jwk.AlgorithmKey: jwa.RS256} {
+		if err := key.Set(k, v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h := &hostile{t: t, key: key}
+	mux := http.NewServeMux()
+	write := func(w http.ResponseWriter, v any) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(v)
+	}
+	mux.HandleFunc("/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
+		meta := map[string]any{
+			"issuer": h.URL, "authorization_endpoint": h.URL + "/auth", "token_endpoint": h.URL + "/token", "jwks_uri": h.URL + "/keys", "userinfo_endpoint": h.URL + "/userinfo",
+			"id_token_signing_alg_values_supported": []string{"RS256", "HS256", "none"},
+		}
+		maps.Copy(meta, h.meta)
+		write(w, meta)
+	})
+	mux.HandleFunc("/keys", func(w http.ResponseWriter, _ *http.Request) {
+		public, _ := h.key.PublicKey()
+		write(w, map[string]any{"keys": []any{public}})
+	})
+	mux.HandleFunc("/userinfo", func(w http.ResponseWriter, _ *http.Request) { write(w, h.userinfo) })
+	mux.HandleFunc("/token", func(w http.ResponseWriter, r *http.Request) {
+		_ = r.ParseForm()
+		h.form = r.Form
+		claims := map[string]any{"iss": h.URL, "aud": "us", "sub": "s1", "nonce": h.nonce, "iat": 1767268800, "exp": 1767269400, "email": "eve@corp.example", "email_verified": true}
+		if h.change != nil {
+			h.change(claims)
+		}
+		payload, _ := json.Marshal(claims)
+		write(w, map[string]any{"access_token": "at", "token_type": "Bearer", "id_token": h.sign(payload)})
+	})
+	h.sign = h.rs256
+	h.Server = httptest.NewTLSServer(mux)
+	t.Cleanup(h.Close)
+	return h
+}
+
+func (h *hostile) rs256(payload []byte) string {
+	b, err := jws.Sign(payload, jws.WithKey(jwa.RS256, h.key))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return string(b)
+}
+
+// TestExternalAnswers: whatever a provider answers that does not hold signs nobody in.
+func TestExternalAnswers(t *testing.T) {
+	f := newFixture(t)
+	h := newHostile(t)
+	f.s.Outside.Operator, f.s.Outside.Org = h.Client(), h.Client()
+	spec := registry.ConnectionSpec{Name: "Corp", Issuer: h.URL, ClientID: "us", SignUp: true}
+	c, err := f.s.CreateConnection(ctx, registry.AsOperator(), "", spec, "secret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	try := func(e External, answer url.Values) (Login, error) {
+		t.Helper()
+		to, sealed, err := f.s.BeginExternal(ctx, c.ID, e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u, err := url.Parse(to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q := u.Query()
+		if q.Get("code_challenge_method") != "S256" || q.Get("redirect_uri") != "https://d.example/sign-in/with/"+string(c.ID)+"/callback" || q.Get("scope") != "openid profile email" {
+			t.Fatal(to)
+		}
+		if again := q.Get("prompt") == "login"; again != e.Again {
+			t.Error(to)
+		}
+		h.nonce = q.Get("nonce")
+		back := url.Values{"state": {q.Get("state")}, "code": {"c"}}
+		maps.Copy(back, answer)
+		l, _, err := f.s.FinishExternal(ctx, c.ID, back, sealed, registry.Actor{}, Client{Address: "192.0.2.1"})
+		return l, err
+	}
+	l, err := try(External{}, nil)
+	if err != nil || l.User.Email != "eve@corp.example" || l.Session.ConnectionID != c.ID || l.Session.Methods != "" {
+		t.Fatalf("%+v %v", l, err)
+	}
+	if h.form.Get("code_verifier") == "" || h.form.Get("client_secret") != "" {
+		t.Errorf("%v", h.form)
+	}
+
+	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed := func(alg jwa.SignatureAlgorithm, key any) func([]byte) string {
+		return func(p []byte) string {
+			headers := jws.NewHeaders()
+			_ = headers.Set("kid", "k")
+			b, err := jws.Sign(p, jws.WithKey(alg, key, jws.WithProtectedHeaders(headers)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return string(b)
+		}
+	}
+	public, err := h.key.PublicKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, sign := range map[string]func([]byte) string{
+		"another key": signed(jwa.RS256, other), "a key of another kind": signed(jwa.ES256, ec), "the public key as a secret": signed(jwa.HS256, text), "the client's secret": signed(jwa.HS256, []byte("secret")),
+		"no signature": func(p []byte) string {
+			return strictBase64.EncodeToString([]byte(`{"alg":"none"}`)) + "." + strictBase64.EncodeToString(p) + "."
+		},
+		"nothing":   func([]byte) string { return "" },
+		"a cut one": func(p []byte) string { s := h.rs256(p); return s[:len(s)-4] },
+	} {
+		h.sign = sign
+		if l, err := try(External{}, nil); registry.ErrorCode(err) != registry.Forbidden || l.Token != "" {
+			t.Errorf("%s: %+v %v", name, l, err)
+		}
+	}
+	h.sign = h.rs256
+	now := f.clock.now().Unix()
+	for name, change := range map[string]func(map[string]any){
+		"nonce": func(c map[string]any) { c["nonce"] = "x" }, "no nonce": func(c map[string]any) { delete(c, "nonce") }, "iss": func(c map[string]any) { c["iss"] = "https://evil.example" },
+		"aud": func(c map[string]any) { c["aud"] = "them" }, "exp": func(c map[string]any) { c["exp"] = now - 1 }, "no sub": func(c map[string]any) { delete(c, "sub") },
+		"long sub": func(c map[string]any) { c["sub"] = strings.Repeat("x", 256) }, "azp": func(c map[string]any) { c["azp"] = "them" },
+		"two aud": func(c map[string]any) { c["aud"] = []string{"us", "them"} }, "at_hash": func(c map[string]any) { c["at_hash"] = "AAAAAAAAAAAAAAAAAAAAAA" },
+		"not yet": func(c map[string]any) { c["nbf"] = now + 3600 },
+	} {
+		h.change = change
+		if _, err := try(External{}, nil); registry.ErrorCode(err) != registry.Forbidden {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	// Somebody new, whose address is verified in no way that counts.
+	for name, change := range map[string]func(map[string]any){
+		"text": func(c map[string]any) { c["email_verified"] = "true" }, "number": func(c map[string]any) { c["email_verified"] = 1 }, "absent": func(c map[string]any) { delete(c, "email_verified") },
+		"false": func(c map[string]any) { c["email_verified"] = false }, "a list": func(c map[string]any) { c["email"] = []string{"new@corp.example"} },
+		"two statements": func(c map[string]any) { delete(c, "email_verified") }, "user info of another": func(c map[string]any) { delete(c, "email") },
+	} {
+		h.change = func(c map[string]any) { c["sub"], c["email"] = "new", "new@corp.example"; change(c) }
+		h.userinfo = map[string]any{"sub": "new", "email_verified": true}
+		if name == "user info of another" {
+			h.userinfo = map[string]any{"sub": "s1", "email": "new@corp.example", "email_verified": true}
+		}
+		if _, err := try(External{}, nil); registry.ErrorCode(err) != registry.Forbidden {
+			t.Errorf("email_verified as %s: %v", name, err)
+		}
+	}
+	h.change = func(c map[string]any) { c["sub"] = "new"; delete(c, "email"); delete(c, "email_verified") }
+	h.userinfo = map[string]any{"sub": "new", "email": "New@corp.example", "email_verified": true}
+	if l, err := try(External{}, nil); err != nil || l.User.Email != "new@corp.example" {
+		t.Errorf("user info: %+v %v", l, err)
+	}
+	h.change = nil
+
+	for name, answer := range map[string]url.Values{
+		"an error": {"error": {"access_denied"}}, "no code": {"code": {""}}, "two codes": {"code": {"a", "b"}}, "another's iss": {"iss": {"https://evil.example"}},
+	} {
+		if _, err := try(External{}, answer); registry.ErrorCode(err) != registry.Forbidden {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := try(External{}, url.Values{"iss": {h.URL}}); err != nil {
+		t.Error(err)
+	}
+	if _, err := try(External{}, url.Values{"state": {"x"}}); registry.ErrorCode(err) != registry.Gone {
+		t.Error(err)
+	}
+
+	// A new sign-in is one, as far as the provider says when it was.
+	h.change = func(c map[string]any) { c["auth_time"] = now - 3600 }
+	if _, err := try(External{}, nil); err != nil {
+		t.Error(err)
+	}
+	if _, err := try(External{Again: true}, nil); registry.ErrorCode(err) != registry.Forbidden {
+		t.Errorf("an old sign-in for a new one: %v", err)
+	}
+	h.change = func(c map[string]any) { c["auth_time"] = now }
+	if _, err := try(External{Again: true}, nil); err != nil {
+		t.Error(err)
+	}
+	h.change = nil
+
+	// An attempt ends, and is its connection's and its account's.
+	to, sealed, err := f.s.BeginExternal(ctx, c.ID, External{Account: l.User.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, _ := url.Parse(to)
+	back := url.Values{"state": {u.Query().Get("state")}, "code": {"c"}}
+	h.nonce = u.Query().Get("nonce")
+	two, err := f.s.CreateConnection(ctx, registry.AsOperator(), "", spec, "secret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	finish := func(id registry.ConnectionID, sealed string, a registry.Actor) error {
+		_, _, err := f.s.FinishExternal(ctx, id, back, sealed, a, Client{})
+		return err
+	}
+	self := registry.AsSession(l.User, l.Session, "")
+	stranger := registry.AsUser(f.user("stranger@example.com"), "x", "")
+	for name, err := range map[string]error{
+		"another connection": finish(two.ID, sealed, self), "somebody else": finish(c.ID, sealed, stranger), "nobody": finish(c.ID, sealed, registry.Actor{}), "nothing": finish(c.ID, "", self),
+	} {
+		if registry.ErrorCode(err) != registry.Gone {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := finish(c.ID, sealed, self); err != nil {
+		t.Error(err)
+	}
+	f.clock.add(externalLife + time.Second)
+	if err := finish(c.ID, sealed, self); registry.ErrorCode(err) != registry.Gone {
+		t.Error(err)
+	}
+
+	// Who promises iss has to send it; a discovery for another issuer is none.
+	f.clock.add(2 * providerLife)
+	h.meta = map[string]any{"authorization_response_iss_parameter_supported": true}
+	if _, err := try(External{}, nil); registry.ErrorCode(err) != registry.Forbidden {
+		t.Errorf("without the iss that was promised: %v", err)
+	}
+	h.meta = map[string]any{"issuer": "https://evil.example"}
+	f.clock.add(2 * providerLife)
+	if _, _, err := f.s.BeginExternal(ctx, c.ID, External{}); registry.ErrorCode(err) != registry.Full {
+		t.Error(err)
+	}
+	if _, err := f.s.CreateConnection(ctx, registry.AsOperator(), "", spec, ""); registry.ErrorCode(err) != registry.Invalid {
+		t.Error(err)
+	}
+}

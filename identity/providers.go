@@ -1,0 +1,103 @@
+package identity
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// Outside is how the world outside is reached. Its clients follow no redirects and bound what they read.
+type Outside struct {
+	Operator *http.Client // what the operator named
+	Org      *http.Client // what somebody of an org named: never what is private
+	TXT      func(ctx context.Context, name string) ([]string, error)
+}
+
+func (s *Service) outsideFor(org registry.OrgID) *http.Client {
+	if org == "" {
+		return s.Outside.Operator
+	}
+	return s.Outside.Org
+}
+
+// provider is what a provider says of itself (OpenID Connect Discovery).
+type provider struct {
+	*oidc.Provider
+	meta struct {
+		ISS         bool     `json:"authorization_response_iss_parameter_supported"`
+		AuthMethods []string `json:"token_endpoint_auth_methods_supported"`
+		UserInfo    string   `json:"userinfo_endpoint"`
+	}
+	err error
+	at  time.Time
+}
+
+// providers remembers what providers say of themselves, and which are away.
+type providers struct {
+	now    func() time.Time
+	mu     sync.Mutex
+	known  map[registry.ConnectionID]*provider
+	flight singleflight.Group
+}
+
+const (
+	providerLife  = time.Hour
+	providerPause = 5 * time.Second // before one that is away is asked again
+)
+
+func newProviders(now func() time.Time) *providers {
+	return &providers{now: now, known: map[registry.ConnectionID]*provider{}}
+}
+
+func errProviderAway(c registry.Connection) error {
+	return registry.Errorf(registry.Full, "", "%s does not answer right now: try again shortly, or sign in another way", c.Name)
+}
+
+// provider returns a connection with its provider. Errors: NotFound, Full (the provider is away).
+func (s *Service) provider(ctx context.Context, id registry.ConnectionID) (registry.Connection, *provider, error) {
+	c, err := s.store.Connection(ctx, registry.AsSystem("sign-in"), id)
+	if err != nil {
+		return c, nil, err
+	}
+	s.providers.mu.Lock()
+	p, ok := s.providers.known[id]
+	s.providers.mu.Unlock()
+	if !ok || s.now().After(p.at.Add(map[bool]time.Duration{true: providerLife, false: providerPause}[p.err == nil])) {
+		p = s.discover(ctx, c)
+	}
+	if p.err != nil {
+		return c, nil, errProviderAway(c)
+	}
+	return c, p, nil
+}
+
+// discover asks a provider for what it says of itself; for all who want to know at once, once.
+func (s *Service) discover(ctx context.Context, c registry.Connection) *provider {
+	v, _, _ := s.providers.flight.Do(string(c.ID), func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(oidc.ClientContext(ctx, s.outsideFor(c.OrgID))), 10*time.Second)
+		defer cancel()
+		p := &provider{at: s.now()}
+		if p.Provider, p.err = oidc.NewProvider(ctx, c.Issuer); p.err == nil {
+			p.err = p.Claims(&p.meta)
+		}
+		if p.err != nil {
+			s.log.Warn("a provider is away", "connection", c.ID, "issuer", c.Issuer, "error", p.err)
+		}
+		s.providers.mu.Lock()
+		defer s.providers.mu.Unlock()
+		for id, old := range s.providers.known { // of connections that nobody uses any more
+			if s.now().Sub(old.at) > 2*providerLife {
+				delete(s.providers.known, id)
+			}
+		}
+		s.providers.known[c.ID] = p
+		return p, nil
+	})
+	return v.(*provider)
+}

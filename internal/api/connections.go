@@ -1,0 +1,236 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// ConnectionIn is what a connection is made of.
+type ConnectionIn struct {
+	Name        string                 `json:"name" example:"Okta"`
+	Issuer      string                 `json:"issuer" example:"https://login.example.com" doc:"the provider's issuer, from which it is discovered. It stays as it is"`
+	ClientID    string                 `json:"client_id" example:"pizzeria" doc:"of this installation at the provider. It stays as it is"`
+	Secret      *string                `json:"client_secret,omitempty" doc:"of this installation at the provider; kept sealed. Left out it stays; empty, the client is public"`
+	Scopes      []string               `json:"scopes,omitempty" doc:"asked for beside openid; default: profile and email"`
+	SignUp      bool                   `json:"sign_up,omitempty" doc:"of the operator's: who has no account gets one. An org's always makes accounts"`
+	Required    bool                   `json:"required,omitempty" doc:"of an org's: its people, owners aside, come in by its connections alone"`
+	RolesClaim  string                 `json:"roles_claim,omitempty" example:"groups" doc:"of an org's: the claim that roles are mapped from"`
+	Roles       []registry.RoleMapping `json:"roles,omitempty" doc:"what values of the claim mean; the highest role counts, at each sign-in"`
+	DefaultRole *registry.Role         `json:"default_role,omitempty" doc:"of an org's: of whom no value fits; empty refuses them. Default: member"`
+}
+
+func (in ConnectionIn) spec(org registry.OrgID) registry.ConnectionSpec {
+	s := registry.ConnectionSpec{
+		Name: in.Name, Issuer: in.Issuer, ClientID: in.ClientID, Scopes: in.Scopes, SignUp: in.SignUp, Required: in.Required,
+		RolesClaim: in.RolesClaim, Roles: in.Roles,
+	}
+	switch {
+	case in.DefaultRole != nil:
+		s.DefaultRole = *in.DefaultRole
+	case org != "":
+		s.DefaultRole = registry.RoleMember
+	}
+	return s
+}
+
+type connectionOut struct{ Body ConnectionView }
+
+// ConnectionView is a connection with the address that its provider must know.
+type ConnectionView struct {
+	registry.Connection
+	Callback string `json:"redirect_uri" doc:"the provider sends people back to it: tell it to the provider"`
+}
+
+// connections declares the same routes for an org and for the operator.
+func (a *API) connections() {
+	view := func(c registry.Connection) ConnectionView {
+		return ConnectionView{c, a.Identity.ConnectionCallback(c.ID)}
+	}
+	create := func(ctx context.Context, c web.Caller, org registry.OrgID, in ConnectionIn) (*connectionOut, error) {
+		secret := ""
+		if in.Secret != nil {
+			secret = *in.Secret
+		}
+		k, err := a.Identity.CreateConnection(ctx, c.Actor, org, in.spec(org), secret)
+		return &connectionOut{view(k)}, err
+	}
+	list := func(ctx context.Context, c web.Caller, org registry.OrgID) (*listOut[ConnectionView], error) {
+		l, err := a.Store.Connections(ctx, c.Actor, org)
+		out := &listOut[ConnectionView]{registry.Page[ConnectionView]{Items: make([]ConnectionView, 0, len(l))}}
+		for _, k := range l {
+			out.Body.Items = append(out.Body.Items, view(k))
+		}
+		return out, err
+	}
+	update := func(ctx context.Context, c web.Caller, org registry.OrgID, id string, in ConnectionIn) (*connectionOut, error) {
+		k, err := a.Identity.UpdateConnection(ctx, c.Actor, org, registry.ConnectionID(id), in.spec(org), in.Secret)
+		return &connectionOut{view(k)}, err
+	}
+
+	type orgCreateIn struct {
+		OrgPath
+		Body ConnectionIn
+	}
+	type orgOneIn struct {
+		OrgPath
+		Connection string `path:"connection" example:"01890000-0000-7000-8000-000000000000"`
+	}
+	type orgUpdateIn struct {
+		OrgPath
+		Connection string `path:"connection" example:"01890000-0000-7000-8000-000000000000"`
+		Body       ConnectionIn
+	}
+	declared(a, operation{ID: "listOrgConnections", Method: "GET", Path: "/orgs/{org}/connections", Summary: "List the OpenID providers by which an org's people sign in", Action: registry.SignInRead},
+		func(ctx context.Context, c web.Caller, in *OrgPath) (*listOut[ConnectionView], error) {
+			org, err := in.id(ctx, a, c)
+			if err != nil {
+				return nil, err
+			}
+			return list(ctx, c, org)
+		})
+	declared(a, operation{ID: "createOrgConnection", Method: "POST", Path: "/orgs/{org}/connections", Summary: "Connect an OpenID provider of an org", Description: "It lets in people with an address at one of the org's verified domains, and makes them members.", Action: registry.SignInManage, Status: http.StatusCreated},
+		func(ctx context.Context, c web.Caller, in *orgCreateIn) (*connectionOut, error) {
+			org, err := in.id(ctx, a, c)
+			if err != nil {
+				return nil, err
+			}
+			return create(ctx, c, org, in.Body)
+		})
+	declared(a, operation{ID: "replaceOrgConnection", Method: "PUT", Path: "/orgs/{org}/connections/{connection}", Summary: "Change a connection of an org", Action: registry.SignInManage},
+		func(ctx context.Context, c web.Caller, in *orgUpdateIn) (*connectionOut, error) {
+			org, err := in.id(ctx, a, c)
+			if err != nil {
+				return nil, err
+			}
+			return update(ctx, c, org, in.Connection, in.Body)
+		})
+	declared(a, operation{ID: "deleteOrgConnection", Method: "DELETE", Path: "/orgs/{org}/connections/{connection}", Summary: "Delete a connection of an org; who signed in by it is signed out", Action: registry.SignInManage},
+		func(ctx context.Context, c web.Caller, in *orgOneIn) (*none, error) {
+			org, err := in.id(ctx, a, c)
+			if err != nil {
+				return nil, err
+			}
+			return &none{}, a.Store.DeleteConnection(ctx, c.Actor, org, registry.ConnectionID(in.Connection))
+		})
+
+	type oneIn struct {
+		Connection string `path:"connection" example:"01890000-0000-7000-8000-000000000000"`
+	}
+	type createIn struct{ Body ConnectionIn }
+	type updateIn struct {
+		Connection string `path:"connection" example:"01890000-0000-7000-8000-000000000000"`
+		Body       ConnectionIn
+	}
+	declared(a, operation{ID: "listConnections", Method: "GET", Path: "/connections", Summary: "List the OpenID providers by which everybody may sign in", Action: registry.SignInRead, Platform: true},
+		func(ctx context.Context, c web.Caller, _ *none) (*listOut[ConnectionView], error) {
+			return list(ctx, c, "")
+		})
+	declared(a, operation{ID: "createConnection", Method: "POST", Path: "/connections", Summary: "Connect an OpenID provider for everybody", Action: registry.SignInManage, Platform: true, Status: http.StatusCreated},
+		func(ctx context.Context, c web.Caller, in *createIn) (*connectionOut, error) {
+			return create(ctx, c, "", in.Body)
+		})
+	declared(a, operation{ID: "replaceConnection", Method: "PUT", Path: "/connections/{connection}", Summary: "Change a connection", Action: registry.SignInManage, Platform: true},
+		func(ctx context.Context, c web.Caller, in *updateIn) (*connectionOut, error) {
+			return update(ctx, c, "", in.Connection, in.Body)
+		})
+	declared(a, operation{ID: "deleteConnection", Method: "DELETE", Path: "/connections/{connection}", Summary: "Delete a connection; who signed in by it is signed out", Action: registry.SignInManage, Platform: true},
+		func(ctx context.Context, c web.Caller, in *oneIn) (*none, error) {
+			return &none{}, a.Store.DeleteConnection(ctx, c.Actor, "", registry.ConnectionID(in.Connection))
+		})
+	a.domains()
+}
+
+// domains declares what an org's e-mail domains take, and what it asks of a sign-in.
+func (a *API) domains() {
+	type addIn struct {
+		OrgPath
+		Body struct {
+			Domain string `json:"domain" example:"example.com"`
+		}
+	}
+	type domainOut struct{ Body registry.Domain }
+	type oneIn struct {
+		OrgPath
+		Domain string `path:"domain" example:"example.com"`
+	}
+	type verifyIn struct {
+		OrgPath
+		Domain string `path:"domain" example:"example.com"`
+		Vouch  bool   `query:"vouch" doc:"a platform admin's word in place of the record"`
+	}
+	declared(a, operation{ID: "listDomains", Method: "GET", Path: "/orgs/{org}/domains", Summary: "List an org's e-mail domains", Action: registry.SignInRead},
+		func(ctx context.Context, c web.Caller, in *OrgPath) (*listOut[registry.Domain], error) {
+			org, err := in.id(ctx, a, c)
+			if err != nil {
+				return nil, err
+			}
+			l, err := a.Store.Domains(ctx, c.Actor, org)
+			return &listOut[registry.Domain]{registry.Page[registry.Domain]{Items: l}}, err
+		})
+	declared(a, operation{ID: "addDomain", Method: "POST", Path: "/orgs/{org}/domains", Summary: "Add an e-mail domain to an org", Description: "The answer says which TXT record shows that it is the org's. It counts once that was seen.", Action: registry.SignInManage, Status: http.StatusCreated},
+		func(ctx context.Context, c web.Caller, in *addIn) (*domainOut, error) {
+			org, err := in.id(ctx, a, c)
+			if err != nil {
+				return nil, err
+			}
+			d, err := a.Identity.AddDomain(ctx, c.Actor, org, in.Body.Domain)
+			return &domainOut{d}, err
+		})
+	declared(a, operation{ID: "verifyDomain", Method: "POST", Path: "/orgs/{org}/domains/{domain}/verify", Summary: "Look for the record that shows whose a domain is", Action: registry.SignInManage},
+		func(ctx context.Context, c web.Caller, in *verifyIn) (*domainOut, error) {
+			org, err := in.id(ctx, a, c)
+			if err != nil {
+				return nil, err
+			}
+			d, err := a.Identity.VerifyDomain(ctx, c.Actor, org, in.Domain, in.Vouch)
+			return &domainOut{d}, err
+		})
+	declared(a, operation{ID: "removeDomain", Method: "DELETE", Path: "/orgs/{org}/domains/{domain}", Summary: "Remove an e-mail domain from an org", Action: registry.SignInManage},
+		func(ctx context.Context, c web.Caller, in *oneIn) (*none, error) {
+			org, err := in.id(ctx, a, c)
+			if err != nil {
+				return nil, err
+			}
+			return &none{}, a.Store.RemoveDomain(ctx, c.Actor, org, in.Domain)
+		})
+
+	type rulesIn struct {
+		OrgPath
+		Body struct {
+			SecondStep bool `json:"second_step_required" example:"true" doc:"everybody in the org needs a passkey or an authenticator app; who signs in by one of its own connections has done what that asks for"`
+		}
+	}
+	declared(a, operation{ID: "setSignInRules", Method: "PUT", Path: "/orgs/{org}/sign-in", Summary: "Say what an org asks of a sign-in", Action: registry.SignInManage},
+		func(ctx context.Context, c web.Caller, in *rulesIn) (*none, error) {
+			org, err := in.id(ctx, a, c)
+			if err != nil {
+				return nil, err
+			}
+			return &none{}, a.Store.RequireSecondStep(ctx, c.Actor, org, in.Body.SecondStep)
+		})
+
+	declared(a, operation{ID: "listUserIdentities", Method: "GET", Path: "/users/{user}/identities", Summary: "List what an account is linked to at providers", Action: registry.UserRead},
+		func(ctx context.Context, c web.Caller, in *UserPath) (*listOut[registry.Identity], error) {
+			id, err := a.userFor(ctx, c, *in, registry.UserRead)
+			if err != nil {
+				return nil, err
+			}
+			l, err := a.Store.Identities(ctx, c.Actor, id)
+			return &listOut[registry.Identity]{registry.Page[registry.Identity]{Items: l}}, err
+		})
+	type identityIn struct {
+		UserPath
+		Connection string `path:"connection" example:"01890000-0000-7000-8000-000000000000"`
+	}
+	declared(a, operation{ID: "removeUserIdentity", Method: "DELETE", Path: "/users/{user}/identities/{connection}", Summary: "Unlink an account from a provider, and end the sessions that it signed in", Action: registry.UserUpdate},
+		func(ctx context.Context, c web.Caller, in *identityIn) (*none, error) {
+			id, err := a.userFor(ctx, c, in.UserPath, registry.UserUpdate)
+			if err != nil {
+				return nil, err
+			}
+			return &none{}, a.Store.RemoveIdentity(ctx, c.Actor, id, registry.ConnectionID(in.Connection))
+		})
+}

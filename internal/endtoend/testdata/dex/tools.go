@@ -1,0 +1,5 @@
+//go:build tools
+
+package dex
+
+import _ "github.com/dexidp/dex/cmd/dex"

@@ -1,0 +1,235 @@
+package registry
+
+import (
+	"errors"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// ConnectionID identifies a connection: a UUIDv7.
+type ConnectionID string
+
+// Connection is a provider elsewhere by which people sign in here ("sign in with your company").
+type Connection struct {
+	ID    ConnectionID   `json:"id"`
+	OrgID OrgID          `json:"org_id,omitempty"` // whose people come by it; "" = the operator's, for everybody
+	Kind  ConnectionKind `json:"kind"`
+	ConnectionSpec
+	CreatedBy string    `json:"created_by"` // e-mail address, or operator
+	CreatedAt time.Time `json:"created_at"`
+	Sealed    []byte    `json:"-"` // the client's secret; nil for a public client
+}
+
+// ConnectionKind is the protocol that a provider speaks.
+type ConnectionKind string
+
+// ConnectionOIDC is OpenID Connect with a code and PKCE.
+const ConnectionOIDC ConnectionKind = "oidc"
+
+// ConnectionSpec is what may be said of a connection, but for its secret.
+type ConnectionSpec struct {
+	Name     string   `json:"name"`
+	Issuer   string   `json:"issuer"`
+	ClientID string   `json:"client_id"`
+	Scopes   []string `json:"scopes"`  // asked for beside openid
+	SignUp   bool     `json:"sign_up"` // who has no account gets one. An org's always does that
+	Required bool     `json:"required"`
+	// RolesClaim is the claim, of a text or a list of texts, that Roles judges; "" = everybody gets DefaultRole.
+	RolesClaim  string        `json:"roles_claim,omitempty"`
+	Roles       []RoleMapping `json:"roles"`
+	DefaultRole Role          `json:"default_role,omitempty"` // of whom no mapping fits; "" = they are refused
+}
+
+// RoleMapping gives who has a value in the roles claim a role in the org.
+type RoleMapping struct {
+	Value string `json:"value"`
+	Role  Role   `json:"role"`
+}
+
+// Bounds of connections and domains, each of an org or of the operator.
+const (
+	ConnectionsMax = 10
+	DomainsMax     = 50
+	mappingsMax    = 100
+)
+
+var claimName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_:/.-]{0,99}$`)
+
+// Clean checks a connection's spec for an org, or with "" for the operator. Error: Invalid.
+func (c ConnectionSpec) Clean(org OrgID) (ConnectionSpec, error) {
+	var err error
+	if c.Name, err = CleanName(c.Name); err != nil {
+		return c, err
+	}
+	u, err := url.Parse(c.Issuer)
+	switch {
+	case err != nil || len(c.Issuer) > 300 || u.Host == "" || u.RawQuery != "" || u.ForceQuery || strings.ContainsAny(c.Issuer, "# \t\r\n\\") || u.User != nil:
+		return c, Errorf(Invalid, "issuer", "%q is no issuer: copy the provider's, a URL such as https://login.example.com", c.Issuer)
+	case u.Scheme != "https" && (u.Scheme != "http" || org != "" || !loopback(u.Hostname())):
+		return c, Errorf(Invalid, "issuer", "%q is not https", c.Issuer)
+	}
+	if c.ClientID == "" || len(c.ClientID) > 300 || strings.ContainsAny(c.ClientID, "\r\n") {
+		return c, Errorf(Invalid, "client_id", "copy the client ID that the provider gave to this installation")
+	}
+	if c.Scopes == nil {
+		c.Scopes = []string{"profile", "email"}
+	}
+	c.Scopes = slices.Compact(slices.Clone(c.Scopes))
+	for _, s := range c.Scopes {
+		if s == "" || len(c.Scopes) > 20 || len(s) > 200 || strings.ContainsAny(s, " \t\r\n\"\\") {
+			return c, Errorf(Invalid, "scopes", "%q is no scope: write at most 20, each a word", s)
+		}
+	}
+	return c, c.cleanRoles(org)
+}
+
+func (c *ConnectionSpec) cleanRoles(org OrgID) error {
+	if c.Roles == nil {
+		c.Roles = []RoleMapping{}
+	}
+	if org == "" {
+		if c.Required || c.RolesClaim != "" || len(c.Roles) > 0 || c.DefaultRole != "" {
+			return Errorf(Invalid, "roles", "roles and being required are of an org's connection")
+		}
+		return nil
+	}
+	c.SignUp = true
+	if c.RolesClaim != "" && !claimName.MatchString(c.RolesClaim) {
+		return Errorf(Invalid, "roles_claim", "%q is no claim: write one such as groups", c.RolesClaim)
+	}
+	if (c.RolesClaim == "") != (len(c.Roles) == 0) {
+		return Errorf(Invalid, "roles_claim", "name a claim and what its values mean, or neither")
+	}
+	if len(c.Roles) > mappingsMax {
+		return Errorf(Invalid, "roles", "map at most %d values", mappingsMax)
+	}
+	for _, m := range c.Roles {
+		if m.Value == "" || len(m.Value) > 300 {
+			return Errorf(Invalid, "roles", "a value that is mapped has 1 to 300 bytes")
+		}
+		if !mappable(m.Role) {
+			return Errorf(Invalid, "roles", "%q is no role to map to: use member or admin. Owners are made by owners", string(m.Role))
+		}
+	}
+	if c.DefaultRole != "" && !mappable(c.DefaultRole) {
+		return Errorf(Invalid, "default_role", "%q is no role here: use member or admin, or nothing to refuse whom no value fits", string(c.DefaultRole))
+	}
+	if c.DefaultRole == "" && len(c.Roles) == 0 {
+		return Errorf(Invalid, "default_role", "nobody could come in: say which role people get, or map values to roles")
+	}
+	return nil
+}
+
+func mappable(r Role) bool { return r == RoleMember || r == RoleAdmin }
+
+// RoleOf is the highest role that values of the roles claim give, "" for none.
+func (c ConnectionSpec) RoleOf(values []string) Role {
+	role := c.DefaultRole
+	for _, m := range c.Roles {
+		if slices.Contains(values, m.Value) && (role == "" || m.Role.AtLeast(role)) {
+			role = m.Role
+		}
+	}
+	return role
+}
+
+// ConnectionChange is what changes of a connection.
+type ConnectionChange struct {
+	Spec   ConnectionSpec
+	Secret *[]byte // sealed; nil leaves it
+}
+
+// ExternalSignIn is what a provider said of somebody who signed in with it, after its signature was checked.
+type ExternalSignIn struct {
+	Connection    ConnectionID
+	Subject       string
+	Email         string // as it was told; "" = not
+	EmailVerified bool
+	Name          string
+	Values        []string // of the roles claim
+	Address       string   // client IP
+	Account       UserID   // that is signed in and is to be linked; "" = whose it is
+}
+
+// Identity links an account to somebody at a provider.
+type Identity struct {
+	ConnectionID ConnectionID `json:"connection_id"`
+	Connection   string       `json:"connection"` // its name
+	Subject      string       `json:"subject"`
+	Email        string       `json:"email"` // that the provider told last
+	CreatedAt    time.Time    `json:"created_at"`
+	LastUsedAt   time.Time    `json:"last_used_at"`
+}
+
+// Domain is an e-mail domain that an org says is its own.
+type Domain struct {
+	Domain     string    `json:"domain"`
+	OrgID      OrgID     `json:"org_id"`
+	Record     string    `json:"record"`                // name of the TXT record that shows it
+	Value      string    `json:"value"`                 // of the record
+	VerifiedAt time.Time `json:"verified_at,omitzero"`  // zero: not yet
+	VerifiedBy string    `json:"verified_by,omitempty"` // dns, or who vouched for it
+	CreatedAt  time.Time `json:"created_at"`
+}
+
+// CleanDomain checks and lower-cases an e-mail domain. Error: Invalid on field "domain".
+func CleanDomain(s string) (string, error) {
+	s = lowerASCII(strings.TrimSuffix(strings.TrimSpace(s), "."))
+	if _, err := CleanEmail("x@" + s); err != nil || !strings.Contains(s, ".") || strings.ContainsAny(s, "_/*'") {
+		return "", Errorf(Invalid, "domain", "%q is no e-mail domain: write one such as example.com", s)
+	}
+	return s, nil
+}
+
+// DomainOf is the domain of a clean e-mail address.
+func DomainOf(email string) string {
+	_, d, _ := strings.Cut(email, "@")
+	return d
+}
+
+// Lack is what a sign-in lacks for an org that asks for more than a membership.
+type Lack string
+
+// What may lack.
+const (
+	LackSSO    Lack = "sso"         // it was not made by the org's own connection
+	LackSecond Lack = "second_step" // it had none
+)
+
+// SignIn is how a session was made.
+type SignIn struct {
+	Via    OrgID // by a connection of this org
+	Second bool  // with a second step
+}
+
+// Lacks says what a sign-in lacks for the org, "" for nothing. Owners may come without
+// the org's connection, so that a broken one shuts nobody out; who comes by it has done what the company asks for.
+func (o Org) Lacks(role Role, s SignIn) Lack {
+	switch own := s.Via == o.ID; {
+	case o.SSORequired && !own && role != RoleOwner && role != RoleRunner:
+		return LackSSO
+	case o.SecondStepRequired && !own && !s.Second && role != RoleRunner:
+		return LackSecond
+	}
+	return ""
+}
+
+// ErrLacks is the error for what a sign-in lacks: of code SignInAgain, with the Lack as its field.
+func (o Org) ErrLacks(l Lack) error {
+	if l == LackSSO {
+		return Errorf(SignInAgain, string(l), "%s asks its people to sign in with their company", o.Name)
+	}
+	return Errorf(SignInAgain, string(l), "%s asks for a second step when you sign in", o.Name)
+}
+
+// LackOf returns what an error says that a sign-in lacks, "" for another error.
+func LackOf(err error) Lack {
+	var e *Error
+	if errors.As(err, &e) && e.Code == SignInAgain {
+		return Lack(e.Field)
+	}
+	return ""
+}
