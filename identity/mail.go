@@ -33,6 +33,7 @@ const (
 	LetterSecond   LetterKind = "second-step-changed"
 	LetterRecovery LetterKind = "recovery-code-used"
 	LetterLinked   LetterKind = "account-linked"
+	LetterSupport  LetterKind = "support-requested"
 )
 
 // Mailer sends letters, some time later and more than once if need be.

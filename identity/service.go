@@ -67,6 +67,8 @@ type Store interface {
 	CreateConnection(ctx context.Context, a registry.Actor, c registry.Connection) (registry.Connection, error)
 	UpdateConnection(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.ConnectionID, change registry.ConnectionChange) (registry.Connection, error)
 	SignInExternal(ctx context.Context, a registry.Actor, x registry.ExternalSignIn) (u registry.User, linked bool, err error)
+	RequestSupport(ctx context.Context, a registry.Actor, org registry.OrgID, n registry.NewSupport) (registry.Support, error)
+	Owners(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Member, error)
 	Domains(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Domain, error)
 	AddDomain(ctx context.Context, a registry.Actor, org registry.OrgID, domain, token string) (registry.Domain, error)
 	VerifyDomain(ctx context.Context, a registry.Actor, org registry.OrgID, domain, value string) (registry.Domain, error)

@@ -57,6 +57,7 @@ type SessionClaims struct {
 	Email     string             `json:"email"`
 	Name      string             `json:"name"`
 	AuthTime  int64              `json:"auth_time"`
+	Until     int64              `json:"until,omitempty"`     // of support access: it is good no longer, whoever is away
 	ClientID  registry.ClientID  `json:"client_id,omitempty"` // of a token that a program got by exchange: for the Authorization header, until it ends
 	times
 }
@@ -129,10 +130,15 @@ func (i *Issuer) times(life time.Duration) times {
 func (i *Issuer) SessionToken(g registry.Grant) (string, error) {
 	t := i.times(SessionTokenLife)
 	t.Expires = min(t.Expires, g.Session.ExpiresAt.Unix())
+	until := int64(0)
+	if !g.Until.IsZero() {
+		until = g.Until.Unix()
+		t.Expires = min(t.Expires, until)
+	}
 	return i.Session.sign(TypSession, SessionClaims{
 		Issuer: i.site().Issuer, Audience: SessionAudience(g.Org.ID), SessionID: g.Session.ID, Subject: g.User.ID,
 		OrgID: g.Org.ID, OrgGen: g.Org.Generation, Role: g.Role, Email: g.User.Email, Name: g.User.Name,
-		AuthTime: g.Session.AuthTime.Unix(), ClientID: g.ClientID, times: t,
+		AuthTime: g.Session.AuthTime.Unix(), Until: until, ClientID: g.ClientID, times: t,
 	})
 }
 

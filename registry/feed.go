@@ -65,6 +65,11 @@ const (
 	DomainRemoved   ChangeKind = "domain.removed"
 	IdentityLinked  ChangeKind = "identity.linked"
 	IdentityGone    ChangeKind = "identity.removed"
+	SupportAsked    ChangeKind = "support.requested"
+	SupportGiven    ChangeKind = "support.approved"
+	SupportRefused  ChangeKind = "support.denied"
+	SupportUsed     ChangeKind = "support.entered"
+	SupportDone     ChangeKind = "support.ended"
 )
 
 // AuditActions lists what the audit log can say, by name.
@@ -73,7 +78,7 @@ func AuditActions() []ChangeKind {
 		APIKeyCreated, APIKeyRevoked, ClientChanged, ClientCreated, ClientDeleted, ClientSignedIn, ConnectionNew, ConnectionMade, ConnectionGone,
 		DomainAdded, DomainRemoved, DomainVerified, GrantRevoked, IdentityLinked, IdentityGone, InstanceChanged, InviteCreated, InviteRevoked, KeyAdded, KeyRevoked, KeyRotated, MemberAdded, MemberChanged, MemberRemoved,
 		OrgActivated, OrgCreated, OrgGone, OrgDeletion, OrgKept, OrgRenamed, OrgResumed, OrgSignIn, OrgSuspendedNow, OrgUpdated,
-		RunnerCut, RunnerEnrolled, RunnerInvited, RunnerRevoked, SessionCreated, SessionRevoked, SettingsChanged, UserChanged, UserCreated, WebhookChanged, WebhookCreated, WebhookDeleted,
+		RunnerCut, RunnerEnrolled, RunnerInvited, RunnerRevoked, SessionCreated, SessionRevoked, SettingsChanged, SupportGiven, SupportRefused, SupportDone, SupportUsed, SupportAsked, UserChanged, UserCreated, WebhookChanged, WebhookCreated, WebhookDeleted,
 	}
 }
 

@@ -43,6 +43,10 @@ const (
 	ClientManage   Action = "client.manage"
 	SignInRead     Action = "sign_in.read" // connections, domains, and what an org asks of a sign-in
 	SignInManage   Action = "sign_in.manage"
+	OrgTransfer    Action = "org.transfer"
+	SupportRead    Action = "support.read" // and end
+	SupportRequest Action = "support.request"
+	SupportDecide  Action = "support.decide"
 	UsageRead      Action = "usage.read"
 	RunnerRead     Action = "runner.read"
 	RunnerEnroll   Action = "runner.enroll" // and end one's own
@@ -92,6 +96,10 @@ var policy = map[Action]rule{
 	ClientManage:   {"", true, ScopePlatform, true},
 	SignInRead:     {RoleAdmin, true, ScopePlatform, false},
 	SignInManage:   {RoleOwner, true, ScopePlatform, true},
+	OrgTransfer:    {RoleOwner, false, ScopePlatform, true},
+	SupportRead:    {RoleAdmin, true, ScopePlatform, false},
+	SupportRequest: {"", true, ScopePlatform, true},
+	SupportDecide:  {RoleOwner, false, ScopePlatform, true},
 	UsageRead:      {RoleMember, true, ScopeOrgRead, false},
 	RunnerRead:     {RoleMember, true, ScopeRunnerRead, false},
 	RunnerEnroll:   {RoleMember, true, ScopeRunnerWrite, false},

@@ -126,6 +126,7 @@ type Grant struct {
 	User    User // of a runner: its ID and name
 	Org     Org  // zero for an app of no org
 	Role    Role
+	Until   time.Time // support access ends then; zero: the membership does not end by itself
 
 	// Of a registered client.
 	ID       GrantID

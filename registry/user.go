@@ -102,6 +102,7 @@ type Membership struct {
 	UserID    UserID    `json:"user_id"`
 	Role      Role      `json:"role"`
 	CreatedAt time.Time `json:"created_at"`
+	EndsAt    time.Time `json:"ends_at,omitzero"` // of support access
 }
 
 // Member is a membership with the user's public details.

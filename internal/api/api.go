@@ -172,6 +172,7 @@ func (a *API) declare(mux *http.ServeMux) {
 	a.runners()
 	a.clients()
 	a.connections()
+	a.support()
 	a.signing()
 	a.settings()
 	a.webhooks()
@@ -226,7 +227,7 @@ func declared[I, O any](a *API, o operation, f func(ctx context.Context, c web.C
 
 func describe(a *API, o operation, in reflect.Type) huma.Operation {
 	tag, _, _ := strings.Cut(strings.TrimPrefix(o.Path, "/"), "/")
-	for _, t := range []string{"members", "invites", "instance", "audit", "sessions", "events", "keys", "usage", "settings", "webhooks", "runners", "connections", "domains"} {
+	for _, t := range []string{"members", "invites", "instance", "audit", "sessions", "events", "keys", "usage", "settings", "webhooks", "runners", "connections", "domains", "support"} {
 		if strings.Contains(o.Path, "/"+t) {
 			tag = t
 		}

@@ -61,6 +61,10 @@ type Store interface {
 	RemoveDomain(ctx context.Context, a registry.Actor, org registry.OrgID, domain string) error
 	Identities(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.Identity, error)
 	RemoveIdentity(ctx context.Context, a registry.Actor, id registry.UserID, connection registry.ConnectionID) error
+	Supports(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Support, error)
+	DecideSupport(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.SupportID, approve bool) (registry.Support, error)
+	EndSupport(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.SupportID) error
+	TransferOrg(ctx context.Context, a registry.Actor, org registry.OrgID, to registry.UserID) error
 	Clients(ctx context.Context, a registry.Actor) ([]registry.Client, error)
 	DeleteClient(ctx context.Context, a registry.Actor, id registry.ClientID) error
 

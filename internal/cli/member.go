@@ -103,7 +103,10 @@ func (c *client) member() *cobra.Command {
 		})
 	})
 	remove.Flags().BoolVar(&revoke, "revoke-runners", false, "revoke the runners that they enrolled, too")
-	m.AddCommand(list, invite, invites, reinvite, uninvite, set, remove)
+	transfer := c.on("transfer <org> <user>", "Hands an org over: the member becomes an owner, and you an admin; for an owner, signed in with `login`", cobra.ExactArgs(2), func(args []string) error {
+		return c.show("POST", memberPath(args)+"/transfer", nil, nil)
+	})
+	m.AddCommand(transfer, list, invite, invites, reinvite, uninvite, set, remove)
 	return m
 }
 

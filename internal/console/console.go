@@ -62,6 +62,10 @@ type Store interface {
 	RevokeAPIKey(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.APIKeyID) error
 	Factors(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.Factor, error)
 	RemoveFactors(ctx context.Context, a registry.Actor, id registry.UserID, factor registry.FactorID) error
+	Supports(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Support, error)
+	DecideSupport(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.SupportID, approve bool) (registry.Support, error)
+	EndSupport(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.SupportID) error
+	TransferOrg(ctx context.Context, a registry.Actor, org registry.OrgID, to registry.UserID) error
 	Clients(ctx context.Context, a registry.Actor) ([]registry.Client, error)
 	Connections(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Connection, error)
 	DeleteConnection(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.ConnectionID) error
@@ -217,6 +221,11 @@ func Routes() []Route {
 		{"POST", "/orgs/{org}/members/{user}/role", false, registry.MemberChange, false, (*Console).setRole},
 		{"GET", "/orgs/{org}/members/{user}/remove", false, registry.MemberRemove, false, (*Console).removePage},
 		{"POST", "/orgs/{org}/members/{user}/remove", false, registry.MemberRemove, false, (*Console).removeMember},
+		{"GET", "/orgs/{org}/members/{user}/transfer", false, registry.OrgTransfer, false, (*Console).transferPage},
+		{"POST", "/orgs/{org}/members/{user}/transfer", false, registry.OrgTransfer, false, (*Console).transfer},
+		{"POST", "/orgs/{org}/support", false, registry.SupportRequest, false, (*Console).askSupport},
+		{"POST", "/orgs/{org}/support/{support}", false, registry.SupportDecide, false, (*Console).decideSupport},
+		{"POST", "/orgs/{org}/support/{support}/end", false, registry.SupportRead, false, (*Console).endSupport},
 		{"GET", "/orgs/{org}/instance", false, registry.OrgRead, false, (*Console).instancePage},
 		{"GET", "/orgs/{org}/instance/log", false, registry.InstanceLogs, false, (*Console).instanceLog},
 		{"GET", "/orgs/{org}/settings", false, registry.SettingsRead, false, (*Console).settingsPage},

@@ -131,6 +131,8 @@ type membersData struct {
 	Links   []invitationLink // of invitations just made, shown this once
 	Mailed  []string         // who was just invited by mail
 	Mail    bool             // whether mail is sent
+	Support []registry.Support
+	Ask     bool // whether the caller may ask for support access
 }
 
 type invitationLink struct{ Email, URL string }
@@ -146,8 +148,14 @@ func (c *Console) membersView(r *http.Request, who web.Caller) (view, membersDat
 		return v, d, err
 	}
 	if v.May(registry.MemberInvite) {
-		d.Invites, err = c.Store.Invites(r.Context(), who.Actor, o.ID)
+		if d.Invites, err = c.Store.Invites(r.Context(), who.Actor, o.ID); err != nil {
+			return v, d, err
+		}
 	}
+	if v.May(registry.SupportRead) {
+		d.Support, err = c.Store.Supports(r.Context(), who.Actor, o.ID)
+	}
+	d.Ask = v.May(registry.SupportRequest) && o.Role == ""
 	v.Data = d
 	return v, d, err
 }

@@ -46,6 +46,9 @@ var least = map[string]string{
 	"GET /orgs/{org}/sign-in": "admin", "POST /orgs/{org}/sign-in": "owner", "POST /orgs/{org}/sign-in/second-step": "owner", "POST /orgs/{org}/sign-in/domains": "owner", "POST /orgs/{org}/sign-in/domains/{domain}/verify": "owner",
 	"POST /orgs/{org}/sign-in/domains/{domain}/remove": "owner", "POST /orgs/{org}/sign-in/{connection}": "owner", "POST /orgs/{org}/sign-in/{connection}/delete": "owner",
 	"GET /sign-in/for/{org}": "member", "POST /account/identities/{connection}/link": "anybody", "POST /account/identities/{connection}/remove": "anybody",
+	"GET /api/v1/orgs/{org}/support": "admin", "POST /api/v1/orgs/{org}/support": "platform", "POST /api/v1/orgs/{org}/support/{support}/approve": "owner alone", "POST /api/v1/orgs/{org}/support/{support}/deny": "owner alone",
+	"DELETE /api/v1/orgs/{org}/support/{support}": "admin", "POST /api/v1/orgs/{org}/members/{user}/transfer": "owner alone", "GET /orgs/{org}/members/{user}/transfer": "owner alone", "POST /orgs/{org}/members/{user}/transfer": "owner alone",
+	"POST /orgs/{org}/support": "platform", "POST /orgs/{org}/support/{support}": "owner alone", "POST /orgs/{org}/support/{support}/end": "admin",
 	"GET /api/v1/signing-keys": "platform", "POST /api/v1/signing-keys/rotate": "platform",
 	"POST /api/v1/orgs/{org}/invites/{invite}/resend": "admin", "POST /api/v1/users/{user}/password-link": "platform",
 	"POST /orgs/{org}/invites/{invite}/resend": "admin", "POST /platform/users/{user}/password-link": "platform",
@@ -83,6 +86,8 @@ func allowed(who, row string) bool {
 	switch row {
 	case "insider": // what lets its doer see what members see
 		return rank[who] >= rank["member"] && who != "platform"
+	case "owner alone":
+		return who == "owner"
 	case "public":
 		return true
 	case "anybody":
@@ -105,7 +110,7 @@ func TestIsolationMatrix(t *testing.T) {
 		"platform": platformAdmin(s),
 	}
 	unknown := "01890000-0000-7000-8000-000000000000"
-	fill := strings.NewReplacer("{org}", id, "{user}", unknown, "{invite}", unknown, "{session}", unknown, "{key}", unknown, "{webhook}", unknown, "{delivery}", unknown, "{runner}", unknown, "{client}", unknown, "{factor}", unknown, "{connection}", unknown, "{domain}", "example.com", "{$}", "")
+	fill := strings.NewReplacer("{org}", id, "{user}", unknown, "{invite}", unknown, "{session}", unknown, "{key}", unknown, "{webhook}", unknown, "{delivery}", unknown, "{runner}", unknown, "{client}", unknown, "{factor}", unknown, "{connection}", unknown, "{support}", unknown, "{domain}", "example.com", "{$}", "")
 	for who, p := range people {
 		p.c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 		for _, rt := range api.Routes() {

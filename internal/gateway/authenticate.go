@@ -96,6 +96,9 @@ func (g *Gateway) identify(w http.ResponseWriter, r *http.Request, st *State) er
 	if err != nil || s.claims.ClientID != "" && (!bearer || s.claims.Expires <= g.Now().Unix()) { // a program's is no cookie, and not renewed
 		return errNobody
 	}
+	if u := s.claims.Until; u != 0 && u <= g.Now().Unix() {
+		return errNotMember
+	}
 	s, fresh, err := g.current(r, s, st.Route)
 	if err != nil {
 		return err

@@ -199,6 +199,25 @@ func TestControlPlaneAway(t *testing.T) {
 }
 
 // A change of role counts with the next request, also for a token that says otherwise.
+// TestSupportEnds: access for a while is over to the second, also while the control plane is away.
+func TestSupportEnds(t *testing.T) {
+	f := newFixture(t)
+	g, err := f.store.Store.Grant(t.Context(), registry.AsSystem("test"), f.login.Session.ID, f.org.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.Until = f.clock.Add(3 * time.Minute)
+	if f.token, err = f.g.Identity.SessionToken(g); err != nil {
+		t.Fatal(err)
+	}
+	f.want(200)
+	f.store.away.Store(true)
+	f.pass(3*time.Minute - time.Second)
+	f.want(200)
+	f.pass(time.Second)
+	f.want(403)
+}
+
 func TestRoleChange(t *testing.T) {
 	f := newFixture(t)
 	_, st := f.want(200)

@@ -310,7 +310,8 @@ func (r *Runtime) routes(mux *http.ServeMux) error {
 
 // maintain does what time alone asks for.
 func (r *Runtime) maintain(ctx context.Context) {
-	flush, daily := time.NewTicker(30*time.Second), time.NewTicker(time.Hour)
+	often, flush, daily := time.NewTicker(2*time.Second), time.NewTicker(30*time.Second), time.NewTicker(time.Hour)
+	defer often.Stop()
 	defer flush.Stop()
 	defer daily.Stop()
 	for {
@@ -318,6 +319,8 @@ func (r *Runtime) maintain(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-often.C:
+			err = r.store.FinishSupport(ctx, registry.AsSystem("runtime"))
 		case <-flush.C:
 			err = errors.Join(r.ids.Flush(ctx), r.store.FinishDeletions(ctx, registry.AsSystem("runtime")))
 		case <-daily.C:

@@ -99,6 +99,12 @@ func (t *tx) redeem(v code, m registry.CodeMatch) (g registry.Grant, err error) 
 		return g, err
 	}
 	g.Nonce = v.nonce
+	if !g.Until.IsZero() {
+		t.actor = registry.AsUser(g.User, g.Session.ID, g.Session.Address)
+		if err := t.record(registry.Change{Kind: registry.SupportUsed, OrgID: g.Org.ID, UserID: g.User.ID, SessionID: g.Session.ID}, g.User.Email, "until "+g.Until.UTC().Format(time.RFC3339)); err != nil {
+			return g, err
+		}
+	}
 	if v.grant == "" {
 		return g, nil
 	}
@@ -123,9 +129,9 @@ var errNotMember = registry.Errorf(registry.Forbidden, "", "you are not a member
 
 func grant(ctx context.Context, q querier, now time.Time, sid registry.SessionID, org registry.OrgID) (registry.Grant, error) {
 	g, err := one(ctx, q, func(r scanner) (g registry.Grant, err error) {
-		err = r.Scan(slices.Concat(sessionFields(&g.Session), userFields(&g.User), orgFields(&g.Org), []any{&g.Role})...)
+		err = r.Scan(slices.Concat(sessionFields(&g.Session), userFields(&g.User), orgFields(&g.Org), []any{&g.Role, (*micros)(&g.Until)})...)
 		return g, err
-	}, errNoSession(), `SELECT `+sessionColumns+`, `+userColumns+`, `+orgColumns+`, COALESCE(m.role, '')
+	}, errNoSession(), `SELECT `+sessionColumns+`, `+userColumns+`, `+orgColumns+`, COALESCE(m.role, ''), COALESCE(m.ends_at, 0)
 		FROM sessions s JOIN users u ON u.id = s.user_id JOIN orgs o ON o.id = $3
 		LEFT JOIN memberships m ON m.org_id = o.id AND m.user_id = u.id
 		WHERE `+liveSession+` AND s.id = $2`, us(now), sid, org)
@@ -135,11 +141,17 @@ func grant(ctx context.Context, q querier, now time.Time, sid registry.SessionID
 	if g.Role == "" || g.Org.Status != registry.OrgActive && g.Org.Status != registry.OrgProvisioning {
 		return g, errNotMember
 	}
+	if !g.Until.IsZero() && !now.Before(g.Until) {
+		return g, errNotMember
+	}
 	return g, grantLacks(g)
 }
 
 // grantLacks refuses a session that is not what the org asks for.
 func grantLacks(g registry.Grant) error {
+	if !g.Until.IsZero() { // support has no account at the org's company
+		g.Org.SSORequired = false
+	}
 	if l := g.Org.Lacks(g.Role, g.Session.SignIn()); l != "" {
 		return g.Org.ErrLacks(l)
 	}

@@ -61,6 +61,9 @@ func (s *Store) CreateInvite(ctx context.Context, a registry.Actor, org registry
 		if member {
 			return registry.Errorf(registry.Conflict, "email", "%s is a member already", l.Email)
 		}
+		if err := t.noBackDoor(a, v, l.Email); err != nil {
+			return err
+		}
 		l.OrgName, l.OrgSlug, l.CreatedAt, l.ExpiresAt = v.Name, v.Slug, t.now, t.now.Add(registry.InviteLinkLife)
 		if _, err := t.exec(`DELETE FROM links WHERE kind = 'invite' AND org_id = $1 AND email = $2 AND used_at IS NULL`, org, l.Email); err != nil {
 			return err
@@ -71,6 +74,18 @@ func (s *Store) CreateInvite(ctx context.Context, a registry.Actor, org registry
 		return t.record(registry.Change{Kind: registry.InviteCreated, OrgID: org}, l.Email, string(role))
 	})
 	return l, err
+}
+
+// noBackDoor keeps platform admins from inviting each other, or themselves, into an org that has owners: they ask those.
+func (t *tx) noBackDoor(a registry.Actor, v registry.OrgView, email string) error {
+	if !a.IsUser() || v.Role != "" {
+		return nil
+	}
+	var admin bool
+	if err := t.QueryRowContext(t.ctx, `SELECT EXISTS (SELECT 1 FROM users WHERE email = $1 AND platform_admin = 1) AND EXISTS (SELECT 1 FROM memberships WHERE org_id = $2 AND role = 'owner')`, email, v.ID).Scan(&admin); err != nil || !admin {
+		return err
+	}
+	return registry.Errorf(registry.Forbidden, "email", "%s is a platform admin: to help an org's people, ask its owners for support access", email)
 }
 
 // RevokeInvite takes an open invitation back.

@@ -8,11 +8,11 @@ import (
 )
 
 func scanMember(r scanner) (m registry.Member, err error) {
-	err = r.Scan(&m.OrgID, &m.UserID, &m.Role, (*micros)(&m.CreatedAt), &m.Email, &m.Name)
+	err = r.Scan(&m.OrgID, &m.UserID, &m.Role, (*micros)(&m.CreatedAt), (*micros)(&m.EndsAt), &m.Email, &m.Name)
 	return m, err
 }
 
-const memberQuery = `SELECT m.org_id, m.user_id, m.role, m.created_at, u.email, u.name FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.org_id = $1`
+const memberQuery = `SELECT m.org_id, m.user_id, m.role, m.created_at, m.ends_at, u.email, u.name FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.org_id = $1`
 
 var memberOrders = map[string]order[registry.Member]{
 	"email":      {"u.email", "m.user_id", func(m registry.Member) any { return m.Email }, memberKey},
@@ -49,6 +49,14 @@ func (s *Store) Member(ctx context.Context, a registry.Actor, org registry.OrgID
 	return one(ctx, s.read, scanMember, errNoMember(), memberQuery+` AND m.user_id = $2`, org, id)
 }
 
+// Owners returns all owners of an org. For the system.
+func (s *Store) Owners(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Member, error) {
+	if err := only(a); err != nil {
+		return nil, err
+	}
+	return collect(ctx, s.read, scanMember, memberQuery+` AND m.role = 'owner' ORDER BY m.user_id`, org)
+}
+
 func errNoMember() error { return registry.Errorf(registry.NotFound, "", "no such member") }
 
 func (t *tx) member(org registry.OrgID, id registry.UserID) (registry.Member, error) {
@@ -83,6 +91,9 @@ func (s *Store) SetRole(ctx context.Context, a registry.Actor, org registry.OrgI
 		if m.Role == role {
 			return nil
 		}
+		if !m.EndsAt.IsZero() {
+			return registry.Errorf(registry.Conflict, "role", "%s is here for support: end that instead", m.Email)
+		}
 		if (m.Role == registry.RoleOwner || role == registry.RoleOwner) && !mayOwn(a, v.Role) {
 			return errOwnersOnly()
 		}
@@ -95,6 +106,44 @@ func (s *Store) SetRole(ctx context.Context, a registry.Actor, org registry.OrgI
 			}
 		}
 		return t.record(registry.Change{Kind: registry.MemberChanged, OrgID: org, UserID: id}, m.Email, string(m.Role)+" -> "+string(role))
+	})
+}
+
+// TransferOrg makes another member an owner in the place of the actor, who becomes an admin. For owners in person. Errors: Forbidden, NotFound, Conflict.
+func (s *Store) TransferOrg(ctx context.Context, a registry.Actor, org registry.OrgID, to registry.UserID) error {
+	return s.update(ctx, a, func(t *tx) error {
+		v, err := t.allowed(org, registry.OrgTransfer)
+		if err != nil {
+			return err
+		}
+		if !a.InPerson() || v.Role != registry.RoleOwner {
+			return errOwnersOnly()
+		}
+		m, err := t.member(org, to)
+		switch {
+		case err != nil:
+			return err
+		case to == a.User:
+			return registry.Errorf(registry.Conflict, "user", "the org is yours already")
+		case !m.EndsAt.IsZero():
+			return registry.Errorf(registry.Conflict, "user", "%s is here for support", m.Email)
+		}
+		for _, c := range []struct {
+			id       registry.UserID
+			email    string
+			was, now registry.Role
+		}{{to, m.Email, m.Role, registry.RoleOwner}, {a.User, a.Name(), v.Role, registry.RoleAdmin}} {
+			if c.was == c.now {
+				continue
+			}
+			if err := t.must(`UPDATE memberships SET role = $3 WHERE org_id = $1 AND user_id = $2`, org, c.id, c.now); err != nil {
+				return err
+			}
+			if err := t.record(registry.Change{Kind: registry.MemberChanged, OrgID: org, UserID: c.id}, c.email, string(c.was)+" -> "+string(c.now)+", the org was handed over"); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
@@ -121,6 +170,13 @@ func (s *Store) RemoveMember(ctx context.Context, a registry.Actor, org registry
 			if _, err := t.allowed(org, registry.RunnerManage); err != nil {
 				return err
 			}
+		}
+		if !m.EndsAt.IsZero() {
+			p, err := one(t.ctx, t, scanSupport, errNoSupport(), supportQuery+` WHERE p.user_id = $1 AND p.state = 'approved' AND p.org_id = $2`, id, org)
+			if err != nil {
+				return err
+			}
+			return t.endSupport(p, "")
 		}
 		if err := t.must(`DELETE FROM memberships WHERE org_id = $1 AND user_id = $2`, org, id); err != nil {
 			return err

@@ -49,6 +49,9 @@ func (s *Store) CreateRunnerClaim(ctx context.Context, a registry.Actor, org reg
 		if !a.InPerson() && a.Kind() != "operator" {
 			return registry.Errorf(registry.Forbidden, "", "only a person who is signed in enrolls runners")
 		}
+		if m, err := t.member(org, a.User); err == nil && !m.EndsAt.IsZero() {
+			return registry.Errorf(registry.Forbidden, "", "support access ends, and a runner would not")
+		}
 		if n.Name != "" {
 			if c.Name, err = registry.CleanName(n.Name); err != nil {
 				return err

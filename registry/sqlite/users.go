@@ -127,6 +127,9 @@ func (s *Store) UpdateUser(ctx context.Context, a registry.Actor, id registry.Us
 				if err := t.otherAdmin(id); err != nil {
 					return err
 				}
+				if err := t.endSupportOf(id); err != nil {
+					return err
+				}
 			}
 			changes = append(changes, map[bool]string{true: "platform admin", false: "no platform admin any more"}[u.PlatformAdmin])
 		}

@@ -66,6 +66,11 @@ func visibility(e env) {
 		"RemoveDomain":      e.s.RemoveDomain(ctx, asB, o.ID, "example.com"),
 		"Identities":        second(e.s.Identities(ctx, asB, a.ID)),
 		"RemoveIdentity":    e.s.RemoveIdentity(ctx, asB, a.ID, "x"),
+		"Supports":          second(e.s.Supports(ctx, asB, o.ID)),
+		"RequestSupport":    second(e.s.RequestSupport(ctx, asB, o.ID, registry.NewSupport{Role: registry.RoleMember, Reason: "x", Hours: 1})),
+		"DecideSupport":     second(e.s.DecideSupport(ctx, asB, o.ID, "x", true)),
+		"EndSupport":        e.s.EndSupport(ctx, asB, o.ID, "x"),
+		"TransferOrg":       e.s.TransferOrg(ctx, asB, o.ID, a.ID),
 		"CreateInvite":      second(e.s.CreateInvite(ctx, asB, o.ID, "x@example.com", registry.RoleMember, secret("x"))),
 	} {
 		if registry.ErrorCode(err) != registry.NotFound {

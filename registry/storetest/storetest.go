@@ -85,6 +85,13 @@ type Store interface {
 	SignInExternal(ctx context.Context, a registry.Actor, x registry.ExternalSignIn) (u registry.User, linked bool, err error)
 	Identities(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.Identity, error)
 	RemoveIdentity(ctx context.Context, a registry.Actor, id registry.UserID, connection registry.ConnectionID) error
+	Supports(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Support, error)
+	DecideSupport(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.SupportID, approve bool) (registry.Support, error)
+	EndSupport(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.SupportID) error
+	TransferOrg(ctx context.Context, a registry.Actor, org registry.OrgID, to registry.UserID) error
+	RequestSupport(ctx context.Context, a registry.Actor, org registry.OrgID, n registry.NewSupport) (registry.Support, error)
+	FinishSupport(ctx context.Context, a registry.Actor) error
+	Owners(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Member, error)
 	Keys(ctx context.Context, a registry.Actor, purpose string) ([]registry.Key, error)
 	AddKey(ctx context.Context, a registry.Actor, k registry.Key) error
 	SigningKeys(ctx context.Context, a registry.Actor) ([]registry.Key, error)
@@ -187,7 +194,7 @@ func RunTests(t *testing.T, open func(t *testing.T, now func() time.Time) Store)
 		"NobodyIsRefusedEverywhere": nobody, "SlugRules": slugs, "RenameAndQuarantine": renames, "AllRoutes": allRoutes, "StatusTable": statuses,
 		"OptimisticConcurrency": versions, "Visibility": visibility, "LastOwner": lastOwner, "LastOwnerRace": lastOwnerRace,
 		"SlugRace": slugRace, "FeedIsGapless": feed, "AuditChain": auditChain, "Events": events, "Usage": usage, "Webhooks": webhooks, "Settings": settings, "Idempotency": idempotency, "Setup": setup, "Invites": invites,
-		"Sessions": sessions, "SessionLists": sessionLists, "Pages": pages, "Search": searches, "Deletion": deletion, "Users": users, "APIKeys": apiKeys, "Runners": runners, "KeysReach": keysReach, "Codes": codes, "AccountLinks": accountLinks, "Mails": mails, "SigningKeys": signingKeys, "Factors": factors, "Connections": connections, "Domains": domains, "ExternalSignIn": externalSignIn, "SignInRules": signInRules, "Clients": clients, "Grants": grants, "Devices": devices, "Leases": leases, "Provisioning": provisioning,
+		"Sessions": sessions, "SessionLists": sessionLists, "Pages": pages, "Search": searches, "Deletion": deletion, "Users": users, "APIKeys": apiKeys, "Runners": runners, "KeysReach": keysReach, "Codes": codes, "AccountLinks": accountLinks, "Mails": mails, "SigningKeys": signingKeys, "Factors": factors, "Connections": connections, "Domains": domains, "ExternalSignIn": externalSignIn, "SignInRules": signInRules, "Support": support, "Transfer": transfer, "Clients": clients, "Grants": grants, "Devices": devices, "Leases": leases, "Provisioning": provisioning,
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := NewClock()

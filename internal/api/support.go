@@ -1,0 +1,72 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// support declares how a platform admin gets into an org for a while, and how an org changes hands.
+func (a *API) support() {
+	type askIn struct {
+		OrgPath
+		Body struct {
+			Role   registry.Role `json:"role,omitempty" enum:"member,admin" default:"member" doc:"that you have meanwhile"`
+			Reason string        `json:"reason" example:"The build of ticket 4711 hangs" doc:"for the org's owners to read"`
+			Hours  int           `json:"hours" minimum:"1" maximum:"72" example:"4" doc:"that it lasts, from the approval on"`
+		}
+	}
+	type supportOut struct{ Body registry.Support }
+	type oneIn struct {
+		OrgPath
+		Support string `path:"support" example:"01890000-0000-7000-8000-000000000000"`
+	}
+	declared(a, operation{ID: "listSupport", Method: "GET", Path: "/orgs/{org}/support", Summary: "List requests for support access, newest first", Action: registry.SupportRead},
+		func(ctx context.Context, c web.Caller, in *OrgPath) (*listOut[registry.Support], error) {
+			org, err := in.id(ctx, a, c)
+			if err != nil {
+				return nil, err
+			}
+			l, err := a.Store.Supports(ctx, c.Actor, org)
+			return &listOut[registry.Support]{registry.Page[registry.Support]{Items: l}}, err
+		})
+	declared(a, operation{ID: "requestSupport", Method: "POST", Path: "/orgs/{org}/support", Summary: "Ask an org's owners for access for a while", Action: registry.SupportRequest, Status: http.StatusCreated},
+		func(ctx context.Context, c web.Caller, in *askIn) (*supportOut, error) {
+			org, err := in.id(ctx, a, c)
+			if err != nil {
+				return nil, err
+			}
+			p, err := a.Identity.RequestSupport(ctx, c.Actor, org, registry.NewSupport{Role: in.Body.Role, Reason: in.Body.Reason, Hours: in.Body.Hours})
+			return &supportOut{p}, err
+		})
+	for id, approve := range map[string]bool{"approve": true, "deny": false} {
+		declared(a, operation{ID: id + "Support", Method: "POST", Path: "/orgs/{org}/support/{support}/" + id, Summary: map[bool]string{true: "Give support access", false: "Refuse support access"}[approve], Action: registry.SupportDecide},
+			func(ctx context.Context, c web.Caller, in *oneIn) (*supportOut, error) {
+				org, err := in.id(ctx, a, c)
+				if err != nil {
+					return nil, err
+				}
+				p, err := a.Store.DecideSupport(ctx, c.Actor, org, registry.SupportID(in.Support), approve)
+				return &supportOut{p}, err
+			})
+	}
+	declared(a, operation{ID: "endSupport", Method: "DELETE", Path: "/orgs/{org}/support/{support}", Summary: "End support access before its time, or take a request back", Action: registry.SupportRead},
+		func(ctx context.Context, c web.Caller, in *oneIn) (*none, error) {
+			org, err := in.id(ctx, a, c)
+			if err != nil {
+				return nil, err
+			}
+			return &none{}, a.Store.EndSupport(ctx, c.Actor, org, registry.SupportID(in.Support))
+		})
+
+	declared(a, operation{ID: "transferOrg", Method: "POST", Path: "/orgs/{org}/members/{user}/transfer", Summary: "Hand the org over: the member becomes an owner, and you an admin", Action: registry.OrgTransfer},
+		func(ctx context.Context, c web.Caller, in *MemberPath) (*none, error) {
+			org, user, err := in.ids(ctx, a, c)
+			if err != nil {
+				return nil, err
+			}
+			return &none{}, a.Store.TransferOrg(ctx, c.Actor, org, user)
+		})
+}

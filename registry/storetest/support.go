@@ -1,0 +1,141 @@
+package storetest
+
+import (
+	"time"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// support: a platform admin gets in when an owner says so, for as long as was said, and leaves nothing behind.
+func support(e env) {
+	owner, asOwner := e.user("owner@example.com")
+	o := e.org("acme", owner.ID)
+	_, asAdmin := e.member(o.ID, "admin@example.com", registry.RoleAdmin)
+	root, err := e.s.CreateUser(ctx, operator, registry.NewUser{Email: "root@example.com", Name: "Root", PlatformAdmin: true, PasswordHash: "h"})
+	e.ok(err)
+	asRoot := registry.AsUser(root, "", "192.0.2.1")
+	k, err := e.s.CreateAPIKey(ctx, asRoot, registry.NewAPIKey{Name: "k", Scopes: []registry.Scope{registry.ScopePlatform}}, secret("k"))
+	e.ok(err)
+	asKey := registry.AsKey(k, root, "")
+	n := registry.NewSupport{Role: registry.RoleAdmin, Reason: "ticket 4711", Hours: 4}
+	for _, bad := range []registry.NewSupport{{Role: registry.RoleOwner, Reason: "x", Hours: 1}, {Role: registry.RoleAdmin, Reason: " ", Hours: 1}, {Role: registry.RoleAdmin, Reason: "x", Hours: 73}, {Role: registry.RoleAdmin, Reason: "x"}} {
+		e.want(second(e.s.RequestSupport(ctx, asRoot, o.ID, bad)), registry.Invalid)
+	}
+	for _, as := range []registry.Actor{asOwner, asAdmin, asKey, operator} {
+		e.want(second(e.s.RequestSupport(ctx, as, o.ID, n)), registry.Forbidden)
+	}
+	// Nor by the back door.
+	e.want(second(e.s.CreateInvite(ctx, asRoot, o.ID, root.Email, registry.RoleAdmin, secret("back"))), registry.Forbidden)
+	e.want(second(e.s.CreateInvite(ctx, asKey, o.ID, root.Email, registry.RoleAdmin, secret("back"))), registry.Forbidden)
+
+	p, err := e.s.RequestSupport(ctx, asRoot, o.ID, n)
+	e.ok(err)
+	e.want(second(e.s.RequestSupport(ctx, asRoot, o.ID, n)), registry.Conflict)
+	for _, as := range []registry.Actor{asRoot, asAdmin, asKey} {
+		e.want(second(e.s.DecideSupport(ctx, as, o.ID, p.ID, true)), registry.Forbidden)
+	}
+	e.want(second(e.s.DecideSupport(ctx, operator, o.ID, p.ID, true)), registry.Forbidden) // nobody in an owner's stead
+	other, asOther := e.user("other@example.com")
+	theirs := e.org("other", other.ID)
+	e.want(second(e.s.DecideSupport(ctx, asOther, theirs.ID, p.ID, true)), registry.NotFound)
+
+	session, err := e.s.CreateSession(ctx, system, registry.NewSession{Token: secret("s"), User: root, Methods: "pwd"})
+	e.ok(err)
+	e.want(second(e.s.Grant(ctx, system, session.ID, o.ID)), registry.Forbidden)
+	p, err = e.s.DecideSupport(ctx, asOwner, o.ID, p.ID, true)
+	e.ok(err)
+	if p.State != registry.SupportApproved || !p.EndsAt.Equal(e.clock.Now().Add(4*time.Hour)) || p.DecidedBy != "owner@example.com" {
+		e.Errorf("%+v", p)
+	}
+	e.want(second(e.s.DecideSupport(ctx, asOwner, o.ID, p.ID, true)), registry.NotFound) // once
+	g, err := e.s.Grant(ctx, system, session.ID, o.ID)
+	e.ok(err)
+	if g.Role != registry.RoleAdmin || !g.Until.Equal(p.EndsAt) {
+		e.Errorf("%+v", g)
+	}
+	// What would outlast it is not given.
+	e.want(second(e.s.CreateRunnerClaim(ctx, asRoot, o.ID, registry.NewRunnerClaim{}, secret("claim"))), registry.Forbidden)
+	e.want(e.s.SetRole(ctx, asOwner, o.ID, root.ID, registry.RoleOwner), registry.Conflict)
+	e.want(e.s.TransferOrg(ctx, asOwner, o.ID, root.ID), registry.Conflict)
+	// An org's own sign-in is not asked of who has no account at the company; a second step is.
+	c, err := e.connect(asOwner, o.ID, func(s *registry.ConnectionSpec) { s.Required = true })
+	e.ok(err)
+	e.ok(second(e.s.Grant(ctx, system, session.ID, o.ID)))
+	e.ok(e.s.RequireSecondStep(ctx, operator, o.ID, true))
+	e.want(second(e.s.Grant(ctx, system, session.ID, o.ID)), registry.SignInAgain)
+	e.ok(e.s.RequireSecondStep(ctx, operator, o.ID, false))
+	e.ok(e.s.DeleteConnection(ctx, operator, o.ID, c.ID))
+
+	// It ends to the moment, and its membership goes.
+	e.clock.Add(4*time.Hour - time.Second)
+	e.ok(e.s.FinishSupport(ctx, system))
+	e.ok(second(e.s.Grant(ctx, system, session.ID, o.ID)))
+	e.clock.Add(time.Second)
+	e.want(second(e.s.Grant(ctx, system, session.ID, o.ID)), registry.Forbidden)
+	e.ok(e.s.FinishSupport(ctx, system))
+	e.want(second(e.s.Member(ctx, operator, o.ID, root.ID)), registry.NotFound)
+
+	// Ended before its time, refused, too old, and with the admin's rights.
+	again := func() registry.Support {
+		e.Helper()
+		p, err := e.s.RequestSupport(ctx, asRoot, o.ID, n)
+		e.ok(err)
+		return p
+	}
+	p = again()
+	e.ok(second(e.s.DecideSupport(ctx, asOwner, o.ID, p.ID, true)))
+	e.ok(e.s.EndSupport(ctx, asAdmin, o.ID, p.ID))
+	e.want(e.s.EndSupport(ctx, asAdmin, o.ID, p.ID), registry.NotFound)
+	e.want(second(e.s.Member(ctx, operator, o.ID, root.ID)), registry.NotFound)
+	p = again()
+	e.ok(second(e.s.DecideSupport(ctx, asOwner, o.ID, p.ID, true)))
+	e.ok(second(e.s.RemoveMember(ctx, asAdmin, o.ID, root.ID, false)))
+	e.want(e.s.EndSupport(ctx, asAdmin, o.ID, p.ID), registry.NotFound)
+	p = again()
+	e.ok(second(e.s.DecideSupport(ctx, asOwner, o.ID, p.ID, false)))
+	e.want(second(e.s.Member(ctx, operator, o.ID, root.ID)), registry.NotFound)
+	p = again()
+	e.clock.Add(registry.SupportWait + time.Second)
+	e.want(second(e.s.DecideSupport(ctx, asOwner, o.ID, p.ID, true)), registry.NotFound)
+	p = again()
+	e.ok(second(e.s.DecideSupport(ctx, asOwner, o.ID, p.ID, true)))
+	no := false
+	e.ok(second(e.s.CreateUser(ctx, operator, registry.NewUser{Email: "root2@example.com", Name: "Root", PlatformAdmin: true, PasswordHash: "h"})))
+	e.ok(e.s.UpdateUser(ctx, operator, root.ID, nil, &no))
+	e.want(second(e.s.Member(ctx, operator, o.ID, root.ID)), registry.NotFound)
+
+	list, err := e.s.Supports(ctx, asAdmin, o.ID)
+	e.ok(err)
+	if len(list) != 6 {
+		e.Errorf("%d on record", len(list))
+	}
+	log, err := e.s.Audit(ctx, asOwner, o.ID, registry.AuditList{Action: registry.SupportGiven})
+	e.ok(err)
+	if len(log.Items) != 4 || log.Items[0].Actor != "owner@example.com" || log.Items[0].Target != "root@example.com" {
+		e.Errorf("%+v", log.Items)
+	}
+}
+
+// transfer: an org changes hands in one step, by its owner alone.
+func transfer(e env) {
+	a, asA := e.user("a@example.com")
+	o := e.org("acme", a.ID)
+	b, asB := e.member(o.ID, "b@example.com", registry.RoleMember)
+	stranger, _ := e.user("stranger@example.com")
+	e.want(e.s.TransferOrg(ctx, asB, o.ID, b.ID), registry.Forbidden)
+	e.want(e.s.TransferOrg(ctx, operator, o.ID, b.ID), registry.Forbidden)
+	e.want(e.s.TransferOrg(ctx, asA, o.ID, stranger.ID), registry.NotFound)
+	e.want(e.s.TransferOrg(ctx, asA, o.ID, a.ID), registry.Conflict)
+	e.ok(e.s.TransferOrg(ctx, asA, o.ID, b.ID))
+	for id, want := range map[registry.UserID]registry.Role{a.ID: registry.RoleAdmin, b.ID: registry.RoleOwner} {
+		if m, err := e.s.Member(ctx, operator, o.ID, id); err != nil || m.Role != want {
+			e.Errorf("%+v %v", m, err)
+		}
+	}
+	e.want(e.s.TransferOrg(ctx, asA, o.ID, b.ID), registry.Forbidden) // it is not a's any more
+	owners, err := e.s.Owners(ctx, system, o.ID)
+	e.ok(err)
+	if len(owners) != 1 || owners[0].UserID != b.ID {
+		e.Errorf("%+v", owners)
+	}
+}

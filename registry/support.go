@@ -1,0 +1,65 @@
+package registry
+
+import (
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// SupportID identifies a request for support access: a UUIDv7.
+type SupportID string
+
+// Support is the access of a platform admin to an org for a while, to help its people. They ask, and an owner answers.
+type Support struct {
+	ID        SupportID    `json:"id"`
+	OrgID     OrgID        `json:"org_id"`
+	UserID    UserID       `json:"user_id"` // the platform admin
+	Email     string       `json:"email"`
+	Name      string       `json:"name"`
+	Role      Role         `json:"role"` // that they have meanwhile: member or admin
+	Reason    string       `json:"reason"`
+	Hours     int          `json:"hours"` // that it lasts, from the approval on
+	State     SupportState `json:"state"`
+	CreatedAt time.Time    `json:"created_at"`
+	DecidedBy string       `json:"decided_by,omitempty"` // e-mail address
+	EndsAt    time.Time    `json:"ends_at,omitzero"`     // of an approved one
+}
+
+// SupportState is how far a request is.
+type SupportState string
+
+// The states.
+const (
+	SupportWaiting  SupportState = "waiting"
+	SupportApproved SupportState = "approved" // until EndsAt
+	SupportDenied   SupportState = "denied"
+	SupportEnded    SupportState = "ended"
+)
+
+// NewSupport is what RequestSupport needs.
+type NewSupport struct {
+	Role   Role   // member or admin
+	Reason string // 1 to 500 characters, for the owners to read
+	Hours  int    // 1 to SupportHoursMax
+}
+
+// Bounds of support access.
+const (
+	SupportHoursMax = 72
+	SupportWait     = 7 * 24 * time.Hour // how long a request waits for an answer
+)
+
+// Clean checks a request. Error: Invalid.
+func (n NewSupport) Clean() (NewSupport, error) {
+	n.Reason = strings.TrimSpace(n.Reason)
+	if c := utf8.RuneCountInString(n.Reason); c < 1 || c > 500 || !utf8.ValidString(n.Reason) {
+		return n, Errorf(Invalid, "reason", "say in 1 to 500 characters what you need the access for: the org's owners read it")
+	}
+	if n.Role != RoleMember && n.Role != RoleAdmin {
+		return n, Errorf(Invalid, "role", "%q is no role of support: use member or admin", string(n.Role))
+	}
+	if n.Hours < 1 || n.Hours > SupportHoursMax {
+		return n, Errorf(Invalid, "hours", "ask for 1 to %d hours", SupportHoursMax)
+	}
+	return n, nil
+}
