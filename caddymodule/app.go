@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -55,6 +56,10 @@ type App struct {
 	// The file with the secret key that everything secret in the store is sealed
 	// under. Made at the first start. Default: `secret.key` beside the database.
 	SecretKey string `json:"secret_key,omitempty"`
+
+	// The algorithm of new signing keys, `ES256` or `EdDSA`. Keys that there are go
+	// on until they are replaced. Default: `ES256`.
+	SigningAlgorithm string `json:"signing_algorithm,omitempty"`
 
 	// The path that instances answer when they are ready. Default: `/healthz`.
 	HealthPath string `json:"health_path,omitempty"`
@@ -114,6 +119,10 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.site, err = identity.NewSite(a.Domain, a.Issuer, a.Prefix); err != nil {
 		return err
 	}
+	if a.SigningAlgorithm != "" && !slices.Contains(identity.Algorithms(), a.SigningAlgorithm) {
+		return errAlgorithm(a.SigningAlgorithm)
+	}
+	a.site.Algorithm = a.SigningAlgorithm
 	if a.StoreRaw == nil {
 		a.StoreRaw = caddyconfig.JSONModuleObject(SQLite{}, "kind", "sqlite", nil)
 	}
@@ -225,6 +234,7 @@ func (a *App) Cleanup() error {
 //		store         <kind> ...
 //		provider      <kind> ...
 //		secret_key    <file>
+//		signing_algorithm <ES256|EdDSA>
 //		health_path   <path>
 //		settings      { ... }
 //		mail          <host:port> { ... }
@@ -266,6 +276,10 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 			}
 		case "secret_key":
 			err = oneArg(d, &a.SecretKey)
+		case "signing_algorithm":
+			if err = oneArg(d, &a.SigningAlgorithm); err == nil && !slices.Contains(identity.Algorithms(), a.SigningAlgorithm) {
+				err = errAlgorithm(a.SigningAlgorithm)
+			}
 		case "health_path":
 			err = oneArg(d, &a.HealthPath)
 		case "offline_grace":
@@ -303,7 +317,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 		case "provider":
 			a.ProviderRaw, err = guest(d, "pizzeria.providers.")
 		default:
-			return nil, d.Errf("unknown option %q: use domain, issuer, prefix, store, provider, settings, mail, webhook_allow, connection_allow, resolvers, secret_key, health_path, offline_grace or cache_size", name)
+			return nil, d.Errf("unknown option %q: use domain, issuer, prefix, store, provider, settings, mail, webhook_allow, connection_allow, resolvers, secret_key, signing_algorithm, health_path, offline_grace or cache_size", name)
 		}
 		if err != nil {
 			return nil, located(d, err)
@@ -313,6 +327,10 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 		return nil, d.Err("pizzeria needs a domain: the name below which orgs live, such as `domain pizzapi.example.com`")
 	}
 	return httpcaddyfile.App{Name: "pizzeria", Value: caddyconfig.JSON(a, nil)}, nil
+}
+
+func errAlgorithm(name string) error {
+	return fmt.Errorf("signing_algorithm: %q is none of %s", name, strings.Join(identity.Algorithms(), " and "))
 }
 
 // prefixes parses networks as IP prefixes; an address alone is itself.

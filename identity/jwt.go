@@ -7,8 +7,8 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"unicode/utf8"
 
-	"github.com/lestrrat-go/jwx/v2/jwa"
 	"github.com/lestrrat-go/jwx/v2/jws"
 )
 
@@ -40,7 +40,7 @@ func (r *Ring) verify(token, typ string, claims any) error {
 	if err != nil || strictJSON(raw, &h, true) != nil {
 		return ErrToken
 	}
-	if h.Alg != "ES256" || h.Typ != typ {
+	if h.Typ != typ {
 		return ErrToken
 	}
 	body, sig, _ := strings.Cut(rest, ".")
@@ -51,11 +51,11 @@ func (r *Ring) verify(token, typ string, claims any) error {
 	if _, err := strictBase64.DecodeString(sig); err != nil {
 		return ErrToken
 	}
-	key := r.publicKey(h.Kid)
-	if key == nil {
+	key := r.verifier(h.Kid)
+	if key == nil || h.Alg != key.alg.String() { // the key says how it verifies, not the token
 		return ErrToken
 	}
-	if _, err := jws.Verify([]byte(token), jws.WithKey(jwa.ES256, key)); err != nil {
+	if _, err := jws.Verify([]byte(token), jws.WithKey(key.alg, key.private.Public())); err != nil {
 		return ErrToken
 	}
 	if strictJSON(payload, claims, false) != nil {
@@ -80,34 +80,41 @@ func TokenType(token string) string {
 	return h.Typ
 }
 
-var errJSON = errors.New("not strict JSON")
-
-// strictJSON decodes one JSON object without repeated names at its top level, case-exact, with
-// nothing after it; with closed set also without unknown ones.
-func strictJSON(raw []byte, into any, closed bool) error {
-	d := json.NewDecoder(bytes.NewReader(raw))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return errJSON
-	}
+// unique reads the rest of an object or a list, and refuses repeated names in it. A token is short, and so is its depth.
+func unique(d *json.Decoder, object bool) error {
 	seen := map[string]bool{}
 	for d.More() {
 		t, err := d.Token()
 		if err != nil {
 			return errJSON
 		}
-		// encoding/json matches names without case: "SUB" would overwrite "sub".
-		name, ok := t.(string)
-		if fold := strings.ToLower(name); !ok || seen[fold] {
-			return errJSON
-		} else {
+		if object {
+			// encoding/json matches names without case: "SUB" would overwrite "sub".
+			name, ok := t.(string)
+			fold := strings.ToLower(name)
+			if !ok || seen[fold] {
+				return errJSON
+			}
 			seen[fold] = true
+			if t, err = d.Token(); err != nil {
+				return errJSON
+			}
 		}
-		var skip json.RawMessage
-		if d.Decode(&skip) != nil {
+		if open, ok := t.(json.Delim); ok && unique(d, open == '{') != nil {
 			return errJSON
 		}
 	}
-	if _, err := d.Token(); err != nil {
+	_, err := d.Token() // its end
+	return err
+}
+
+var errJSON = errors.New("not strict JSON")
+
+// strictJSON decodes one JSON object without repeated names, at any depth and whatever their case, of valid
+// UTF-8, with nothing after it; with closed set also without unknown ones.
+func strictJSON(raw []byte, into any, closed bool) error {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	if t, err := d.Token(); !utf8.Valid(raw) || err != nil || t != json.Delim('{') || unique(d, true) != nil {
 		return errJSON
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {

@@ -172,7 +172,7 @@ func (s *Service) Discovery() map[string]any {
 		"jwks_uri": iss + "/.well-known/jwks.json", "response_types_supported": []string{"code"},
 		"response_modes_supported": []string{"query"},
 		"grant_types_supported":    []string{grantCode, grantRefresh, grantRunner, grantDevice, grantExchange},
-		"subject_types_supported":  []string{"public"}, "id_token_signing_alg_values_supported": []string{"ES256"},
+		"subject_types_supported":  []string{"public"}, "id_token_signing_alg_values_supported": s.Token.algorithms(),
 		"scopes_supported":                              []string{registry.OpenIDScope, registry.ProfileScope, registry.EmailScope, registry.OfflineScope},
 		"token_endpoint_auth_methods_supported":         methods,
 		"revocation_endpoint_auth_methods_supported":    methods,

@@ -2,8 +2,10 @@ package identity
 
 import (
 	"context"
+	"crypto"
 	"crypto/cipher"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/json"
@@ -42,7 +44,10 @@ type KeyStore interface {
 	AddKey(ctx context.Context, a registry.Actor, k registry.Key) error
 }
 
-// Ring is the set of ES256 keys for one purpose. The current set is read
+// Algorithms are what signing keys may be of (RFC 7518, RFC 8037); each key has one, and nothing else counts with it.
+func Algorithms() []string { return []string{jwa.ES256.String(), jwa.EdDSA.String()} }
+
+// Ring is the set of keys for one purpose. The current set is read
 // without locks; when the store is away the last one known goes on.
 type Ring struct {
 	purpose string
@@ -52,6 +57,7 @@ type Ring struct {
 	mu      sync.Mutex // one Refresh at a time
 	keys    atomic.Pointer[ringKeys]
 	version atomic.Uint64 // rises with each other set of keys
+	alg     func() string // of new keys
 }
 
 type ringKeys struct {
@@ -61,12 +67,17 @@ type ringKeys struct {
 
 type ringKey struct {
 	registry.Key
-	private *ecdsa.PrivateKey
+	alg     jwa.SignatureAlgorithm
+	private crypto.Signer
 }
 
 // NewRing makes an empty ring; Refresh fills it.
-func NewRing(purpose string, store KeyStore, master *MasterKey, now func() time.Time) *Ring {
-	return &Ring{purpose: purpose, store: store, seal: master.Sealer("keys/" + purpose), now: now}
+// alg names the algorithm of new keys, one of Algorithms; nil is ES256.
+func NewRing(purpose string, store KeyStore, master *MasterKey, now func() time.Time, alg func() string) *Ring {
+	if alg == nil {
+		alg = jwa.ES256.String
+	}
+	return &Ring{purpose: purpose, store: store, seal: master.Sealer("keys/" + purpose), now: now, alg: alg}
 }
 
 // Refresh reads the ring and adds the next key when it is time to publish one.
@@ -124,7 +135,8 @@ func (r *Ring) Use(stored []registry.Key) error {
 var ErrSealed = errors.New("give the secret key that this database was made with")
 
 func (r *Ring) newKey(from time.Time) (registry.Key, error) {
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	alg := jwa.SignatureAlgorithm(r.alg())
+	private, err := generate(alg)
 	if err != nil {
 		return registry.Key{}, err
 	}
@@ -133,7 +145,7 @@ func (r *Ring) newKey(from time.Time) (registry.Key, error) {
 	if err != nil {
 		return k, err
 	}
-	for field, value := range map[string]any{jwk.KeyIDKey: k.ID, jwk.AlgorithmKey: jwa.ES256, jwk.KeyUsageKey: jwk.ForSignature} {
+	for field, value := range map[string]any{jwk.KeyIDKey: k.ID, jwk.AlgorithmKey: alg, jwk.KeyUsageKey: jwk.ForSignature} {
 		if err := key.Set(field, value); err != nil {
 			return k, err
 		}
@@ -154,6 +166,33 @@ func (r *Ring) newKey(from time.Time) (registry.Key, error) {
 	return k, nil
 }
 
+func generate(alg jwa.SignatureAlgorithm) (crypto.Signer, error) {
+	switch alg {
+	case jwa.ES256:
+		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case jwa.EdDSA:
+		_, private, err := ed25519.GenerateKey(rand.Reader)
+		return private, err
+	}
+	return nil, fmt.Errorf("there are no signing keys of the algorithm %q", alg)
+}
+
+// signerOf reads a key of one of the algorithms.
+func signerOf(key jwk.Key) (crypto.Signer, jwa.SignatureAlgorithm, error) {
+	switch alg := key.Algorithm(); alg {
+	case jwa.ES256:
+		private := new(ecdsa.PrivateKey)
+		err := key.Raw(private)
+		return private, jwa.ES256, err
+	case jwa.EdDSA:
+		var private ed25519.PrivateKey
+		err := key.Raw(&private)
+		return private, jwa.EdDSA, err
+	default:
+		return nil, "", fmt.Errorf("it is of the algorithm %q", alg)
+	}
+}
+
 func (r *Ring) use(stored []registry.Key) error {
 	next := &ringKeys{}
 	set := jwk.NewSet()
@@ -166,8 +205,8 @@ func (r *Ring) use(stored []registry.Key) error {
 		if err != nil {
 			return fmt.Errorf("key %s: %w", k.ID, err)
 		}
-		var private ecdsa.PrivateKey
-		if err := key.Raw(&private); err != nil {
+		private, alg, err := signerOf(key)
+		if err != nil {
 			return fmt.Errorf("key %s: %w", k.ID, err)
 		}
 		public, err := jwk.ParseKey(k.Public)
@@ -177,7 +216,7 @@ func (r *Ring) use(stored []registry.Key) error {
 		if err := set.AddKey(public); err != nil {
 			return err
 		}
-		next.list = append(next.list, ringKey{Key: k, private: &private})
+		next.list = append(next.list, ringKey{Key: k, alg: alg, private: private})
 	}
 	var err error
 	if next.jwks, err = json.Marshal(set); err != nil {
@@ -217,38 +256,63 @@ func (r *Ring) sign(typ string, claims any) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	keys, now := r.keys.Load(), r.now()
-	if keys == nil {
-		return "", fmt.Errorf("the %s ring is empty", r.purpose)
+	k, err := r.signer()
+	if err != nil {
+		return "", err
 	}
-	for i := len(keys.list) - 1; i >= 0; i-- {
-		k := &keys.list[i]
-		if k.SignsFrom.After(now) {
-			continue
-		}
-		h := jws.NewHeaders() // jws.Sign writes into it: never shared
-		if err := h.Set(jws.KeyIDKey, k.ID); err != nil {
-			return "", err
-		}
-		if err := h.Set(jws.TypeKey, typ); err != nil {
-			return "", err
-		}
-		b, err := jws.Sign(payload, jws.WithKey(jwa.ES256, k.private, jws.WithProtectedHeaders(h)))
-		return string(b), err
-	}
-	return "", fmt.Errorf("no key of the %s ring signs yet", r.purpose)
+	return k.sign(typ, payload)
 }
 
-// publicKey returns the verification key with an ID, nil when there is none.
-func (r *Ring) publicKey(kid string) *ecdsa.PublicKey {
+// signer returns the key that signs now.
+func (r *Ring) signer() (*ringKey, error) {
+	keys, now := r.keys.Load(), r.now()
+	if keys == nil {
+		return nil, fmt.Errorf("the %s ring is empty", r.purpose)
+	}
+	for i := len(keys.list) - 1; i >= 0; i-- {
+		if k := &keys.list[i]; !k.SignsFrom.After(now) {
+			return k, nil
+		}
+	}
+	return nil, fmt.Errorf("no key of the %s ring signs yet", r.purpose)
+}
+
+func (k *ringKey) sign(typ string, payload []byte) (string, error) {
+	h := jws.NewHeaders() // jws.Sign writes into it: never shared
+	if err := h.Set(jws.KeyIDKey, k.ID); err != nil {
+		return "", err
+	}
+	if err := h.Set(jws.TypeKey, typ); err != nil {
+		return "", err
+	}
+	b, err := jws.Sign(payload, jws.WithKey(k.alg, k.private, jws.WithProtectedHeaders(h)))
+	return string(b), err
+}
+
+// verifier returns the key with an ID that still verifies, nil when there is none.
+func (r *Ring) verifier(kid string) *ringKey {
 	keys, now := r.keys.Load(), r.now()
 	if keys == nil {
 		return nil
 	}
 	for i := range keys.list {
 		if k := &keys.list[i]; k.ID == kid && now.Before(k.ExpiresAt) {
-			return &k.private.PublicKey
+			return k
 		}
 	}
 	return nil
+}
+
+// algorithms are those of the keys in use, in the order of Algorithms.
+func (r *Ring) algorithms() (out []string) {
+	keys := r.keys.Load()
+	if keys == nil {
+		return nil
+	}
+	for _, alg := range Algorithms() {
+		if slices.ContainsFunc(keys.list, func(k ringKey) bool { return k.alg.String() == alg }) {
+			out = append(out, alg)
+		}
+	}
+	return out
 }

@@ -24,7 +24,7 @@ func TestRotation(t *testing.T) {
 		kid := ""
 		for _, k := range r.keys.Load().list {
 			var v map[string]any
-			if r.publicKey(k.ID) != nil && strings.Contains(decodedHeader(s), k.ID) && r.verify(s, TypSession, &v) == nil {
+			if r.verifier(k.ID) != nil && strings.Contains(decodedHeader(s), k.ID) && r.verify(s, TypSession, &v) == nil {
 				kid = k.ID
 			}
 		}
@@ -90,7 +90,7 @@ func (a *awayStore) Keys(ctx context.Context, actor registry.Actor, purpose stri
 func TestRingWithoutStore(t *testing.T) {
 	f := newFixture(t)
 	store := &awayStore{KeyStore: f.store, change: func(k []registry.Key) []registry.Key { return k }}
-	r := NewRing(RingSession, store, f.s.master, f.clock.now)
+	r := NewRing(RingSession, store, f.s.master, f.clock.now, nil)
 	if _, err := r.sign(TypSession, 1); err == nil {
 		t.Fatal("an empty ring signs")
 	}
@@ -111,21 +111,21 @@ func TestSealedKeys(t *testing.T) {
 	f := newFixture(t)
 	same := func(k []registry.Key) []registry.Key { return k }
 	for name, r := range map[string]*Ring{
-		"another secret key": NewRing(RingSession, f.store, &MasterKey{raw: [32]byte{2}}, f.clock.now),
+		"another secret key": NewRing(RingSession, f.store, &MasterKey{raw: [32]byte{2}}, f.clock.now, nil),
 		"another purpose": NewRing(RingSession, &awayStore{KeyStore: f.store, change: func([]registry.Key) []registry.Key {
 			k, _ := f.store.Keys(ctx, registry.AsSystem("test"), RingToken)
 			return k
-		}}, f.s.master, f.clock.now),
+		}}, f.s.master, f.clock.now, nil),
 		"another row": NewRing(RingSession, &awayStore{KeyStore: f.store, change: func(k []registry.Key) []registry.Key {
 			k[0].ID = registry.NewID()
 			return k
-		}}, f.s.master, f.clock.now),
+		}}, f.s.master, f.clock.now, nil),
 	} {
 		if err := r.Refresh(ctx); err == nil || !strings.Contains(err.Error(), "secret key") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if err := NewRing(RingSession, &awayStore{KeyStore: f.store, change: same}, f.s.master, f.clock.now).Refresh(ctx); err != nil {
+	if err := NewRing(RingSession, &awayStore{KeyStore: f.store, change: same}, f.s.master, f.clock.now, nil).Refresh(ctx); err != nil {
 		t.Error(err)
 	}
 }

@@ -104,19 +104,17 @@ type Service struct {
 
 // New makes a Service. site is asked at each use, since a config reload may change it.
 func New(store Store, master *MasterKey, site func() Site, log *slog.Logger, now func() time.Time) *Service {
-	return &Service{
-		Issuer: Issuer{
-			site: site, now: now,
-			Token:      NewRing(RingToken, store, master, now),
-			Session:    NewRing(RingSession, store, master, now),
-			Assertions: NewRing(RingAssertion, store, master, now),
-		},
-		store: store, master: master, log: log, hasher: newHasher(), attempts: newAttempts(),
+	s := &Service{
+		Issuer: Issuer{site: site, now: now},
+		store:  store, master: master, log: log, hasher: newHasher(), attempts: newAttempts(),
 		providers: newProviders(now), Outside: defaultOutside(),
 		forgotten: make(chan struct{}, forgetful),
 		seen:      map[registry.SessionID]time.Time{}, used: map[registry.APIKeyID]time.Time{},
 		runners: map[registry.RunnerID]registry.RunnerSeen{},
 	}
+	alg := func() string { return s.site().alg() }
+	s.Token, s.Session, s.Assertions = NewRing(RingToken, store, master, now, alg), NewRing(RingSession, store, master, now, alg), NewRing(RingAssertion, store, master, now, alg)
+	return s
 }
 
 func (s *Service) rings() []*Ring { return []*Ring{s.Token, s.Session, s.Assertions} }

@@ -13,6 +13,16 @@ type Site struct {
 	Domain string // the domain below which orgs live, lower case, without a port
 	Prefix string // the reserved path prefix on org hosts, such as "/.pizzeria"
 	port   string // ":8443", or ""
+
+	// Algorithm is that of new signing keys, one of Algorithms; "" is ES256.
+	Algorithm string
+}
+
+func (s Site) alg() string {
+	if s.Algorithm == "" {
+		return Algorithms()[0]
+	}
+	return s.Algorithm
 }
 
 // NewSite checks and completes a Site: issuer "" is https://domain, prefix "" is "/.pizzeria".

@@ -1,16 +1,22 @@
 package identity
 
 import (
+	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/lestrrat-go/jwx/v2/jwa"
 
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -23,15 +29,24 @@ func forge(t testing.TB, r *Ring, header, payload string) string {
 	k := r.keys.Load().list[0]
 	header = strings.ReplaceAll(header, "KID", k.ID)
 	in := b64.EncodeToString([]byte(header)) + "." + b64.EncodeToString([]byte(payload))
+	return in + "." + b64.EncodeToString(raw(t, k.private, in))
+}
+
+// raw signs with any key, whatever the header says.
+func raw(t testing.TB, key crypto.Signer, in string) []byte {
+	t.Helper()
+	if private, ok := key.(ed25519.PrivateKey); ok {
+		return ed25519.Sign(private, []byte(in))
+	}
 	sum := sha256.Sum256([]byte(in))
-	a, b, err := ecdsa.Sign(rand.Reader, k.private, sum[:])
+	a, b, err := ecdsa.Sign(rand.Reader, key.(*ecdsa.PrivateKey), sum[:])
 	if err != nil {
 		t.Fatal(err)
 	}
 	sig := make([]byte, 64)
 	a.FillBytes(sig[:32])
 	b.FillBytes(sig[32:])
-	return in + "." + b64.EncodeToString(sig)
+	return sig
 }
 
 const goodHeader = `{"alg":"ES256","kid":"KID","typ":"pizzeria-session+jwt"}`
@@ -53,8 +68,25 @@ func (f *fixture) claims(org registry.OrgID, change func(map[string]any)) string
 	return string(b)
 }
 
+// TestHostileTokens is a set of vectors from the RFCs (7515 to 7519, 7797, 8037, 8725) and from advisories: none is accepted, with keys of either algorithm.
 func TestHostileTokens(t *testing.T) {
+	for _, alg := range Algorithms() {
+		t.Run(alg, func(t *testing.T) { hostileTokens(t, alg) })
+	}
+}
+
+func hostileTokens(t *testing.T, alg string) {
 	f := newFixture(t)
+	site := f.s.Site()
+	site.Algorithm = alg
+	f.s.site = func() Site { return site }
+	if err := f.s.RotateKeys(ctx, registry.AsOperator(), Rotation{Emergency: true}); err != nil {
+		t.Fatal(err)
+	}
+	goodHeader := strings.Replace(goodHeader, "ES256", alg, 1)
+	forge := func(t testing.TB, r *Ring, header, payload string) string {
+		return forge(t, r, strings.ReplaceAll(header, `"ES256"`, strconv.Quote(alg)), payload)
+	}
 	org, other := registry.OrgID(registry.NewID()), registry.OrgID(registry.NewID())
 	ring := f.s.Session
 	good := forge(t, ring, goodHeader, f.claims(org, nil))
@@ -73,6 +105,30 @@ func TestHostileTokens(t *testing.T) {
 		"no algorithm":        `{"alg":"none","kid":"KID","typ":"pizzeria-session+jwt"}`,
 		"another algorithm":   `{"alg":"ES384","kid":"KID","typ":"pizzeria-session+jwt"}`,
 		"case of algorithm":   `{"alg":"es256","kid":"KID","typ":"pizzeria-session+jwt"}`,
+		"case of the other":   `{"alg":"eddsa","kid":"KID","typ":"pizzeria-session+jwt"}`,
+		"case of none":        `{"alg":"nOnE","kid":"KID","typ":"pizzeria-session+jwt"}`,
+		"RSA":                 `{"alg":"RS256","kid":"KID","typ":"pizzeria-session+jwt"}`,
+		"RSA with PSS":        `{"alg":"PS256","kid":"KID","typ":"pizzeria-session+jwt"}`,
+		"Ed25519 by name":     `{"alg":"Ed25519","kid":"KID","typ":"pizzeria-session+jwt"}`,
+		"algorithm as a list": `{"alg":["ES256"],"kid":"KID","typ":"pizzeria-session+jwt"}`,
+		"null algorithm":      `{"alg":null,"kid":"KID","typ":"pizzeria-session+jwt"}`,
+		"kid as a number":     `{"alg":"ES256","kid":1,"typ":"pizzeria-session+jwt"}`,
+		"kid with a null":     `{"alg":"ES256","kid":"KID\u0000","typ":"pizzeria-session+jwt"}`,
+		"kid as SQL":          `{"alg":"ES256","kid":"KID' OR '1'='1","typ":"pizzeria-session+jwt"}`,
+		"media type in full":  `{"alg":"ES256","kid":"KID","typ":"application/pizzeria-session+jwt"}`,
+		"two typs":            `{"alg":"ES256","kid":"KID","typ":"pizzeria-session+jwt","typ":"JWT"}`,
+		"x5c":                 `{"alg":"ES256","kid":"KID","typ":"pizzeria-session+jwt","x5c":["MIIB"]}`,
+		"x5t":                 `{"alg":"ES256","kid":"KID","typ":"pizzeria-session+jwt","x5t":"x"}`,
+		"cty":                 `{"alg":"ES256","kid":"KID","typ":"pizzeria-session+jwt","cty":"JWT"}`,
+		"empty crit":          `{"alg":"ES256","kid":"KID","typ":"pizzeria-session+jwt","crit":[]}`,
+		"crit of a known":     `{"alg":"ES256","kid":"KID","typ":"pizzeria-session+jwt","crit":["alg"]}`,
+		"encryption":          `{"alg":"ES256","enc":"A128GCM","kid":"KID","typ":"pizzeria-session+jwt"}`,
+		"PBES2":               `{"alg":"PBES2-HS256+A128KW","p2c":1000000000,"p2s":"x","enc":"A128GCM","kid":"KID","typ":"pizzeria-session+jwt"}`,
+		"dir":                 `{"alg":"dir","enc":"A128GCM","kid":"KID","typ":"pizzeria-session+jwt"}`,
+		"claims in it":        `{"alg":"ES256","kid":"KID","typ":"pizzeria-session+jwt","role":"owner"}`,
+		"escaped name":        `{"alg":"ES256","\u0061lg":"none","kid":"KID","typ":"pizzeria-session+jwt"}`,
+		"deep header":         `{"alg":"ES256","kid":"KID","typ":"pizzeria-session+jwt","x":` + strings.Repeat("[", 1000) + strings.Repeat("]", 1000) + `}`,
+		"no JSON text":        "{\"alg\":\"ES256\",\"kid\":\"KID\",\"typ\":\"pizzeria-session+jwt\"}\xff",
 		"no kid":              `{"alg":"ES256","typ":"pizzeria-session+jwt"}`,
 		"unknown kid":         `{"alg":"ES256","kid":"x","typ":"pizzeria-session+jwt"}`,
 		"kid as a path":       `{"alg":"ES256","kid":"../../KID","typ":"pizzeria-session+jwt"}`,
@@ -104,12 +160,23 @@ func TestHostileTokens(t *testing.T) {
 			m["iat"] = f.clock.now().Add(time.Hour).Unix()
 			m["exp"] = f.clock.now().Add(2 * time.Hour).Unix()
 		},
-		"no end":           func(m map[string]any) { delete(m, "exp") },
-		"end before start": func(m map[string]any) { m["exp"] = m["iat"] },
-		"no session":       func(m map[string]any) { m["sid"] = "" },
-		"no subject":       func(m map[string]any) { delete(m, "sub") },
-		"unknown role":     func(m map[string]any) { m["role"] = "root" },
-		"number as text":   func(m map[string]any) { m["exp"] = "99999999999" },
+		"no end":                      func(m map[string]any) { delete(m, "exp") },
+		"end before start":            func(m map[string]any) { m["exp"] = m["iat"] },
+		"no session":                  func(m map[string]any) { m["sid"] = "" },
+		"no subject":                  func(m map[string]any) { delete(m, "sub") },
+		"unknown role":                func(m map[string]any) { m["role"] = "root" },
+		"number as text":              func(m map[string]any) { m["exp"] = "99999999999" },
+		"end as a float":              func(m map[string]any) { m["exp"] = 99999999999.5 },
+		"end beyond int64":            func(m map[string]any) { m["exp"] = json.RawMessage("1e400") },
+		"end at 2^63":                 func(m map[string]any) { m["exp"] = json.RawMessage("9223372036854775808") },
+		"null end":                    func(m map[string]any) { m["exp"] = nil },
+		"null subject":                func(m map[string]any) { m["sub"] = nil },
+		"subject as list":             func(m map[string]any) { m["sub"] = []string{"u"} },
+		"no start":                    func(m map[string]any) { delete(m, "iat"); m["exp"] = f.clock.now().Unix() },
+		"no audience":                 func(m map[string]any) { delete(m, "aud") },
+		"no issuer":                   func(m map[string]any) { delete(m, "iss") },
+		"issuer with a slash":         func(m map[string]any) { m["iss"] = "https://d.example/" },
+		"role as a runner's superior": func(m map[string]any) { m["role"] = "Owner" },
 	} {
 		refuse(name, forge(t, ring, goodHeader, f.claims(org, change)))
 	}
@@ -117,10 +184,37 @@ func TestHostileTokens(t *testing.T) {
 	refuse("repeated claim", forge(t, ring, goodHeader, `{"role":"owner",`+claims[1:]))
 	refuse("claim in capitals", forge(t, ring, goodHeader, claims[:len(claims)-1]+`,"ROLE":"owner"}`))
 	refuse("claims after claims", forge(t, ring, goodHeader, claims+claims))
+	refuse("nested repeated claim", forge(t, ring, goodHeader, claims[:len(claims)-1]+`,"x":{"a":1,"a":2}}`))
+	refuse("repeated claim in a list", forge(t, ring, goodHeader, claims[:len(claims)-1]+`,"x":[{"a":1,"A":2}]}`))
+	refuse("invalid UTF-8", forge(t, ring, goodHeader, strings.Replace(claims, `"name":"A"`, "\"name\":\"\xff\"", 1)))
+	refuse("a byte order mark", forge(t, ring, goodHeader, "\xef\xbb\xbf"+claims))
+	refuse("a comment", forge(t, ring, goodHeader, claims[:len(claims)-1]+`/**/}`))
+	refuse("JSON serialization", `{"protected":"`+parts[0]+`","payload":"`+parts[1]+`","signature":"`+parts[2]+`"}`)
+	refuse("a JWE of five parts", b64.EncodeToString([]byte(`{"alg":"dir","enc":"A128GCM"}`))+"..AAAAAAAAAAAAAAAA.AAAA.AAAAAAAAAAAAAAAAAAAAAA")
+	refuse("detached", parts[0]+".."+parts[2])
+	refuse("signature of another payload", parts[0]+"."+b64.EncodeToString([]byte(strings.Replace(claims, `"role":"member"`, `"role":"owner"`, 1)))+"."+parts[2])
+	refuse("a byte more of signature", parts[0]+"."+parts[1]+"."+b64.EncodeToString(append(raw(t, ring.keys.Load().list[len(ring.keys.Load().list)-1].private, parts[0]+"."+parts[1]), 0)))
+	refuse("standard base64", strings.NewReplacer("-", "+", "_", "/").Replace(good)+"+")
+	refuse("Bearer", "Bearer "+good)
 	refuse("another ring's key", forge(t, f.s.Assertions, goodHeader, claims))
 	refuse("no signature", parts[0]+"."+parts[1]+".")
 	refuse("zero signature", parts[0]+"."+parts[1]+"."+b64.EncodeToString(make([]byte, 64)))
-	refuse("DER signature", parts[0]+"."+parts[1]+"."+b64.EncodeToString(der(t, ring, parts[0]+"."+parts[1])))
+	if alg == "ES256" {
+		refuse("DER signature", parts[0]+"."+parts[1]+"."+b64.EncodeToString(der(t, ring, parts[0]+"."+parts[1])))
+	}
+	// A header that names the other algorithm, signed as it says, by the key that it names or one of its kind.
+	for _, name := range Algorithms() {
+		if name == alg {
+			continue
+		}
+		stranger, err := generate(jwa.SignatureAlgorithm(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := b64.EncodeToString([]byte(strings.NewReplacer("KID", ring.keys.Load().list[0].ID, alg, name).Replace(goodHeader))) + "." + parts[1]
+		refuse("the other algorithm", in+"."+b64.EncodeToString(raw(t, stranger, in)))
+		refuse("the other algorithm in name", in+"."+parts[2])
+	}
 	refuse("padding", good+"==")
 	refuse("a newline", good+"\n")
 	refuse("a space", " "+good)
@@ -131,7 +225,7 @@ func TestHostileTokens(t *testing.T) {
 	refuse("empty", "")
 
 	// The public key as a shared secret.
-	head := b64.EncodeToString([]byte(strings.Replace(strings.ReplaceAll(goodHeader, "KID", ring.keys.Load().list[0].ID), "ES256", "HS256", 1)))
+	head := b64.EncodeToString([]byte(strings.Replace(strings.ReplaceAll(goodHeader, "KID", ring.keys.Load().list[0].ID), alg, "HS256", 1)))
 	mac := hmac.New(sha256.New, ring.keys.Load().list[0].Public)
 	mac.Write([]byte(head + "." + parts[1]))
 	refuse("HS256 under the public key", head+"."+parts[1]+"."+b64.EncodeToString(mac.Sum(nil)))
@@ -161,14 +255,40 @@ func TestTokenKinds(t *testing.T) {
 	if c, err := f.s.VerifyAPI(api); err != nil || c.Orgs[acme.ID] != registry.RoleOwner {
 		t.Fatalf("%+v %v", c, err)
 	}
-	for name, token := range map[string]string{"session": tok.AccessToken, "assertion": assertion, "API": api, "ID": tok.IDToken} {
+	app := f.into(f.app(registry.NewClient{}), ada)
+	for name, token := range map[string]string{"session": tok.AccessToken, "assertion": assertion, "API": api, "ID": tok.IDToken, "app's access": app.AccessToken, "app's ID": app.IDToken, "app's refresh": app.RefreshToken, "cookie": ada.Token.Reveal()} {
+		if _, err := f.s.UserInfo(ctx, token); (err == nil) != (name == "app's access") {
+			t.Errorf("%s at user info: %v", name, err)
+		}
+		if _, err := f.s.verifyHint(token); (err == nil) != (name == "ID" || name == "app's ID") {
+			t.Errorf("%s as a hint: %v", name, err)
+		}
+		if _, _, err := f.s.AuthenticateAPI(ctx, token); (err == nil) != (name == "API") {
+			t.Errorf("%s at the API: %v", name, err)
+		}
+		if _, _, err := f.s.AuthenticateKey(ctx, token, ""); err == nil {
+			t.Errorf("%s as a key", name)
+		}
+		if _, _, err := f.s.Authenticate(ctx, token); (err == nil) != (name == "cookie") {
+			t.Errorf("%s as a cookie: %v", name, err)
+		}
+		form := url.Values{"grant_type": {grantExchange}, "subject_token": {token}, "subject_token_type": {"urn:ietf:params:oauth:token-type:access_token"}, "audience": {"urn:pizzeria:org:" + string(acme.ID)}}
+		if _, err := f.s.Redeem(ctx, Credentials{ID: string(registry.CLIClient)}, form, ""); err == nil { // the command line's own alone
+			t.Errorf("%s is exchanged", name)
+		}
+		if v, err := f.s.Renew(ctx, SessionClaims{}); err == nil {
+			t.Errorf("nothing is renewed: %s", v)
+		}
+		if name != "session" && IsSessionToken(token) {
+			t.Errorf("%s passes for a session at a gateway", name)
+		}
 		if _, err := f.s.VerifySession(token, acme.ID, 0); (err == nil) != (name == "session") {
 			t.Errorf("%s as a session: %v", name, err)
 		}
 		if _, err := f.s.VerifyAPI(token); (err == nil) != (name == "API") {
 			t.Errorf("%s as an API token: %v", name, err)
 		}
-		if name != "API" && strings.Contains(decoded(token), `"orgs"`) {
+		if name != "API" && strings.Contains(token, ".") && strings.Contains(decoded(token), `"orgs"`) {
 			t.Errorf("%s carries memberships", name)
 		}
 	}
@@ -203,7 +323,7 @@ func decoded(token string) string {
 func der(t *testing.T, r *Ring, in string) []byte {
 	t.Helper()
 	sum := sha256.Sum256([]byte(in))
-	b, err := ecdsa.SignASN1(rand.Reader, r.keys.Load().list[0].private, sum[:])
+	b, err := r.keys.Load().list[0].private.Sign(rand.Reader, sum[:], crypto.SHA256)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,9 +2,13 @@ package identity
 
 import (
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/base64"
+	"encoding/json"
 	"strings"
 	"time"
+
+	"github.com/lestrrat-go/jwx/v2/jwa"
 
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -213,11 +217,28 @@ func (i *Issuer) VerifyAPI(token string) (APIClaims, error) {
 
 // idToken makes an ID token for a client that gets accessToken beside it.
 func (i *Issuer) idToken(clientID string, g registry.Grant, accessToken string) (string, error) {
-	sum := sha256.Sum256([]byte(accessToken)) // ES256: the left half of SHA-256 (OpenID Connect Core, section 3.1.3.6)
-	return i.Token.sign(TypID, IDClaims{
+	k, err := i.Token.signer()
+	if err != nil {
+		return "", err
+	}
+	payload, err := json.Marshal(IDClaims{
 		Issuer: i.site().Issuer, Audience: clientID, Subject: g.User.ID, SessionID: g.Session.ID, Nonce: g.Nonce,
-		AtHash: base64.RawURLEncoding.EncodeToString(sum[:16]), AuthTime: g.Session.AuthTime.Unix(), Methods: strings.Fields(g.Session.Methods), times: i.times(IDTokenLife),
+		AtHash: atHash(k.alg, accessToken), AuthTime: g.Session.AuthTime.Unix(), Methods: strings.Fields(g.Session.Methods), times: i.times(IDTokenLife),
 	})
+	if err != nil {
+		return "", err
+	}
+	return k.sign(TypID, payload)
+}
+
+// atHash is the left half of the hash that an algorithm uses (OpenID Connect Core, section 3.1.3.6): of Ed25519, SHA-512.
+func atHash(alg jwa.SignatureAlgorithm, accessToken string) string {
+	if alg == jwa.EdDSA {
+		sum := sha512.Sum512([]byte(accessToken))
+		return base64.RawURLEncoding.EncodeToString(sum[:32])
+	}
+	sum := sha256.Sum256([]byte(accessToken))
+	return base64.RawURLEncoding.EncodeToString(sum[:16])
 }
 
 // verifyHint checks an ID token that a client sends back to say whom it means. An old one is as good as a new one.

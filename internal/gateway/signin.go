@@ -211,7 +211,7 @@ func (g *Gateway) redeem(ctx context.Context, st *State, t tx, code string) (str
 	if identity.TokenType(raw) != identity.TypID {
 		return "", errors.New("not an ID token")
 	}
-	id, err := p.provider.Verifier(&oidc.Config{ClientID: st.client(), SupportedSigningAlgs: []string{oidc.ES256}, Now: g.Now}).Verify(oidc.ClientContext(ctx, g.client()), raw)
+	id, err := p.provider.Verifier(&oidc.Config{ClientID: st.client(), SupportedSigningAlgs: identity.Algorithms(), Now: g.Now}).Verify(oidc.ClientContext(ctx, g.client()), raw)
 	if err != nil {
 		return "", err
 	}

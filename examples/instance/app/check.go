@@ -67,7 +67,7 @@ func (c *checker) verify(token string, now time.Time) (claims, error) {
 	if err != nil || len(m.Signatures()) != 1 {
 		return claims{}, errors.New("malformed")
 	}
-	if h := m.Signatures()[0].ProtectedHeaders(); h.Type() != "pizzeria-assertion+jwt" || h.Algorithm() != jwa.ES256 {
+	if h := m.Signatures()[0].ProtectedHeaders(); h.Type() != "pizzeria-assertion+jwt" || h.Algorithm() != jwa.ES256 && h.Algorithm() != jwa.EdDSA {
 		return claims{}, errors.New("not an assertion")
 	}
 	t, err := jwt.ParseString(token, jwt.WithKeySet(keys), jwt.WithValidate(true), jwt.WithClock(jwt.ClockFunc(func() time.Time { return now })),
