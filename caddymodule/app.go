@@ -86,6 +86,9 @@ type App struct {
 	// How long valid sessions go on while the control plane is away. Default: `1h`.
 	OfflineGrace caddy.Duration `json:"offline_grace,omitempty"`
 
+	// How long entries of the audit log are kept, at least 30 days. Default: for ever.
+	AuditKeep caddy.Duration `json:"audit_keep,omitempty"`
+
 	// How many routes, and how many sessions, are kept in memory. Default: `20000`.
 	CacheSize int `json:"cache_size,omitempty"`
 
@@ -205,7 +208,7 @@ func announce(link string, until time.Time) {
 
 // Start implements caddy.App.
 func (a *App) Start() error {
-	err := a.runtime.Attach(context.Background(), a, runtime.Tunables{Site: a.site, OfflineGrace: time.Duration(a.OfflineGrace), Settings: *a.Settings, WebhookAllow: a.webhookAllow, Mail: a.mail, ConnectionAllow: a.connAllow, Resolvers: a.resolvers})
+	err := a.runtime.Attach(context.Background(), a, runtime.Tunables{Site: a.site, OfflineGrace: time.Duration(a.OfflineGrace), Settings: *a.Settings, WebhookAllow: a.webhookAllow, Mail: a.mail, ConnectionAllow: a.connAllow, Resolvers: a.resolvers, AuditKeep: time.Duration(a.AuditKeep)})
 	a.attached = err == nil
 	return err
 }
@@ -242,6 +245,7 @@ func (a *App) Cleanup() error {
 //		connection_allow <prefix>...
 //		resolvers     <host[:port]>...
 //		offline_grace <duration>
+//		audit_keep    <duration>
 //		cache_size    <number>
 //	}
 func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
@@ -286,6 +290,10 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 			if err = durationArg(d, &a.OfflineGrace); err == nil {
 				err = a.checkBounds()
 			}
+		case "audit_keep":
+			if err = durationArg(d, &a.AuditKeep); err == nil {
+				err = a.checkBounds()
+			}
 		case "cache_size":
 			if err = intArg(d, &a.CacheSize); err == nil {
 				err = a.checkBounds()
@@ -317,7 +325,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 		case "provider":
 			a.ProviderRaw, err = guest(d, "pizzeria.providers.")
 		default:
-			return nil, d.Errf("unknown option %q: use domain, issuer, prefix, store, provider, settings, mail, webhook_allow, connection_allow, resolvers, secret_key, signing_algorithm, health_path, offline_grace or cache_size", name)
+			return nil, d.Errf("unknown option %q: use domain, issuer, prefix, store, provider, settings, mail, webhook_allow, connection_allow, resolvers, secret_key, signing_algorithm, health_path, offline_grace, audit_keep or cache_size", name)
 		}
 		if err != nil {
 			return nil, located(d, err)
@@ -367,6 +375,9 @@ func resolvers(texts []string) (out []string, err error) {
 func (a *App) checkBounds() error {
 	if a.OfflineGrace < 0 || time.Duration(a.OfflineGrace) > 24*time.Hour {
 		return errors.New("offline_grace must be at most 24h")
+	}
+	if a.AuditKeep != 0 && time.Duration(a.AuditKeep) < 30*24*time.Hour {
+		return errors.New("audit_keep must be at least 30d: leave it out to keep the audit log for ever")
 	}
 	if a.CacheSize != 0 && a.CacheSize < 100 {
 		return errors.New("cache_size must be at least 100")

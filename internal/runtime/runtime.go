@@ -41,6 +41,7 @@ type Tunables struct {
 	Settings     registry.Schema // what orgs may set for their instances
 	WebhookAllow []netip.Prefix  // networks that webhooks reach though they are not public
 	Mail         *mail.Config    // nil: no mail is sent
+	AuditKeep    time.Duration   // how long entries of the audit log are kept; 0: for ever
 	// Networks of orgs' sign-in providers that are reached though they are not public.
 	ConnectionAllow []netip.Prefix
 	Resolvers       []string // host:port of the DNS servers that show whose a domain is; none: the system's
@@ -327,10 +328,24 @@ func (r *Runtime) maintain(ctx context.Context) {
 			if err = r.ids.Refresh(ctx); err == nil {
 				err = r.writeJWKS()
 			}
-			err = errors.Join(err, r.store.Sweep(ctx, registry.AsSystem("runtime")))
+			err = errors.Join(err, r.store.Sweep(ctx, registry.AsSystem("runtime")), r.pruneAudit(ctx))
 		}
 		if err != nil && ctx.Err() == nil {
 			r.c.Log.Warn("maintenance", "error", err)
+		}
+	}
+}
+
+// pruneAudit removes what the operator does not keep of the audit log.
+func (r *Runtime) pruneAudit(ctx context.Context) error {
+	keep := r.tunables.Load().AuditKeep
+	if keep == 0 {
+		return nil
+	}
+	for {
+		more, err := r.store.PruneAudit(ctx, registry.AsSystem("retention"), time.Now().Add(-keep))
+		if err != nil || !more {
+			return err
 		}
 	}
 }

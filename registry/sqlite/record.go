@@ -152,18 +152,26 @@ func (s *Store) AuditAfter(ctx context.Context, a registry.Actor, org registry.O
 
 const auditQuery = `SELECT a.seq, a.at, a.actor_kind, a.actor, a.actor_id, a.address, a.action, a.org_id, a.target, a.detail, a.hash FROM audit a`
 
-// VerifyAudit walks the whole audit log and returns a Conflict error that
+// VerifyAudit walks the whole audit log, from where it begins, and returns a Conflict error that
 // names the first entry that does not fit its chain. For platform admins and the system.
 func (s *Store) VerifyAudit(ctx context.Context, a registry.Actor) error {
 	if err := may(a, registry.PlatformAudit); err != nil {
 		return err
 	}
-	rows, err := s.read.QueryContext(ctx, `SELECT seq, at, actor_kind, actor, actor_id, address, action, org_id, target, detail, hash FROM audit ORDER BY seq`)
+	view, err := s.read.BeginTx(ctx, nil) // where it begins and what it holds, of one moment
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	defer func() { _ = view.Rollback() }()
+	want, prev, err := auditStart(ctx, view)
+	if err != nil {
+		return err
+	}
+	rows, err := view.QueryContext(ctx, `SELECT seq, at, actor_kind, actor, actor_id, address, action, org_id, target, detail, hash FROM audit ORDER BY seq`)
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
 	defer func() { _ = rows.Close() }()
-	prev, want := "", int64(1)
 	for rows.Next() {
 		e, err := scanAudit(rows)
 		if err != nil {

@@ -150,6 +150,7 @@ type Store interface {
 	Usage(ctx context.Context, a registry.Actor, org registry.OrgID, since time.Time) ([]registry.UsagePoint, error)
 	Totals(ctx context.Context, a registry.Actor) (registry.Totals, error)
 	AuditAfter(ctx context.Context, a registry.Actor, org registry.OrgID, after int64, limit int) ([]registry.AuditEntry, error)
+	PruneAudit(ctx context.Context, a registry.Actor, before time.Time) (more bool, err error)
 	VerifyAudit(ctx context.Context, a registry.Actor) error
 }
 
