@@ -37,7 +37,7 @@ var may = map[string][]string{
 	"bench":                  {},
 	"examples/instance":      {"examples/instance/app"},
 	"examples/instance/app":  {},
-	"caddymodule":            {"registry", "identity", "provision", "provision/process", "internal/web", "internal/gateway", "internal/mail", "internal/runtime", "internal/cli", "examples/instance/app"},
+	"caddymodule":            {"registry", "identity", "provision", "provision/process", "internal/web", "internal/console", "internal/gateway", "internal/mail", "internal/runtime", "internal/cli", "examples/instance/app"},
 	"cmd/pizzeria":           {"caddymodule"},
 	"cmd/build":              {},
 	"":                       {"caddymodule"},

@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/pizzaface/pizzeria/internal/console"
 	"github.com/pizzaface/pizzeria/internal/runtime"
 	"github.com/pizzaface/pizzeria/internal/web"
 )
@@ -57,6 +58,9 @@ func (c *ControlPlane) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddy
 	if !c.ownHost(r) {
 		http.Error(w, "This is not the control plane's address.", http.StatusMisdirectedRequest)
 		return nil
+	}
+	if console.HoldsSecret(r.URL.Path) {
+		caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
 	}
 	repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	id, _ := repl.GetString("http.request.uuid")

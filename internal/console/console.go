@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/pizzaface/pizzeria/identity"
@@ -267,6 +268,12 @@ func Routes() []Route {
 		{"POST", "/orgs/{org}/delete", false, registry.OrgDelete, false, (*Console).deleteOrg},
 		{"POST", "/orgs/{org}/keep", false, registry.OrgDelete, false, (*Console).keep},
 	}
+}
+
+// HoldsSecret reports whether a path is that of a one-time link: an access log would hold what lets somebody in.
+func HoldsSecret(path string) bool {
+	first, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	return rest != "" && (first == "setup" || first == "invite" || first == "reset" || first == "verify")
 }
 
 const maxForm = 64 << 10

@@ -14,26 +14,31 @@ import (
 // addTOTP gives somebody a second step, and returns what makes its codes.
 func (p *person) addTOTP() func(time.Time) string {
 	p.s.t.Helper()
-	a := p.open(p.s.url("") + "/account/second-step")
-	value := func(pattern string) string {
-		m := regexp.MustCompile(pattern).FindStringSubmatch(a.body)
-		if m == nil {
-			p.s.t.Fatalf("%d at %s: no %s", a.status, a.url, pattern)
-		}
-		return html.UnescapeString(m[1])
-	}
-	secret, sealed := value(`id="secret" value="([^"]+)"`), value(`name="sealed" value="([^"]+)"`)
-	code := func(at time.Time) string {
+	page := p.open(p.s.url("") + "/account/second-step").body
+	p.addTOTPFrom(page)
+	secret := between(p.s.t, page, `id="secret" value="`, `"`)
+	return func(at time.Time) string {
 		c, err := totp.GenerateCode(secret, at)
 		if err != nil {
 			p.s.t.Fatal(err)
 		}
 		return c
 	}
-	if a := p.submit(p.s.url("")+"/account/second-step", url.Values{"sealed": {sealed}, "name": {"Phone"}, "code": {code(time.Now())}, "old_password": {password}}); a.status != 201 {
+}
+
+// addTOTPFrom answers the page that adds an authenticator app.
+func (p *person) addTOTPFrom(page string) answer {
+	p.s.t.Helper()
+	code, err := totp.GenerateCode(between(p.s.t, page, `id="secret" value="`, `"`), time.Now())
+	if err != nil {
+		p.s.t.Fatal(err)
+	}
+	sealed := html.UnescapeString(between(p.s.t, page, `name="sealed" value="`, `"`))
+	a := p.submit(p.s.url("")+"/account/second-step", url.Values{"sealed": {sealed}, "name": {"Phone"}, "code": {code}, "old_password": {password}})
+	if a.status != 201 {
 		p.s.t.Fatalf("%d %s", a.status, tail(a.body, 1500))
 	}
-	return code
+	return a
 }
 
 // TestSecondStepRequired: an org that asks for a second step lets nobody in without, asks for it in time, and lets in at once who adds one.
