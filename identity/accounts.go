@@ -188,8 +188,18 @@ func (s *Service) Setup(ctx context.Context, secret, email, name, password strin
 }
 
 // Invite invites an e-mail address into an org. The one-time link is mailed to it, and then "";
-// without mail it is for the actor to hand over. An earlier open invitation of the address ends.
+// without mail it is for the actor to hand over. An earlier open invitation of the address ends. Errors: those of the store, Busy.
 func (s *Service) Invite(ctx context.Context, a registry.Actor, org registry.OrgID, email string, role registry.Role) (registry.Link, string, error) {
+	if s.mails() && !a.IsSystem() {
+		if clean, err := registry.CleanEmail(email); err == nil { // the store says what is wrong with another
+			if _, err := s.store.Authorize(ctx, a, org, registry.MemberInvite); err != nil {
+				return registry.Link{}, "", err
+			}
+			if err := s.letters.take(s.now(), org, clean); err != nil {
+				return registry.Link{}, "", err
+			}
+		}
+	}
 	secret := NewSecret()
 	l, err := s.store.CreateInvite(ctx, a, org, email, role, secret.Hash())
 	link := s.site().Issuer + "/invite/" + secret.Reveal()

@@ -50,6 +50,43 @@ func (a *attempts) take(now time.Time, email, address string) error {
 	return nil
 }
 
+// letters bounds how many letters people may have us send, so that nobody is flooded in our name: to one address, whoever
+// asks, and of one org. It remembers a bounded number of each.
+type letters struct {
+	mu      sync.Mutex
+	address *lru.Cache[string, *rate.Limiter]
+	org     *lru.Cache[registry.OrgID, *rate.Limiter]
+}
+
+func newLetters() *letters {
+	address, _ := lru.New[string, *rate.Limiter](rememberedLimits) // fails only for a size below 1
+	org, _ := lru.New[registry.OrgID, *rate.Limiter](rememberedLimits)
+	return &letters{address: address, org: org}
+}
+
+// take counts one letter to a clean address in the name of an org. Error: Busy.
+func (l *letters) take(now time.Time, org registry.OrgID, address string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	to, ok := l.address.Get(address)
+	if !ok {
+		to = rate.NewLimiter(rate.Every(2*time.Hour), 5)
+		l.address.Add(address, to)
+	}
+	of, ok := l.org.Get(org)
+	if !ok {
+		of = rate.NewLimiter(rate.Every(2*time.Minute), 300)
+		l.org.Add(org, of)
+	}
+	if !to.AllowN(now, 1) {
+		return registry.Errorf(registry.Busy, "email", "%s got several invitations already: try again in two hours", address)
+	}
+	if !of.AllowN(now, 1) {
+		return registry.Errorf(registry.Busy, "email", "this org has invited very many people: go on in an hour")
+	}
+	return nil
+}
+
 func network(address string) netip.Prefix {
 	ip, err := netip.ParseAddr(address)
 	if err != nil {

@@ -92,6 +92,7 @@ type Service struct {
 	log      *slog.Logger
 	hasher   *hasher
 	attempts *attempts
+	letters  *letters
 
 	providers *providers
 	forgotten chan struct{} // who forgot their passwords and is being seen to
@@ -106,7 +107,7 @@ type Service struct {
 func New(store Store, master *MasterKey, site func() Site, log *slog.Logger, now func() time.Time) *Service {
 	s := &Service{
 		Issuer: Issuer{site: site, now: now},
-		store:  store, master: master, log: log, hasher: newHasher(), attempts: newAttempts(),
+		store:  store, master: master, log: log, hasher: newHasher(), attempts: newAttempts(), letters: newLetters(),
 		providers: newProviders(now), Outside: defaultOutside(),
 		forgotten: make(chan struct{}, forgetful),
 		seen:      map[registry.SessionID]time.Time{}, used: map[registry.APIKeyID]time.Time{},

@@ -73,6 +73,14 @@ func TestMail(t *testing.T) {
 	verified(eve, true)
 	verified(ada, false)
 
+	// Nobody is flooded in our name, whoever invites them and however it is written.
+	for i := range 7 {
+		email := []string{"flood@example.com", "FLOOD@example.com"}[i%2]
+		if a := ada.fetch("POST", s.url("")+"/api/v1/orgs/acme/invites", `{"email":"`+email+`","role":"member"}`); (a.status == 429) != (i >= 5) {
+			t.Errorf("invitation %d: %d %s", i+1, a.status, a.body)
+		}
+	}
+
 	// Ada, whom a set-up link made, shows that mail arrives.
 	if a := ada.submit(s.url("")+"/account/email/verify", nil); a.status != 200 || !strings.Contains(a.body, "on its way") {
 		t.Fatalf("%d %s", a.status, a.body)
