@@ -104,8 +104,8 @@ func (r results) limits(b *strings.Builder) {
 	row(fmt.Sprintf("%d reloads, ordinary listener", o.Reloads), "%d of %d new connections failed, plain %d of %d; with handed-in sockets and `drain` none (`bench/results`)", o.Failed, o.Connections, p.Failed, p.Connections)
 	si := r.SignIns
 	row("signing in, the password's hash (argon2id, 19 MiB)", "%.0f ms of %.0f ms in all (p50; p95 %.0f of %.0f)", ms(si.Hash.P50), ms(si.One.P50), ms(si.Hash.P95), ms(si.One.P95))
-	row(fmt.Sprintf("%d people sign in at once", si.Crowd), "in %.0f s: %d in, %d over a limit (429), %d beyond the queue (503); memory %+.0f MiB; an org beside them p99 %.2f of alone", si.Took, si.Answers[303], si.Answers[429], si.Answers[503],
-		float64(si.Memory)/(1<<20), float64(si.Beside.P99)/float64(si.Alone.P99))
+	row(fmt.Sprintf("%d people sign in at once", si.Crowd), "in %.0f s: %d in, %d over a limit (429), %d beyond the queue (503); memory %+.0f MiB; an org beside them p50 %.1f ms and p99 %.0f ms, alone %.1f and %.1f", si.Took, si.Answers[303], si.Answers[429], si.Answers[503],
+		float64(si.Memory)/(1<<20), ms(si.Beside.P50), ms(si.Beside.P99), ms(si.Alone.P50), ms(si.Alone.P99))
 	for _, n := range []struct{ while, beside string }{
 		{"another org's instance hangs", ""}, {"another org is over its limit", "plain, as many requests"}, {"somebody floods unknown hosts", "plain, a flood of hosts"},
 	} {

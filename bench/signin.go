@@ -93,6 +93,14 @@ func (s *servers) signIns(o options) (out signIns, err error) {
 	if out.Alone, err = run(org, 16, o.round, quietRate); err != nil {
 		return out, err
 	}
+	people := make([]*http.Client, crowd) // who are connected: their handshakes would be measured with the load's
+	for i := range people {
+		people[i] = s.from(i)
+		if _, _, err := s.do(people[i], "GET", s.url("")+"/healthz", "", nil); err != nil {
+			return out, err
+		}
+		defer people[i].CloseIdleConnections()
+	}
 	before, err := s.peak()
 	if err != nil {
 		return out, err
@@ -110,7 +118,7 @@ func (s *servers) signIns(o options) (out signIns, err error) {
 	began := time.Now()
 	for i := range crowd {
 		wg.Go(func() {
-			code, err := s.signInAs(s.from(i), i)
+			code, err := s.signInAs(people[i], i)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
