@@ -54,7 +54,8 @@ type App struct {
 	ProviderRaw json.RawMessage `json:"provider,omitempty" caddy:"namespace=pizzeria.providers inline_key=kind"`
 
 	// The file with the secret key that everything secret in the store is sealed
-	// under. Made at the first start. Default: `secret.key` beside the database.
+	// under, made at the first start, or with `env:NAME` the environment variable
+	// that holds it. Default: `secret.key` beside the database.
 	SecretKey string `json:"secret_key,omitempty"`
 
 	// The algorithm of new signing keys, `ES256` or `EdDSA`. Keys that there are go
@@ -174,7 +175,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.SecretKey == "" {
 		a.SecretKey = filepath.Join(filepath.Dir(path), "secret.key")
 	}
-	if _, err := os.Stat(a.SecretKey); err == nil { // a malformed key fails here, before anything stops
+	if _, err := os.Stat(a.SecretKey); err == nil || identity.KeyVariable(a.SecretKey) != "" { // a malformed key fails here, before anything stops
 		if _, err := identity.LoadMasterKey(a.SecretKey); err != nil {
 			return err
 		}
@@ -236,7 +237,7 @@ func (a *App) Cleanup() error {
 //		prefix        <path>
 //		store         <kind> ...
 //		provider      <kind> ...
-//		secret_key    <file>
+//		secret_key    <file> | env <NAME>
 //		signing_algorithm <ES256|EdDSA>
 //		health_path   <path>
 //		settings      { ... }
@@ -279,7 +280,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 				_, err = identity.NewSite("example.com", "", a.Prefix)
 			}
 		case "secret_key":
-			err = oneArg(d, &a.SecretKey)
+			a.SecretKey, err = keyArg(d)
 		case "signing_algorithm":
 			if err = oneArg(d, &a.SigningAlgorithm); err == nil && !slices.Contains(identity.Algorithms(), a.SigningAlgorithm) {
 				err = errAlgorithm(a.SigningAlgorithm)
@@ -335,6 +336,17 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 		return nil, d.Err("pizzeria needs a domain: the name below which orgs live, such as `domain pizzapi.example.com`")
 	}
 	return httpcaddyfile.App{Name: "pizzeria", Value: caddyconfig.JSON(a, nil)}, nil
+}
+
+// keyArg parses where the secret key is: `<file>`, or `env <NAME>`.
+func keyArg(d *caddyfile.Dispenser) (string, error) {
+	switch args := d.RemainingArgs(); {
+	case len(args) == 1 && args[0] != "env":
+		return args[0], nil
+	case len(args) == 2 && args[0] == "env":
+		return args[0] + ":" + args[1], nil
+	}
+	return "", d.Err("secret_key names a file, or a variable of the environment as `env NAME`")
 }
 
 func errAlgorithm(name string) error {

@@ -23,10 +23,10 @@ type Login struct {
 
 // SignIn checks an e-mail address and password; an account with a second step asks for that, too. Whether the account exists
 // shows in neither the answer nor its time. Errors: Forbidden, Busy.
-func (s *Service) SignIn(ctx context.Context, email, password string, c Client) (Login, error) {
+func (s *Service) SignIn(ctx context.Context, email, password string, c Client) (l Login, err error) {
+	defer func() { s.note("password", c, l, err) }()
 	refused := registry.Errorf(registry.Forbidden, "password", "the e-mail address or the password is wrong")
-	email, err := registry.CleanEmail(email)
-	if err != nil {
+	if email, err = registry.CleanEmail(email); err != nil {
 		return Login{}, err
 	}
 	if err := s.attempts.take(s.now(), email, c.Address); err != nil {

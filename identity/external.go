@@ -97,6 +97,7 @@ func (s *Service) ConnectionCallback(id registry.ConnectionID) string {
 // An account with a second step is asked for it, too: what an org's provider says stands for the password alone.
 // Errors: Gone (begin again), Forbidden, NotFound, Conflict, Full.
 func (s *Service) FinishExternal(ctx context.Context, id registry.ConnectionID, q url.Values, sealed string, a registry.Actor, at Client) (l Login, back string, err error) {
+	defer func() { s.note("connection", at, l, err) }()
 	x, err := s.openExternal(sealed, id)
 	if err != nil {
 		return l, "", err

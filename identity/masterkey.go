@@ -37,10 +37,28 @@ func ParseMasterKey(text string) (*MasterKey, error) {
 	return &MasterKey{raw: [32]byte(b)}, nil
 }
 
-// LoadMasterKey reads the key file at path.
+// inEnvironment is the prefix of a path that names a variable of the environment instead of a file.
+const inEnvironment = "env:"
+
+// KeyVariable returns the variable of the environment that a key is read from, "" for a file's path.
+func KeyVariable(path string) string {
+	name, _ := strings.CutPrefix(path, inEnvironment)
+	if name == path {
+		return ""
+	}
+	return name
+}
+
+// LoadMasterKey reads the key file at path, or with `env:NAME` the variable of the environment. Error: fs.ErrNotExist, among others.
 func LoadMasterKey(path string) (*MasterKey, error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
+	var b []byte
+	var err error
+	if name := KeyVariable(path); name != "" {
+		b = []byte(os.Getenv(name))
+		if len(b) == 0 {
+			return nil, fmt.Errorf("secret key: the environment variable %s is not set: give it 32 bytes in base64, such as `openssl rand -base64 32` prints: %w", name, fs.ErrNotExist)
+		}
+	} else if b, err = os.ReadFile(path); err != nil {
 		return nil, fmt.Errorf("secret key: %w", err)
 	}
 	k, err := ParseMasterKey(string(b))
@@ -50,10 +68,10 @@ func LoadMasterKey(path string) (*MasterKey, error) {
 	return k, nil
 }
 
-// CreateMasterKey makes a key file with mode 0600 at path, or reads the one that is there.
+// CreateMasterKey makes a key file with mode 0600 at path, or reads the one that is there. A key in the environment is the operator's to make.
 func CreateMasterKey(path string) (*MasterKey, error) {
 	k, err := LoadMasterKey(path)
-	if !errors.Is(err, fs.ErrNotExist) {
+	if !errors.Is(err, fs.ErrNotExist) || KeyVariable(path) != "" {
 		return k, err
 	}
 	var raw [32]byte

@@ -173,7 +173,8 @@ func (s *Service) AskPasskey() (Ceremony, error) {
 }
 
 // SignInPasskey signs the holder of a passkey in: it verified the person, so that nothing else is asked. Errors: Forbidden, Gone, Busy.
-func (s *Service) SignInPasskey(ctx context.Context, sealed, answer string, c Client) (Login, error) {
+func (s *Service) SignInPasskey(ctx context.Context, sealed, answer string, c Client) (l Login, err error) {
+	defer func() { s.note("passkey", c, l, err) }()
 	u, err := s.checkPasskey(ctx, sealed, answer, "", c)
 	if err != nil {
 		return Login{}, err

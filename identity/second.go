@@ -55,7 +55,8 @@ type Proof struct {
 }
 
 // SignInSecond ends a sign-in whose password was right. Errors: Forbidden, Gone, Busy.
-func (s *Service) SignInSecond(ctx context.Context, second string, p Proof, c Client) (Login, error) {
+func (s *Service) SignInSecond(ctx context.Context, second string, p Proof, c Client) (l Login, err error) {
+	defer func() { s.note("second_step", c, l, err) }()
 	u, h, err := s.halfWay(ctx, second)
 	if err != nil {
 		return Login{}, err

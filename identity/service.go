@@ -87,6 +87,7 @@ type Service struct {
 	Issuer
 	Mail     Mailer // nil: no mail is sent
 	Outside  Outside
+	Noted    func(way, result string) // is told of each sign-in; nil: nobody is
 	store    Store
 	master   *MasterKey
 	log      *slog.Logger

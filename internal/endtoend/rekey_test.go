@@ -3,6 +3,7 @@ package endtoend
 import (
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -113,4 +114,41 @@ func TestRekey(t *testing.T) {
 	s.must("instance", "restart", "acme")
 	s.active("acme")
 	s.must("audit", "verify")
+}
+
+// TestSecretKeyInEnvironment: the key needs no file, is replaced by another variable's, and a wrong or missing one ends the start with a clear error.
+func TestSecretKeyInEnvironment(t *testing.T) {
+	t.Setenv("PZ_KEY", strings.Repeat("A", 43))
+	t.Setenv("PZ_NEXT", strings.Repeat("B", 42)+"A")
+	s := startWith(t, "secret_key env PZ_KEY", "org_gateway")
+	ada := s.admin()
+	s.org(ada, "acme")
+	s.must("settings", "set", "acme", "APP_SECRET=a value to keep")
+	if _, err := os.Stat(filepath.Join(s.dir, "data/secret.key")); err == nil {
+		t.Error("a key file was made")
+	}
+	s.stop()
+	for name, args := range map[string][]string{
+		"no new key": {"--secret-key", "env:PZ_KEY"}, "a file as the new key": {"--secret-key", "env:PZ_KEY", "--new-secret-key", "x"}, "a new key of a file": {"--new-secret-key", "env:PZ_NEXT"},
+		"an unset one": {"--secret-key", "env:PZ_KEY", "--new-secret-key", "env:PZ_NONE"},
+	} {
+		if out, err := s.cli("", append([]string{"rekey"}, args...)...); err == nil {
+			t.Errorf("%s: %s", name, out)
+		}
+	}
+	s.must("rekey", "--secret-key", "env:PZ_KEY", "--new-secret-key", "env:PZ_NEXT")
+	for value, says := range map[string]string{strings.Repeat("A", 43): "give the secret key that this database was made with", "short": "32 bytes in base64", "": "is not set"} {
+		cmd := exec.Command(binary, "run")
+		cmd.Dir, cmd.Env = s.dir, append(os.Environ(), "HOME="+filepath.Join(s.dir, "home"), "PZ_KEY="+value)
+		if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), says) {
+			t.Errorf("with the key %q: %v %s", value, err, tail(string(out), 500))
+		}
+	}
+	s.env = []string{"PZ_KEY=" + strings.Repeat("B", 42) + "A"}
+	s.run()
+	if a := ada.open(s.url("acme") + "/"); a.status != 200 {
+		t.Errorf("a session of before: %d at %s", a.status, a.url)
+	}
+	s.must("instance", "restart", "acme")
+	s.active("acme")
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/usage"
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -17,22 +18,30 @@ type Metrics struct {
 	duration prometheus.Histogram
 	started  prometheus.Histogram
 	lag      prometheus.Histogram
+	signIns  *prometheus.CounterVec
 	usage    atomic.Pointer[usage.Recorder] // nil until the start
 	state    state
 }
 
 func newMetrics() *Metrics {
-	return &Metrics{
+	m := &Metrics{
+		signIns:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "pizzeria_sign_ins_total", Help: "Sign-ins, by way and what became of them."}, []string{"way", "result"}),
 		requests: newRequestCounts(),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "pizzeria_org_request_duration_seconds", Help: "Time to serve requests to org hosts.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 8)}),
 		started:  prometheus.NewHistogram(prometheus.HistogramOpts{Name: "pizzeria_instance_start_duration_seconds", Help: "Time from first look to healthy of instances.", Buckets: prometheus.ExponentialBuckets(0.05, 2, 11)}),
 		lag:      prometheus.NewHistogram(prometheus.HistogramOpts{Name: "pizzeria_feed_lag_seconds", Help: "Time from a change to when this gateway acts on it: revocations among them.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 8)}),
 	}
+	for _, way := range identity.Ways { // there from the start, so that a rate has something to rise from
+		for _, result := range identity.Results {
+			m.signIns.WithLabelValues(way, result)
+		}
+	}
+	return m
 }
 
 // Collectors returns all collectors, to be registered with each config's registry.
 func (m *Metrics) Collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.requests, m.duration, m.started, m.lag, &m.state}
+	return []prometheus.Collector{m.requests, m.duration, m.started, m.lag, m.signIns, &m.state}
 }
 
 // Request counts a request. route is nil for one that reached no org.

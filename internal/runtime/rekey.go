@@ -16,8 +16,9 @@ import (
 
 // Rekey replaces the secret key of an installation whose server does not run, and seals everything
 // secret in the database again under the new one. The old key stays beside it, for older backups. It
-// may be called again after it was broken off. It returns how many values there were.
-func Rekey(ctx context.Context, database, keyFile string) (n int, err error) {
+// may be called again after it was broken off. It returns how many values there were. A key in the
+// environment (env:NAME) is replaced by one that is there, too (newKey); else newKey is "".
+func Rekey(ctx context.Context, database, keyFile, newKey string) (n int, err error) {
 	unlock, err := lockDir(filepath.Dir(database))
 	if err != nil {
 		return 0, err
@@ -30,13 +31,7 @@ func Rekey(ctx context.Context, database, keyFile string) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	// Whatever happens from here on, no key that may be in use is lost: the new one is a file before anything is sealed
-	// under it, the old one is kept before the new one takes its place, and that is one rename.
-	next, kept := keyFile+".next", keyFile+".old"
-	if err := keepKey(keyFile, kept); err != nil {
-		return 0, err
-	}
-	key, err := identity.CreateMasterKey(next) // or the one of a time before, that may be in use
+	key, put, err := nextKey(keyFile, newKey)
 	if err != nil {
 		return 0, err
 	}
@@ -62,7 +57,26 @@ func Rekey(ctx context.Context, database, keyFile string) (n int, err error) {
 	if err := os.Remove(filepath.Join(filepath.Dir(database), "snapshot.db")); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return n, err
 	}
-	return n, os.Rename(next, keyFile)
+	return n, put()
+}
+
+// nextKey returns the key that replaces another, and what puts it in its place.
+func nextKey(keyFile, newKey string) (key *identity.MasterKey, put func() error, err error) {
+	if (identity.KeyVariable(keyFile) == "") != (newKey == "") || newKey != "" && identity.KeyVariable(newKey) == "" {
+		return nil, nil, errors.New("a key in the environment is replaced by one in another variable: name both, as env:OLD and env:NEW; the new key of a file is made here")
+	}
+	if newKey != "" { // both stay the operator's
+		key, err = identity.LoadMasterKey(newKey)
+		return key, func() error { return nil }, err
+	}
+	// Whatever happens from here on, no key that may be in use is lost: the new one is a file before anything is sealed
+	// under it, the old one is kept before the new one takes its place, and that is one rename.
+	next := keyFile + ".next"
+	if err := keepKey(keyFile, keyFile+".old"); err != nil {
+		return nil, nil, err
+	}
+	key, err = identity.CreateMasterKey(next) // or the one of a time before, that may be in use
+	return key, func() error { return os.Rename(next, keyFile) }, err
 }
 
 // keepKey copies a key file, and refuses to write over another key: an older backup may need it.

@@ -50,7 +50,7 @@ type Tunables struct {
 // Config is what one Runtime is made with; it lasts as long as the Runtime.
 type Config struct {
 	Database   string // path of the SQLite file
-	SecretKey  string // path of the key file; made when there is no database yet
+	SecretKey  string // path of the key file, made when there is no database yet; or env:NAME
 	Routes     int    // how many routes and sessions are remembered
 	HealthPath string
 	Provider   func(dataDir string) (provision.Provider, error)
@@ -231,6 +231,7 @@ func (r *Runtime) build(dir string) error {
 	r.webhooks = webhook.New(r.store, r.ids, r.c.Log, now, func() []netip.Prefix { return r.tunables.Load().WebhookAllow })
 	r.mail = mail.New(r.store, r.ids, func() *mail.Config { return r.tunables.Load().Mail }, r.site, r.c.Log, now)
 	r.ids.Mail = r.mail
+	r.ids.Noted = func(way, result string) { r.metrics.signIns.WithLabelValues(way, result).Inc() }
 	r.ids.Outside = identity.Outside{
 		Operator: egress.NewTrusting(), TXT: r.lookupTXT,
 		Org: egress.NewClient(func() []netip.Prefix { return r.tunables.Load().ConnectionAllow }),
@@ -268,7 +269,7 @@ func (r *Runtime) masterKey() (*identity.MasterKey, error) {
 		return identity.CreateMasterKey(r.c.SecretKey)
 	}
 	k, err := identity.LoadMasterKey(r.c.SecretKey)
-	if errors.Is(err, os.ErrNotExist) {
+	if errors.Is(err, os.ErrNotExist) && identity.KeyVariable(r.c.SecretKey) == "" {
 		return nil, fmt.Errorf("the database %s is there, but its secret key %s is not: put the key file back from your backup", r.c.Database, r.c.SecretKey)
 	}
 	return k, err
