@@ -70,9 +70,14 @@ func (s *Service) rehash(ctx context.Context, u registry.User, password string) 
 
 // login starts a new session: its ID and token are always fresh (no fixation).
 func (s *Service) login(ctx context.Context, u registry.User, c Client, methods string, by registry.ConnectionID) (Login, error) {
+	return s.loginAt(ctx, u, c, methods, by, time.Time{})
+}
+
+// loginAt is login of somebody who showed who they are some time ago, at a provider; zero = now.
+func (s *Service) loginAt(ctx context.Context, u registry.User, c Client, methods string, by registry.ConnectionID, at time.Time) (Login, error) {
 	token := NewSecret()
 	v, err := s.store.CreateSession(ctx, registry.AsSystem("sign-in"), registry.NewSession{
-		Token: token.Hash(), User: u, Address: c.Address, UserAgent: c.UserAgent, Methods: methods, Connection: by,
+		Token: token.Hash(), User: u, Address: c.Address, UserAgent: c.UserAgent, Methods: methods, Connection: by, AuthTime: at,
 	})
 	return Login{Session: v, User: u, Token: token}, err
 }

@@ -60,6 +60,11 @@ func (s *Service) UpdateConnection(ctx context.Context, a registry.Actor, org re
 	return s.store.UpdateConnection(ctx, a, org, id, change)
 }
 
+// Connection returns one connection. Error: NotFound.
+func (s *Service) Connection(ctx context.Context, id registry.ConnectionID) (registry.Connection, error) {
+	return s.store.Connection(ctx, registry.AsSystem("sign-in"), id)
+}
+
 // ConnectionsFor returns the connections that somebody may sign in by: the operator's, or an org's own.
 func (s *Service) ConnectionsFor(ctx context.Context, org registry.OrgID) ([]registry.Connection, error) {
 	return s.store.Connections(ctx, registry.AsSystem("sign-in"), org)

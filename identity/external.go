@@ -133,7 +133,7 @@ func (s *Service) FinishExternal(ctx context.Context, id registry.ConnectionID, 
 	if second, err := s.needsSecond(ctx, u, "", c.ID); err != nil || second != "" {
 		return Login{Second: second}, x.Back, err
 	}
-	l, err = s.login(ctx, u, at, "", c.ID)
+	l, err = s.loginAt(ctx, u, at, "", c.ID, claims.since(x, s.now()))
 	return l, x.Back, err
 }
 
@@ -244,6 +244,19 @@ func (s *Service) complete(ctx context.Context, c registry.Connection, p *provid
 		}
 	}
 	return nil
+}
+
+// since is when somebody signed in at the provider. One that does not say, and was not asked for a new sign-in, may have let them
+// through without a question: that counts as long ago, or a browser left open would pass for its owner.
+func (c claims) since(x external, now time.Time) time.Time {
+	var at float64
+	switch {
+	case x.Again:
+		return now
+	case json.Unmarshal(c.raw["auth_time"], &at) == nil:
+		return time.Unix(int64(at), 0)
+	}
+	return now.Add(-registry.FreshFor - time.Second)
 }
 
 // fresh reports whether somebody signed in at the provider after began; one that does not say when is believed.

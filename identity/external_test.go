@@ -236,6 +236,26 @@ func TestExternalAnswers(t *testing.T) {
 		t.Error(err)
 	}
 	h.change = nil
+	// A provider that lets somebody through without a question makes no session that is new.
+	for name, c := range map[string]struct {
+		again bool
+		claim any
+		fresh bool
+	}{"unknown": {false, nil, false}, "asked for": {true, nil, true}, "long ago": {false, now - 3600, false}, "just now": {false, now - 10, true}, "in the future": {false, now + 3600, true}, "as text": {false, "now", false}} {
+		h.change = func(m map[string]any) {
+			if c.claim != nil {
+				m["auth_time"] = c.claim
+			}
+		}
+		l, err := try(External{Again: c.again}, nil)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		if fresh := registry.MayNow(l.Session.AuthTime, f.clock.now()) == nil; fresh != c.fresh {
+			t.Errorf("%s: new is %v", name, fresh)
+		}
+	}
+	h.change = nil
 
 	// An attempt ends, and is its connection's and its account's.
 	to, sealed, err := f.s.BeginExternal(ctx, c.ID, External{Account: l.User.ID})

@@ -154,7 +154,7 @@ func MayNow(since, now time.Time) error {
 	if now.Sub(since) <= FreshFor {
 		return nil
 	}
-	return Errorf(SignInAgain, "", "you signed in more than %d minutes ago: sign in again for this", int(FreshFor.Minutes()))
+	return Errorf(SignInAgain, "", "this asks for a sign-in of the last %d minutes: sign in again", int(FreshFor.Minutes()))
 }
 
 // NeedsFresh reports whether an action asks a person for a new sign-in.

@@ -29,6 +29,7 @@ type NewSession struct {
 	Address, UserAgent string
 	Methods            string
 	Connection         ConnectionID
+	AuthTime           time.Time // when the person showed who they are; zero = now
 }
 
 // The ways to show who one is, as RFC 8176 names them.

@@ -52,7 +52,7 @@ func (c *Console) reset(w http.ResponseWriter, r *http.Request, who web.Caller) 
 		return c.again(w, r, "reset.html", view{Title: "New password", Data: l}, err)
 	}
 	web.SetSession(w, "")
-	return c.showSignIn(w, r, view{Form: url.Values{"return": {"/"}, "email": {l.Email}}, Done: "Your password is changed. Every session of yours has ended: sign in with the new one."}, nil)
+	return c.showSignIn(w, r, web.Caller{}, view{Form: url.Values{"return": {"/"}, "email": {l.Email}}, Done: "Your password is changed. Every session of yours has ended: sign in with the new one."}, nil)
 }
 
 // verifyPage asks for a click, since programs that look through mail follow links, too.

@@ -4,6 +4,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/web"
@@ -38,7 +39,7 @@ func (c *Console) signInPage(w http.ResponseWriter, r *http.Request, who web.Cal
 		http.Redirect(w, r, back, http.StatusSeeOther)
 		return nil
 	}
-	return c.showSignIn(w, r, view{Form: url.Values{"return": {back}, "email": {who.User.Email}}}, nil)
+	return c.showSignIn(w, r, who, view{Form: url.Values{"return": {back}, "email": {who.User.Email}}}, nil)
 }
 
 // signInData is what the page to sign in shows.
@@ -51,7 +52,7 @@ type signInData struct {
 }
 
 // showSignIn shows the page to sign in, after an error with what was typed.
-func (c *Console) showSignIn(w http.ResponseWriter, r *http.Request, v view, err error) error {
+func (c *Console) showSignIn(w http.ResponseWriter, r *http.Request, who web.Caller, v view, err error) error {
 	back := v.Form.Get("return")
 	if err != nil {
 		back = returnTo(r.PostForm.Get("return"))
@@ -61,7 +62,7 @@ func (c *Console) showSignIn(w http.ResponseWriter, r *http.Request, v view, err
 	if d.Passkey, err2 = c.Identity.AskPasskey(); err2 != nil {
 		return err2
 	}
-	if d.Own, d.Others, err2 = c.connectionsTo(r, back); err2 != nil {
+	if d.Own, d.Others, err2 = c.connectionsTo(r, who, back); err2 != nil {
 		return err2
 	}
 	with := url.Values{"return": {back}}
@@ -77,7 +78,8 @@ func (c *Console) showSignIn(w http.ResponseWriter, r *http.Request, v view, err
 }
 
 // connectionsTo are the connections by which somebody may sign in who is going somewhere.
-func (c *Console) connectionsTo(r *http.Request, back string) (own, others []registry.Connection, err error) {
+// The one that they are signed in by comes first.
+func (c *Console) connectionsTo(r *http.Request, who web.Caller, back string) (own, others []registry.Connection, err error) {
 	if u, err := url.Parse(back); err == nil && u.Path == "/authorize" {
 		if id := c.Identity.OrgOf(r.Context(), u.Query()); id != "" {
 			if own, err = c.Identity.ConnectionsFor(r.Context(), id); err != nil {
@@ -85,8 +87,15 @@ func (c *Console) connectionsTo(r *http.Request, back string) (own, others []reg
 			}
 		}
 	}
-	others, err = c.Identity.ConnectionsFor(r.Context(), "")
-	return own, others, err
+	if others, err = c.Identity.ConnectionsFor(r.Context(), ""); err != nil || who.Session.ConnectionID == "" {
+		return own, others, err
+	}
+	is := func(k registry.Connection) bool { return k.ID == who.Session.ConnectionID }
+	mine, err := c.Identity.Connection(r.Context(), who.Session.ConnectionID)
+	if err != nil {
+		return nil, nil, err
+	}
+	return append([]registry.Connection{mine}, slices.DeleteFunc(own, is)...), slices.DeleteFunc(others, is), nil
 }
 
 // destination names the org or app that an authorization request is for, and lets the form lead to it.
@@ -106,7 +115,7 @@ func (c *Console) signIn(w http.ResponseWriter, r *http.Request, who web.Caller)
 	back := returnTo(r.PostForm.Get("return"))
 	l, err := c.Identity.SignIn(r.Context(), r.PostForm.Get("email"), r.PostForm.Get("password"), who.Client)
 	if err != nil {
-		return c.showSignIn(w, r, view{}, err)
+		return c.showSignIn(w, r, who, view{}, err)
 	}
 	if l.Second != "" {
 		return c.showSecond(w, r, view{Form: url.Values{"return": {back}, "second": {l.Second}}}, nil)
@@ -158,7 +167,7 @@ func (c *Console) signInPasskey(w http.ResponseWriter, r *http.Request, who web.
 	back := returnTo(r.PostForm.Get("return"))
 	l, err := c.Identity.SignInPasskey(r.Context(), r.PostForm.Get("sealed"), r.PostForm.Get("response"), who.Client)
 	if err != nil {
-		return c.showSignIn(w, r, view{}, err)
+		return c.showSignIn(w, r, who, view{}, err)
 	}
 	return c.signedIn(w, r, who, l, back)
 }

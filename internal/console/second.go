@@ -30,11 +30,22 @@ func (c *Console) secondStepView(who web.Caller) (view, error) {
 
 // secondStepPage shows a new secret each time; nothing is kept before a code shows that an app has it.
 func (c *Console) secondStepPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	if err := c.mayAdd(who); err != nil {
+		return err
+	}
 	v, err := c.secondStepView(who)
 	if err != nil {
 		return err
 	}
 	return c.show(w, r, http.StatusOK, "second-step.html", v)
+}
+
+// mayAdd asks who has no password to show with the form for a new sign-in before it. Error: SignInAgain.
+func (c *Console) mayAdd(who web.Caller) error {
+	if who.User.PasswordHash != "" {
+		return nil
+	}
+	return who.MayNow(c.Identity.Now())
 }
 
 func (c *Console) addSecondStep(w http.ResponseWriter, r *http.Request, who web.Caller) error {
@@ -56,6 +67,9 @@ func (c *Console) passkeyView(r *http.Request, who web.Caller) (view, error) {
 }
 
 func (c *Console) passkeyPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	if err := c.mayAdd(who); err != nil {
+		return err
+	}
 	v, err := c.passkeyView(r, who)
 	if err != nil {
 		return err

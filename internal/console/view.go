@@ -96,7 +96,7 @@ func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, page 
 
 // again shows a form with its error and what was typed, but for passwords; other errors are the caller's.
 func (c *Console) again(w http.ResponseWriter, r *http.Request, page string, v view, err error) error {
-	if registry.ErrorCode(err) == "" || registry.ErrorCode(err) == registry.NotFound || registry.ErrorCode(err) == registry.Gone {
+	if registry.ErrorCode(err) == "" || registry.ErrorCode(err) == registry.NotFound || registry.ErrorCode(err) == registry.Gone || registry.ErrorCode(err) == registry.SignInAgain {
 		return err
 	}
 	v.Field, v.Error = web.Message(err)

@@ -217,6 +217,12 @@ func TestExternalSignIn(t *testing.T) {
 	}
 
 	// A provider's word is no second step.
+	if a = kilgore.open(s.url("") + "/account/second-step"); a.url.Path != "/sign-in" || !strings.Contains(a.body, "again=1") {
+		t.Fatalf("who may have been let through without a question adds a second step: %d at %s", a.status, a.url)
+	}
+	if a = kilgore.atDex(kilgore.follow(a, toDex)); a.url.Path != "/account/second-step" {
+		t.Fatalf("%d at %s", a.status, a.url)
+	}
 	code := kilgore.addTOTP()
 	again := s.person()
 	a = again.atDex(again.follow(again.open(s.url("acme")+"/"), toDex))

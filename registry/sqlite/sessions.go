@@ -40,9 +40,12 @@ func (s *Store) CreateSession(ctx context.Context, a registry.Actor, n registry.
 			v.ViaOrg, detail = c.OrgID, "by "+c.Name
 		}
 		v.AuthTime, v.CreatedAt, v.LastSeenAt, v.ExpiresAt = t.now, t.now, t.now, t.now.Add(registry.SessionAbsolute)
+		if !n.AuthTime.IsZero() && n.AuthTime.Before(t.now) {
+			v.AuthTime = n.AuthTime
+		}
 		if err := t.must(`INSERT INTO sessions (id, token_hash, user_id, auth_time, created_at, last_seen_at, expires_at, address, user_agent, methods, connection_id, via_org)
-			SELECT $1,$2,id,$4,$4,$4,$5,$6,$7,$9,$10,$11 FROM users WHERE id = $3 AND password_hash = $8`,
-			v.ID, n.Token[:], v.UserID, us(t.now), us(v.ExpiresAt), v.Address, v.UserAgent, string(n.User.PasswordHash), v.Methods, v.ConnectionID, v.ViaOrg); err != nil {
+			SELECT $1,$2,id,$12,$4,$4,$5,$6,$7,$9,$10,$11 FROM users WHERE id = $3 AND password_hash = $8`,
+			v.ID, n.Token[:], v.UserID, us(t.now), us(v.ExpiresAt), v.Address, v.UserAgent, string(n.User.PasswordHash), v.Methods, v.ConnectionID, v.ViaOrg, us(v.AuthTime)); err != nil {
 			return err
 		}
 		t.actor = registry.AsUser(n.User, v.ID, n.Address) // the log names who signed in
