@@ -30,7 +30,7 @@ func (s *Service) CreateConnection(ctx context.Context, a registry.Actor, org re
 		c.Sealed = s.Seal(purposeConnection, string(c.ID), []byte(secret))
 	}
 	if p := s.discover(ctx, c); p.err != nil {
-		return c, registry.Errorf(registry.Invalid, "issuer", "%s does not answer as an OpenID provider: %s", c.Issuer, p.err)
+		return c, registry.Errorf(registry.Invalid, "issuer", "%s does not answer as an OpenID provider: %s", c.Issuer, reason(p.err))
 	}
 	return s.store.CreateConnection(ctx, a, c)
 }

@@ -190,7 +190,7 @@ func (s *Service) claimsOf(ctx context.Context, c registry.Connection, p *provid
 	if err != nil {
 		var answered *oauth2.RetrieveError
 		if !errors.As(err, &answered) {
-			s.log.Warn("a provider is away", "connection", c.ID, "issuer", c.Issuer, "error", err)
+			s.log.Warn("a provider is away", "connection", c.ID, "issuer", c.Issuer, "error", reason(err))
 			return claims{}, errProviderAway(c)
 		}
 		return claims{}, refused(errors.New("token endpoint: " + answered.ErrorCode)) // its body may hold more than is ours to log
@@ -230,7 +230,7 @@ func (s *Service) complete(ctx context.Context, c registry.Connection, p *provid
 	}
 	info, err := p.UserInfo(ctx, oauth2.StaticTokenSource(t))
 	if err != nil || info.Subject != out.subject {
-		s.log.Warn("a provider's user info is refused", "connection", c.ID, "issuer", c.Issuer, "error", err)
+		s.log.Warn("a provider's user info is refused", "connection", c.ID, "issuer", c.Issuer, "error", userInfoReason(err))
 		return nil // what lacks is judged as lacking
 	}
 	var more map[string]json.RawMessage
@@ -289,4 +289,11 @@ func (c claims) signIn(by registry.Connection) registry.ExternalSignIn {
 		x.Values = nil
 	}
 	return x
+}
+
+func userInfoReason(err error) string {
+	if err == nil {
+		return "it is of another subject"
+	}
+	return reason(err)
 }

@@ -296,6 +296,24 @@ func TestExternalAnswers(t *testing.T) {
 	if _, err := try(External{}, nil); registry.ErrorCode(err) != registry.Forbidden {
 		t.Errorf("without the iss that was promised: %v", err)
 	}
+	// What stands at an address is not told to who names it.
+	leak := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/json") {
+			_, _ = w.Write([]byte(`{"password":"a canary"}`))
+			return
+		}
+		http.Error(w, "a canary", http.StatusForbidden)
+	}))
+	t.Cleanup(leak.Close)
+	f.s.Outside.Operator = leak.Client()
+	for path, says := range map[string]string{"": "403 Forbidden", "/json": "another issuer"} {
+		s := spec
+		s.Issuer = leak.URL + path
+		if _, err := f.s.CreateConnection(ctx, registry.AsOperator(), "", s, ""); registry.ErrorCode(err) != registry.Invalid || strings.Contains(err.Error(), "canary") || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	f.s.Outside.Operator = h.Client()
 	h.meta = map[string]any{"issuer": "https://evil.example"}
 	f.clock.add(2 * providerLife)
 	if _, _, err := f.s.BeginExternal(ctx, c.ID, External{}); registry.ErrorCode(err) != registry.Full {

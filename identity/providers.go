@@ -2,7 +2,11 @@ package identity
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
 	"sync"
 	"time"
 
@@ -59,6 +63,23 @@ func errProviderAway(c registry.Connection) error {
 	return registry.Errorf(registry.Full, "", "%s does not answer right now: try again shortly, or sign in another way", c.Name)
 }
 
+var status = regexp.MustCompile(`^[1-5]\d\d [A-Za-z -]{1,40}`)
+
+// reason says why a provider cannot be used, without what it answered: whoever names an address must not read by us what stands there.
+func reason(err error) string {
+	var unreached *url.Error
+	switch {
+	case errors.As(err, &unreached):
+		return unreached.Err.Error()
+	case strings.Contains(err.Error(), "issuer URL provided to client"), strings.Contains(err.Error(), "did not match the issuer"):
+		return "it calls itself another issuer: copy that of its configuration"
+	}
+	if s := status.FindString(err.Error()); s != "" {
+		return "it answers " + s
+	}
+	return "its configuration cannot be read"
+}
+
 // provider returns a connection with its provider. Errors: NotFound, Full (the provider is away).
 func (s *Service) provider(ctx context.Context, id registry.ConnectionID) (registry.Connection, *provider, error) {
 	c, err := s.store.Connection(ctx, registry.AsSystem("sign-in"), id)
@@ -87,7 +108,7 @@ func (s *Service) discover(ctx context.Context, c registry.Connection) *provider
 			p.err = p.Claims(&p.meta)
 		}
 		if p.err != nil {
-			s.log.Warn("a provider is away", "connection", c.ID, "issuer", c.Issuer, "error", p.err)
+			s.log.Warn("a provider is away", "connection", c.ID, "issuer", c.Issuer, "error", reason(p.err))
 		}
 		s.providers.mu.Lock()
 		defer s.providers.mu.Unlock()

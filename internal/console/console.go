@@ -209,6 +209,7 @@ func Routes() []Route {
 		{"GET", "/platform/users/{user}", false, registry.UserRead, false, (*Console).userPage},
 		{"POST", "/platform/users/{user}/admin", false, registry.UserUpdate, false, (*Console).setAdmin},
 		{"POST", "/platform/users/{user}/second-step/remove", false, registry.UserUpdate, false, (*Console).removeFactors},
+		{"POST", "/platform/users/{user}/identities/{connection}/remove", false, registry.UserUpdate, false, (*Console).unlinkUser},
 		{"POST", "/platform/users/{user}/password-link", false, registry.UserUpdate, false, (*Console).passwordLink},
 		{"POST", "/platform/users/{user}/sign-out", false, registry.UserUpdate, false, (*Console).signOutUser},
 		{"GET", "/orgs/new", false, registry.OrgCreate, false, (*Console).newOrgPage},

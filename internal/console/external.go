@@ -111,6 +111,19 @@ func (c *Console) removeIdentity(w http.ResponseWriter, r *http.Request, who web
 	})
 }
 
+// unlinkUser takes a link from somebody's account.
+func (c *Console) unlinkUser(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	id := registry.UserID(r.PathValue("user"))
+	if !registry.Allows(who.Actor, "", registry.UserUpdate) {
+		return registry.Errorf(registry.Forbidden, "", "Only a platform admin unlinks others' accounts.")
+	}
+	if err := c.Store.RemoveIdentity(r.Context(), who.Actor, id, registry.ConnectionID(r.PathValue("connection"))); err != nil {
+		return err
+	}
+	http.Redirect(w, r, "/platform/users/"+string(id), http.StatusSeeOther)
+	return nil
+}
+
 // signInFor asks somebody who is signed in for what an org asks for beyond that, and then leads on.
 func (c *Console) signInFor(w http.ResponseWriter, r *http.Request, who web.Caller) error {
 	back := returnTo(r.URL.Query().Get("return"))

@@ -145,6 +145,7 @@ func (c *Console) usersPage(w http.ResponseWriter, r *http.Request, who web.Call
 }
 
 type userData struct {
+	Linked   []registry.Identity // at providers
 	User     registry.User
 	Orgs     []registry.OrgView
 	Sessions []registry.Session
@@ -166,6 +167,9 @@ func (c *Console) userView(r *http.Request, who web.Caller) (view, error) {
 		return view{}, err
 	}
 	if d.Factors, err = c.Store.Factors(r.Context(), who.Actor, id); err != nil {
+		return view{}, err
+	}
+	if d.Linked, err = c.Store.Identities(r.Context(), who.Actor, id); err != nil {
 		return view{}, err
 	}
 	d.Sessions, err = c.Store.Sessions(r.Context(), who.Actor, id)

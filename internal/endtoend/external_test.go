@@ -358,6 +358,10 @@ func TestExternalSignInInBrowser(t *testing.T) {
 	k.accessible("account-linked")
 	k.shot("account-linked")
 
+	b.visit(s.url("") + "/platform/users?search=kilgore")
+	b.press(`td a[href^="/platform/users/"]`, "Linked accounts")
+	b.shot("user-linked")
+
 	n := b.other()
 	n.visit(s.url("") + "/sign-in")
 	n.press(`a[href^="/sign-in/company"]`, "E-mail address at work")

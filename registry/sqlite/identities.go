@@ -197,6 +197,15 @@ func (s *Store) RemoveIdentity(ctx context.Context, a registry.Actor, id registr
 		if err != nil {
 			return err
 		}
+		if a.InPerson() && a.User == id && u.PasswordHash == "" {
+			var other bool
+			if err := t.QueryRowContext(t.ctx, `SELECT EXISTS (SELECT 1 FROM identities WHERE user_id = $1 AND connection_id <> $2) OR EXISTS (SELECT 1 FROM factors WHERE user_id = $1 AND kind = 'passkey')`, id, connection).Scan(&other); err != nil {
+				return err
+			}
+			if !other {
+				return registry.Errorf(registry.Conflict, "", "you would shut yourself out: choose a password, or add a passkey, before you remove your only way in")
+			}
+		}
 		n, err := t.exec(`DELETE FROM identities WHERE user_id = $1 AND connection_id = $2`, id, connection)
 		if err != nil {
 			return err

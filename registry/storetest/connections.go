@@ -275,6 +275,13 @@ func externalSignIn(e env) {
 	e.want(third(e.s.SessionByID(ctx, system, session.ID)), registry.NotFound)
 	e.ok(third(e.s.SessionByID(ctx, system, keep.ID)))
 
+	// Nobody shuts themselves out; a platform admin who unlinks somebody knows what they do.
+	alone, err := come(all, "alone", "alone@example.org", true)
+	e.ok(err)
+	e.want(e.s.RemoveIdentity(ctx, registry.AsUser(alone, "", ""), alone.ID, all.ID), registry.Conflict)
+	e.ok(second(e.s.AddFactor(ctx, registry.AsUser(alone, "", ""), registry.Factor{ID: registry.FactorID(registry.NewID()), Kind: registry.FactorPasskey, Name: "k", Sealed: []byte("x")}, 1, nil)))
+	e.ok(e.s.RemoveIdentity(ctx, registry.AsUser(alone, "", ""), alone.ID, all.ID))
+
 	// Twenty at once are one account.
 	var wg sync.WaitGroup
 	ids := make([]registry.UserID, 20)
