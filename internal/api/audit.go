@@ -59,12 +59,8 @@ func (a *API) audit() {
 		OrgPath
 		AuditIn
 	}
-	declared(a, operation{ID: "listOrgAudit", Method: "GET", Path: "/orgs/{org}/audit", Summary: "Read an org's audit log, newest first", Action: registry.AuditRead},
-		func(ctx context.Context, c web.Caller, in *orgIn) (*listOut[registry.AuditEntry], error) {
-			id, err := in.id(ctx, a, c)
-			if err != nil {
-				return nil, err
-			}
+	inOrg(a, operation{ID: "listOrgAudit", Method: "GET", Path: "/orgs/{org}/audit", Summary: "Read an org's audit log, newest first", Action: registry.AuditRead},
+		func(ctx context.Context, c web.Caller, id registry.OrgID, in *orgIn) (*listOut[registry.AuditEntry], error) {
 			p, err := a.Store.Audit(ctx, c.Actor, id, in.query())
 			return &listOut[registry.AuditEntry]{p}, err
 		})
@@ -79,12 +75,8 @@ func (a *API) audit() {
 		OrgPath
 		ExportIn
 	}
-	declared(a, operation{ID: "exportOrgAudit", Method: "GET", Path: "/orgs/{org}/audit/export", Summary: "Export an org's audit log as JSON lines, oldest first", Action: registry.AuditRead},
-		func(ctx context.Context, c web.Caller, in *orgExportIn) (*huma.StreamResponse, error) {
-			id, err := in.id(ctx, a, c)
-			if err != nil {
-				return nil, err
-			}
+	inOrg(a, operation{ID: "exportOrgAudit", Method: "GET", Path: "/orgs/{org}/audit/export", Summary: "Export an org's audit log as JSON lines, oldest first", Action: registry.AuditRead},
+		func(ctx context.Context, c web.Caller, id registry.OrgID, in *orgExportIn) (*huma.StreamResponse, error) {
 			return a.export(ctx, c, id, in.After)
 		})
 	declared(a, operation{ID: "exportAudit", Method: "GET", Path: "/audit/export", Summary: "Export the whole audit log as JSON lines, oldest first", Action: registry.PlatformAudit},

@@ -83,36 +83,20 @@ func (a *API) connections() {
 		Connection string `path:"connection" example:"01890000-0000-7000-8000-000000000000"`
 		Body       ConnectionIn
 	}
-	declared(a, operation{ID: "listOrgConnections", Method: "GET", Path: "/orgs/{org}/connections", Summary: "List the OpenID providers by which an org's people sign in", Action: registry.SignInRead},
-		func(ctx context.Context, c web.Caller, in *OrgPath) (*listOut[ConnectionView], error) {
-			org, err := in.id(ctx, a, c)
-			if err != nil {
-				return nil, err
-			}
+	inOrg(a, operation{ID: "listOrgConnections", Method: "GET", Path: "/orgs/{org}/connections", Summary: "List the OpenID providers by which an org's people sign in", Action: registry.SignInRead},
+		func(ctx context.Context, c web.Caller, org registry.OrgID, _ *OrgPath) (*listOut[ConnectionView], error) {
 			return list(ctx, c, org)
 		})
-	declared(a, operation{ID: "createOrgConnection", Method: "POST", Path: "/orgs/{org}/connections", Summary: "Connect an OpenID provider of an org", Description: "It lets in people with an address at one of the org's verified domains, and makes them members.", Action: registry.SignInManage, Status: http.StatusCreated},
-		func(ctx context.Context, c web.Caller, in *orgCreateIn) (*connectionOut, error) {
-			org, err := in.id(ctx, a, c)
-			if err != nil {
-				return nil, err
-			}
+	inOrg(a, operation{ID: "createOrgConnection", Method: "POST", Path: "/orgs/{org}/connections", Summary: "Connect an OpenID provider of an org", Description: "It lets in people with an address at one of the org's verified domains, and makes them members.", Action: registry.SignInManage, Status: http.StatusCreated},
+		func(ctx context.Context, c web.Caller, org registry.OrgID, in *orgCreateIn) (*connectionOut, error) {
 			return create(ctx, c, org, in.Body)
 		})
-	declared(a, operation{ID: "replaceOrgConnection", Method: "PUT", Path: "/orgs/{org}/connections/{connection}", Summary: "Change a connection of an org", Action: registry.SignInManage},
-		func(ctx context.Context, c web.Caller, in *orgUpdateIn) (*connectionOut, error) {
-			org, err := in.id(ctx, a, c)
-			if err != nil {
-				return nil, err
-			}
+	inOrg(a, operation{ID: "replaceOrgConnection", Method: "PUT", Path: "/orgs/{org}/connections/{connection}", Summary: "Change a connection of an org", Action: registry.SignInManage},
+		func(ctx context.Context, c web.Caller, org registry.OrgID, in *orgUpdateIn) (*connectionOut, error) {
 			return update(ctx, c, org, in.Connection, in.Body)
 		})
-	declared(a, operation{ID: "deleteOrgConnection", Method: "DELETE", Path: "/orgs/{org}/connections/{connection}", Summary: "Delete a connection of an org; who signed in by it is signed out", Action: registry.SignInManage},
-		func(ctx context.Context, c web.Caller, in *orgOneIn) (*none, error) {
-			org, err := in.id(ctx, a, c)
-			if err != nil {
-				return nil, err
-			}
+	inOrg(a, operation{ID: "deleteOrgConnection", Method: "DELETE", Path: "/orgs/{org}/connections/{connection}", Summary: "Delete a connection of an org; who signed in by it is signed out", Action: registry.SignInManage},
+		func(ctx context.Context, c web.Caller, org registry.OrgID, in *orgOneIn) (*none, error) {
 			return &none{}, a.Store.DeleteConnection(ctx, c.Actor, org, registry.ConnectionID(in.Connection))
 		})
 
@@ -161,39 +145,23 @@ func (a *API) domains() {
 		Domain string `path:"domain" example:"example.com"`
 		Vouch  bool   `query:"vouch" doc:"a platform admin's word in place of the record"`
 	}
-	declared(a, operation{ID: "listDomains", Method: "GET", Path: "/orgs/{org}/domains", Summary: "List an org's e-mail domains", Action: registry.SignInRead},
-		func(ctx context.Context, c web.Caller, in *OrgPath) (*listOut[registry.Domain], error) {
-			org, err := in.id(ctx, a, c)
-			if err != nil {
-				return nil, err
-			}
+	inOrg(a, operation{ID: "listDomains", Method: "GET", Path: "/orgs/{org}/domains", Summary: "List an org's e-mail domains", Action: registry.SignInRead},
+		func(ctx context.Context, c web.Caller, org registry.OrgID, _ *OrgPath) (*listOut[registry.Domain], error) {
 			l, err := a.Store.Domains(ctx, c.Actor, org)
 			return &listOut[registry.Domain]{registry.Page[registry.Domain]{Items: l}}, err
 		})
-	declared(a, operation{ID: "addDomain", Method: "POST", Path: "/orgs/{org}/domains", Summary: "Add an e-mail domain to an org", Description: "The answer says which TXT record shows that it is the org's. It counts once that was seen.", Action: registry.SignInManage, Status: http.StatusCreated},
-		func(ctx context.Context, c web.Caller, in *addIn) (*domainOut, error) {
-			org, err := in.id(ctx, a, c)
-			if err != nil {
-				return nil, err
-			}
+	inOrg(a, operation{ID: "addDomain", Method: "POST", Path: "/orgs/{org}/domains", Summary: "Add an e-mail domain to an org", Description: "The answer says which TXT record shows that it is the org's. It counts once that was seen.", Action: registry.SignInManage, Status: http.StatusCreated},
+		func(ctx context.Context, c web.Caller, org registry.OrgID, in *addIn) (*domainOut, error) {
 			d, err := a.Identity.AddDomain(ctx, c.Actor, org, in.Body.Domain)
 			return &domainOut{d}, err
 		})
-	declared(a, operation{ID: "verifyDomain", Method: "POST", Path: "/orgs/{org}/domains/{domain}/verify", Summary: "Look for the record that shows whose a domain is", Action: registry.SignInManage},
-		func(ctx context.Context, c web.Caller, in *verifyIn) (*domainOut, error) {
-			org, err := in.id(ctx, a, c)
-			if err != nil {
-				return nil, err
-			}
+	inOrg(a, operation{ID: "verifyDomain", Method: "POST", Path: "/orgs/{org}/domains/{domain}/verify", Summary: "Look for the record that shows whose a domain is", Action: registry.SignInManage},
+		func(ctx context.Context, c web.Caller, org registry.OrgID, in *verifyIn) (*domainOut, error) {
 			d, err := a.Identity.VerifyDomain(ctx, c.Actor, org, in.Domain, in.Vouch)
 			return &domainOut{d}, err
 		})
-	declared(a, operation{ID: "removeDomain", Method: "DELETE", Path: "/orgs/{org}/domains/{domain}", Summary: "Remove an e-mail domain from an org", Action: registry.SignInManage},
-		func(ctx context.Context, c web.Caller, in *oneIn) (*none, error) {
-			org, err := in.id(ctx, a, c)
-			if err != nil {
-				return nil, err
-			}
+	inOrg(a, operation{ID: "removeDomain", Method: "DELETE", Path: "/orgs/{org}/domains/{domain}", Summary: "Remove an e-mail domain from an org", Action: registry.SignInManage},
+		func(ctx context.Context, c web.Caller, org registry.OrgID, in *oneIn) (*none, error) {
 			return &none{}, a.Store.RemoveDomain(ctx, c.Actor, org, in.Domain)
 		})
 
@@ -203,12 +171,8 @@ func (a *API) domains() {
 			SecondStep bool `json:"second_step_required" example:"true" doc:"everybody in the org needs a passkey or an authenticator app; who signs in by one of its own connections has done what that asks for"`
 		}
 	}
-	declared(a, operation{ID: "setSignInRules", Method: "PUT", Path: "/orgs/{org}/sign-in", Summary: "Say what an org asks of a sign-in", Action: registry.SignInManage},
-		func(ctx context.Context, c web.Caller, in *rulesIn) (*none, error) {
-			org, err := in.id(ctx, a, c)
-			if err != nil {
-				return nil, err
-			}
+	inOrg(a, operation{ID: "setSignInRules", Method: "PUT", Path: "/orgs/{org}/sign-in", Summary: "Say what an org asks of a sign-in", Action: registry.SignInManage},
+		func(ctx context.Context, c web.Caller, org registry.OrgID, in *rulesIn) (*none, error) {
 			return &none{}, a.Store.RequireSecondStep(ctx, c.Actor, org, in.Body.SecondStep)
 		})
 

@@ -43,12 +43,8 @@ func (a *API) events() {
 		OrgPath
 		EventsIn
 	}
-	declared(a, operation{ID: "watchOrg", Method: "GET", Path: "/orgs/{org}/events", Summary: "Watch an org change", Action: registry.OrgRead, Description: eventsText},
-		func(ctx context.Context, c web.Caller, in *orgIn) (*huma.StreamResponse, error) {
-			id, err := in.id(ctx, a, c)
-			if err != nil {
-				return nil, err
-			}
+	inOrg(a, operation{ID: "watchOrg", Method: "GET", Path: "/orgs/{org}/events", Summary: "Watch an org change", Action: registry.OrgRead, Description: eventsText},
+		func(ctx context.Context, c web.Caller, id registry.OrgID, in *orgIn) (*huma.StreamResponse, error) {
 			return a.watch(ctx, c, id, in.EventsIn)
 		})
 	declared(a, operation{ID: "watch", Method: "GET", Path: "/events", Summary: "Watch everything change", Action: registry.PlatformAudit, Description: eventsText},

@@ -13,12 +13,8 @@ import (
 
 func (a *API) instances() {
 	type instanceOut struct{ Body registry.Instance }
-	declared(a, operation{ID: "showInstance", Method: "GET", Path: "/orgs/{org}/instance", Summary: "Show an org's instance", Action: registry.OrgRead},
-		func(ctx context.Context, c web.Caller, in *OrgPath) (*instanceOut, error) {
-			id, err := in.id(ctx, a, c)
-			if err != nil {
-				return nil, err
-			}
+	inOrg(a, operation{ID: "showInstance", Method: "GET", Path: "/orgs/{org}/instance", Summary: "Show an org's instance", Action: registry.OrgRead},
+		func(ctx context.Context, c web.Caller, id registry.OrgID, _ *OrgPath) (*instanceOut, error) {
 			v, err := a.Store.Org(ctx, c.Actor, id)
 			return &instanceOut{v.Instance}, err
 		})
@@ -33,12 +29,8 @@ func (a *API) instances() {
 		Lines  int  `query:"lines" minimum:"0" maximum:"10000" default:"200" doc:"how many of the newest lines"`
 		Follow bool `query:"follow" doc:"go on with what comes"`
 	}
-	declared(a, operation{ID: "showLogs", Method: "GET", Path: "/orgs/{org}/instance/logs", Summary: "Read what an org's instance prints", Action: registry.InstanceLogs},
-		func(ctx context.Context, c web.Caller, in *logsIn) (*huma.StreamResponse, error) {
-			id, err := in.id(ctx, a, c)
-			if err != nil {
-				return nil, err
-			}
+	inOrg(a, operation{ID: "showLogs", Method: "GET", Path: "/orgs/{org}/instance/logs", Summary: "Read what an org's instance prints", Action: registry.InstanceLogs},
+		func(ctx context.Context, c web.Caller, id registry.OrgID, in *logsIn) (*huma.StreamResponse, error) {
 			if _, err := a.Store.Authorize(ctx, c.Actor, id, registry.InstanceLogs); err != nil {
 				return nil, err
 			}

@@ -70,12 +70,8 @@ func (a *API) keys() {
 			return &none{}, a.Store.RevokeAPIKey(ctx, c.Actor, "", registry.APIKeyID(in.Key))
 		})
 
-	declared(a, operation{ID: "listKeys", Method: "GET", Path: "/orgs/{org}/keys", Summary: "List an org's own keys", Action: registry.KeyRead},
-		func(ctx context.Context, c web.Caller, in *OrgPath) (*listOut[registry.APIKey], error) {
-			id, err := in.id(ctx, a, c)
-			if err != nil {
-				return nil, err
-			}
+	inOrg(a, operation{ID: "listKeys", Method: "GET", Path: "/orgs/{org}/keys", Summary: "List an org's own keys", Action: registry.KeyRead},
+		func(ctx context.Context, c web.Caller, id registry.OrgID, _ *OrgPath) (*listOut[registry.APIKey], error) {
 			list, err := a.Store.APIKeys(ctx, c.Actor, id)
 			return &listOut[registry.APIKey]{registry.Page[registry.APIKey]{Items: list}}, err
 		})
@@ -89,12 +85,8 @@ func (a *API) keys() {
 			Days   int              `json:"days,omitempty" minimum:"1" maximum:"366" doc:"how long it lives; default: 90"`
 		}
 	}
-	declared(a, operation{ID: "createKey", Method: "POST", Path: "/orgs/{org}/keys", Summary: "Make a key of an org's own (pzs_)", Description: scopesText, Action: registry.KeyManage, Status: http.StatusCreated},
-		func(ctx context.Context, c web.Caller, in *createKeyIn) (*keyOut, error) {
-			id, err := in.id(ctx, a, c)
-			if err != nil {
-				return nil, err
-			}
+	inOrg(a, operation{ID: "createKey", Method: "POST", Path: "/orgs/{org}/keys", Summary: "Make a key of an org's own (pzs_)", Description: scopesText, Action: registry.KeyManage, Status: http.StatusCreated},
+		func(ctx context.Context, c web.Caller, id registry.OrgID, in *createKeyIn) (*keyOut, error) {
 			return a.makeKey(ctx, c, registry.NewAPIKey{Name: in.Body.Name, OrgID: id, Role: in.Body.Role, Scopes: in.Body.Scopes}, in.Body.Days)
 		})
 
@@ -102,12 +94,8 @@ func (a *API) keys() {
 		OrgPath
 		Key string `path:"key" example:"01890000-0000-7000-8000-000000000000"`
 	}
-	declared(a, operation{ID: "revokeKey", Method: "DELETE", Path: "/orgs/{org}/keys/{key}", Summary: "Revoke a key of an org", Action: registry.KeyManage},
-		func(ctx context.Context, c web.Caller, in *orgKeyPath) (*none, error) {
-			id, err := in.id(ctx, a, c)
-			if err != nil {
-				return nil, err
-			}
+	inOrg(a, operation{ID: "revokeKey", Method: "DELETE", Path: "/orgs/{org}/keys/{key}", Summary: "Revoke a key of an org", Action: registry.KeyManage},
+		func(ctx context.Context, c web.Caller, id registry.OrgID, in *orgKeyPath) (*none, error) {
 			return &none{}, a.Store.RevokeAPIKey(ctx, c.Actor, id, registry.APIKeyID(in.Key))
 		})
 }

@@ -30,12 +30,8 @@ func (a *API) members() {
 		PageIn
 		Sort string `query:"sort" enum:"email,-email,name,-name,created_at,-created_at" default:"email"`
 	}
-	declared(a, operation{ID: "listMembers", Method: "GET", Path: "/orgs/{org}/members", Summary: "List an org's members", Action: registry.MemberRead},
-		func(ctx context.Context, c web.Caller, in *listIn) (*listOut[registry.Member], error) {
-			id, err := in.id(ctx, a, c)
-			if err != nil {
-				return nil, err
-			}
+	inOrg(a, operation{ID: "listMembers", Method: "GET", Path: "/orgs/{org}/members", Summary: "List an org's members", Action: registry.MemberRead},
+		func(ctx context.Context, c web.Caller, id registry.OrgID, in *listIn) (*listOut[registry.Member], error) {
 			p, err := a.Store.Members(ctx, c.Actor, id, in.list(in.Sort))
 			return &listOut[registry.Member]{p}, err
 		})
@@ -75,12 +71,8 @@ func (a *API) members() {
 			return out, err
 		})
 
-	declared(a, operation{ID: "listInvites", Method: "GET", Path: "/orgs/{org}/invites", Summary: "List open invitations", Action: registry.MemberInvite},
-		func(ctx context.Context, c web.Caller, in *OrgPath) (*listOut[registry.Link], error) {
-			id, err := in.id(ctx, a, c)
-			if err != nil {
-				return nil, err
-			}
+	inOrg(a, operation{ID: "listInvites", Method: "GET", Path: "/orgs/{org}/invites", Summary: "List open invitations", Action: registry.MemberInvite},
+		func(ctx context.Context, c web.Caller, id registry.OrgID, _ *OrgPath) (*listOut[registry.Link], error) {
 			list, err := a.Store.Invites(ctx, c.Actor, id)
 			return &listOut[registry.Link]{registry.Page[registry.Link]{Items: list}}, err
 		})
@@ -103,12 +95,8 @@ func (a *API) members() {
 		out.Body.Invite, out.Body.Link = l, link
 		return out, err
 	}
-	declared(a, operation{ID: "invite", Method: "POST", Path: "/orgs/{org}/invites", Summary: "Invite somebody", Action: registry.MemberInvite, Status: http.StatusCreated, Description: "An earlier open invitation of the same address ends."},
-		func(ctx context.Context, c web.Caller, in *inviteIn) (*inviteOut, error) {
-			id, err := in.id(ctx, a, c)
-			if err != nil {
-				return nil, err
-			}
+	inOrg(a, operation{ID: "invite", Method: "POST", Path: "/orgs/{org}/invites", Summary: "Invite somebody", Action: registry.MemberInvite, Status: http.StatusCreated, Description: "An earlier open invitation of the same address ends."},
+		func(ctx context.Context, c web.Caller, id registry.OrgID, in *inviteIn) (*inviteOut, error) {
 			return invited(a.Identity.Invite(ctx, c.Actor, id, in.Body.Email, in.Body.Role))
 		})
 
@@ -116,20 +104,12 @@ func (a *API) members() {
 		OrgPath
 		Invite string `path:"invite" example:"01890000-0000-7000-8000-000000000000"`
 	}
-	declared(a, operation{ID: "resendInvite", Method: "POST", Path: "/orgs/{org}/invites/{invite}/resend", Summary: "Invite somebody again: with another link, for another 7 days", Action: registry.MemberInvite},
-		func(ctx context.Context, c web.Caller, in *invitePath) (*inviteOut, error) {
-			id, err := in.id(ctx, a, c)
-			if err != nil {
-				return nil, err
-			}
+	inOrg(a, operation{ID: "resendInvite", Method: "POST", Path: "/orgs/{org}/invites/{invite}/resend", Summary: "Invite somebody again: with another link, for another 7 days", Action: registry.MemberInvite},
+		func(ctx context.Context, c web.Caller, id registry.OrgID, in *invitePath) (*inviteOut, error) {
 			return invited(a.Identity.Reinvite(ctx, c.Actor, id, in.Invite))
 		})
-	declared(a, operation{ID: "revokeInvite", Method: "DELETE", Path: "/orgs/{org}/invites/{invite}", Summary: "Take an invitation back", Action: registry.MemberInvite},
-		func(ctx context.Context, c web.Caller, in *invitePath) (*none, error) {
-			id, err := in.id(ctx, a, c)
-			if err != nil {
-				return nil, err
-			}
+	inOrg(a, operation{ID: "revokeInvite", Method: "DELETE", Path: "/orgs/{org}/invites/{invite}", Summary: "Take an invitation back", Action: registry.MemberInvite},
+		func(ctx context.Context, c web.Caller, id registry.OrgID, in *invitePath) (*none, error) {
 			return &none{}, a.Store.RevokeInvite(ctx, c.Actor, id, in.Invite)
 		})
 }

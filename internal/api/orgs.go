@@ -22,6 +22,19 @@ func (p OrgPath) id(ctx context.Context, a *API, c web.Caller) (registry.OrgID, 
 	return o.ID, err
 }
 
+func (p OrgPath) org() OrgPath { return p }
+
+// inOrg declares an operation of an org, whose handler is given its ID.
+func inOrg[I interface{ org() OrgPath }, O any](a *API, o operation, f func(ctx context.Context, c web.Caller, org registry.OrgID, in *I) (*O, error)) {
+	declared(a, o, func(ctx context.Context, c web.Caller, in *I) (*O, error) {
+		id, err := (*in).org().id(ctx, a, c)
+		if err != nil {
+			return nil, err
+		}
+		return f(ctx, c, id, in)
+	})
+}
+
 // ChangeIn is a change of an org.
 type ChangeIn struct {
 	OrgPath
@@ -105,12 +118,8 @@ func (a *API) orgs() {
 			return a.view(ctx, c, o.ID)
 		})
 
-	declared(a, operation{ID: "showOrg", Method: "GET", Path: "/orgs/{org}", Summary: "Show an org", Action: registry.OrgRead},
-		func(ctx context.Context, c web.Caller, in *OrgPath) (*orgOut, error) {
-			id, err := in.id(ctx, a, c)
-			if err != nil {
-				return nil, err
-			}
+	inOrg(a, operation{ID: "showOrg", Method: "GET", Path: "/orgs/{org}", Summary: "Show an org", Action: registry.OrgRead},
+		func(ctx context.Context, c web.Caller, id registry.OrgID, _ *OrgPath) (*orgOut, error) {
 			return a.view(ctx, c, id)
 		})
 

@@ -25,12 +25,8 @@ func (a *API) runners() {
 		Sort       string `query:"sort" enum:"name,-name,created_at,-created_at" default:"name"`
 		EnrolledBy string `query:"enrolled_by" doc:"ID or e-mail address of who enrolled them"`
 	}
-	declared(a, operation{ID: "listRunners", Method: "GET", Path: "/orgs/{org}/runners", Summary: "List an org's runners", Action: registry.RunnerRead},
-		func(ctx context.Context, c web.Caller, in *listIn) (*listOut[registry.Runner], error) {
-			id, err := in.id(ctx, a, c)
-			if err != nil {
-				return nil, err
-			}
+	inOrg(a, operation{ID: "listRunners", Method: "GET", Path: "/orgs/{org}/runners", Summary: "List an org's runners", Action: registry.RunnerRead},
+		func(ctx context.Context, c web.Caller, id registry.OrgID, in *listIn) (*listOut[registry.Runner], error) {
 			l := registry.RunnerList{List: in.list(in.Sort), EnrolledBy: registry.UserID(in.EnrolledBy)}
 			if strings.Contains(in.EnrolledBy, "@") {
 				m, err := a.Store.MemberByEmail(ctx, c.Actor, id, strings.ToLower(in.EnrolledBy))
@@ -57,13 +53,9 @@ func (a *API) runners() {
 			Secret string               `json:"secret" doc:"the claim itself (pzc_): it enrolls one runner, within 15 minutes, and is shown only now"`
 		}
 	}
-	declared(a, operation{ID: "claimRunner", Fresh: true, Method: "POST", Path: "/orgs/{org}/runners/claims", Summary: "Permit one runner to enroll", Action: registry.RunnerEnroll, Status: http.StatusCreated,
+	inOrg(a, operation{ID: "claimRunner", Fresh: true, Method: "POST", Path: "/orgs/{org}/runners/claims", Summary: "Permit one runner to enroll", Action: registry.RunnerEnroll, Status: http.StatusCreated,
 		Description: "Only for members who are signed in, and the operator: no key and no token leads to a runner, and no platform admin who is no member, since a runner sees what members see."},
-		func(ctx context.Context, c web.Caller, in *claimIn) (*claimOut, error) {
-			id, err := in.id(ctx, a, c)
-			if err != nil {
-				return nil, err
-			}
+		func(ctx context.Context, c web.Caller, id registry.OrgID, in *claimIn) (*claimOut, error) {
 			if c.Session.ID == "" && c.Actor.Kind() != "operator" {
 				return nil, registry.Errorf(registry.Forbidden, "", "a runner is enrolled from a sign-in session only, so that neither a token nor a key leads to a key that lives longer")
 			}

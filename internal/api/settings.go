@@ -21,12 +21,8 @@ func (a *API) settings() {
 		out.Body.Items, out.Body.Schema = list, a.Settings.Schema()
 		return out, err
 	}
-	declared(a, operation{ID: "showSettings", Method: "GET", Path: "/orgs/{org}/settings", Summary: "Show the settings of an org's instance", Action: registry.SettingsRead, Description: "Secrets are never shown again."},
-		func(ctx context.Context, c web.Caller, in *OrgPath) (*settingsOut, error) {
-			id, err := in.id(ctx, a, c)
-			if err != nil {
-				return nil, err
-			}
+	inOrg(a, operation{ID: "showSettings", Method: "GET", Path: "/orgs/{org}/settings", Summary: "Show the settings of an org's instance", Action: registry.SettingsRead, Description: "Secrets are never shown again."},
+		func(ctx context.Context, c web.Caller, id registry.OrgID, _ *OrgPath) (*settingsOut, error) {
 			return show(ctx, c, id)
 		})
 
@@ -38,12 +34,8 @@ func (a *API) settings() {
 			Restart bool               `json:"restart,omitempty" doc:"restart the instance, so that it gets them now; else it does at its next start"`
 		}
 	}
-	declared(a, operation{ID: "updateSettings", Method: "PATCH", Path: "/orgs/{org}/settings", Summary: "Change settings of an org's instance", Action: registry.SettingsWrite},
-		func(ctx context.Context, c web.Caller, in *setIn) (*settingsOut, error) {
-			id, err := in.id(ctx, a, c)
-			if err != nil {
-				return nil, err
-			}
+	inOrg(a, operation{ID: "updateSettings", Method: "PATCH", Path: "/orgs/{org}/settings", Summary: "Change settings of an org's instance", Action: registry.SettingsWrite},
+		func(ctx context.Context, c web.Caller, id registry.OrgID, in *setIn) (*settingsOut, error) {
 			if err := a.Settings.Set(ctx, c.Actor, id, in.Body.Values, in.Body.Secrets); err != nil {
 				return nil, err
 			}

@@ -23,41 +23,25 @@ func (a *API) support() {
 		OrgPath
 		Support string `path:"support" example:"01890000-0000-7000-8000-000000000000"`
 	}
-	declared(a, operation{ID: "listSupport", Method: "GET", Path: "/orgs/{org}/support", Summary: "List requests for support access, newest first", Action: registry.SupportRead},
-		func(ctx context.Context, c web.Caller, in *OrgPath) (*listOut[registry.Support], error) {
-			org, err := in.id(ctx, a, c)
-			if err != nil {
-				return nil, err
-			}
+	inOrg(a, operation{ID: "listSupport", Method: "GET", Path: "/orgs/{org}/support", Summary: "List requests for support access, newest first", Action: registry.SupportRead},
+		func(ctx context.Context, c web.Caller, org registry.OrgID, _ *OrgPath) (*listOut[registry.Support], error) {
 			l, err := a.Store.Supports(ctx, c.Actor, org)
 			return &listOut[registry.Support]{registry.Page[registry.Support]{Items: l}}, err
 		})
-	declared(a, operation{ID: "requestSupport", Method: "POST", Path: "/orgs/{org}/support", Summary: "Ask an org's owners for access for a while", Action: registry.SupportRequest, Status: http.StatusCreated},
-		func(ctx context.Context, c web.Caller, in *askIn) (*supportOut, error) {
-			org, err := in.id(ctx, a, c)
-			if err != nil {
-				return nil, err
-			}
+	inOrg(a, operation{ID: "requestSupport", Method: "POST", Path: "/orgs/{org}/support", Summary: "Ask an org's owners for access for a while", Action: registry.SupportRequest, Status: http.StatusCreated},
+		func(ctx context.Context, c web.Caller, org registry.OrgID, in *askIn) (*supportOut, error) {
 			p, err := a.Identity.RequestSupport(ctx, c.Actor, org, registry.NewSupport{Role: in.Body.Role, Reason: in.Body.Reason, Hours: in.Body.Hours})
 			return &supportOut{p}, err
 		})
 	for id, approve := range map[string]bool{"approve": true, "deny": false} {
-		declared(a, operation{ID: id + "Support", Method: "POST", Path: "/orgs/{org}/support/{support}/" + id, Summary: map[bool]string{true: "Give support access", false: "Refuse support access"}[approve], Action: registry.SupportDecide},
-			func(ctx context.Context, c web.Caller, in *oneIn) (*supportOut, error) {
-				org, err := in.id(ctx, a, c)
-				if err != nil {
-					return nil, err
-				}
+		inOrg(a, operation{ID: id + "Support", Method: "POST", Path: "/orgs/{org}/support/{support}/" + id, Summary: map[bool]string{true: "Give support access", false: "Refuse support access"}[approve], Action: registry.SupportDecide},
+			func(ctx context.Context, c web.Caller, org registry.OrgID, in *oneIn) (*supportOut, error) {
 				p, err := a.Store.DecideSupport(ctx, c.Actor, org, registry.SupportID(in.Support), approve)
 				return &supportOut{p}, err
 			})
 	}
-	declared(a, operation{ID: "endSupport", Method: "DELETE", Path: "/orgs/{org}/support/{support}", Summary: "End support access before its time, or take a request back", Action: registry.SupportRead},
-		func(ctx context.Context, c web.Caller, in *oneIn) (*none, error) {
-			org, err := in.id(ctx, a, c)
-			if err != nil {
-				return nil, err
-			}
+	inOrg(a, operation{ID: "endSupport", Method: "DELETE", Path: "/orgs/{org}/support/{support}", Summary: "End support access before its time, or take a request back", Action: registry.SupportRead},
+		func(ctx context.Context, c web.Caller, org registry.OrgID, in *oneIn) (*none, error) {
 			return &none{}, a.Store.EndSupport(ctx, c.Actor, org, registry.SupportID(in.Support))
 		})
 

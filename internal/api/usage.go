@@ -50,12 +50,8 @@ func (a *API) usage() {
 		OrgPath
 		UsageIn
 	}
-	declared(a, operation{ID: "showOrgUsage", Method: "GET", Path: "/orgs/{org}/usage", Summary: "Read how much an org is used", Action: registry.UsageRead},
-		func(ctx context.Context, c web.Caller, in *orgIn) (*usageOut, error) {
-			id, err := in.id(ctx, a, c)
-			if err != nil {
-				return nil, err
-			}
+	inOrg(a, operation{ID: "showOrgUsage", Method: "GET", Path: "/orgs/{org}/usage", Summary: "Read how much an org is used", Action: registry.UsageRead},
+		func(ctx context.Context, c web.Caller, id registry.OrgID, in *orgIn) (*usageOut, error) {
 			return a.history(ctx, c, id, in.Range)
 		})
 	declared(a, operation{ID: "showUsage", Method: "GET", Path: "/usage", Summary: "Read how much all orgs are used", Action: registry.PlatformRead},

@@ -51,12 +51,8 @@ func (a *API) webhooks() {
 		out.Body.Webhook, out.Body.Secret = w, secret
 		return out, err
 	}
-	declared(a, operation{ID: "createWebhook", Method: "POST", Path: "/orgs/{org}/webhooks", Summary: "Make a webhook of an org", Description: text, Action: registry.WebhookManage, Status: http.StatusCreated},
-		func(ctx context.Context, c web.Caller, in *orgCreateIn) (*webhookOut, error) {
-			id, err := in.id(ctx, a, c)
-			if err != nil {
-				return nil, err
-			}
+	inOrg(a, operation{ID: "createWebhook", Method: "POST", Path: "/orgs/{org}/webhooks", Summary: "Make a webhook of an org", Description: text, Action: registry.WebhookManage, Status: http.StatusCreated},
+		func(ctx context.Context, c web.Caller, id registry.OrgID, in *orgCreateIn) (*webhookOut, error) {
 			return create(ctx, c, id, in.Body)
 		})
 	declared(a, operation{ID: "createPlatformWebhook", Method: "POST", Path: "/webhooks", Summary: "Make a webhook of the platform", Description: text, Action: registry.PlatformAudit, Status: http.StatusCreated},
@@ -68,12 +64,8 @@ func (a *API) webhooks() {
 		l, err := a.Store.Webhooks(ctx, c.Actor, org)
 		return &listOut[registry.Webhook]{registry.Page[registry.Webhook]{Items: l}}, err
 	}
-	declared(a, operation{ID: "listWebhooks", Method: "GET", Path: "/orgs/{org}/webhooks", Summary: "List an org's webhooks", Action: registry.WebhookRead},
-		func(ctx context.Context, c web.Caller, in *OrgPath) (*listOut[registry.Webhook], error) {
-			id, err := in.id(ctx, a, c)
-			if err != nil {
-				return nil, err
-			}
+	inOrg(a, operation{ID: "listWebhooks", Method: "GET", Path: "/orgs/{org}/webhooks", Summary: "List an org's webhooks", Action: registry.WebhookRead},
+		func(ctx context.Context, c web.Caller, id registry.OrgID, _ *OrgPath) (*listOut[registry.Webhook], error) {
 			return list(ctx, c, id)
 		})
 	declared(a, operation{ID: "listPlatformWebhooks", Method: "GET", Path: "/webhooks", Summary: "List the platform's webhooks", Action: registry.PlatformAudit},
@@ -90,12 +82,8 @@ func (a *API) webhooks() {
 		type platformIn struct {
 			Webhook string `path:"webhook" example:"01890000-0000-7000-8000-000000000000"`
 		}
-		declared(a, operation{ID: id + "Webhook", Method: method, Path: "/orgs/{org}/webhooks/{webhook}" + path, Summary: summary, Action: action, Status: status},
-			func(ctx context.Context, c web.Caller, in *orgIn) (*none, error) {
-				org, err := in.id(ctx, a, c)
-				if err != nil {
-					return nil, err
-				}
+		inOrg(a, operation{ID: id + "Webhook", Method: method, Path: "/orgs/{org}/webhooks/{webhook}" + path, Summary: summary, Action: action, Status: status},
+			func(ctx context.Context, c web.Caller, org registry.OrgID, in *orgIn) (*none, error) {
 				return &none{}, f(ctx, c, org, registry.WebhookID(in.Webhook))
 			})
 		declared(a, operation{ID: id + "PlatformWebhook", Method: method, Path: "/webhooks/{webhook}" + path, Summary: summary, Action: registry.PlatformAudit, Status: status},
@@ -130,12 +118,8 @@ func (a *API) webhooks() {
 		}
 		return &none{}, a.Store.UpdateWebhook(ctx, c.Actor, org, registry.WebhookID(hook), in.URL, in.Events, in.Active)
 	}
-	declared(a, operation{ID: "updateWebhook", Method: "PATCH", Path: "/orgs/{org}/webhooks/{webhook}", Summary: "Change a webhook", Action: registry.WebhookManage},
-		func(ctx context.Context, c web.Caller, in *orgUpdateIn) (*none, error) {
-			org, err := in.id(ctx, a, c)
-			if err != nil {
-				return nil, err
-			}
+	inOrg(a, operation{ID: "updateWebhook", Method: "PATCH", Path: "/orgs/{org}/webhooks/{webhook}", Summary: "Change a webhook", Action: registry.WebhookManage},
+		func(ctx context.Context, c web.Caller, org registry.OrgID, in *orgUpdateIn) (*none, error) {
 			return update(ctx, c, org, in.Webhook, in.Body)
 		})
 	declared(a, operation{ID: "updatePlatformWebhook", Method: "PATCH", Path: "/webhooks/{webhook}", Summary: "Change a webhook", Action: registry.PlatformAudit},
@@ -152,12 +136,8 @@ func (a *API) webhooks() {
 		PageIn
 		Webhook string `path:"webhook" example:"01890000-0000-7000-8000-000000000000"`
 	}
-	declared(a, operation{ID: "listDeliveries", Method: "GET", Path: "/orgs/{org}/webhooks/{webhook}/deliveries", Summary: "Read what a webhook was told, newest first, for 7 days", Action: registry.WebhookRead},
-		func(ctx context.Context, c web.Caller, in *orgLogIn) (*listOut[registry.Delivery], error) {
-			org, err := in.id(ctx, a, c)
-			if err != nil {
-				return nil, err
-			}
+	inOrg(a, operation{ID: "listDeliveries", Method: "GET", Path: "/orgs/{org}/webhooks/{webhook}/deliveries", Summary: "Read what a webhook was told, newest first, for 7 days", Action: registry.WebhookRead},
+		func(ctx context.Context, c web.Caller, org registry.OrgID, in *orgLogIn) (*listOut[registry.Delivery], error) {
 			p, err := a.Store.Deliveries(ctx, c.Actor, org, registry.WebhookID(in.Webhook), in.list(""))
 			return &listOut[registry.Delivery]{p}, err
 		})
@@ -172,12 +152,8 @@ func (a *API) webhooks() {
 		Webhook  string `path:"webhook" example:"01890000-0000-7000-8000-000000000000"`
 		Delivery string `path:"delivery" example:"01890000-0000-7000-8000-000000000000"`
 	}
-	declared(a, operation{ID: "replayDelivery", Method: "POST", Path: "/orgs/{org}/webhooks/{webhook}/deliveries/{delivery}/replay", Summary: "Send a message again", Action: registry.WebhookManage, Status: http.StatusAccepted},
-		func(ctx context.Context, c web.Caller, in *orgReplayIn) (*none, error) {
-			org, err := in.id(ctx, a, c)
-			if err != nil {
-				return nil, err
-			}
+	inOrg(a, operation{ID: "replayDelivery", Method: "POST", Path: "/orgs/{org}/webhooks/{webhook}/deliveries/{delivery}/replay", Summary: "Send a message again", Action: registry.WebhookManage, Status: http.StatusAccepted},
+		func(ctx context.Context, c web.Caller, org registry.OrgID, in *orgReplayIn) (*none, error) {
 			return &none{}, a.Store.ReplayDelivery(ctx, c.Actor, org, registry.WebhookID(in.Webhook), in.Delivery)
 		})
 	declared(a, operation{ID: "replayPlatformDelivery", Method: "POST", Path: "/webhooks/{webhook}/deliveries/{delivery}/replay", Summary: "Send a message again", Action: registry.PlatformAudit, Status: http.StatusAccepted},
