@@ -86,21 +86,24 @@ connectors: [{type: mockCallback, id: mock, name: Mock}]
 	if err := os.WriteFile(filepath.Join(d.dir, "config.yaml"), []byte(config), 0o600); err != nil {
 		d.t.Fatal(err)
 	}
-	d.out = &lockedBuffer{}
-	d.cmd = exec.Command("dex", "serve", "config.yaml")
-	d.cmd.Dir, d.cmd.Stdout, d.cmd.Stderr = d.dir, d.out, d.out
-	if err := d.cmd.Start(); err != nil {
-		d.t.Fatal(err)
-	}
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(d.ca)
 	c := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, DisableKeepAlives: true}, Timeout: time.Second}
-	for range 500 {
-		if res, err := c.Get(d.issuer() + "/.well-known/openid-configuration"); err == nil {
-			_ = res.Body.Close()
-			return
+	for range 5 { // its port may be somebody else's for a moment
+		d.out = &lockedBuffer{}
+		d.cmd = exec.Command("dex", "serve", "config.yaml")
+		d.cmd.Dir, d.cmd.Stdout, d.cmd.Stderr = d.dir, d.out, d.out
+		if err := d.cmd.Start(); err != nil {
+			d.t.Fatal(err)
 		}
-		time.Sleep(20 * time.Millisecond)
+		for range 250 {
+			if res, err := c.Get(d.issuer() + "/.well-known/openid-configuration"); err == nil {
+				_ = res.Body.Close()
+				return
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		d.stop()
 	}
 	d.t.Fatalf("dex does not answer:\n%s", d.out.String())
 }
