@@ -268,6 +268,12 @@ func (c claims) fresh(began time.Time) bool {
 	return time.Unix(int64(at), 0).After(began.Add(-2 * clockSkew))
 }
 
+// verified reports whether the provider says that the address is verified; of one that says nothing, whether it is trusted with that.
+func (c claims) verified(by registry.Connection) bool {
+	said, ok := c.raw["email_verified"]
+	return ok && string(said) == "true" || !ok && by.TrustEmail
+}
+
 // signIn reads the claims, each as its type and nothing like it: "true" is not true.
 func (c claims) signIn(by registry.Connection) registry.ExternalSignIn {
 	text := func(name string) (s string) {
@@ -276,7 +282,7 @@ func (c claims) signIn(by registry.Connection) registry.ExternalSignIn {
 		}
 		return s
 	}
-	x := registry.ExternalSignIn{Connection: by.ID, Subject: c.subject, Email: text("email"), EmailVerified: string(c.raw["email_verified"]) == "true", Name: text("name")}
+	x := registry.ExternalSignIn{Connection: by.ID, Subject: c.subject, Email: text("email"), EmailVerified: c.verified(by), Name: text("name")}
 	if x.Name == "" {
 		x.Name = strings.TrimSpace(text("given_name") + " " + text("family_name"))
 	}

@@ -209,6 +209,33 @@ func TestExternalAnswers(t *testing.T) {
 	}
 	h.change = nil
 
+	// An org's provider may be trusted with addresses of which it says nothing; what it says counts.
+	acme := f.org("acme", f.user("owner@example.com"))
+	for _, err := range []error{
+		second(f.store.AddDomain(ctx, registry.AsOperator(), acme.ID, "corp.example", "t")), second(f.store.VerifyDomain(ctx, registry.AsOperator(), acme.ID, "corp.example", "")),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	everybody, trusted := c, spec
+	trusted.SignUp, trusted.TrustEmail, trusted.DefaultRole = false, true, registry.RoleMember
+	if c, err = f.s.CreateConnection(ctx, registry.AsOperator(), acme.ID, trusted, "secret"); err != nil {
+		t.Fatal(err)
+	}
+	for i, said := range []any{false, "true", nil, true} {
+		h.change = func(m map[string]any) {
+			m["sub"], m["email"], m["email_verified"] = "entra", "entra@corp.example", said
+			if said == nil {
+				delete(m, "email_verified")
+			}
+		}
+		if _, err := try(External{}, nil); (err == nil) != (i >= 2) {
+			t.Errorf("email_verified %v of a trusted provider: %v", said, err)
+		}
+	}
+	c, h.change = everybody, nil
+
 	for name, answer := range map[string]url.Values{
 		"an error": {"error": {"access_denied"}}, "no code": {"code": {""}}, "two codes": {"code": {"a", "b"}}, "another's iss": {"iss": {"https://evil.example"}},
 	} {
@@ -323,3 +350,5 @@ func TestExternalAnswers(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func second[T any](_ T, err error) error { return err }

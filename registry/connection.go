@@ -37,6 +37,9 @@ type ConnectionSpec struct {
 	Scopes   []string `json:"scopes"`  // asked for beside openid
 	SignUp   bool     `json:"sign_up"` // who has no account gets one. An org's always does that
 	Required bool     `json:"required"`
+	// TrustEmail lets addresses count as verified of which an org's provider does not say whether they are: it gives them
+	// itself, as Entra ID does. One that says that they are not is believed.
+	TrustEmail bool `json:"trust_email"`
 	// RolesClaim is the claim, of a text or a list of texts, that Roles judges; "" = everybody gets DefaultRole.
 	RolesClaim  string        `json:"roles_claim,omitempty"`
 	Roles       []RoleMapping `json:"roles"`
@@ -91,8 +94,8 @@ func (c *ConnectionSpec) cleanRoles(org OrgID) error {
 		c.Roles = []RoleMapping{}
 	}
 	if org == "" {
-		if c.Required || c.RolesClaim != "" || len(c.Roles) > 0 || c.DefaultRole != "" {
-			return Errorf(Invalid, "roles", "roles and being required are of an org's connection")
+		if c.Required || c.TrustEmail || c.RolesClaim != "" || len(c.Roles) > 0 || c.DefaultRole != "" {
+			return Errorf(Invalid, "roles", "roles, being required, and trust in addresses are of an org's connection, which its domains bound")
 		}
 		return nil
 	}

@@ -17,6 +17,7 @@ type ConnectionIn struct {
 	Scopes      []string               `json:"scopes,omitempty" doc:"asked for beside openid; default: profile and email"`
 	SignUp      bool                   `json:"sign_up,omitempty" doc:"of the operator's: who has no account gets one. An org's always makes accounts"`
 	Required    bool                   `json:"required,omitempty" doc:"of an org's: its people, owners aside, come in by its connections alone"`
+	TrustEmail  bool                   `json:"trust_email,omitempty" doc:"of an org's: addresses count as verified of which the provider does not say whether they are, as Entra ID does not"`
 	RolesClaim  string                 `json:"roles_claim,omitempty" example:"groups" doc:"of an org's: the claim that roles are mapped from"`
 	Roles       []registry.RoleMapping `json:"roles,omitempty" doc:"what values of the claim mean; the highest role counts, at each sign-in"`
 	DefaultRole *registry.Role         `json:"default_role,omitempty" doc:"of an org's: of whom no value fits; empty refuses them. Default: member"`
@@ -24,7 +25,7 @@ type ConnectionIn struct {
 
 func (in ConnectionIn) spec(org registry.OrgID) registry.ConnectionSpec {
 	s := registry.ConnectionSpec{
-		Name: in.Name, Issuer: in.Issuer, ClientID: in.ClientID, Scopes: in.Scopes, SignUp: in.SignUp, Required: in.Required,
+		Name: in.Name, Issuer: in.Issuer, ClientID: in.ClientID, Scopes: in.Scopes, SignUp: in.SignUp, Required: in.Required, TrustEmail: in.TrustEmail,
 		RolesClaim: in.RolesClaim, Roles: in.Roles,
 	}
 	switch {

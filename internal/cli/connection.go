@@ -61,13 +61,14 @@ func (c *client) connection() *cobra.Command {
 type connectionFlags struct {
 	name, issuer, clientID, claim, role string
 	scopes, roleOf                      []string
-	signUp, required, secret            bool
+	signUp, required, trust, secret     bool
 }
 
 func (f *connectionFlags) on(cmd *cobra.Command) {
 	cmd.Flags().StringSliceVar(&f.scopes, "scope", nil, "what is asked for beside openid (default: profile and email)")
 	cmd.Flags().BoolVar(&f.signUp, "sign-up", false, "of one for everybody: who has no account gets one")
 	cmd.Flags().BoolVar(&f.required, "required", false, "of an org's: its people, owners aside, come in by it alone")
+	cmd.Flags().BoolVar(&f.trust, "trust-email", false, "of an org's: addresses count as verified of which the provider does not say whether they are, as Entra ID does not")
 	cmd.Flags().StringVar(&f.claim, "roles-claim", "", "of an org's: the claim that --role-of judges, such as groups")
 	cmd.Flags().StringArrayVar(&f.roleOf, "role-of", nil, "of an org's: what a value of the claim means, such as developers=member; may be repeated")
 	cmd.Flags().StringVar(&f.role, "default-role", "", "of an org's: of whom no value fits; none refuses them (default: member)")
@@ -77,7 +78,7 @@ func (f *connectionFlags) on(cmd *cobra.Command) {
 // into puts what was said into a request.
 func (f *connectionFlags) into(cmd *cobra.Command, in map[string]any) error {
 	for flag, set := range map[string]func(){
-		"scope": func() { in["scopes"] = f.scopes }, "sign-up": func() { in["sign_up"] = f.signUp }, "required": func() { in["required"] = f.required },
+		"scope": func() { in["scopes"] = f.scopes }, "sign-up": func() { in["sign_up"] = f.signUp }, "required": func() { in["required"] = f.required }, "trust-email": func() { in["trust_email"] = f.trust },
 		"roles-claim": func() { in["roles_claim"] = f.claim }, "default-role": func() { in["default_role"] = strings.TrimPrefix(f.role, "none") },
 		"name": func() { in["name"] = f.name },
 	} {
@@ -155,7 +156,7 @@ func (c *client) connectionUpdate(path func(...string) string) *cobra.Command {
 			return errors.New("there is no such connection")
 		}
 		in := map[string]any{"default_role": ""}
-		for _, name := range []string{"name", "issuer", "client_id", "scopes", "sign_up", "required", "roles_claim", "roles", "default_role"} {
+		for _, name := range []string{"name", "issuer", "client_id", "scopes", "sign_up", "required", "trust_email", "roles_claim", "roles", "default_role"} {
 			if v, ok := page.Items[i][name]; ok {
 				in[name] = v
 			}

@@ -81,7 +81,7 @@ func specOf(r *http.Request) (registry.ConnectionSpec, error) {
 	f := r.PostForm
 	s := registry.ConnectionSpec{
 		Name: f.Get("name"), Issuer: strings.TrimSpace(f.Get("issuer")), ClientID: strings.TrimSpace(f.Get("client_id")), Scopes: strings.Fields(f.Get("scopes")),
-		SignUp: f.Has("sign_up"), Required: f.Has("required"), RolesClaim: strings.TrimSpace(f.Get("roles_claim")), DefaultRole: registry.Role(f.Get("default_role")),
+		SignUp: f.Has("sign_up"), Required: f.Has("required"), TrustEmail: f.Has("trust_email"), RolesClaim: strings.TrimSpace(f.Get("roles_claim")), DefaultRole: registry.Role(f.Get("default_role")),
 	}
 	for line := range strings.Lines(f.Get("roles")) {
 		if line = strings.TrimSpace(line); line == "" {

@@ -7,11 +7,11 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-const connectionQuery = `SELECT c.id, c.org_id, c.kind, c.name, c.issuer, c.client_id, c.sealed, c.scopes, c.sign_up, c.required, c.roles_claim, c.roles, c.default_role, c.created_by, c.created_at FROM connections c`
+const connectionQuery = `SELECT c.id, c.org_id, c.kind, c.name, c.issuer, c.client_id, c.sealed, c.scopes, c.sign_up, c.required, c.trust_email, c.roles_claim, c.roles, c.default_role, c.created_by, c.created_at FROM connections c`
 
 func scanConnection(r scanner) (c registry.Connection, err error) {
 	var scopes, roles []byte
-	if err = r.Scan(&c.ID, &c.OrgID, &c.Kind, &c.Name, &c.Issuer, &c.ClientID, &c.Sealed, &scopes, &c.SignUp, &c.Required, &c.RolesClaim, &roles, &c.DefaultRole, &c.CreatedBy, (*micros)(&c.CreatedAt)); err != nil {
+	if err = r.Scan(&c.ID, &c.OrgID, &c.Kind, &c.Name, &c.Issuer, &c.ClientID, &c.Sealed, &scopes, &c.SignUp, &c.Required, &c.TrustEmail, &c.RolesClaim, &roles, &c.DefaultRole, &c.CreatedBy, (*micros)(&c.CreatedAt)); err != nil {
 		return c, err
 	}
 	if err = json.Unmarshal(scopes, &c.Scopes); err == nil {
@@ -89,9 +89,9 @@ func (s *Store) CreateConnection(ctx context.Context, a registry.Actor, c regist
 		}
 		c.CreatedBy, c.CreatedAt = a.Name(), t.now
 		scopes, roles := text(c.Scopes), text(c.Roles)
-		if err := t.must(`INSERT INTO connections (id, org_id, kind, name, issuer, client_id, sealed, scopes, sign_up, required, roles_claim, roles, default_role, created_by, created_at)
-			VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15)`,
-			c.ID, c.OrgID, c.Kind, c.Name, c.Issuer, c.ClientID, c.Sealed, scopes, c.SignUp, c.Required, c.RolesClaim, roles, c.DefaultRole, c.CreatedBy, us(c.CreatedAt)); err != nil {
+		if err := t.must(`INSERT INTO connections (id, org_id, kind, name, issuer, client_id, sealed, scopes, sign_up, required, roles_claim, roles, default_role, created_by, created_at, trust_email)
+			VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16)`,
+			c.ID, c.OrgID, c.Kind, c.Name, c.Issuer, c.ClientID, c.Sealed, scopes, c.SignUp, c.Required, c.RolesClaim, roles, c.DefaultRole, c.CreatedBy, us(c.CreatedAt), c.TrustEmail); err != nil {
 			return err
 		}
 		if err := t.record(registry.Change{Kind: registry.ConnectionMade, OrgID: c.OrgID}, c.Name, c.Issuer); err != nil {
@@ -129,8 +129,8 @@ func (s *Store) UpdateConnection(ctx context.Context, a registry.Actor, org regi
 		if change.Secret != nil {
 			c.Sealed = *change.Secret
 		}
-		if err := t.must(`UPDATE connections SET name = $2, sealed = $3, scopes = $4, sign_up = $5, required = $6, roles_claim = $7, roles = $8, default_role = $9 WHERE id = $1`,
-			id, c.Name, c.Sealed, text(c.Scopes), c.SignUp, c.Required, c.RolesClaim, text(c.Roles), c.DefaultRole); err != nil {
+		if err := t.must(`UPDATE connections SET name = $2, sealed = $3, scopes = $4, sign_up = $5, required = $6, roles_claim = $7, roles = $8, default_role = $9, trust_email = $10 WHERE id = $1`,
+			id, c.Name, c.Sealed, text(c.Scopes), c.SignUp, c.Required, c.RolesClaim, text(c.Roles), c.DefaultRole, c.TrustEmail); err != nil {
 			return err
 		}
 		if err := t.record(registry.Change{Kind: registry.ConnectionNew, OrgID: org}, c.Name, c.Issuer); err != nil {

@@ -56,6 +56,7 @@ func connections(e env) {
 		}
 	}
 	e.want(second(e.connect(operator, "", func(s *registry.ConnectionSpec) { s.Required = true })), registry.Invalid)
+	e.want(second(e.connect(operator, "", func(s *registry.ConnectionSpec) { s.TrustEmail = true })), registry.Invalid) // it would speak for every domain
 	e.want(second(e.connect(asAdmin, o.ID, nil)), registry.Forbidden)
 	e.want(second(e.connect(asA, "", nil)), registry.Forbidden)
 	root, err := e.s.CreateUser(ctx, operator, registry.NewUser{Email: "root@example.com", Name: "Root", PlatformAdmin: true, PasswordHash: "h"})
@@ -94,10 +95,10 @@ func connections(e env) {
 		e.want(second(e.s.UpdateConnection(ctx, asA, o.ID, c.ID, registry.ConnectionChange{Spec: s})), registry.Invalid)
 	}
 	s := e.spec(o.ID)
-	s.Name = "Entra"
+	s.Name, s.TrustEmail = "Entra", true
 	c, err = e.s.UpdateConnection(ctx, asA, o.ID, c.ID, registry.ConnectionChange{Spec: s})
 	e.ok(err)
-	if c.Name != "Entra" || string(c.Sealed) != "sealed" {
+	if c.Name != "Entra" || !c.TrustEmail || string(c.Sealed) != "sealed" {
 		e.Errorf("%+v", c)
 	}
 

@@ -12,6 +12,7 @@ CREATE TABLE connections (
   scopes       TEXT NOT NULL,
   sign_up      INTEGER NOT NULL,
   required     INTEGER NOT NULL,
+  trust_email  INTEGER NOT NULL,
   roles_claim  TEXT NOT NULL,
   roles        TEXT NOT NULL,
   default_role TEXT NOT NULL,
