@@ -310,55 +310,6 @@ func (r *Runtime) routes(mux *http.ServeMux) error {
 	}).Register(mux)
 }
 
-// maintain does what time alone asks for.
-func (r *Runtime) maintain(ctx context.Context) {
-	often, flush, daily := time.NewTicker(2*time.Second), time.NewTicker(30*time.Second), time.NewTicker(time.Hour)
-	defer often.Stop()
-	defer flush.Stop()
-	defer daily.Stop()
-	for {
-		var err error
-		select {
-		case <-ctx.Done():
-			return
-		case <-often.C:
-			err = r.store.FinishSupport(ctx, registry.AsSystem("runtime"))
-		case <-flush.C:
-			err = errors.Join(r.ids.Flush(ctx), r.store.FinishDeletions(ctx, registry.AsSystem("runtime")))
-		case <-daily.C:
-			if err = r.ids.Refresh(ctx); err == nil {
-				err = r.writeJWKS()
-			}
-			err = errors.Join(err, r.store.Sweep(ctx, registry.AsSystem("runtime")), r.pruneAudit(ctx))
-		}
-		if err != nil && ctx.Err() == nil {
-			r.c.Log.Warn("maintenance", "error", err)
-		}
-	}
-}
-
-// pruneAudit removes what the operator does not keep of the audit log.
-func (r *Runtime) pruneAudit(ctx context.Context) error {
-	keep := r.tunables.Load().AuditKeep
-	if keep == 0 {
-		return nil
-	}
-	for {
-		more, err := r.store.PruneAudit(ctx, registry.AsSystem("retention"), time.Now().Add(-keep))
-		if err != nil || !more {
-			return err
-		}
-	}
-}
-
-// writeJWKS keeps the assertion keys in a file for instances.
-func (r *Runtime) writeJWKS() error {
-	if err := os.WriteFile(r.jwks+".tmp", r.ids.Assertions.JWKS(), 0o644); err != nil { //nolint:gosec // public keys
-		return err
-	}
-	return os.Rename(r.jwks+".tmp", r.jwks)
-}
-
 // environment is the instance contract.
 func (r *Runtime) environment(w registry.Work) (map[string]string, error) {
 	s := r.site()
