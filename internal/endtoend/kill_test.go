@@ -1,6 +1,7 @@
 package endtoend
 
 import (
+	"bytes"
 	"encoding/json"
 	"math/rand/v2"
 	"os"
@@ -113,6 +114,16 @@ func (s *server) processes(dir string) (pids []string) {
 		}
 	}
 	return pids
+}
+
+// alive reports whether a thread of a process is left that holds its sockets: the first to end takes the process's name and directory with it.
+func alive(pid string) bool {
+	threads, err := os.ReadDir(filepath.Join("/proc", pid, "task"))
+	if err != nil || len(threads) == 0 {
+		return false
+	}
+	b, err := os.ReadFile(filepath.Join("/proc", pid, "stat"))
+	return err == nil && (len(threads) > 1 || !bytes.Contains(b, []byte(") Z ")))
 }
 
 // signal sends a signal to a process of the server's.

@@ -95,7 +95,7 @@ func TestCrash(t *testing.T) {
 	}
 	// What a dying instance has taken in it may have acted on: such a request is not sent twice.
 	s.eventually("they are dead", func() bool {
-		return !slices.ContainsFunc(s.processes(filepath.Join(s.dir, "data")), func(pid string) bool { return slices.Contains(killed, pid) })
+		return !slices.ContainsFunc(killed, alive)
 	})
 	if a := ada.fetch("GET", s.url("acme")+"/whoami", ""); a.status != 200 {
 		t.Errorf("after a crash: %d %s", a.status, a.body)

@@ -291,6 +291,27 @@ func (p *person) open(target string) answer {
 	return p.do("GET", target, nil, map[string]string{"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"})
 }
 
+// status is that of a top-level navigation, 0 when it is cut off.
+func (p *person) status(target string) int {
+	p.s.t.Helper()
+	req, err := http.NewRequest(http.MethodGet, target, nil)
+	if err != nil {
+		p.s.t.Fatal(err)
+	}
+	for k, v := range map[string]string{"Accept": "text/html", "Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"} {
+		req.Header.Set(k, v)
+	}
+	res, err := p.c.Do(req)
+	if err != nil {
+		return 0
+	}
+	defer func() { _ = res.Body.Close() }()
+	if _, err := io.Copy(io.Discard, res.Body); err != nil {
+		return 0
+	}
+	return res.StatusCode
+}
+
 // fetch is what a page of the same origin does.
 func (p *person) fetch(method, target, body string) answer {
 	p.s.t.Helper()
