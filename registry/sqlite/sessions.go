@@ -18,7 +18,7 @@ func sessionFields(s *registry.Session) []any {
 const liveSession = `s.revoked_at IS NULL AND s.expires_at > $1 AND (s.last_seen_at > $1 - 43200000000 OR s.device = 1)`
 
 // CreateSession starts a sign-in session for a user who just showed who they are. It
-// fails when the password, or the connection, is another by now. For the system.
+// fails when the password is another by now, or the connection or the link to it gone. For the system.
 func (s *Store) CreateSession(ctx context.Context, a registry.Actor, n registry.NewSession) (registry.Session, error) {
 	if err := only(a); err != nil {
 		return registry.Session{}, err
@@ -38,6 +38,13 @@ func (s *Store) CreateSession(ctx context.Context, a registry.Actor, n registry.
 				return err
 			}
 			v.ViaOrg, detail = c.OrgID, "by "+c.Name
+			var linked bool // still: the second step can be minutes after the first
+			if err := t.QueryRowContext(t.ctx, `SELECT EXISTS (SELECT 1 FROM identities WHERE user_id = $1 AND connection_id = $2)`, v.UserID, n.Connection).Scan(&linked); err != nil {
+				return err
+			}
+			if !linked {
+				return registry.Errorf(registry.Gone, "", "the account is linked to %s no more: sign in another way", c.Name)
+			}
 		}
 		v.AuthTime, v.CreatedAt, v.LastSeenAt, v.ExpiresAt = t.now, t.now, t.now, t.now.Add(registry.SessionAbsolute)
 		if !n.AuthTime.IsZero() && n.AuthTime.Before(t.now) {

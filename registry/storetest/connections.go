@@ -23,6 +23,19 @@ func (e env) connect(a registry.Actor, org registry.OrgID, change func(*registry
 	return e.s.CreateConnection(ctx, a, registry.Connection{ID: registry.ConnectionID(registry.NewID()), OrgID: org, Kind: registry.ConnectionOIDC, ConnectionSpec: s, Sealed: []byte("sealed")})
 }
 
+// link links an account to a connection, at whose provider its ID is its subject.
+func (e env) link(u registry.User, c registry.Connection) {
+	e.Helper()
+	e.ok(third(e.s.SignInExternal(ctx, system, registry.ExternalSignIn{Connection: c.ID, Subject: string(u.ID), Account: u.ID})))
+}
+
+// ownDomain makes example.com an org's.
+func (e env) ownDomain(a registry.Actor, org registry.OrgID) {
+	e.Helper()
+	e.ok(second(e.s.AddDomain(ctx, a, org, "example.com", "t")))
+	e.ok(second(e.s.VerifyDomain(ctx, operator, org, "example.com", "")))
+}
+
 // connections: whose they are, what they may say, and that with one its sessions end.
 func connections(e env) {
 	a, asA := e.user("a@example.com")
@@ -102,6 +115,9 @@ func connections(e env) {
 		e.Errorf("%+v", c)
 	}
 
+	e.want(second(e.s.CreateSession(ctx, system, registry.NewSession{Token: secret("s"), User: a, Connection: c.ID})), registry.Gone) // not linked
+	e.ownDomain(asA, o.ID)
+	e.link(a, c)
 	session, err := e.s.CreateSession(ctx, system, registry.NewSession{Token: secret("s"), User: a, Connection: c.ID})
 	e.ok(err)
 	if session.SignIn().Via != o.ID {
@@ -169,10 +185,7 @@ func domains(e env) {
 func externalSignIn(e env) {
 	owner, asOwner := e.user("owner@elsewhere.example")
 	o := e.org("acme", owner.ID)
-	for _, d := range []string{"example.com"} {
-		e.ok(second(e.s.AddDomain(ctx, asOwner, o.ID, d, "t")))
-		e.ok(second(e.s.VerifyDomain(ctx, operator, o.ID, d, "")))
-	}
+	e.ownDomain(asOwner, o.ID)
 	all, err := e.connect(operator, "", nil)
 	e.ok(err)
 	own, err := e.connect(asOwner, o.ID, func(s *registry.ConnectionSpec) {
@@ -321,6 +334,9 @@ func signInRules(e env) {
 	e.ok(err)
 	theirs, err := e.connect(operator, "", nil)
 	e.ok(err)
+	e.ownDomain(asOwner, o.ID)
+	e.link(m, c)
+	e.link(m, theirs)
 	enter := func(u registry.User, methods string, by registry.ConnectionID) (registry.Lack, registry.Lack) {
 		e.Helper()
 		s, err := e.s.CreateSession(ctx, system, registry.NewSession{Token: secret(registry.NewID()), User: u, Methods: methods, Connection: by})
