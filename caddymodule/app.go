@@ -3,20 +3,15 @@ package caddymodule
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
-	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 
 	"github.com/pizzaface/pizzeria/identity"
@@ -227,195 +222,6 @@ func (a *App) Cleanup() error {
 	}
 	_, err := runtimes.Delete(a.key)
 	return err
-}
-
-// parseApp parses the global option. Syntax:
-//
-//	pizzeria {
-//		domain        <name>
-//		issuer        <url>
-//		prefix        <path>
-//		store         <kind> ...
-//		provider      <kind> ...
-//		secret_key    <file> | env <NAME>
-//		signing_algorithm <ES256|EdDSA>
-//		health_path   <path>
-//		settings      { ... }
-//		mail          <host:port> { ... }
-//		webhook_allow <prefix>...
-//		connection_allow <prefix>...
-//		resolvers     <host[:port]>...
-//		offline_grace <duration>
-//		audit_keep    <duration>
-//		cache_size    <number>
-//	}
-func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
-	d.Next()
-	if existing != nil {
-		return nil, d.Err("pizzeria is configured twice: use one block")
-	}
-	a := new(App)
-	if d.NextArg() {
-		return nil, d.ArgErr()
-	}
-	seen := map[string]bool{}
-	for d.NextBlock(0) {
-		name := d.Val()
-		if seen[name] {
-			return nil, d.Errf("%s is given twice", name)
-		}
-		seen[name] = true
-		var err error
-		switch name {
-		case "domain":
-			if err = oneArg(d, &a.Domain); err == nil {
-				_, err = identity.NewSite(a.Domain, "", "")
-			}
-		case "issuer":
-			if err = oneArg(d, &a.Issuer); err == nil {
-				_, err = identity.NewSite("example.com", a.Issuer, "")
-			}
-		case "prefix":
-			if err = oneArg(d, &a.Prefix); err == nil {
-				_, err = identity.NewSite("example.com", "", a.Prefix)
-			}
-		case "secret_key":
-			a.SecretKey, err = keyArg(d)
-		case "signing_algorithm":
-			if err = oneArg(d, &a.SigningAlgorithm); err == nil && !slices.Contains(identity.Algorithms(), a.SigningAlgorithm) {
-				err = errAlgorithm(a.SigningAlgorithm)
-			}
-		case "health_path":
-			err = oneArg(d, &a.HealthPath)
-		case "offline_grace":
-			if err = durationArg(d, &a.OfflineGrace); err == nil {
-				err = a.checkBounds()
-			}
-		case "audit_keep":
-			if err = durationArg(d, &a.AuditKeep); err == nil {
-				err = a.checkBounds()
-			}
-		case "cache_size":
-			if err = intArg(d, &a.CacheSize); err == nil {
-				err = a.checkBounds()
-			}
-		case "settings":
-			a.Settings, err = parseSettings(d)
-		case "mail":
-			a.Mail, err = parseMail(d)
-		case "webhook_allow":
-			if a.WebhookAllow = d.RemainingArgs(); len(a.WebhookAllow) == 0 {
-				err = d.ArgErr()
-			} else {
-				_, err = prefixes(name, a.WebhookAllow)
-			}
-		case "connection_allow":
-			if a.ConnectionAllow = d.RemainingArgs(); len(a.ConnectionAllow) == 0 {
-				err = d.ArgErr()
-			} else {
-				_, err = prefixes(name, a.ConnectionAllow)
-			}
-		case "resolvers":
-			if a.Resolvers = d.RemainingArgs(); len(a.Resolvers) == 0 {
-				err = d.ArgErr()
-			} else {
-				_, err = resolvers(a.Resolvers)
-			}
-		case "store":
-			a.StoreRaw, err = guest(d, "pizzeria.stores.")
-		case "provider":
-			a.ProviderRaw, err = guest(d, "pizzeria.providers.")
-		default:
-			return nil, d.Errf("unknown option %q: use domain, issuer, prefix, store, provider, settings, mail, webhook_allow, connection_allow, resolvers, secret_key, signing_algorithm, health_path, offline_grace, audit_keep or cache_size", name)
-		}
-		if err != nil {
-			return nil, located(d, err)
-		}
-	}
-	if a.Domain == "" {
-		return nil, d.Err("pizzeria needs a domain: the name below which orgs live, such as `domain pizzapi.example.com`")
-	}
-	return httpcaddyfile.App{Name: "pizzeria", Value: caddyconfig.JSON(a, nil)}, nil
-}
-
-// keyArg parses where the secret key is: `<file>`, or `env <NAME>`.
-func keyArg(d *caddyfile.Dispenser) (string, error) {
-	switch args := d.RemainingArgs(); {
-	case len(args) == 1 && args[0] != "env":
-		return args[0], nil
-	case len(args) == 2 && args[0] == "env":
-		return args[0] + ":" + args[1], nil
-	}
-	return "", d.Err("secret_key names a file, or a variable of the environment as `env NAME`")
-}
-
-func errAlgorithm(name string) error {
-	return fmt.Errorf("signing_algorithm: %q is none of %s", name, strings.Join(identity.Algorithms(), " and "))
-}
-
-// prefixes parses networks as IP prefixes; an address alone is itself.
-func prefixes(option string, texts []string) (out []netip.Prefix, err error) {
-	for _, s := range texts {
-		p, err := netip.ParsePrefix(s)
-		if a, err2 := netip.ParseAddr(s); err2 == nil {
-			p, err = a.Prefix(a.BitLen())
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s: %q is not a network: write one like 10.1.0.0/16", option, s)
-		}
-		out = append(out, p.Masked())
-	}
-	return out, nil
-}
-
-// resolvers completes the addresses of DNS servers with their port.
-func resolvers(texts []string) (out []string, err error) {
-	for _, s := range texts {
-		host, port, err := net.SplitHostPort(s)
-		if err != nil {
-			host, port = strings.Trim(s, "[]"), "53"
-		}
-		if _, err := strconv.ParseUint(port, 10, 16); err != nil || host == "" || strings.ContainsAny(host, "/ @") {
-			return nil, fmt.Errorf("resolvers: %q is not a DNS server: write one like 10.0.0.53 or 10.0.0.53:5353", s)
-		}
-		out = append(out, net.JoinHostPort(host, port))
-	}
-	return out, nil
-}
-
-// checkBounds checks the numbers that are set; 0 stands for the default.
-func (a *App) checkBounds() error {
-	if a.OfflineGrace < 0 || time.Duration(a.OfflineGrace) > 24*time.Hour {
-		return errors.New("offline_grace must be at most 24h")
-	}
-	if a.AuditKeep != 0 && time.Duration(a.AuditKeep) < 30*24*time.Hour {
-		return errors.New("audit_keep must be at least 30d: leave it out to keep the audit log for ever")
-	}
-	if a.CacheSize != 0 && a.CacheSize < 100 {
-		return errors.New("cache_size must be at least 100")
-	}
-	return nil
-}
-
-// guest parses `<kind> ...` as the guest module of that kind.
-func guest(d *caddyfile.Dispenser, namespace string) (json.RawMessage, error) {
-	what := d.Val()
-	if !d.NextArg() {
-		return nil, d.ArgErr()
-	}
-	kind := d.Val()
-	if _, err := caddy.GetModule(namespace + kind); err != nil {
-		var have []string
-		for _, m := range caddy.GetModules(strings.TrimSuffix(namespace, ".")) {
-			have = append(have, m.ID.Name())
-		}
-		return nil, d.Errf("there is no %s %q in this build: use %s", what, kind, strings.Join(have, " or "))
-	}
-	u, err := caddyfile.UnmarshalModule(d, namespace+kind)
-	if err != nil {
-		return nil, err
-	}
-	return caddyconfig.JSONModuleObject(u, "kind", kind, nil), nil
 }
 
 // Interface guards

@@ -16,7 +16,7 @@ func defaultOutside() Outside {
 }
 
 // CreateConnection makes a connection of an org, or with "" the operator's, when the provider answers.
-// secret is that of our client there, "" for a public one. Errors: those of the store, and Invalid (the provider does not answer).
+// secret is that of our client there, "" for a public one. Errors: those of the store, Busy, and Invalid (the provider does not answer).
 func (s *Service) CreateConnection(ctx context.Context, a registry.Actor, org registry.OrgID, spec registry.ConnectionSpec, secret string) (registry.Connection, error) {
 	if err := s.mayConnect(ctx, a, org); err != nil {
 		return registry.Connection{}, err
@@ -29,7 +29,13 @@ func (s *Service) CreateConnection(ctx context.Context, a registry.Actor, org re
 	if secret != "" {
 		c.Sealed = s.Seal(purposeConnection, string(c.ID), []byte(secret))
 	}
+	if a.IsUser() { // each makes us ask an address of theirs
+		if err := s.attempts.take(s.now(), "connection "+string(org), a.Address()); err != nil {
+			return c, err
+		}
+	}
 	if p := s.discover(ctx, c); p.err != nil {
+		s.providers.forget(c.ID)
 		return c, registry.Errorf(registry.Invalid, "issuer", "%s does not answer as an OpenID provider: %s", c.Issuer, reason(p.err))
 	}
 	return s.store.CreateConnection(ctx, a, c)
@@ -37,6 +43,9 @@ func (s *Service) CreateConnection(ctx context.Context, a registry.Actor, org re
 
 // mayConnect decides before an address is asked, so that nobody else makes us ask it.
 func (s *Service) mayConnect(ctx context.Context, a registry.Actor, org registry.OrgID) error {
+	if a.Key() != "" {
+		return registry.Errorf(registry.Forbidden, "", "no key decides how people sign in")
+	}
 	if org != "" {
 		_, err := s.store.Authorize(ctx, a, org, registry.SignInManage)
 		return err
@@ -97,7 +106,7 @@ func (s *Service) ConnectionOfEmail(ctx context.Context, email string, at Client
 	if err != nil {
 		return registry.Connection{}, err
 	}
-	if err := s.attempts.take(s.now(), "company "+network(at.Address).String(), at.Address); err != nil {
+	if err := s.attempts.take(s.now(), "", at.Address); err != nil {
 		return registry.Connection{}, err
 	}
 	list, err := s.store.ConnectionsOfDomain(ctx, registry.AsSystem("sign-in"), registry.DomainOf(email))

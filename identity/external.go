@@ -218,24 +218,25 @@ func (s *Service) claimsOf(ctx context.Context, c registry.Connection, p *provid
 	case x.Again && !out.fresh(x.Began):
 		return out, registry.Errorf(registry.Forbidden, "", "%s signed you in some time ago: sign out there, and begin again", c.Name)
 	}
-	return out, s.complete(ctx, c, p, t, &out)
+	s.complete(ctx, c, p, t, out)
+	return out, nil
 }
 
-// complete asks the provider's user info endpoint for what the ID token leaves out.
-func (s *Service) complete(ctx context.Context, c registry.Connection, p *provider, t *oauth2.Token, out *claims) error {
+// complete asks the provider's user info endpoint for what the ID token leaves out; what lacks then is judged as lacking.
+func (s *Service) complete(ctx context.Context, c registry.Connection, p *provider, t *oauth2.Token, out claims) {
 	_, email := out.raw["email"]
 	_, roles := out.raw[c.RolesClaim]
 	if p.meta.UserInfo == "" || email && (roles || c.RolesClaim == "") {
-		return nil
+		return
 	}
 	info, err := p.UserInfo(ctx, oauth2.StaticTokenSource(t))
 	if err != nil || info.Subject != out.subject {
 		s.log.Warn("a provider's user info is refused", "connection", c.ID, "issuer", c.Issuer, "error", userInfoReason(err))
-		return nil // what lacks is judged as lacking
+		return
 	}
 	var more map[string]json.RawMessage
 	if err := info.Claims(&more); err != nil {
-		return nil
+		return
 	}
 	for k, v := range more {
 		// An address and whether it is verified are one statement: never one from here and one from there.
@@ -243,7 +244,6 @@ func (s *Service) complete(ctx context.Context, c registry.Connection, p *provid
 			out.raw[k] = v
 		}
 	}
-	return nil
 }
 
 // since is when somebody signed in at the provider. One that does not say, and was not asked for a new sign-in, may have let them

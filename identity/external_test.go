@@ -30,6 +30,7 @@ type hostile struct {
 	sign     func(payload []byte) string
 	userinfo map[string]any
 	nonce    string
+	asked    int // for its configuration
 	meta     map[string]any
 	form     url.Values // that it got last at the token endpoint
 }
@@ -56,6 +57,7 @@ func newHostile(t *testing.T) *hostile {
 		_ = json.NewEncoder(w).Encode(v)
 	}
 	mux.HandleFunc("/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
+		h.asked++
 		meta := map[string]any{
 			"issuer": h.URL, "authorization_endpoint": h.URL + "/auth", "token_endpoint": h.URL + "/token", "jwks_uri": h.URL + "/keys", "userinfo_endpoint": h.URL + "/userinfo",
 			"id_token_signing_alg_values_supported": []string{"RS256", "HS256", "none"},
@@ -102,6 +104,31 @@ func TestExternalAnswers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Nobody makes us ask an address who may not connect it, and nobody without end.
+	root, err := f.s.CreateUser(ctx, registry.AsOperator(), "root@example.com", "Root", "correct horse battery", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	somebody := f.user("somebody@example.com")
+	asked := h.asked
+	for name, a := range map[string]registry.Actor{
+		"a key": registry.AsKey(registry.APIKey{ID: "k", Kind: registry.KeyPersonal, Scopes: []registry.Scope{registry.ScopePlatform}}, root, ""), "somebody": registry.AsUser(somebody, "x", ""),
+	} {
+		if _, err := f.s.CreateConnection(ctx, a, "", spec, ""); registry.ErrorCode(err) != registry.Forbidden || h.asked != asked {
+			t.Fatalf("%s: %v, asked %d times", name, err, h.asked-asked)
+		}
+	}
+	busy, bad, known := 0, spec, len(f.s.providers.known)
+	bad.Issuer += "/nowhere"
+	for range 15 {
+		if _, err := f.s.CreateConnection(ctx, registry.AsUser(root, "x", "192.0.2.9"), "", bad, ""); registry.ErrorCode(err) == registry.Busy {
+			busy++
+		}
+	}
+	if busy != 5 || len(f.s.providers.known) != known {
+		t.Errorf("%d of 15 were refused, want 5; %d providers are remembered", busy, len(f.s.providers.known)-known)
+	}
+
 	try := func(e External, answer url.Values) (Login, error) {
 		t.Helper()
 		to, sealed, err := f.s.BeginExternal(ctx, c.ID, e)

@@ -29,25 +29,26 @@ func newAttempts() *attempts {
 }
 
 // take counts one attempt. The account's key is the clean e-mail address, so
-// that no other spelling has a limit of its own. Error: Busy.
+// that no other spelling has a limit of its own; "" where nobody's account is
+// tried: a company's people come from one address. Error: Busy.
 func (a *attempts) take(now time.Time, email, address string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	acc, ok := a.account.Get(email)
-	if !ok {
-		acc = rate.NewLimiter(rate.Every(30*time.Second), 10)
-		a.account.Add(email, acc)
-	}
-	prefix := network(address)
-	net, ok := a.network.Get(prefix)
-	if !ok {
-		net = rate.NewLimiter(rate.Every(2*time.Second), 40)
-		a.network.Add(prefix, net)
-	}
-	if !acc.AllowN(now, 1) || !net.AllowN(now, 1) || !a.global.AllowN(now, 1) {
+	if email != "" && !limiter(a.account, email, 30*time.Second, 10).AllowN(now, 1) ||
+		!limiter(a.network, network(address), 2*time.Second, 40).AllowN(now, 1) || !a.global.AllowN(now, 1) {
 		return registry.Errorf(registry.Busy, "", "too many attempts: wait a minute and try again")
 	}
 	return nil
+}
+
+// limiter returns the limiter of a key, which allows burst at once and then one in every.
+func limiter[K comparable](of *lru.Cache[K, *rate.Limiter], key K, every time.Duration, burst int) *rate.Limiter {
+	l, ok := of.Get(key)
+	if !ok {
+		l = rate.NewLimiter(rate.Every(every), burst)
+		of.Add(key, l)
+	}
+	return l
 }
 
 // letters bounds how many letters people may have us send, so that nobody is flooded in our name: to one address, whoever
@@ -68,20 +69,10 @@ func newLetters() *letters {
 func (l *letters) take(now time.Time, org registry.OrgID, address string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	to, ok := l.address.Get(address)
-	if !ok {
-		to = rate.NewLimiter(rate.Every(2*time.Hour), 5)
-		l.address.Add(address, to)
-	}
-	of, ok := l.org.Get(org)
-	if !ok {
-		of = rate.NewLimiter(rate.Every(2*time.Minute), 300)
-		l.org.Add(org, of)
-	}
-	if !to.AllowN(now, 1) {
+	if !limiter(l.address, address, 2*time.Hour, 5).AllowN(now, 1) {
 		return registry.Errorf(registry.Busy, "email", "%s got several invitations already: try again in two hours", address)
 	}
-	if !of.AllowN(now, 1) {
+	if !limiter(l.org, org, 2*time.Minute, 300).AllowN(now, 1) {
 		return registry.Errorf(registry.Busy, "email", "this org has invited very many people: go on in an hour")
 	}
 	return nil

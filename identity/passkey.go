@@ -185,7 +185,7 @@ func (s *Service) SignInPasskey(ctx context.Context, sealed, answer string, c Cl
 // checkPasskey returns whose passkey answered; want is the one account that may, "" for any.
 func (s *Service) checkPasskey(ctx context.Context, sealed, answer string, want registry.UserID, at Client) (registry.User, error) {
 	refused := registry.Errorf(registry.Forbidden, "passkey", "this passkey signs nobody in here")
-	if err := s.attempts.take(s.now(), "passkey "+network(at.Address).String(), at.Address); err != nil {
+	if err := s.attempts.take(s.now(), "", at.Address); err != nil {
 		return registry.User{}, err
 	}
 	c, err := s.openCeremony(sealed)

@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -44,7 +45,6 @@ type provider struct {
 
 // providers remembers what providers say of themselves, and which are away.
 type providers struct {
-	now    func() time.Time
 	mu     sync.Mutex
 	known  map[registry.ConnectionID]*provider
 	flight singleflight.Group
@@ -55,8 +55,14 @@ const (
 	providerPause = 5 * time.Second // before one that is away is asked again
 )
 
-func newProviders(now func() time.Time) *providers {
-	return &providers{now: now, known: map[registry.ConnectionID]*provider{}}
+func newProviders() *providers {
+	return &providers{known: map[registry.ConnectionID]*provider{}}
+}
+
+func (p *providers) forget(id registry.ConnectionID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.known, id)
 }
 
 func errProviderAway(c registry.Connection) error {
@@ -69,8 +75,14 @@ var status = regexp.MustCompile(`^[1-5]\d\d [A-Za-z -]{1,40}`)
 func reason(err error) string {
 	var unreached *url.Error
 	switch {
-	case errors.As(err, &unreached):
-		return unreached.Err.Error()
+	case errors.As(err, new(*net.DNSError)):
+		return "its name is not found"
+	case errors.As(err, &unreached): // the innermost of it, which names no address that a name stands for inside
+		err = unreached.Err
+		for inner := err; inner != nil; inner = errors.Unwrap(inner) {
+			err = inner
+		}
+		return err.Error()
 	case strings.Contains(err.Error(), "issuer URL provided to client"), strings.Contains(err.Error(), "did not match the issuer"):
 		return "it calls itself another issuer: copy that of its configuration"
 	}

@@ -109,7 +109,7 @@ func New(store Store, master *MasterKey, site func() Site, log *slog.Logger, now
 	s := &Service{
 		Issuer: Issuer{site: site, now: now},
 		store:  store, master: master, log: log, hasher: newHasher(), attempts: newAttempts(), letters: newLetters(),
-		providers: newProviders(now), Outside: defaultOutside(),
+		providers: newProviders(), Outside: defaultOutside(),
 		forgotten: make(chan struct{}, forgetful),
 		seen:      map[registry.SessionID]time.Time{}, used: map[registry.APIKeyID]time.Time{},
 		runners: map[registry.RunnerID]registry.RunnerSeen{},

@@ -187,6 +187,16 @@ func TestAttemptsAreLimited(t *testing.T) {
 	if busy != 5 {
 		t.Errorf("%d of 45 attempts from one network were refused, want 5", busy)
 	}
+	// Where nobody's account is tried, a company behind one address is bounded as a network, and no tighter.
+	busy = 0
+	for range 45 {
+		if f.s.attempts.take(f.clock.now(), "", "198.51.100.7") != nil {
+			busy++
+		}
+	}
+	if busy != 5 {
+		t.Errorf("%d of 45 people of one company were refused, want 5", busy)
+	}
 	f.clock.add(time.Minute)
 	want(t, try("ada@example.com", "192.0.2.9"), registry.Forbidden)
 	// What is remembered is bounded.
