@@ -11,10 +11,10 @@ type Snapshot struct {
 	Revoked []Change  // for the sessions and members that changed of late, oldest first
 }
 
-// Matters reports whether a session or a member of before the change must not pass after it.
+// Matters reports whether a session of before the change must not pass after it without being read again.
 func (c *Change) Matters() bool {
 	switch c.Kind {
-	case SessionRevoked, RunnerRevoked, MemberChanged, MemberRemoved:
+	case SessionRevoked, RunnerRevoked, MemberChanged, MemberRemoved, OrgSignIn:
 		return true
 	}
 	return false

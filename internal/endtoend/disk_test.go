@@ -1,6 +1,7 @@
 package endtoend
 
 import (
+	"database/sql"
 	"net/http"
 	"net/url"
 	"os"
@@ -43,6 +44,9 @@ func TestFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = ws.CloseNow() }()
+	s.eventually("the snapshot knows all that", func() bool { // it follows within a moment
+		return s.number("data/snapshot.db", `SELECT seq FROM state`) >= s.number("data/pizzeria.db", `SELECT seq FROM feed_head`)
+	})
 	filler := filepath.Join(data, "filler")
 	fill := func() {
 		t.Helper()
@@ -94,4 +98,18 @@ func TestFullDisk(t *testing.T) {
 	if out, err := s.cli("", "audit", "verify"); err != nil {
 		t.Errorf("audit: %s", out)
 	}
+}
+
+// number asks one of the server's database files for a number, -1 when it has none.
+func (s *server) number(file, query string) (n int64) {
+	s.t.Helper()
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(s.dir, file)+"?mode=ro&_pragma=busy_timeout(10000)")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	if db.QueryRow(query).Scan(&n) != nil {
+		return -1
+	}
+	return n
 }

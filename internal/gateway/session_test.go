@@ -261,6 +261,28 @@ func TestRoleChange(t *testing.T) {
 }
 
 // After a gap in the feed nothing is believed that was issued before it.
+// TestWhatMattersIsKept: every change that makes a session doubtful is one that the snapshot keeps for a start without the store.
+func TestWhatMattersIsKept(t *testing.T) {
+	f := newFixture(t)
+	claims := identity.SessionClaims{SessionID: "s", Subject: "u", OrgID: f.org.ID}
+	doubtful := 0
+	for _, kind := range registry.AuditActions() {
+		v := newRevocations(func() time.Time { return f.clock }, f.g.Streams)
+		c := registry.Change{Kind: kind, OrgID: f.org.ID, UserID: "u", SessionID: "s", At: f.clock}
+		v.Apply(c)
+		must, gone := v.judge(&claims)
+		if must || gone {
+			doubtful++
+		}
+		if (must || gone) != c.Matters() {
+			t.Errorf("%s makes a session doubtful: %v; it is kept: %v", kind, must || gone, c.Matters())
+		}
+	}
+	if doubtful < 5 {
+		t.Errorf("only %d kinds", doubtful)
+	}
+}
+
 func TestGapRenewsEverything(t *testing.T) {
 	f := newFixture(t)
 	f.want(200)
