@@ -33,7 +33,6 @@ var may = map[string][]string{
 	"internal/cli":           {"registry", "internal/isolation"},
 	"internal/gateway":       {"registry", "identity", "internal/web"},
 	"internal/runtime":       {"registry", "registry/sqlite", "identity", "provision", "internal/web", "internal/webhook", "internal/settings", "internal/usage", "internal/mail", "internal/egress", "internal/api", "internal/console", "internal/gateway"},
-	"internal/endtoend":      {},
 	"bench":                  {},
 	"examples/instance":      {"examples/instance/app"},
 	"examples/instance/app":  {},

@@ -38,7 +38,8 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	binary = filepath.Join(dir, "pizzeria")
-	build := exec.Command("go", slices.Concat([]string{"build"}, buildFlags, []string{"-o", binary, "../../cmd/pizzeria"})...)
+	build := exec.Command("go", slices.Concat([]string{"build"}, buildFlags, []string{"-o", binary, "./cmd/pizzeria"})...)
+	build.Dir = "../.." // the main module: this one cannot build its commands
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {
 		panic(err)

@@ -1,14 +1,80 @@
-package identity
+// Package passkey tests sign-in with passkeys against a virtual authenticator. It
+// lives in this module so that the main module does not depend on one.
+package passkey
 
 import (
+	"context"
 	"encoding/json"
+	"log/slog"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/descope/virtualwebauthn"
 
+	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/registry"
+	"github.com/pizzaface/pizzeria/registry/sqlite"
 )
+
+var ctx = context.Background()
+
+const (
+	password = "correct horse battery"
+	// ceremonyLife is how long a passkey ceremony stays open, as the reference states it.
+	ceremonyLife = 10 * time.Minute
+)
+
+// fixture is an identity service over a store of its own, at a time that the test sets.
+type fixture struct {
+	*testing.T
+	s   *identity.Service
+	now time.Time
+}
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	f := &fixture{T: t, now: time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)}
+	now := func() time.Time { return f.now }
+	store, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "t.db"), now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	site, err := identity.NewSite("d.example", "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := identity.CreateMasterKey(filepath.Join(t.TempDir(), "secret.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.s = identity.New(store, key, func() identity.Site { return site }, slog.New(slog.DiscardHandler), now)
+	if err := f.s.Refresh(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func (f *fixture) user(email string) registry.User {
+	f.Helper()
+	u, err := f.s.CreateUser(ctx, registry.AsOperator(), email, "Some Body", password, false)
+	if err != nil {
+		f.Fatal(err)
+	}
+	return u
+}
+
+func (f *fixture) signIn(email string) identity.Login {
+	f.Helper()
+	l, err := f.s.SignIn(ctx, email, password, identity.Client{Address: "192.0.2.1"})
+	if err != nil {
+		f.Fatal(err)
+	}
+	return l
+}
+
+func (f *fixture) wait(d time.Duration) { f.now = f.now.Add(d) }
 
 // device is a virtual authenticator at a page of some origin.
 type device struct {
@@ -50,30 +116,30 @@ func TestPasskeys(t *testing.T) {
 	u, bob := f.user("ada@example.com"), f.user("bob@example.com")
 	l := f.signIn("ada@example.com")
 	a, asBob := registry.AsUser(u, l.Session.ID, "192.0.2.1"), registry.AsUser(bob, "", "192.0.2.2")
-	c := Client{Address: "192.0.2.1"}
+	c := identity.Client{Address: "192.0.2.1"}
 	refused := func(err error, code registry.Code, what string) {
 		t.Helper()
 		if registry.ErrorCode(err) != code || code == "" && err != nil {
 			t.Errorf("%s: %v, want %q", what, err, code)
 		}
 	}
-	ask := func() Ceremony {
+	ask := func() identity.Ceremony {
 		t.Helper()
-		f.clock.add(time.Minute) // for the limits
+		f.wait(time.Minute) // for the limits
 		q, err := f.s.AskPasskey()
 		if err != nil {
 			t.Fatal(err)
 		}
 		return q
 	}
-	signIn := func(q Ceremony, answer string) error {
+	signIn := func(q identity.Ceremony, answer string) error {
 		_, err := f.s.SignInPasskey(ctx, q.Sealed, answer, c)
 		return err
 	}
 	laptop := newDevice(t, u.ID, "https://d.example")
-	begin := func() Ceremony {
+	begin := func() identity.Ceremony {
 		t.Helper()
-		f.clock.add(time.Minute)
+		f.wait(time.Minute)
 		q, err := f.s.NewPasskey(ctx, a)
 		if err != nil {
 			t.Fatal(err)
@@ -94,14 +160,14 @@ func TestPasskeys(t *testing.T) {
 	made := laptop.create(q.Options)
 	_, err := f.s.AddPasskey(ctx, a, q.Sealed, "laptop", made, "wrong password")
 	refused(err, registry.Forbidden, "without the password")
-	_, err = f.s.AddPasskey(ctx, asBob, q.Sealed, "laptop", made, goodPassword)
+	_, err = f.s.AddPasskey(ctx, asBob, q.Sealed, "laptop", made, password)
 	refused(err, registry.Invalid, "for somebody else")
-	_, err = f.s.AddPasskey(ctx, a, begin().Sealed, "laptop", made, goodPassword)
+	_, err = f.s.AddPasskey(ctx, a, begin().Sealed, "laptop", made, password)
 	refused(err, registry.Invalid, "an answer to another question")
 	evil := newDevice(t, u.ID, "https://acme.d.example")
-	_, err = f.s.AddPasskey(ctx, a, q.Sealed, "laptop", evil.create(q.Options), goodPassword)
+	_, err = f.s.AddPasskey(ctx, a, q.Sealed, "laptop", evil.create(q.Options), password)
 	refused(err, registry.Invalid, "made at an org's page")
-	recovery, err := f.s.AddPasskey(ctx, a, q.Sealed, "laptop", made, goodPassword)
+	recovery, err := f.s.AddPasskey(ctx, a, q.Sealed, "laptop", made, password)
 	if err != nil || len(recovery) != registry.RecoveryCodeCount {
 		t.Fatalf("%v %v", recovery, err)
 	}
@@ -130,12 +196,12 @@ func TestPasskeys(t *testing.T) {
 	for _, bad := range []string{"", "{}", "null", right[:len(right)/2]} {
 		refused(signIn(q, bad), registry.Forbidden, bad)
 	}
-	refused(signIn(Ceremony{Sealed: q.Sealed + "x"}, laptop.answer(q.Options)), registry.Gone, "a question that was changed")
-	f.clock.add(ceremonyLife + time.Second)
+	refused(signIn(identity.Ceremony{Sealed: q.Sealed + "x"}, laptop.answer(q.Options)), registry.Gone, "a question that was changed")
+	f.wait(ceremonyLife + time.Second)
 	refused(signIn(q, laptop.answer(q.Options)), registry.Gone, "late")
 
 	// As a second step it answers for the account whose password was given.
-	half, err := f.s.SignIn(ctx, u.Email, goodPassword, c)
+	half, err := f.s.SignIn(ctx, u.Email, password, c)
 	if err != nil || half.Second == "" {
 		t.Fatalf("%+v %v", half, err)
 	}
@@ -143,8 +209,8 @@ func TestPasskeys(t *testing.T) {
 		t.Errorf("%v %v %v", code, passkey, err)
 	}
 	q = ask()
-	second := func(half string, q Ceremony, answer string) error {
-		_, err := f.s.SignInSecond(ctx, half, Proof{Sealed: q.Sealed, Answer: answer}, c)
+	second := func(half string, q identity.Ceremony, answer string) error {
+		_, err := f.s.SignInSecond(ctx, half, identity.Proof{Sealed: q.Sealed, Answer: answer}, c)
 		return err
 	}
 	phone := newDevice(t, bob.ID, "https://d.example")
@@ -152,7 +218,7 @@ func TestPasskeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.s.AddPasskey(ctx, asBob, qb.Sealed, "phone", phone.create(qb.Options), goodPassword); err != nil {
+	if _, err := f.s.AddPasskey(ctx, asBob, qb.Sealed, "phone", phone.create(qb.Options), password); err != nil {
 		t.Fatal(err)
 	}
 	q = ask()
@@ -166,7 +232,7 @@ func TestPasskeys(t *testing.T) {
 	if err != nil || len(list) != 1 || list[0].Kind != registry.FactorPasskey || list[0].LastUsedAt.IsZero() {
 		t.Fatalf("%+v %v", list, err)
 	}
-	if err := f.s.RemoveFactor(ctx, a, list[0].ID, goodPassword); err != nil {
+	if err := f.s.RemoveFactor(ctx, a, list[0].ID, password); err != nil {
 		t.Fatal(err)
 	}
 	q = ask()
