@@ -15,5 +15,5 @@
 // The long runs of robustness are tests (PIZZERIA_TEST_SCALE=full); bench/results keeps what they came to.
 //
 // `go run ./bench` prints and writes bench/results.json; `go run ./bench -readme`
-// puts that file's figures into README.md.
+// puts that file's figures into bench/README.md.
 package main

@@ -28,7 +28,7 @@ func main() {
 	flag.StringVar(&o.profile, "profile", "", "write a CPU profile of the gateway under load to this file")
 	flag.Float64Var(&o.rate, "rate", 0, "requests a second over all connections (default: as many as there can be)")
 	flag.BoolVar(&o.quick, "quick", false, "compare the servers, print that, and keep nothing")
-	readme := flag.Bool("readme", false, "put the figures of the last run into README.md, and do nothing else")
+	readme := flag.Bool("readme", false, "put the figures of the last run into bench/README.md, and do nothing else")
 	flag.Parse()
 	if err := bench(o, *readme); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -49,7 +49,7 @@ type options struct {
 	rate                float64
 }
 
-const resultsFile, readmeFile = "bench/results.json", "README.md"
+const resultsFile, readmeFile = "bench/results.json", "bench/README.md"
 
 func bench(o options, readme bool) error {
 	if readme {
