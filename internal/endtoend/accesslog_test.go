@@ -9,6 +9,7 @@ import (
 
 // TestAccessLog: it says who was served from which org and how it was decided, and holds no cookie, code or token.
 func TestAccessLog(t *testing.T) {
+	t.Parallel()
 	s := startWith(t, "", `log
 	@open path /open/*
 	route {

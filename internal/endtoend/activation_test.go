@@ -18,6 +18,7 @@ import (
 // examples/systemd, reloads and restarts of the server fail no connection, and
 // no instance gets hold of the front door.
 func TestSocketActivation(t *testing.T) {
+	t.Parallel()
 	example, err := os.ReadFile("../../examples/systemd/Caddyfile")
 	if err != nil {
 		t.Fatal(err)

@@ -32,6 +32,7 @@ func (p *person) call(t *testing.T, method, url, body string, want int, out any,
 }
 
 func TestAPI(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	ada := s.admin()
 	s.org(ada, "acme")
@@ -227,6 +228,7 @@ func until(t *testing.T, next func() string, want ...string) string {
 }
 
 func TestEvents(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	ada := s.admin()
 	s.org(ada, "acme")
@@ -309,6 +311,7 @@ func (t withHeader) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func TestKeys(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	ada := s.admin()
 	s.org(ada, "acme")

@@ -64,6 +64,7 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 
 // TestApps: a web app signs people in with go-oidc and x/oauth2 alone, and out again.
 func TestApps(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	ada := s.admin()
 	s.org(ada, "acme")
@@ -189,6 +190,7 @@ func (s *server) must(args ...string) string {
 
 // TestZitadelsClient: another library's relying party works as its users write it.
 func TestZitadelsClient(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	ada := s.admin()
 	var client rp.RelyingParty
@@ -229,6 +231,7 @@ func TestZitadelsClient(t *testing.T) {
 
 // TestJavaScriptClients: openid-client, oauth4webapi, jose and better-auth, as their users write them.
 func TestJavaScriptClients(t *testing.T) {
+	t.Parallel()
 	modules := os.Getenv("PIZZERIA_NODE_MODULES")
 	if _, err := exec.LookPath("node"); err != nil || modules == "" {
 		lacking(t, "node", "there is no node, or PIZZERIA_NODE_MODULES does not say where openid-client, oauth4webapi, jose and better-auth are")
@@ -290,6 +293,7 @@ func TestJavaScriptClients(t *testing.T) {
 
 // TestLogin: the command line gets in through a browser, and out again.
 func TestLogin(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	ada := s.admin()
 	s.org(ada, "acme")
@@ -405,6 +409,7 @@ func TestLogin(t *testing.T) {
 // TestAppsInBrowser: an app is registered in the console, people come back to it from the sign-in
 // page past the page's own policy, and a device is signed in.
 func TestAppsInBrowser(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	s.admin()
 	web := webPage(t)

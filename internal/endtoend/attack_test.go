@@ -86,6 +86,7 @@ func (c *scene) request(method, path, host string, lines ...string) string {
 }
 
 func TestAttacks(t *testing.T) {
+	t.Parallel()
 	c := newScene(t)
 	acme, globex := c.url("acme"), c.url("globex")
 	sni := "acme." + domain

@@ -17,6 +17,7 @@ import (
 // TestControlPlaneAway: started without its store, the gateway serves the orgs of the registry and the sessions that were valid, with no
 // failure and with no WebSocket lost, for longer than a session's token lives. What was revoked stays refused all the while.
 func TestControlPlaneAway(t *testing.T) {
+	t.Parallel()
 	away := scaled(t, "without the store", 10*time.Second, 30*time.Minute)
 	s := start(t)
 	ada := s.admin()

@@ -10,6 +10,7 @@ import (
 
 // TestBrowserTour is the README's tour, in a real Chromium.
 func TestBrowserTour(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	ada := s.chromium()
 	console := s.url("")
@@ -152,6 +153,7 @@ func TestBrowserTour(t *testing.T) {
 // TestBrowserAttacks lets a page of org globex attack org acme, in the browser
 // of somebody who is signed in to both.
 func TestBrowserAttacks(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	admin := s.admin()
 	s.org(admin, "acme")

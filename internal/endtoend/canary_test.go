@@ -39,6 +39,7 @@ func (c secrets) in(text string) (found []string) {
 // TestSecretsStayAway: every kind of secret that there is, made and used, is afterwards in no log, not in the database or anything
 // else on the disk, and on no page and in no answer, whoever asks.
 func TestSecretsStayAway(t *testing.T) {
+	t.Parallel()
 	s := startWith(t, "", "log\n\torg_gateway")
 	s.write(strings.Replace(s.caddyfile("", 0), "\tcontrol_plane", "\tlog\n\tcontrol_plane", 1))
 	s.must("reload", "--config", "Caddyfile", "--address", "unix/./data/admin.sock", "--force")

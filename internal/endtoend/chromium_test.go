@@ -3,9 +3,7 @@ package endtoend
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -43,44 +41,11 @@ type tab struct {
 	bad []string // what the browser complained of
 }
 
-// chromium starts a browser in a HOME of its own; trust are certificates that it trusts beside the server's.
-func (s *server) chromium(trust ...string) *tab {
-	t := s.t
-	t.Helper()
-	path := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if p, err := exec.LookPath(name); err == nil {
-			path = p
-			break
-		}
-	}
-	if path == "" {
-		lacking(t, "browser", "there is no Chromium")
-	}
-	certutil, err := exec.LookPath("certutil")
-	if err != nil {
-		lacking(t, "browser", "there is no certutil, of libnss3-tools, to trust the CA with")
-	}
-	home := t.TempDir()
-	db := filepath.Join(home, ".pki/nssdb")
-	if err := os.MkdirAll(db, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	commands := [][]string{{"-N", "--empty-password"}}
-	for _, file := range append(trust, filepath.Join(s.dir, "data/caddy/pki/authorities/local/root.crt")) {
-		commands = append(commands, []string{"-A", "-t", "C,,", "-n", file, "-i", file})
-	}
-	for _, args := range commands {
-		if out, err := exec.Command(certutil, append([]string{"-d", "sql:" + db}, args...)...).CombinedOutput(); err != nil {
-			t.Fatalf("certutil: %v: %s", err, out)
-		}
-	}
-	alloc, cancel := chromedp.NewExecAllocator(context.Background(), chromedp.ExecPath(path), chromedp.Headless, chromedp.NoSandbox, chromedp.NoFirstRun, chromedp.DisableGPU,
-		chromedp.UserDataDir(filepath.Join(home, "profile")), chromedp.Env("HOME="+home), chromedp.WindowSize(1280, 800), chromedp.Flag("disable-dev-shm-usage", true),
-		chromedp.CombinedOutput(io.Discard), chromedp.WSURLReadTimeout(60*time.Second))
-	t.Cleanup(cancel)
+// chromium opens the browser of one person, with a window, cookies and a cache of its own.
+func (s *server) chromium() *tab {
+	s.t.Helper()
 	b := &tab{s: s}
-	return b.open(alloc)
+	return b.open(browser.start(s.t), chromedp.WithNewBrowserContext())
 }
 
 func (b *tab) open(parent context.Context, opts ...chromedp.ContextOption) *tab {
@@ -104,7 +69,7 @@ func (b *tab) open(parent context.Context, opts ...chromedp.ContextOption) *tab 
 }
 
 // other is another person's browser: nothing is shared but the process.
-func (b *tab) other() *tab { return b.open(b.ctx, chromedp.WithNewBrowserContext()) }
+func (b *tab) other() *tab { b.s.t.Helper(); return b.s.chromium() }
 
 // do runs steps, within a minute.
 func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {

@@ -12,6 +12,7 @@ import (
 // TestOrgChangesUnderLoad: orgs are created, used, renamed, suspended, resumed and deleted beside others that are in use; those fail
 // no request, get no other's answer, and lose no WebSocket. No change reloads Caddy.
 func TestOrgChangesUnderLoad(t *testing.T) {
+	t.Parallel()
 	n := scaled(t, "orgs", 12, 1000)
 	s := startWith(t, "", patient)
 	ada := s.admin()

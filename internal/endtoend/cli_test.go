@@ -14,6 +14,7 @@ import (
 
 // TestCLI runs the scripts in testdata/cli, each against a server of its own.
 func TestCLI(t *testing.T) {
+	t.Parallel()
 	files, err := filepath.Glob("testdata/cli/*.txtar")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no scripts: %v", err)
@@ -21,6 +22,7 @@ func TestCLI(t *testing.T) {
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".txtar")
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := start(t)
 			testscript.Run(t, testscript.Params{
 				Files: []string{file},
@@ -55,6 +57,7 @@ func capture(ts *testscript.TestScript, _ bool, args []string) {
 
 // TestEveryCommandIsRun: every command of the reference stands in a script or in the guide, which the tests run.
 func TestEveryCommandIsRun(t *testing.T) {
+	t.Parallel()
 	var run strings.Builder
 	for _, pattern := range []string{"testdata/cli/*.txtar", "../../docs/guide/*.md"} {
 		files, err := filepath.Glob(pattern)
@@ -100,6 +103,7 @@ func (s *server) script(ts *testscript.TestScript, fail bool, status int, args [
 
 // TestDown: instances outlive the server, and end also without it.
 func TestDown(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	run := func(want string, args ...string) {
 		t.Helper()
@@ -125,6 +129,7 @@ func TestDown(t *testing.T) {
 
 // TestContextsArePrivate: the file with keys is for its owner alone.
 func TestContextsArePrivate(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "key"), []byte("pza_x\n"), 0o600); err != nil {
 		t.Fatal(err)

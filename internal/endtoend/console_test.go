@@ -38,6 +38,7 @@ func (b *tab) weigh(name string) {
 // TestBrowserConsole walks every page of the console as a platform admin, an
 // org's admin and a member, in both themes and at every width.
 func TestBrowserConsole(t *testing.T) {
+	t.Parallel()
 	s := startWith(t, `settings {
 			MODEL_KEY secret "Model API key" {
 				group "Model providers"

@@ -1,16 +1,9 @@
 package endtoend
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"math/big"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -23,13 +16,11 @@ import (
 
 // dex is a real OpenID provider: Dex, with an account of its own and a connector whose Kilgore has groups.
 type dex struct {
-	t      *testing.T
-	dir    string
-	port   int
-	cmd    *exec.Cmd
-	out    *lockedBuffer
-	ca     []byte // its certificate, PEM
-	caFile string
+	t    *testing.T
+	dir  string
+	port int
+	cmd  *exec.Cmd
+	out  *lockedBuffer
 }
 
 const (
@@ -44,7 +35,7 @@ func startDex(t *testing.T) *dex {
 		lacking(t, "dex", "build it: cd internal/endtoend/testdata/dex && go build github.com/dexidp/dex/cmd/dex, into a directory of $PATH")
 	}
 	d := &dex{t: t, dir: t.TempDir(), port: freePort(t)}
-	d.certificate()
+	elsewhere.issue(t, d.dir)
 	d.allow()
 	t.Cleanup(func() {
 		d.stop()
@@ -87,7 +78,7 @@ connectors: [{type: mockCallback, id: mock, name: Mock}]
 		d.t.Fatal(err)
 	}
 	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(d.ca)
+	pool.AddCert(elsewhere.cert)
 	c := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, DisableKeepAlives: true}, Timeout: time.Second}
 	for range 5 { // its port may be somebody else's for a moment
 		d.out = &lockedBuffer{}
@@ -117,32 +108,4 @@ func list(texts []string) string {
 		out += fmt.Sprintf("%q", s)
 	}
 	return out + "]"
-}
-
-func (d *dex) certificate() {
-	d.t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "dex"}, DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
-	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	d.ca = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert})
-	d.caFile = filepath.Join(d.dir, "cert.pem")
-	for name, b := range map[string][]byte{"cert.pem": d.ca, "key.pem": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})} {
-		if err := os.WriteFile(filepath.Join(d.dir, name), b, 0o600); err != nil {
-			d.t.Fatal(err)
-		}
-	}
 }

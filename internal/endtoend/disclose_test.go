@@ -14,6 +14,7 @@ import (
 // TestDiscloseOff: who is not signed in gets the same answers, to the byte, from an org, from one that is suspended, deleted or
 // renamed, and from none; who is signed in and no member gets 404 from each.
 func TestDiscloseOff(t *testing.T) {
+	t.Parallel()
 	s := startWith(t, "", strings.Replace(patient, "hold 90s", "hold 90s\ndisclose off", 1))
 	ada := s.admin()
 	for _, slug := range []string{"acme-x", "closed", "gone-x", "old-xx"} { // of one length, and so are the answers

@@ -14,6 +14,7 @@ import (
 // TestFullDisk: with no byte left on the disk, orgs and sessions go on, also over a restart; what would have to be written is refused and
 // lost by nobody, and works again once there is room.
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	s.stop()
 	data := filepath.Join(s.dir, "data")

@@ -16,6 +16,7 @@ var block = regexp.MustCompile("(?ms)^```(sh|caddyfile)( [a-z]+)?\n(.*?)^```$")
 // the adapter. `sh ci` marks what .ci/run does, and `stopped` and `started` are
 // what a page does without the server and after.
 func TestDocuments(t *testing.T) {
+	t.Parallel()
 	pages, err := filepath.Glob("../../docs/*/*.md")
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 
 // TestEdDSA: the operator chooses another algorithm; keys and sessions of the old one go on beside it, at the gateway, at instances and with go-oidc.
 func TestEdDSA(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	ada := s.admin()
 	s.org(ada, "acme")

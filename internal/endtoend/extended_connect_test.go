@@ -99,6 +99,7 @@ func (h *h2Socket) read() (first byte, payload []byte) {
 
 // TestWebSocketOverHTTP2: RFC 8441 is judged as HTTP/1.1 is, and ends with its reason too.
 func TestWebSocketOverHTTP2(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	s.stop()
 	s.env = []string{"GODEBUG=http2xconnect=1"} // how Go's HTTP/2 server is told to offer it

@@ -96,11 +96,11 @@ func (d *dex) spec(more string) string {
 
 // TestExternalSignIn: people sign in with their company by a real Dex: by e-mail domain, with roles, forced, linked, and no further.
 func TestExternalSignIn(t *testing.T) {
+	t.Parallel()
 	d, z := startDex(t), startZone(t)
-	t.Setenv("SSL_CERT_FILE", d.caFile)
-	s := startWith(t, "resolvers "+z.address, "org_gateway")
+	s := startWith(t, "resolvers "+z.address, "org_gateway", "SSL_CERT_FILE="+elsewhere.certFile)
 	ca := s.root
-	ca.AppendCertsFromPEM(d.ca)
+	ca.AddCert(elsewhere.cert)
 	ada := s.admin()
 	s.org(ada, "acme")
 	s.org(ada, "other")
@@ -315,12 +315,12 @@ func TestExternalSignIn(t *testing.T) {
 
 // TestExternalSignInInBrowser: an owner sets it up, and somebody comes in, in a real browser with its policies.
 func TestExternalSignInInBrowser(t *testing.T) {
+	t.Parallel()
 	d := startDex(t)
-	t.Setenv("SSL_CERT_FILE", d.caFile)
-	s := startWith(t, "connection_allow 127.0.0.0/8 ::1", "org_gateway")
+	s := startWith(t, "connection_allow 127.0.0.0/8 ::1", "org_gateway", "SSL_CERT_FILE="+elsewhere.certFile)
 	ada := s.admin()
 	s.org(ada, "acme")
-	b := s.chromium(d.caFile)
+	b := s.chromium()
 	b.visit(s.url("") + "/orgs/acme/sign-in")
 	b.fill(map[string]string{"email": "ada@example.com", "password": password})
 	b.press("form.card button", "No provider is connected")

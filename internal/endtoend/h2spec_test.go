@@ -13,6 +13,7 @@ import (
 
 // TestH2Spec: no case of h2spec (RFC 7540, 7541) is worse on an org's host than on plain Caddy before the same instance.
 func TestH2Spec(t *testing.T) {
+	t.Parallel()
 	tool, err := exec.LookPath("h2spec")
 	if err != nil {
 		lacking(t, "h2spec", err.Error())

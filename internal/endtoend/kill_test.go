@@ -17,6 +17,7 @@ import (
 // resuming, restarting and deleting orgs. After each restart nothing acknowledged
 // is lost, and every org has exactly one instance or none, as it should.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	points := scaled(t, "kills", 15, 500)
 	s := start(t)
 	ada := s.admin()

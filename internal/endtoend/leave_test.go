@@ -7,6 +7,7 @@ import (
 
 // TestLeaveAndDecline: everybody may leave but the last owner, and invitations can be declined.
 func TestLeaveAndDecline(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	ada := s.admin()
 	s.org(ada, "acme")

@@ -11,6 +11,7 @@ import (
 
 // TestOrgLimits: what one org uses up, another does not miss.
 func TestOrgLimits(t *testing.T) {
+	t.Parallel()
 	s := startWith(t, "", `route {
 		org
 		org_auth
@@ -78,6 +79,7 @@ func TestOrgLimits(t *testing.T) {
 
 // TestOrgLimitsOfSize: WebSockets and bodies have limits of their own.
 func TestOrgLimitsOfSize(t *testing.T) {
+	t.Parallel()
 	s := startWith(t, "", "route {\norg\norg_auth\norg_limit {\nwebsockets 2\nbody 1KiB\n}\nreverse_proxy {\ndynamic org\ntransport org\n}\n}")
 	ada := s.admin()
 	s.org(ada, "acme")
@@ -105,6 +107,7 @@ func TestOrgLimitsOfSize(t *testing.T) {
 
 // TestLimitsByPlan: the operator gives each plan its measure, and all others a default.
 func TestLimitsByPlan(t *testing.T) {
+	t.Parallel()
 	s := startWith(t, "", `@team org plan team
 	@others not org plan team
 	route {

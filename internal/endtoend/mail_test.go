@@ -23,12 +23,12 @@ func (s *server) mailed(sink *mailtest.Sink, to, subject string) (text, link str
 
 func startWithMail(t *testing.T, sink *mailtest.Sink) *server {
 	t.Helper()
-	t.Setenv("SMTP_PASSWORD", mailtest.Password)
-	return startWith(t, fmt.Sprintf("mail %s {\n from \"Pizzeria <no-reply@pizzapi.localhost>\"\n username %s\n password {env.SMTP_PASSWORD}\n ca_file %s\n}", sink.Address, mailtest.Username, sink.CAFile), "org_gateway")
+	return startWith(t, fmt.Sprintf("mail %s {\n from \"Pizzeria <no-reply@pizzapi.localhost>\"\n username %s\n password {env.SMTP_PASSWORD}\n ca_file %s\n}", sink.Address, mailtest.Username, sink.CAFile), "org_gateway", "SMTP_PASSWORD="+mailtest.Password)
 }
 
 // TestMail: invitations, verification, new passwords and changes of address, by a real SMTP server with TLS and a password.
 func TestMail(t *testing.T) {
+	t.Parallel()
 	sink := mailtest.New(t, false)
 	s := startWithMail(t, sink)
 	ada := s.admin()
@@ -181,6 +181,7 @@ func TestMail(t *testing.T) {
 
 // TestPasswordLink: without mail a platform admin hands a link over.
 func TestPasswordLink(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	ada := s.admin()
 	s.org(ada, "acme")
@@ -208,6 +209,7 @@ func TestPasswordLink(t *testing.T) {
 
 // TestMailInBrowser: the pages that mail leads to.
 func TestMailInBrowser(t *testing.T) {
+	t.Parallel()
 	sink := mailtest.New(t, false)
 	s := startWithMail(t, sink)
 	s.org(s.admin(), "acme")

@@ -100,6 +100,7 @@ func allowed(who, row string) bool {
 
 // TestIsolationMatrix asks every route of the control plane as everybody.
 func TestIsolationMatrix(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	ada := s.admin()
 	id := s.org(ada, "acme")

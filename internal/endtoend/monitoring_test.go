@@ -22,6 +22,7 @@ const monitoring = "../../examples/monitoring"
 // TestMonitoring: the alert rules do what they say, and a real Prometheus that
 // scrapes the real binary by the example finds what rules and dashboard ask for.
 func TestMonitoring(t *testing.T) {
+	t.Parallel()
 	for _, program := range []string{"prometheus", "promtool"} {
 		if _, err := exec.LookPath(program); err != nil {
 			lacking(t, "prometheus", "there is no "+program)

@@ -14,6 +14,7 @@ import (
 // known orgs and valid sessions are served, what was revoked or suspended is refused, and what needs the control plane says so.
 // When the store is back everything is, without another start.
 func TestColdStartWithoutTheStore(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	ada := s.admin()
 	for _, slug := range []string{"acme", "closed", "renamed"} {
@@ -136,6 +137,7 @@ func (s *server) signedOutFor(t *testing.T, p *person, slug string) {
 
 // TestStartRefusedWithoutWorth: with neither a store nor a snapshot, and with a snapshot that is no file of ours, the start fails and says why.
 func TestStartRefusedWithoutWorth(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	s.admin()
 	s.stop()

@@ -17,6 +17,7 @@ import (
 
 // TestPassThrough: what an app needs arrives as it was sent, on HTTP/1.1 and HTTP/2.
 func TestPassThrough(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	ada := s.admin()
 	s.org(ada, "acme")
@@ -103,6 +104,7 @@ func TestPassThrough(t *testing.T) {
 
 // TestInstanceFails: an instance that breaks, dies or hangs is answered for, and comes back.
 func TestInstanceFails(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	ada := s.admin()
 	id := s.org(ada, "acme")

@@ -11,6 +11,7 @@ import (
 
 // TestCertificatesOnDemand: orgs get one, names that nobody has get none however many are tried.
 func TestCertificatesOnDemand(t *testing.T) {
+	t.Parallel()
 	s := startWith(t, "", "tls {\n\t\ton_demand\n\t\tissuer internal\n\t}\n\torg_gateway")
 	s.stop()
 	b, err := os.ReadFile(filepath.Join(s.dir, "Caddyfile"))

@@ -11,6 +11,7 @@ import (
 // TestPlaceholdersAreExpandedOnce: what somebody writes into a host, path, query, header or name is text, also where the Caddyfile
 // puts it through a placeholder: the server's environment and files reach nobody.
 func TestPlaceholdersAreExpandedOnce(t *testing.T) {
+	t.Parallel()
 	const evil, canary = "{env.PIZZERIA_CANARY}", "canary-4711"
 	s := startWith(t, mirrors(t), `log
 	log_append seen {http.request.header.X-Text}

@@ -16,6 +16,7 @@ import (
 
 // TestProtocolsAreJudgedAlike asks the same over HTTP/1.1, HTTP/2 and HTTP/3.
 func TestProtocolsAreJudgedAlike(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	ada := s.admin()
 	s.org(ada, "acme")

@@ -14,6 +14,7 @@ import (
 
 // TestRekey: under another secret key everything goes on: sessions, keys, secrets of orgs, second steps.
 func TestRekey(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	ada := s.admin()
 	s.org(ada, "acme")
@@ -118,9 +119,8 @@ func TestRekey(t *testing.T) {
 
 // TestSecretKeyInEnvironment: the key needs no file, is replaced by another variable's, and a wrong or missing one ends the start with a clear error.
 func TestSecretKeyInEnvironment(t *testing.T) {
-	t.Setenv("PZ_KEY", strings.Repeat("A", 43))
-	t.Setenv("PZ_NEXT", strings.Repeat("B", 42)+"A")
-	s := startWith(t, "secret_key env PZ_KEY", "org_gateway")
+	t.Parallel()
+	s := startWith(t, "secret_key env PZ_KEY", "org_gateway", "PZ_KEY="+strings.Repeat("A", 43), "PZ_NEXT="+strings.Repeat("B", 42)+"A")
 	ada := s.admin()
 	s.org(ada, "acme")
 	s.must("settings", "set", "acme", "APP_SECRET=a value to keep")

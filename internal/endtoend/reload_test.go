@@ -71,6 +71,7 @@ func (s *server) reload(caddyfile string) (string, error) {
 // in between: nothing leaks, nothing closes, counters go on, and a config that
 // fails leaves the running one whole.
 func TestReload(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	ada := s.admin()
 	id := s.org(ada, "acme")
@@ -155,6 +156,7 @@ func TestReload(t *testing.T) {
 
 // TestStreamCloseDelay: a WebSocket outlasts a reload for as long as the Caddyfile says, and no longer.
 func TestStreamCloseDelay(t *testing.T) {
+	t.Parallel()
 	const delay = 4 * time.Second
 	s := startWith(t, "", strings.Replace(patient, "transport org", "transport org\nstream_close_delay "+delay.String(), 1))
 	ada := s.admin()
@@ -192,6 +194,7 @@ func TestStreamCloseDelay(t *testing.T) {
 }
 
 func TestMetrics(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	ada := s.admin()
 	id := s.org(ada, "acme")

@@ -18,6 +18,7 @@ const patient = "route {\norg {\nhold 90s\n}\norg_auth\nreverse_proxy {\ndynamic
 
 // TestRestartUnderLoad: an instance restarts again and again, and no request fails: reads, writes and new WebSockets wait for it.
 func TestRestartUnderLoad(t *testing.T) {
+	t.Parallel()
 	s := startWith(t, "", patient)
 	ada := s.admin()
 	s.org(ada, "acme")
@@ -84,6 +85,7 @@ func TestRestartUnderLoad(t *testing.T) {
 
 // TestCrash: an instance that is killed is back by itself, and what comes meanwhile waits for it.
 func TestCrash(t *testing.T) {
+	t.Parallel()
 	s := startWith(t, "", patient)
 	ada := s.admin()
 	ada.c.Timeout = 2 * time.Minute
@@ -104,6 +106,7 @@ func TestCrash(t *testing.T) {
 
 // TestOwnPages: the gateway's own pages come from the operator's template.
 func TestOwnPages(t *testing.T) {
+	t.Parallel()
 	s := startWith(t, "", "org_gateway")
 	if err := os.WriteFile(filepath.Join(s.dir, "page.html"), []byte(`<!doctype html><title>Ours</title><p id="own">{{.Status}} {{.Title}} {{.RequestID}}`), 0o600); err != nil {
 		t.Fatal(err)

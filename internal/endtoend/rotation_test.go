@@ -14,6 +14,7 @@ import (
 // TestKeyRotation: keys that are replaced again and again under load refuse nobody; an emergency ends what the
 // old ones signed, and people are in again at the next page.
 func TestKeyRotation(t *testing.T) {
+	t.Parallel()
 	every, rounds := scaled(t, "between rotations", 2*time.Second, 5*time.Second), scaled(t, "rotations", 4, 12)
 	s := start(t)
 	ada := s.admin()

@@ -43,6 +43,7 @@ func (p *person) addTOTPFrom(page string) answer {
 
 // TestSecondStepRequired: an org that asks for a second step lets nobody in without, asks for it in time, and lets in at once who adds one.
 func TestSecondStepRequired(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	ada := s.admin()
 	s.org(ada, "acme")

@@ -62,6 +62,7 @@ func ending(ws *websocket.Conn) int {
 }
 
 func TestRunners(t *testing.T) {
+	t.Parallel()
 	s := startWith(t, "", `@people path /whoami/people
 	route {
 		org

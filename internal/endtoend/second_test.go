@@ -14,6 +14,7 @@ import (
 
 // TestSecondStepInBrowser: somebody adds an authenticator app, signs in with it and with a recovery code, and gets a platform admin's help.
 func TestSecondStepInBrowser(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	ada := s.admin()
 	s.org(ada, "acme")
@@ -78,6 +79,7 @@ func TestSecondStepInBrowser(t *testing.T) {
 
 // TestPasskeyInBrowser: somebody adds a passkey, signs in with it alone, and beside the password; the browser holds it.
 func TestPasskeyInBrowser(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	ada := s.admin()
 	s.org(ada, "acme")

@@ -1,5 +1,3 @@
-// Package endtoend tests the real binary from outside: over TLS, with its CLI,
-// in a browser, and as an attacker.
 package endtoend
 
 import (
@@ -9,45 +7,19 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
-	"net/http/cookiejar"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 )
-
-var binary string
-
-func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "mirror" {
-		mirror()
-		return
-	}
-	dir, err := os.MkdirTemp("", "pz")
-	if err != nil {
-		panic(err)
-	}
-	binary = filepath.Join(dir, "pizzeria")
-	build := exec.Command("go", slices.Concat([]string{"build"}, buildFlags, []string{"-o", binary, "./cmd/pizzeria"})...)
-	build.Dir = "../.." // the main module: this one cannot build its commands
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		panic(err)
-	}
-	code := m.Run()
-	_ = os.RemoveAll(dir)
-	os.Exit(code)
-}
 
 const domain = "pizzapi.localhost"
 
@@ -81,27 +53,19 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 // start runs a new installation, which ends with the test.
 func start(t *testing.T) *server { t.Helper(); return startWith(t, "", "org_gateway") }
 
-// startWith is start with options of pizzeria, and with what the orgs' site block holds.
-func startWith(t *testing.T, global, orgs string) *server {
+// startWith is start with options of pizzeria, what the orgs' site block holds, and
+// variables added to the environment.
+func startWith(t *testing.T, global, orgs string, env ...string) *server {
 	t.Helper()
 	dir, err := os.MkdirTemp("/tmp", "pz") // short: Unix sockets lie below it
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{t: t, dir: dir, port: freePort(t), orgs: orgs}
+	s := &server{t: t, dir: dir, port: freePort(t), orgs: orgs, env: env}
+	ours.give(t, filepath.Join(dir, "data"))
 	s.write(s.caddyfile(global, 0))
 	t.Cleanup(func() {
 		_, _ = s.cli("", "down") // instances outlive the server, also one that a test has ended
@@ -195,10 +159,10 @@ func (s *server) kill() {
 	_ = s.cmd.Wait()
 }
 
-// eventually waits for what happens outside this process, up to 30 s.
+// eventually waits for what happens outside this process, up to a minute.
 func (s *server) eventually(what string, f func() bool) {
 	s.t.Helper()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(time.Minute)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for !f() {
@@ -239,112 +203,6 @@ func (s *server) anonymous() *http.Client {
 	return &http.Client{Transport: s.transport(), Timeout: 20 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
-// person is somebody with a browser: cookies, redirects, and the headers that browsers send.
-type person struct {
-	s *server
-	c *http.Client
-}
-
-func (s *server) person() *person {
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return &person{s, &http.Client{Transport: s.transport(), Jar: jar, Timeout: 20 * time.Second}}
-}
-
-type answer struct {
-	status int
-	body   string
-	header http.Header
-	url    *url.URL
-}
-
-func (p *person) do(method, target string, body io.Reader, header map[string]string) answer {
-	p.s.t.Helper()
-	req, err := http.NewRequest(method, target, body)
-	if err != nil {
-		p.s.t.Fatal(err)
-	}
-	req.Header.Set("Accept", "text/html,*/*")
-	for k, v := range header {
-		if v == "" {
-			req.Header.Del(k)
-		} else {
-			req.Header.Set(k, v)
-		}
-	}
-	res, err := p.c.Do(req)
-	if err != nil {
-		p.s.t.Fatal(err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	b, err := io.ReadAll(res.Body)
-	if err != nil {
-		p.s.t.Fatal(err)
-	}
-	return answer{res.StatusCode, string(b), res.Header, res.Request.URL}
-}
-
-// open is a top-level navigation.
-func (p *person) open(target string) answer {
-	p.s.t.Helper()
-	return p.do("GET", target, nil, map[string]string{"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"})
-}
-
-// status is that of a top-level navigation, 0 when it is cut off.
-func (p *person) status(target string) int {
-	p.s.t.Helper()
-	req, err := http.NewRequest(http.MethodGet, target, nil)
-	if err != nil {
-		p.s.t.Fatal(err)
-	}
-	for k, v := range map[string]string{"Accept": "text/html", "Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"} {
-		req.Header.Set(k, v)
-	}
-	res, err := p.c.Do(req)
-	if err != nil {
-		return 0
-	}
-	defer func() { _ = res.Body.Close() }()
-	if _, err := io.Copy(io.Discard, res.Body); err != nil {
-		return 0
-	}
-	return res.StatusCode
-}
-
-// fetch is what a page of the same origin does.
-func (p *person) fetch(method, target, body string) answer {
-	p.s.t.Helper()
-	u, _ := url.Parse(target)
-	h := map[string]string{"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty", "Accept": "application/json"}
-	if method != "GET" {
-		h["Origin"] = "https://" + u.Host
-		h["Content-Type"] = "application/json"
-	}
-	return p.do(method, target, strings.NewReader(body), h)
-}
-
-// submit sends a form of a page of the same origin.
-func (p *person) submit(target string, form url.Values) answer {
-	p.s.t.Helper()
-	u, _ := url.Parse(target)
-	return p.do("POST", target, strings.NewReader(form.Encode()), map[string]string{
-		"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Origin": "https://" + u.Host, "Content-Type": "application/x-www-form-urlencoded",
-	})
-}
-
-// cookie returns the value of a cookie that the person has for a URL.
-func (p *person) cookie(target, name string) string {
-	u, _ := url.Parse(target)
-	for _, c := range p.c.Jar.Cookies(u) {
-		if c.Name == name {
-			return c.Value
-		}
-	}
-	return ""
-}
-
 var setupLink = regexp.MustCompile(`https://\S+/setup/\S+`)
 
 const password = "correct horse battery"
@@ -379,9 +237,12 @@ func (s *server) org(p *person, slug string) string {
 // active waits until an org is served.
 func (s *server) active(slug string) {
 	s.t.Helper()
+	var o struct {
+		Status   string
+		Instance struct{ State string }
+	}
 	s.eventually(slug+" is active", func() bool {
-		out, err := s.cli("", "org", "show", slug, "-o", "json")
-		return err == nil && strings.Contains(out, `"status": "active"`) && strings.Contains(out, `"state": "running"`)
+		return s.operator("/orgs/"+slug, &o) == nil && o.Status == "active" && o.Instance.State == "running"
 	})
 }
 
@@ -401,11 +262,31 @@ func (s *server) invite(by *person, slug, email, role string) *person {
 	return p
 }
 
+// operator reads a path of the API into v, over the admin socket.
+func (s *server) operator(path string, v any) error {
+	c := http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "unix", filepath.Join(s.dir, "data/admin.sock"))
+		},
+	}}
+	res, err := c.Get("http://localhost/pizzeria/api/v1" + path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = res.Body.Close() }()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", path, res.Status)
+	}
+	return json.NewDecoder(res.Body).Decode(v)
+}
+
 // cli runs the program's own CLI in the server's directory.
 func (s *server) cli(stdin string, args ...string) (string, error) {
 	cmd := exec.Command(binary, args...)
 	cmd.Dir, cmd.Stdin = s.dir, strings.NewReader(stdin)
-	cmd.Env = append(os.Environ(), "HOME="+filepath.Join(s.dir, "home"))
+	cmd.Env = append(append(os.Environ(), "HOME="+filepath.Join(s.dir, "home")), s.env...)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }

@@ -9,6 +9,7 @@ import (
 
 // TestSettingsReachTheInstance: in its environment, secrets opened, and nowhere else.
 func TestSettingsReachTheInstance(t *testing.T) {
+	t.Parallel()
 	s := startWith(t, "settings {\n KEY secret\n SIZE choice {\n options s m\n default s\n }\n allow APP_*\n}", "org_gateway")
 	ada := s.admin()
 	id := s.org(ada, "acme")

@@ -45,6 +45,7 @@ func touch(t *testing.T, dir, name string) {
 
 // TestStarting: while an org starts, people get a page that loads again, and programs wait.
 func TestStarting(t *testing.T) {
+	t.Parallel()
 	dir, config := gated(t)
 	s := startWith(t, config, fmt.Sprintf(parts, "2s"))
 	ada := s.admin()
@@ -79,6 +80,7 @@ func TestStarting(t *testing.T) {
 
 // TestFailing: an instance that does not come up is said so, to people and in the console, and is tried again.
 func TestFailing(t *testing.T) {
+	t.Parallel()
 	dir, config := gated(t)
 	s := startWith(t, config, fmt.Sprintf(parts, "100ms"))
 	ada := s.admin()

@@ -13,6 +13,7 @@ import (
 
 // TestStepUp: what is dangerous asks who signed in long ago to do it again, however they ask.
 func TestStepUp(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	ada := s.admin()
 	id := s.org(ada, "acme")

@@ -9,6 +9,7 @@ import (
 
 // TestSupport: a platform admin gets into an org when an owner lets them, and is out at once when it ends; an org changes hands.
 func TestSupport(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	ada := s.admin()
 	s.org(ada, "acme")

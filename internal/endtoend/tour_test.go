@@ -10,6 +10,7 @@ import (
 
 // TestTour is the README's tour, without a browser: set up, first org, second org and back, suspended, sign-out.
 func TestTour(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	ada := s.admin()
 	s.org(ada, "acme")
@@ -57,6 +58,7 @@ func TestTour(t *testing.T) {
 
 // TestNothingOutsideData: a run with the repository's own Caddyfile layout writes below ./data alone.
 func TestNothingOutsideData(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	s.admin()
 	if i, err := os.Stat(filepath.Join(s.dir, "data/admin.sock")); err != nil || i.Mode().Perm() != 0o600 {
@@ -81,6 +83,7 @@ func TestNothingOutsideData(t *testing.T) {
 
 // TestRestart: instances outlive the server, also a killed one, and are adopted; down stops them.
 func TestRestart(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	ada := s.admin()
 	id := s.org(ada, "acme")

@@ -17,6 +17,7 @@ import (
 // TestTracing: spans of Caddy's `tracing` say which org, person and decision a request was, in a trace that the instance hears of;
 // a collector gets them over OTLP.
 func TestTracing(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	spans := map[string]map[string]string{} // by trace ID
 	sink := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

@@ -7,6 +7,7 @@ import (
 
 // TestVerifyFindsWhatIsBroken: a gateway without a control fails the very checks that are about it.
 func TestVerifyFindsWhatIsBroken(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct{ auth, broken string }{
 		"nobody passes":          {"org_auth {\noptional\n}", "a WebSocket from a sibling org's page"},
 		"only reading is judged": {"@get method GET\norg_auth @get", "requests forged by a sibling org's page"},

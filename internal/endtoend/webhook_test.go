@@ -55,6 +55,7 @@ func (r *receiver) set(answer int, location string) {
 
 // TestWebhooks: a change is told, signed, again after a failure, and again on request; also across a restart.
 func TestWebhooks(t *testing.T) {
+	t.Parallel()
 	s := startWith(t, "webhook_allow 127.0.0.1", "org_gateway")
 	ada := s.admin()
 	s.org(ada, "acme")
