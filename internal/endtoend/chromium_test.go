@@ -134,7 +134,7 @@ func (b *tab) press(selector, then string) {
 
 func (b *tab) shows(text string) {
 	b.s.t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for !strings.Contains(b.text(), text) {
 		if time.Now().After(deadline) {
 			b.s.t.Fatalf("%s never showed %q but\n%s", b.location(), text, tail(b.text(), 2000))

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -26,9 +27,15 @@ func TestDocuments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	commands, files := 0, 0
+	var commands, files atomic.Int32
+	t.Cleanup(func() {
+		if commands.Load() < 20 || files.Load() < 8 {
+			t.Errorf("only %d commands and %d Caddyfiles were found", commands.Load(), files.Load())
+		}
+	})
 	for _, page := range append(pages, readme) {
 		t.Run(strings.TrimSuffix(filepath.Base(page), ".md"), func(t *testing.T) {
+			t.Parallel()
 			text, err := os.ReadFile(page)
 			if err != nil {
 				t.Fatal(err)
@@ -38,7 +45,7 @@ func TestDocuments(t *testing.T) {
 				kind, mark, code := m[1], strings.TrimSpace(m[2]), m[3]
 				switch {
 				case kind == "caddyfile":
-					files++
+					files.Add(1)
 					validate(t, code)
 				case page == readme: // its two commands are .ci/run's own
 				case mark == "ci":
@@ -46,7 +53,7 @@ func TestDocuments(t *testing.T) {
 						t.Errorf(".ci/run does not do %s", code)
 					}
 				default:
-					commands++
+					commands.Add(1)
 					if s == nil {
 						s = start(t)
 					}
@@ -61,9 +68,6 @@ func TestDocuments(t *testing.T) {
 				}
 			}
 		})
-	}
-	if commands < 20 || files < 8 {
-		t.Errorf("only %d commands and %d Caddyfiles were found", commands, files)
 	}
 }
 
