@@ -154,10 +154,7 @@ func TestBrowserTour(t *testing.T) {
 // of somebody who is signed in to both.
 func TestBrowserAttacks(t *testing.T) {
 	t.Parallel()
-	s := start(t)
-	admin := s.admin()
-	s.org(admin, "acme")
-	s.org(admin, "globex")
+	s, _ := shared(t)
 	b := s.chromium()
 	b.visit(s.url("acme") + "/")
 	b.fill(map[string]string{"email": "ada@example.com", "password": password})

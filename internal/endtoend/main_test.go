@@ -9,6 +9,7 @@
 package endtoend
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -67,5 +68,9 @@ func run(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	defer browser.close()
-	return m.Run(), nil
+	code = m.Run()
+	if races := endCommon(); races != "" {
+		return 1, errors.New(races)
+	}
+	return code, nil
 }

@@ -18,9 +18,7 @@ import (
 // TestPassThrough: what an app needs arrives as it was sent, on HTTP/1.1 and HTTP/2.
 func TestPassThrough(t *testing.T) {
 	t.Parallel()
-	s := start(t)
-	ada := s.admin()
-	s.org(ada, "acme")
+	s, ada := shared(t)
 	if a := ada.open(s.url("acme") + "/"); a.status != 200 {
 		t.Fatalf("acme: %d %s", a.status, a.body)
 	}

@@ -17,10 +17,7 @@ import (
 // TestProtocolsAreJudgedAlike asks the same over HTTP/1.1, HTTP/2 and HTTP/3.
 func TestProtocolsAreJudgedAlike(t *testing.T) {
 	t.Parallel()
-	s := start(t)
-	ada := s.admin()
-	s.org(ada, "acme")
-	s.org(ada, "globex")
+	s, ada := shared(t)
 	ada.open(s.url("acme") + "/")
 	ada.open(s.url("globex") + "/")
 	acme, globex := orgCookie+"="+ada.cookie(s.url("acme"), orgCookie), orgCookie+"="+ada.cookie(s.url("globex"), orgCookie)

@@ -60,6 +60,22 @@ func start(t *testing.T) *server { t.Helper(); return startWith(t, "", "org_gate
 // variables added to the environment.
 func startWith(t *testing.T, global, orgs string, env ...string) *server {
 	t.Helper()
+	s := newServer(t, global, orgs, env...)
+	t.Cleanup(func() {
+		if races := s.end(); races != "" {
+			t.Error(races)
+		}
+		if t.Failed() {
+			t.Logf("server output:\n%s", tail(s.out.String(), 8000))
+		}
+	})
+	s.run()
+	return s
+}
+
+// newServer makes an installation that does not run yet.
+func newServer(t *testing.T, global, orgs string, env ...string) *server {
+	t.Helper()
 	dir, err := os.MkdirTemp("/tmp", "pz") // short: Unix sockets lie below it
 	if err != nil {
 		t.Fatal(err)
@@ -67,21 +83,21 @@ func startWith(t *testing.T, global, orgs string, env ...string) *server {
 	s := &server{t: t, dir: dir, port: freePort(t), orgs: orgs, env: env}
 	ours.give(t, filepath.Join(dir, "data"))
 	s.write(s.caddyfile(global, 0))
-	t.Cleanup(func() {
-		_, _ = s.cli("", "down") // instances outlive the server, also one that a test has ended
-		if s.cmd.ProcessState == nil {
-			s.stop()
-		}
-		if strings.Contains(s.out.String(), "DATA RACE") {
-			t.Errorf("the server has a data race:\n%s", s.out.String())
-		}
-		if t.Failed() {
-			t.Logf("server output:\n%s", tail(s.out.String(), 8000))
-		}
-		_ = os.RemoveAll(dir)
-	})
-	s.run()
 	return s
+}
+
+// end stops the server and its instances, and removes the installation. It returns
+// the data races that the server reported.
+func (s *server) end() (races string) {
+	_, _ = s.cli("", "down") // instances outlive the server, even one that a test has killed
+	if s.cmd.ProcessState == nil {
+		s.stop()
+	}
+	_ = os.RemoveAll(s.dir)
+	if out := s.out.String(); strings.Contains(out, "DATA RACE") {
+		return "the server has a data race:\n" + out
+	}
+	return ""
 }
 
 func tail(s string, n int) string { return s[max(0, len(s)-n):] }
