@@ -30,7 +30,8 @@ var may = map[string][]string{
 	"internal/api":           {"registry", "identity", "internal/web", "internal/webhook", "internal/settings", "internal/usage"},
 	"internal/console":       {"registry", "identity", "internal/web", "internal/webhook", "internal/settings", "internal/usage"},
 	"internal/isolation":     {},
-	"internal/cli":           {"registry", "internal/isolation"},
+	"internal/licenses":      {},
+	"internal/cli":           {"registry", "internal/isolation", "internal/licenses"},
 	"internal/gateway":       {"registry", "identity", "internal/web"},
 	"internal/runtime":       {"registry", "registry/sqlite", "identity", "provision", "internal/web", "internal/webhook", "internal/settings", "internal/usage", "internal/mail", "internal/egress", "internal/api", "internal/console", "internal/gateway"},
 	"bench":                  {},
@@ -39,6 +40,7 @@ var may = map[string][]string{
 	"caddymodule":            {"registry", "identity", "provision", "provision/process", "internal/web", "internal/console", "internal/gateway", "internal/mail", "internal/runtime", "internal/cli", "examples/instance/app"},
 	"cmd/pizzeria":           {"caddymodule"},
 	"cmd/build":              {},
+	"cmd/licenses":           {"internal/licenses"},
 	"":                       {"caddymodule"},
 }
 
