@@ -1,5 +1,5 @@
-// Package console serves the pages of the control plane: plain forms that work
-// without script, made live by htmx and server-sent events.
+// Package console serves the pages of the control plane: plain forms that work without script,
+// kept current by server-sent events and a small script where there is one.
 //
 // Every page that changes something is a POST from the console's own origin.
 // The registry decides who may; a page only leaves out what would be refused.

@@ -69,6 +69,9 @@ func (c *Console) instancePage(w http.ResponseWriter, r *http.Request, who web.C
 		}
 		v.Data = string(b)
 	}
+	if err := c.keepLive(r.Context(), &v); err != nil {
+		return err
+	}
 	return c.show(w, r, http.StatusOK, "instance.html", v)
 }
 

@@ -56,11 +56,13 @@ func (c *Console) orgPage(w http.ResponseWriter, r *http.Request, who web.Caller
 	if err != nil {
 		return err
 	}
-	v := view{Title: o.Name, Who: who, Org: &o, Tab: "overview", Live: true, Data: struct {
+	v := view{Title: o.Name, Who: who, Org: &o, Tab: "overview", Data: struct {
 		Range  usage.Range
 		Charts []chart
 	}{over, chartsOf(points, over)}}
-	v.Log = c.printed(r.Context(), v)
+	if err := c.keepLive(r.Context(), &v); err != nil {
+		return err
+	}
 	return c.show(w, r, http.StatusOK, "org.html", v)
 }
 

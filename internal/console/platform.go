@@ -65,7 +65,11 @@ func (c *Console) overview(w http.ResponseWriter, r *http.Request, who web.Calle
 	if err != nil {
 		return err
 	}
-	return c.show(w, r, http.StatusOK, "platform.html", view{Title: "Overview", Who: who, Section: "overview", Live: true, Path: r.URL.RequestURI(), Data: struct {
+	version, err := c.liveVersion(platformMaxAge, t)
+	if err != nil {
+		return err
+	}
+	return c.show(w, r, http.StatusOK, "platform.html", view{Title: "Overview", Who: who, Section: "overview", Live: "/platform/live", LiveID: version, Path: r.URL.RequestURI(), Data: struct {
 		Active, Running, Failed, Suspended, Users int
 		Range                                     usage.Range
 		Charts                                    []chart

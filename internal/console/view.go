@@ -30,7 +30,8 @@ type view struct {
 	Path    string // of this page, to come back to
 	Section string // of the rail
 	Theme   string // light or dark; "" = as the system is
-	Live    bool   // the page renews itself
+	Live    string // address of the page's event stream; "" = the page stays as it was loaded
+	LiveID  string // the version that the page shows; see liveVersion
 	Done    string // what was just done
 	Log     string // what a server printed that does not run yet
 }

@@ -72,7 +72,7 @@ var least = map[string]string{
 	"GET /platform/users": "platform", "GET /platform/users/{user}": "platform", "POST /platform/users/{user}/admin": "platform", "POST /platform/users/{user}/sign-out": "platform",
 	"GET /orgs/{org}/instance": "member", "GET /orgs/{org}/instance/log": "admin", "GET /orgs/{org}/settings": "admin", "POST /orgs/{org}/settings": "admin",
 	"POST /orgs/{org}/name": "admin", "POST /orgs/{org}/rename": "owner", "GET /orgs/{org}/keys": "admin", "POST /orgs/{org}/keys": "admin", "POST /orgs/{org}/keys/{key}/revoke": "admin",
-	"GET /orgs/new": "platform", "POST /orgs": "platform", "GET /orgs/{org}": "member", "GET /orgs/{org}/live": "member",
+	"GET /orgs/new": "platform", "POST /orgs": "platform", "GET /orgs/{org}": "member", "GET /orgs/{org}/live": "member", "GET /platform/live": "platform",
 	"GET /orgs/{org}/members": "member", "POST /orgs/{org}/invites": "admin", "POST /orgs/{org}/invites/{invite}/revoke": "admin",
 	"POST /orgs/{org}/members/{user}/role": "admin", "POST /orgs/{org}/members/{user}/remove": "admin", "GET /orgs/{org}/audit": "admin",
 	"POST /orgs/{org}/suspend": "platform", "POST /orgs/{org}/resume": "platform", "POST /orgs/{org}/restart": "admin",

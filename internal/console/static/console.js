@@ -75,37 +75,3 @@ document.addEventListener("click", async e => {
   b.textContent = "Copied";
   setTimeout(() => { b.textContent = was; }, 1500);
 });
-for (const b of document.querySelectorAll("[data-copy]")) b.hidden = false;
-
-// A lost connection of a live page shows, and heals by itself.
-const connection = document.getElementById("connection");
-document.addEventListener("htmx:sseError", () => { connection.textContent = "Connection lost. Trying again…"; });
-document.addEventListener("htmx:sseOpen", () => { connection.textContent = ""; });
-for (const kind of ["htmx:sendError", "htmx:responseError"]) document.addEventListener(kind, () => { connection.textContent = "Connection lost. Trying again…"; });
-document.addEventListener("htmx:afterRequest", e => { if (e.detail.successful) connection.textContent = ""; });
-
-// A page does not renew itself under somebody who reads one of its tables.
-document.addEventListener("htmx:beforeRequest", e => { if (document.querySelector("#live details[open]")) e.preventDefault(); });
-
-// A log that is followed stays at its end while its reader is there.
-const log = document.querySelector("[data-follow]");
-if (log) (async () => {
-  log.scrollTop = log.scrollHeight;
-  for (;;) {
-    try {
-      const res = await fetch(log.dataset.follow);
-      if (!res.ok) return;
-      connection.textContent = "";
-      const reader = res.body.pipeThrough(new TextDecoderStream()).getReader();
-      for (;;) {
-        const { value, done } = await reader.read();
-        if (done) break;
-        const end = log.scrollTop + log.clientHeight >= log.scrollHeight - 8;
-        log.append(value);
-        while (log.childNodes.length > 2000) log.firstChild.remove();
-        if (end) log.scrollTop = log.scrollHeight;
-      }
-    } catch { connection.textContent = "Connection lost. Trying again…"; }
-    await new Promise(again => setTimeout(again, 2000));
-  }
-})();
