@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,19 +18,30 @@ import (
 var browser chromiumProcess
 
 type chromiumProcess struct {
-	once sync.Once
-	err  error
-	ctx  context.Context //nolint:containedctx // chromedp's handle of the browser
-	end  []func()
+	mu      sync.Mutex
+	ctx     context.Context //nolint:containedctx // chromedp's handle of the browser
+	err     error
+	printed lockedBuffer
+	end     []func()
 }
 
 // errNoBrowser is that Chromium, or what it takes to make it trust the tests, is not installed.
 var errNoBrowser = errors.New("chromium and certutil (Debian: chromium, libnss3-tools) are not installed")
 
-// start returns the browser, started by the first test that needs it.
+// start returns the browser. The first test that needs it starts it, and so does
+// the next one after the browser has died.
 func (c *chromiumProcess) start(t *testing.T) context.Context {
 	t.Helper()
-	c.once.Do(func() { c.err = c.launch() })
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("chromium:\n%s", tail(c.printed.String(), 3000))
+		}
+	})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err == nil && (c.ctx == nil || c.ctx.Err() != nil) {
+		c.err = c.launch()
+	}
 	if errors.Is(c.err, errNoBrowser) {
 		lacking(t, "browser", c.err.Error())
 	}
@@ -70,7 +80,7 @@ func (c *chromiumProcess) launch() error {
 		chromedp.Flag("disable-backgrounding-occluded-windows", true),
 		chromedp.Flag("disable-renderer-backgrounding", true),
 		chromedp.Flag("disable-background-networking", true),
-		chromedp.CombinedOutput(io.Discard), chromedp.WSURLReadTimeout(2*time.Minute))
+		chromedp.CombinedOutput(&c.printed), chromedp.WSURLReadTimeout(2*time.Minute))
 	ctx, stop := chromedp.NewContext(alloc)
 	c.end = append(c.end, cancel, stop)
 	c.ctx = ctx
