@@ -20,7 +20,24 @@ func (b *tab) signIn(email string) {
 // time, and nothing that moves under the cursor.
 func (b *tab) weigh(name string) {
 	b.s.t.Helper()
-	got := b.script(`
+	got := b.measure()
+	// A busy machine may paint a page before all of it has arrived, which moves things
+	// once. What a page itself moves, it moves each time.
+	for range 2 {
+		if !strings.Contains(got, "shift") {
+			break
+		}
+		b.do(chromedp.Reload())
+		got = b.measure()
+	}
+	if got != "" {
+		b.s.t.Errorf("%s: %s", name, got)
+	}
+}
+
+func (b *tab) measure() string {
+	b.s.t.Helper()
+	return b.script(`
 		const all = [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")];
 		const foreign = all.filter(e => new URL(e.name).origin != location.origin).map(e => e.name);
 		const bytes = all.reduce((n, e) => n + e.transferSize, 0);
@@ -30,9 +47,6 @@ func (b *tab) weigh(name string) {
 			setTimeout(() => ok(n), 200);
 		});
 		return [foreign.join(" "), bytes < 100000 ? "" : bytes + " bytes", shift < 0.01 ? "" : "shift " + shift].filter(x => x).join(", ")`)
-	if got != "" {
-		b.s.t.Errorf("%s: %s", name, got)
-	}
 }
 
 // TestBrowserConsole walks every page of the console as a platform admin, an
