@@ -50,3 +50,9 @@ type Provider interface {
 	// Isolation says honestly what separates two instances.
 	Isolation() string
 }
+
+// Limited is a Provider that cannot do everything on every system.
+type Limited interface {
+	// Limits says what this system does not give, for the log, or "".
+	Limits() string
+}

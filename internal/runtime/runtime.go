@@ -187,6 +187,9 @@ func (r *Runtime) start(ctx context.Context) error {
 		}
 	}
 	r.c.Log.Info("instances", "provider", r.provider.Name(), "isolation", r.provider.Isolation())
+	if p, ok := r.provider.(provision.Limited); ok && p.Limits() != "" {
+		r.c.Log.Warn("run with limits of this system", "provider", r.provider.Name(), "limits", p.Limits())
+	}
 	run, stop := context.WithCancel(context.Background())
 	r.stop = stop
 	reconciling, stopReconciler := context.WithCancel(run)

@@ -1,3 +1,5 @@
+//go:build linux || darwin
+
 package process
 
 import (
@@ -7,16 +9,22 @@ import (
 	"syscall"
 )
 
-// keepDescriptors keeps what this process inherited from what it starts: the
-// sockets of the front door, when systemd hands them over, would let an instance
-// answer in everybody's name. What Go opens itself is kept already.
-func keepDescriptors() error {
-	entries, err := os.ReadDir("/dev/fd")
+// closeInherited marks the descriptors that this process inherited as close-on-exec. systemd
+// hands over the front door's sockets, and an instance that inherited them could answer for
+// every org. Go marks the descriptors that it opens itself.
+func closeInherited() error {
+	dir, err := os.Open("/dev/fd")
 	if err != nil {
-		return fmt.Errorf("process: inherited descriptors cannot be listed: %w", err)
+		return fmt.Errorf("process: list inherited descriptors: %w", err)
 	}
-	for _, e := range entries {
-		if fd, err := strconv.Atoi(e.Name()); err == nil && fd > 2 {
+	defer func() { _ = dir.Close() }()
+	// Names only: macOS gives no types here, and stat fails for some kinds of descriptors (kqueue).
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return fmt.Errorf("process: list inherited descriptors: %w", err)
+	}
+	for _, name := range names {
+		if fd, err := strconv.Atoi(name); err == nil && fd > 2 {
 			syscall.CloseOnExec(fd)
 		}
 	}

@@ -1,3 +1,5 @@
+//go:build linux || darwin
+
 package process
 
 import (
@@ -123,18 +125,6 @@ func (f *fixture) eventually(what string, ok func() bool) {
 	f.Fatalf("it never happened that %s", what)
 }
 
-// alive reports whether a process runs; a zombie, which its reaper has yet to see, does not.
-func alive(pid int) bool {
-	b, err := os.ReadFile(filepath.Join("/proc", itoa(pid), "stat"))
-	if err != nil {
-		return false
-	}
-	_, after, _ := strings.Cut(string(b), ") ")
-	return !strings.HasPrefix(after, "Z")
-}
-
-func itoa(n int) string { b, _ := json.Marshal(n); return string(b) }
-
 func TestOutputIsKept(t *testing.T) {
 	f := newFixture(t)
 	b := f.boot(1)
@@ -180,25 +170,6 @@ func TestKilledShimTakesItsInstanceAlong(t *testing.T) {
 	if again := f.boot(1); again.ID == b.ID {
 		t.Fatal("not a new one")
 	}
-}
-
-func parent(t *testing.T, pid int) int {
-	t.Helper()
-	b, err := os.ReadFile(filepath.Join("/proc", itoa(pid), "status"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(b)) {
-		if v, ok := strings.CutPrefix(line, "PPid:"); ok {
-			var n int
-			if err := json.Unmarshal([]byte(strings.TrimSpace(v)), &n); err != nil {
-				t.Fatal(err)
-			}
-			return n
-		}
-	}
-	t.Fatal("no parent")
-	return 0
 }
 
 // What an instance starts ends with it, also when it does not want to.
@@ -248,22 +219,6 @@ func TestStopRacesStart(t *testing.T) {
 		}
 	}
 	f.eventually("no process is left", func() bool { return len(processes(t, f.p.c.Dir)) == 0 })
-}
-
-// processes returns the shims and instances whose command line or working directory is below dir.
-func processes(t *testing.T, dir string) (pids []string) {
-	t.Helper()
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range entries {
-		cwd, err := os.Readlink(filepath.Join("/proc", e.Name(), "cwd"))
-		if err == nil && strings.HasPrefix(cwd, dir) {
-			pids = append(pids, e.Name())
-		}
-	}
-	return pids
 }
 
 func TestNewRefusesLongPaths(t *testing.T) {

@@ -1,3 +1,5 @@
+//go:build linux || darwin
+
 package process
 
 import (
@@ -22,24 +24,11 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// Config of a Provider.
-type Config struct {
-	// Dir is the data directory. It must be short enough for Unix sockets below it.
-	Dir string
-	// Command starts the instance.
-	Command []string
-	// Env is added to every instance's environment.
-	Env map[string]string
-	// Shim starts the shim; the run directory is added as its last argument.
-	Shim []string
-	// Grace is how long an instance may take to stop. Default: 15 s.
-	Grace time.Duration
-}
-
 // Provider runs instances as processes. It keeps no state of its own.
 type Provider struct{ c Config }
 
-// maxSocketPath is the size of sun_path on Linux, less the final NUL; macOS has 4 fewer.
+// maxSocketPath is the shortest limit of the supported systems: 104 bytes with the final NUL on
+// macOS. Linux allows 4 more.
 const maxSocketPath = 103
 
 // New checks the config.
@@ -73,6 +62,9 @@ func (p *Provider) Grace() time.Duration { return p.c.Grace }
 func (*Provider) Isolation() string {
 	return "processes of one user share a file system and a network: all orgs are one trust domain. Use it for development, or where every org trusts every other"
 }
+
+// Limits implements provision.Limited.
+func (*Provider) Limits() string { return limits }
 
 // key is an org's ID in 26 characters, since socket paths are short.
 func key(org registry.OrgID) string {
@@ -162,7 +154,7 @@ func (p *Provider) spawn(dir string) (ended <-chan struct{}, err error) {
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, out, out
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := keepDescriptors(); err != nil {
+	if err := closeInherited(); err != nil {
 		return nil, err
 	}
 	if err := cmd.Start(); err != nil {

@@ -1,3 +1,5 @@
+//go:build linux || darwin
+
 package process
 
 import (
@@ -11,7 +13,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -129,8 +130,6 @@ func call(ctx context.Context, dir string, q request) (r response, err error) {
 // Shim runs the instance of a run directory until it ends or is stopped. It is
 // the whole of the shim's process. A second shim for a directory ends at once.
 func Shim(dir string) error {
-	// The instance must not outlive its shim: PDEATHSIG acts when the thread that started it ends.
-	runtime.LockOSThread()
 	syscall.Umask(0o077)
 	l, err := lock(dir)
 	for try := 0; errors.Is(err, syscall.EWOULDBLOCK) && try < 20; try++ {
@@ -173,11 +172,11 @@ func Shim(dir string) error {
 	for k, v := range spec.Env {
 		cmd.Env = append(cmd.Env, k+"="+v)
 	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
+	group, err := startTethered(cmd, l)
+	if err != nil {
 		return writeJSON(filepath.Join(dir, exitFile), exit{Error: "cannot start the command: " + err.Error(), At: time.Now()})
 	}
-	s := &shim{pid: cmd.Process.Pid, ended: make(chan struct{})}
+	s := &shim{pid: cmd.Process.Pid, group: group, ended: make(chan struct{})}
 	term := make(chan os.Signal, 1)
 	signal.Notify(term, syscall.SIGTERM)
 	go func() {
@@ -187,7 +186,7 @@ func Shim(dir string) error {
 	go s.serve(ctl)
 
 	_ = cmd.Wait()
-	_ = syscall.Kill(-s.pid, syscall.SIGKILL) // what the instance left behind
+	_ = syscall.Kill(-s.group, syscall.SIGKILL) // what the instance left behind
 	e := exit{At: time.Now(), Code: cmd.ProcessState.ExitCode()}
 	if w, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && w.Signaled() {
 		e.Signal = w.Signal().String()
@@ -200,7 +199,8 @@ func Shim(dir string) error {
 }
 
 type shim struct {
-	pid     int
+	pid     int // the instance
+	group   int // its process group
 	ended   chan struct{}
 	once    sync.Once
 	answers sync.WaitGroup
@@ -236,12 +236,12 @@ func (s *shim) answer(c net.Conn) {
 // stop asks the instance to end, then makes it. It returns when the instance has ended.
 func (s *shim) stop(grace time.Duration) {
 	s.once.Do(func() {
-		_ = syscall.Kill(-s.pid, syscall.SIGTERM)
+		_ = syscall.Kill(-s.group, syscall.SIGTERM)
 		go func() {
 			select {
 			case <-s.ended:
 			case <-time.After(grace):
-				_ = syscall.Kill(-s.pid, syscall.SIGKILL)
+				_ = syscall.Kill(-s.group, syscall.SIGKILL)
 			}
 		}()
 	})

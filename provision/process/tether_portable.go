@@ -1,0 +1,55 @@
+//go:build darwin || (linux && portable)
+
+package process
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+)
+
+// guardScript waits for the end of its input, which is the end of the shim, and then kills its
+// own process group. Nothing is ever written to it.
+const guardScript = `trap '' HUP INT TERM; read -r never; kill -9 0`
+
+// limits is what this system does not give, for the log.
+const limits = "an instance ends with its shim through a guard process, not through the kernel: " +
+	"if both are killed at once, it goes on until someone ends it"
+
+// startTethered starts cmd in a process group that ends with this shim, and returns the group.
+//
+// Linux alone tells a child of its parent's death. Elsewhere a guard leads the group: a shell
+// that reads from a pipe which only the shim can write. The system closes the pipe when the shim
+// ends, however it ends, and the guard kills the group. The group's ID cannot be reused while the
+// guard lives, and there is a guard before there is an instance. The guard shares the shim's
+// lock, so that no other shim starts the same instance before this one is dead.
+func startTethered(cmd *exec.Cmd, lock *os.File) (group int, err error) {
+	guard := exec.Command("/bin/sh", "-c", guardScript)
+	guard.Env = []string{}
+	guard.ExtraFiles = []*os.File{lock}
+	guard.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if _, err := guard.StdinPipe(); err != nil {
+		return 0, err
+	}
+	if err := guard.Start(); err != nil {
+		return 0, fmt.Errorf("start the guard: %w", err)
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pgid: guard.Process.Pid}
+	if err := cmd.Start(); err != nil {
+		return 0, errors.Join(err, guard.Process.Kill(), ignoreExit(guard.Wait()))
+	}
+	go func() { // an instance without a guard would outlive its shim
+		_ = guard.Wait()
+		_ = cmd.Process.Kill()
+	}()
+	return guard.Process.Pid, nil
+}
+
+func ignoreExit(err error) error {
+	if _, ok := errors.AsType[*exec.ExitError](err); ok {
+		return nil
+	}
+	return err
+}
