@@ -1,5 +1,5 @@
-// Command build makes the distribution from xcaddy.json, which is xcaddy's
-// Builder as JSON: add a plugin there, such as a DNS provider, and build again.
+// Command build makes the distribution from xcaddy.json, which is xcaddy's Builder as JSON. To
+// add a plugin, such as a DNS provider, name it there and build again.
 package main
 
 import (
@@ -16,7 +16,7 @@ import (
 
 func main() {
 	file := flag.String("f", "xcaddy.json", "the manifest")
-	output := flag.String("o", "caddy", "the binary to make")
+	output := flag.String("o", "pizzeria", "the binary to make")
 	flag.Parse()
 	if err := build(*file, *output); err != nil {
 		fmt.Fprintln(os.Stderr, "build:", err)
@@ -25,29 +25,39 @@ func main() {
 }
 
 func build(file, output string) error {
-	f, err := os.Open(file)
+	b, err := load(file)
 	if err != nil {
 		return err
-	}
-	defer func() { _ = f.Close() }()
-	var b xcaddy.Builder
-	d := json.NewDecoder(f)
-	d.DisallowUnknownFields()
-	if err := d.Decode(&b); err != nil {
-		return fmt.Errorf("%s: %w", file, err)
-	}
-	// xcaddy builds in a directory of its own, so paths are made absolute here.
-	for i, r := range b.Replacements {
-		if p := string(r.New); strings.HasPrefix(p, ".") {
-			abs, err := filepath.Abs(filepath.Join(filepath.Dir(file), p))
-			if err != nil {
-				return err
-			}
-			b.Replacements[i].New = xcaddy.ReplacementPath(abs)
-		}
 	}
 	if output, err = filepath.Abs(output); err != nil {
 		return err
 	}
 	return b.Build(context.Background(), output)
+}
+
+// load reads a manifest. xcaddy builds in a directory of its own, so load makes relative
+// replacements absolute.
+func load(file string) (b xcaddy.Builder, err error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return b, err
+	}
+	defer func() { _ = f.Close() }()
+	d := json.NewDecoder(f)
+	d.DisallowUnknownFields()
+	if err := d.Decode(&b); err != nil {
+		return b, fmt.Errorf("%s: %w", file, err)
+	}
+	for i, r := range b.Replacements {
+		if !strings.HasPrefix(string(r.New), ".") {
+			continue
+		}
+		dir, err := filepath.Abs(filepath.Join(filepath.Dir(file), string(r.New)))
+		if err != nil {
+			return b, err
+		}
+		b.Replacements[i].New = xcaddy.ReplacementPath(dir)
+		stamp(&b, string(r.Old), dir)
+	}
+	return b, nil
 }
