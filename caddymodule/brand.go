@@ -98,7 +98,7 @@ func versionOf(bi *debug.BuildInfo) string {
 			continue
 		}
 		v = m.Version
-		if m.Replace != nil && m.Replace.Version != "" {
+		if m.Replace != nil && m.Replace.Version != "" && m.Replace.Version != "(devel)" { // (devel) is a directory
 			v = m.Replace.Version
 		}
 	}

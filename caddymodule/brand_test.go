@@ -28,7 +28,8 @@ func TestVersionOf(t *testing.T) {
 		"older go with git":     {&debug.BuildInfo{Main: *module(modulePath, "(devel)", nil), Settings: revision}, "devel-0123456789ab"},
 		"xcaddy":                {&debug.BuildInfo{Main: *module("caddy", "(devel)", nil), Deps: []*debug.Module{module(modulePath, "v1.2.3", nil)}}, "v1.2.3"},
 		"xcaddy with a fork":    {&debug.BuildInfo{Deps: []*debug.Module{module(modulePath, "v1.2.3", module("example.com/fork", "v1.2.4", nil))}}, "v1.2.4"},
-		"xcaddy with a clone":   {&debug.BuildInfo{Deps: []*debug.Module{module(modulePath, "v0.0.0", module("/src", "", nil))}}, "devel"},
+		"xcaddy with a clone":   {&debug.BuildInfo{Deps: []*debug.Module{module(modulePath, "v0.0.0", module("/src", "(devel)", nil))}}, "devel"},
+		"cmd/build":             {&debug.BuildInfo{Deps: []*debug.Module{module(modulePath, "v0.0.0-20261126170000-0123456789ab", module("/src", "(devel)", nil))}}, "v0.0.0-20261126170000-0123456789ab"},
 		"a revision of another": {&debug.BuildInfo{Main: *module("caddy", "(devel)", nil), Settings: revision, Deps: []*debug.Module{module(modulePath, "v0.0.0", nil)}}, "devel"},
 	} {
 		if got := versionOf(c.bi); got != c.want {
