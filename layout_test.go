@@ -42,6 +42,11 @@ var may = map[string][]string{
 	"cmd/build":              {},
 	"cmd/licenses":           {"internal/licenses"},
 	"":                       {"caddymodule"},
+
+	"internal/servertest": {
+		"registry", "registry/sqlite", "identity", "internal/web", "internal/webhook",
+		"internal/settings", "internal/usage", "internal/api", "internal/console",
+	},
 }
 
 // TestDependencies: dependencies point one way, and only the glue knows Caddy.

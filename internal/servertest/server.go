@@ -1,0 +1,156 @@
+package servertest
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/internal/api"
+	"github.com/pizzaface/pizzeria/internal/console"
+	"github.com/pizzaface/pizzeria/internal/settings"
+	"github.com/pizzaface/pizzeria/internal/usage"
+	"github.com/pizzaface/pizzeria/internal/webhook"
+	"github.com/pizzaface/pizzeria/registry"
+	"github.com/pizzaface/pizzeria/registry/sqlite"
+)
+
+// Password is every account's.
+const Password = "correct horse battery"
+
+// Server is a control plane without instances. Its domain is d.example.
+type Server struct {
+	testing.TB
+	Store    *sqlite.Store
+	Identity *identity.Service
+	Settings *settings.Service
+	Webhooks *webhook.Sender
+	Handler  http.Handler
+	Clock    *Clock
+	Path     string        // of the database
+	Ended    chan struct{} // close it to end streams
+	Log      *Buffer       // what was logged
+
+	Schema registry.Schema // what orgs may set; change it before the first request
+}
+
+// New starts a server that ends with the test.
+func New(t testing.TB) *Server {
+	t.Helper()
+	s := &Server{
+		TB: t, Clock: &Clock{at: time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)},
+		Ended: make(chan struct{}), Log: &Buffer{},
+		Path: filepath.Join(t.TempDir(), "pizzeria.db"),
+	}
+	log := slog.New(slog.NewTextHandler(s.Log, nil))
+	var err error
+	if s.Store, err = sqlite.Open(t.Context(), s.Path, s.Clock.Now); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Store.Close() })
+	s.Identity = NewIdentity(t, s.Store, s.Clock.Now)
+	s.Settings = &settings.Service{
+		Store: s.Store, Sealer: s.Identity, Schema: func() registry.Schema { return s.Schema },
+	}
+	s.Webhooks = webhook.New(s.Store, s.Identity, log, s.Clock.Now,
+		func() []netip.Prefix { return nil })
+	ended := func() <-chan struct{} { return s.Ended }
+	logs := func(context.Context, registry.OrgID, int, bool) (io.ReadCloser, error) {
+		return io.NopCloser(strings.NewReader("one line\n")), nil
+	}
+	counts := usage.New(s.Store, log, s.Clock.Now)
+	capacity := func() usage.Capacity { return usage.Capacity{} }
+	isolation := func() string { return "there are no instances" }
+	connections := func(registry.SessionID) int { return 0 }
+	mux := http.NewServeMux()
+	(&api.API{
+		Store: s.Store, Identity: s.Identity, Log: log, Ended: ended, Logs: logs,
+		Settings: s.Settings,
+		Webhooks: s.Webhooks, Usage: counts, Capacity: capacity, Isolation: isolation,
+		Connections: connections,
+	}).Register(mux)
+	err = (&console.Console{
+		Store: s.Store, Identity: s.Identity, Log: log, Now: s.Clock.Now, Isolation: isolation,
+		Ended:    ended,
+		Settings: s.Settings, Webhooks: s.Webhooks, Usage: counts, Capacity: capacity,
+		Connections: connections,
+		Logs:        logs,
+		Operator:    func() console.Operator { return console.Operator{Schema: s.Schema} },
+	}).Register(mux)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Handler = mux
+	return s
+}
+
+// NewIdentity makes an identity service over a store, with a key of its own.
+func NewIdentity(t testing.TB, store identity.Store, now func() time.Time) *identity.Service {
+	t.Helper()
+	site, err := identity.NewSite("d.example", "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw := make([]byte, 32)
+	_, _ = rand.Read(raw) // never fails (crypto/rand)
+	master, err := identity.ParseMasterKey(base64.StdEncoding.EncodeToString(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	ids := identity.New(store, master, func() identity.Site { return site }, log, now)
+	if err := ids.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return ids
+}
+
+// Clock is a time that only its test moves.
+type Clock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+// Now is the time.
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+// Advance moves the time on.
+func (c *Clock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = c.at.Add(d)
+}
+
+// Buffer is a bytes.Buffer for several goroutines.
+type Buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (b *Buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+// String is what was written so far.
+func (b *Buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
