@@ -41,11 +41,15 @@ func (a *API) serveOnce(w http.ResponseWriter, r *http.Request, key string, next
 	if len(key) > 100 {
 		return registry.Errorf(registry.Invalid, "Idempotency-Key", "use an Idempotency-Key of at most 100 characters")
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+2))
 	if err != nil {
-		return registry.Errorf(registry.Invalid, "", "the request's body could not be read, or is larger than %d bytes", maxBody)
+		return registry.Errorf(registry.Invalid, "", "the request's body could not be read")
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
+	if len(body) > maxBody+1 { // refused as every body over the limit is
+		next.ServeHTTP(w, r)
+		return nil
+	}
 	actor := caller(r.Context()).Actor
 	request := sha256.New()
 	for _, part := range []string{r.Method, r.URL.RequestURI(), r.Header.Get("If-Match"), string(body)} {
