@@ -21,7 +21,9 @@ func (a *API) instances() {
 
 	declared(a, operation{ID: "restartInstance", Method: "POST", Path: "/orgs/{org}/instance/restart", Summary: "Replace an org's instance by a new one on the same data", Action: registry.InstanceReboot},
 		func(ctx context.Context, c web.Caller, in *ChangeIn) (*orgOut, error) {
-			return a.change(ctx, c, *in, func(id registry.OrgID, v int64) error { return a.Store.RestartInstance(ctx, c.Actor, id, v) })
+			return a.change(ctx, c, *in, registry.InstanceReboot, func(id registry.OrgID, v int64) error {
+				return a.Store.RestartInstance(ctx, c.Actor, id, v)
+			})
 		})
 
 	type logsIn struct {

@@ -54,16 +54,18 @@ func (in ChangeIn) version() (int64, error) {
 	return n, nil
 }
 
-func (a *API) view(ctx context.Context, c web.Caller, id registry.OrgID) (*orgOut, error) {
-	v, err := a.Store.Org(ctx, c.Actor, id)
+// view is the org, for an actor who may do action in it.
+func (a *API) view(ctx context.Context, c web.Caller, id registry.OrgID, action registry.Action) (*orgOut, error) {
+	v, err := a.Store.Authorize(ctx, c.Actor, id, action)
 	if err != nil {
 		return nil, err
 	}
 	return &orgOut{ETag: `"` + strconv.FormatInt(v.Version, 10) + `"`, Body: v}, nil
 }
 
-// change runs a change of an org and returns the org as it is then.
-func (a *API) change(ctx context.Context, c web.Caller, in ChangeIn, f func(id registry.OrgID, version int64) error) (*orgOut, error) {
+// change runs a change of an org and returns the org afterwards. The permission for the change also
+// covers the answer: a key without org:read must not get a 403 for a change that was made.
+func (a *API) change(ctx context.Context, c web.Caller, in ChangeIn, action registry.Action, f func(id registry.OrgID, version int64) error) (*orgOut, error) {
 	id, err := in.id(ctx, a, c)
 	if err != nil {
 		return nil, err
@@ -75,7 +77,7 @@ func (a *API) change(ctx context.Context, c web.Caller, in ChangeIn, f func(id r
 	if err := f(id, v); err != nil {
 		return nil, err
 	}
-	return a.view(ctx, c, id)
+	return a.view(ctx, c, id, action)
 }
 
 func (a *API) orgs() {
@@ -115,12 +117,12 @@ func (a *API) orgs() {
 			if err != nil {
 				return nil, err
 			}
-			return a.view(ctx, c, o.ID)
+			return a.view(ctx, c, o.ID, registry.OrgRead)
 		})
 
 	inOrg(a, operation{ID: "showOrg", Method: "GET", Path: "/orgs/{org}", Summary: "Show an org", Action: registry.OrgRead},
 		func(ctx context.Context, c web.Caller, id registry.OrgID, _ *OrgPath) (*orgOut, error) {
-			return a.view(ctx, c, id)
+			return a.view(ctx, c, id, registry.OrgRead)
 		})
 
 	type updateOrgIn struct {
@@ -131,7 +133,7 @@ func (a *API) orgs() {
 	}
 	declared(a, operation{ID: "updateOrg", Method: "PATCH", Path: "/orgs/{org}", Summary: "Change an org's name", Action: registry.OrgUpdate},
 		func(ctx context.Context, c web.Caller, in *updateOrgIn) (*orgOut, error) {
-			return a.change(ctx, c, in.ChangeIn, func(id registry.OrgID, v int64) error {
+			return a.change(ctx, c, in.ChangeIn, registry.OrgUpdate, func(id registry.OrgID, v int64) error {
 				return a.Store.UpdateOrg(ctx, c.Actor, id, v, in.Body.Name)
 			})
 		})
@@ -146,7 +148,7 @@ func (a *API) orgs() {
 		ID: "renameOrg", Method: "POST", Path: "/orgs/{org}/rename", Summary: "Give an org another address", Action: registry.OrgRename,
 		Description: "Its ID, data and members stay. The old address leads to the new one for 14 days, then rests for 30 before another org can have it.",
 	}, func(ctx context.Context, c web.Caller, in *renameIn) (*orgOut, error) {
-		return a.change(ctx, c, in.ChangeIn, func(id registry.OrgID, v int64) error {
+		return a.change(ctx, c, in.ChangeIn, registry.OrgRename, func(id registry.OrgID, v int64) error {
 			return a.Store.RenameOrg(ctx, c.Actor, id, v, in.Body.Slug)
 		})
 	})
@@ -163,14 +165,16 @@ func (a *API) orgs() {
 			if in.Body != nil {
 				reason = in.Body.Reason
 			}
-			return a.change(ctx, c, in.ChangeIn, func(id registry.OrgID, v int64) error {
+			return a.change(ctx, c, in.ChangeIn, registry.OrgSuspend, func(id registry.OrgID, v int64) error {
 				return a.Store.SuspendOrg(ctx, c.Actor, id, v, reason)
 			})
 		})
 
 	declared(a, operation{ID: "resumeOrg", Method: "POST", Path: "/orgs/{org}/resume", Summary: "Open a suspended org", Action: registry.OrgResume},
 		func(ctx context.Context, c web.Caller, in *ChangeIn) (*orgOut, error) {
-			return a.change(ctx, c, *in, func(id registry.OrgID, v int64) error { return a.Store.ResumeOrg(ctx, c.Actor, id, v) })
+			return a.change(ctx, c, *in, registry.OrgResume, func(id registry.OrgID, v int64) error {
+				return a.Store.ResumeOrg(ctx, c.Actor, id, v)
+			})
 		})
 
 	type deleteIn struct {
@@ -182,14 +186,16 @@ func (a *API) orgs() {
 		ID: "deleteOrg", Method: "DELETE", Path: "/orgs/{org}", Summary: "Delete an org", Action: registry.OrgDelete, Status: http.StatusAccepted,
 		Description: "It is closed at once. For 7 days it can be kept after all; then its instance is removed. Its files stay on the machine until an operator removes them.",
 	}, func(ctx context.Context, c web.Caller, in *deleteIn) (*orgOut, error) {
-		return a.change(ctx, c, in.ChangeIn, func(id registry.OrgID, v int64) error {
+		return a.change(ctx, c, in.ChangeIn, registry.OrgDelete, func(id registry.OrgID, v int64) error {
 			return a.Store.DeleteOrg(ctx, c.Actor, id, v, in.Confirm, in.Now)
 		})
 	})
 
 	declared(a, operation{ID: "keepOrg", Method: "POST", Path: "/orgs/{org}/keep", Summary: "Keep an org that is being deleted", Action: registry.OrgDelete},
 		func(ctx context.Context, c web.Caller, in *ChangeIn) (*orgOut, error) {
-			return a.change(ctx, c, *in, func(id registry.OrgID, v int64) error { return a.Store.KeepOrg(ctx, c.Actor, id, v) })
+			return a.change(ctx, c, *in, registry.OrgDelete, func(id registry.OrgID, v int64) error {
+				return a.Store.KeepOrg(ctx, c.Actor, id, v)
+			})
 		})
 }
 

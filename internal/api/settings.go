@@ -36,11 +36,15 @@ func (a *API) settings() {
 	}
 	inOrg(a, operation{ID: "updateSettings", Method: "PATCH", Path: "/orgs/{org}/settings", Summary: "Change settings of an org's instance", Action: registry.SettingsWrite},
 		func(ctx context.Context, c web.Caller, id registry.OrgID, in *setIn) (*settingsOut, error) {
-			if err := a.Settings.Set(ctx, c.Actor, id, in.Body.Values, in.Body.Secrets); err != nil {
+			// Both permissions come first: no settings change without the restart that was asked for.
+			o, err := a.Store.Authorize(ctx, c.Actor, id, registry.SettingsWrite)
+			if err == nil && in.Body.Restart {
+				_, err = a.Store.Authorize(ctx, c.Actor, id, registry.InstanceReboot)
+			}
+			if err != nil {
 				return nil, err
 			}
-			o, err := a.Store.Org(ctx, c.Actor, id)
-			if err != nil {
+			if err := a.Settings.Set(ctx, c.Actor, id, in.Body.Values, in.Body.Secrets); err != nil {
 				return nil, err
 			}
 			// What does not run gets them when it starts.
