@@ -1,0 +1,172 @@
+package api_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+const replayed = "Idempotent-Replayed"
+
+// TestIdempotencyRace: of many requests with the same key one is served. The others get its answer,
+// or are told that it has not finished.
+func TestIdempotencyRace(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	op := s.Operator()
+	for round := range 10 {
+		body := fmt.Sprintf(`{"slug":"race-%d"}`, round)
+		c := op.With("Idempotency-Key", fmt.Sprint(round))
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		first, again, busy := 0, 0, 0
+		for range 8 {
+			wg.Go(func() {
+				a := c.Do("POST", "/api/v1/orgs", body)
+				mu.Lock()
+				defer mu.Unlock()
+				switch {
+				case a.Status == 201 && a.Header.Get(replayed) == "":
+					first++
+				case a.Status == 201:
+					again++
+				case a.Status == 409 && strings.Contains(a.Body, "has not finished"):
+					busy++
+				default:
+					t.Errorf("%d %s", a.Status, a.Body)
+				}
+			})
+		}
+		wg.Wait()
+		if first != 1 {
+			t.Errorf("served %d times, replayed %d times, refused %d times", first, again, busy)
+		}
+	}
+}
+
+// TestIdempotencyKeys: a key belongs to its actor and to one request, for a day.
+func TestIdempotencyKeys(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	owner := s.User("owner@example.com", false)
+	acme := s.Org("acme", owner)
+	l := s.SignIn(owner)
+	target := "/api/v1/orgs/" + string(acme.ID) + "/invites"
+	const body = `{"email":"eve@example.com","role":"member"}`
+	scopes := []registry.Scope{registry.ScopeMemberWrite}
+	callers := map[string]*servertest.Client{
+		"the session":   s.Page(l),
+		"a key of hers": s.Bearer(s.Key(l, registry.NewAPIKey{Scopes: scopes})),
+		"another key":   s.Bearer(s.Key(l, registry.NewAPIKey{Scopes: scopes})),
+		"the org's key": s.Bearer(s.Key(l,
+			registry.NewAPIKey{Scopes: scopes, OrgID: acme.ID, Role: registry.RoleAdmin})),
+		"the operator": s.Operator(),
+		"an admin": s.Page(s.SignIn(s.Member(acme.ID, "admin@example.com",
+			registry.RoleAdmin))),
+	}
+	answers := map[string]string{}
+	for who, c := range callers {
+		a := c.With("Idempotency-Key", "shared").Want(t, 201, "POST", target, body)
+		if a.Header.Get(replayed) != "" {
+			t.Errorf("%s gets another's answer", who)
+		}
+		if other, seen := answers[a.Body]; seen {
+			t.Errorf("%s gets the answer of %s", who, other)
+		}
+		answers[a.Body] = who
+	}
+	page := callers["the session"].With("Idempotency-Key", "shared")
+	// Another sign-in of the same person is the same person.
+	other := s.Page(s.SignIn(owner)).With("Idempotency-Key", "shared")
+	for _, c := range []*servertest.Client{page, other} {
+		a := c.Want(t, 201, "POST", target, body)
+		if a.Header.Get(replayed) != "true" || answers[a.Body] != "the session" ||
+			a.Header.Get("Content-Type") != "application/json" {
+			t.Errorf("not the first answer: %v %s", a.Header, a.Body)
+		}
+	}
+	for what, a := range map[string]servertest.Answer{
+		"another body":         page.Do("POST", target, strings.Replace(body, "eve", "bob", 1)),
+		"another path":         page.Do("POST", target+"?x=1", body),
+		"another precondition": page.With("If-Match", `"1"`).Do("POST", target, body),
+		"a long key": page.With("Idempotency-Key", "", "Idempotency-Key",
+			strings.Repeat("k", 101)).Do("POST", target, body),
+	} {
+		if p := problem(t, what, a, 422); p.Field != "Idempotency-Key" {
+			t.Errorf("%s: %s", what, a.Body)
+		}
+	}
+	// The answer has a link that is shown once: the database has it sealed.
+	if raw, err := os.ReadFile(s.Path + "-wal"); err != nil || strings.Contains(string(raw),
+		servertest.Issuer+"/invite/") {
+		t.Errorf("the database has the answer in the clear, or: %v", err)
+	}
+	// Over after a day: then it is a new request.
+	s.Clock.Advance(24*time.Hour + time.Second)
+	a := s.Page(s.SignIn(owner)).With("Idempotency-Key", "shared").Want(t, 201, "POST", target,
+		body)
+	if a.Header.Get(replayed) != "" {
+		t.Error("a key lasts longer than a day")
+	}
+}
+
+// TestIdempotencyOutcomes: what was refused for good is kept; what may go well another time frees
+// the key.
+func TestIdempotencyOutcomes(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	owner := s.User("owner@example.com", false)
+	acme := s.Org("acme", owner)
+	c := s.Page(s.SignIn(owner)).With("Idempotency-Key", "k1")
+	c.Want(t, 422, "POST", "/api/v1/orgs/acme/rename", `{"slug":"Bad_Slug"}`)
+	if a := c.Want(t, 422, "POST", "/api/v1/orgs/acme/rename",
+		`{"slug":"Bad_Slug"}`); a.Header.Get(replayed) != "true" ||
+		a.Header.Get("Content-Type") != "application/problem+json" {
+		t.Errorf("a refusal is not kept: %v", a.Header)
+	}
+	// A 401 asks for a new sign-in, after which the same request goes through.
+	keys := "/api/v1/orgs/" + string(acme.ID) + "/keys"
+	const body = `{"name":"backup","role":"member","scopes":["org:read"]}`
+	s.Clock.Advance(registry.FreshFor + time.Second)
+	c = c.With("Idempotency-Key", "", "Idempotency-Key", "k2")
+	c.Want(t, 401, "POST", keys, body)
+	c = s.Page(s.SignIn(owner)).With("Idempotency-Key", "k2")
+	first := c.Want(t, 201, "POST", keys, body)
+	if first.Header.Get(replayed) != "" {
+		t.Error("the 401 was kept")
+	}
+	if again := c.Want(t, 201, "POST", keys, body); again.Body != first.Body {
+		t.Errorf("the key that is shown once differs: %s", again.Body)
+	}
+	// Nobody's key means nothing, and the other methods know none.
+	s.Nobody().With("Idempotency-Key", "k2").Want(t, 401, "POST", keys, body)
+	for range 2 {
+		if a := c.Want(t, 200, "PATCH", "/api/v1/orgs/acme",
+			`{"name":"One"}`); a.Header.Get(replayed) != "" {
+			t.Error("a PATCH is replayed")
+		}
+	}
+}
+
+// TestIdempotencyStoreAway: a request that the server could not serve may be sent again with its
+// key.
+func TestIdempotencyStoreAway(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	c := s.Operator().With("Idempotency-Key", "k")
+	if err := s.Store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	a := c.Do("POST", "/api/v1/orgs", `{"slug":"acme"}`)
+	problem(t, "without a store", a, 503)
+	if a.Header.Get("Retry-After") == "" || strings.Contains(a.Body, "sql") ||
+		!strings.Contains(s.Log.String(), "request_id=request-1") {
+		t.Errorf("%v %s, log: %s", a.Header, a.Body, s.Log)
+	}
+}
