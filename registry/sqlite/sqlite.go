@@ -109,7 +109,11 @@ func open(path string, conns int, gate *atomic.Bool, extra url.Values) (*sql.DB,
 		return nil, fmt.Errorf("store: %w", err)
 	}
 	if gate != nil {
-		db = sql.OpenDB(gated{db.Driver(), dsn, gate})
+		driver := db.Driver()
+		if err := db.Close(); err != nil { // it has a goroutine, though no connection
+			return nil, fmt.Errorf("store: %w", err)
+		}
+		db = sql.OpenDB(gated{driver, dsn, gate})
 	}
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/pizzaface/pizzeria/registry"
@@ -207,4 +208,20 @@ func writeUntilKilled(t *testing.T, path string) {
 		}
 		fmt.Println("ack " + slug)
 	}
+}
+
+// TestCloseLeavesNothing: a bubble does not end before every goroutine in it has.
+func TestCloseLeavesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "t.db"), time.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Ping(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 }
