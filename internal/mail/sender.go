@@ -22,7 +22,7 @@ import (
 type Store interface {
 	QueueMail(ctx context.Context, a registry.Actor, m registry.Mail, link string) error
 	DueMails(ctx context.Context, a registry.Actor, limit int) ([]registry.Mail, error)
-	ReportMail(ctx context.Context, a registry.Actor, id, failure string, next time.Time) error
+	ReportMail(ctx context.Context, a registry.Actor, id string, next time.Time) error
 	Changed() <-chan struct{}
 }
 
@@ -136,17 +136,17 @@ func (s *Sender) deliver(ctx context.Context, c *Config, m registry.Mail) error 
 	if ctx.Err() != nil && err != nil {
 		return ctx.Err() // the server ends: it is tried again by the next
 	}
-	failure, next := "", time.Time{}
+	var next time.Time
 	var refused *gomail.SendError
 	switch {
 	case err == nil:
 	case errors.Is(err, errUseless), errors.As(err, &refused) && !refused.IsTemp() && refused.ErrorCode() >= 500, m.Attempts >= len(pauses):
 		s.log.Error("a mail is given up", "mail", m.ID, "attempts", m.Attempts+1, "error", err)
 	default:
-		failure, next = err.Error(), s.now().Add(pauses[m.Attempts])
+		next = s.now().Add(pauses[m.Attempts])
 		s.log.Warn("a mail is not sent, and tried again", "mail", m.ID, "at", next, "error", err)
 	}
-	return s.store.ReportMail(ctx, registry.AsSystem("mail"), m.ID, failure, next)
+	return s.store.ReportMail(ctx, registry.AsSystem("mail"), m.ID, next)
 }
 
 var errUseless = errors.New("its link has ended, or it does not open")

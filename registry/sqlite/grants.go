@@ -14,8 +14,8 @@ func errNoGrant() error {
 
 // keepGrant begins what a registered client is given at a sign-in, with a refresh token if its scope has one.
 func (t *tx) keepGrant(g registry.Grant, refresh registry.Hash) error {
-	if err := t.must(`INSERT INTO grants (id, client_id, session_id, org_id, scope, created_at) VALUES ($1,$2,$3,$4,$5,$6)`,
-		g.ID, g.ClientID, g.Session.ID, g.Org.ID, g.Scope, us(t.now)); err != nil {
+	if err := t.must(`INSERT INTO grants (id, client_id, session_id, org_id, scope) VALUES ($1,$2,$3,$4,$5)`,
+		g.ID, g.ClientID, g.Session.ID, g.Org.ID, g.Scope); err != nil {
 		return err
 	}
 	if registry.HasWord(g.Scope, registry.OfflineScope) {

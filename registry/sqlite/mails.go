@@ -37,8 +37,8 @@ func (s *Store) DueMails(ctx context.Context, a registry.Actor, limit int) ([]re
 	return collect(ctx, s.read, scanMail, `SELECT id, recipient, sealed, attempts, created_at FROM mails WHERE next_at <= $1 ORDER BY next_at LIMIT $2`, us(s.now()), limit)
 }
 
-// ReportMail notes how sending went: it is over unless next says when it is tried again. For the system.
-func (s *Store) ReportMail(ctx context.Context, a registry.Actor, id, failure string, next time.Time) error {
+// ReportMail records a try: the mail is removed unless next says when to try again. For the system.
+func (s *Store) ReportMail(ctx context.Context, a registry.Actor, id string, next time.Time) error {
 	if err := only(a); err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func (s *Store) ReportMail(ctx context.Context, a registry.Actor, id, failure st
 			_, err := t.exec(`DELETE FROM mails WHERE id = $1`, id)
 			return err
 		}
-		_, err := t.exec(`UPDATE mails SET attempts = attempts + 1, error = $2, next_at = $3 WHERE id = $1`, id, failure, us(next))
+		_, err := t.exec(`UPDATE mails SET attempts = attempts + 1, next_at = $2 WHERE id = $1`, id, us(next))
 		return err
 	})
 }

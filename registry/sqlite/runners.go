@@ -71,8 +71,9 @@ func (s *Store) CreateRunnerClaim(ctx context.Context, a registry.Actor, org reg
 			return registry.Errorf(registry.Conflict, "", "the org has %d runners and open claims already: revoke a runner that is not used", have)
 		}
 		c.CreatedAt, c.ExpiresAt = t.now, t.now.Add(registry.RunnerClaimLife)
-		if err := t.must(`INSERT INTO runner_claims (hash, id, org_id, name, life, created_by, created_at, expires_at) VALUES ($1,$2,$3,$4,$5,$6,$7,$8)`,
-			secret[:], c.ID, org, c.Name, n.Life.Microseconds(), a.User, us(c.CreatedAt), us(c.ExpiresAt)); err != nil {
+		if err := t.must(`INSERT INTO runner_claims (hash, id, org_id, name, life, created_by, expires_at)
+			VALUES ($1,$2,$3,$4,$5,$6,$7)`,
+			secret[:], c.ID, org, c.Name, n.Life.Microseconds(), a.User, us(c.ExpiresAt)); err != nil {
 			return err
 		}
 		return t.record(registry.Change{Kind: registry.RunnerInvited, OrgID: org, UserID: a.User}, c.Name, "")

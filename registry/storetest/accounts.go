@@ -127,12 +127,12 @@ func mails(e env) {
 	if got := due(1)[0]; got.ID != m.ID || got.To != m.To || string(got.Sealed) != "sealed" || got.Attempts != 0 {
 		e.Errorf("%+v", got)
 	}
-	e.ok(e.s.ReportMail(ctx, system, m.ID, "busy", e.clock.Now().Add(time.Minute)))
+	e.ok(e.s.ReportMail(ctx, system, m.ID, e.clock.Now().Add(time.Minute)))
 	due(0)
 	e.clock.Add(time.Minute)
 	if got := due(1)[0]; got.Attempts != 1 {
 		e.Errorf("%+v", got)
 	}
-	e.ok(e.s.ReportMail(ctx, system, m.ID, "", time.Time{}))
+	e.ok(e.s.ReportMail(ctx, system, m.ID, time.Time{}))
 	due(0)
 }

@@ -102,7 +102,7 @@ type Store interface {
 	ResetPassword(ctx context.Context, a registry.Actor, secret registry.Hash, hash registry.PasswordHash) (registry.User, error)
 	QueueMail(ctx context.Context, a registry.Actor, m registry.Mail, link string) error
 	DueMails(ctx context.Context, a registry.Actor, limit int) ([]registry.Mail, error)
-	ReportMail(ctx context.Context, a registry.Actor, id, failure string, next time.Time) error
+	ReportMail(ctx context.Context, a registry.Actor, id string, next time.Time) error
 	CreateClient(ctx context.Context, a registry.Actor, n registry.NewClient, secret registry.Hash) (registry.Client, error)
 	Clients(ctx context.Context, a registry.Actor) ([]registry.Client, error)
 	Client(ctx context.Context, a registry.Actor, id registry.ClientID) (registry.Client, error)
