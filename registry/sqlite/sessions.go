@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/pizzaface/pizzeria/registry"
@@ -14,8 +15,10 @@ func sessionFields(s *registry.Session) []any {
 	return []any{&s.ID, &s.UserID, (*micros)(&s.AuthTime), (*micros)(&s.CreatedAt), (*micros)(&s.LastSeenAt), (*micros)(&s.ExpiresAt), &s.Address, &s.UserAgent, &s.Methods, &s.ConnectionID, &s.ViaOrg}
 }
 
-// liveSession is the condition that a session counts at time $1: not revoked, not past its end, and not idle unless it is a device's.
-const liveSession = `s.revoked_at IS NULL AND s.expires_at > $1 AND (s.last_seen_at > $1 - 43200000000 OR s.device = 1)`
+// liveSession is the condition that a session counts at time $1: it is not revoked or past its end,
+// and not idle unless it is a device's.
+var liveSession = `s.revoked_at IS NULL AND s.expires_at > $1 AND (s.device = 1 OR
+	s.last_seen_at > $1 - ` + strconv.FormatInt(registry.SessionIdle.Microseconds(), 10) + `)`
 
 // CreateSession starts a sign-in session for a user who just showed who they are. It
 // fails when the password is another by now, or the connection or the link to it gone. For the system.
