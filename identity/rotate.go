@@ -11,9 +11,6 @@ import (
 // anybody caches a key set.
 const PublishAhead = 10 * time.Minute
 
-// Rings are the purposes of signing keys.
-func Rings() []string { return []string{RingToken, RingSession, RingAssertion} }
-
 // Rotation says how signing keys are replaced.
 type Rotation struct {
 	Ring      string        // "" = all

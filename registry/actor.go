@@ -86,9 +86,6 @@ func (a Actor) Has(s Scope) bool { return a.key == "" || a.scopes.Has(s) || a.pl
 // Only is the one org that a's key reaches, "" for no such bound, and the role that the key itself has there.
 func (a Actor) Only() (OrgID, Role) { return a.only, a.role }
 
-// IsVisitor reports whether a is somebody not signed in.
-func (a Actor) IsVisitor() bool { return a.kind == visitor }
-
 // Platform reports whether a may do what platform admins may.
 func (a Actor) Platform() bool { return a.platform }
 

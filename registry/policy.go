@@ -106,15 +106,6 @@ var policy = map[Action]rule{
 	RunnerManage:   {RoleAdmin, true, ScopeRunnerWrite, false},
 }
 
-// Actions lists every action of the policy table.
-func Actions() []Action {
-	out := make([]Action, 0, len(policy))
-	for a := range policy {
-		out = append(out, a)
-	}
-	return out
-}
-
 // PolicyRow is one row of the policy table.
 type PolicyRow struct {
 	Action   Action `json:"action"`

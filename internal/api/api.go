@@ -68,13 +68,6 @@ func Routes() []Route {
 	return a.routes
 }
 
-// OpenAPI returns the API's description as YAML (OpenAPI 3.1).
-func OpenAPI() ([]byte, error) {
-	a := &API{}
-	a.declare(http.NewServeMux())
-	return a.huma.OpenAPI().YAML()
-}
-
 const (
 	prefix  = "/api/v1"
 	maxBody = 64 << 10 // bytes

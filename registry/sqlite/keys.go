@@ -2,9 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/pizzaface/pizzeria/registry"
@@ -88,26 +85,4 @@ func (s *Store) RotateKeys(ctx context.Context, a registry.Actor, keys []registr
 		}
 		return nil
 	})
-}
-
-// Meta returns a fact about the installation, making it by f when it is not
-// there yet: of concurrent makers one wins. For the system.
-func (s *Store) Meta(ctx context.Context, a registry.Actor, key string, f func() (string, error)) (value string, err error) {
-	if err := only(a); err != nil {
-		return "", err
-	}
-	err = s.update(ctx, a, func(t *tx) error {
-		err := t.QueryRowContext(t.ctx, `SELECT value FROM meta WHERE key = $1`, key).Scan(&value)
-		if !errors.Is(err, sql.ErrNoRows) {
-			return err
-		}
-		if value, err = f(); err != nil {
-			return err
-		}
-		return t.must(`INSERT INTO meta (key, value) VALUES ($1, $2)`, key, value)
-	})
-	if err != nil {
-		err = fmt.Errorf("store: %w", err)
-	}
-	return value, err
 }
