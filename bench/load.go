@@ -48,7 +48,7 @@ func run(s sender, n int, d time.Duration, rate float64) (round, error) {
 		wg.Go(func() {
 			t := began.Add(every * time.Duration(i) / time.Duration(n))
 			for t.Before(end) {
-				time.Sleep(time.Until(t))
+				time.Sleep(time.Until(t)) // the rate is the point
 				if err := s.once(i); err != nil {
 					errs[i] = err
 					return

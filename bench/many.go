@@ -53,7 +53,7 @@ func compareMany(o options, binary string) (many, error) {
 		}
 		senders[name], sides[name] = p, s
 	}
-	time.Sleep(calm)
+	time.Sleep(calm) // what the connections cost shows once they are quiet
 	senders["few again"] = senders["few"]
 	all := map[string][]round{}
 	names := []string{"few", "many", "few again"}

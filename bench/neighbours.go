@@ -103,7 +103,7 @@ func (s *servers) neighbours(o options) (map[string]round, error) {
 				if stop, err = disturb(); err != nil {
 					return nil, fmt.Errorf("%s: %w", name, err)
 				}
-				time.Sleep(500 * time.Millisecond)
+				time.Sleep(500 * time.Millisecond) // until the neighbour is busy
 			}
 			p := quiet
 			if strings.HasPrefix(name, "plain") {

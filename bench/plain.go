@@ -70,7 +70,7 @@ http://*.%s:%d {
 		if c, err = net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.quiet2)); err == nil {
 			return c.Close()
 		}
-		time.Sleep(50 * time.Millisecond)
+		time.Sleep(50 * time.Millisecond) // the server is a process of its own
 	}
 	return err
 }

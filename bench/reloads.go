@@ -54,7 +54,7 @@ func (s *servers) reload(n int) (map[string]reloads, error) {
 			}()
 		}
 		for range n {
-			time.Sleep(100 * time.Millisecond)
+			time.Sleep(100 * time.Millisecond) // some traffic between two reloads
 			cmd := exec.Command(s.binary, "reload", "--config", "Caddyfile", "--force")
 			cmd.Dir = filepath.Join(s.dir, t.dir)
 			if text, err := cmd.CombinedOutput(); err != nil {

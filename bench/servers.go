@@ -206,7 +206,7 @@ func (s *servers) url(slug string) string {
 func (s *servers) ready() error {
 	var last error
 	for range 200 {
-		time.Sleep(50 * time.Millisecond)
+		time.Sleep(50 * time.Millisecond) // the server is a process of its own
 		pem, err := os.ReadFile(filepath.Join(s.dir, "ours/data/caddy/pki/authorities/local/root.crt"))
 		if err != nil {
 			last = err

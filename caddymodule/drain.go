@@ -134,7 +134,7 @@ func (d *drains) Handle(context.Context, caddy.Event) error {
 			until = t
 		}
 	}
-	time.Sleep(time.Until(until))
+	time.Sleep(time.Until(until)) // the old config serves meanwhile
 	return nil
 }
 

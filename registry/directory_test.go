@@ -138,10 +138,10 @@ func TestCopyWhileTheSourceIsAway(t *testing.T) {
 		if _, err := d.Lookup(t.Context(), "unknown-to-both"); err == nil || ErrorCode(err) == NotFound {
 			t.Fatalf("got %v: with the source away nobody knows that it is not there", err)
 		}
-		time.Sleep(copiedLife)
+		time.Sleep(copiedLife) // time of the bubble
 		generation(1)
 		source.fail.Store(false)
-		time.Sleep(copiedLife)
+		time.Sleep(copiedLife) // time of the bubble
 		generation(2)
 	})
 }

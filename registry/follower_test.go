@@ -93,7 +93,7 @@ func TestFollower(t *testing.T) {
 			t.Error("a wake-up waits")
 		}
 		feed.add(false, 3)
-		time.Sleep(pollEvery)
+		time.Sleep(pollEvery) // time of the bubble
 		synctest.Wait()
 		s.want(t, 0, 1, 2, 3)
 
@@ -102,7 +102,7 @@ func TestFollower(t *testing.T) {
 		feed.mu.Unlock()
 		contact := f.Contact()
 		feed.add(true, 4)
-		time.Sleep(5 * pollEvery)
+		time.Sleep(5 * pollEvery) // time of the bubble
 		synctest.Wait()
 		s.want(t, 0, 1, 2, 3)
 		if f.Contact().After(contact) {
@@ -111,7 +111,7 @@ func TestFollower(t *testing.T) {
 		feed.mu.Lock()
 		feed.away = false
 		feed.mu.Unlock()
-		time.Sleep(pollEvery)
+		time.Sleep(pollEvery) // time of the bubble
 		synctest.Wait()
 		s.want(t, 0, 1, 2, 3, 4)
 		if !f.Contact().After(contact) {

@@ -84,7 +84,7 @@ func (c *client) changed(b []byte, v waiting) error {
 		case time.Now().After(end):
 			return fmt.Errorf("%s does not run after %s: %s; see `instance logs %s`", o.Slug, v.timeout, o.Instance.Detail, o.Slug)
 		}
-		time.Sleep(100 * time.Millisecond)
+		time.Sleep(100 * time.Millisecond) // the server is elsewhere: ask again
 	}
 }
 

@@ -107,13 +107,15 @@ func (c *client) canaries(connect string) (t isolation.Target, remove func() err
 			errs = append(errs, err)
 		}
 		for _, o := range made { // their instances take a moment to stop
-			for end := time.Now().Add(time.Minute); errors.Join(errs...) == nil; time.Sleep(100 * time.Millisecond) {
+			end := time.Now().Add(time.Minute)
+			for errors.Join(errs...) == nil {
 				if _, err := c.call("GET", orgPath(string(o.ID)), nil); err != nil { // not found any more
 					break
 				}
 				if time.Now().After(end) {
 					errs = append(errs, fmt.Errorf("%s is deleted, and its instance does not stop: see `pizzeria org show %s`", o.Slug, o.ID))
 				}
+				time.Sleep(100 * time.Millisecond) // the server is elsewhere: ask again
 			}
 		}
 		return errors.Join(errs...)

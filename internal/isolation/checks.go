@@ -349,6 +349,6 @@ func revocation(a *attack) error {
 		if sent.After(end) {
 			return fmt.Errorf("a second after its end the session is still let in: %d", r.status)
 		}
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(20 * time.Millisecond) // the gateway is elsewhere: ask again
 	}
 }

@@ -67,12 +67,12 @@ func TestHistory(t *testing.T) {
 		r.Request(acme, 200, 5*time.Millisecond)
 		r.Request(acme, 502, 50*time.Millisecond)
 		r.Request(globex, 200, time.Millisecond)
-		time.Sleep(30 * time.Second)
+		time.Sleep(30 * time.Second) // time of the bubble
 		synctest.Wait()
 		if sum(acme) != 2 || sum(globex) != 1 || sum("") != 3 || sum("nobody") != 0 {
 			t.Errorf("%d %d %d", sum(acme), sum(globex), sum(""))
 		}
-		time.Sleep(5 * time.Minute)
+		time.Sleep(5 * time.Minute) // time of the bubble
 		hour := r.Hour(acme)
 		var at time.Time
 		for _, p := range hour {
@@ -89,14 +89,14 @@ func TestHistory(t *testing.T) {
 		if p := r.Hour(""); p[len(p)-1].Running != 7 {
 			t.Errorf("running: %+v", p[len(p)-1])
 		}
-		time.Sleep(20 * time.Minute)
+		time.Sleep(20 * time.Minute) // time of the bubble
 		m.set(false)
-		time.Sleep(10 * time.Minute)
+		time.Sleep(10 * time.Minute) // time of the bubble
 		synctest.Wait()
 		if got := m.stored(); got.Requests != 3 || got.Errors != 1 {
 			t.Errorf("stored %+v", got)
 		}
-		time.Sleep(2 * time.Hour)
+		time.Sleep(2 * time.Hour) // time of the bubble
 		if sum(acme) != 0 || sum("") != 0 {
 			t.Errorf("after hours: %d %d", sum(acme), sum(""))
 		}

@@ -145,11 +145,11 @@ func (f *fixture) pass(d time.Duration) {
 	// no server runs meanwhile, for it would look every 5 seconds
 	if long := d - time.Minute; long > time.Minute {
 		f.stop()
-		time.Sleep(long)
+		time.Sleep(long) // time of the bubble
 		f.run()
 		d -= long
 	}
-	time.Sleep(d)
+	time.Sleep(d) // time of the bubble
 	synctest.Wait()
 }
 

@@ -272,7 +272,7 @@ func (e *env) ended(r provision.Ref, err error, reason string) {
 			}
 			return
 		}
-		time.Sleep(25 * time.Millisecond)
+		time.Sleep(25 * time.Millisecond) // the instance is a process of its own
 	}
 	e.Fatalf("it still runs: %+v %v", o, err)
 }
