@@ -269,7 +269,6 @@ func TestEvents(t *testing.T) {
 
 	// What an instance prints goes on as it prints.
 	logs, endLogs := ada.lines(t, api+"/orgs/acme/instance/logs?lines=0&follow=true")
-	time.Sleep(300 * time.Millisecond)
 	ada.call(t, "POST", api+"/orgs/acme/instance/restart", "", 200, nil)
 	if l := logs(); l == "(end)" {
 		t.Error("the log ended")

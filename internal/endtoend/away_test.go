@@ -55,7 +55,7 @@ func TestControlPlaneAway(t *testing.T) {
 					failed.Add(1)
 					t.Errorf("%s: %d %s", slug, a.status, a.body)
 				}
-				time.Sleep(500 * time.Millisecond)
+				time.Sleep(500 * time.Millisecond) // the pace of a person
 			}
 		})
 		ws, err := s.dialOrg(p, slug, s.url(slug))
@@ -74,7 +74,7 @@ func TestControlPlaneAway(t *testing.T) {
 					return
 				}
 				echoes.Add(1)
-				time.Sleep(time.Second)
+				time.Sleep(time.Second) // the pace of a person
 			}
 		})
 	}
@@ -84,7 +84,7 @@ func TestControlPlaneAway(t *testing.T) {
 				t.Errorf("who was removed is let in: %s", a.body)
 			}
 			refused.Add(1)
-			time.Sleep(time.Second)
+			time.Sleep(time.Second) // the pace of a person
 		}
 	})
 	wg.Wait()

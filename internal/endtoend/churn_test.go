@@ -49,7 +49,9 @@ func TestOrgChangesUnderLoad(t *testing.T) {
 				// becomes: a change arrives at the gateway within moments, not before its answer.
 				becomes := func(status int) {
 					a := p.open(s.url(slug) + "/whoami")
-					for deadline := time.Now().Add(30 * time.Second); a.status != status && time.Now().Before(deadline); time.Sleep(pace) {
+					deadline := time.Now().Add(30 * time.Second)
+					for a.status != status && time.Now().Before(deadline) {
+						time.Sleep(pace) // asking costs the server time that others wait for
 						a = p.open(s.url(slug) + "/whoami")
 					}
 					if a.status != status {

@@ -92,7 +92,7 @@ connectors: [{type: mockCallback, id: mock, name: Mock}]
 				_ = res.Body.Close()
 				return
 			}
-			time.Sleep(20 * time.Millisecond)
+			time.Sleep(20 * time.Millisecond) // dex is a process of its own
 		}
 		d.stop()
 	}

@@ -181,7 +181,7 @@ func TestStreamCloseDelay(t *testing.T) {
 		if err != nil {
 			break
 		}
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(20 * time.Millisecond) // how long it lives is the point
 	}
 	if lived := time.Since(began); ctx.Err() != nil || lived < delay {
 		t.Errorf("the WebSocket lived for %s after the reload, with a delay of %s", lived, delay)

@@ -74,7 +74,7 @@ func TestKeyRotation(t *testing.T) {
 	})
 	for range rounds {
 		s.must("signing-key", "rotate", "--ahead", "1s")
-		time.Sleep(every)
+		time.Sleep(every) // how often keys change is the point
 	}
 	close(stop)
 	wg.Wait()
