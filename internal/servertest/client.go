@@ -72,7 +72,10 @@ func (a Answer) Decode(t testing.TB, into any) {
 
 // Do asks the handler. A body is sent as JSON unless the client says otherwise.
 func (c *Client) Do(method, target, body string) Answer {
-	r := httptest.NewRequestWithContext(c.s.Context(), method, target, strings.NewReader(body))
+	// A stream that no test reads must not hang the tests.
+	ctx, cancel := context.WithTimeout(c.s.Context(), time.Minute)
+	defer cancel()
+	r := httptest.NewRequestWithContext(ctx, method, target, strings.NewReader(body))
 	if body == "" {
 		r.Body, r.ContentLength = http.NoBody, 0
 	}
