@@ -33,7 +33,8 @@ func (a *API) support() {
 			p, err := a.Identity.RequestSupport(ctx, c.Actor, org, registry.NewSupport{Role: in.Body.Role, Reason: in.Body.Reason, Hours: in.Body.Hours})
 			return &supportOut{p}, err
 		})
-	for id, approve := range map[string]bool{"approve": true, "deny": false} {
+	for _, id := range []string{"approve", "deny"} { // in this order in the reference
+		approve := id == "approve"
 		inOrg(a, operation{ID: id + "Support", Method: "POST", Path: "/orgs/{org}/support/{support}/" + id, Summary: map[bool]string{true: "Give support access", false: "Refuse support access"}[approve], Action: registry.SupportDecide},
 			func(ctx context.Context, c web.Caller, org registry.OrgID, in *oneIn) (*supportOut, error) {
 				p, err := a.Store.DecideSupport(ctx, c.Actor, org, registry.SupportID(in.Support), approve)
