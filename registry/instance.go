@@ -1,6 +1,9 @@
 package registry
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Instance is the one dedicated server of an org: what is wanted, and what
 // the reconciler last saw.
@@ -12,9 +15,9 @@ type Instance struct {
 	Detail     string        `json:"detail,omitempty"` // what happens or what went wrong, for people
 	Address    string        `json:"address,omitempty"`
 	Provider   string        `json:"provider,omitempty"`
-	Failures   int           `json:"failures"` // in a row
+	Failures   int           `json:"failures"` // consecutive: forgotten after HealthyFor of health
 	Steps      []Step        `json:"steps,omitempty"`
-	ChangedAt  time.Time     `json:"changed_at"`
+	ChangedAt  time.Time     `json:"changed_at"` // of the state; every new failure counts as a change
 }
 
 // Step is one step of bringing an instance up, with its time.
@@ -39,23 +42,62 @@ type InstanceState string
 // The states.
 const (
 	InstancePending  InstanceState = "pending"  // nobody has begun
-	InstanceStarting InstanceState = "starting" // made, not yet healthy
+	InstanceStarting InstanceState = "starting" // created, not yet healthy
 	InstanceRunning  InstanceState = "running"  // healthy
-	InstanceFailed   InstanceState = "failed"   // the last try failed; it is tried again
+	InstanceDegraded InstanceState = "degraded" // misses its health checks; still gets requests
+	InstanceFailed   InstanceState = "failed"   // the last attempt failed; see RetryAt
 	InstanceStopped  InstanceState = "stopped"
 	InstanceAbsent   InstanceState = "absent"
 )
 
 // InstanceStates lists every state.
 func InstanceStates() []InstanceState {
-	return []InstanceState{InstancePending, InstanceStarting, InstanceRunning, InstanceFailed, InstanceStopped, InstanceAbsent}
+	return []InstanceState{
+		InstancePending, InstanceStarting, InstanceRunning, InstanceDegraded, InstanceFailed,
+		InstanceStopped, InstanceAbsent,
+	}
 }
+
+// instanceTransitions is the one table of legal reports by a reconciler. A new
+// generation begins as pending, or as starting or failed when it replaces an
+// unresponsive one.
+var instanceTransitions = map[InstanceState][]InstanceState{
+	InstancePending: {
+		InstanceStarting, InstanceRunning, InstanceFailed, InstanceStopped, InstanceAbsent,
+	},
+	InstanceStarting: {
+		InstanceStarting, InstanceRunning, InstanceFailed, InstanceStopped, InstanceAbsent,
+	},
+	InstanceRunning: {
+		InstanceStarting, InstanceRunning, InstanceDegraded, InstanceFailed, InstanceStopped,
+		InstanceAbsent,
+	},
+	InstanceDegraded: {
+		InstanceStarting, InstanceRunning, InstanceFailed, InstanceStopped, InstanceAbsent,
+	},
+	InstanceFailed: {
+		InstanceStarting, InstanceRunning, InstanceFailed, InstanceStopped, InstanceAbsent,
+	},
+	InstanceStopped: {InstanceFailed, InstanceStopped, InstanceAbsent},
+	InstanceAbsent:  {InstanceFailed, InstanceAbsent},
+}
+
+// To returns a Conflict error when an instance may not be reported as next after s.
+func (s InstanceState) To(next InstanceState) error {
+	if slices.Contains(instanceTransitions[s], next) {
+		return nil
+	}
+	return Errorf(Conflict, "state", "the instance is %s and cannot become %s", s, next)
+}
+
+// Serves reports whether requests go to an instance in this state.
+func (s InstanceState) Serves() bool { return s == InstanceRunning || s == InstanceDegraded }
 
 // Settled reports whether the state is what was wanted.
 func (i Instance) Settled() bool {
 	switch i.Desired {
 	case DesiredRunning:
-		return i.State == InstanceRunning
+		return i.State.Serves()
 	case DesiredStopped:
 		return i.State == InstanceStopped
 	default:
@@ -63,12 +105,48 @@ func (i Instance) Settled() bool {
 	}
 }
 
+// HealthyFor is how long an instance must be healthy until its failures are forgotten.
+const HealthyFor = time.Minute
+
+// Recovered reports whether the failures of an instance are to be forgotten.
+func (i Instance) Recovered(now time.Time) bool {
+	return i.State == InstanceRunning && now.Sub(i.ChangedAt) >= HealthyFor
+}
+
+// maxRetryDelay bounds RetryDelay.
+const maxRetryDelay = time.Minute
+
+// RetryDelay is the wait after a number of consecutive failures: 1 s, doubled
+// by each further failure, at most 1 min. Without a failure there is none.
+func RetryDelay(failures int) time.Duration {
+	if failures <= 0 {
+		return 0
+	}
+	return min(maxRetryDelay, time.Second<<min(failures-1, 10))
+}
+
+// RetryAt is when a failed instance is tried again, as every reconciler reads it
+// from the store. Zero when there is nothing to wait for.
+func (i Instance) RetryAt() time.Time {
+	if i.State != InstanceFailed || i.Failures == 0 {
+		return time.Time{}
+	}
+	return i.ChangedAt.Add(RetryDelay(i.Failures))
+}
+
+// Waits reports whether a failed instance is to be left alone until RetryAt. A
+// clock that was set back does not make it wait longer than RetryDelay.
+func (i Instance) Waits(now time.Time) bool {
+	return !now.Before(i.ChangedAt) && now.Before(i.RetryAt())
+}
+
 // Report is what a reconciler saw of an instance.
 type Report struct {
 	State   InstanceState
-	Detail  string
+	Detail  string // one line; see CleanLine
 	Address string
 	Step    string // when set, added to Steps
+	Failure bool   // counts as a failure although State is not InstanceFailed
 }
 
 // Lease lets one reconciler work on one org. Token rises with every new

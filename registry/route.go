@@ -53,10 +53,10 @@ func RouteStatusOf(org OrgStatus, inst InstanceState) RouteStatus {
 	case OrgDeleting, OrgDeleted:
 		return RouteQuarantined
 	}
-	switch inst {
-	case InstanceRunning:
+	switch {
+	case inst.Serves():
 		return RouteServing
-	case InstanceFailed:
+	case inst == InstanceFailed:
 		return RouteFailed
 	}
 	return RouteStarting

@@ -66,46 +66,124 @@ func (s *Store) Release(ctx context.Context, a registry.Actor, l registry.Lease)
 // Report writes what a reconciler saw of generation gen. A running instance
 // makes a provisioning org active; an absent one that is wanted absent makes a
 // deleting org deleted and puts its slugs into quarantine. For the system.
-// Error: Conflict when the lease was lost or the generation is no longer current.
-func (s *Store) Report(ctx context.Context, a registry.Actor, l registry.Lease, gen int64, provider string, r registry.Report) error {
+// Error: Conflict when the lease was lost, the generation is no longer current,
+// or the state cannot follow the last one.
+func (s *Store) Report(
+	ctx context.Context, a registry.Actor, l registry.Lease, gen int64, provider string,
+	r registry.Report,
+) error {
 	if err := only(a); err != nil {
 		return err
 	}
 	return s.update(ctx, a, func(t *tx) error {
-		w, err := one(t.ctx, t, scanWork, registry.Errorf(registry.Conflict, "", "the lease was lost"),
-			workQuery+` WHERE i.org_id = $1 AND i.lease_token = $2 AND i.generation = $3 AND i.lease_until > $4`, l.OrgID, l.Token, gen, us(t.now))
+		w, err := t.leased(l, gen)
 		if err != nil {
 			return err
 		}
-		next := w.Instance
-		next.State, next.Detail, next.Address, next.Provider = r.State, r.Detail, r.Address, provider
-		switch r.State {
-		case registry.InstanceFailed:
-			next.Failures++
-		case registry.InstanceRunning:
-			next.Failures = 0
-		}
-		if r.Step != "" {
-			if n := len(next.Steps); n == 0 || next.Steps[n-1].Name != r.Step {
-				next.Steps = append(next.Steps, registry.Step{Name: r.Step, At: t.now})
-			}
-			if n := len(next.Steps); n > 20 {
-				next.Steps = next.Steps[n-20:]
-			}
-		}
-		list, err := json.Marshal(next.Steps)
-		if err != nil {
+		if err := w.Instance.State.To(r.State); err != nil {
 			return err
 		}
-		if err := t.must(`UPDATE instances SET state=$2, detail=$3, address=$4, provider=$5, failures=$6, steps=$7, changed_at=$8 WHERE org_id=$1`,
-			l.OrgID, next.State, next.Detail, next.Address, next.Provider, next.Failures, string(list), us(t.now)); err != nil {
+		next := reported(w.Instance, provider, r, t.now)
+		if err := t.putInstance(next); err != nil {
 			return err
 		}
-		if err := t.note(registry.Change{Kind: registry.InstanceChanged, OrgID: l.OrgID, Slug: w.Slug}); err != nil {
+		if err := t.noteInstance(w); err != nil {
 			return err
 		}
 		return t.follow(w, r.State)
 	})
+}
+
+// ReplaceInstance gives up on generation gen, which does not respond, and wants
+// the next one: whatever else still acts on gen cannot touch that. It counts as
+// a failure, and returns the new generation. For the system. Error: Conflict, as of Report.
+func (s *Store) ReplaceInstance(
+	ctx context.Context, a registry.Actor, l registry.Lease, gen int64, provider string,
+	r registry.Report,
+) (next registry.Instance, err error) {
+	if err := only(a); err != nil {
+		return next, err
+	}
+	err = s.update(ctx, a, func(t *tx) error {
+		w, err := t.leased(l, gen)
+		if err != nil {
+			return err
+		}
+		if w.Instance.Desired != registry.DesiredRunning {
+			return registry.Errorf(registry.Conflict, "desired", "the instance is wanted %s",
+				w.Instance.Desired)
+		}
+		if err := w.Instance.State.To(r.State); err != nil {
+			return err
+		}
+		r.Failure = true
+		before := w.Instance
+		before.Steps = nil
+		next = reported(before, provider, r, t.now)
+		next.Generation++
+		err = t.must(`UPDATE orgs SET generation = $2 WHERE id = $1`, l.OrgID, next.Generation)
+		if err != nil {
+			return err
+		}
+		if err := t.putInstance(next); err != nil {
+			return err
+		}
+		return t.noteInstance(w)
+	})
+	return next, err
+}
+
+// leased returns the instance when the lease and the generation are current.
+func (t *tx) leased(l registry.Lease, gen int64) (registry.Work, error) {
+	lost := registry.Errorf(registry.Conflict, "", "the lease was lost")
+	return one(t.ctx, t, scanWork, lost, workQuery+`
+		WHERE i.org_id = $1 AND i.lease_token = $2 AND i.generation = $3 AND i.lease_until > $4`,
+		l.OrgID, l.Token, gen, us(t.now))
+}
+
+func (t *tx) noteInstance(w registry.Work) error {
+	return t.note(registry.Change{
+		Kind: registry.InstanceChanged, OrgID: w.Instance.OrgID, Slug: w.Slug,
+	})
+}
+
+func (t *tx) putInstance(i registry.Instance) error {
+	if i.Steps == nil {
+		i.Steps = []registry.Step{}
+	}
+	list, err := json.Marshal(i.Steps)
+	if err != nil {
+		return err
+	}
+	return t.must(`UPDATE instances SET generation=$2, state=$3, detail=$4, address=$5,
+		provider=$6, failures=$7, steps=$8, changed_at=$9 WHERE org_id=$1`,
+		i.OrgID, i.Generation, i.State, i.Detail, i.Address,
+		i.Provider, i.Failures, string(list), us(i.ChangedAt))
+}
+
+// maxSteps is how many steps of an instance are kept: the newest.
+const maxSteps = 20
+
+// reported is an instance after a report.
+func reported(
+	i registry.Instance, provider string, r registry.Report, now time.Time,
+) registry.Instance {
+	gone := r.State == registry.InstanceStopped || r.State == registry.InstanceAbsent
+	if gone || i.Recovered(now) {
+		i.Failures = 0
+	}
+	if r.Failure || r.State == registry.InstanceFailed {
+		i.Failures++
+	}
+	if r.State != i.State || r.State == registry.InstanceFailed {
+		i.ChangedAt = now // the time to retry counts from each failure
+	}
+	i.State, i.Detail, i.Address, i.Provider = r.State, r.Detail, r.Address, provider
+	if n := len(i.Steps); r.Step != "" && (n == 0 || i.Steps[n-1].Name != r.Step) {
+		i.Steps = append(i.Steps, registry.Step{Name: r.Step, At: now})
+	}
+	i.Steps = i.Steps[max(0, len(i.Steps)-maxSteps):]
+	return i
 }
 
 // follow moves the org's status after its instance's state.

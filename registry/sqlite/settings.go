@@ -21,7 +21,8 @@ func (s *Store) Settings(ctx context.Context, a registry.Actor, org registry.Org
 }
 
 // SetSettings sets and, with nil, unsets settings of an org, all or none. The
-// instance gets them at its next start. The log names what changed, no values.
+// instance gets them at its next start; a failed one starts at once. The log names
+// what changed, no values.
 func (s *Store) SetSettings(ctx context.Context, a registry.Actor, org registry.OrgID, changes map[string]*registry.SettingValue) error {
 	return s.update(ctx, a, func(t *tx) error {
 		v, err := t.allowed(org, registry.SettingsWrite)
@@ -51,6 +52,12 @@ func (s *Store) SetSettings(ctx context.Context, a registry.Actor, org registry.
 		}
 		if n > registry.SettingsMax {
 			return registry.Errorf(registry.Invalid, "", "an org has at most %d settings", registry.SettingsMax)
+		}
+		// They may be what a failing instance lacks: it is tried with them at once.
+		_, err = t.exec(`UPDATE instances SET failures = 0 WHERE org_id = $1 AND state = $2`,
+			org, registry.InstanceFailed)
+		if err != nil {
+			return err
 		}
 		return t.record(registry.Change{Kind: registry.SettingsChanged, OrgID: org, Slug: v.Slug}, v.Slug, strings.Join(names, ", "))
 	})

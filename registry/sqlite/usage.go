@@ -25,7 +25,7 @@ func (s *Store) RunningInstances(ctx context.Context, a registry.Actor) (n int64
 	if err := only(a); err != nil {
 		return 0, err
 	}
-	err = s.read.QueryRowContext(ctx, `SELECT count(*) FROM instances WHERE desired = 'running' AND state = 'running'`).Scan(&n)
+	err = s.read.QueryRowContext(ctx, `SELECT count(*) FROM instances WHERE desired = 'running' AND state IN ('running', 'degraded')`).Scan(&n)
 	return n, err
 }
 

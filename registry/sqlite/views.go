@@ -120,7 +120,8 @@ func (s *Store) Orgs(ctx context.Context, a registry.Actor, l registry.OrgList) 
 		q.add(` AND o.status = ?`, l.Status)
 	}
 	if l.State != "" {
-		q.add(` AND i.state = ?`, l.State)
+		// Not by an index of states: the page is read in its order, and not sorted first.
+		q.add(` AND i.state || '' = ?`, l.State)
 	}
 	if l.Plan != "" {
 		q.add(` AND o.plan = ?`, l.Plan)

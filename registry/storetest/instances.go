@@ -68,3 +68,134 @@ func provisioning(e env) {
 		e.Fatal("the same org again")
 	}
 }
+
+// instanceFailures: they are counted until the instance was healthy for a while, or
+// somebody acted on it.
+func instanceFailures(e env) {
+	owner, asOwner := e.user("owner@example.com")
+	o := e.org("acme", owner.ID)
+	l, err := e.s.Acquire(ctx, system, o.ID, time.Hour)
+	e.ok(err)
+	gen := int64(1)
+	report := func(r registry.Report) { e.Helper(); e.ok(e.s.Report(ctx, system, l, gen, "test", r)) }
+	failed := func() {
+		e.Helper()
+		report(registry.Report{State: registry.InstanceFailed, Detail: "no luck", Step: "failed"})
+	}
+	running := func() {
+		e.Helper()
+		report(registry.Report{State: registry.InstanceRunning, Address: "unix//x", Step: "healthy"})
+	}
+	want := func(state registry.InstanceState, failures int) registry.Instance {
+		e.Helper()
+		w, err := e.s.WorkOn(ctx, system, o.ID)
+		e.ok(err)
+		if w.Instance.State != state || w.Instance.Failures != failures {
+			e.Fatalf("%s with %d failures, want %s with %d", w.Instance.State, w.Instance.Failures, state, failures)
+		}
+		return w.Instance
+	}
+	failed()
+	first := want(registry.InstanceFailed, 1)
+	e.clock.Add(time.Second)
+	failed()
+	if second := want(registry.InstanceFailed, 2); !second.ChangedAt.After(first.ChangedAt) || !second.RetryAt().Equal(e.clock.Now().Add(2*time.Second)) {
+		e.Fatalf("%+v", second)
+	}
+	running()
+	since := want(registry.InstanceRunning, 2).ChangedAt
+	e.clock.Add(registry.HealthyFor - time.Second)
+	running() // still: the time of health goes on
+	if i := want(registry.InstanceRunning, 2); !i.ChangedAt.Equal(since) {
+		e.Fatalf("running since %s, then since %s", since, i.ChangedAt)
+	}
+	report(registry.Report{State: registry.InstanceStarting, Failure: true}) // a crash before it was healthy for long
+	want(registry.InstanceStarting, 3)
+	running()
+	e.clock.Add(registry.HealthyFor)
+	running()
+	want(registry.InstanceRunning, 0)
+	report(registry.Report{State: registry.InstanceStarting, Failure: true})
+	want(registry.InstanceStarting, 1)
+	running()
+	e.clock.Add(registry.HealthyFor)
+	report(registry.Report{State: registry.InstanceDegraded, Address: "unix//x"}) // also what was healthy before it degraded
+	want(registry.InstanceDegraded, 0)
+
+	// New settings may be what it lacked: it need not wait.
+	failed()
+	failed()
+	want(registry.InstanceFailed, 2)
+	e.ok(e.s.SetSettings(ctx, asOwner, o.ID, map[string]*registry.SettingValue{"APP_X": {Value: "x"}}))
+	if i := want(registry.InstanceFailed, 0); i.Waits(e.clock.Now()) {
+		e.Fatalf("it waits until %s", i.RetryAt())
+	}
+	failed()
+	e.ok(e.s.RestartInstance(ctx, asOwner, o.ID, 0))
+	want(registry.InstancePending, 0)
+	gen++
+	failed()
+	e.ok(e.s.SuspendOrg(ctx, operator, o.ID, 0, ""))
+	if i := want(registry.InstanceFailed, 0); i.Waits(e.clock.Now()) {
+		e.Fatal("stopping it waits")
+	}
+	failed()
+	report(registry.Report{State: registry.InstanceStopped})
+	want(registry.InstanceStopped, 0)
+}
+
+// instanceTransitions: a report that cannot follow the last one is refused, and changes nothing.
+func instanceTransitions(e env) {
+	o := e.org("acme", "")
+	l, err := e.s.Acquire(ctx, system, o.ID, time.Hour)
+	e.ok(err)
+	head, err := e.s.Head(ctx, system)
+	e.ok(err)
+	e.want(e.s.Report(ctx, system, l, 1, "test", registry.Report{State: registry.InstanceDegraded}), registry.Conflict)
+	e.want(e.s.Report(ctx, system, l, 1, "test", registry.Report{State: registry.InstancePending}), registry.Conflict)
+	if again, err := e.s.Head(ctx, system); err != nil || again != head {
+		e.Fatalf("a refused report is in the feed: %d %v", again, err)
+	}
+	e.ok(e.s.Report(ctx, system, l, 1, "test", registry.Report{State: registry.InstanceRunning, Address: "unix//x"}))
+	e.ok(e.s.Report(ctx, system, l, 1, "test", registry.Report{State: registry.InstanceDegraded, Address: "unix//x", Detail: "slow"}))
+	// Degraded is not down.
+	if r, err := e.s.Route(ctx, system, "acme"); err != nil || r.Status != registry.RouteServing || r.Address != "unix//x" {
+		e.Fatalf("%+v %v", r, err)
+	}
+	if n, err := e.s.RunningInstances(ctx, system); err != nil || n != 1 {
+		e.Fatalf("%d run, %v", n, err)
+	}
+	if n, err := e.s.Totals(ctx, operator); err != nil || n.Instances[registry.InstanceDegraded] != 1 {
+		e.Fatalf("%+v %v", n, err)
+	}
+	if p, err := e.s.Orgs(ctx, operator, registry.OrgList{State: registry.InstanceDegraded}); err != nil || len(p.Items) != 1 {
+		e.Fatalf("%+v %v", p, err)
+	}
+}
+
+// unresponsive: an instance that is given up on is replaced by the next generation,
+// under the lease alone.
+func unresponsive(e env) {
+	o := e.org("acme", "")
+	l, err := e.s.Acquire(ctx, system, o.ID, time.Minute)
+	e.ok(err)
+	e.ok(e.s.Report(ctx, system, l, 1, "test", registry.Report{State: registry.InstanceRunning, Address: "unix//x", Step: "healthy"}))
+	r := registry.Report{State: registry.InstanceStarting, Detail: "it does not answer", Step: "unresponsive"}
+	e.want(second(e.s.ReplaceInstance(ctx, system, l, 2, "test", r)), registry.Conflict) // another generation
+	i, err := e.s.ReplaceInstance(ctx, system, l, 1, "test", r)
+	e.ok(err)
+	w, err := e.s.WorkOn(ctx, system, o.ID)
+	e.ok(err)
+	v, err := e.s.Org(ctx, operator, o.ID)
+	e.ok(err)
+	if got := w.Instance; got.Generation != 2 || i.Generation != 2 || v.Generation != 2 || got.State != registry.InstanceStarting || got.Failures != 1 || got.Address != "" || len(got.Steps) != 1 {
+		e.Fatalf("%+v, %+v", got, v.Org)
+	}
+	e.want(e.s.Report(ctx, system, l, 1, "test", registry.Report{State: registry.InstanceRunning}), registry.Conflict) // the old one is history
+	e.clock.Add(2 * time.Minute)
+	e.want(second(e.s.ReplaceInstance(ctx, system, l, 2, "test", r)), registry.Conflict) // the lease was lost
+	l, err = e.s.Acquire(ctx, system, o.ID, time.Minute)
+	e.ok(err)
+	e.ok(e.s.SuspendOrg(ctx, operator, o.ID, 0, ""))
+	e.want(second(e.s.ReplaceInstance(ctx, system, l, 2, "test", r)), registry.Conflict) // nobody wants it to run
+}

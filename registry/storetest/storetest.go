@@ -122,6 +122,10 @@ type Store interface {
 	Acquire(ctx context.Context, a registry.Actor, org registry.OrgID, ttl time.Duration) (registry.Lease, error)
 	Release(ctx context.Context, a registry.Actor, l registry.Lease) error
 	Report(ctx context.Context, a registry.Actor, l registry.Lease, gen int64, provider string, r registry.Report) error
+	ReplaceInstance(
+		ctx context.Context, a registry.Actor, l registry.Lease, gen int64, provider string,
+		r registry.Report,
+	) (registry.Instance, error)
 	Changes(ctx context.Context, a registry.Actor, after int64, limit int) ([]registry.Change, error)
 	Head(ctx context.Context, a registry.Actor) (int64, error)
 	Audit(ctx context.Context, a registry.Actor, org registry.OrgID, l registry.AuditList) (registry.Page[registry.AuditEntry], error)
@@ -196,6 +200,8 @@ func RunTests(t *testing.T, open func(t *testing.T, now func() time.Time) Store)
 		"OptimisticConcurrency": versions, "Visibility": visibility, "LastOwner": lastOwner, "LastOwnerRace": lastOwnerRace,
 		"SlugRace": slugRace, "FeedIsGapless": feed, "AuditChain": auditChain, "Events": events, "Usage": usage, "Webhooks": webhooks, "Settings": settings, "Idempotency": idempotency, "Setup": setup, "Invites": invites,
 		"Sessions": sessions, "SessionLists": sessionLists, "Pages": pages, "Search": searches, "Deletion": deletion, "Users": users, "APIKeys": apiKeys, "Runners": runners, "KeysReach": keysReach, "Codes": codes, "AccountLinks": accountLinks, "Mails": mails, "SigningKeys": signingKeys, "Factors": factors, "Connections": connections, "Domains": domains, "ExternalSignIn": externalSignIn, "SignInRules": signInRules, "Support": support, "Transfer": transfer, "Clients": clients, "Grants": grants, "Devices": devices, "Leases": leases, "Provisioning": provisioning,
+		"InstanceFailures": instanceFailures, "InstanceTransitions": instanceTransitions,
+		"UnresponsiveInstance": unresponsive,
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := NewClock()

@@ -1,0 +1,50 @@
+package registry
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// CleanLine makes one printable line of at most limit bytes from text that a
+// program gave us: a terminal or page that shows it is not steered by it.
+func CleanLine(s string, limit int) string {
+	return cut(strings.Join(strings.Fields(printable(s, false)), " "), limit)
+}
+
+// CleanLines is CleanLine for text of several lines. The end is kept when it is too long.
+func CleanLines(s string, limit int) string {
+	s = strings.TrimRight(printable(strings.ReplaceAll(s, "\r\n", "\n"), true), "\n ")
+	if len(s) <= limit {
+		return s
+	}
+	s = s[len(s)-limit:]
+	for len(s) > 0 && !utf8.RuneStart(s[0]) {
+		s = s[1:]
+	}
+	return s
+}
+
+// printable replaces control and invisible formatting characters by spaces.
+func printable(s string, lines bool) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' && lines || unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, s)
+}
+
+func cut(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	s = s[:max(0, limit-len("…"))]
+	for len(s) > 0 {
+		if r, n := utf8.DecodeLastRuneInString(s); r != utf8.RuneError || n != 1 {
+			break
+		}
+		s = s[:len(s)-1]
+	}
+	return s + "…"
+}
