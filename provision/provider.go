@@ -35,6 +35,7 @@ type Provider interface {
 	// Name is the provider's name in config and registry.
 	Name() string
 	// Ensure makes the instance run and returns how it is reached; one that runs already is adopted.
+	// It is an error when a higher generation runs: two must not share an org's data.
 	Ensure(ctx context.Context, s Spec) (Observed, error)
 	// Observe looks without changing anything.
 	Observe(ctx context.Context, r Ref) (Observed, error)

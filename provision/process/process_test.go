@@ -263,3 +263,34 @@ func TestEnsureGivenUpIsListed(t *testing.T) {
 	}
 	f.eventually("no process is left", func() bool { return len(processes(t, f.p.c.Dir)) == 0 })
 }
+
+// TestStopEndsWhatStandsStill: an instance, or its shim, that was paused by a signal
+// ends all the same.
+func TestStopEndsWhatStandsStill(t *testing.T) {
+	for name, pids := range map[string]func(b providertest.Boot) []int{
+		"the instance": func(b providertest.Boot) []int { return []int{b.PID} },
+		"the shim":     func(b providertest.Boot) []int { return []int{parent(t, b.PID)} },
+		"both":         func(b providertest.Boot) []int { return []int{parent(t, b.PID), b.PID} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			b := f.boot(1)
+			for _, pid := range pids(b) {
+				if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if o, err := f.p.Observe(t.Context(), f.ref(1)); err != nil || !o.Running {
+				t.Errorf("it stands still, and has not ended: %+v %v", o, err)
+			}
+			if err := f.p.Stop(t.Context(), f.org, 1); err != nil {
+				t.Fatal(err)
+			}
+			f.eventually("it has ended", func() bool { return !alive(b.PID) })
+			if again := f.boot(1); again.ID == b.ID {
+				t.Error("not a new one")
+			}
+		})
+	}
+}

@@ -93,6 +93,9 @@ func (p *Provider) Ensure(ctx context.Context, s provision.Spec) (provision.Obse
 	if held(dir) {
 		return p.await(ctx, s.Ref)
 	}
+	if err := p.refuseOlder(s.Ref); err != nil {
+		return provision.Observed{}, err
+	}
 	data := filepath.Join(p.c.Dir, "orgs", string(s.OrgID), "data")
 	for _, d := range []string{dir, data, filepath.Dir(p.LogFile(s.OrgID))} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
@@ -125,6 +128,22 @@ func (p *Provider) Ensure(ctx context.Context, s provision.Spec) (provision.Obse
 	}
 	awaitShim(dir, ended)
 	return p.await(ctx, s.Ref)
+}
+
+// refuseOlder returns an error when a newer instance of the org runs: whoever asks
+// has lost its lease, or the registry was restored from a backup.
+func (p *Provider) refuseOlder(r provision.Ref) error {
+	refs, err := p.refs()
+	if err != nil {
+		return err
+	}
+	for _, other := range refs {
+		if other.OrgID == r.OrgID && other.Generation > r.Generation && held(p.runDir(other)) {
+			return fmt.Errorf("process: generation %d runs, which is newer than %d: "+
+				"`pizzeria down` stops it", other.Generation, r.Generation)
+		}
+	}
+	return nil
 }
 
 // awaitShim waits until a shim that was just spawned holds its lock, or has
@@ -231,6 +250,9 @@ func (p *Provider) Stop(ctx context.Context, org registry.OrgID, upTo int64) err
 func (p *Provider) stop(ctx context.Context, dir string) error {
 	ctx, cancel := context.WithTimeout(ctx, p.c.Grace+10*time.Second)
 	defer cancel()
+	// A shim that does not do it, since it stands still itself, takes its instance along.
+	force := time.AfterFunc(p.c.Grace+shimStart, func() { killShim(dir) })
+	defer force.Stop()
 	for {
 		// Removing is done under the lock: a shim that was just started finds nothing to run.
 		l, err := lock(dir)
@@ -241,7 +263,9 @@ func (p *Provider) stop(ctx context.Context, dir string) error {
 			return nil
 		}
 		// An error is a shim that has just ended, or is about to listen: the lock tells.
-		_, _ = call(ctx, dir, request{Op: "stop", GraceMS: p.c.Grace.Milliseconds()})
+		within, done := context.WithTimeout(ctx, p.c.Grace+shimStart)
+		_, _ = call(within, dir, request{Op: "stop", GraceMS: p.c.Grace.Milliseconds()})
+		done()
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("the shim in %s does not end: %w", dir, ctx.Err())

@@ -13,6 +13,8 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -110,6 +112,23 @@ func held(dir string) bool {
 	return errors.Is(syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB), syscall.EWOULDBLOCK)
 }
 
+// killShim ends the shim that holds the lock of dir, which names it. That it still
+// takes connections says that it lives, and its number is not another process's.
+func killShim(dir string) {
+	b, err := os.ReadFile(filepath.Join(dir, lockFile))
+	if err != nil || !held(dir) {
+		return
+	}
+	c, err := net.DialTimeout("unix", filepath.Join(dir, ctlSocket), time.Second)
+	if err != nil {
+		return
+	}
+	defer func() { _ = c.Close() }()
+	if pid, err := strconv.Atoi(strings.TrimSpace(string(b))); err == nil && pid > 1 {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+}
+
 // call asks the shim of dir.
 func call(ctx context.Context, dir string, q request) (r response, err error) {
 	var d net.Dialer
@@ -143,6 +162,12 @@ func Shim(dir string) error {
 		return err
 	}
 	defer func() { _ = l.Close() }()
+	if err := l.Truncate(0); err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintln(l, os.Getpid()); err != nil {
+		return err
+	}
 	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGPIPE)
 
 	var spec shimSpec

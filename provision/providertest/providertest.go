@@ -24,7 +24,7 @@ func RunTests(t *testing.T, open func(t *testing.T) func() provision.Provider) {
 	for name, test := range map[string]func(*env){
 		"EnsureIsIdempotent": ensureIsIdempotent, "AdoptsWhatRuns": adoptsWhatRuns, "StopKeepsData": stopKeepsData, "StopSparesOthers": stopSparesOthers,
 		"StopIsIdempotent": stopIsIdempotent, "EnvironmentIsClean": environmentIsClean, "SaysWhyItEnded": saysWhyItEnded, "GraceThenForce": graceThenForce,
-		"AddressesAreUnique": addressesAreUnique,
+		"AddressesAreUnique": addressesAreUnique, "EnsureSparesNewer": ensureSparesNewer,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -192,6 +192,23 @@ func stopSparesOthers(e *env) {
 	if e.boot(e.ensure(acme, 2)).ID != second.ID || e.boot(e.ensure(globex, 1)).ID != other.ID {
 		e.Error("Stop touched what is not its own")
 	}
+}
+
+// ensureSparesNewer: who has lost a lease without knowing starts nothing beside what came after it.
+func ensureSparesNewer(e *env) {
+	org := e.org()
+	second := e.boot(e.ensure(org, 2))
+	if o, err := e.p.Ensure(ctx, spec(org, 1)); err == nil {
+		e.Errorf("an older generation was started: %+v", o)
+	}
+	if gens := e.running(org); !slices.Equal(gens, []int64{2}) {
+		e.Errorf("runs: %v", gens)
+	}
+	if e.boot(e.ensure(org, 2)).ID != second.ID {
+		e.Error("the newer one was touched")
+	}
+	e.stop(org, 2)
+	e.ensure(org, 1) // what has ended is in nobody's way
 }
 
 func stopIsIdempotent(e *env) {
