@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -59,6 +60,18 @@ type App struct {
 
 	// The path that instances answer when they are ready. Default: `/healthz`.
 	HealthPath string `json:"health_path,omitempty"`
+
+	// How often a running instance is asked for that path. Negative: never.
+	// Default: `10s`.
+	HealthInterval caddy.Duration `json:"health_interval,omitempty"`
+
+	// How many checks in a row an instance may miss before it is degraded: it then
+	// still gets requests, and is shown as such. Default: `3`.
+	HealthFailures int `json:"health_failures,omitempty"`
+
+	// How long an instance may be degraded before it is restarted. Negative: for
+	// ever. Default: `1m`.
+	HealthRestartAfter caddy.Duration `json:"health_restart_after,omitempty"`
 
 	// What orgs may set for their instances. Default: variables that begin with `APP_`.
 	Settings *registry.Schema `json:"settings,omitempty"`
@@ -134,7 +147,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.CacheSize == 0 {
 		a.CacheSize = 20_000
 	}
-	if err := a.checkBounds(); err != nil {
+	if err := errors.Join(a.checkBounds(), a.checkHealth()); err != nil {
 		return err
 	}
 	if a.Settings == nil {
@@ -181,7 +194,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	log := ctx.Slogger()
 	v, _, err := runtimes.LoadOrNew(path, func() (caddy.Destructor, error) {
 		return runtime.New(runtime.Config{
-			Database: path, SecretKey: a.SecretKey, Routes: a.CacheSize, HealthPath: a.HealthPath,
+			Database: path, SecretKey: a.SecretKey, Routes: a.CacheSize,
 			Provider: provider.(Provider).NewProvider, Log: log, Announce: announce,
 		}), nil
 	})
@@ -204,7 +217,11 @@ func announce(link string, until time.Time) {
 
 // Start implements caddy.App.
 func (a *App) Start() error {
-	err := a.runtime.Attach(context.Background(), a, runtime.Tunables{Site: a.site, OfflineGrace: time.Duration(a.OfflineGrace), Settings: *a.Settings, WebhookAllow: a.webhookAllow, Mail: a.mail, ConnectionAllow: a.connAllow, Resolvers: a.resolvers, AuditKeep: time.Duration(a.AuditKeep)})
+	err := a.runtime.Attach(context.Background(), a, runtime.Tunables{
+		Site: a.site, OfflineGrace: time.Duration(a.OfflineGrace), Settings: *a.Settings,
+		WebhookAllow: a.webhookAllow, Mail: a.mail, ConnectionAllow: a.connAllow,
+		Resolvers: a.resolvers, AuditKeep: time.Duration(a.AuditKeep), Health: a.health(),
+	})
 	a.attached = err == nil
 	return err
 }

@@ -30,6 +30,9 @@ import (
 //		secret_key    <file> | env <NAME>
 //		signing_algorithm <ES256|EdDSA>
 //		health_path   <path>
+//		health_interval <duration> | off
+//		health_failures <number>
+//		health_restart_after <duration> | off
 //		settings      { ... }
 //		mail          <host:port> { ... }
 //		webhook_allow <prefix>...
@@ -76,7 +79,21 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 				err = errAlgorithm(a.SigningAlgorithm)
 			}
 		case "health_path":
-			err = oneArg(d, &a.HealthPath)
+			if err = oneArg(d, &a.HealthPath); err == nil {
+				err = a.checkHealth()
+			}
+		case "health_interval":
+			if err = durationOrOff(d, &a.HealthInterval); err == nil {
+				err = a.checkHealth()
+			}
+		case "health_failures":
+			if err = intArg(d, &a.HealthFailures); err == nil {
+				err = a.checkHealth()
+			}
+		case "health_restart_after":
+			if err = durationOrOff(d, &a.HealthRestartAfter); err == nil {
+				err = a.checkHealth()
+			}
 		case "offline_grace":
 			if err = durationArg(d, &a.OfflineGrace); err == nil {
 				err = a.checkBounds()
@@ -116,7 +133,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 		case "provider":
 			a.ProviderRaw, err = guest(d, "pizzeria.providers.")
 		default:
-			return nil, d.Errf("unknown option %q: use domain, issuer, prefix, store, provider, settings, mail, webhook_allow, connection_allow, resolvers, secret_key, signing_algorithm, health_path, offline_grace, audit_keep or cache_size", name)
+			return nil, d.Errf("unknown option %q: use domain, issuer, prefix, store, provider, settings, mail, webhook_allow, connection_allow, resolvers, secret_key, signing_algorithm, health_path, health_interval, health_failures, health_restart_after, offline_grace, audit_keep or cache_size", name)
 		}
 		if err != nil {
 			return nil, located(d, err)

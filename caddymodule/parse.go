@@ -37,6 +37,24 @@ func durationArg(d *caddyfile.Dispenser, into *caddy.Duration) error {
 	return nil
 }
 
+// durationOrOff is durationArg for what can be turned off: -1 then stands for that.
+func durationOrOff(d *caddyfile.Dispenser, into *caddy.Duration) error {
+	var s string
+	if err := oneArg(d, &s); err != nil {
+		return err
+	}
+	if s == "off" {
+		*into = -1
+		return nil
+	}
+	v, err := caddy.ParseDuration(s)
+	if err != nil || v <= 0 {
+		return d.Errf("%q is neither a duration such as 30s nor off", s)
+	}
+	*into = caddy.Duration(v)
+	return nil
+}
+
 func intArg(d *caddyfile.Dispenser, into *int) error {
 	var s string
 	if err := oneArg(d, &s); err != nil {

@@ -5,12 +5,21 @@
 // which generation. The Reconciler leases the org, asks the provider to make it
 // so, waits until the instance is healthy, and reports what it saw. It is woken
 // by the change feed and looks at everything again every few seconds, so a lost
-// wake-up, a crash or a killed instance mends itself.
+// wake-up, a crash or a killed instance mends itself. Running instances are asked
+// for their health path; one that stays silent becomes degraded, then is replaced.
+//
+// Rooms: queue (who is looked at when), decide (what an instance needs), job (the
+// work under a lease), start, backoff (failures), watch and health (health checks),
+// sweep (strays).
 //
 // Invariants:
 //   - Provider calls are idempotent and named by org and generation.
 //   - Stopping generation n never touches n+1, another installation, or data.
 //   - At most one reconciler works on an org; a report under a lost lease is refused.
+//   - Work ends before its lease does. What a paused reconciler does later is harmless,
+//     since it concerns a generation that is history.
+//   - The time of the next attempt follows from the store alone; see registry.Instance.RetryAt.
+//   - Health checks write to the store only what changes a state.
 //
 // It knows nothing of identity: what an instance gets in its environment is
 // made by an Environment function that the composition root supplies.

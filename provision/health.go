@@ -9,37 +9,79 @@ import (
 	"time"
 )
 
-// healthChecker asks instances how they are: no redirects, no keep-alive, nothing read.
-type healthChecker struct {
-	path      string
+// Health says how instances are asked how they are. Zero values stand for the defaults.
+type Health struct {
+	// Path is what a healthy instance answers with 200. Default: "/healthz".
+	Path string
+	// Interval is the time between two checks of an instance that serves. Default:
+	// 10 s. Negative: it is not checked.
+	Interval time.Duration
+	// Failures is the number of consecutive misses until it is degraded. Default: 3.
+	Failures int
+	// RestartAfter is how long it may be degraded until it is restarted. Default:
+	// 1 min. Negative: for ever.
+	RestartAfter time.Duration
+}
+
+func (h Health) withDefaults() Health {
+	if h.Path == "" {
+		h.Path = "/healthz"
+	}
+	if h.Interval == 0 {
+		h.Interval = 10 * time.Second
+	}
+	if h.Failures == 0 {
+		h.Failures = 3
+	}
+	if h.RestartAfter == 0 {
+		h.RestartAfter = time.Minute
+	}
+	return h
+}
+
+// checkTimeout is how long an instance may take to answer a health check.
+const checkTimeout = 5 * time.Second
+
+// timeout is checkTimeout, or less where checks are frequent.
+func (h Health) timeout() time.Duration { return min(checkTimeout, max(h.Interval, time.Second)) }
+
+// checker asks instances how they are: no redirects, no keep-alive, nothing read.
+type checker struct {
 	client    *http.Client
 	transport *http.Transport
 }
 
 type addressKey struct{}
 
-func newHealthChecker(path string) *healthChecker {
+func newChecker(dial func(ctx context.Context, network, address string) (net.Conn, error)) *checker {
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
 	t := &http.Transport{
 		DisableKeepAlives: true, MaxResponseHeaderBytes: 16 << 10,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			network, address := SplitAddress(ctx.Value(addressKey{}).(string))
-			var d net.Dialer
-			return d.DialContext(ctx, network, address)
+			return dial(ctx, network, address)
 		},
 	}
-	return &healthChecker{path: path, transport: t, client: &http.Client{
-		Transport: t, Timeout: 5 * time.Second,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &checker{transport: t, client: &http.Client{Transport: t, CheckRedirect: stay}}
 }
 
-func (h *healthChecker) check(ctx context.Context, address string) error {
-	req, err := http.NewRequestWithContext(context.WithValue(ctx, addressKey{}, address), http.MethodGet, "http://instance"+h.path, nil)
+// check returns nil when the instance at address answers with 200 within timeout.
+func (h *checker) check(ctx context.Context, path, address string, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no answer within %s", timeout))
+	defer cancel()
+	to := context.WithValue(ctx, addressKey{}, address)
+	req, err := http.NewRequestWithContext(to, http.MethodGet, "http://instance"+path, nil)
 	if err != nil {
 		return err
 	}
 	res, err := h.client.Do(req)
 	if err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			return cause
+		}
 		return err
 	}
 	_ = res.Body.Close()
@@ -49,7 +91,7 @@ func (h *healthChecker) check(ctx context.Context, address string) error {
 	return nil
 }
 
-func (h *healthChecker) close() { h.transport.CloseIdleConnections() }
+func (h *checker) close() { h.transport.CloseIdleConnections() }
 
 // SplitAddress splits an instance's address into network and address for a net.Dialer.
 func SplitAddress(address string) (network, addr string) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/usage"
+	"github.com/pizzaface/pizzeria/provision"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -19,13 +20,18 @@ type Metrics struct {
 	started  prometheus.Histogram
 	lag      prometheus.Histogram
 	signIns  *prometheus.CounterVec
+	failures *prometheus.CounterVec
 	usage    atomic.Pointer[usage.Recorder] // nil until the start
 	state    state
 }
 
 func newMetrics() *Metrics {
 	m := &Metrics{
-		signIns:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "pizzeria_sign_ins_total", Help: "Sign-ins, by way and what became of them."}, []string{"way", "result"}),
+		signIns: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "pizzeria_sign_ins_total", Help: "Sign-ins, by way and what became of them."}, []string{"way", "result"}),
+		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "pizzeria_instance_failures_total",
+			Help: "Failures of instances, each followed by a restart or another attempt.",
+		}, []string{"provider", "reason"}),
 		requests: newRequestCounts(),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "pizzeria_org_request_duration_seconds", Help: "Time to serve requests to org hosts.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 8)}),
 		started:  prometheus.NewHistogram(prometheus.HistogramOpts{Name: "pizzeria_instance_start_duration_seconds", Help: "Time from first look to healthy of instances.", Buckets: prometheus.ExponentialBuckets(0.05, 2, 11)}),
@@ -41,7 +47,17 @@ func newMetrics() *Metrics {
 
 // Collectors returns all collectors, to be registered with each config's registry.
 func (m *Metrics) Collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.requests, m.duration, m.started, m.lag, m.signIns, &m.state}
+	return []prometheus.Collector{m.requests, m.duration, m.started, m.lag, m.signIns, m.failures, &m.state}
+}
+
+// failed counts failures of a provider's instances.
+func (m *Metrics) failed(provider string) func(provision.Failure) {
+	for _, f := range provision.Failures() { // there from the start, as the sign-ins are
+		m.failures.WithLabelValues(provider, string(f))
+	}
+	return func(f provision.Failure) {
+		m.failures.WithLabelValues(provider, string(f)).Inc()
+	}
 }
 
 // Request counts a request. route is nil for one that reached no org.

@@ -45,16 +45,16 @@ type Tunables struct {
 	// Networks of orgs' sign-in providers that are reached though they are not public.
 	ConnectionAllow []netip.Prefix
 	Resolvers       []string // host:port of the DNS servers that show whose a domain is; none: the system's
+	Health          provision.Health
 }
 
 // Config is what one Runtime is made with; it lasts as long as the Runtime.
 type Config struct {
-	Database   string // path of the SQLite file
-	SecretKey  string // path of the key file, made when there is no database yet; or env:NAME
-	Routes     int    // how many routes and sessions are remembered
-	HealthPath string
-	Provider   func(dataDir string) (provision.Provider, error)
-	Log        *slog.Logger
+	Database  string // path of the SQLite file
+	SecretKey string // path of the key file, made when there is no database yet; or env:NAME
+	Routes    int    // how many routes and sessions are remembered
+	Provider  func(dataDir string) (provision.Provider, error)
+	Log       *slog.Logger
 	// Announce shows people the set-up link.
 	Announce func(link string, until time.Time)
 }
@@ -258,8 +258,10 @@ func (r *Runtime) build(dir string) error {
 		return err
 	}
 	r.reconciler = provision.NewReconciler(provision.Config{
-		Store: r.store, Provider: r.provider, Environment: r.environment, HealthPath: r.c.HealthPath, Log: r.c.Log, Now: now,
+		Store: r.store, Provider: r.provider, Environment: r.environment, Log: r.c.Log, Now: now,
+		Health:  func() provision.Health { return r.tunables.Load().Health },
 		Started: func(d time.Duration) { r.metrics.started.Observe(d.Seconds()) },
+		Failed:  r.metrics.failed(r.provider.Name()),
 	})
 	r.keeper = &keeper{store: r.store, snapshot: r.snapshot, ids: r.ids, follower: func() *registry.Follower { return r.follower }, log: r.c.Log, now: now, wake: make(chan struct{}, 1)}
 	r.follower = registry.NewFollower(r.store, r.c.Log, now, &rings{r.ids, r.writeJWKS, r.c.Log}, r.directory, r.gateway.Revocations, r.reconciler, r.keeper, r.metrics)

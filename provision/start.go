@@ -1,0 +1,122 @@
+package provision
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+const (
+	healthDeadline = 60 * time.Second       // from created to healthy
+	firstPoll      = 25 * time.Millisecond  // between health checks of an instance that starts
+	slowPoll       = 250 * time.Millisecond // the same, once it has taken longer than slowStart
+	slowStart      = 5 * time.Second        // one that takes longer lets others start meanwhile
+)
+
+var (
+	// errSuperseded: something else is wanted of the instance by now.
+	errSuperseded = errors.New("the instance is wanted otherwise by now")
+	// errNotHealthy: it runs, but does not get healthy.
+	errNotHealthy = errors.New("the instance does not get healthy")
+)
+
+func (j *job) start(ctx context.Context) error {
+	began := j.Now()
+	ref := j.ref()
+	if ref.Generation > 1 {
+		if err := j.Provider.Stop(ctx, ref.OrgID, ref.Generation-1); err != nil {
+			return j.failed(ctx, FailureStop, fmt.Errorf("stopping the previous instance: %w", err))
+		}
+	}
+	env, err := j.Environment(registry.Work{Instance: j.i, Slug: j.slug, Status: j.status})
+	if err != nil {
+		return j.failed(ctx, FailureStart, err)
+	}
+	if err := j.starting("creating the instance", "created"); err != nil {
+		return err
+	}
+	o, err := j.Provider.Ensure(ctx, Spec{Ref: ref, Slug: j.slug, Env: env})
+	if err != nil {
+		return j.failed(ctx, FailureStart, err)
+	}
+	if err := j.starting("waiting until it answers", "started"); err != nil {
+		return err
+	}
+	if err := j.awaitHealthy(ctx, ref, o); err != nil {
+		return j.failed(ctx, FailureStart, err)
+	}
+	if err := j.running(o, "healthy"); err != nil {
+		return err
+	}
+	j.watch.add(ref, o.Address)
+	if j.Started != nil {
+		j.Started(j.Now().Sub(began))
+	}
+	return nil
+}
+
+// starting reports a step of the start. Between attempts an instance stays
+// failed, with its reason: otherwise one that cannot start would look as if it did.
+func (j *job) starting(detail, step string) error {
+	if j.i.State == registry.InstanceFailed {
+		return nil
+	}
+	return j.report(registry.Report{State: registry.InstanceStarting, Detail: detail, Step: step})
+}
+
+func (j *job) awaitHealthy(ctx context.Context, ref Ref, o Observed) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel(nil)
+	wg.Go(func() { j.abandon(ctx, cancel, j.queue.asked(ref.OrgID)) })
+	began := j.Now()
+	tick := time.NewTicker(firstPoll)
+	defer tick.Stop()
+	for {
+		err := j.checker.check(ctx, j.Health().Path, o.Address, checkTimeout)
+		if err == nil {
+			return nil
+		}
+		now, seen := j.Provider.Observe(ctx, ref)
+		took := j.Now().Sub(began)
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case seen == nil && !now.Running:
+			return fmt.Errorf("the instance ended while starting: %s", now.Detail)
+		case took >= healthDeadline:
+			return fmt.Errorf("%w: %s did not answer within %s: %w",
+				errNotHealthy, j.Health().Path, healthDeadline, err)
+		case took >= slowStart:
+			tick.Reset(slowPoll)
+			j.release()
+		}
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+		}
+	}
+}
+
+// abandon ends the wait for an instance when another generation is wanted, or
+// none, so that a person does not wait for what they have given up on. It ends with ctx.
+func (j *job) abandon(ctx context.Context, cancel context.CancelCauseFunc, asked <-chan struct{}) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-asked:
+		}
+		w, err := j.Store.WorkOn(ctx, self, j.i.OrgID)
+		now := w.Instance
+		if err == nil && (now.Generation != j.i.Generation || now.Desired != j.i.Desired) {
+			cancel(errSuperseded)
+			return
+		}
+	}
+}

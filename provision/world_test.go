@@ -1,0 +1,360 @@
+package provision
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/pizzaface/pizzeria/registry"
+	"github.com/pizzaface/pizzeria/registry/sqlite"
+)
+
+// world is what a provider drives: instances that exist only in memory, and that
+// behave as a test says. Their health path is asked over pipes.
+type world struct {
+	mu      sync.Mutex
+	running map[Ref]*instance
+	spawns  []spawn
+	stops   map[Ref]int // instances that Stop has ended
+	ensures map[Ref]int
+	asked   int // health checks under way
+	most    int
+	// boot says how the nth instance of an org will do; nil: well.
+	boot func(ref Ref, n int) instance
+}
+
+// instance is how an instance does.
+type instance struct {
+	refused bool          // Ensure fails
+	lives   time.Duration // it ends by itself after that; 0: never
+	mute    bool          // it listens and never answers
+	deaf    bool          // it never listens, though it runs
+	hung    bool
+	ended   *time.Timer
+}
+
+type spawn struct {
+	ref Ref
+	at  time.Time
+}
+
+const fakeGrace = time.Second
+
+func newWorld() *world {
+	return &world{running: map[Ref]*instance{}, stops: map[Ref]int{}, ensures: map[Ref]int{}}
+}
+
+func address(r Ref) string { return fmt.Sprintf("%s.%d:80", r.OrgID, r.Generation) }
+
+func (w *world) Name() string         { return "fake" }
+func (w *world) Grace() time.Duration { return fakeGrace }
+func (w *world) Isolation() string    { return "none" }
+
+func (w *world) Ensure(ctx context.Context, s Spec) (Observed, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ensures[s.Ref]++
+	if w.running[s.Ref] != nil {
+		return Observed{Running: true, Address: address(s.Ref)}, nil
+	}
+	for other := range w.running {
+		if other.OrgID == s.OrgID && other.Generation > s.Generation {
+			return Observed{}, errors.New("a newer generation runs")
+		}
+	}
+	n := 0
+	for _, old := range w.spawns {
+		if old.ref.OrgID == s.OrgID {
+			n++
+		}
+	}
+	w.spawns = append(w.spawns, spawn{s.Ref, time.Now()})
+	i := &instance{}
+	if w.boot != nil {
+		*i = w.boot(s.Ref, n)
+	}
+	if i.refused {
+		return Observed{}, errors.New("no luck")
+	}
+	if i.lives > 0 {
+		i.ended = time.AfterFunc(i.lives, func() { w.end(s.Ref, i) })
+	}
+	w.running[s.Ref] = i
+	return Observed{Running: true, Address: address(s.Ref)}, nil
+}
+
+func (w *world) end(r Ref, i *instance) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.running[r] == i {
+		delete(w.running, r)
+	}
+}
+
+func (w *world) Observe(_ context.Context, r Ref) (Observed, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.running[r] == nil {
+		return Observed{Detail: "ended with exit code 7"}, nil
+	}
+	return Observed{Running: true, Address: address(r)}, nil
+}
+
+func (w *world) Stop(_ context.Context, org registry.OrgID, upTo int64) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for r, i := range w.running {
+		if r.OrgID == org && r.Generation <= upTo {
+			if i.ended != nil {
+				i.ended.Stop()
+			}
+			delete(w.running, r)
+			w.stops[r]++
+		}
+	}
+	return nil
+}
+
+func (w *world) List(context.Context) ([]Ref, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	refs := make([]Ref, 0, len(w.running))
+	for r := range w.running {
+		refs = append(refs, r)
+	}
+	return refs, nil
+}
+
+func (w *world) Logs(context.Context, registry.OrgID, int, bool) (io.ReadCloser, error) {
+	return io.NopCloser(strings.NewReader("")), nil
+}
+
+// dial reaches an instance by a pipe. One that hangs takes the connection, and never answers.
+func (w *world) dial(_ context.Context, _, addr string) (net.Conn, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for r, i := range w.running {
+		if address(r) != addr || i.deaf {
+			continue
+		}
+		w.asked++
+		w.most = max(w.most, w.asked)
+		client, server := net.Pipe()
+		answers := !i.mute && !i.hung
+		go func() {
+			defer func() {
+				_ = server.Close()
+				w.mu.Lock()
+				w.asked--
+				w.mu.Unlock()
+			}()
+			if !answers {
+				_, _ = io.Copy(io.Discard, server)
+				return
+			}
+			req, err := http.ReadRequest(bufio.NewReader(server))
+			if err != nil || req.URL.Path != "/healthz" {
+				return
+			}
+			_, _ = io.WriteString(server, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+		}()
+		return client, nil
+	}
+	return nil, errors.New("connection refused")
+}
+
+// hang makes an org's instances hang, or go on.
+func (w *world) hang(org registry.OrgID, hung bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for r, i := range w.running {
+		if r.OrgID == org {
+			i.hung = hung
+		}
+	}
+}
+
+// generations returns those of an org's instances that run.
+func (w *world) generations(org registry.OrgID) (out []int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for r := range w.running {
+		if r.OrgID == org {
+			out = append(out, r.Generation)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// spawned returns when an org's instances were started, since the beginning.
+func (w *world) spawned(org registry.OrgID, since time.Time) (out []time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, s := range w.spawns {
+		if s.ref.OrgID == org {
+			out = append(out, s.at.Sub(since))
+		}
+	}
+	return out
+}
+
+// env is a test in a bubble of time, with a real store.
+type env struct {
+	*testing.T
+	s    *sqlite.Store
+	w    *world
+	deaf bool // its reconcilers do not follow the change feed
+}
+
+// tally counts failures.
+type tally struct {
+	mu sync.Mutex
+	n  map[Failure]int
+}
+
+func (t *tally) into(c *Config) {
+	c.Failed = func(f Failure) {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if t.n == nil {
+			t.n = map[Failure]int{}
+		}
+		t.n[f]++
+	}
+}
+
+func (t *tally) of(f Failure) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.n[f]
+}
+
+var (
+	operator = registry.AsOperator()
+	template = sync.OnceValues(func() ([]byte, error) { // migrating once is enough
+		dir, err := os.MkdirTemp("", "pz")
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = os.RemoveAll(dir) }()
+		path := filepath.Join(dir, "a.db")
+		s, err := sqlite.Open(context.Background(), path, time.Now)
+		if err != nil {
+			return nil, err
+		}
+		if err := s.Close(); err != nil {
+			return nil, err
+		}
+		return os.ReadFile(path)
+	})
+)
+
+// bubble runs a test with a store, a world, and a time of its own.
+func bubble(t *testing.T, f func(e *env)) {
+	t.Helper()
+	b, err := template()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	// Nothing here asks whether a disk keeps what it is given.
+	if fast, err := os.MkdirTemp("/dev/shm", "pz"); err == nil {
+		dir = fast
+		t.Cleanup(func() { _ = os.RemoveAll(fast) })
+	}
+	path := filepath.Join(dir, "a.db")
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		s, err := sqlite.Open(t.Context(), path, time.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = s.Close() }()
+		f(&env{T: t, s: s, w: newWorld()})
+	})
+}
+
+// run starts a reconciler that follows the change feed, and returns what ends it.
+func (e *env) run(change ...func(*Config)) (stop func()) {
+	c := Config{
+		Store: e.s, Provider: e.w, Dial: e.w.dial, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		Environment: func(registry.Work) (map[string]string, error) { return nil, nil },
+	}
+	for _, f := range change {
+		f(&c)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r := NewReconciler(c)
+	var wg sync.WaitGroup
+	if !e.deaf {
+		f := registry.NewFollower(e.s, c.Log, time.Now, r)
+		if err := f.Begin(ctx); err != nil {
+			e.Fatal(err)
+		}
+		wg.Go(func() { f.Run(ctx) })
+	}
+	wg.Go(func() { r.Run(ctx) })
+	return sync.OnceFunc(func() { cancel(); wg.Wait() })
+}
+
+func (e *env) ok(err error) {
+	e.Helper()
+	if err != nil {
+		e.Fatal(err)
+	}
+}
+
+func (e *env) org(slug string) registry.OrgID {
+	e.Helper()
+	o, err := e.s.CreateOrg(context.Background(), operator, registry.NewOrg{Slug: slug})
+	e.ok(err)
+	return o.ID
+}
+
+func (e *env) instance(org registry.OrgID) registry.Instance {
+	e.Helper()
+	w, err := e.s.WorkOn(context.Background(), self, org)
+	e.ok(err)
+	return w.Instance
+}
+
+// await lets time pass until an instance is as it should be, at most for a while.
+func (e *env) await(what string, within time.Duration, org registry.OrgID, ok func(registry.Instance) bool) registry.Instance {
+	e.Helper()
+	for end := time.Now().Add(within); ; {
+		i := e.instance(org)
+		if ok(i) {
+			return i
+		}
+		if !time.Now().Before(end) {
+			e.Fatalf("within %s it never happened that %s: %+v; running %v", within, what, i, e.w.generations(org))
+		}
+		pass(max(50*time.Millisecond, within/100)) // of the bubble's time
+	}
+}
+
+func (e *env) running(org registry.OrgID, within time.Duration) registry.Instance {
+	e.Helper()
+	return e.await("it runs", within, org, func(i registry.Instance) bool { return i.State == registry.InstanceRunning })
+}
+
+// pass lets time go by.
+func pass(d time.Duration) {
+	time.Sleep(d) // of the bubble, not of the machine
+}
