@@ -14,7 +14,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"reflect"
@@ -39,7 +38,7 @@ type API struct {
 	Log      *slog.Logger
 	Ended    func() <-chan struct{} // closed when streams should end
 	// Logs reads what an org's instance prints: its newest lines, and with follow what comes.
-	Logs      func(ctx context.Context, org registry.OrgID, lines int, follow bool) (io.ReadCloser, error)
+	Logs      web.Logs
 	Settings  *settings.Service
 	Webhooks  *webhook.Sender
 	Usage     *usage.Recorder

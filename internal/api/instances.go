@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -11,12 +12,24 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
+// ShownInstance is an instance with what helps to find out why it is not healthy.
+type ShownInstance struct {
+	registry.Instance
+	RetryAt time.Time `json:"retry_at,omitzero" doc:"when a failed instance is started again"`
+	Log     string    `json:"log,omitempty" doc:"its last log lines while it is not healthy, for those who may read them"`
+}
+
 func (a *API) instances() {
-	type instanceOut struct{ Body registry.Instance }
+	type instanceOut struct{ Body ShownInstance }
 	inOrg(a, operation{ID: "showInstance", Method: "GET", Path: "/orgs/{org}/instance", Summary: "Show an org's instance", Action: registry.OrgRead},
 		func(ctx context.Context, c web.Caller, id registry.OrgID, _ *OrgPath) (*instanceOut, error) {
 			v, err := a.Store.Org(ctx, c.Actor, id)
-			return &instanceOut{v.Instance}, err
+			if err != nil {
+				return nil, err
+			}
+			return &instanceOut{ShownInstance{
+				v.Instance, v.Instance.RetryAt(), web.Printed(ctx, a.Logs, c.Actor, v),
+			}}, nil
 		})
 
 	declared(a, operation{ID: "restartInstance", Method: "POST", Path: "/orgs/{org}/instance/restart", Summary: "Replace an org's instance by a new one on the same data", Action: registry.InstanceReboot},

@@ -85,7 +85,7 @@ func (a *API) orgs() {
 		PageIn
 		Sort   string                 `query:"sort" enum:"name,-name,slug,-slug,created_at,-created_at" default:"name"`
 		Status registry.OrgStatus     `query:"status" enum:"provisioning,active,suspended,deleting"`
-		State  registry.InstanceState `query:"state" enum:"pending,starting,running,failed,stopped,absent" doc:"of the instance"`
+		State  registry.InstanceState `query:"state" enum:"pending,starting,running,degraded,failed,stopped,absent" doc:"of the instance"`
 		Plan   string                 `query:"plan"`
 		Mine   bool                   `query:"mine" doc:"only orgs that you are a member of, when you are a platform admin"`
 	}

@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,10 +22,34 @@ var instanceTable = table(
 	column[registry.Instance]{"DETAIL", func(i registry.Instance) string { return i.Detail }},
 )
 
+// showInstance prints the table, and below it what an unhealthy instance printed last.
+func showInstance(w io.Writer, b []byte) error {
+	if err := instanceTable(w, b); err != nil {
+		return err
+	}
+	var v struct {
+		RetryAt time.Time `json:"retry_at"`
+		Log     string    `json:"log"`
+	}
+	if err := json.Unmarshal(b, &v); err != nil {
+		return err
+	}
+	if !v.RetryAt.IsZero() {
+		fmt.Fprintf(w, "\nNext attempt: %s\n", when(v.RetryAt))
+	}
+	if v.Log != "" {
+		fmt.Fprintln(w, "\nLast lines of its log:")
+		for line := range strings.Lines(v.Log) {
+			fmt.Fprintln(w, printable(strings.TrimSuffix(line, "\n")))
+		}
+	}
+	return nil
+}
+
 func (c *client) instance() *cobra.Command {
 	i := &cobra.Command{Use: "instance", Short: "Looks after an org's instance"}
 	show := c.on("show <org>", "Shows an org's instance", cobra.ExactArgs(1), func(args []string) error {
-		return c.show("GET", orgPath(args[0])+"/instance", nil, instanceTable)
+		return c.show("GET", orgPath(args[0])+"/instance", nil, showInstance)
 	})
 	var w waiting
 	restart := c.on("restart <org>", "Replaces an org's instance by a new one on the same data", cobra.ExactArgs(1), func(args []string) error {

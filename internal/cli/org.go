@@ -77,7 +77,7 @@ func (c *client) changed(b []byte, v waiting) error {
 			fmt.Fprintf(os.Stderr, "%s: %s (%s)\n", o.Slug, step.Name, step.At.Sub(o.Instance.Steps[0].At).Round(time.Millisecond))
 		}
 		switch {
-		case o.Status == registry.OrgActive && o.Instance.State == registry.InstanceRunning:
+		case o.Status == registry.OrgActive && o.Instance.State.Serves():
 			return c.print(b, orgTable)
 		case o.Instance.Desired != registry.DesiredRunning:
 			return fmt.Errorf("%s is %s: it will not run", o.Slug, o.Status)
@@ -126,7 +126,7 @@ func (c *client) org() *cobra.Command {
 	}}
 	list.Flags().StringVar(&l.search, "search", "", "only what has this in its name or slug")
 	list.Flags().StringVar(&l.status, "status", "", "only provisioning, active, suspended or deleting ones")
-	list.Flags().StringVar(&l.state, "state", "", "only with an instance that is pending, starting, running, failed, stopped or absent")
+	list.Flags().StringVar(&l.state, "state", "", "only with an instance that is pending, starting, running, degraded, failed, stopped or absent")
 	list.Flags().StringVar(&l.plan, "plan", "", "only of a plan")
 	list.Flags().StringVar(&l.sort, "sort", "", "name, slug or created_at; with - in front, backwards")
 	list.Flags().BoolVar(&mine, "mine", false, "only those that you are a member of")

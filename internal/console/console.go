@@ -9,7 +9,6 @@ import (
 	"context"
 	"embed"
 	"html/template"
-	"io"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -104,7 +103,7 @@ type Console struct {
 	// Connections is how many WebSockets and streams a session has open.
 	Connections func(registry.SessionID) int
 	// Logs reads what an org's instance prints: its newest lines, and with follow what comes.
-	Logs func(ctx context.Context, org registry.OrgID, lines int, follow bool) (io.ReadCloser, error)
+	Logs web.Logs
 
 	pages map[string]*template.Template
 }
@@ -224,6 +223,7 @@ func (c *Console) funcs() template.FuncMap {
 		"status": func(v registry.OrgView) status {
 			return statusOf(v)
 		},
+		"retry": func(i registry.Instance) time.Time { return retryOf(i, c.Now()) },
 		"state": stateOf, "runner": c.runnerState, "delivery": deliveryOf, "happened": happened, "steps": stepsOf, "spark": spark, "device": device, "next": nextPage, "sort": sortLink,
 		"rail": func() []section { return sections }, "tabs": func() []tab { return tabs },
 		"connection": formOf,

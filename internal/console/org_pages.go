@@ -37,19 +37,9 @@ func (c *Console) orgView(r *http.Request, who web.Caller, name string, action r
 	return v, nil
 }
 
-// printed is what a server that ought to run and does not has printed last, for who may read it.
+// printed is what an unhealthy server printed last, for those who may read it.
 func (c *Console) printed(ctx context.Context, v view) string {
-	i := v.Org.Instance
-	if i.Desired != registry.DesiredRunning || i.State == registry.InstanceRunning || !v.May(registry.InstanceLogs) {
-		return ""
-	}
-	log, err := c.Logs(ctx, v.Org.ID, 10, false)
-	if err != nil {
-		return ""
-	}
-	defer func() { _ = log.Close() }()
-	b, _ := io.ReadAll(io.LimitReader(log, 16<<10)) // a picture: half of it is better than none
-	return string(b)
+	return web.Printed(ctx, c.Logs, v.Who.Actor, *v.Org)
 }
 
 func (c *Console) instancePage(w http.ResponseWriter, r *http.Request, who web.Caller) error {

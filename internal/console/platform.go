@@ -70,12 +70,12 @@ func (c *Console) overview(w http.ResponseWriter, r *http.Request, who web.Calle
 		return err
 	}
 	return c.show(w, r, http.StatusOK, "platform.html", view{Title: "Overview", Who: who, Section: "overview", Live: "/platform/live", LiveID: version, Path: r.URL.RequestURI(), Data: struct {
-		Active, Running, Failed, Suspended, Users int
-		Range                                     usage.Range
-		Charts                                    []chart
-		Capacity                                  []capacityBar
+		Active, Running, Failed, Degraded, Suspended, Users int
+		Range                                               usage.Range
+		Charts                                              []chart
+		Capacity                                            []capacityBar
 	}{
-		t.Orgs[registry.OrgActive], t.Instances[registry.InstanceRunning], t.Instances[registry.InstanceFailed], t.Orgs[registry.OrgSuspended], t.Users,
+		t.Orgs[registry.OrgActive], t.Instances[registry.InstanceRunning], t.Instances[registry.InstanceFailed], t.Instances[registry.InstanceDegraded], t.Orgs[registry.OrgSuspended], t.Users,
 		over, append(chartsOf(points, over), runningOf(points, over)), capacityOf(c.Capacity()),
 	}})
 }

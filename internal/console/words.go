@@ -21,6 +21,9 @@ func statusOf(v registry.OrgView) status {
 	}
 	switch registry.RouteStatusOf(v.Status, v.Instance.State) {
 	case registry.RouteServing:
+		if v.Instance.State == registry.InstanceDegraded {
+			return status{"Degraded", "◆", "wait"}
+		}
 		return status{"Active", "●", "good"}
 	case registry.RouteFailed:
 		return status{"Failed", "▲", "bad"}
@@ -33,6 +36,8 @@ func stateOf(i registry.Instance) status {
 	switch i.State {
 	case registry.InstanceRunning:
 		return status{"Running", "●", "good"}
+	case registry.InstanceDegraded:
+		return status{"Degraded", "◆", "wait"}
 	case registry.InstanceFailed:
 		return status{"Failed", "▲", "bad"}
 	case registry.InstanceStopped:
@@ -77,10 +82,26 @@ func sortLink(v view, by, label string) template.HTML {
 	return template.HTML(`<a href="?` + template.HTMLEscapeString(q.Encode()) + `">` + template.HTMLEscapeString(label+arrow) + `</a>`) //nolint:gosec // escaped
 }
 
+// retryOf is when a failed server is started again; zero when it does not wait.
+func retryOf(i registry.Instance, now time.Time) time.Time {
+	if !i.Waits(now) {
+		return time.Time{}
+	}
+	return i.RetryAt()
+}
+
 // step is a step of a server's start, and how long after the first one it came.
 type step struct {
 	Name, Took string
+	Shape      string // of what went wrong
+	Class      string
 	At         time.Time
+}
+
+// stepClasses are the steps that are no progress.
+var stepClasses = map[string]struct{ shape, class string }{
+	"failed": {"▲", "bad"}, "crashed": {"▲", "bad"}, "unresponsive": {"▲", "bad"},
+	"degraded": {"◆", "wait"},
 }
 
 func stepsOf(v registry.OrgView) []step {
@@ -90,7 +111,8 @@ func stepsOf(v registry.OrgView) []step {
 		if i > 0 {
 			took = "+" + s.At.Sub(v.Instance.Steps[0].At).Round(time.Millisecond).String()
 		}
-		out = append(out, step{s.Name, took, s.At})
+		c := stepClasses[s.Name]
+		out = append(out, step{s.Name, took, c.shape, c.class, s.At})
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -57,5 +58,39 @@ func TestCharts(t *testing.T) {
 		if c := chartsOf(points, over); len(c) != 3 || len(c[0].Rows) != len(bins) {
 			t.Errorf("%s: %d charts", over, len(c))
 		}
+	}
+}
+
+// TestEveryStateHasWords: states are told apart by word, and what is wrong is not painted as good.
+func TestEveryStateHasWords(t *testing.T) {
+	words := map[registry.InstanceState]string{
+		registry.InstancePending: "Starting wait", registry.InstanceStarting: "Starting wait", registry.InstanceRunning: "Running good",
+		registry.InstanceDegraded: "Degraded wait", registry.InstanceFailed: "Failed bad", registry.InstanceStopped: "Stopped off", registry.InstanceAbsent: "Removed off",
+	}
+	for _, s := range registry.InstanceStates() {
+		if got := stateOf(registry.Instance{State: s}); got.Word+" "+got.Class != words[s] {
+			t.Errorf("%s: %+v", s, got)
+		}
+	}
+	for state, want := range map[registry.InstanceState]string{registry.InstanceRunning: "Active", registry.InstanceDegraded: "Degraded", registry.InstanceFailed: "Failed"} {
+		if got := statusOf(registry.OrgView{Org: registry.Org{Status: registry.OrgActive}, Instance: registry.Instance{State: state}}); got.Word != want {
+			t.Errorf("%s: %+v", state, got)
+		}
+	}
+}
+
+func TestSteps(t *testing.T) {
+	at := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+	v := registry.OrgView{}
+	for i, name := range []string{"created", "started", "failed", "healthy", "degraded", "crashed", "unresponsive"} {
+		v.Instance.Steps = append(v.Instance.Steps, registry.Step{Name: name, At: at.Add(time.Duration(i) * time.Second)})
+	}
+	var got []string
+	for _, s := range stepsOf(v) {
+		got = append(got, s.Name+" "+s.Class)
+	}
+	want := "created , started , failed bad, healthy , degraded wait, crashed bad, unresponsive bad"
+	if strings.Join(got, ", ") != want {
+		t.Errorf("%v, want %s", got, want)
 	}
 }
