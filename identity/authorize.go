@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pizzaface/pizzeria/internal/ascii"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -177,7 +178,7 @@ func signInFor(q url.Values, after int64) string {
 // grantedScope is what a registered app gets of what it asks for: the scopes that exist, in the order of the request.
 func grantedScope(asked string) string {
 	var out []string
-	for _, w := range strings.Fields(asked) {
+	for _, w := range ascii.Words(asked) {
 		switch w {
 		case registry.OpenIDScope, registry.ProfileScope, registry.EmailScope, registry.OfflineScope:
 			if !registry.HasWord(strings.Join(out, " "), w) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pizzaface/pizzeria/internal/ascii"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -68,7 +69,7 @@ func cleanUserCode(code string) string {
 			return r
 		}
 		return -1
-	}, strings.ToUpper(code))
+	}, ascii.Upper(code))
 }
 
 // DeviceRequest returns the device that waits with a code. Tries are counted by person and network. Errors: Gone, Busy.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pizzaface/pizzeria/internal/ascii"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -153,7 +154,7 @@ func (s *Service) refresh(ctx context.Context, app registry.Client, form url.Val
 
 // within reports whether every word of a list stands in another.
 func within(words, list string) bool {
-	for _, w := range strings.Fields(words) {
+	for _, w := range ascii.Words(words) {
 		if !registry.HasWord(list, w) {
 			return false
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/lestrrat-go/jwx/v2/jws"
@@ -80,6 +81,19 @@ func TokenType(token string) string {
 	return h.Typ
 }
 
+// foldName maps names to one spelling when encoding/json takes them for the same: those that are
+// equal under Unicode's simple folding.
+func foldName(name string) string {
+	return strings.Map(func(r rune) rune {
+		for next := unicode.SimpleFold(r); ; next = unicode.SimpleFold(r) {
+			if next <= r { // the smallest of the orbit follows its largest
+				return next
+			}
+			r = next
+		}
+	}, name)
+}
+
 // unique reads the rest of an object or a list, and refuses repeated names in it. A token is short, and so is its depth.
 func unique(d *json.Decoder, object bool) error {
 	seen := map[string]bool{}
@@ -89,9 +103,9 @@ func unique(d *json.Decoder, object bool) error {
 			return errJSON
 		}
 		if object {
-			// encoding/json matches names without case: "SUB" would overwrite "sub".
+			// encoding/json matches names without case: "SUB" would overwrite "sub", and so would U+017F "ub".
 			name, ok := t.(string)
-			fold := strings.ToLower(name)
+			fold := foldName(name)
 			if !ok || seen[fold] {
 				return errJSON
 			}

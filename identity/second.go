@@ -14,6 +14,7 @@ import (
 	"github.com/pquerna/otp"
 	"github.com/pquerna/otp/totp"
 
+	"github.com/pizzaface/pizzeria/internal/ascii"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -110,7 +111,7 @@ func (s *Service) SecondSteps(ctx context.Context, second string) (code, passkey
 
 func (s *Service) checkSecond(ctx context.Context, u registry.User, code string, c Client) error {
 	system := registry.AsSystem("sign-in")
-	code = strings.ToUpper(strings.NewReplacer(" ", "", "-", "").Replace(code))
+	code = ascii.Upper(strings.NewReplacer(" ", "", "-", "").Replace(code))
 	if len(code) == recoveryLength {
 		left, err := s.store.UseRecoveryCode(ctx, system, u.ID, Secret(code).Hash())
 		switch {

@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/url"
 	"strings"
+
+	"github.com/pizzaface/pizzeria/internal/ascii"
 )
 
 // Site is where the installation is reached. Every link is made from it, never from a request.
@@ -27,7 +29,7 @@ func (s Site) alg() string {
 
 // NewSite checks and completes a Site: issuer "" is https://domain, prefix "" is "/.pizzeria".
 func NewSite(domain, issuer, prefix string) (Site, error) {
-	s := Site{Issuer: strings.TrimSuffix(issuer, "/"), Domain: strings.ToLower(domain), Prefix: prefix}
+	s := Site{Issuer: strings.TrimSuffix(issuer, "/"), Domain: ascii.Lower(domain), Prefix: prefix}
 	if s.Domain == "" || strings.ContainsAny(s.Domain, ":/ *") || strings.HasPrefix(s.Domain, ".") || strings.HasSuffix(s.Domain, ".") {
 		return s, fmt.Errorf("domain %q must be a plain host name without scheme, port or wildcard, such as pizzapi.example.com", domain)
 	}

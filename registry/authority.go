@@ -3,6 +3,8 @@ package registry
 import (
 	"errors"
 	"strings"
+
+	"github.com/pizzaface/pizzeria/internal/ascii"
 )
 
 // ErrMisdirected says that an authority is not that of an org under the
@@ -10,72 +12,54 @@ import (
 var ErrMisdirected = errors.New("authority does not name an org under the domain")
 
 // SlugFromAuthority turns a request's authority (the Host header or
-// `:authority`) into a slug. It is the only place that reads one: ASCII,
-// case-insensitive, an optional port and one optional trailing dot, exactly one
-// label under domain, and that label written as a slug. All else is
-// ErrMisdirected, never another org.
+// `:authority`) into a slug: ASCII, case-insensitive, an optional port and one
+// optional trailing dot, exactly one label under domain, and that label written
+// as a slug. All else is ErrMisdirected, never another org.
 func SlugFromAuthority(authority, domain string) (string, error) {
-	host := authority
-	if i := strings.LastIndexByte(host, ':'); i >= 0 {
-		if !validPort(host[i+1:]) {
-			return "", ErrMisdirected
-		}
-		host = host[:i]
-	}
-	host = strings.TrimSuffix(host, ".")
-	label, ok := cutDomain(host, domain)
+	host, ok := HostOf(authority)
 	if !ok {
 		return "", ErrMisdirected
 	}
-	label = lowerASCII(label)
-	if !ValidSlug(label) {
+	n := len(host) - len(domain) - 1
+	if n < 1 || host[n] != '.' || host[n+1:] != domain || !ValidSlug(host[:n]) {
 		return "", ErrMisdirected
 	}
-	return label, nil
+	return host[:n], nil
+}
+
+// HostOf returns the host of a request's authority, in lower case, without its port and one
+// trailing dot. It is the only place that takes an authority apart. It returns false when there is
+// a port that nothing can listen on: `:0`, `:65536`, `:080`, `:`, or anything but digits.
+func HostOf(authority string) (host string, ok bool) {
+	host = authority
+	// The colons in the brackets of an IPv6 address come before no port.
+	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
+		if !validPort(host[i+1:]) {
+			return "", false
+		}
+		host = host[:i]
+	}
+	return ascii.Lower(strings.TrimSuffix(host, ".")), true
 }
 
 // SameHost reports whether a TLS server name and an authority are the same
 // host: a connection made for one org must not carry requests for another.
 func SameHost(serverName, authority string) bool {
-	if i := strings.LastIndexByte(authority, ':'); i >= 0 {
-		authority = authority[:i]
-	}
-	return lowerASCII(strings.TrimSuffix(serverName, ".")) == lowerASCII(strings.TrimSuffix(authority, "."))
+	host, ok := HostOf(authority)
+	return ok && host == ascii.Lower(strings.TrimSuffix(serverName, "."))
 }
 
+// validPort reports whether a port is written as a number from 1 to 65535, without leading zeros.
 func validPort(s string) bool {
-	if s == "" || len(s) > 5 {
+	if s == "" || len(s) > 5 || s[0] == '0' {
 		return false
 	}
+	n := 0
 	for _, c := range []byte(s) {
 		if c < '0' || c > '9' {
 			return false
 		}
+		n = n*10 + int(c-'0')
 	}
-	return true
-}
-
-// cutDomain splits off ".domain", comparing ASCII letters without case. domain is lower case.
-func cutDomain(host, domain string) (label string, ok bool) {
-	n := len(host) - len(domain) - 1
-	if n < 1 || host[n] != '.' || lowerASCII(host[n+1:]) != domain {
-		return "", false
-	}
-	return host[:n], true
-}
-
-// lowerASCII lowers A to Z only: Unicode folding would make other letters equal to ours.
-func lowerASCII(s string) string {
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; 'A' <= c && c <= 'Z' {
-			b := []byte(s)
-			for ; i < len(b); i++ {
-				if c := b[i]; 'A' <= c && c <= 'Z' {
-					b[i] = c + 'a' - 'A'
-				}
-			}
-			return string(b)
-		}
-	}
-	return s
+	return n <= 65535
 }

@@ -10,14 +10,15 @@ import (
 
 func TestSlugFromAuthority(t *testing.T) {
 	const domain = "pizzapi.example.com"
-	for _, good := range []string{"acme.pizzapi.example.com", "ACME.PizzaPi.Example.COM", "acme.pizzapi.example.com:8443", "acme.pizzapi.example.com.", "acme.pizzapi.example.com.:443"} {
+	for _, good := range []string{"acme.pizzapi.example.com", "ACME.PizzaPi.Example.COM", "acme.pizzapi.example.com:8443", "acme.pizzapi.example.com:1", "acme.pizzapi.example.com:65535", "acme.pizzapi.example.com.", "acme.pizzapi.example.com.:443"} {
 		if slug, err := SlugFromAuthority(good, domain); err != nil || slug != "acme" {
 			t.Errorf("%q: %q %v", good, slug, err)
 		}
 	}
 	for _, bad := range []string{
 		"", "acme", domain, "." + domain, ".acme." + domain, "acme.." + domain, "a.acme." + domain, "acme." + domain + "..",
-		"acme." + domain + ":", "acme." + domain + ":x", "acme." + domain + ":80:80", "acme." + domain + ":123456", "xn--acme." + domain, "ac_me." + domain,
+		"acme." + domain + ":", "acme." + domain + ":x", "acme." + domain + ":0", "acme." + domain + ":00", "acme." + domain + ":65536", "acme." + domain + ":99999", "acme." + domain + ":0443", "acme." + domain + ":+80", "acme." + domain + ":80 ", "acme." + domain + ":\u0661", "acme." + domain + ":80.",
+		"acme." + domain + ":80:80", "acme." + domain + ":123456", "xn--acme." + domain, "ac_me." + domain,
 		"acme%2e." + domain, "acme." + domain + "@evil.com", "evil.com/acme." + domain, "acme.evil-" + domain, "acmepizzapi.example.com", "[::1]", "127.0.0.1",
 		" acme." + domain, "acme." + domain + " ", "acme\x00." + domain, "ac\u212ae." + domain, "{env.X}." + domain, "ac." + domain, "acme-." + domain,
 	} {
@@ -27,8 +28,34 @@ func TestSlugFromAuthority(t *testing.T) {
 	}
 }
 
+// TestSameHost: one host, whatever the case and the port; no other, and no port that cannot be.
+func TestSameHost(t *testing.T) {
+	for _, c := range []struct {
+		name, authority string
+		want            bool
+	}{
+		{"a.example", "A.example:443", true}, {"A.EXAMPLE.", "a.example.", true}, {"a.example", "b.example", false}, {"a.example", "a.example:0", false},
+		{"a.example", "a.example:", false}, {"a.example", "a.example..", false}, {"ak.example", "a\u212a.example", false}, {"[::1]", "[::1]:443", true}, {"[::1]", "[::1]", true},
+	} {
+		if got := SameHost(c.name, c.authority); got != c.want {
+			t.Errorf("%s and %s: %v", c.name, c.authority, got)
+		}
+	}
+}
+
+// TestCleanEmail: spaces and tabs around it, and the case of ASCII letters, make no other address. Everything else does.
+func TestCleanEmail(t *testing.T) {
+	for in, want := range map[string]string{
+		" Ada@Example.com\t": "ada@example.com", "ada@example.com\u00a0": "", "\u2000ada@example.com": "", "ada@example.com\n": "", "\u212aim@example.com": "", "ada@ba\u017fic.example": "",
+	} {
+		if got, err := CleanEmail(in); got != want || (err == nil) != (want != "") {
+			t.Errorf("%q: %q %v", in, got, err)
+		}
+	}
+}
+
 func FuzzSlugFromAuthority(f *testing.F) {
-	for _, s := range []string{"acme.pizzapi.example.com:8443", "ACME.pizzapi.example.com.", "a.b.pizzapi.example.com", "[::1]:80", "é.pizzapi.example.com"} {
+	for _, s := range []string{"acme.pizzapi.example.com:8443", "acme.pizzapi.example.com:1", "acme.pizzapi.example.com:65535", "ACME.pizzapi.example.com.", "a.b.pizzapi.example.com", "[::1]:80", "é.pizzapi.example.com"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/pizzaface/pizzeria/internal/ascii"
 )
 
 // ClientID names an OpenID client: of a registered one it is a UUIDv7.
@@ -86,7 +88,7 @@ const (
 )
 
 // HasWord reports whether a space-separated list, as of scopes, holds a word.
-func HasWord(list, word string) bool { return slices.Contains(strings.Fields(list), word) }
+func HasWord(list, word string) bool { return slices.Contains(ascii.Words(list), word) }
 
 // RefreshGrace is how long after its use a refresh token may be used again by a
 // client that did not see the answer: while what it got is unused.

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/pizzaface/pizzeria/internal/ascii"
 )
 
 // ConnectionID identifies a connection: a UUIDv7.
@@ -180,7 +182,7 @@ type Domain struct {
 
 // CleanDomain checks and lower-cases an e-mail domain. Error: Invalid on field "domain".
 func CleanDomain(s string) (string, error) {
-	s = lowerASCII(strings.TrimSuffix(strings.TrimSpace(s), "."))
+	s = ascii.Lower(strings.TrimSuffix(ascii.Trim(s), "."))
 	if _, err := CleanEmail("x@" + s); err != nil || !strings.Contains(s, ".") || strings.ContainsAny(s, "_/*'") {
 		return "", Errorf(Invalid, "domain", "%q is no e-mail domain: write one such as example.com", s)
 	}

@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"strings"
 	"time"
+
+	"github.com/pizzaface/pizzeria/internal/ascii"
 )
 
 // User is a central account.
@@ -40,12 +42,12 @@ type NewUser struct {
 	PasswordHash  PasswordHash
 }
 
-// CleanEmail trims and lower-cases an e-mail address and returns an Invalid
-// error on field "email" when it cannot be one. It asks for the shape only
+// CleanEmail trims (spaces and tabs) and lower-cases (A to Z) an e-mail address and returns an
+// Invalid error on field "email" when it cannot be one. It asks for the shape only
 // (RFC 5321 limits: 64 octets local part, 254 in all); whether the address
 // exists is for a message to find out.
 func CleanEmail(s string) (string, error) {
-	s = lowerASCII(strings.TrimSpace(s))
+	s = ascii.Lower(ascii.Trim(s))
 	local, domain, ok := strings.Cut(s, "@")
 	bad := !ok || local == "" || len(local) > 64 || len(s) > 254 || strings.Contains(domain, "@") ||
 		domain == "" || strings.HasPrefix(domain, ".") || strings.HasSuffix(domain, ".") || strings.Contains(domain, "..")

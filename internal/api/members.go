@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/pizzaface/pizzeria/internal/ascii"
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -20,7 +21,7 @@ func (p MemberPath) ids(ctx context.Context, a *API, c web.Caller) (registry.Org
 	if err != nil || !strings.Contains(p.User, "@") {
 		return org, registry.UserID(p.User), err
 	}
-	m, err := a.Store.MemberByEmail(ctx, c.Actor, org, strings.ToLower(p.User))
+	m, err := a.Store.MemberByEmail(ctx, c.Actor, org, ascii.Lower(p.User))
 	return org, m.UserID, err
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pizzaface/pizzeria/internal/ascii"
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -29,7 +30,7 @@ func (a *API) runners() {
 		func(ctx context.Context, c web.Caller, id registry.OrgID, in *listIn) (*listOut[registry.Runner], error) {
 			l := registry.RunnerList{List: in.list(in.Sort), EnrolledBy: registry.UserID(in.EnrolledBy)}
 			if strings.Contains(in.EnrolledBy, "@") {
-				m, err := a.Store.MemberByEmail(ctx, c.Actor, id, strings.ToLower(in.EnrolledBy))
+				m, err := a.Store.MemberByEmail(ctx, c.Actor, id, ascii.Lower(in.EnrolledBy))
 				if err != nil {
 					return nil, err
 				}

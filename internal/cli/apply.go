@@ -16,6 +16,7 @@ import (
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/term"
 
+	"github.com/pizzaface/pizzeria/internal/ascii"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -242,7 +243,7 @@ func (c *client) planMembers(o wantedOrg, exists, prune bool) (plan []change, er
 		m, ok := have[email]
 		delete(have, email)
 		switch {
-		case ok && m.Role == role, !ok && invited[email] == role, !exists && email == strings.ToLower(o.Owner) && role == registry.RoleOwner:
+		case ok && m.Role == role, !ok && invited[email] == role, !exists && email == ascii.Lower(o.Owner) && role == registry.RoleOwner:
 		case ok:
 			plan = append(plan, change{"~", fmt.Sprintf("org %s: %s %s -> %s", o.Slug, email, m.Role, role), func() error {
 				_, err := c.call("PATCH", path, some("role", string(role)))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/url"
-	"strings"
 
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -14,7 +13,7 @@ import (
 // that do not exist.
 func (r *Runtime) Exists(ctx context.Context, name string) error {
 	s := r.site()
-	if u, err := url.Parse(s.Issuer); err == nil && strings.EqualFold(u.Hostname(), name) {
+	if u, err := url.Parse(s.Issuer); err == nil && registry.SameHost(u.Hostname(), name) {
 		return nil
 	}
 	slug, err := registry.SlugFromAuthority(name, s.Domain)

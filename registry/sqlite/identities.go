@@ -21,9 +21,12 @@ func (s *Store) SignInExternal(ctx context.Context, a registry.Actor, x registry
 		if err != nil {
 			return err
 		}
-		if x.Email, err = registry.CleanEmail(x.Email); err != nil {
-			x.Email = ""
+		// An address with spaces around it is another one to a provider that let somebody have it.
+		email, err := registry.CleanEmail(x.Email)
+		if err != nil || len(email) != len(x.Email) {
+			email = ""
 		}
+		x.Email = email
 		if u, linked, err = t.linked(c, x); err != nil {
 			return err
 		}

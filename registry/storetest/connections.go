@@ -206,6 +206,9 @@ func externalSignIn(e env) {
 	e.want(second(come(all, "s1", "", true)), registry.Forbidden)
 	e.want(second(come(all, "s1", "not an address", true)), registry.Forbidden)
 	e.verify(u)
+	for _, other := range []string{" eve@example.com", "eve@example.com\t", "eve@example.com\u2000", "\u00a0eve@example.com", "ev\u0435@example.com"} {
+		e.want(second(come(all, "s1", other, true)), registry.Forbidden) // to the provider it may be somebody else's
+	}
 	got, err := come(all, "s1", "EVE@example.com", true)
 	e.ok(err)
 	if got.ID != u.ID {
