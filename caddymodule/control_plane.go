@@ -1,10 +1,8 @@
 package caddymodule
 
 import (
-	"net"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -14,6 +12,7 @@ import (
 	"github.com/pizzaface/pizzeria/internal/console"
 	"github.com/pizzaface/pizzeria/internal/runtime"
 	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/registry"
 )
 
 func init() {
@@ -59,6 +58,11 @@ func (c *ControlPlane) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddy
 		http.Error(w, "This is not the control plane's address.", http.StatusMisdirectedRequest)
 		return nil
 	}
+	web.SetHSTS(w.Header(), c.app.site.Issuer)
+	if !web.OriginForm(r) {
+		http.Error(w, "The request must name a path on this host, in ASCII, with everything else percent-encoded.", http.StatusBadRequest)
+		return nil
+	}
 	if console.HoldsSecret(r.URL.Path) {
 		caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
 	}
@@ -74,14 +78,8 @@ func (c *ControlPlane) ownHost(r *http.Request) bool {
 	if err != nil {
 		return false
 	}
-	host := r.Host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
-	if r.TLS != nil && r.TLS.ServerName != "" && !strings.EqualFold(strings.TrimSuffix(r.TLS.ServerName, "."), u.Hostname()) {
-		return false
-	}
-	return strings.EqualFold(strings.TrimSuffix(host, "."), u.Hostname())
+	own, _ := registry.HostOf(u.Host)
+	return registry.SameHost(own, r.Host) && (r.TLS == nil || r.TLS.ServerName == "" || registry.SameHost(r.TLS.ServerName, own))
 }
 
 // UnmarshalCaddyfile sets up the handler from Caddyfile tokens. Syntax:

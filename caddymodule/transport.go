@@ -111,6 +111,9 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if st == nil {
 		return nil, errors.New("the request has no org: put the org handler before reverse_proxy")
 	}
+	if !gateway.Sendable(r.URL) {
+		return nil, errors.New("the request target is no path: check the rewrites of the config")
+	}
 	gw := t.runtime.Gateway()
 	if r.Body != nil && r.Body != http.NoBody {
 		r.Body = io.NopCloser(r.Body) // a dial that fails would close it; the server does so in the end

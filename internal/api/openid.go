@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/web"
@@ -130,7 +129,7 @@ func (a *API) tokenSide(f func(*http.Request, identity.Credentials) (any, error)
 // credentials reads who a client says it is: in the Authorization header or in the form, and not in both.
 func credentials(r *http.Request) (c identity.Credentials, err error) {
 	id, secret := r.PostForm["client_id"], r.PostForm["client_secret"]
-	if len(id) > 1 || len(secret) > 1 {
+	if len(id) > 1 || len(secret) > 1 || len(r.Header["Authorization"]) > 1 {
 		return c, identity.InvalidRequest
 	}
 	if r.Header.Get("Authorization") == "" {
@@ -159,13 +158,13 @@ func credentials(r *http.Request) (c identity.Credentials, err error) {
 
 // userInfo is OpenID Connect Core, section 5.3: for the access token of a registered app, in the Authorization header (RFC 6750).
 func (a *API) userInfo(w http.ResponseWriter, r *http.Request) {
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(scheme, "bearer") {
+	token, ok := web.Bearer(r)
+	if !ok {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="pizzeria"`)
 		writeJSON(w, http.StatusUnauthorized, map[string]string{"error": "invalid_token"})
 		return
 	}
-	u, err := a.Identity.UserInfo(r.Context(), strings.TrimSpace(token))
+	u, err := a.Identity.UserInfo(r.Context(), token)
 	switch {
 	case errors.Is(err, identity.ErrToken):
 		w.Header().Set("WWW-Authenticate", `Bearer realm="pizzeria", error="invalid_token"`)

@@ -174,11 +174,11 @@ func (c *Console) setTheme(w http.ResponseWriter, r *http.Request, _ web.Caller)
 const themeCookie = "__Host-pizzeria-theme"
 
 func themeOf(r *http.Request) string {
-	c, err := r.Cookie(themeCookie)
-	if err != nil || c.Value != "light" && c.Value != "dark" {
+	theme, _ := web.OneCookie(r, themeCookie)
+	if theme != "light" && theme != "dark" {
 		return ""
 	}
-	return c.Value
+	return theme
 }
 
 // device says a browser and its system as people do.

@@ -46,10 +46,7 @@ func hint(email string) string {
 
 // signedInWith takes what the browser brings back from a provider.
 func (c *Console) signedInWith(w http.ResponseWriter, r *http.Request, who web.Caller) error {
-	var sealed string
-	if all := r.CookiesNamed(externalCookie); len(all) == 1 {
-		sealed = all[0].Value
-	}
+	sealed, _ := web.OneCookie(r, externalCookie)
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return registry.Errorf(registry.Invalid, "", "The provider's answer is malformed.")

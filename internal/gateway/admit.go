@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pizzaface/pizzeria/internal/ascii"
+	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -25,6 +27,10 @@ func (g *Gateway) Admit(w http.ResponseWriter, r *http.Request, requestID func()
 	}
 	if p := checkProtocol(r); p != nil {
 		g.fail(w, r, st, *p)
+		return nil
+	}
+	if !web.OriginForm(r) {
+		g.fail(w, r, st, Problem{Status: http.StatusBadRequest, Title: "Bad request", Detail: "The request must name a path on this host, in ASCII, with everything else percent-encoded."})
 		return nil
 	}
 	clean(r)
@@ -111,7 +117,7 @@ func checkProtocol(r *http.Request) *Problem {
 	}
 	bad := &Problem{Status: http.StatusBadRequest, Title: "Bad request", Detail: "Only a WebSocket may upgrade a connection."}
 	if up := r.Header.Values("Upgrade"); len(up) > 0 {
-		if len(up) > 1 || !strings.EqualFold(up[0], "websocket") || r.Method != http.MethodGet || r.ProtoMajor != 1 ||
+		if len(up) > 1 || !ascii.EqualFold(up[0], "websocket") || r.Method != http.MethodGet || r.ProtoMajor != 1 ||
 			r.ContentLength > 0 || len(r.TransferEncoding) > 0 {
 			return bad
 		}
@@ -121,7 +127,7 @@ func checkProtocol(r *http.Request) *Problem {
 	}
 	for _, v := range r.Header.Values("Connection") {
 		for option := range strings.SplitSeq(v, ",") {
-			if name := strings.TrimSpace(option); identityAlias(name) || strings.EqualFold(name, "cookie") || strings.EqualFold(name, "authorization") {
+			if name := ascii.Trim(option); identityAlias(name) || ascii.EqualFold(name, "cookie") || ascii.EqualFold(name, "authorization") {
 				return &Problem{Status: http.StatusBadRequest, Title: "Bad request", Detail: "The Connection header names a header that must arrive."}
 			}
 		}
@@ -135,38 +141,7 @@ func extendedConnect(r *http.Request) bool {
 
 // IsWebSocket reports whether the request opens a WebSocket, on any HTTP version.
 func IsWebSocket(r *http.Request) bool {
-	return extendedConnect(r) && r.Method == http.MethodConnect || strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
-}
-
-// identityAlias reports whether an upstream could read a header name as our
-// identity header: servers fold case, and turn "-", "_" and "." into each other.
-func identityAlias(name string) bool {
-	if len(name) != len(AssertionHeader) {
-		return false
-	}
-	for i := range len(name) {
-		a, b := name[i], AssertionHeader[i]
-		if a == '_' || a == '.' {
-			a = '-'
-		}
-		if a|0x20 != b|0x20 {
-			return false
-		}
-	}
-	return true
-}
-
-// clean removes what a client may not say: identity, and who it is forwarded for.
-func clean(r *http.Request) {
-	for name := range r.Header {
-		if identityAlias(name) {
-			delete(r.Header, name)
-		}
-	}
-	for _, name := range []string{"Forwarded", "X-Original-Url", "X-Original-Uri", "X-Rewrite-Url", "X-Original-Host", "X-Host", "X-Forwarded-Server", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Http-Method-Override", "Proxy", "Trailer"} {
-		delete(r.Header, name)
-	}
-	r.Trailer = nil
+	return extendedConnect(r) && r.Method == http.MethodConnect || ascii.EqualFold(r.Header.Get("Upgrade"), "websocket")
 }
 
 // reservedPath reports whether a path is under the prefix. It is not sane when
@@ -182,11 +157,22 @@ func reservedPath(u *url.URL, prefix string) (reserved, sane bool) {
 		twice = u.Path
 	}
 	for _, form := range []string{u.Path, twice, raw} {
-		if under(strings.ToLower(loose(form)), strings.ToLower(prefix)) {
+		if under(foldPath(loose(form)), foldPath(prefix)) {
 			return true, false
 		}
 	}
 	return false, true
+}
+
+// foldPath makes letters equal that some server could take for the same, in Unicode too: unlike
+// elsewhere, more is refused by it and not less.
+func foldPath(s string) string {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return strings.ToLower(strings.ToUpper(s))
+		}
+	}
+	return ascii.Lower(s)
 }
 
 func under(path, prefix string) bool {

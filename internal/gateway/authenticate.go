@@ -4,12 +4,12 @@ import (
 	"crypto/sha256"
 	"errors"
 	"net/http"
-	"strings"
 	"sync/atomic"
 	"time"
 	"unsafe"
 
 	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -85,7 +85,7 @@ func (g *Gateway) identify(w http.ResponseWriter, r *http.Request, st *State) er
 	token, bearer := bearerToken(r)
 	if !bearer {
 		var ok bool
-		if token, ok = oneCookie(r, SessionCookie); !ok {
+		if token, ok = web.OneCookie(r, SessionCookie); !ok {
 			return errNobody
 		}
 		if !ownRequest(r, g.Identity.Site().OrgURL(st.Route.Slug)) {
@@ -220,50 +220,4 @@ func ownRequest(r *http.Request, origin string) bool {
 		return o[0] == origin
 	}
 	return safe(r.Method) && len(o) == 0 // a client without Fetch Metadata: reading only
-}
-
-// bearerToken returns an org session given as a bearer token; other bearer tokens are the app's own.
-func bearerToken(r *http.Request) (string, bool) {
-	v := r.Header["Authorization"]
-	if len(v) != 1 {
-		return "", false
-	}
-	return sessionBearer(v[0])
-}
-
-func sessionBearer(v string) (string, bool) {
-	scheme, token, ok := strings.Cut(v, " ")
-	token = strings.TrimSpace(token)
-	if !ok || !strings.EqualFold(scheme, "bearer") || !identity.IsSessionToken(token) {
-		return "", false
-	}
-	return token, true
-}
-
-// keyBearer reports whether an Authorization header holds a key or claim of ours:
-// of no use on an org's host, and not for its instance to see.
-func keyBearer(v string) bool {
-	_, token, _ := strings.Cut(v, " ")
-	return identity.IsKey(strings.TrimSpace(token))
-}
-
-// oneCookie returns a cookie's value when it is there exactly once: a second
-// one was tossed in by somebody else.
-func oneCookie(r *http.Request, name string) (value string, ok bool) {
-	for _, line := range r.Header["Cookie"] {
-		for part := range strings.SplitSeq(line, ";") {
-			n, v, _ := strings.Cut(strings.TrimSpace(part), "=")
-			if n == name {
-				if ok {
-					return "", false
-				}
-				value, ok = v, true
-			}
-		}
-	}
-	return value, ok
-}
-
-func setCookie(w http.ResponseWriter, name, value string, maxAge int) {
-	http.SetCookie(w, &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: maxAge, Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
 }

@@ -5,10 +5,12 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync/atomic"
 
+	"github.com/pizzaface/pizzeria/internal/ascii"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -24,54 +26,30 @@ func (s *State) Prepare(r *http.Request) *http.Request {
 		}
 	}
 	stripCookies(r.Header)
-	// Also when it was not used: on a request that an exception let through, or beside another one.
-	for _, v := range r.Header["Authorization"] {
-		if _, ours := sessionBearer(v); ours || keyBearer(v) {
-			delete(r.Header, "Authorization")
-			break
-		}
-	}
+	stripBearer(r.Header)
 	if s.SignedIn() {
 		r.Header[AssertionHeader] = []string{s.Assertion}
 	}
 	r.Trailer = nil
+	r.URL.Opaque, r.URL.User = "", nil // what was judged is the path
 	r.URL.Host = string(s.Route.OrgID) + "." + strconv.FormatInt(s.Route.Generation, 10)
 	filter1xx(r)
 	return r
 }
 
-// maxAppCookies bounds the cookies that an instance gets, in bytes. A sibling org
-// can toss many into its neighbours' browsers; servers refuse requests with long
-// headers, and without the bomb the person still gets in.
-const maxAppCookies = 8 << 10
-
-// stripCookies removes our cookies from a request, whatever their spelling, and all when they are too many.
-func stripCookies(h http.Header) {
-	lines, ok := h["Cookie"]
-	if !ok {
-		return
+// Sendable reports whether an outgoing request's line names a path and nothing else, as every target
+// does that Admit lets in: also after the operator's own rewrites, which can put what a client wrote
+// anywhere into it.
+func Sendable(u *url.URL) bool {
+	if u.Opaque != "" || u.User != nil || !strings.HasPrefix(u.Path, "/") {
+		return false
 	}
-	var keep []string
-	size := 0
-	for _, line := range lines {
-		for part := range strings.SplitSeq(line, ";") {
-			part = strings.TrimSpace(part)
-			if part != "" && !ours(part) {
-				keep = append(keep, part)
-				size += len(part)
-			}
+	for i := range len(u.RawQuery) {
+		if !ascii.IsGraphic(u.RawQuery[i]) {
+			return false
 		}
 	}
-	if len(keep) == 0 || size > maxAppCookies {
-		delete(h, "Cookie")
-		return
-	}
-	h["Cookie"] = []string{strings.Join(keep, "; ")}
-}
-
-// ours reports whether "name=value" names a cookie of ours. Browsers read the __Host- prefix without case.
-func ours(cookie string) bool {
-	return len(cookie) >= len(cookiePrefix) && strings.EqualFold(cookie[:len(cookiePrefix)], cookiePrefix)
+	return true
 }
 
 // Filter takes out of a response what an instance may not say to a browser
@@ -137,7 +115,7 @@ func (b *streamBody) Close() error {
 }
 
 // tunnelBody is an open WebSocket. One that the gateway ends says so with a
-// close frame, if the instance's last frame was whole.
+// close frame, if the instance's last frame was whole, and no close frame itself.
 type tunnelBody struct {
 	*streamBody
 	io.Writer
@@ -160,7 +138,7 @@ func (b *tunnelBody) Read(p []byte) (int, error) {
 			return n, err
 		}
 		b.ended = true
-		if b.frames.between() {
+		if b.frames.mayClose() {
 			b.last = closeFrame(bye.code, bye.reason)
 		}
 	}
@@ -188,40 +166,16 @@ func (b *tunnelBody) CloseWrite() error {
 
 // forbidden are response headers that speak for more than the org's own host,
 // or that would move its traffic elsewhere.
-var forbidden = []string{"Clear-Site-Data", "Alt-Svc", "Public-Key-Pins", "Expect-Ct", "Nel", "Report-To", "Reporting-Endpoints", "Origin-Agent-Cluster", AssertionHeader}
+var forbidden = []string{"Clear-Site-Data", "Alt-Svc", "Public-Key-Pins", "Expect-Ct", "Nel", "Report-To", "Reporting-Endpoints", "Origin-Agent-Cluster", "Set-Cookie2", AssertionHeader}
 
 func filterHeader(h http.Header) {
 	for _, name := range forbidden {
 		delete(h, name)
 	}
-	if v := h["Strict-Transport-Security"]; len(v) > 0 && strings.Contains(strings.ToLower(strings.Join(v, ",")), "includesubdomains") {
+	if v := h["Strict-Transport-Security"]; len(v) > 0 && strings.Contains(ascii.Lower(strings.Join(v, ",")), "includesubdomains") {
 		delete(h, "Strict-Transport-Security")
 	}
-	cookies, ok := h["Set-Cookie"]
-	if !ok {
-		return
-	}
-	keep := cookies[:0:0]
-	for _, c := range cookies {
-		if !ours(strings.TrimSpace(c)) && !hasDomain(c) {
-			keep = append(keep, c)
-		}
-	}
-	if len(keep) == 0 {
-		delete(h, "Set-Cookie")
-		return
-	}
-	h["Set-Cookie"] = keep
-}
-
-// hasDomain reports whether a Set-Cookie line sets a cookie for other hosts too.
-func hasDomain(line string) bool {
-	for i, part := range strings.Split(line, ";") {
-		if name, _, _ := strings.Cut(part, "="); i > 0 && strings.EqualFold(strings.TrimSpace(name), "domain") {
-			return true
-		}
-	}
-	return false
+	filterSetCookie(h)
 }
 
 // filter1xx filters informational responses before reverse_proxy forwards them.

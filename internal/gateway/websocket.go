@@ -16,12 +16,16 @@ func closeFrame(code uint16, reason string) []byte {
 	return append(binary.BigEndian.AppendUint16(b, code), reason...)
 }
 
+const opcodeClose = 0x8
+
 // frames follows the frames of one direction of a WebSocket (RFC 6455, section
-// 5.2), to know where one ends: only there another may be put.
+// 5.2), to know where one ends: only there another may be put, and none after a
+// close frame (section 5.5.1).
 type frames struct {
 	header [14]byte
 	have   int    // bytes of the header that have been seen
 	left   uint64 // bytes of the payload that are to come
+	closed bool   // a close frame has begun
 }
 
 // pass takes note of bytes that pass.
@@ -65,7 +69,11 @@ func (f *frames) begin() {
 		length = binary.BigEndian.Uint64(f.header[2:])
 	}
 	f.have, f.left = 0, length
+	f.closed = f.closed || f.header[0]&0x0f == opcodeClose
 }
 
 // between reports whether the last frame has ended.
 func (f *frames) between() bool { return f.have == 0 && f.left == 0 }
+
+// mayClose reports whether a close frame may follow what has passed.
+func (f *frames) mayClose() bool { return f.between() && !f.closed }

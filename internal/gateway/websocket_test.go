@@ -57,10 +57,14 @@ func TestWebSocketEndsWithItsReason(t *testing.T) {
 		sent []byte
 		want []byte // what follows it
 	}{
-		"idle":           {nil, []byte("\x88\x0c\x11\x31signed out")},
-		"after a frame":  {frame(300), []byte("\x88\x0c\x11\x31signed out")},
-		"within a frame": {frame(300)[:200], nil},
-		"in its header":  {frame(300)[:3], nil},
+		"idle":                              {nil, []byte("\x88\x0c\x11\x31signed out")},
+		"after a frame":                     {frame(300), []byte("\x88\x0c\x11\x31signed out")},
+		"within a frame":                    {frame(300)[:200], nil},
+		"after its own close frame":         {closeFrame(1000, "bye"), nil},
+		"after its own, with a frame first": {append(frame(3), closeFrame(1001, "")...), nil},
+		"after an empty close frame":        {[]byte{0x88, 0}, nil},
+		"after a ping":                      {[]byte{0x89, 0}, []byte("\x88\x0c\x11\x31signed out")},
+		"in its header":                     {frame(300)[:3], nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			status, _, st := f.ask()

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/pizzaface/pizzeria/identity"
@@ -73,9 +72,9 @@ func Who(ids *identity.Service, r *http.Request) (Caller, error) {
 		c.Actor = registry.AsOperator()
 		return c, nil
 	}
-	if auth := r.Header.Values("Authorization"); len(auth) > 0 {
-		scheme, token, _ := strings.Cut(auth[0], " ")
-		if len(auth) > 1 || !strings.EqualFold(scheme, "bearer") {
+	if len(r.Header["Authorization"]) > 0 {
+		token, ok := Bearer(r)
+		if !ok {
 			return c, nil
 		}
 		if identity.IsAPIKey(token) {
@@ -96,7 +95,7 @@ func Who(ids *identity.Service, r *http.Request) (Caller, error) {
 		c.User, c.Actor, c.Since = u, registry.AsSession(u, s, c.Client.Address), s.AuthTime
 		return c, nil
 	}
-	token, ok := cookie(r)
+	token, ok := OneCookie(r, Cookie)
 	if !ok {
 		return c, nil
 	}
@@ -109,15 +108,6 @@ func Who(ids *identity.Service, r *http.Request) (Caller, error) {
 	}
 	c.Session, c.User, c.Actor, c.Since = s, u, registry.AsSession(u, s, c.Client.Address), s.AuthTime
 	return c, nil
-}
-
-// cookie returns the session cookie when there is exactly one.
-func cookie(r *http.Request) (string, bool) {
-	all := r.CookiesNamed(Cookie)
-	if len(all) != 1 {
-		return "", false
-	}
-	return all[0].Value, true
 }
 
 // SetSession gives the browser its sign-in session; "" takes it away.

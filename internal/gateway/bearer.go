@@ -1,0 +1,53 @@
+package gateway
+
+import (
+	"encoding/base64"
+	"net/http"
+	"strings"
+
+	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/internal/ascii"
+	"github.com/pizzaface/pizzeria/internal/web"
+)
+
+// bearerToken returns an org session given as a bearer token; other bearer tokens are the app's own.
+func bearerToken(r *http.Request) (string, bool) {
+	token, ok := web.Bearer(r)
+	return token, ok && identity.IsSessionToken(token)
+}
+
+// stripBearer removes Authorization when a token or key of ours is anywhere in it, however it is
+// written: also when it was not used, on a request that an exception let through, beside another
+// one, with a tab where a space should be, in a list, or as a Basic password.
+func stripBearer(h http.Header) {
+	for _, v := range h["Authorization"] {
+		scheme, rest, _ := strings.Cut(v, " ")
+		if holdsSecret(v) || ascii.EqualFold(scheme, "basic") && holdsSecret(basic(rest)) {
+			delete(h, "Authorization")
+			return
+		}
+	}
+}
+
+// basic decodes the credentials of the Basic scheme as leniently as some server could.
+func basic(s string) string {
+	s = strings.TrimRight(graphic(s), "=")
+	b, err := base64.RawStdEncoding.DecodeString(s)
+	if err != nil {
+		b, _ = base64.RawURLEncoding.DecodeString(s)
+	}
+	return string(b)
+}
+
+// holdsSecret looks at every run of the characters that our tokens and keys are written with.
+func holdsSecret(v string) bool {
+	for run := range strings.FieldsFuncSeq(v, func(c rune) bool {
+		return c > '~' || !ascii.IsAlphanumeric(byte(c)) && c != '-' && c != '_' && c != '.' //nolint:gosec // ASCII
+	}) {
+		head, _, dot := strings.Cut(run, ".")
+		if identity.IsKey(run) || dot && identity.IsSessionToken(head+".") {
+			return true
+		}
+	}
+	return false
+}
