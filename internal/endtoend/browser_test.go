@@ -196,8 +196,8 @@ func TestBrowserAttacks(t *testing.T) {
 			t.Errorf("a page of globex %s: %.200s", name, got)
 		}
 	}
-	// Tossed cookies: the prefix keeps them out, and a bomb of others keeps nobody out.
-	b.script(`for (const n of ["` + orgCookie + `", "__Host-pizzeria", "__Secure-x"]) document.cookie = n + "=evil; domain=` + domain + `; path=/; secure";
+	// Tossed cookies: the prefix keeps them out, names that only look like it are not ours, and a bomb of others keeps nobody out.
+	b.script(`for (const n of ["` + orgCookie + `", "__Host-pizzeria", "__Secure-x"]) for (const before of ["", "\u2000", "\u00a0", "\u3000", "\ufeff", "="]) document.cookie = before + n + "=evil; domain=` + domain + `; path=/; secure";
 		for (let i = 0; i < 40; i++) document.cookie = "bomb" + i + "=" + "x".repeat(3500) + "; domain=` + domain + `; path=/; secure"; return ""`)
 	b.visit(acme + "/whoami")
 	b.shows(`"org_slug":"acme"`)

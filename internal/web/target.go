@@ -12,8 +12,8 @@ import (
 // (RFC 9112, section 3.2): `GET http://host` becomes `/`. Call it before anything looks at the path.
 //
 // What it stops: net/url reads `x:anything` as opaque, with an empty path for every check, and then
-// sends it on as it came. HTTP/2 lets a `:path` hold spaces, another URL, and a Host header that
-// contradicts `:authority`. `OPTIONS *` is about a server and not about what is on it: net/http
+// sends it on as it came. Over HTTP/2, a `:path` can hold spaces; by the server's version it can also
+// be another URL, with a Host header that contradicts `:authority`. `OPTIONS *` is about a server and not about what is on it: net/http
 // answers it itself on HTTP/1.1 and HTTP/2, and here it is no path.
 func OriginForm(r *http.Request) bool {
 	u := r.URL
