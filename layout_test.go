@@ -38,7 +38,7 @@ var may = map[string][]string{
 	"bench":                  {},
 	"examples/instance":      {"examples/instance/app"},
 	"examples/instance/app":  {},
-	"caddymodule":            {"internal/ascii", "registry", "identity", "provision", "provision/process", "internal/web", "internal/console", "internal/gateway", "internal/mail", "internal/runtime", "internal/cli", "examples/instance/app"},
+	"caddymodule":            {"registry", "identity", "provision", "provision/process", "internal/web", "internal/console", "internal/gateway", "internal/mail", "internal/runtime", "internal/cli", "examples/instance/app"},
 	"cmd/pizzeria":           {"caddymodule"},
 	"cmd/build":              {},
 	"cmd/licenses":           {"internal/licenses"},

@@ -2,7 +2,6 @@ package caddymodule
 
 import (
 	"net/http"
-	"net/url"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -12,7 +11,6 @@ import (
 	"github.com/pizzaface/pizzeria/internal/console"
 	"github.com/pizzaface/pizzeria/internal/runtime"
 	"github.com/pizzaface/pizzeria/internal/web"
-	"github.com/pizzaface/pizzeria/registry"
 )
 
 func init() {
@@ -53,14 +51,7 @@ func (c *ControlPlane) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddy
 		w.Header().Set("Retry-After", "2")
 		return caddyhttp.Error(http.StatusServiceUnavailable, err)
 	}
-	// Another host's cookies must never be the control plane's: only its own name is answered.
-	if !c.ownHost(r) {
-		http.Error(w, "This is not the control plane's address.", http.StatusMisdirectedRequest)
-		return nil
-	}
-	web.SetHSTS(w.Header(), c.app.site.Issuer)
-	if !web.OriginForm(r) {
-		http.Error(w, "The request must name a path on this host, in ASCII, with everything else percent-encoded.", http.StatusBadRequest)
+	if !web.Admit(w, r, c.app.site.Issuer) {
 		return nil
 	}
 	if console.HoldsSecret(r.URL.Path) {
@@ -71,15 +62,6 @@ func (c *ControlPlane) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddy
 	ip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
 	c.runtime.Handler().ServeHTTP(w, r.WithContext(web.WithRequest(r.Context(), id, ip)))
 	return nil
-}
-
-func (c *ControlPlane) ownHost(r *http.Request) bool {
-	u, err := url.Parse(c.app.site.Issuer)
-	if err != nil {
-		return false
-	}
-	own, _ := registry.HostOf(u.Host)
-	return registry.SameHost(own, r.Host) && (r.TLS == nil || r.TLS.ServerName == "" || registry.SameHost(r.TLS.ServerName, own))
 }
 
 // UnmarshalCaddyfile sets up the handler from Caddyfile tokens. Syntax:

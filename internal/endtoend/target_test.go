@@ -60,6 +60,8 @@ func TestRequestTargets(t *testing.T) {
 			role owner
 		}
 		org_auth
+		@odd header X-Odd *
+		rewrite @odd {header.X-Odd}
 		reverse_proxy {
 			dynamic org
 			transport org
@@ -81,6 +83,12 @@ func TestRequestTargets(t *testing.T) {
 	} {
 		if code, body := c.raw(sni, c.request("GET", target, sni)); code != want {
 			t.Errorf("%s: %d %.200s", target, code, body)
+		}
+	}
+	// A rewrite of the config that lets a client write the target lets it write paths alone.
+	for path, want := range map[string]int{"/whoami": 200, "whoami": 502} {
+		if code, body := c.raw(sni, c.request("GET", "/", sni, "X-Odd: "+path)); code != want {
+			t.Errorf("rewritten to %s: %d %.200s", path, code, body)
 		}
 	}
 	for _, target := range []string{"x:/healthz", "x:http://evil.example/", "http:/healthz", "ftp://" + domain + "/healthz", "/healthz#x", "/healthz?\xa0"} {

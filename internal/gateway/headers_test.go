@@ -78,6 +78,18 @@ func TestSpoofedHeaders(t *testing.T) {
 	}
 }
 
+// TestAdmitCleans: nothing that comes after Admit sees what a client may not say, the instance least of all.
+func TestAdmitCleans(t *testing.T) {
+	f := newFixture(t)
+	f.g.Routes = registryRoutes{f.org}
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Host = "acme.d.example"
+	r.Header = http.Header{"X_real-Ip": {"6.6.6.6"}, "Remote-User": {"root"}, "X-App": {"1"}}
+	if st := f.g.Admit(httptest.NewRecorder(), r, func() string { return "r" }, Admission{}); st == nil || len(r.Header) != 1 {
+		t.Errorf("left: %v", r.Header)
+	}
+}
+
 // TestNamesCanBeFound: what the lists say is written as names are looked up.
 func TestNamesCanBeFound(t *testing.T) {
 	for _, name := range slices.Concat(words(spoofable), words(spoofablePrefixes), words(ownSpelling)) {

@@ -31,7 +31,6 @@ func (s *State) Prepare(r *http.Request) *http.Request {
 		r.Header[AssertionHeader] = []string{s.Assertion}
 	}
 	r.Trailer = nil
-	r.URL.Opaque, r.URL.User = "", nil // what was judged is the path
 	r.URL.Host = string(s.Route.OrgID) + "." + strconv.FormatInt(s.Route.Generation, 10)
 	filter1xx(r)
 	return r

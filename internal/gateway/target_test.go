@@ -19,7 +19,7 @@ import (
 func TestAdmittedTargets(t *testing.T) {
 	f := newFixture(t)
 	f.g.Routes = registryRoutes{f.org}
-	lines := make(chan string, 1)
+	lines := make(chan string, 100)
 	i := listen(t, func(c net.Conn) {
 		defer func() { _ = c.Close() }()
 		br := bufio.NewReader(c)

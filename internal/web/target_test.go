@@ -87,6 +87,9 @@ func TestOriginForm(t *testing.T) {
 			}
 		}
 	}
+	if OriginForm(&http.Request{Method: "GET", ProtoMajor: 1, RequestURI: "/", Host: ownHost, URL: &url.URL{Opaque: "//evil.example/x", Path: "/"}}) {
+		t.Error("an opaque URL with a path beside it passes")
+	}
 	// The URL's host is the request's. Where it is not, somebody in between changed one of them.
 	r := received("GET", "http://"+ownHost+"/")
 	r.Host = "globex.d.example"
