@@ -82,6 +82,14 @@ var beginnings = func() (m [256][]string) {
 	return m
 }()
 
+// first says with which bytes the names in the lists begin, in either case. Most headers' do not.
+var first = func() (m [256]bool) {
+	for _, name := range words(spoofable + spoofablePrefixes + ownSpelling) {
+		m[name[0]], m[name[0]&^0x20] = true, true
+	}
+	return m
+}()
+
 // words are a list's lines without comments.
 func words(list string) (all []string) {
 	for line := range strings.Lines(list) {
@@ -105,6 +113,9 @@ func clean(r *http.Request) {
 const longestName = 48
 
 func mayNotSay(name string) bool {
+	if name == "" || !first[name[0]] {
+		return false
+	}
 	var buf [longestName]byte
 	n, odd := fold(&buf, name)
 	if n < longestName {
