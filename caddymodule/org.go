@@ -1,9 +1,11 @@
 package caddymodule
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"html/template"
+	"io"
 	"net/http"
 	"time"
 
@@ -109,6 +111,14 @@ func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.H
 		o.runtime.Metrics().Request(nil, rec.status, time.Since(began))
 		return nil
 	}
+	// Deferred: reverse_proxy panics when an answer breaks off, and other handlers may.
+	outcome := http.StatusInternalServerError
+	defer func() {
+		addSpanAttributes(r, st)
+		o.runtime.Metrics().Request(st.Route, cmp.Or(rec.status, outcome), time.Since(began))
+	}()
+	st.Begin(deadlines(w, r))
+	defer st.End()
 	caddyhttp.SetVar(r.Context(), stateKey, st)
 	repl.Map(st.Placeholder)
 	addLogFields(r, st)
@@ -116,13 +126,40 @@ func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.H
 	if err != nil && rec.status == 0 {
 		err = o.upstreamError(rec, r, st, err)
 	}
-	addSpanAttributes(r, st)
-	o.runtime.Metrics().Request(st.Route, rec.status, time.Since(began))
+	outcome = statusOf(err)
 	return err
+}
+
+// statusOf is the status that Caddy gives an answer that no handler began.
+func statusOf(err error) int {
+	var he caddyhttp.HandlerError
+	switch {
+	case err == nil:
+		return http.StatusOK
+	case errors.As(err, &he) && he.StatusCode != 0:
+		return he.StatusCode
+	}
+	return http.StatusInternalServerError
+}
+
+// deadlines are those of the client's connection. Caddy's own wrappers are left out: they may be used by the
+// handler alone.
+func deadlines(w http.ResponseWriter, r *http.Request) gateway.Deadlines {
+	switch reader, writer := caddyhttp.IdleTimeoutsFromContext(r.Context()); {
+	case writer != nil:
+		return writer.Ctrl
+	case reader != nil:
+		return reader.Ctrl
+	}
+	return http.NewResponseController(w)
 }
 
 // upstreamError answers for an instance that refuses, breaks or times out.
 func (o *Org) upstreamError(w http.ResponseWriter, r *http.Request, st *gateway.State, err error) error {
+	if errors.Is(err, gateway.ErrRevoked) {
+		o.runtime.Gateway().Revoked(w, r, st)
+		return nil
+	}
 	var he caddyhttp.HandlerError
 	if !errors.As(err, &he) {
 		return err
@@ -140,26 +177,42 @@ func (o *Org) upstreamError(w http.ResponseWriter, r *http.Request, st *gateway.
 	return nil
 }
 
-// statusRecorder remembers the response's status.
+// statusRecorder remembers the response's status. Informational responses come before it, and are none.
 type statusRecorder struct {
 	caddyhttp.ResponseWriterWrapper
-	status int
+	status int // 0 = not yet
 }
 
 // WriteHeader implements http.ResponseWriter.
 func (s *statusRecorder) WriteHeader(status int) {
-	if s.status < 200 {
-		s.status = status
+	if status >= 200 || status == http.StatusSwitchingProtocols {
+		s.begin(status)
 	}
 	s.ResponseWriter.WriteHeader(status)
 }
 
 // Write implements http.ResponseWriter.
 func (s *statusRecorder) Write(b []byte) (int, error) {
-	if s.status < 200 {
-		s.status = http.StatusOK
-	}
+	s.begin(http.StatusOK)
 	return s.ResponseWriter.Write(b)
+}
+
+// ReadFrom implements io.ReaderFrom.
+func (s *statusRecorder) ReadFrom(r io.Reader) (int64, error) {
+	s.begin(http.StatusOK)
+	return s.ResponseWriterWrapper.ReadFrom(r)
+}
+
+// FlushError implements what http.ResponseController asks for. A flush sends the header.
+func (s *statusRecorder) FlushError() error {
+	s.begin(http.StatusOK)
+	return http.NewResponseController(s.ResponseWriter).Flush()
+}
+
+func (s *statusRecorder) begin(status int) {
+	if s.status == 0 {
+		s.status = status
+	}
 }
 
 // UnmarshalCaddyfile sets up the handler from Caddyfile tokens. Syntax:

@@ -3,7 +3,7 @@ package caddymodule
 import (
 	"context"
 	"errors"
-	"io"
+	"net"
 	"net/http"
 	"slices"
 	"time"
@@ -20,14 +20,19 @@ func init() { caddy.RegisterModule(Transport{}) }
 
 // Transport is Caddy's HTTP transport with what an org needs: the assertion set
 // last, our cookies and tokens taken out, one connection pool a generation of an
-// org, and a filter on what the instance answers.
+// org, and a filter on what the instance answers. `max_response_header_size` bounds what the headers of an answer may
+// cost, informational ones and trailers included: each line counts as its bytes and 256 more. Default: 256 KiB.
 type Transport struct {
 	reverseproxy.HTTPTransport
 
-	runtime *runtime.Runtime
-	direct  *gateway.Direct // nil where an option needs http.Transport
-	stop    context.CancelFunc
-	swept   chan struct{} // the sweeper has ended
+	// Send every request through Go's `http.Transport`. Otherwise plain GET and HEAD requests take a shorter way that does
+	// the same with less work. Default: false.
+	NoDirect bool `json:"no_direct,omitempty"`
+
+	runtime    *runtime.Runtime
+	transports gateway.Transports
+	stop       context.CancelFunc
+	swept      chan struct{} // the sweeper has ended
 }
 
 // CaddyModule returns the Caddy module information.
@@ -46,43 +51,54 @@ func (t *Transport) Provision(ctx caddy.Context) (err error) {
 	if t.KeepAlive == nil {
 		t.KeepAlive = &reverseproxy.KeepAlive{MaxIdleConnsPerHost: idleConnections}
 	}
+	if t.MaxResponseHeaderSize == 0 {
+		t.MaxResponseHeaderSize = gateway.DefaultHeaderLimit
+	}
+	if t.Compression == nil {
+		t.Compression = new(bool) // instances are near: no gzip that the client did not ask for
+	}
 	if err := t.HTTPTransport.Provision(ctx); err != nil {
 		return err
 	}
 	// HTTP_PROXY of the environment is not for instances
 	t.Transport.Proxy = nil
+	dial := t.Transport.DialContext
+	if !slices.Contains(t.Versions, "h2c") {
+		t.Transport.DialContext = gateway.GuardDial(dial, t.MaxResponseHeaderSize)
+	}
+	t.transports.HeaderBytes = t.MaxResponseHeaderSize
+	t.transports.HTTP = gateway.Guarded{RoundTripper: &t.HTTPTransport, HeaderBytes: t.MaxResponseHeaderSize}
 	// 2 is for TLS alone, and so says nothing here.
-	if t.MaxConnsPerHost == 0 && !t.Transport.DisableKeepAlives && slices.Equal(t.Versions, []string{"1.1", "2"}) {
-		t.startDirect(ctx)
+	if !t.NoDirect && t.MaxConnsPerHost == 0 && !t.Transport.DisableKeepAlives && t.Transport.DisableCompression && slices.Equal(t.Versions, []string{"1.1", "2"}) {
+		t.startDirect(ctx, dial)
 	}
 	return nil
 }
 
 // startDirect makes the short way for plain requests, with http.Transport's settings.
-func (t *Transport) startDirect(ctx context.Context) {
-	t.direct = &gateway.Direct{
-		Dial: t.Transport.DialContext, Idle: t.Transport.MaxIdleConnsPerHost, IdleTimeout: t.Transport.IdleConnTimeout,
-		HeaderTimeout: t.Transport.ResponseHeaderTimeout, HeaderBytes: t.Transport.MaxResponseHeaderBytes,
+func (t *Transport) startDirect(ctx context.Context, dial func(ctx context.Context, network, address string) (net.Conn, error)) {
+	direct := &gateway.Direct{
+		Dial: dial, Idle: t.Transport.MaxIdleConnsPerHost, IdleTimeout: t.Transport.IdleConnTimeout,
+		HeaderTimeout: t.Transport.ResponseHeaderTimeout, HeaderBytes: t.MaxResponseHeaderSize,
+		ReadBuffer: t.Transport.ReadBufferSize, WriteBuffer: t.Transport.WriteBufferSize,
 	}
-	if t.direct.HeaderBytes == 0 {
-		t.direct.HeaderBytes = 10 << 20 // as http.Transport
+	if direct.IdleTimeout == 0 {
+		direct.IdleTimeout = 2 * time.Minute // as Caddy's
 	}
-	if t.direct.IdleTimeout == 0 {
-		t.direct.IdleTimeout = 2 * time.Minute // as Caddy's
-	}
+	t.transports.Direct = direct
 	var sweep context.Context
 	sweep, t.stop = context.WithCancel(ctx)
 	t.swept = make(chan struct{})
 	go func() {
 		defer close(t.swept)
-		tick := time.NewTicker(t.direct.IdleTimeout)
+		tick := time.NewTicker(direct.IdleTimeout)
 		defer tick.Stop()
 		for {
 			select {
 			case <-sweep.Done():
 				return
 			case <-tick.C:
-				t.direct.Sweep()
+				direct.Sweep()
 			}
 		}
 	}()
@@ -90,10 +106,10 @@ func (t *Transport) startDirect(ctx context.Context) {
 
 // Cleanup implements caddy.CleanerUpper.
 func (t *Transport) Cleanup() error {
-	if t.direct != nil {
+	if t.transports.Direct != nil {
 		t.stop()
 		<-t.swept
-		t.direct.Close()
+		t.transports.Direct.Close()
 	}
 	if t.Transport == nil { // Provision did not come that far
 		return nil
@@ -115,13 +131,9 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, errors.New("the request target is no path: check the rewrites of the config")
 	}
 	gw := t.runtime.Gateway()
-	if r.Body != nil && r.Body != http.NoBody {
-		r.Body = io.NopCloser(r.Body) // a dial that fails would close it; the server does so in the end
-	}
 	for {
-		res, err := t.exchange(st.Prepare(r))
+		res, err := gw.RoundTrip(st, r, &t.transports)
 		if err == nil {
-			gw.Filter(st, res)
 			return res, nil
 		}
 		// Nothing was sent yet: an instance that restarts is waited for.
@@ -141,20 +153,46 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 // exports no name for it; TestDialInfoKey fails should it change.
 const dialInfoKey caddy.CtxKey = "reverse_proxy.dial_info"
 
-func (t *Transport) exchange(r *http.Request) (*http.Response, error) {
-	if t.direct != nil && t.direct.Takes(r) {
-		return t.direct.RoundTrip(r)
-	}
-	return t.HTTPTransport.RoundTrip(r)
-}
-
 // UnmarshalCaddyfile sets up the transport from Caddyfile tokens. Syntax:
 //
 //	transport org {
+//		direct on|off
 //		<options of transport http>
 //	}
 func (t *Transport) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	return t.HTTPTransport.UnmarshalCaddyfile(d)
+	d.Next()
+	rest := []caddyfile.Token{d.Token()}
+	given := false
+	for d.NextBlock(0) {
+		if len(rest) == 1 {
+			rest = append(rest, brace("{", rest[0], 0))
+		}
+		if d.Val() != "direct" {
+			rest = append(rest, d.NextSegment()...)
+			continue
+		}
+		if given {
+			return d.Err("direct is given twice")
+		}
+		given = true
+		var v string
+		if err := oneArg(d, &v); err != nil {
+			return err
+		}
+		if v != "on" && v != "off" {
+			return d.Errf("direct is on or off, not %q", v)
+		}
+		t.NoDirect = v == "off"
+	}
+	if len(rest) > 1 {
+		rest = append(rest, brace("}", rest[len(rest)-1], 1))
+	}
+	return t.HTTPTransport.UnmarshalCaddyfile(caddyfile.NewDispenser(rest))
+}
+
+// brace is a token some lines after another one.
+func brace(text string, after caddyfile.Token, lines int) caddyfile.Token {
+	return caddyfile.Token{File: after.File, Line: after.Line + lines, Text: text}
 }
 
 // Interface guards

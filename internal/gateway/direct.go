@@ -2,10 +2,11 @@ package gateway
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
-	"math"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -14,6 +15,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // Direct makes the plain round trip, a GET or HEAD without a body, in the
@@ -32,8 +35,10 @@ type Direct struct {
 	IdleTimeout time.Duration
 	// HeaderTimeout bounds the wait for an answer's header; 0 = none.
 	HeaderTimeout time.Duration
-	// HeaderBytes bounds an answer's headers, informational ones included.
+	// HeaderBytes bounds what an answer's headers cost, informational ones included: their bytes, and some more a line.
 	HeaderBytes int64
+	// ReadBuffer and WriteBuffer are the sizes of a connection's buffers in bytes. Default: 4 KiB.
+	ReadBuffer, WriteBuffer int
 
 	mu     sync.Mutex
 	idle   map[string][]*directConn // the last used one at the end
@@ -51,33 +56,36 @@ type directConn struct {
 	net.Conn
 	br    *bufio.Reader
 	bw    *bufio.Writer
-	left  int64 // bytes that may still be read
-	got   bool  // something was read in this exchange
+	guard headerGuard
+	got   bool // something was read in this exchange
 	since time.Time
 }
 
-var errHeaderTooLong = errors.New("the instance's response header is too long")
-
 // Read implements io.Reader for the buffer.
 func (c *directConn) Read(p []byte) (int, error) {
-	if c.left <= 0 {
-		return 0, errHeaderTooLong
-	}
-	if int64(len(p)) > c.left {
-		p = p[:c.left]
-	}
 	n, err := c.Conn.Read(p)
-	c.left -= int64(n)
 	c.got = c.got || n > 0
+	if e := c.guard.pass(p[:n]); e != nil {
+		return 0, e
+	}
 	return n, err
 }
 
 // RoundTrip implements http.RoundTripper. Errors of the dialer come as they are.
-func (d *Direct) RoundTrip(r *http.Request) (*http.Response, error) {
+func (d *Direct) RoundTrip(r *http.Request) (*http.Response, error) { return d.roundTrip(r, nil) }
+
+// roundTrip is RoundTrip for an exchange that can be cut; nil = none.
+func (d *Direct) roundTrip(r *http.Request, x *exchange) (*http.Response, error) {
+	if err := valid(r); err != nil {
+		return nil, err
+	}
 	ctx, key := r.Context(), r.URL.Host
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
 	if c := d.take(key); c != nil {
-		res, err := d.exchange(ctx, c, key, r)
-		if err == nil || c.got || ctx.Err() != nil || timedOut(err) {
+		res, err := d.exchange(ctx, c, key, r, x)
+		if err == nil || c.got || ctx.Err() != nil || timedOut(err) || x != nil && x.bye.Load() != nil {
 			return res, err
 		}
 		// It closed in this very moment, and has not seen the request or not answered: a GET may be sent again.
@@ -87,8 +95,23 @@ func (d *Direct) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	c := &directConn{Conn: conn}
-	c.br, c.bw = bufio.NewReader(c), bufio.NewWriter(conn)
-	return d.exchange(ctx, c, key, r)
+	c.br, c.bw = bufio.NewReaderSize(c, cmp.Or(d.ReadBuffer, 4<<10)), bufio.NewWriterSize(conn, cmp.Or(d.WriteBuffer, 4<<10))
+	return d.exchange(ctx, c, key, r, x)
+}
+
+// valid refuses what http.Transport refuses to send. Request.Write would leave it out, or mend it.
+func valid(r *http.Request) error {
+	for name, values := range r.Header {
+		if !httpguts.ValidHeaderFieldName(name) {
+			return fmt.Errorf("invalid header field name %q", name)
+		}
+		for _, v := range values {
+			if !httpguts.ValidHeaderFieldValue(v) {
+				return fmt.Errorf("invalid header field value for %q", name)
+			}
+		}
+	}
+	return nil
 }
 
 func timedOut(err error) bool {
@@ -97,22 +120,25 @@ func timedOut(err error) bool {
 }
 
 // exchange sends the request and reads the answer's header. On an error the connection is closed.
-func (d *Direct) exchange(ctx context.Context, c *directConn, key string, r *http.Request) (*http.Response, error) {
-	stop := context.AfterFunc(ctx, func() { _ = c.Close() })
-	c.got, c.left = false, d.HeaderBytes
+func (d *Direct) exchange(ctx context.Context, c *directConn, key string, r *http.Request, x *exchange) (*http.Response, error) {
+	b := &directBody{direct: d, conn: c, key: key, ctx: ctx}
+	b.stop = context.AfterFunc(ctx, b.abort)
+	c.got = false
+	c.guard.begin(d.HeaderBytes)
+	if x != nil {
+		x.hold(b)
+	}
 	res, err := d.answer(ctx, c, r)
 	if err != nil {
-		stop()
-		_ = c.Close()
+		b.finish(bodyBroken)
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
 		}
 		return nil, err
 	}
-	c.left = math.MaxInt64
-	b := &directBody{ReadCloser: res.Body, direct: d, conn: c, key: key, stop: stop, ctx: ctx, again: !res.Close}
+	b.ReadCloser, b.again = res.Body, !res.Close
 	if res.Body == http.NoBody {
-		b.end(true)
+		b.finish(bodyWhole)
 		return res, nil
 	}
 	res.Body = b
@@ -140,8 +166,10 @@ func (d *Direct) answer(ctx context.Context, c *directConn, r *http.Request) (*h
 			return nil, err
 		}
 		switch {
+		case badStatus(res.StatusCode):
+			return nil, errStatusLine
 		case res.StatusCode == http.StatusSwitchingProtocols:
-			return nil, errors.New("the instance switches protocols and was not asked to")
+			return nil, errSwitches
 		case res.StatusCode < 200:
 			if trace := httptrace.ContextClientTrace(ctx); trace != nil && trace.Got1xxResponse != nil {
 				if err := trace.Got1xxResponse(res.StatusCode, textproto.MIMEHeader(res.Header)); err != nil {
@@ -228,7 +256,8 @@ func (d *Direct) drop(old func(*directConn) bool) {
 	}
 }
 
-// directBody is an answer's body, whose end gives the connection back.
+// directBody is an answer's body, whose end gives the connection back. Until the answer is there it stands
+// for the exchange alone.
 type directBody struct {
 	io.ReadCloser
 	direct *Direct
@@ -241,9 +270,10 @@ type directBody struct {
 }
 
 const (
-	bodyOpen = iota
+	bodyOpen int32 = iota
 	bodyWhole
 	bodyBroken
+	bodyCut
 )
 
 // Read implements io.Reader.
@@ -251,42 +281,61 @@ func (b *directBody) Read(p []byte) (int, error) {
 	switch b.state.Load() {
 	case bodyWhole:
 		return 0, io.EOF
+	case bodyCut:
+		return 0, ErrRevoked
 	case bodyBroken: // half an answer must not pass for a whole one
-		return 0, http.ErrBodyReadAfterClose
+		return 0, b.why(http.ErrBodyReadAfterClose)
 	}
 	n, err := b.ReadCloser.Read(p)
 	switch {
 	case err == nil:
 	case errors.Is(err, io.EOF):
-		b.end(true)
+		b.finish(bodyWhole)
 	default:
-		b.end(false)
-		if cause := context.Cause(b.ctx); cause != nil {
-			err = cause
-		}
+		b.finish(bodyBroken)
+		err = b.why(err)
+	}
+	if b.state.Load() == bodyCut { // what was buffered does not pass either
+		return 0, ErrRevoked
 	}
 	return n, err
+}
+
+// why is the reason why the request's context ended, or err.
+func (b *directBody) why(err error) error {
+	if cause := context.Cause(b.ctx); cause != nil {
+		return cause
+	}
+	return err
 }
 
 // Close implements io.Closer. An answer that was not read to its end takes its connection with it. It may
 // come while Read waits, which then fails.
 func (b *directBody) Close() error {
-	b.end(false)
+	b.finish(bodyBroken)
 	return nil
 }
 
-func (b *directBody) end(whole bool) {
-	state := int32(bodyBroken)
-	if whole {
-		state = bodyWhole
+// end implements part.
+func (b *directBody) end(farewell) { b.finish(bodyCut) }
+
+// abort ends the exchange with its request's context. It may run before stop is set.
+func (b *directBody) abort() {
+	if b.state.CompareAndSwap(bodyOpen, bodyBroken) {
+		_ = b.conn.Close()
 	}
+}
+
+// finish ends the exchange once, and reports whether this call did.
+func (b *directBody) finish(state int32) bool {
 	if !b.state.CompareAndSwap(bodyOpen, state) {
-		return
+		return false
 	}
-	alive := b.stop()
-	if whole && alive && b.again && b.conn.br.Buffered() == 0 {
+	b.stop()
+	if state == bodyWhole && b.again && b.conn.br.Buffered() == 0 {
 		b.direct.put(b.key, b.conn)
-		return
+		return true
 	}
 	_ = b.conn.Close()
+	return true
 }

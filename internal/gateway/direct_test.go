@@ -21,7 +21,7 @@ import (
 
 // instance is a server on a Unix socket that counts its connections.
 type instance struct {
-	t     *testing.T
+	t     testing.TB
 	path  string
 	conns atomic.Int64
 }
@@ -67,7 +67,7 @@ func says(answer string) func(net.Conn) {
 }
 
 // serve is listen for an http.Server.
-func serve(t *testing.T, h http.HandlerFunc) *instance {
+func serve(t testing.TB, h http.HandlerFunc) *instance {
 	t.Helper()
 	i := &instance{t: t, path: filepath.Join(t.TempDir(), "s")}
 	l, err := net.Listen("unix", i.path)

@@ -85,6 +85,7 @@ type State struct {
 	session   *session               // whose assertions it gets
 	conceal   bool                   // which orgs there are
 	page      *template.Template     // for problem pages; nil = ours
+	exchange  exchange
 }
 
 // Placeholder gives the values that a Caddyfile can name, as `http.org.slug`.

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptrace"
@@ -51,35 +52,33 @@ func Sendable(u *url.URL) bool {
 	return true
 }
 
-// Filter takes out of a response what an instance may not say to a browser
-// about other hosts, and keeps track of it while it streams, so that a
-// revocation ends it.
-func (g *Gateway) Filter(s *State, res *http.Response) {
+// filter takes out of a response what an instance may not say to a browser
+// about other hosts, and what a revocation must not let through.
+func (g *Gateway) filter(s *State, res *http.Response, trailers int64) {
 	filterHeader(res.Header)
+	x := &s.exchange
 	tunnel := res.StatusCode == http.StatusSwitchingProtocols
 	if !tunnel && res.ContentLength >= 0 {
+		if _, direct := res.Body.(*directBody); !direct && res.Body != http.NoBody {
+			res.Body = &streamBody{ReadCloser: res.Body, response: res, of: x, trailers: trailers}
+		}
 		return
 	}
-	b := &streamBody{ReadCloser: res.Body, response: res, streams: g.Streams}
-	k := streamKey{org: s.Route.OrgID, user: s.Claims.Subject, session: s.Claims.SessionID}
-	end := func(farewell) { _ = b.ReadCloser.Close() }
+	if x.stream.CompareAndSwap(false, true) {
+		g.Streams.open.Add(1)
+	}
+	b := &streamBody{ReadCloser: res.Body, response: res, of: x, trailers: trailers}
 	if rw, ok := res.Body.(io.ReadWriteCloser); tunnel && ok {
 		t := &tunnelBody{streamBody: b, Writer: rw}
-		res.Body, end = t, t.end
+		res.Body = t
+		x.hold(t)
 	} else {
 		res.Body = b
-	}
-	b.stream = g.Streams.add(k, end)
-	if g.Revocations.epoch.Load() == s.epoch {
-		return
-	}
-	if rt, err := g.Routes.Lookup(res.Request.Context(), s.Route.Slug); err != nil || g.doubtful(s, rt) {
-		end(farewell{closeUnauthorized, "access changed"})
 	}
 }
 
 // doubtful reports whether something changed for a request since it was let
-// through: between the check and the registration of its stream, say. rt is its org's route now.
+// through: between the check and the registration of its exchange, say. rt is its org's route now.
 func (g *Gateway) doubtful(s *State, rt *registry.Route) bool {
 	if rt.OrgID != s.Route.OrgID || rt.Status != registry.RouteServing {
 		return true
@@ -91,26 +90,27 @@ func (g *Gateway) doubtful(s *State, rt *registry.Route) bool {
 	return must || gone
 }
 
+// streamBody is the body of an answer that ends when its exchange is cut.
 type streamBody struct {
 	io.ReadCloser
 	response *http.Response
-	streams  *Streams
-	stream   *stream
+	of       *exchange
+	trailers int64 // what they may cost
 }
 
 // Read filters trailers when they have arrived.
 func (b *streamBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err == io.EOF {
+	switch {
+	case b.of.bye.Load() != nil: // what was buffered does not pass either
+		return 0, ErrRevoked
+	case errors.Is(err, io.EOF):
+		if headerCost(b.response.Trailer) > b.trailers {
+			return n, errHeaderTooLong
+		}
 		filterHeader(b.response.Trailer)
 	}
 	return n, err
-}
-
-// Close ends the stream.
-func (b *streamBody) Close() error {
-	b.streams.remove(b.stream)
-	return b.ReadCloser.Close()
 }
 
 // tunnelBody is an open WebSocket. One that the gateway ends says so with a
@@ -127,7 +127,7 @@ type tunnelBody struct {
 // Read implements io.Reader.
 func (b *tunnelBody) Read(p []byte) (int, error) {
 	if len(b.last) == 0 && !b.ended {
-		n, err := b.ReadCloser.Read(p)
+		n, err := b.streamBody.ReadCloser.Read(p)
 		b.frames.pass(p[:n])
 		if n > 0 || err == nil {
 			return n, nil

@@ -11,7 +11,7 @@ import (
 
 // Revocations remembers what the change feed said about sessions,
 // memberships, and what orgs ask of a sign-in, for as long as a token could still be shown. It implements
-// registry.FeedHandler, and closes open streams.
+// registry.FeedHandler, and cuts exchanges in flight.
 type Revocations struct {
 	now     func() time.Time
 	streams *Streams
@@ -74,12 +74,14 @@ func (v *Revocations) Apply(c registry.Change) {
 	v.sweep()
 }
 
-// Reset implements registry.FeedHandler: what was missed is unknown, so every session is read again.
+// Reset implements registry.FeedHandler: what was missed is unknown, so every session is read again, and
+// nothing that is open goes on.
 func (v *Revocations) Reset() {
 	v.mu.Lock()
-	defer v.mu.Unlock()
 	v.all = v.now()
+	v.mu.Unlock()
 	v.epoch.Add(1)
+	v.streams.closeAll(farewell{closeRestart, "reconnect"})
 }
 
 // judge says whether a session is gone, or must be read again from the registry because something about it changed.

@@ -1,31 +1,41 @@
 package gateway
 
 import (
+	"hash/maphash"
 	"sync"
+	"sync/atomic"
 
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// Streams are the open tunnels and unbounded responses, by org and by session, so
-// that they can be counted and closed without a look at those of others.
+// Streams holds every exchange with an instance that is in flight, by org and by session, so that a
+// revocation can cut it. Each request adds itself to two short lists with locks of their own. The
+// links are part of the exchange, so this allocates nothing.
 type Streams struct {
-	mu       sync.Mutex
-	orgs     map[registry.OrgID]streamSet
-	sessions map[registry.SessionID]streamSet
-	n        int
+	seed     maphash.Seed
+	orgs     [shards]shard
+	sessions [shards]shard
+	open     atomic.Int64 // exchanges that are streams
 }
 
-type streamSet map[*stream]struct{}
+// shards is a power of two. A revocation looks at one shard of its index.
+const shards = 256
+
+type shard struct {
+	mu   sync.Mutex
+	head *node
+}
+
+// node links an exchange into one shard.
+type node struct {
+	prev, next *node
+	of         *exchange
+}
 
 type streamKey struct {
 	org     registry.OrgID
 	user    registry.UserID    // "" = nobody
 	session registry.SessionID // "" = nobody
-}
-
-type stream struct {
-	key streamKey
-	end func(farewell)
 }
 
 // farewell is what a WebSocket is told when the gateway ends it.
@@ -34,99 +44,101 @@ type farewell struct {
 	reason string
 }
 
-func newStreams() *Streams {
-	return &Streams{orgs: map[registry.OrgID]streamSet{}, sessions: map[registry.SessionID]streamSet{}}
+func newStreams() *Streams { return &Streams{seed: maphash.MakeSeed()} }
+
+func (s *Streams) org(id registry.OrgID) *shard {
+	return &s.orgs[maphash.String(s.seed, string(id))%shards]
 }
 
-func (s *Streams) add(k streamKey, end func(farewell)) *stream {
-	st := &stream{key: k, end: end}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.n++
-	put(s.orgs, k.org, st)
-	if k.session != "" {
-		put(s.sessions, k.session, st)
-	}
-	return st
+func (s *Streams) session(id registry.SessionID) *shard {
+	return &s.sessions[maphash.String(s.seed, string(id))%shards]
 }
 
-// remove forgets a stream; once more does nothing.
-func (s *Streams) remove(st *stream) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if _, open := s.orgs[st.key.org][st]; !open {
-		return
-	}
-	s.n--
-	drop(s.orgs, st.key.org, st)
-	drop(s.sessions, st.key.session, st)
-}
-
-func put[K comparable](m map[K]streamSet, k K, st *stream) {
-	if m[k] == nil {
-		m[k] = streamSet{}
-	}
-	m[k][st] = struct{}{}
-}
-
-func drop[K comparable](m map[K]streamSet, k K, st *stream) {
-	delete(m[k], st)
-	if len(m[k]) == 0 {
-		delete(m, k)
+func (s *Streams) add(x *exchange) {
+	s.org(x.key.org).add(&x.inOrg, x)
+	if x.key.session != "" {
+		s.session(x.key.session).add(&x.inSession, x)
 	}
 }
 
-// closeSession ends what a session has open.
-func (s *Streams) closeSession(id registry.SessionID, bye farewell) {
-	s.mu.Lock()
-	end := ends(s.sessions[id], func(streamKey) bool { return true })
-	s.mu.Unlock()
-	for _, f := range end {
-		f(bye)
+func (s *Streams) remove(x *exchange) {
+	s.org(x.key.org).remove(&x.inOrg)
+	if x.key.session != "" {
+		s.session(x.key.session).remove(&x.inSession)
 	}
 }
 
-// closeOrg ends what is open in an org and matches.
-func (s *Streams) closeOrg(org registry.OrgID, match func(streamKey) bool, bye farewell) {
-	s.mu.Lock()
-	end := ends(s.orgs[org], match)
-	s.mu.Unlock()
-	for _, f := range end {
-		f(bye)
+func (h *shard) add(n *node, x *exchange) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	n.of, n.next = x, h.head
+	if h.head != nil {
+		h.head.prev = n
 	}
+	h.head = n
 }
 
-func (s *Streams) closeAll(bye farewell) {
-	s.mu.Lock()
-	var end []func(farewell)
-	for _, set := range s.orgs {
-		end = append(end, ends(set, func(streamKey) bool { return true })...)
+func (h *shard) remove(n *node) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if n.prev != nil {
+		n.prev.next = n.next
+	} else {
+		h.head = n.next
 	}
-	s.mu.Unlock()
-	for _, f := range end {
-		f(bye)
+	if n.next != nil {
+		n.next.prev = n.prev
 	}
+	n.prev, n.next, n.of = nil, nil, nil
 }
 
-func ends(set streamSet, match func(streamKey) bool) (out []func(farewell)) {
-	for st := range set {
-		if match(st.key) {
-			out = append(out, st.end)
+// find returns the exchanges that match.
+func (h *shard) find(match func(*exchange) bool) (out []*exchange) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for n := h.head; n != nil; n = n.next {
+		if match(n.of) {
+			out = append(out, n.of)
 		}
 	}
 	return out
 }
 
-// Len is how many streams are open.
-func (s *Streams) Len() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.n
+func cut(all []*exchange, bye farewell) {
+	for _, x := range all {
+		x.cut(bye)
+	}
 }
 
-// Of is how many streams a session has open.
+// closeSession cuts all exchanges of a session.
+func (s *Streams) closeSession(id registry.SessionID, bye farewell) {
+	cut(s.session(id).find(func(x *exchange) bool { return x.key.session == id }), bye)
+}
+
+// closeOrg cuts the exchanges of an org that match.
+func (s *Streams) closeOrg(org registry.OrgID, match func(streamKey) bool, bye farewell) {
+	cut(s.org(org).find(func(x *exchange) bool { return x.key.org == org && match(x.key) }), bye)
+}
+
+// closeAll cuts every exchange.
+func (s *Streams) closeAll(bye farewell) {
+	for i := range s.orgs {
+		cut(s.orgs[i].find(func(*exchange) bool { return true }), bye)
+	}
+}
+
+// Len returns the number of open WebSockets and streams.
+func (s *Streams) Len() int { return int(s.open.Load()) }
+
+// Of returns the number of open WebSockets and streams of a session.
 func (s *Streams) Of(id registry.SessionID) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.sessions[id])
+	return len(s.session(id).find(func(x *exchange) bool { return x.key.session == id && x.stream.Load() }))
+}
+
+// inFlight returns the number of registered exchanges.
+func (s *Streams) inFlight() (n int) {
+	for i := range s.orgs {
+		n += len(s.orgs[i].find(func(*exchange) bool { return true }))
+	}
+	return n
 }

@@ -2,10 +2,9 @@ package gateway
 
 import (
 	"context"
-	"io"
+	"errors"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"testing"
 
 	"github.com/pizzaface/pizzeria/registry"
@@ -15,14 +14,12 @@ type oneRoute struct{ route *registry.Route }
 
 func (o oneRoute) Lookup(context.Context, string) (*registry.Route, error) { return o.route, nil }
 
-type closing struct {
-	io.Reader
-	closed bool
-}
+type roundTripFunc func(*http.Request) (*http.Response, error)
 
-func (c *closing) Close() error { c.closed = true; return nil }
+func (f roundTripFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// TestChangedMeanwhile: a change that comes between the check of a request and the registration of its stream ends it.
+// TestChangedMeanwhile: a change that comes between the check of a request and the registration of its exchange ends it, and the
+// instance never sees the request.
 func TestChangedMeanwhile(t *testing.T) {
 	for name, c := range map[string]struct {
 		change registry.Change
@@ -35,6 +32,7 @@ func TestChangedMeanwhile(t *testing.T) {
 		"sign-out":             {registry.Change{Kind: registry.SessionRevoked, SessionID: "session"}, registry.RouteServing, true},
 		"removal":              {registry.Change{Kind: registry.MemberRemoved, OrgID: "org", UserID: "user"}, registry.RouteServing, true},
 		"change of role":       {registry.Change{Kind: registry.MemberChanged, OrgID: "org", UserID: "user"}, registry.RouteServing, true},
+		"keys in an emergency": {registry.Change{Kind: registry.KeyRevoked}, registry.RouteServing, true},
 		"suspension":           {registry.Change{Kind: registry.OrgSuspendedNow, OrgID: "org"}, registry.RouteSuspended, true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -49,11 +47,19 @@ func TestChangedMeanwhile(t *testing.T) {
 			c.change.UserID = registry.UserID(replaced(fill, string(c.change.UserID)))
 			c.change.OrgID = registry.OrgID(replaced(fill, string(c.change.OrgID)))
 			c.change.At = f.clock
+			if c.change.Kind == registry.KeyRevoked {
+				f.g.sessions.Purge()
+				st.session.keys-- // the ring has been read anew before
+			}
 			f.g.Revocations.Apply(c.change)
-			body := &closing{Reader: strings.NewReader("x")}
-			f.g.Filter(st, &http.Response{StatusCode: 200, ContentLength: -1, Header: http.Header{}, Body: body, Request: httptest.NewRequest("GET", "/", nil)})
-			if body.closed != c.closed {
-				t.Errorf("closed: %v", body.closed)
+			defer st.End()
+			asked := false
+			_, err := f.g.RoundTrip(st, httptest.NewRequest("GET", "/", nil), &Transports{HTTP: roundTripFunc(func(r *http.Request) (*http.Response, error) {
+				asked = true
+				return &http.Response{StatusCode: 200, ContentLength: -1, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+			})})
+			if asked == c.closed || errors.Is(err, ErrRevoked) != c.closed {
+				t.Errorf("the instance was asked: %v, %v", asked, err)
 			}
 		})
 	}

@@ -73,7 +73,13 @@ func TestWebSocketEndsWithItsReason(t *testing.T) {
 			}
 			r, w := io.Pipe()
 			res := &http.Response{StatusCode: http.StatusSwitchingProtocols, Header: http.Header{}, Body: &pipeBody{r, io.Discard}, Request: httptest.NewRequest("GET", "/", nil)}
-			f.g.Filter(st, res)
+			if err := f.g.register(t.Context(), st); err != nil {
+				t.Fatal(err)
+			}
+			f.g.filter(st, res, DefaultHeaderLimit)
+			if f.g.Streams.Len() != 1 || f.g.Streams.Of(f.login.Session.ID) != 1 {
+				t.Error("it is not counted")
+			}
 			if c.sent != nil {
 				go func() { _, _ = w.Write(c.sent) }()
 				if _, err := io.ReadFull(res.Body, make([]byte, len(c.sent))); err != nil {
@@ -92,8 +98,8 @@ func TestWebSocketEndsWithItsReason(t *testing.T) {
 			if !bytes.Equal(got, c.want) {
 				t.Errorf("%q, want %q", got, c.want)
 			}
-			_ = res.Body.Close()
-			if f.g.Streams.Len() != 0 {
+			st.End()
+			if f.g.Streams.Len() != 0 || f.g.Streams.inFlight() != 0 {
 				t.Error("it is still counted")
 			}
 		})

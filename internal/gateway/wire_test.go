@@ -186,18 +186,39 @@ func TestOwnRequest(t *testing.T) {
 	}
 }
 
+type partFunc func(farewell)
+
+func (f partFunc) end(bye farewell) { f(bye) }
+
 func fixedNow() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) }
 
 func TestRevocationsAndStreams(t *testing.T) {
 	s := newStreams()
 	closed := map[string]bool{}
+	var open, ended []func()
 	for name, k := range map[string]streamKey{
 		"ada in acme": {"acme", "ada", "s1"}, "ada in globex": {"globex", "ada", "s1"}, "bob in acme": {"acme", "bob", "s2"}, "nobody in acme": {"acme", "", ""},
 	} {
-		s.add(k, func(farewell) { closed[name] = true })
+		open = append(open, func() {
+			x := &exchange{key: k, streams: s}
+			x.stream.Store(true)
+			s.add(x)
+			x.hold(partFunc(func(farewell) { closed[name] = true }))
+			ended = append(ended, func() { s.remove(x) })
+		})
 	}
-	if s.Len() != 4 || s.Of("s1") != 2 || s.Of("s2") != 1 || s.Of("") != 0 {
-		t.Errorf("%d open, %d of s1", s.Len(), s.Of("s1"))
+	again := func() {
+		for _, f := range ended {
+			f()
+		}
+		ended = nil
+		for _, f := range open {
+			f()
+		}
+	}
+	again()
+	if s.inFlight() != 4 || s.Of("s1") != 2 || s.Of("s2") != 1 || s.Of("") != 0 {
+		t.Errorf("%d in flight, %d of s1", s.inFlight(), s.Of("s1"))
 	}
 	v := newRevocations(fixedNow, s)
 	want := func(names ...string) {
@@ -211,6 +232,7 @@ func TestRevocationsAndStreams(t *testing.T) {
 			}
 		}
 		clear(closed)
+		again()
 	}
 	v.Apply(registry.Change{Kind: registry.MemberRemoved, OrgID: "acme", UserID: "ada", At: fixedNow()})
 	want("ada in acme")
@@ -227,5 +249,15 @@ func TestRevocationsAndStreams(t *testing.T) {
 	want("bob in acme")
 	if _, gone := v.judge(&identity.SessionClaims{SessionID: "s2"}); !gone {
 		t.Error("a revoked runner is let in")
+	}
+	v.Apply(registry.Change{Kind: registry.KeyRevoked, At: fixedNow()})
+	want("ada in acme", "ada in globex", "bob in acme", "nobody in acme")
+	v.Reset()
+	want("ada in acme", "ada in globex", "bob in acme", "nobody in acme")
+	for _, f := range ended {
+		f()
+	}
+	if s.inFlight() != 0 {
+		t.Errorf("%d are left", s.inFlight())
 	}
 }

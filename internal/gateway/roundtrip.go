@@ -1,0 +1,110 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+var errSwitches = errors.New("the instance switches protocols and was not asked to")
+
+// Transports are the ways to an instance.
+type Transports struct {
+	Direct      *Direct           // nil = every request takes the other one
+	HTTP        http.RoundTripper // see Guarded
+	HeaderBytes int64             // what an answer's trailers may cost
+}
+
+// RoundTrip passes a request on to its instance: directly where that can be done, else by the other
+// transport. The answer is judged again before it is returned, and filtered. Errors: ErrRevoked, and
+// those of the transports.
+func (g *Gateway) RoundTrip(s *State, r *http.Request, t *Transports) (*http.Response, error) {
+	if err := g.register(r.Context(), s); err != nil {
+		return nil, err
+	}
+	r = s.Prepare(r)
+	var res *http.Response
+	var err error
+	if t.Direct != nil && t.Direct.Takes(r) {
+		res, err = t.Direct.roundTrip(r, &s.exchange)
+	} else {
+		res, err = s.around(r, t.HTTP)
+	}
+	if err != nil {
+		if s.Revoked() {
+			return nil, ErrRevoked
+		}
+		return nil, err
+	}
+	if err = checkAnswer(r, res); err == nil {
+		err = g.judgeAgain(r.Context(), s)
+	}
+	if err != nil {
+		_ = res.Body.Close()
+		return nil, err
+	}
+	g.filter(s, res, t.HeaderBytes)
+	return res, nil
+}
+
+// around makes a round trip that a cut cancels, its upload included.
+func (s *State) around(r *http.Request, transport http.RoundTripper) (*http.Response, error) {
+	ctx, cancel := context.WithCancelCause(r.Context())
+	p := &cancelPart{cancel}
+	s.exchange.hold(p)
+	r = r.WithContext(ctx)
+	if r.Body != nil && r.Body != http.NoBody {
+		s.exchange.uploading.Store(true)
+		r.Body = &upload{r.Body, &s.exchange}
+	}
+	res, err := transport.RoundTrip(r)
+	if err != nil {
+		s.exchange.release(p)
+		cancel(nil)
+	}
+	return res, err
+}
+
+// cancelPart is a round trip of a transport.
+type cancelPart struct{ cancel context.CancelCauseFunc }
+
+func (c *cancelPart) end(farewell) { c.cancel(ErrRevoked) }
+
+// badStatus reports whether a status is none that may be passed on. The server panics at those below 100.
+func badStatus(code int) bool { return code < 100 || code > 999 }
+
+// checkAnswer refuses an answer that cannot be passed on.
+func checkAnswer(r *http.Request, res *http.Response) error {
+	switch {
+	case badStatus(res.StatusCode):
+		return errStatusLine
+	case res.StatusCode == http.StatusSwitchingProtocols:
+		if want := r.Header["Upgrade"]; len(want) != 1 || !strings.EqualFold(res.Header.Get("Upgrade"), want[0]) {
+			return errSwitches
+		}
+	case res.StatusCode < 200:
+		return errStatusLine
+	}
+	return nil
+}
+
+// Revoked answers a request whose access ended before its answer began.
+func (g *Gateway) Revoked(w http.ResponseWriter, r *http.Request, s *State) {
+	r = r.WithContext(context.WithoutCancel(r.Context())) // a cut upload ends it
+	rt, err := g.Routes.Lookup(r.Context(), s.Route.Slug)
+	if err == nil && rt.Status != registry.RouteServing && !s.conceal {
+		if p := g.routeProblem(r, rt); p.Location == "" {
+			g.fail(w, r, s, *p)
+			return
+		}
+	}
+	bye := s.exchange.bye.Load()
+	if s.Claims.SessionID == "" || bye != nil && bye.code == closeRestart {
+		g.fail(w, r, s, Problem{Status: http.StatusServiceUnavailable, RetryAfter: 1, Title: "Try again", Detail: "The connection to " + s.Route.Name + " was ended."})
+		return
+	}
+	g.refuse(w, r, s, errNobody)
+}
