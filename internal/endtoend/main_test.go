@@ -27,9 +27,15 @@ var binary string
 const parallel = "6"
 
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "mirror" {
-		mirror()
-		return
+	if len(os.Args) > 1 { // as an instance
+		switch os.Args[1] {
+		case "mirror":
+			mirror()
+			return
+		case "raw":
+			raw()
+			return
+		}
 	}
 	code, err := run(m)
 	if err != nil {

@@ -223,6 +223,31 @@ func TestNothingStays(t *testing.T) {
 	}
 }
 
+// TestAssertionIsNotLogged: the request that Caddy holds, and logs when an answer breaks off, has no assertion any more.
+func TestAssertionIsNotLogged(t *testing.T) {
+	f := newFixture(t)
+	got := make(chan string, 1)
+	i := serve(t, func(_ http.ResponseWriter, r *http.Request) { got <- r.Header.Get(AssertionHeader) })
+	direct, around := i.transports(t)
+	for way, tr := range map[string]*Transports{"direct": direct, "around": around} {
+		_, _, st := f.ask()
+		r := httptest.NewRequest("GET", "http://acme.d.example/", nil)
+		r.Body = nil
+		res, err := f.g.RoundTrip(st, r, tr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if a := <-got; a != st.Assertion {
+			t.Errorf("%s: the instance gets %q", way, a)
+		}
+		if r.Header.Get(AssertionHeader) != "" {
+			t.Errorf("%s: it is still in the request", way)
+		}
+		st.End()
+	}
+}
+
 // deadlineLog is a client whose deadlines are noted.
 type deadlineLog struct{ read, write atomic.Int64 }
 

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"strings"
 
@@ -26,6 +27,8 @@ func (g *Gateway) RoundTrip(s *State, r *http.Request, t *Transports) (*http.Res
 		return nil, err
 	}
 	r = s.Prepare(r)
+	// Caddy logs the request when its answer breaks off, and an assertion is good for two minutes.
+	defer delete(r.Header, AssertionHeader)
 	var res *http.Response
 	var err error
 	if t.Direct != nil && t.Direct.Takes(r) {
@@ -56,6 +59,7 @@ func (s *State) around(r *http.Request, transport http.RoundTripper) (*http.Resp
 	p := &cancelPart{cancel}
 	s.exchange.hold(p)
 	r = r.WithContext(ctx)
+	r.Header = maps.Clone(r.Header) // it may be read while it is changed after an early answer
 	if r.Body != nil && r.Body != http.NoBody {
 		s.exchange.uploading.Store(true)
 		r.Body = &upload{r.Body, &s.exchange}
