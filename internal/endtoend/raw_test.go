@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"reflect"
 	"strconv"
 	"strings"
 	"syscall"
@@ -114,6 +116,19 @@ func TestOddAnswers(t *testing.T) {
 			asked++
 		}
 	}
+	// reverse_proxy panics when an answer breaks off.
+	before, _ := s.metric("pizzeria_org_requests_total", `code="2xx"`)
+	res, err := http.ReadResponse(s.ask(say("/", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhi"), ada.cookie(s.url("acme"), orgCookie), ""), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := io.ReadAll(res.Body); err == nil {
+		t.Errorf("half an answer passes for a whole one: %q", b)
+	}
+	s.eventually("it is counted", func() bool {
+		n, _ := s.metric("pizzeria_org_requests_total", `code="2xx"`)
+		return n == before+1
+	})
 	if n := s.gauge("pizzeria_open_streams"); n != 0 {
 		t.Errorf("%v streams are left", n)
 	}
@@ -206,4 +221,44 @@ func (s *server) gauge(name string) float64 {
 	}
 	s.t.Fatalf("no metric %s", name)
 	return 0
+}
+
+// TestDirectOff: an instance gets the same request whether it comes directly or by http.Transport, and no
+// wish for gzip that the client did not have.
+func TestDirectOff(t *testing.T) {
+	t.Parallel()
+	s := startWith(t, mirrors(t), `route {
+		org
+		org_auth
+		reverse_proxy /off {
+			dynamic org
+			transport org {
+				direct off
+			}
+		}
+		reverse_proxy {
+			dynamic org
+			transport org
+		}
+	}`)
+	ada := s.admin()
+	s.org(ada, "acme")
+	if a := ada.open(s.url("acme") + "/"); a.status != 200 {
+		t.Fatalf("acme: %d %s", a.status, a.body)
+	}
+	got := map[string]http.Header{}
+	for _, path := range []string{"/on", "/off"} {
+		res, err := http.ReadResponse(s.ask(path, ada.cookie(s.url("acme"), orgCookie), "Accept: text/plain\r\n"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var m mirrored
+		if err := json.NewDecoder(res.Body).Decode(&m); err != nil || m.URI != path {
+			t.Fatalf("%s: %d %+v %v", path, res.StatusCode, m, err)
+		}
+		got[path] = m.Header
+	}
+	if !reflect.DeepEqual(got["/on"], got["/off"]) || got["/on"].Get("Accept") != "text/plain" || got["/on"].Get("Accept-Encoding") != "" {
+		t.Errorf("direct\n%v\nhttp.Transport\n%v", got["/on"], got["/off"])
+	}
 }

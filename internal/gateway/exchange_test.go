@@ -172,6 +172,7 @@ func TestNothingStays(t *testing.T) {
 		"hints without end":       strings.Repeat("HTTP/1.1 103 E\r\nLink: </a>\r\n\r\n", 20_000),
 		"breaks off":              "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi",
 		"a stream that breaks":    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n",
+		"stays open":              "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi",
 		"status 999":              "HTTP/1.1 999 x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
 	} {
 		closed := make(chan struct{}, 8)
@@ -199,7 +200,7 @@ func TestNothingStays(t *testing.T) {
 						}
 						r.Header["Upgrade"], r.Header["Connection"] = []string{"websocket"}, []string{"Upgrade"}
 					}
-					ok := name == "status 999" || strings.Contains(name, "break")
+					ok := name == "status 999" || name == "stays open" || strings.Contains(name, "break")
 					func() {
 						defer func() { _ = recover() }()
 						st.Begin(nil)
@@ -247,6 +248,24 @@ func TestAssertionIsNotLogged(t *testing.T) {
 		st.End()
 	}
 }
+
+// TestCutWithinRead: bytes that arrive in the moment of a cut do not pass.
+func TestCutWithinRead(t *testing.T) {
+	one, other := net.Pipe()
+	defer func() { _ = other.Close() }()
+	b := &directBody{direct: new(Direct), conn: &directConn{Conn: one}, ctx: t.Context(), stop: func() bool { return true }}
+	b.ReadCloser = io.NopCloser(readFunc(func(p []byte) (int, error) {
+		b.end(farewell{})
+		return copy(p, "secret"), nil
+	}))
+	if n, err := b.Read(make([]byte, 9)); n != 0 || !errors.Is(err, ErrRevoked) {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+}
+
+type readFunc func([]byte) (int, error)
+
+func (f readFunc) Read(p []byte) (int, error) { return f(p) }
 
 // deadlineLog is a client whose deadlines are noted.
 type deadlineLog struct{ read, write atomic.Int64 }

@@ -28,6 +28,7 @@ type shard struct {
 
 // node links an exchange into one shard.
 type node struct {
+	in         *shard
 	prev, next *node
 	of         *exchange
 }
@@ -62,23 +63,26 @@ func (s *Streams) add(x *exchange) {
 }
 
 func (s *Streams) remove(x *exchange) {
-	s.org(x.key.org).remove(&x.inOrg)
-	if x.key.session != "" {
-		s.session(x.key.session).remove(&x.inSession)
-	}
+	x.inOrg.remove()
+	x.inSession.remove()
 }
 
 func (h *shard) add(n *node, x *exchange) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	n.of, n.next = x, h.head
+	n.in, n.of, n.next = h, x, h.head
 	if h.head != nil {
 		h.head.prev = n
 	}
 	h.head = n
 }
 
-func (h *shard) remove(n *node) {
+// remove takes a node out of its shard, if it is in one.
+func (n *node) remove() {
+	h := n.in
+	if h == nil {
+		return
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if n.prev != nil {
@@ -89,7 +93,7 @@ func (h *shard) remove(n *node) {
 	if n.next != nil {
 		n.next.prev = n.prev
 	}
-	n.prev, n.next, n.of = nil, nil, nil
+	*n = node{}
 }
 
 // find returns the exchanges that match.
