@@ -103,7 +103,10 @@ func (g *Gateway) register(ctx context.Context, s *State) error {
 // judgeAgain fails when the request was cut, or when something changed since it was let through.
 func (g *Gateway) judgeAgain(ctx context.Context, s *State) error {
 	if g.Revocations.epoch.Load() != s.epoch && s.exchange.bye.Load() == nil {
-		if rt, err := g.Routes.Lookup(ctx, s.Route.Slug); err != nil || g.doubtful(s, rt) {
+		switch rt, err := g.Routes.Lookup(ctx, s.Route.Slug); {
+		case err != nil:
+			s.exchange.cut(farewell{closeRestart, "reconnect"})
+		case g.doubtful(s, rt):
 			s.exchange.cut(farewell{closeUnauthorized, "access changed"})
 		}
 	}

@@ -426,6 +426,7 @@ func TestRevokedAnswers(t *testing.T) {
 	}{
 		"signed out":      {farewell{closeUnauthorized, ""}, registry.RouteServing, false, http.StatusUnauthorized},
 		"disconnected":    {farewell{closeRestart, ""}, registry.RouteServing, false, http.StatusServiceUnavailable},
+		"a restart":       {farewell{closeUnauthorized, ""}, registry.RouteStarting, false, http.StatusUnauthorized},
 		"nobody":          {farewell{closeUnauthorized, ""}, registry.RouteServing, true, http.StatusServiceUnavailable},
 		"org suspended":   {farewell{closeUnauthorized, ""}, registry.RouteSuspended, false, http.StatusForbidden},
 		"nobody, deleted": {farewell{closeUnauthorized, ""}, registry.RouteQuarantined, true, http.StatusGone},

@@ -80,7 +80,8 @@ func (g *Gateway) filter(s *State, res *http.Response, trailers int64) {
 // doubtful reports whether something changed for a request since it was let
 // through: between the check and the registration of its exchange, say. rt is its org's route now.
 func (g *Gateway) doubtful(s *State, rt *registry.Route) bool {
-	if rt.OrgID != s.Route.OrgID || rt.Status != registry.RouteServing {
+	// An instance that restarts, or an org with a new address, may still answer what it was asked before.
+	if rt.OrgID != s.Route.OrgID || rt.Status == registry.RouteSuspended || rt.Status == registry.RouteQuarantined {
 		return true
 	}
 	if !s.SignedIn() || g.Revocations.epoch.Load() == s.epoch {

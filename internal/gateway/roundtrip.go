@@ -99,11 +99,9 @@ func checkAnswer(r *http.Request, res *http.Response) error {
 func (g *Gateway) Revoked(w http.ResponseWriter, r *http.Request, s *State) {
 	r = r.WithContext(context.WithoutCancel(r.Context())) // a cut upload ends it
 	rt, err := g.Routes.Lookup(r.Context(), s.Route.Slug)
-	if err == nil && rt.Status != registry.RouteServing && !s.conceal {
-		if p := g.routeProblem(r, rt); p.Location == "" {
-			g.fail(w, r, s, *p)
-			return
-		}
+	if err == nil && (rt.Status == registry.RouteSuspended || rt.Status == registry.RouteQuarantined) && !s.conceal {
+		g.fail(w, r, s, *g.routeProblem(r, rt))
+		return
 	}
 	bye := s.exchange.bye.Load()
 	if s.Claims.SessionID == "" || bye != nil && bye.code == closeRestart {

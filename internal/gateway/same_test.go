@@ -18,8 +18,12 @@ import (
 	"time"
 )
 
-// sameDiffers lists what may differ between Direct and http.Transport: nothing does today. A difference that
-// is right is stated here, by the name of its case, with the reason.
+// sameDiffers lists the answers that Direct and http.Transport may read differently, by the name of the case,
+// with the reason. There are none today.
+//
+// One difference is outside of the table, since it depends on the moment: http.Transport may take bytes that
+// came after the end of an answer for the answer to the next request of its pool. It puts the connection back
+// before it looks. Direct looks first, so the tests ask it alone what the next request gets.
 var sameDiffers = map[string]string{}
 
 // sameLimit is the header limit of both ways here.
@@ -92,8 +96,8 @@ func (a *answering) ways() (map[string]http.RoundTripper, func()) {
 	}
 }
 
-// outcome is all that somebody can see of an exchange: what the answer is, or that it fails, and whether the requests
-// that follow get their own answers. Errors are alike whatever they say.
+// outcome is all that somebody can see of an exchange: what the answer is, or that it fails. Errors are alike
+// whatever they say.
 func outcome(rt http.RoundTripper, method string, wait time.Duration) string {
 	var out []string
 	ctx, cancel := context.WithTimeout(context.Background(), wait)
@@ -116,18 +120,23 @@ func outcome(rt http.RoundTripper, method string, wait time.Duration) string {
 		out = append(out, fmt.Sprintf("%s %d %s %s length %d %v close %v body %q fails %v trailer %s",
 			res.Proto, res.StatusCode, res.Status, fields(res.Header), res.ContentLength, res.TransferEncoding, res.Close, b, err != nil, fields(res.Trailer)))
 	}
+	return strings.Join(out, "\n")
+}
+
+// poisoned reports what the requests after an exchange get, if it is not their own answers.
+func poisoned(rt http.RoundTripper) error {
 	for range 2 {
 		res, err := rt.RoundTrip(request(context.Background(), "GET", "http://org.1/2"))
 		if err != nil {
-			out = append(out, "the next one fails: "+err.Error())
-			continue
+			return err
 		}
-		if b, err := io.ReadAll(res.Body); err != nil || string(b) != "clean" {
-			out = append(out, fmt.Sprintf("the next one gets %d %q %v", res.StatusCode, b, err))
-		}
+		b, err := io.ReadAll(res.Body)
 		_ = res.Body.Close()
+		if err != nil || string(b) != "clean" {
+			return fmt.Errorf("%d %q %v", res.StatusCode, b, err) //nolint:errorlint // it may be nil
+		}
 	}
-	return strings.Join(out, "\n")
+	return nil
 }
 
 func fields(h http.Header) string {
@@ -169,9 +178,9 @@ func TestDirectIsHTTPTransport(t *testing.T) {
 				got := map[string]string{}
 				for name, rt := range ways {
 					got[name] = outcome(rt, c.method, wait)
-					if strings.Contains(got[name], "the next one") {
-						t.Errorf("%s: %s", name, got[name])
-					}
+				}
+				if err := poisoned(ways["direct"]); err != nil {
+					t.Errorf("the next request gets %v", err)
 				}
 				_, may := sameDiffers[c.name]
 				if (got["direct"] != got["transport"]) != may {
@@ -204,6 +213,9 @@ func FuzzDirectIsHTTPTransport(f *testing.F) {
 		got := map[string]string{}
 		for name, rt := range ways {
 			got[name] = outcome(rt, method, 10*time.Second)
+		}
+		if err := poisoned(ways["direct"]); err != nil {
+			t.Errorf("the next request gets %v", err)
 		}
 		if got["direct"] != got["transport"] {
 			t.Errorf("direct\n%s\nhttp.Transport\n%s", got["direct"], got["transport"])

@@ -33,6 +33,9 @@ func TestChangedMeanwhile(t *testing.T) {
 		"removal":              {registry.Change{Kind: registry.MemberRemoved, OrgID: "org", UserID: "user"}, registry.RouteServing, true},
 		"change of role":       {registry.Change{Kind: registry.MemberChanged, OrgID: "org", UserID: "user"}, registry.RouteServing, true},
 		"keys in an emergency": {registry.Change{Kind: registry.KeyRevoked}, registry.RouteServing, true},
+		"a restart":            {registry.Change{Kind: registry.SessionRevoked, SessionID: "other"}, registry.RouteStarting, false},
+		"a new address":        {registry.Change{Kind: registry.SessionRevoked, SessionID: "other"}, registry.RouteRenamed, false},
+		"deletion":             {registry.Change{Kind: registry.OrgDeletion, OrgID: "org"}, registry.RouteQuarantined, true},
 		"suspension":           {registry.Change{Kind: registry.OrgSuspendedNow, OrgID: "org"}, registry.RouteSuspended, true},
 	} {
 		t.Run(name, func(t *testing.T) {
