@@ -142,8 +142,8 @@ func statusOf(err error) int {
 	return http.StatusInternalServerError
 }
 
-// deadlines are those of the client's connection. Caddy's own wrappers are left out: they may be used by the
-// handler alone.
+// deadlines are those of the client's connection. Caddy's own wrappers are left out: they may be
+// used by the handler alone.
 func deadlines(w http.ResponseWriter, r *http.Request) gateway.Deadlines {
 	switch reader, writer := caddyhttp.IdleTimeoutsFromContext(r.Context()); {
 	case writer != nil:
@@ -177,7 +177,8 @@ func (o *Org) upstreamError(w http.ResponseWriter, r *http.Request, st *gateway.
 	return nil
 }
 
-// statusRecorder remembers the response's status. Informational responses come before it, and are none.
+// statusRecorder remembers the response's status. Informational responses come before it, and are
+// none.
 type statusRecorder struct {
 	caddyhttp.ResponseWriterWrapper
 	status int // 0 = not yet

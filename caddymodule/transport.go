@@ -3,7 +3,6 @@ package caddymodule
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http"
 	"slices"
 	"time"
@@ -20,13 +19,14 @@ func init() { caddy.RegisterModule(Transport{}) }
 
 // Transport is Caddy's HTTP transport with what an org needs: the assertion set
 // last, our cookies and tokens taken out, one connection pool a generation of an
-// org, and a filter on what the instance answers. `max_response_header_size` bounds what the headers of an answer may
-// cost, informational ones and trailers included: each line counts as its bytes and 256 more. Default: 256 KiB.
+// org, and a filter on what the instance answers. `max_response_header_size` bounds what the headers
+// of an answer may cost, informational ones and trailers included: each line counts as its bytes and
+// 256 more. Default: 256 KiB.
 type Transport struct {
 	reverseproxy.HTTPTransport
 
-	// Send every request through Go's `http.Transport`. Otherwise plain GET and HEAD requests take a shorter way that does
-	// the same with less work. Default: false.
+	// Send every request through Go's `http.Transport`. Otherwise plain GET and HEAD requests take a
+	// shorter path that does the same with less work. Default: false.
 	NoDirect bool `json:"no_direct,omitempty"`
 
 	runtime    *runtime.Runtime
@@ -67,16 +67,20 @@ func (t *Transport) Provision(ctx caddy.Context) (err error) {
 		t.Transport.DialContext = gateway.GuardDial(dial, t.MaxResponseHeaderSize)
 	}
 	t.transports.HeaderBytes = t.MaxResponseHeaderSize
-	t.transports.HTTP = gateway.Guarded{RoundTripper: &t.HTTPTransport, HeaderBytes: t.MaxResponseHeaderSize}
+	t.transports.HTTP = gateway.Guarded{
+		RoundTripper: &t.HTTPTransport, HeaderBytes: t.MaxResponseHeaderSize,
+	}
 	// 2 is for TLS alone, and so says nothing here.
-	if !t.NoDirect && t.MaxConnsPerHost == 0 && !t.Transport.DisableKeepAlives && t.Transport.DisableCompression && slices.Equal(t.Versions, []string{"1.1", "2"}) {
+	plain := t.MaxConnsPerHost == 0 && !t.Transport.DisableKeepAlives &&
+		t.Transport.DisableCompression && slices.Equal(t.Versions, []string{"1.1", "2"})
+	if plain && !t.NoDirect {
 		t.startDirect(ctx, dial)
 	}
 	return nil
 }
 
 // startDirect makes the short way for plain requests, with http.Transport's settings.
-func (t *Transport) startDirect(ctx context.Context, dial func(ctx context.Context, network, address string) (net.Conn, error)) {
+func (t *Transport) startDirect(ctx context.Context, dial gateway.DialFunc) {
 	direct := &gateway.Direct{
 		Dial: dial, Idle: t.Transport.MaxIdleConnsPerHost, IdleTimeout: t.Transport.IdleConnTimeout,
 		HeaderTimeout: t.Transport.ResponseHeaderTimeout, HeaderBytes: t.MaxResponseHeaderSize,

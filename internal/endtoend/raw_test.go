@@ -21,9 +21,9 @@ import (
 	"time"
 )
 
-// raw is an instance that answers with the bytes in the query. What it does then depends on the path:
-// /begin and /keep keep the connection, /flood sends WebSocket frames, any other closes it. It is this
-// test's own binary.
+// raw is an instance that answers with the bytes in the query. What it does then depends on the
+// path: /begin and /keep keep the connection, /flood sends WebSocket frames, any other closes it.
+// It is this test's own binary.
 func raw() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
@@ -145,8 +145,9 @@ func TestOddAnswers(t *testing.T) {
 	}
 }
 
-// TestCutInFlight: what a member has in flight ends with the membership, on both ways to the instance: a download, a
-// request whose answer has not begun, and a WebSocket whose client reads nothing.
+// TestCutInFlight: what a member has in flight ends with the membership, on both ways to the
+// instance: a download, a request whose answer has not begun, and a WebSocket whose client reads
+// nothing.
 func TestCutInFlight(t *testing.T) {
 	t.Parallel()
 	for _, direct := range []string{"on", "off"} {
@@ -223,8 +224,8 @@ func (s *server) gauge(name string) float64 {
 	return 0
 }
 
-// TestDirectOff: an instance gets the same request whether it comes directly or by http.Transport, and no
-// wish for gzip that the client did not have.
+// TestDirectOff: an instance gets the same request whether it comes directly or by http.Transport,
+// and no wish for gzip that the client did not have.
 func TestDirectOff(t *testing.T) {
 	t.Parallel()
 	s := startWith(t, mirrors(t), `route {

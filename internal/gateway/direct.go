@@ -28,14 +28,14 @@ import (
 // org (the host of the request's URL), and is used again only when the answer
 // was read to its end, nothing came after it, and the instance has not closed it.
 type Direct struct {
-	// Dial opens a connection, as http.Transport's DialContext does.
-	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	Dial DialFunc
 	// Idle is how many connections of one host are kept, IdleTimeout for how long.
 	Idle        int
 	IdleTimeout time.Duration
 	// HeaderTimeout bounds the wait for an answer's header; 0 = none.
 	HeaderTimeout time.Duration
-	// HeaderBytes bounds what an answer's headers cost, informational ones included: their bytes, and some more a line.
+	// HeaderBytes bounds what an answer's headers cost, informational ones included: their bytes,
+	// and some more a line.
 	HeaderBytes int64
 	// ReadBuffer and WriteBuffer are the sizes of a connection's buffers in bytes. Default: 4 KiB.
 	ReadBuffer, WriteBuffer int
@@ -85,7 +85,8 @@ func (d *Direct) roundTrip(r *http.Request, x *exchange) (*http.Response, error)
 	}
 	if c := d.take(key); c != nil {
 		res, err := d.exchange(ctx, c, key, r, x)
-		if err == nil || c.got || ctx.Err() != nil || timedOut(err) || x != nil && x.bye.Load() != nil {
+		cut := x != nil && x.bye.Load() != nil
+		if err == nil || c.got || ctx.Err() != nil || timedOut(err) || cut {
 			return res, err
 		}
 		// It closed in this very moment, and has not seen the request or not answered: a GET may be sent again.
@@ -95,7 +96,8 @@ func (d *Direct) roundTrip(r *http.Request, x *exchange) (*http.Response, error)
 		return nil, err
 	}
 	c := &directConn{Conn: conn}
-	c.br, c.bw = bufio.NewReaderSize(c, cmp.Or(d.ReadBuffer, 4<<10)), bufio.NewWriterSize(conn, cmp.Or(d.WriteBuffer, 4<<10))
+	c.br = bufio.NewReaderSize(c, cmp.Or(d.ReadBuffer, 4<<10))
+	c.bw = bufio.NewWriterSize(conn, cmp.Or(d.WriteBuffer, 4<<10))
 	return d.exchange(ctx, c, key, r, x)
 }
 
@@ -256,8 +258,8 @@ func (d *Direct) drop(old func(*directConn) bool) {
 	}
 }
 
-// directBody is an answer's body, whose end gives the connection back. Until the answer is there it stands
-// for the exchange alone.
+// directBody is an answer's body, whose end gives the connection back. Until the answer is there it
+// stands for the exchange alone.
 type directBody struct {
 	io.ReadCloser
 	direct *Direct

@@ -13,8 +13,9 @@ import (
 // ErrRevoked reports that access ended while the instance was answering.
 var ErrRevoked = errors.New("access was revoked while the instance was answering")
 
-// exchange is a request on its way to an instance and back. It is registered from before the request
-// is sent until its handler returns, so that a revocation can cut it at any moment in between.
+// exchange is a request on its way to an instance and back. It is registered from before the
+// request is sent until its handler returns, so that a revocation can cut it at any moment in
+// between.
 type exchange struct {
 	key       streamKey
 	streams   *Streams // nil until it is registered
@@ -33,11 +34,12 @@ type exchange struct {
 	expiry *time.Timer
 }
 
-// part is one thing that a cut ends: a connection, a tunnel, a round trip. end may be called more than once.
+// part is one thing that a cut ends: a connection, a tunnel, a round trip. end may be called more
+// than once.
 type part interface{ end(bye farewell) }
 
-// Deadlines are the deadlines of the client's side. They can be set while another goroutine reads or
-// writes. An http.ResponseController has them.
+// Deadlines are the deadlines of the client's side. They can be set while another goroutine reads
+// or writes. An http.ResponseController has them.
 type Deadlines interface {
 	SetReadDeadline(deadline time.Time) error
 	SetWriteDeadline(deadline time.Time) error
@@ -93,7 +95,8 @@ func (g *Gateway) register(ctx context.Context, s *State) error {
 			})
 			x.mu.Unlock()
 		}
-		if s.session != nil && s.session.keys != g.Identity.Session.Version() && g.Revocations.epoch.Load() != s.epoch {
+		rekeyed := s.session != nil && s.session.keys != g.Identity.Session.Version()
+		if rekeyed && g.Revocations.epoch.Load() != s.epoch {
 			x.cut(farewell{closeUnauthorized, "signed out"})
 		}
 	}
@@ -141,7 +144,8 @@ func (x *exchange) release(p part) {
 const (
 	// cutGrace is how long a client has to take the last bytes of an exchange that was cut.
 	cutGrace = 3 * time.Second
-	// cutAgain is how often its deadlines are then set. The server may set others between two writes.
+	// cutAgain is how often its deadlines are then set. The server may set others between two
+	// writes.
 	cutAgain = time.Second
 )
 
@@ -182,8 +186,8 @@ func (x *exchange) pushOut() {
 	x.push.Reset(cutAgain)
 }
 
-// upload is a request's body. It ends with the exchange, and is closed by the server alone: a failed
-// dial would close it, and it could not be sent to the next instance.
+// upload is a request's body. It ends with the exchange, and is closed by the server alone: a
+// failed dial would close it, and it could not be sent to the next instance.
 type upload struct {
 	io.Reader
 	of *exchange

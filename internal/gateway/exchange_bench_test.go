@@ -11,7 +11,8 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// BenchmarkExchange: a whole exchange by Direct with an instance on a Unix socket, registered and judged.
+// BenchmarkExchange: a whole exchange by Direct with an instance on a Unix socket, registered and
+// judged.
 func BenchmarkExchange(b *testing.B) {
 	f := newFixture(b)
 	i := serve(b, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") })
@@ -59,7 +60,8 @@ func registering(g *Gateway, session registry.SessionID, route *registry.Route) 
 	}
 }
 
-// BenchmarkRegister: what the registry of exchanges costs each request, alone and beside 10,000 open WebSockets.
+// BenchmarkRegister: what the registry of exchanges costs each request, alone and beside 10,000
+// open WebSockets.
 func BenchmarkRegister(b *testing.B) {
 	g := &Gateway{Config: Config{Now: time.Now}, Streams: newStreams()}
 	g.Revocations = newRevocations(time.Now, g.Streams)

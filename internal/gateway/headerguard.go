@@ -129,8 +129,12 @@ func (c *guardedConn) CloseWrite() error {
 	return http.ErrNotSupported
 }
 
-// GuardDial makes a dialer's connections count the headers of answers, for a transport that GuardHeaders wraps.
-func GuardDial(dial func(ctx context.Context, network, address string) (net.Conn, error), limit int64) func(ctx context.Context, network, address string) (net.Conn, error) {
+// DialFunc opens a connection, as http.Transport's DialContext does.
+type DialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
+
+// GuardDial makes a dialer's connections count the headers of answers, for a transport that
+// Guarded wraps.
+func GuardDial(dial DialFunc, limit int64) DialFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		c, err := dial(ctx, network, address)
 		if err != nil {
@@ -140,8 +144,9 @@ func GuardDial(dial func(ctx context.Context, network, address string) (net.Conn
 	}
 }
 
-// Guarded bounds the headers that a transport's answers may have. Its connections come from GuardDial;
-// those that speak HTTP/2 are judged after their headers were read, which that protocol bounds itself.
+// Guarded bounds the headers that a transport's answers may have. Its connections come from
+// GuardDial; those that speak HTTP/2 are judged after their headers were read, which that protocol
+// bounds itself.
 type Guarded struct {
 	http.RoundTripper
 	HeaderBytes int64
@@ -154,7 +159,8 @@ func (t Guarded) RoundTrip(r *http.Request) (*http.Response, error) {
 			c.fresh.Store(true)
 		}
 	}}
-	res, err := t.RoundTripper.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
+	ctx := httptrace.WithClientTrace(r.Context(), trace)
+	res, err := t.RoundTripper.RoundTrip(r.WithContext(ctx))
 	if err == nil && headerCost(res.Header) > t.HeaderBytes {
 		_ = res.Body.Close()
 		return nil, errHeaderTooLong

@@ -10,7 +10,8 @@ import (
 	"testing/iotest"
 )
 
-// TestHeaderGuard: where the header of an answer ends, however its bytes are cut into reads; what is counted, and what is not.
+// TestHeaderGuard: where the header of an answer ends, however its bytes are cut into reads; what
+// is counted, and what is not.
 func TestHeaderGuard(t *testing.T) {
 	const ok = "HTTP/1.1 200 OK\r\n"
 	lines := func(n int) string { return strings.Repeat("aaa:\r\n", n) }
@@ -50,7 +51,8 @@ func TestHeaderGuard(t *testing.T) {
 	}
 }
 
-// TestHeaderBombs: headers that cost much memory are refused on both ways, whatever they are made of; large ones that do not pass.
+// TestHeaderBombs: headers that cost much memory are refused on both ways, whatever they are made
+// of; large ones that do not pass.
 func TestHeaderBombs(t *testing.T) {
 	f := newFixture(t)
 	const ok = "HTTP/1.1 200 OK\r\nConnection: close\r\n"

@@ -80,8 +80,7 @@ func (g *Gateway) filter(s *State, res *http.Response, trailers int64) {
 // doubtful reports whether something changed for a request since it was let
 // through: between the check and the registration of its exchange, say. rt is its org's route now.
 func (g *Gateway) doubtful(s *State, rt *registry.Route) bool {
-	// An instance that restarts, or an org with a new address, may still answer what it was asked before.
-	if rt.OrgID != s.Route.OrgID || rt.Status == registry.RouteSuspended || rt.Status == registry.RouteQuarantined {
+	if rt.OrgID != s.Route.OrgID || closed(rt) {
 		return true
 	}
 	if !s.SignedIn() || g.Revocations.epoch.Load() == s.epoch {
@@ -89,6 +88,12 @@ func (g *Gateway) doubtful(s *State, rt *registry.Route) bool {
 	}
 	must, gone := g.Revocations.judge(&s.Claims)
 	return must || gone
+}
+
+// closed reports whether an org is closed to everybody. An instance that restarts, or an org with a
+// new address, may still answer what it was asked before.
+func closed(rt *registry.Route) bool {
+	return rt.Status == registry.RouteSuspended || rt.Status == registry.RouteQuarantined
 }
 
 // streamBody is the body of an answer that ends when its exchange is cut.

@@ -74,8 +74,8 @@ func (v *Revocations) Apply(c registry.Change) {
 	v.sweep()
 }
 
-// Reset implements registry.FeedHandler: what was missed is unknown, so every session is read again, and
-// nothing that is open goes on.
+// Reset implements registry.FeedHandler: what was missed is unknown, so every session is read
+// again, and nothing that is open goes on.
 func (v *Revocations) Reset() {
 	v.mu.Lock()
 	v.all = v.now()

@@ -6,8 +6,6 @@ import (
 	"maps"
 	"net/http"
 	"strings"
-
-	"github.com/pizzaface/pizzeria/registry"
 )
 
 var errSwitches = errors.New("the instance switches protocols and was not asked to")
@@ -20,8 +18,8 @@ type Transports struct {
 }
 
 // RoundTrip passes a request on to its instance: directly where that can be done, else by the other
-// transport. The answer is judged again before it is returned, and filtered. Errors: ErrRevoked, and
-// those of the transports.
+// transport. The answer is judged again before it is returned, and filtered. Errors: ErrRevoked,
+// and those of the transports.
 func (g *Gateway) RoundTrip(s *State, r *http.Request, t *Transports) (*http.Response, error) {
 	if err := g.register(r.Context(), s); err != nil {
 		return nil, err
@@ -77,7 +75,8 @@ type cancelPart struct{ cancel context.CancelCauseFunc }
 
 func (c *cancelPart) end(farewell) { c.cancel(ErrRevoked) }
 
-// badStatus reports whether a status is none that may be passed on. The server panics at those below 100.
+// badStatus reports whether a status is none that may be passed on. The server panics at those
+// below 100.
 func badStatus(code int) bool { return code < 100 || code > 999 }
 
 // checkAnswer refuses an answer that cannot be passed on.
@@ -86,7 +85,8 @@ func checkAnswer(r *http.Request, res *http.Response) error {
 	case badStatus(res.StatusCode):
 		return errStatusLine
 	case res.StatusCode == http.StatusSwitchingProtocols:
-		if want := r.Header["Upgrade"]; len(want) != 1 || !strings.EqualFold(res.Header.Get("Upgrade"), want[0]) {
+		want := r.Header["Upgrade"]
+		if len(want) != 1 || !strings.EqualFold(res.Header.Get("Upgrade"), want[0]) {
 			return errSwitches
 		}
 	case res.StatusCode < 200:
@@ -99,13 +99,16 @@ func checkAnswer(r *http.Request, res *http.Response) error {
 func (g *Gateway) Revoked(w http.ResponseWriter, r *http.Request, s *State) {
 	r = r.WithContext(context.WithoutCancel(r.Context())) // a cut upload ends it
 	rt, err := g.Routes.Lookup(r.Context(), s.Route.Slug)
-	if err == nil && (rt.Status == registry.RouteSuspended || rt.Status == registry.RouteQuarantined) && !s.conceal {
+	if err == nil && closed(rt) && !s.conceal {
 		g.fail(w, r, s, *g.routeProblem(r, rt))
 		return
 	}
 	bye := s.exchange.bye.Load()
 	if s.Claims.SessionID == "" || bye != nil && bye.code == closeRestart {
-		g.fail(w, r, s, Problem{Status: http.StatusServiceUnavailable, RetryAfter: 1, Title: "Try again", Detail: "The connection to " + s.Route.Name + " was ended."})
+		g.fail(w, r, s, Problem{
+			Status: http.StatusServiceUnavailable, RetryAfter: 1,
+			Title: "Try again", Detail: "The connection to " + s.Route.Name + " was ended.",
+		})
 		return
 	}
 	g.refuse(w, r, s, errNobody)

@@ -18,18 +18,20 @@ import (
 	"time"
 )
 
-// sameDiffers lists the answers that Direct and http.Transport may read differently, by the name of the case,
-// with the reason. There are none today.
+// sameDiffers lists the answers that Direct and http.Transport may read differently, by the name of
+// the case, with the reason. There are none today.
 //
-// One difference is outside of the table, since it depends on the moment: http.Transport may take bytes that
-// came after the end of an answer for the answer to the next request of its pool. It puts the connection back
-// before it looks. Direct looks first, so the tests ask it alone what the next request gets.
+// One difference is outside of the table, since it depends on the moment: http.Transport may take
+// bytes that came after the end of an answer for the answer to the next request of its pool. It
+// puts the connection back before it looks. Direct looks first, so the tests ask it alone what the
+// next request gets.
 var sameDiffers = map[string]string{}
 
 // sameLimit is the header limit of both ways here.
 const sameLimit = 64 << 10
 
-// answering is an instance that says given bytes to a request for /1, and something plain to others.
+// answering is an instance that says given bytes to a request for /1, and something plain to
+// others.
 type answering struct {
 	path string
 	mu   sync.Mutex
@@ -96,8 +98,8 @@ func (a *answering) ways() (map[string]http.RoundTripper, func()) {
 	}
 }
 
-// outcome is all that somebody can see of an exchange: what the answer is, or that it fails. Errors are alike
-// whatever they say.
+// outcome is all that somebody can see of an exchange: what the answer is, or that it fails. Errors
+// are alike whatever they say.
 func outcome(rt http.RoundTripper, method string, wait time.Duration) string {
 	var out []string
 	ctx, cancel := context.WithTimeout(context.Background(), wait)
@@ -191,7 +193,8 @@ func TestDirectIsHTTPTransport(t *testing.T) {
 	})
 }
 
-// FuzzDirectIsHTTPTransport: what TestDirectIsHTTPTransport says, for answers that nobody thought of.
+// FuzzDirectIsHTTPTransport: what TestDirectIsHTTPTransport says, for answers that nobody thought
+// of.
 func FuzzDirectIsHTTPTransport(f *testing.F) {
 	quietLog(f)
 	for _, c := range sameCases() {
@@ -223,7 +226,8 @@ func FuzzDirectIsHTTPTransport(f *testing.F) {
 	})
 }
 
-// TestDirectAsksLikeHTTPTransport: the instance gets the same bytes on both ways, and requests that one refuses the other refuses.
+// TestDirectAsksLikeHTTPTransport: the instance gets the same bytes on both ways, and requests that
+// one refuses the other refuses.
 func TestDirectAsksLikeHTTPTransport(t *testing.T) {
 	a := newAnswering(t)
 	a.say = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"

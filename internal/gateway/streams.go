@@ -136,7 +136,9 @@ func (s *Streams) Len() int { return int(s.open.Load()) }
 
 // Of returns the number of open WebSockets and streams of a session.
 func (s *Streams) Of(id registry.SessionID) int {
-	return len(s.session(id).find(func(x *exchange) bool { return x.key.session == id && x.stream.Load() }))
+	return len(s.session(id).find(func(x *exchange) bool {
+		return x.key.session == id && x.stream.Load()
+	}))
 }
 
 // inFlight returns the number of registered exchanges.
