@@ -40,12 +40,12 @@ func TestClientsArePushedOut(t *testing.T) {
 		if log.read.Load() != 1 || log.write.Load() != 0 {
 			t.Errorf("at once: %d reads, %d writes", log.read.Load(), log.write.Load())
 		}
-		time.Sleep(cutGrace + 2*cutAgain + time.Millisecond)
+		time.Sleep(cutGrace + 2*cutAgain + time.Millisecond) // the bubble has its own clock
 		if log.read.Load() != 4 || log.write.Load() != 3 {
 			t.Errorf("then: %d reads, %d writes", log.read.Load(), log.write.Load())
 		}
 		st.End()
-		time.Sleep(10 * cutAgain)
+		time.Sleep(10 * cutAgain) // the bubble has its own clock
 		if log.write.Load() != 3 {
 			t.Error("a request that has ended is pushed")
 		}
