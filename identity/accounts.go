@@ -29,8 +29,13 @@ func (s *Service) SignIn(ctx context.Context, email, password string, c Client) 
 	if email, err = registry.CleanEmail(email); err != nil {
 		return Login{}, err
 	}
-	if err := s.attempts.take(s.now(), email, c.Address); err != nil {
+	settle, err := s.try(ctx, s.limits.password, email, c)
+	if err != nil {
 		return Login{}, err
+	}
+	defer func() { settle(&err) }()
+	if !s.limits.signIns.has(s.now(), email) {
+		return Login{}, s.busy(limitsSignIns, limitOwn)
 	}
 	if len(password) > 4*MaxPassword {
 		return Login{}, refused
@@ -48,6 +53,9 @@ func (s *Service) SignIn(ctx context.Context, email, password string, c Client) 
 	}
 	if rehash {
 		u.PasswordHash = s.rehash(ctx, u, password)
+	}
+	if _, err := s.tryOwn(s.limits.signIns, email); err != nil { // each costs a hash, and most make a session
+		return Login{}, err
 	}
 	if second, err := s.needsSecond(ctx, u, registry.MethodPassword, ""); err != nil || second != "" {
 		return Login{Second: second}, err

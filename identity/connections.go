@@ -30,7 +30,7 @@ func (s *Service) CreateConnection(ctx context.Context, a registry.Actor, org re
 		c.Sealed = s.Seal(purposeConnection, string(c.ID), []byte(secret))
 	}
 	if a.IsUser() { // each makes us ask an address of theirs
-		if err := s.attempts.take(s.now(), "connection "+string(org), a.Address()); err != nil {
+		if _, err := s.tryOwn(s.limits.provider, string(org)); err != nil {
 			return c, err
 		}
 	}
@@ -106,7 +106,7 @@ func (s *Service) ConnectionOfEmail(ctx context.Context, email string, at Client
 	if err != nil {
 		return registry.Connection{}, err
 	}
-	if err := s.attempts.take(s.now(), "", at.Address); err != nil {
+	if _, err := s.try(ctx, s.limits.company, "", at); err != nil { // an answer tells who is a customer
 		return registry.Connection{}, err
 	}
 	list, err := s.store.ConnectionsOfDomain(ctx, registry.AsSystem("sign-in"), registry.DomainOf(email))
@@ -133,7 +133,7 @@ func (s *Service) VerifyDomain(ctx context.Context, a registry.Actor, org regist
 	if err := s.mayConnect(ctx, a, org); err != nil {
 		return registry.Domain{}, err
 	}
-	if err := s.attempts.take(s.now(), "domain "+string(org), a.Address()); err != nil {
+	if _, err := s.tryOwn(s.limits.provider, string(org)); err != nil {
 		return registry.Domain{}, err
 	}
 	list, err := s.store.Domains(ctx, a, org)

@@ -40,7 +40,7 @@ func (s *Service) BeginDevice(ctx context.Context, c Credentials, at Client) (De
 	if app.ID != registry.CLIClient {
 		return Device{}, UnauthorizedClient
 	}
-	if err := s.attempts.take(s.now(), "device "+network(at.Address).String(), at.Address); err != nil {
+	if _, err := s.try(ctx, s.limits.device, "", at); err != nil { // each is a row: none is given back
 		return Device{}, err
 	}
 	code, letters := NewSecret(), make([]byte, userCodeLength)
@@ -72,19 +72,23 @@ func cleanUserCode(code string) string {
 	}, ascii.Upper(code))
 }
 
-// DeviceRequest returns the device that waits with a code. Tries are counted by person and network. Errors: Gone, Busy.
-func (s *Service) DeviceRequest(ctx context.Context, a registry.Actor, userCode string) (registry.DeviceRequest, error) {
-	if err := s.attempts.take(s.now(), "user code "+string(a.User), a.Address()); err != nil {
+// DeviceRequest returns the device that waits with a code. Wrong codes are counted by person. Errors: Gone, Busy.
+func (s *Service) DeviceRequest(ctx context.Context, a registry.Actor, userCode string) (d registry.DeviceRequest, err error) {
+	settle, err := s.tryOwn(s.limits.userCode, string(a.User))
+	if err != nil {
 		return registry.DeviceRequest{}, err
 	}
+	defer func() { settle(&err) }()
 	return s.store.DeviceRequest(ctx, a, cleanUserCode(userCode))
 }
 
 // DecideDevice signs the device that waits with a code in as the actor, or refuses it. Errors: Gone, Busy.
-func (s *Service) DecideDevice(ctx context.Context, a registry.Actor, userCode string, approve bool) error {
-	if err := s.attempts.take(s.now(), "user code "+string(a.User), a.Address()); err != nil {
+func (s *Service) DecideDevice(ctx context.Context, a registry.Actor, userCode string, approve bool) (err error) {
+	settle, err := s.tryOwn(s.limits.userCode, string(a.User))
+	if err != nil {
 		return err
 	}
+	defer func() { settle(&err) }()
 	return s.store.DecideDevice(ctx, a, cleanUserCode(userCode), approve)
 }
 

@@ -1,93 +1,280 @@
 package identity
 
 import (
+	"context"
+	"crypto/sha256"
 	"net/netip"
 	"sync"
 	"time"
 
-	lru "github.com/hashicorp/golang-lru/v2"
-	"golang.org/x/time/rate"
-
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// attempts bounds how often a password may be tried: per account, per network
-// (IPv4 /32, IPv6 /64) and in all. It remembers a bounded number of each.
-type attempts struct {
-	mu      sync.Mutex
-	account *lru.Cache[string, *rate.Limiter]
-	network *lru.Cache[netip.Prefix, *rate.Limiter]
-	global  *rate.Limiter
+// accountKey stands for an account, or for an address that may have one: a hash, since what people type is of any length.
+type accountKey [sha256.Size]byte
+
+func keyOf(account string) accountKey { return sha256.Sum256([]byte(account)) }
+
+type pairKey struct {
+	account accountKey
+	network netip.Prefix
 }
 
-const rememberedLimits = 10_000
-
-func newAttempts() *attempts {
-	account, _ := lru.New[string, *rate.Limiter](rememberedLimits) // fails only for a size below 1
-	network, _ := lru.New[netip.Prefix, *rate.Limiter](rememberedLimits)
-	return &attempts{account: account, network: network, global: rate.NewLimiter(50, 200)}
+// tier is one size of network.
+type tier struct {
+	bits4, bits6 int // prefix lengths; 0: this tier has no networks of that family
+	networks     *buckets[netip.Prefix]
+	pairs        *buckets[pairKey] // nil: accounts do not matter
 }
 
-// take counts one attempt. The account's key is the clean e-mail address, so
-// that no other spelling has a limit of its own; "" where nobody's account is
-// tried: a company's people come from one address. Error: Busy.
-func (a *attempts) take(now time.Time, email, address string) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if email != "" && !limiter(a.account, email, 30*time.Second, 10).AllowN(now, 1) ||
-		!limiter(a.network, network(address), 2*time.Second, 40).AllowN(now, 1) || !a.global.AllowN(now, 1) {
-		return registry.Errorf(registry.Busy, "", "too many attempts: wait a minute and try again")
+// limits bounds how often strangers may try one thing: by network, in all, by account and network, and by account. The
+// network and the total are judged first. If they refuse, nothing is counted against the account, so that one address
+// can neither lock others out nor push their limits out of memory.
+type limits struct {
+	purpose string
+
+	mu       sync.Mutex
+	tiers    []tier
+	total    *buckets[struct{}]
+	accounts *buckets[accountKey] // over all networks; nil: accounts do not matter
+}
+
+// rates are the allowances of one purpose. The wider tiers of networks get 3 and 4 times as much.
+type rates struct {
+	total, network allowance
+	pair, account  allowance // zero: accounts do not matter
+}
+
+func (a allowance) times(n int) allowance { return allowance{a.every / time.Duration(n), a.burst * n} }
+
+func newLimits(purpose string, r rates) *limits {
+	l := &limits{purpose: purpose, total: newBuckets[struct{}](r.total, r.total)}
+	for _, t := range []struct{ bits4, bits6, times int }{{32, 64, 1}, {24, 48, 3}, {16, 0, 4}} {
+		v := tier{bits4: t.bits4, bits6: t.bits6, networks: newBuckets[netip.Prefix](r.network.times(t.times), r.total)}
+		if r.pair.burst > 0 {
+			v.pairs = newBuckets[pairKey](r.pair.times(t.times), r.total)
+		}
+		l.tiers = append(l.tiers, v)
 	}
-	return nil
-}
-
-// limiter returns the limiter of a key, which allows burst at once and then one in every.
-func limiter[K comparable](of *lru.Cache[K, *rate.Limiter], key K, every time.Duration, burst int) *rate.Limiter {
-	l, ok := of.Get(key)
-	if !ok {
-		l = rate.NewLimiter(rate.Every(every), burst)
-		of.Add(key, l)
+	if r.account.burst > 0 {
+		l.accounts = newBuckets[accountKey](r.account, r.total)
 	}
 	return l
 }
 
-// letters bounds how many letters people may have us send, so that nobody is flooded in our name: to one address, whoever
-// asks, and of one org. It remembers a bounded number of each.
-type letters struct {
-	mu      sync.Mutex
-	address *lru.Cache[string, *rate.Limiter]
-	org     *lru.Cache[registry.OrgID, *rate.Limiter]
+// Names of limits, as they are counted.
+const (
+	limitNetwork = "network"
+	limitTotal   = "total"
+	limitPair    = "account_network"
+	limitAccount = "account"
+	limitOwn     = "own"
+	limitDelay   = "delay"
+	limitLocked  = "locked"
+)
+
+// step is one bucket that a try has to pass.
+type step struct {
+	limit string
+	has   func() bool
+	take  func()
+	give  func(now time.Time)
 }
 
-func newLetters() *letters {
-	address, _ := lru.New[string, *rate.Limiter](rememberedLimits) // fails only for a size below 1
-	org, _ := lru.New[registry.OrgID, *rate.Limiter](rememberedLimits)
-	return &letters{address: address, org: org}
+func stepOn[K comparable](limit string, b *buckets[K], now time.Time, key K) step {
+	return step{
+		limit,
+		func() bool { return b.has(now, key) },
+		func() { b.take(now, key) },
+		func(now time.Time) { b.give(now, key) },
+	}
 }
 
-// take counts one letter to a clean address in the name of an org. Error: Busy.
-func (l *letters) take(now time.Time, org registry.OrgID, address string) error {
+// take counts one try. account is a clean e-mail address or another name, "" for none. It returns the name of the
+// limit that refuses, or how to give the try back.
+func (l *limits) take(now time.Time, account, address string) (refused string, back func(now time.Time)) {
+	ip, _ := netip.ParseAddr(address) // the zero address is a network as well
+	ip = ip.Unmap().WithZone("")
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !limiter(l.address, address, 2*time.Hour, 5).AllowN(now, 1) {
-		return registry.Errorf(registry.Busy, "email", "%s got several invitations already: try again in two hours", address)
+	var first, then []step // network and total; account
+	key := keyOf(account)
+	for _, t := range l.tiers {
+		n, ok := t.network(ip)
+		if !ok {
+			continue
+		}
+		first = append(first, stepOn(limitNetwork, t.networks, now, n))
+		if t.pairs != nil && account != "" {
+			then = append(then, stepOn(limitPair, t.pairs, now, pairKey{key, n}))
+		}
 	}
-	if !limiter(l.org, org, 2*time.Minute, 300).AllowN(now, 1) {
-		return registry.Errorf(registry.Busy, "email", "this org has invited very many people: go on in an hour")
+	first = append(first, stepOn(limitTotal, l.total, now, struct{}{}))
+	if l.accounts != nil && account != "" {
+		then = append(then, stepOn(limitAccount, l.accounts, now, key))
 	}
-	return nil
+	return l.pass(first, then)
 }
 
-func network(address string) netip.Prefix {
-	ip, err := netip.ParseAddr(address)
-	if err != nil {
-		return netip.Prefix{}
+// pass takes from the first buckets, if each has something, and then from the others.
+func (l *limits) pass(stages ...[]step) (refused string, back func(now time.Time)) {
+	var taken []step
+	for _, stage := range stages {
+		for _, s := range stage {
+			if !s.has() {
+				return s.limit, nil
+			}
+		}
+		for _, s := range stage {
+			s.take()
+		}
+		taken = append(taken, stage...)
 	}
-	ip = ip.Unmap().WithZone("")
-	bits := 32
+	return "", func(now time.Time) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		for _, s := range taken {
+			s.give(now)
+		}
+	}
+}
+
+func (t tier) network(ip netip.Addr) (netip.Prefix, bool) {
+	bits := t.bits4
 	if ip.Is6() {
-		bits = 64
+		bits = t.bits6
 	}
-	p, _ := ip.Prefix(bits)
+	if bits == 0 {
+		return netip.Prefix{}, false
+	}
+	p, _ := ip.Prefix(bits) // of the zero address: the zero prefix
+	return p, true
+}
+
+func networkOf(address string) netip.Prefix {
+	ip, _ := netip.ParseAddr(address)
+	p, _ := tier{bits4: 32, bits6: 64}.network(ip.Unmap().WithZone(""))
 	return p
+}
+
+// own bounds how often somebody who has shown who they are may try something. Strangers cannot use it up.
+type own struct {
+	purpose string
+	mu      sync.Mutex
+	of      *buckets[string]
+}
+
+// newOwn returns limits by session, account or org: those exist, so that their number is bounded by the store.
+func newOwn(purpose string, a allowance) *own {
+	return &own{purpose: purpose, of: newBuckets[string](a, allowance{10 * time.Millisecond, 100})}
+}
+
+func (o *own) take(now time.Time, key string) (refused string, back func(now time.Time)) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.of.has(now, key) {
+		return limitOwn, nil
+	}
+	o.of.take(now, key)
+	return "", func(now time.Time) {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.of.give(now, key)
+	}
+}
+
+func (o *own) has(now time.Time, key string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.of.has(now, key)
+}
+
+// Purposes of limits, as they are counted.
+const (
+	limitsPassword = "password"
+	limitsSecond   = "second_step"
+	limitsPasskey  = "passkey"
+	limitsForgot   = "forgot"
+	limitsCompany  = "company"
+	limitsDevice   = "device"
+	limitsUserCode = "user_code"
+	limitsProvider = "provider"
+	limitsConfirm  = "confirm"
+	limitsMail     = "mail"
+	limitsSignIns  = "sign_ins"
+)
+
+// LimitPurposes and LimitNames are what limits are counted by.
+var (
+	LimitPurposes = []string{
+		limitsPassword, limitsSecond, limitsPasskey, limitsForgot, limitsCompany, limitsDevice, limitsUserCode, limitsProvider, limitsConfirm, limitsMail, limitsSignIns,
+	}
+	LimitNames = []string{limitNetwork, limitTotal, limitPair, limitAccount, limitOwn, limitDelay, limitLocked}
+)
+
+// allLimits keeps each purpose apart: a flood of one leaves the others alone.
+type allLimits struct {
+	password, second, passkey, forgot, company, device *limits
+
+	userCode *own // by account
+	provider *own // by org
+	confirm  *own // the own password, by session
+	mail     *own // to an address of one's own, by account
+	signIns  *own // that succeeded, by account: each is a session
+}
+
+func newAllLimits() allLimits {
+	s := time.Second
+	// What strangers may do in all, also when no single network does much. One /16 or /48 alone cannot use it up.
+	total := allowance{s / 50, 200}
+	network := allowance{2 * s, 40}
+	return allLimits{
+		password: newLimits(limitsPassword, rates{total, network, allowance{30 * s, 10}, allowance{6 * s, 100}}),
+		second:   newLimits(limitsSecond, rates{total, network, allowance{30 * s, 10}, allowance{30 * s, 10}}),
+		passkey:  newLimits(limitsPasskey, rates{total: total, network: network}),
+		forgot:   newLimits(limitsForgot, rates{allowance{s / 5, 100}, allowance{60 * s, 5}, allowance{600 * s, 3}, allowance{600 * s, 10}}),
+		company:  newLimits(limitsCompany, rates{total: total, network: network}),
+		device:   newLimits(limitsDevice, rates{total: total, network: allowance{30 * s, 10}}),
+		userCode: newOwn(limitsUserCode, allowance{30 * s, 10}),
+		provider: newOwn(limitsProvider, allowance{30 * s, 10}),
+		confirm:  newOwn(limitsConfirm, allowance{30 * s, 30}),
+		mail:     newOwn(limitsMail, allowance{600 * s, 5}),
+		signIns:  newOwn(limitsSignIns, allowance{30 * s, 60}),
+	}
+}
+
+// busy counts a refusal, and says so to whoever is refused.
+func (s *Service) busy(purpose, limit string) error {
+	if s.Limited != nil {
+		s.Limited(purpose, limit)
+	}
+	return registry.Errorf(registry.Busy, "", "too many attempts: wait a minute and try again")
+}
+
+// try counts one try of a stranger. settle gives it back, unless it was refused. Error: Busy.
+func (s *Service) try(_ context.Context, l *limits, account string, at Client) (settle func(*error), err error) {
+	refused, back := l.take(s.now(), account, at.Address)
+	if refused != "" {
+		return nil, s.busy(l.purpose, refused)
+	}
+	return s.settle(back), nil
+}
+
+// settle gives a try back that succeeded, or failed for a reason that is not the person's.
+func (s *Service) settle(back func(time.Time)) func(*error) {
+	return func(err *error) {
+		switch registry.ErrorCode(*err) {
+		case "", registry.Full:
+			back(s.now())
+		}
+	}
+}
+
+// tryOwn counts one try of somebody known. Error: Busy.
+func (s *Service) tryOwn(o *own, key string) (settle func(*error), err error) {
+	refused, back := o.take(s.now(), key)
+	if refused != "" {
+		return nil, s.busy(o.purpose, refused)
+	}
+	return s.settle(back), nil
 }

@@ -81,7 +81,7 @@ func (s *Service) VerifyEmail(ctx context.Context, a registry.Actor) error {
 	if err != nil {
 		return err
 	}
-	if err := s.attempts.take(s.now(), "mail "+u.Email, a.Address()); err != nil {
+	if _, err := s.tryOwn(s.limits.mail, string(a.User)); err != nil {
 		return err
 	}
 	return s.letter(ctx, a, registry.LinkVerify, u, "", Letter{Kind: LetterVerify}, "/verify/")
@@ -100,6 +100,9 @@ func (s *Service) ChangeEmail(ctx context.Context, a registry.Actor, password, e
 	if err := s.checkOwn(ctx, a, u, password); err != nil {
 		return err
 	}
+	if _, err := s.tryOwn(s.limits.mail, string(a.User)); err != nil { // the address may be anybody's
+		return err
+	}
 	return s.letter(ctx, a, registry.LinkEmail, u, email, Letter{Kind: LetterEmail, By: u.Email}, "/verify/")
 }
 
@@ -109,7 +112,8 @@ func (s *Service) checkOwn(ctx context.Context, a registry.Actor, u registry.Use
 	if u.PasswordHash == "" {
 		return registry.MayNow(a.Since(), s.now())
 	}
-	if err := s.attempts.take(s.now(), u.Email, a.Address()); err != nil {
+	// By session, so that neither strangers nor a thief's session keep the person from changing the password.
+	if _, err := s.tryOwn(s.limits.confirm, string(a.User)+" "+string(a.Session)); err != nil { // each costs a hash
 		return err
 	}
 	ok, _, err := s.hasher.check(ctx, password, u.PasswordHash)
@@ -141,7 +145,7 @@ func (s *Service) ForgotPassword(ctx context.Context, email string, c Client) er
 	if err != nil {
 		return err
 	}
-	if err := s.attempts.take(s.now(), "mail "+email, c.Address); err != nil {
+	if _, err := s.try(ctx, s.limits.forgot, email, c); err != nil { // each is a mail: none is given back
 		return err
 	}
 	select {

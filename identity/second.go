@@ -68,9 +68,11 @@ func (s *Service) SignInSecond(ctx context.Context, second string, p Proof, c Cl
 		}
 		return s.login(ctx, u, c, registry.WithMethod(h.Methods, registry.MethodPasskey), h.By)
 	}
-	if err := s.attempts.take(s.now(), "second "+string(u.ID), c.Address); err != nil {
+	settle, err := s.try(ctx, s.limits.second, string(u.ID), c)
+	if err != nil {
 		return Login{}, err
 	}
+	defer func() { settle(&err) }()
 	if err := s.checkSecond(ctx, u, p.Code, c); err != nil {
 		return Login{}, err
 	}

@@ -85,15 +85,18 @@ type Store interface {
 // Service is the identity of one installation.
 type Service struct {
 	Issuer
-	Mail     Mailer // nil: no mail is sent
-	Outside  Outside
-	Noted    func(way, result string) // is told of each sign-in; nil: nobody is
-	store    Store
-	master   *MasterKey
-	log      *slog.Logger
-	hasher   *hasher
-	attempts *attempts
-	letters  *letters
+	Mail    Mailer // nil: no mail is sent
+	Outside Outside
+	Noted   func(way, result string) // is told of each sign-in; nil: nobody is
+	// Limited is told of each refusal by a limit: one of LimitPurposes and of LimitNames. nil: nobody is.
+	Limited func(purpose, limit string)
+	store   Store
+	master  *MasterKey
+	log     *slog.Logger
+	hasher  *hasher
+	limits  allLimits
+	refused *refusals
+	letters *letters
 
 	providers *providers
 	forgotten chan struct{} // who forgot their passwords and is being seen to
@@ -108,7 +111,7 @@ type Service struct {
 func New(store Store, master *MasterKey, site func() Site, log *slog.Logger, now func() time.Time) *Service {
 	s := &Service{
 		Issuer: Issuer{site: site, now: now},
-		store:  store, master: master, log: log, hasher: newHasher(), attempts: newAttempts(), letters: newLetters(),
+		store:  store, master: master, log: log, hasher: newHasher(), limits: newAllLimits(), refused: newRefusals(), letters: newLetters(),
 		providers: newProviders(), Outside: defaultOutside(),
 		forgotten: make(chan struct{}, forgetful),
 		seen:      map[registry.SessionID]time.Time{}, used: map[registry.APIKeyID]time.Time{},

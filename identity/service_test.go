@@ -160,54 +160,6 @@ func TestSessionEnds(t *testing.T) {
 	want(t, err, registry.NotFound)
 }
 
-func TestAttemptsAreLimited(t *testing.T) {
-	f := newFixture(t)
-	f.user("ada@example.com")
-	try := func(email, address string) error {
-		_, err := f.s.SignIn(ctx, email, "wrong wrong wrong", Client{Address: address})
-		return err
-	}
-	// One account, many spellings and addresses.
-	busy := 0
-	for i := range 14 {
-		if registry.ErrorCode(try([]string{"ada@example.com", "ADA@example.com", " ada@EXAMPLE.com "}[i%3], "2001:db8:"+string(rune('a'+i%6))+"::1")) == registry.Busy {
-			busy++
-		}
-	}
-	if busy != 4 {
-		t.Errorf("%d of 14 attempts on one account were refused, want 4", busy)
-	}
-	// One network, many accounts: a /64 is one.
-	busy = 0
-	for i := range 45 {
-		if err := f.s.attempts.take(f.clock.now(), "x"+string(rune('a'+i%26))+string(rune('a'+i/26)), "2001:db8:0:1::"+string(rune('a'+i%6))); err != nil {
-			busy++
-		}
-	}
-	if busy != 5 {
-		t.Errorf("%d of 45 attempts from one network were refused, want 5", busy)
-	}
-	// Where nobody's account is tried, a company behind one address is bounded as a network, and no tighter.
-	busy = 0
-	for range 45 {
-		if f.s.attempts.take(f.clock.now(), "", "198.51.100.7") != nil {
-			busy++
-		}
-	}
-	if busy != 5 {
-		t.Errorf("%d of 45 people of one company were refused, want 5", busy)
-	}
-	f.clock.add(time.Minute)
-	want(t, try("ada@example.com", "192.0.2.9"), registry.Forbidden)
-	// What is remembered is bounded.
-	for i := range 3 * rememberedLimits {
-		_ = f.s.attempts.take(f.clock.now(), string(rune(i)), "")
-	}
-	if n := f.s.attempts.account.Len(); n > rememberedLimits {
-		t.Errorf("%d accounts are remembered", n)
-	}
-}
-
 // flow is an authorization request and what belongs to it.
 type flow struct {
 	q        url.Values

@@ -21,6 +21,7 @@ type Metrics struct {
 	lag      prometheus.Histogram
 	signIns  *prometheus.CounterVec
 	failures *prometheus.CounterVec
+	limits   *prometheus.CounterVec
 	usage    atomic.Pointer[usage.Recorder] // nil until the start
 	state    state
 }
@@ -32,6 +33,7 @@ func newMetrics() *Metrics {
 			Name: "pizzeria_instance_failures_total",
 			Help: "Failures of instances, each followed by a restart or another attempt.",
 		}, []string{"provider", "reason"}),
+		limits:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "pizzeria_sign_in_limits_total", Help: "Tries refused by a limit, by what was tried and the limit."}, []string{"purpose", "limit"}),
 		requests: newRequestCounts(),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "pizzeria_org_request_duration_seconds", Help: "Time to serve requests to org hosts.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 8)}),
 		started:  prometheus.NewHistogram(prometheus.HistogramOpts{Name: "pizzeria_instance_start_duration_seconds", Help: "Time from first look to healthy of instances.", Buckets: prometheus.ExponentialBuckets(0.05, 2, 11)}),
@@ -47,7 +49,7 @@ func newMetrics() *Metrics {
 
 // Collectors returns all collectors, to be registered with each config's registry.
 func (m *Metrics) Collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.requests, m.duration, m.started, m.lag, m.signIns, m.failures, &m.state}
+	return []prometheus.Collector{m.requests, m.duration, m.started, m.lag, m.signIns, m.failures, m.limits, &m.state}
 }
 
 // failed counts failures of a provider's instances.
