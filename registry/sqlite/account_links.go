@@ -6,9 +6,9 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// CreateAccountLink makes a link about an account, in place of an earlier one of its kind. verify
-// and email: the person's own, with the address that it is mailed to. reset: the system's, for
-// whom the person asks, and a platform admin's, who hands it over. Errors: Invalid, Forbidden, NotFound, Conflict.
+// CreateAccountLink makes a link about an account. verify and email: the person's own, with the address that
+// it is mailed to, in place of an earlier one of its kind. reset: the system's, whom anybody can ask for it, and a
+// platform admin's, who hands it over. Earlier ones of the kind stay good, since a stranger may have asked. Errors: Invalid, Forbidden, NotFound, Conflict.
 func (s *Store) CreateAccountLink(ctx context.Context, a registry.Actor, kind registry.LinkKind, id registry.UserID, email string, secret registry.Hash) (registry.Link, error) {
 	l := registry.Link{ID: registry.NewID(), Kind: kind, UserID: id, CreatedBy: a.User}
 	err := s.update(ctx, a, func(t *tx) error {
@@ -42,8 +42,10 @@ func (s *Store) CreateAccountLink(ctx context.Context, a registry.Actor, kind re
 				return registry.Errorf(registry.Conflict, "email", "this is your address already")
 			}
 		}
-		if _, err := t.exec(`DELETE FROM links WHERE user_id = $1 AND kind = $2`, id, kind); err != nil {
-			return err
+		if kind != registry.LinkReset {
+			if _, err := t.exec(`DELETE FROM links WHERE user_id = $1 AND kind = $2`, id, kind); err != nil {
+				return err
+			}
 		}
 		l.CreatedAt, l.ExpiresAt = t.now, t.now.Add(life)
 		if err := t.insertLink(l, secret); err != nil {
@@ -109,7 +111,7 @@ func (s *Store) ResetPassword(ctx context.Context, a registry.Actor, secret regi
 		if u, err = t.userByID(l.UserID); err != nil {
 			return errNoLink()
 		}
-		if err := t.must(`UPDATE users SET password_hash = $2 WHERE id = $1`, u.ID, string(hash)); err != nil {
+		if err := t.setPassword(u.ID, hash); err != nil {
 			return err
 		}
 		if l.Mailed {
@@ -124,6 +126,15 @@ func (s *Store) ResetPassword(ctx context.Context, a registry.Actor, secret regi
 		return t.revokeSessions(u.ID, "")
 	})
 	return u, err
+}
+
+// setPassword replaces a password. Links for another one end.
+func (t *tx) setPassword(id registry.UserID, hash registry.PasswordHash) error {
+	if err := t.must(`UPDATE users SET password_hash = $2 WHERE id = $1`, id, string(hash)); err != nil {
+		return err
+	}
+	_, err := t.exec(`DELETE FROM links WHERE user_id = $1 AND kind = 'reset' AND used_at IS NULL`, id)
+	return err
 }
 
 // verified notes that mail to an account's address arrives.

@@ -182,7 +182,7 @@ func (s *Store) SetPassword(ctx context.Context, a registry.Actor, hash registry
 		if err != nil {
 			return err
 		}
-		if err := t.must(`UPDATE users SET password_hash = $2 WHERE id = $1`, a.User, string(hash)); err != nil {
+		if err := t.setPassword(a.User, hash); err != nil {
 			return err
 		}
 		if err := t.record(registry.Change{Kind: registry.UserChanged, UserID: a.User}, u.Email, "password"); err != nil {

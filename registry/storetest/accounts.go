@@ -84,6 +84,19 @@ func accountLinks(e env) {
 	}
 	e.want(second(e.s.ResetPassword(ctx, visitor, secret("r"), "again")), registry.Gone)
 	e.want(third(e.s.SessionByID(ctx, system, v.ID)), registry.NotFound)
+
+	// Anybody can ask for a link: an earlier one stays good, until one is used or the password is changed.
+	for _, used := range []string{"mine", "theirs"} {
+		mine, theirs := "mine, with "+used+" used", "theirs, with "+used+" used"
+		e.ok(link(system, registry.LinkReset, "", mine))
+		e.ok(link(system, registry.LinkReset, "", theirs))
+		e.ok(second(e.s.ResetPassword(ctx, visitor, secret(used+", with "+used+" used"), "new hash")))
+		e.want(second(e.s.ResetPassword(ctx, visitor, secret(mine), "evil")), registry.Gone)
+		e.want(second(e.s.ResetPassword(ctx, visitor, secret(theirs), "evil")), registry.Gone)
+	}
+	e.ok(link(system, registry.LinkReset, "", "left"))
+	e.ok(e.s.SetPassword(ctx, asU, "new hash"))
+	e.want(second(e.s.ResetPassword(ctx, visitor, secret("left"), "evil")), registry.Gone)
 	if got, err = e.s.User(ctx, operator, u.ID); err != nil || got.PasswordHash != "new hash" {
 		e.Errorf("%+v %v", got, err)
 	}
