@@ -230,7 +230,7 @@ func newAllLimits() allLimits {
 	network := allowance{2 * s, 40}
 	return allLimits{
 		password: newLimits(limitsPassword, rates{total, network, allowance{30 * s, 10}, allowance{6 * s, 100}}),
-		second:   newLimits(limitsSecond, rates{total, network, allowance{30 * s, 10}, allowance{30 * s, 10}}),
+		second:   newLimits(limitsSecond, rates{total: total, network: network}), // wrong codes are counted by the store
 		passkey:  newLimits(limitsPasskey, rates{total: total, network: network}),
 		forgot:   newLimits(limitsForgot, rates{allowance{s / 5, 100}, allowance{60 * s, 5}, allowance{600 * s, 3}, allowance{600 * s, 10}}),
 		company:  newLimits(limitsCompany, rates{total: total, network: network}),

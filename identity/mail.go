@@ -17,6 +17,8 @@ type Letter struct {
 	Ends time.Time // of the link
 	New  string    // the address that takes the place of the one written to
 	Left int       // recovery codes
+	// Failures are wrong codes of a second step in a row.
+	Failures int
 }
 
 // LetterKind says what a letter is about; there is a template for each.
@@ -32,6 +34,8 @@ const (
 	LetterPassword LetterKind = "password-changed"
 	LetterSecond   LetterKind = "second-step-changed"
 	LetterRecovery LetterKind = "recovery-code-used"
+	LetterCodes    LetterKind = "wrong-codes"
+	LetterLocked   LetterKind = "second-step-locked"
 	LetterLinked   LetterKind = "account-linked"
 	LetterSupport  LetterKind = "support-requested"
 )

@@ -66,14 +66,17 @@ func (s *Service) SignInSecond(ctx context.Context, second string, p Proof, c Cl
 		if _, err := s.checkPasskey(ctx, p.Sealed, p.Answer, u.ID, c); err != nil {
 			return Login{}, err
 		}
+		if err := s.store.EndSecond(ctx, registry.AsSystem("sign-in"), u.ID, 0); err != nil {
+			return Login{}, err
+		}
 		return s.login(ctx, u, c, registry.WithMethod(h.Methods, registry.MethodPasskey), h.By)
 	}
-	settle, err := s.try(ctx, s.limits.second, string(u.ID), c)
+	settle, err := s.try(ctx, s.limits.second, "", c)
 	if err != nil {
 		return Login{}, err
 	}
 	defer func() { settle(&err) }()
-	if err := s.checkSecond(ctx, u, p.Code, c); err != nil {
+	if err := s.countSecond(ctx, u, c, func() error { return s.checkSecond(ctx, u, p.Code) }); err != nil {
 		return Login{}, err
 	}
 	return s.login(ctx, u, c, registry.WithMethod(h.Methods, registry.MethodCode), h.By)
@@ -111,7 +114,41 @@ func (s *Service) SecondSteps(ctx context.Context, second string) (code, passkey
 	return code, passkey, err
 }
 
-func (s *Service) checkSecond(ctx context.Context, u registry.User, code string, c Client) error {
+// countSecond counts wrong codes of an account in a row, and tells the person of many. Errors: that of check, Busy, Forbidden.
+func (s *Service) countSecond(ctx context.Context, u registry.User, c Client, check func() error) error {
+	system := registry.AsSystem("sign-in")
+	failures, err := s.store.BeginSecond(ctx, system, u.ID, false)
+	switch registry.ErrorCode(err) {
+	case registry.Busy:
+		_ = s.busy(limitsSecond, limitDelay) // the store's says how long to wait
+	case registry.Forbidden:
+		_ = s.busy(limitsSecond, limitLocked)
+	}
+	if err != nil {
+		return err
+	}
+	if err = check(); err == nil {
+		return s.store.EndSecond(ctx, system, u.ID, failures)
+	}
+	if registry.ErrorCode(err) != registry.Forbidden {
+		return err
+	}
+	letter := Letter{Kind: LetterCodes, Name: u.Name, Failures: failures}
+	switch failures {
+	case registry.SecondMailAt:
+	case registry.SecondLockAt:
+		letter.Kind = LetterLocked
+	default:
+		return err
+	}
+	if err := s.store.SecondFailed(ctx, system, u.ID, failures, c.Address); err != nil {
+		s.log.Warn("cannot record wrong codes", "user", u.ID, "error", err)
+	}
+	s.notify(ctx, u.Email, letter)
+	return err
+}
+
+func (s *Service) checkSecond(ctx context.Context, u registry.User, code string) error {
 	system := registry.AsSystem("sign-in")
 	code = ascii.Upper(strings.NewReplacer(" ", "", "-", "").Replace(code))
 	if len(code) == recoveryLength {

@@ -65,6 +65,7 @@ func TestSecondStep(t *testing.T) {
 	for _, bad := range []string{"", "000000", "abcdef", recovery[0][:15], strings.Repeat("A", 16)} {
 		refused(second(half, bad), registry.Forbidden, bad)
 	}
+	f.clock.add(2 * time.Second) // the delay after five wrong codes
 	right := code()
 	var wg sync.WaitGroup
 	var in atomic.Int32

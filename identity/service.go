@@ -49,6 +49,9 @@ type Store interface {
 	RemoveFactors(ctx context.Context, a registry.Actor, id registry.UserID, factor registry.FactorID) error
 	UseFactor(ctx context.Context, a registry.Actor, id registry.FactorID, step int64, sealed []byte) error
 	UseRecoveryCode(ctx context.Context, a registry.Actor, id registry.UserID, code registry.Hash) (left int, err error)
+	BeginSecond(ctx context.Context, a registry.Actor, id registry.UserID, known bool) (failures int, err error)
+	EndSecond(ctx context.Context, a registry.Actor, id registry.UserID, failures int) error
+	SecondFailed(ctx context.Context, a registry.Actor, id registry.UserID, failures int, address string) error
 	SigningKeys(ctx context.Context, a registry.Actor) ([]registry.Key, error)
 	RotateKeys(ctx context.Context, a registry.Actor, keys []registry.Key, verify time.Duration, emergency bool) error
 	CreateAccountLink(ctx context.Context, a registry.Actor, kind registry.LinkKind, id registry.UserID, email string, secret registry.Hash) (registry.Link, error)

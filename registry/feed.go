@@ -71,6 +71,9 @@ const (
 	SupportUsed     ChangeKind = "support.entered"
 	SupportDone     ChangeKind = "support.ended"
 	AuditPruned     ChangeKind = "audit.pruned"
+	// In the audit log alone: nothing changed.
+	SecondStepFailed ChangeKind = "second_step.failed" // SecondMailAt wrong codes in a row
+	SecondStepLocked ChangeKind = "second_step.locked" // SecondLockAt of them
 )
 
 // AuditActions lists what the audit log can say, by name.
@@ -79,7 +82,7 @@ func AuditActions() []ChangeKind {
 		APIKeyCreated, APIKeyRevoked, AuditPruned, ClientChanged, ClientCreated, ClientDeleted, ClientSignedIn, ConnectionNew, ConnectionMade, ConnectionGone,
 		DomainAdded, DomainRemoved, DomainVerified, GrantRevoked, IdentityLinked, IdentityGone, InstanceChanged, InviteCreated, InviteRevoked, KeyAdded, KeyRevoked, KeyRotated, MemberAdded, MemberChanged, MemberRemoved,
 		OrgActivated, OrgCreated, OrgGone, OrgDeletion, OrgKept, OrgRenamed, OrgResumed, OrgSignIn, OrgSuspendedNow, OrgUpdated,
-		RunnerCut, RunnerEnrolled, RunnerInvited, RunnerRevoked, SessionCreated, SessionRevoked, SettingsChanged, SupportGiven, SupportRefused, SupportDone, SupportUsed, SupportAsked, UserChanged, UserCreated, WebhookChanged, WebhookCreated, WebhookDeleted,
+		RunnerCut, RunnerEnrolled, RunnerInvited, RunnerRevoked, SecondStepFailed, SecondStepLocked, SessionCreated, SessionRevoked, SettingsChanged, SupportGiven, SupportRefused, SupportDone, SupportUsed, SupportAsked, UserChanged, UserCreated, WebhookChanged, WebhookCreated, WebhookDeleted,
 	}
 }
 

@@ -21,7 +21,7 @@ type letters map[identity.LetterKind]*template.Template
 
 var kinds = []identity.LetterKind{
 	identity.LetterInvite, identity.LetterVerify, identity.LetterEmail, identity.LetterMoved, identity.LetterReset, identity.LetterPassword,
-	identity.LetterSecond, identity.LetterRecovery, identity.LetterLinked, identity.LetterSupport,
+	identity.LetterSecond, identity.LetterRecovery, identity.LetterCodes, identity.LetterLocked, identity.LetterLinked, identity.LetterSupport,
 }
 
 // page is what a template sees.

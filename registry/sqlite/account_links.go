@@ -128,12 +128,15 @@ func (s *Store) ResetPassword(ctx context.Context, a registry.Actor, secret regi
 	return u, err
 }
 
-// setPassword replaces a password. Links for another one end.
+// setPassword replaces a password. Links for another one end, and a lock-out after wrong codes.
 func (t *tx) setPassword(id registry.UserID, hash registry.PasswordHash) error {
 	if err := t.must(`UPDATE users SET password_hash = $2 WHERE id = $1`, id, string(hash)); err != nil {
 		return err
 	}
 	_, err := t.exec(`DELETE FROM links WHERE user_id = $1 AND kind = 'reset' AND used_at IS NULL`, id)
+	if err == nil {
+		_, err = t.exec(`DELETE FROM second_failures WHERE user_id = $1`, id)
+	}
 	return err
 }
 

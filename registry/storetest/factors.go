@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -71,6 +72,56 @@ func factors(e env) {
 	e.want(second(e.s.UseRecoveryCode(ctx, system, root.ID, secret("r2"))), registry.NotFound) // somebody else's
 	e.ok(e.s.SetRecoveryCodes(ctx, asU, []registry.Hash{secret("r3")}))
 	e.want(second(e.s.UseRecoveryCode(ctx, system, u.ID, secret("r2"))), registry.NotFound)
+
+	// Wrong codes in a row are counted before they are judged, also of many at once.
+	try := func() (int, error) { return e.s.BeginSecond(ctx, system, u.ID, false) }
+	e.want(second(e.s.BeginSecond(ctx, asU, u.ID, false)), registry.Forbidden)
+	e.want(e.s.EndSecond(ctx, asU, u.ID, 0), registry.Forbidden)
+	e.want(e.s.SecondFailed(ctx, asU, u.ID, 10, ""), registry.Forbidden)
+	var passed atomic.Int32
+	for range 20 {
+		wg.Go(func() {
+			if second(try()) == nil {
+				passed.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if passed.Load() != registry.SecondDelayFrom {
+		e.Errorf("%d tries at once passed, want %d", passed.Load(), registry.SecondDelayFrom)
+	}
+	e.ok(e.s.EndSecond(ctx, system, u.ID, 5))
+	for n := 1; n <= registry.SecondLockAt; n++ {
+		got, err := try()
+		e.ok(err)
+		if got != n {
+			e.Errorf("try %d is counted as %d", n, got)
+		}
+		if wait := registry.SecondDelay(n); wait > 0 && n < registry.SecondLockAt {
+			e.clock.Add(wait - time.Second)
+			e.want(second(try()), registry.Busy)
+			if n == registry.SecondDelayFrom {
+				e.ok(second(e.s.BeginSecond(ctx, system, u.ID, true))) // a known browser does not wait
+				n++
+				e.clock.Add(registry.SecondDelay(n) - time.Second)
+			}
+			e.clock.Add(time.Second)
+		}
+	}
+	e.clock.Add(365 * 24 * time.Hour)
+	e.want(second(try()), registry.Forbidden)
+	e.want(second(e.s.BeginSecond(ctx, system, u.ID, true)), registry.Forbidden)
+	e.ok(e.s.EndSecond(ctx, system, u.ID, 0)) // a passkey does not unlock
+	e.want(second(try()), registry.Forbidden)
+	e.ok(e.s.SecondFailed(ctx, system, u.ID, registry.SecondLockAt, "192.0.2.1"))
+	audit, err := e.s.PlatformAudit(ctx, operator, registry.AuditList{Action: registry.SecondStepLocked})
+	e.ok(err)
+	if len(audit.Items) != 1 || audit.Items[0].Target != u.Email || audit.Items[0].Address != "192.0.2.1" {
+		e.Errorf("%+v", audit.Items)
+	}
+	e.ok(e.s.SetPassword(ctx, asU, "hash"))
+	e.ok(second(try()))
+	e.ok(second(e.s.BeginSecond(ctx, system, root.ID, false))) // counted by account
 
 	e.want(e.s.RemoveFactors(ctx, asOther, u.ID, id), registry.Forbidden)
 	e.want(e.s.RemoveFactors(ctx, asKey, u.ID, id), registry.Forbidden)

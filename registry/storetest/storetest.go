@@ -71,6 +71,9 @@ type Store interface {
 	RemoveFactors(ctx context.Context, a registry.Actor, id registry.UserID, factor registry.FactorID) error
 	UseFactor(ctx context.Context, a registry.Actor, id registry.FactorID, step int64, sealed []byte) error
 	UseRecoveryCode(ctx context.Context, a registry.Actor, id registry.UserID, code registry.Hash) (left int, err error)
+	BeginSecond(ctx context.Context, a registry.Actor, id registry.UserID, known bool) (failures int, err error)
+	EndSecond(ctx context.Context, a registry.Actor, id registry.UserID, failures int) error
+	SecondFailed(ctx context.Context, a registry.Actor, id registry.UserID, failures int, address string) error
 	Connection(ctx context.Context, a registry.Actor, id registry.ConnectionID) (registry.Connection, error)
 	Connections(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Connection, error)
 	ConnectionsOfDomain(ctx context.Context, a registry.Actor, domain string) ([]registry.Connection, error)

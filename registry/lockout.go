@@ -1,0 +1,19 @@
+package registry
+
+import "time"
+
+// Wrong codes of a second step in a row. Whoever tries them has the password, or the account at the provider.
+const (
+	SecondDelayFrom = 5  // from this one on, each is followed by a delay
+	SecondMailAt    = 10 // the person is told
+	SecondLockAt    = 20 // no further code is taken before there is a new password
+)
+
+// SecondDelay is how long no code is taken after so many wrong ones in a row: 1 s after
+// SecondDelayFrom of them, and twice as long after each further one.
+func SecondDelay(failures int) time.Duration {
+	if failures < SecondDelayFrom {
+		return 0
+	}
+	return time.Second << (min(failures, SecondLockAt) - SecondDelayFrom)
+}
