@@ -11,6 +11,7 @@ import (
 type Client struct {
 	Address   string // IP address, from the connection or a trusted proxy
 	UserAgent string
+	Device    string // the device cookie, "" for none
 }
 
 // Login is a fresh sign-in session with the token for its cookie.
@@ -19,6 +20,7 @@ type Login struct {
 	Session registry.Session
 	User    registry.User
 	Token   Secret
+	Device  Secret // for the device cookie
 }
 
 // SignIn checks an e-mail address and password; an account with a second step asks for that, too. Whether the account exists
@@ -87,7 +89,14 @@ func (s *Service) loginAt(ctx context.Context, u registry.User, c Client, method
 	v, err := s.store.CreateSession(ctx, registry.AsSystem("sign-in"), registry.NewSession{
 		Token: token.Hash(), User: u, Address: c.Address, UserAgent: c.UserAgent, Methods: methods, Connection: by, AuthTime: at,
 	})
-	return Login{Session: v, User: u, Token: token}, err
+	if err != nil {
+		return Login{}, err
+	}
+	l := Login{Session: v, User: u, Token: token}
+	if l.Device, err = s.Remember(ctx, c, u.ID); err != nil {
+		s.log.Warn("cannot remember a browser", "user", u.ID, "error", err)
+	}
+	return l, nil
 }
 
 // Authenticate returns the live session of a token from a cookie. Error: NotFound.

@@ -202,6 +202,7 @@ const (
 	limitsConfirm  = "confirm"
 	limitsMail     = "mail"
 	limitsSignIns  = "sign_ins"
+	limitsKnown    = "known" // refuses nothing: strangers' limits count then
 )
 
 // LimitPurposes and LimitNames are what limits are counted by.
@@ -220,6 +221,7 @@ type allLimits struct {
 	provider *own // by org
 	confirm  *own // the own password, by session
 	mail     *own // to an address of one's own, by account
+	known    *own // from a browser that has signed in before, by browser and account
 	signIns  *own // that succeeded, by account: each is a session
 }
 
@@ -239,6 +241,7 @@ func newAllLimits() allLimits {
 		provider: newOwn(limitsProvider, allowance{30 * s, 10}),
 		confirm:  newOwn(limitsConfirm, allowance{30 * s, 30}),
 		mail:     newOwn(limitsMail, allowance{600 * s, 5}),
+		known:    newOwn(limitsKnown, allowance{360 * s, 10}),
 		signIns:  newOwn(limitsSignIns, allowance{30 * s, 60}),
 	}
 }
@@ -251,8 +254,14 @@ func (s *Service) busy(purpose, limit string) error {
 	return registry.Errorf(registry.Busy, "", "too many attempts: wait a minute and try again")
 }
 
-// try counts one try of a stranger. settle gives it back, unless it was refused. Error: Busy.
-func (s *Service) try(_ context.Context, l *limits, account string, at Client) (settle func(*error), err error) {
+// try counts one try of a stranger, or of a browser that has signed in with the account before. settle gives it back,
+// unless it was refused. Error: Busy.
+func (s *Service) try(ctx context.Context, l *limits, account string, at Client) (settle func(*error), err error) {
+	if l.accounts != nil && account != "" {
+		if back, ok := s.known(ctx, account, at.Device); ok {
+			return s.settle(back), nil
+		}
+	}
 	refused, back := l.take(s.now(), account, at.Address)
 	if refused != "" {
 		return nil, s.busy(l.purpose, refused)

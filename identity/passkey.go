@@ -185,9 +185,12 @@ func (s *Service) SignInPasskey(ctx context.Context, sealed, answer string, c Cl
 // checkPasskey returns whose passkey answered; want is the one account that may, "" for any.
 func (s *Service) checkPasskey(ctx context.Context, sealed, answer string, want registry.UserID, at Client) (u registry.User, err error) {
 	refused := registry.Errorf(registry.Forbidden, "passkey", "this passkey signs nobody in here")
-	settle, err := s.try(ctx, s.limits.passkey, "", at)
-	if err != nil {
-		return registry.User{}, err
+	back, known := s.known(ctx, "", at.Device)
+	settle := s.settle(back)
+	if !known {
+		if settle, err = s.try(ctx, s.limits.passkey, "", at); err != nil {
+			return registry.User{}, err
+		}
 	}
 	defer func() { settle(&err) }()
 	c, err := s.openCeremony(sealed)

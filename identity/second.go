@@ -71,12 +71,15 @@ func (s *Service) SignInSecond(ctx context.Context, second string, p Proof, c Cl
 		}
 		return s.login(ctx, u, c, registry.WithMethod(h.Methods, registry.MethodPasskey), h.By)
 	}
-	settle, err := s.try(ctx, s.limits.second, "", c)
-	if err != nil {
-		return Login{}, err
+	back, known := s.known(ctx, u.Email, c.Device)
+	settle := s.settle(back)
+	if !known {
+		if settle, err = s.try(ctx, s.limits.second, "", c); err != nil {
+			return Login{}, err
+		}
 	}
 	defer func() { settle(&err) }()
-	if err := s.countSecond(ctx, u, c, func() error { return s.checkSecond(ctx, u, p.Code) }); err != nil {
+	if err := s.countSecond(ctx, u, c, known, func() error { return s.checkSecond(ctx, u, p.Code) }); err != nil {
 		return Login{}, err
 	}
 	return s.login(ctx, u, c, registry.WithMethod(h.Methods, registry.MethodCode), h.By)
@@ -115,9 +118,9 @@ func (s *Service) SecondSteps(ctx context.Context, second string) (code, passkey
 }
 
 // countSecond counts wrong codes of an account in a row, and tells the person of many. Errors: that of check, Busy, Forbidden.
-func (s *Service) countSecond(ctx context.Context, u registry.User, c Client, check func() error) error {
+func (s *Service) countSecond(ctx context.Context, u registry.User, c Client, known bool, check func() error) error {
 	system := registry.AsSystem("sign-in")
-	failures, err := s.store.BeginSecond(ctx, system, u.ID, false)
+	failures, err := s.store.BeginSecond(ctx, system, u.ID, known)
 	switch registry.ErrorCode(err) {
 	case registry.Busy:
 		_ = s.busy(limitsSecond, limitDelay) // the store's says how long to wait

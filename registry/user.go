@@ -17,6 +17,8 @@ type User struct {
 	PlatformAdmin bool         `json:"platform_admin"`
 	PasswordHash  PasswordHash `json:"-"`
 	CreatedAt     time.Time    `json:"created_at"`
+	// DeviceEpoch rises when all sessions end: browsers that signed in before are known no more.
+	DeviceEpoch int64 `json:"-"`
 }
 
 // PasswordHash is an argon2id hash in PHC string form. It never prints.

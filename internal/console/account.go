@@ -93,7 +93,7 @@ func (c *Console) changePassword(w http.ResponseWriter, r *http.Request, who web
 	return c.onAccount(w, r, who, "password", func() error {
 		l, err := c.Identity.ChangePassword(r.Context(), who.Actor, r.PostForm.Get("old_password"), r.PostForm.Get("password"), who.Client)
 		if err == nil {
-			web.SetSession(w, l.Token)
+			web.SignedIn(w, l)
 		}
 		return err
 	})
@@ -117,7 +117,12 @@ func (c *Console) endSession(w http.ResponseWriter, r *http.Request, who web.Cal
 
 func (c *Console) endSessions(w http.ResponseWriter, r *http.Request, who web.Caller) error {
 	return c.onAccount(w, r, who, "sessions", func() error {
-		return c.Store.RevokeSessions(r.Context(), who.Actor, who.Actor.User, who.Session.ID)
+		if err := c.Store.RevokeSessions(r.Context(), who.Actor, who.Actor.User, who.Session.ID); err != nil {
+			return err
+		}
+		device, err := c.Identity.Remember(r.Context(), who.Client, who.Actor.User) // this browser goes on
+		web.SetDevice(w, device)
+		return err
 	})
 }
 

@@ -25,7 +25,7 @@ func (c *Console) setup(w http.ResponseWriter, r *http.Request, who web.Caller) 
 	if err != nil {
 		return c.again(w, r, "setup.html", view{Title: "Set up Pizzeria"}, err)
 	}
-	web.SetSession(w, l.Token)
+	web.SignedIn(w, l)
 	http.Redirect(w, r, "/orgs/new", http.StatusSeeOther)
 	return nil
 }
@@ -179,7 +179,7 @@ func (c *Console) signedIn(w http.ResponseWriter, r *http.Request, who web.Calle
 			return err
 		}
 	}
-	web.SetSession(w, l.Token)
+	web.SignedIn(w, l)
 	http.Redirect(w, r, back, http.StatusSeeOther)
 	return nil
 }
@@ -297,7 +297,7 @@ func (c *Console) acceptInvite(w http.ResponseWriter, r *http.Request, who web.C
 	} else {
 		var login identity.Login
 		if login, l, err = c.Identity.AcceptAsNew(r.Context(), r.PathValue("token"), r.PostForm.Get("name"), r.PostForm.Get("password"), who.Client); err == nil {
-			web.SetSession(w, login.Token)
+			web.SignedIn(w, login)
 		}
 	}
 	if err != nil {

@@ -16,6 +16,9 @@ import (
 // Cookie is the cookie of the sign-in session, on the control plane's host alone.
 const Cookie = "__Host-pizzeria"
 
+// DeviceCookie is the cookie of a browser that has signed in before. It lets nobody in.
+const DeviceCookie = "__Host-pizzeria-device"
+
 // Caller is who asks. The zero Session means that there is no sign-in session behind the Actor.
 type Caller struct {
 	Actor   registry.Actor
@@ -60,7 +63,8 @@ func ClientOf(r *http.Request) identity.Client {
 	if ip == "" {
 		ip, _, _ = net.SplitHostPort(r.RemoteAddr)
 	}
-	return identity.Client{Address: ip, UserAgent: r.UserAgent()}
+	device, _ := OneCookie(r, DeviceCookie)
+	return identity.Client{Address: ip, UserAgent: r.UserAgent(), Device: device}
 }
 
 // Who returns the caller: the operator, the bearer of an API token or key, or the
@@ -108,6 +112,19 @@ func Who(ids *identity.Service, r *http.Request) (Caller, error) {
 	}
 	c.Session, c.User, c.Actor, c.Since = s, u, registry.AsSession(u, s, c.Client.Address), s.AuthTime
 	return c, nil
+}
+
+// SignedIn gives the browser its sign-in session, and makes it one that has signed in before.
+func SignedIn(w http.ResponseWriter, l identity.Login) {
+	SetSession(w, l.Token)
+	SetDevice(w, l.Device)
+}
+
+// SetDevice makes the browser one that has signed in before; with "" it stays what it was.
+func SetDevice(w http.ResponseWriter, device identity.Secret) {
+	if device != "" {
+		http.SetCookie(w, &http.Cookie{Name: DeviceCookie, Value: device.Reveal(), Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: int(identity.DeviceLife.Seconds())})
+	}
 }
 
 // SetSession gives the browser its sign-in session; "" takes it away.

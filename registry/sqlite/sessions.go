@@ -159,8 +159,11 @@ func (t *tx) revokeSession(id registry.SessionID, owner registry.UserID) error {
 	return t.record(registry.Change{Kind: registry.SessionRevoked, UserID: owner, SessionID: id}, string(id), "")
 }
 
-// revokeSessions ends all live sessions of a user but one.
+// revokeSessions ends all live sessions of a user but one, and forgets the browsers that signed in before.
 func (t *tx) revokeSessions(owner registry.UserID, but registry.SessionID) error {
+	if err := t.must(`UPDATE users SET device_epoch = device_epoch + 1 WHERE id = $1`, owner); err != nil {
+		return err
+	}
 	ids, err := collect(t.ctx, t, func(r scanner) (id registry.SessionID, err error) {
 		err = r.Scan(&id)
 		return id, err

@@ -7,10 +7,10 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-const userColumns = `u.id, u.email, u.email_verified, u.name, u.platform_admin, u.password_hash, u.created_at`
+const userColumns = `u.id, u.email, u.email_verified, u.name, u.platform_admin, u.password_hash, u.created_at, u.device_epoch`
 
 func userFields(u *registry.User) []any {
-	return []any{&u.ID, &u.Email, &u.EmailVerified, &u.Name, &u.PlatformAdmin, (*string)(&u.PasswordHash), (*micros)(&u.CreatedAt)}
+	return []any{&u.ID, &u.Email, &u.EmailVerified, &u.Name, &u.PlatformAdmin, (*string)(&u.PasswordHash), (*micros)(&u.CreatedAt), &u.DeviceEpoch}
 }
 
 func scanUser(r scanner) (u registry.User, err error) {
