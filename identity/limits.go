@@ -202,15 +202,9 @@ const (
 	limitsConfirm  = "confirm"
 	limitsMail     = "mail"
 	limitsSignIns  = "sign_ins"
-	limitsKnown    = "known" // refuses nothing: strangers' limits count then
-)
-
-// LimitPurposes and LimitNames are what limits are counted by.
-var (
-	LimitPurposes = []string{
-		limitsPassword, limitsSecond, limitsPasskey, limitsForgot, limitsCompany, limitsDevice, limitsUserCode, limitsProvider, limitsConfirm, limitsMail, limitsSignIns,
-	}
-	LimitNames = []string{limitNetwork, limitTotal, limitPair, limitAccount, limitOwn, limitDelay, limitLocked}
+	// These refuse nobody.
+	limitsKnown    = "known"
+	limitsRecorded = "recorded"
 )
 
 // allLimits keeps each purpose apart: a flood of one leaves the others alone.
@@ -221,6 +215,7 @@ type allLimits struct {
 	provider *own // by org
 	confirm  *own // the own password, by session
 	mail     *own // to an address of one's own, by account
+	recorded *own // in the audit log, by account
 	known    *own // from a browser that has signed in before, by browser and account
 	signIns  *own // that succeeded, by account: each is a session
 }
@@ -241,6 +236,7 @@ func newAllLimits() allLimits {
 		provider: newOwn(limitsProvider, allowance{30 * s, 10}),
 		confirm:  newOwn(limitsConfirm, allowance{30 * s, 30}),
 		mail:     newOwn(limitsMail, allowance{600 * s, 5}),
+		recorded: newOwn(limitsRecorded, allowance{time.Hour, 1}),
 		known:    newOwn(limitsKnown, allowance{360 * s, 10}),
 		signIns:  newOwn(limitsSignIns, allowance{30 * s, 60}),
 	}
@@ -263,10 +259,42 @@ func (s *Service) try(ctx context.Context, l *limits, account string, at Client)
 		}
 	}
 	refused, back := l.take(s.now(), account, at.Address)
+	if refused == limitAccount {
+		s.recordLimited(ctx, account, at)
+	}
 	if refused != "" {
 		return nil, s.busy(l.purpose, refused)
 	}
 	return s.settle(back), nil
+}
+
+// recordLimited writes into the audit log, at most once an hour, that strangers have used up what an account allows from
+// everywhere. It answers at once and alike, whether there is such an account or not.
+func (s *Service) recordLimited(ctx context.Context, email string, at Client) {
+	if refused, _ := s.limits.recorded.take(s.now(), email); refused != "" {
+		return
+	}
+	select {
+	case s.recording <- struct{}{}:
+	default:
+		return // the metric counts it all the same
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	go func() {
+		defer cancel()
+		defer func() { <-s.recording }()
+		system := registry.AsSystem("sign-in")
+		u, err := s.store.UserByEmail(ctx, system, email)
+		if registry.ErrorCode(err) == registry.NotFound {
+			return
+		}
+		if err == nil {
+			err = s.store.SignInLimited(ctx, system, u.ID, at.Address)
+		}
+		if err != nil {
+			s.log.Warn("cannot record refused sign-ins", "error", err)
+		}
+	}()
 }
 
 // settle gives a try back that succeeded, or failed for a reason that is not the person's.

@@ -264,3 +264,46 @@ func TestRefusalsAreSampled(t *testing.T) {
 		t.Errorf("10,000 networks wrote %d lines, want 60", n)
 	}
 }
+
+// TestLimitIsAudited: that an account is tried from many networks is in the audit log once an hour, and nothing of one that is not there.
+func TestLimitIsAudited(t *testing.T) {
+	f := newFixture(t)
+	u := f.user("ada@example.com")
+	entries := func() int {
+		t.Helper()
+		for range cap(f.s.recording) { // wait for what is being written
+			f.s.recording <- struct{}{}
+		}
+		for range cap(f.s.recording) {
+			<-f.s.recording
+		}
+		p, err := f.store.PlatformAudit(ctx, registry.AsOperator(), registry.AuditList{Action: registry.SignInLimited})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range p.Items {
+			if e.Target != u.Email || e.Address == "" || e.ActorKind != "visitor" {
+				t.Errorf("%+v", e)
+			}
+		}
+		return len(p.Items)
+	}
+	for _, email := range []string{"nobody@example.com", u.Email} {
+		for i := range 150 {
+			_ = f.take(f.s.limits.password, email, fmt.Sprintf("10.%d.0.1", i))
+		}
+		f.clock.add(time.Minute)
+	}
+	if n := entries(); n != 1 {
+		t.Errorf("%d entries, want 1", n)
+	}
+	for range 59 * 2 {
+		f.clock.add(time.Minute)
+		for i := range 100 {
+			_ = f.take(f.s.limits.password, u.Email, fmt.Sprintf("10.%d.0.1", i))
+		}
+	}
+	if n := entries(); n != 2 {
+		t.Errorf("two hours later: %d entries, want 2", n)
+	}
+}

@@ -218,7 +218,9 @@ func (s *Service) checkPasskey(ctx context.Context, sealed, answer string, want 
 		return registry.User{}, away
 	}
 	if err != nil || credential.Authenticator.CloneWarning || want != "" && k.ID != want {
-		s.log.Info("a passkey was refused", "user", k.ID, "error", err)
+		if omitted, ok := s.passkeys.line(s.now(), at.Address); ok {
+			s.log.Info("a passkey was refused", "user", k.ID, "error", err, "omitted", omitted)
+		}
 		return registry.User{}, refused
 	}
 	for i, f := range k.factors {

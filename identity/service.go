@@ -52,6 +52,7 @@ type Store interface {
 	BeginSecond(ctx context.Context, a registry.Actor, id registry.UserID, known bool) (failures int, err error)
 	EndSecond(ctx context.Context, a registry.Actor, id registry.UserID, failures int) error
 	SecondFailed(ctx context.Context, a registry.Actor, id registry.UserID, failures int, address string) error
+	SignInLimited(ctx context.Context, a registry.Actor, id registry.UserID, address string) error
 	SigningKeys(ctx context.Context, a registry.Actor) ([]registry.Key, error)
 	RotateKeys(ctx context.Context, a registry.Actor, keys []registry.Key, verify time.Duration, emergency bool) error
 	CreateAccountLink(ctx context.Context, a registry.Actor, kind registry.LinkKind, id registry.UserID, email string, secret registry.Hash) (registry.Link, error)
@@ -91,17 +92,19 @@ type Service struct {
 	Mail    Mailer // nil: no mail is sent
 	Outside Outside
 	Noted   func(way, result string) // is told of each sign-in; nil: nobody is
-	// Limited is told of each refusal by a limit: one of LimitPurposes and of LimitNames. nil: nobody is.
-	Limited func(purpose, limit string)
-	store   Store
-	master  *MasterKey
-	log     *slog.Logger
-	hasher  *hasher
-	limits  allLimits
-	refused *refusals
-	letters *letters
+	// Limited is told of each refusal by a limit: what was tried, and which limit. nil: nobody is.
+	Limited  func(purpose, limit string)
+	store    Store
+	master   *MasterKey
+	log      *slog.Logger
+	hasher   *hasher
+	limits   allLimits
+	refused  *refusals
+	passkeys *refusals
+	letters  *letters
 
 	providers *providers
+	recording chan struct{} // refused sign-ins that are written into the audit log
 	forgotten chan struct{} // who forgot their passwords and is being seen to
 
 	mu      sync.Mutex
@@ -114,10 +117,10 @@ type Service struct {
 func New(store Store, master *MasterKey, site func() Site, log *slog.Logger, now func() time.Time) *Service {
 	s := &Service{
 		Issuer: Issuer{site: site, now: now},
-		store:  store, master: master, log: log, hasher: newHasher(), limits: newAllLimits(), refused: newRefusals(), letters: newLetters(),
+		store:  store, master: master, log: log, hasher: newHasher(), limits: newAllLimits(), refused: newRefusals(), passkeys: newRefusals(), letters: newLetters(),
 		providers: newProviders(), Outside: defaultOutside(),
-		forgotten: make(chan struct{}, forgetful),
-		seen:      map[registry.SessionID]time.Time{}, used: map[registry.APIKeyID]time.Time{},
+		forgotten: make(chan struct{}, forgetful), recording: make(chan struct{}, 4),
+		seen: map[registry.SessionID]time.Time{}, used: map[registry.APIKeyID]time.Time{},
 		runners: map[registry.RunnerID]registry.RunnerSeen{},
 	}
 	alg := func() string { return s.site().alg() }

@@ -45,21 +45,33 @@ func (s *Store) EndSecond(ctx context.Context, a registry.Actor, id registry.Use
 	})
 }
 
-// SecondFailed writes into the audit log that an account had so many wrong codes in a row. For the system.
+// SecondFailed records that an account had so many wrong codes in a row. For the system.
 func (s *Store) SecondFailed(ctx context.Context, a registry.Actor, id registry.UserID, failures int, address string) error {
 	if err := only(a); err != nil {
 		return err
 	}
+	kind, detail := registry.SecondStepFailed, "wrong codes in a row"
+	if failures >= registry.SecondLockAt {
+		kind, detail = registry.SecondStepLocked, "until there is a new password"
+	}
+	return s.recordAttack(ctx, a, id, kind, detail, address)
+}
+
+// SignInLimited records that an account's own limit refuses tries from wherever. For the system.
+func (s *Store) SignInLimited(ctx context.Context, a registry.Actor, id registry.UserID, address string) error {
+	if err := only(a); err != nil {
+		return err
+	}
+	return s.recordAttack(ctx, a, id, registry.SignInLimited, "too many tries from many networks", address)
+}
+
+func (s *Store) recordAttack(ctx context.Context, a registry.Actor, id registry.UserID, kind registry.ChangeKind, detail, address string) error {
 	return s.update(ctx, a, func(t *tx) error {
 		u, err := t.userByID(id)
 		if err != nil {
 			return err
 		}
-		kind, detail := registry.SecondStepFailed, "wrong codes in a row"
-		if failures >= registry.SecondLockAt {
-			kind, detail = registry.SecondStepLocked, "until there is a new password"
-		}
 		t.actor = registry.AsVisitor(address) // nobody showed who they are
-		return t.audit(kind, "", u.Email, detail)
+		return t.record(registry.Change{Kind: kind, UserID: id}, u.Email, detail)
 	})
 }

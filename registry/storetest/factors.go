@@ -119,6 +119,11 @@ func factors(e env) {
 	if len(audit.Items) != 1 || audit.Items[0].Target != u.Email || audit.Items[0].Address != "192.0.2.1" {
 		e.Errorf("%+v", audit.Items)
 	}
+	e.want(e.s.SignInLimited(ctx, asU, u.ID, ""), registry.Forbidden)
+	e.ok(e.s.SignInLimited(ctx, system, u.ID, "192.0.2.1"))
+	if audit, err = e.s.PlatformAudit(ctx, operator, registry.AuditList{Action: registry.SignInLimited}); err != nil || len(audit.Items) != 1 || audit.Items[0].Target != u.Email {
+		e.Errorf("%+v %v", audit.Items, err)
+	}
 	e.ok(e.s.SetPassword(ctx, asU, "hash"))
 	e.ok(second(try()))
 	e.ok(second(e.s.BeginSecond(ctx, system, root.ID, false))) // counted by account

@@ -74,6 +74,7 @@ type Store interface {
 	BeginSecond(ctx context.Context, a registry.Actor, id registry.UserID, known bool) (failures int, err error)
 	EndSecond(ctx context.Context, a registry.Actor, id registry.UserID, failures int) error
 	SecondFailed(ctx context.Context, a registry.Actor, id registry.UserID, failures int, address string) error
+	SignInLimited(ctx context.Context, a registry.Actor, id registry.UserID, address string) error
 	Connection(ctx context.Context, a registry.Actor, id registry.ConnectionID) (registry.Connection, error)
 	Connections(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Connection, error)
 	ConnectionsOfDomain(ctx context.Context, a registry.Actor, domain string) ([]registry.Connection, error)
