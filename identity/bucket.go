@@ -28,8 +28,9 @@ type buckets[K comparable] struct {
 	of   *lru.Cache[K, bucket]
 }
 
-// newBuckets returns buckets of which at most so many are used a second, after a burst. That many fit
-// into the memory before the first of them is full again, so no flood pushes out a limit that holds.
+// newBuckets returns buckets of which at most so many are used a second, after a burst. That many
+// fit into the memory before the first of them is full again, so no flood pushes out a limit that
+// holds.
 func newBuckets[K comparable](a allowance, use allowance) *buckets[K] {
 	size := use.burst + int(a.recovery()/use.every) + 1
 	of, _ := lru.New[K, bucket](size) // fails only for a size below 1

@@ -19,8 +19,8 @@ const (
 	maxDevice     = 4096
 )
 
-// browser is what the device cookie says, sealed: which accounts have signed in with this browser. It lets nobody in. It
-// exempts from limits that strangers can use up, for a few tries an hour.
+// browser is what the device cookie says, sealed: which accounts have signed in with this browser.
+// It lets nobody in. It exempts from limits that strangers can use up, for a few tries an hour.
 type browser struct {
 	ID       string         `json:"i"`
 	Accounts []knownAccount `json:"a"`
@@ -49,7 +49,8 @@ func (s *Service) openDevice(cookie string) (b browser) {
 	return b
 }
 
-// Remember returns the device cookie of a browser in which an account has just signed in, or is signed in.
+// Remember returns the device cookie of a browser in which an account has just signed in, or is
+// signed in.
 func (s *Service) Remember(ctx context.Context, c Client, id registry.UserID) (Secret, error) {
 	u, err := s.store.User(ctx, registry.AsSystem("sign-in"), id)
 	if err != nil {
@@ -68,8 +69,9 @@ func (s *Service) Remember(ctx context.Context, c Client, id registry.UserID) (S
 	return Secret(base64.RawURLEncoding.EncodeToString(s.Seal(purposeDevice, "", plain))), err
 }
 
-// known counts one try from a browser that has signed in before: with this account, or with "" any. It reports
-// false for other browsers and once the hour's tries are used up; the limits of strangers count then.
+// known counts one try from a browser that has signed in before: with this account, or with "" any.
+// It reports false for other browsers and once the hour's tries are used up; the limits of
+// strangers count then.
 func (s *Service) known(ctx context.Context, email, device string) (back func(time.Time), ok bool) {
 	b := s.openDevice(device)
 	if len(b.Accounts) == 0 {

@@ -22,7 +22,8 @@ func (f *fixture) flood(email, address string) {
 	}
 }
 
-// TestKnownBrowser: a browser that has signed in with an account has ten tries an hour on it that no stranger can use up.
+// TestKnownBrowser: a browser that has signed in with an account has ten tries an hour on it that
+// no stranger can use up.
 func TestKnownBrowser(t *testing.T) {
 	f := newFixture(t)
 	mail := make(postbox, 100)
@@ -129,7 +130,8 @@ func (f *fixture) halfOf(u registry.User) string {
 	return n.Sealed
 }
 
-// TestKnownBrowserIsVoid: what ends all sessions ends what browsers are known for; signing out of one does not.
+// TestKnownBrowserIsVoid: what ends all sessions ends what browsers are known for; signing out of
+// one does not.
 func TestKnownBrowserIsVoid(t *testing.T) {
 	f := newFixture(t)
 	u := f.user("ada@example.com")
@@ -181,7 +183,8 @@ func TestKnownBrowserIsVoid(t *testing.T) {
 	}
 }
 
-// TestKnownBrowserWaitsForNobody: the delay after a thief's wrong codes does not hold up the person's own browser.
+// TestKnownBrowserWaitsForNobody: the delay after a thief's wrong codes does not hold up the
+// person's own browser.
 func TestKnownBrowserWaitsForNobody(t *testing.T) {
 	f := newFixture(t)
 	u := f.user("ada@example.com")

@@ -7,8 +7,8 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// letters bounds how many letters people may have us send, so that nobody is flooded in our name: to one address, whoever
-// asks, and of one org.
+// letters bounds how many letters people may have us send, so that nobody is flooded in our name:
+// to one address, whoever asks, and of one org.
 type letters struct {
 	mu      sync.Mutex
 	address *buckets[accountKey]

@@ -10,7 +10,8 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// accountKey stands for an account, or for an address that may have one: a hash, since what people type is of any length.
+// accountKey stands for an account, or for an address that may have one: a hash, since what people
+// type is of any length.
 type accountKey [sha256.Size]byte
 
 func keyOf(account string) accountKey { return sha256.Sum256([]byte(account)) }
@@ -27,9 +28,10 @@ type tier struct {
 	pairs        *buckets[pairKey] // nil: accounts do not matter
 }
 
-// limits bounds how often strangers may try one thing: by network, in all, by account and network, and by account. The
-// network and the total are judged first. If they refuse, nothing is counted against the account, so that one address
-// can neither lock others out nor push their limits out of memory.
+// limits bounds how often strangers may try one thing: by network, in all, by account and network,
+// and by account. The network and the total are judged first. If they refuse, nothing is counted
+// against the account, so that one address can neither lock others out nor push their limits out of
+// memory.
 type limits struct {
 	purpose string
 
@@ -90,8 +92,8 @@ func stepOn[K comparable](limit string, b *buckets[K], now time.Time, key K) ste
 	}
 }
 
-// take counts one try. account is a clean e-mail address or another name, "" for none. It returns the name of the
-// limit that refuses, or how to give the try back.
+// take counts one try. account is a clean e-mail address or another name, "" for none. It returns
+// the name of the limit that refuses, or how to give the try back.
 func (l *limits) take(now time.Time, account, address string) (refused string, back func(now time.Time)) {
 	ip, _ := netip.ParseAddr(address) // the zero address is a network as well
 	ip = ip.Unmap().WithZone("")
@@ -157,14 +159,16 @@ func networkOf(address string) netip.Prefix {
 	return p
 }
 
-// own bounds how often somebody who has shown who they are may try something. Strangers cannot use it up.
+// own bounds how often somebody who has shown who they are may try something. Strangers cannot use
+// it up.
 type own struct {
 	purpose string
 	mu      sync.Mutex
 	of      *buckets[string]
 }
 
-// newOwn returns limits by session, account or org: those exist, so that their number is bounded by the store.
+// newOwn returns limits by session, account or org: those exist, so that their number is bounded by
+// the store.
 func newOwn(purpose string, a allowance) *own {
 	return &own{purpose: purpose, of: newBuckets[string](a, allowance{10 * time.Millisecond, 100})}
 }
@@ -222,7 +226,8 @@ type allLimits struct {
 
 func newAllLimits() allLimits {
 	s := time.Second
-	// What strangers may do in all, also when no single network does much. One /16 or /48 alone cannot use it up.
+	// What strangers may do in all, also when no single network does much. One /16 or /48 alone
+	// cannot use it up.
 	total := allowance{s / 50, 200}
 	network := allowance{2 * s, 40}
 	return allLimits{
@@ -250,8 +255,8 @@ func (s *Service) busy(purpose, limit string) error {
 	return registry.Errorf(registry.Busy, "", "too many attempts: wait a minute and try again")
 }
 
-// try counts one try of a stranger, or of a browser that has signed in with the account before. settle gives it back,
-// unless it was refused. Error: Busy.
+// try counts one try of a stranger, or of a browser that has signed in with the account before.
+// settle gives it back, unless it was refused. Error: Busy.
 func (s *Service) try(ctx context.Context, l *limits, account string, at Client) (settle func(*error), err error) {
 	if l.accounts != nil && account != "" {
 		if back, ok := s.known(ctx, account, at.Device); ok {
@@ -268,8 +273,9 @@ func (s *Service) try(ctx context.Context, l *limits, account string, at Client)
 	return s.settle(back), nil
 }
 
-// recordLimited writes into the audit log, at most once an hour, that strangers have used up what an account allows from
-// everywhere. It answers at once and alike, whether there is such an account or not.
+// recordLimited writes into the audit log, at most once an hour, that strangers have used up what
+// an account allows from everywhere. It answers at once and alike, whether there is such an account
+// or not.
 func (s *Service) recordLimited(ctx context.Context, email string, at Client) {
 	if refused, _ := s.limits.recorded.take(s.now(), email); refused != "" {
 		return

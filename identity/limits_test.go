@@ -35,7 +35,8 @@ func (f *fixture) take(l *limits, account, address string) error {
 	return err
 }
 
-// TestAttemptsAreLimited: by account and network, by network, by account, and in all, whatever is tried first.
+// TestAttemptsAreLimited: by account and network, by network, by account, and in all, whatever is
+// tried first.
 func TestAttemptsAreLimited(t *testing.T) {
 	f := newFixture(t)
 	f.user("ada@example.com")
@@ -81,7 +82,8 @@ func TestAttemptsAreLimited(t *testing.T) {
 	want(t, f.wrong("ada@example.com", "2001:db8::1"), registry.Forbidden)
 }
 
-// TestRefusedTriesTouchNoAccount: who is refused by network counts against nobody, and fills no memory.
+// TestRefusedTriesTouchNoAccount: who is refused by network counts against nobody, and fills no
+// memory.
 func TestRefusedTriesTouchNoAccount(t *testing.T) {
 	f := newFixture(t)
 	l := f.s.limits.password
@@ -101,7 +103,8 @@ func TestRefusedTriesTouchNoAccount(t *testing.T) {
 	}
 }
 
-// TestLimitsAreNotEvicted: no flood, from however many networks, makes a limit forget who has used it up.
+// TestLimitsAreNotEvicted: no flood, from however many networks, makes a limit forget who has used
+// it up.
 func TestLimitsAreNotEvicted(t *testing.T) {
 	f := newFixture(t)
 	l := f.s.limits.password
@@ -111,7 +114,8 @@ func TestLimitsAreNotEvicted(t *testing.T) {
 		}
 	}
 	want(t, f.take(l, "victim@x", "192.0.2.1"), registry.Busy)
-	// Everybody tries for almost as long as one more try takes: each time another account, from a network of its own.
+	// Everybody tries for almost as long as one more try takes: each time another account, from a
+	// network of its own.
 	passed := 0
 	for tick := range 29 {
 		f.clock.add(time.Second)
@@ -134,7 +138,8 @@ func TestLimitsAreNotEvicted(t *testing.T) {
 	}
 }
 
-// TestSuccessGivesBack: who signs in rightly is never limited by it, and leaves no trace in the limits.
+// TestSuccessGivesBack: who signs in rightly is never limited by it, and leaves no trace in the
+// limits.
 func TestSuccessGivesBack(t *testing.T) {
 	f := newFixture(t)
 	f.user("ada@example.com")
@@ -154,7 +159,8 @@ func TestSuccessGivesBack(t *testing.T) {
 	f.signIn("ada@example.com")
 	want(t, f.wrong("ada@example.com", "192.0.2.1"), registry.Forbidden)
 	want(t, f.wrong("ada@example.com", "192.0.2.1"), registry.Busy)
-	// Sign-ins that succeed have a limit of their own, which strangers cannot use up: each makes a session.
+	// Sign-ins that succeed have a limit of their own, which strangers cannot use up: each makes a
+	// session.
 	f.clock.add(time.Hour)
 	if n := busyOf(70, func(int) error {
 		_, err := f.s.tryOwn(f.s.limits.signIns, "ada@example.com")
@@ -174,7 +180,8 @@ func TestSuccessGivesBack(t *testing.T) {
 	}
 }
 
-// TestNobodyIsLockedOut: what strangers do elsewhere limits neither a victim's sign-in, recovery nor change of password.
+// TestNobodyIsLockedOut: what strangers do elsewhere limits neither a victim's sign-in, recovery
+// nor change of password.
 func TestNobodyIsLockedOut(t *testing.T) {
 	f := newFixture(t)
 	for i := range 20 {
@@ -200,7 +207,8 @@ func TestNobodyIsLockedOut(t *testing.T) {
 			f.signIn("v1@example.com")
 		}
 	}
-	// Strangers from 50 networks use up what one account allows: who is signed in can change the password all the same.
+	// Strangers from 50 networks use up what one account allows: who is signed in can change the
+	// password all the same.
 	for i := range 150 {
 		_ = f.take(f.s.limits.password, "v0@example.com", fmt.Sprintf("10.%d.0.1", i%50))
 	}
@@ -219,7 +227,8 @@ func TestNobodyIsLockedOut(t *testing.T) {
 	}
 }
 
-// TestOwnLimits: a session guesses its password so often; another session of the person is not limited by that.
+// TestOwnLimits: a session guesses its password so often; another session of the person is not
+// limited by that.
 func TestOwnLimits(t *testing.T) {
 	f := newFixture(t)
 	u := f.user("ada@example.com")
@@ -239,7 +248,8 @@ func TestOwnLimits(t *testing.T) {
 	}
 }
 
-// TestRefusalsAreSampled: a flood of refused sign-ins writes few lines, and the log says how many are missing.
+// TestRefusalsAreSampled: a flood of refused sign-ins writes few lines, and the log says how many
+// are missing.
 func TestRefusalsAreSampled(t *testing.T) {
 	f := newFixture(t)
 	var b bytes.Buffer
@@ -265,7 +275,8 @@ func TestRefusalsAreSampled(t *testing.T) {
 	}
 }
 
-// TestLimitIsAudited: that an account is tried from many networks is in the audit log once an hour, and nothing of one that is not there.
+// TestLimitIsAudited: that an account is tried from many networks is in the audit log once an hour,
+// and nothing of one that is not there.
 func TestLimitIsAudited(t *testing.T) {
 	f := newFixture(t)
 	u := f.user("ada@example.com")

@@ -45,7 +45,8 @@ func (f *fixture) second(email, password, code string, c Client) (Login, error) 
 	return f.s.SignInSecond(ctx, l.Second, Proof{Code: code}, c)
 }
 
-// TestWrongCodesAreCounted: a thief with the password guesses 20 codes in all, from whatever networks and over restarts.
+// TestWrongCodesAreCounted: a thief with the password guesses 20 codes in all, from whatever
+// networks and over restarts.
 func TestWrongCodesAreCounted(t *testing.T) {
 	f := newFixture(t)
 	mail := make(postbox, 100)

@@ -35,7 +35,8 @@ func (p postbox) next(t *testing.T, kind LetterKind) Letter {
 	return Letter{}
 }
 
-// TestForgotPassword: whoever else asks for a link, and however often, the victim's own works, and they can ask for one.
+// TestForgotPassword: whoever else asks for a link, and however often, the victim's own works, and
+// they can ask for one.
 func TestForgotPassword(t *testing.T) {
 	f := newFixture(t)
 	f.user("ada@example.com")

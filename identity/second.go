@@ -21,7 +21,8 @@ import (
 // halfLife is how long after the password the second step may be taken.
 const halfLife = 10 * time.Minute
 
-// half is somebody who took the first step and not yet their second. It is kept sealed by the browser.
+// half is somebody who took the first step and not yet their second. It is kept sealed by the
+// browser.
 type half struct {
 	User     registry.UserID
 	Password registry.Hash // of the password's hash: another password ends it
@@ -49,7 +50,8 @@ func (s *Service) needsSecond(ctx context.Context, u registry.User, methods stri
 	return base64.RawURLEncoding.EncodeToString(s.Seal(purposeHalf, "", b)), err
 }
 
-// Proof is what somebody shows as their second step: a code of an authenticator app, a recovery code, or a passkey's answer.
+// Proof is what somebody shows as their second step: a code of an authenticator app, a recovery
+// code, or a passkey's answer.
 type Proof struct {
 	Code           string
 	Sealed, Answer string // of a passkey, in place of a code
@@ -117,7 +119,8 @@ func (s *Service) SecondSteps(ctx context.Context, second string) (code, passkey
 	return code, passkey, err
 }
 
-// countSecond counts wrong codes of an account in a row, and tells the person of many. Errors: that of check, Busy, Forbidden.
+// countSecond counts wrong codes of an account in a row, and tells the person of many. Errors: that
+// of check, Busy, Forbidden.
 func (s *Service) countSecond(ctx context.Context, u registry.User, c Client, known bool, check func() error) error {
 	system := registry.AsSystem("sign-in")
 	failures, err := s.store.BeginSecond(ctx, system, u.ID, known)
@@ -222,7 +225,8 @@ func (s *Service) NewTOTP(a registry.Actor, email string) (NewTOTP, error) {
 }
 
 // AddTOTP adds an authenticator app that shows a right code; the password shows that it is the
-// person. recovery are codes to write down, with the first factor. Errors: Forbidden, Invalid, Conflict, Busy.
+// person. recovery are codes to write down, with the first factor. Errors: Forbidden, Invalid,
+// Conflict, Busy.
 func (s *Service) AddTOTP(ctx context.Context, a registry.Actor, sealed, name, code, password string) (recovery []string, err error) {
 	u, err := s.store.User(ctx, a, a.User)
 	if err != nil {
@@ -266,7 +270,8 @@ func (s *Service) Factors(ctx context.Context, a registry.Actor) ([]registry.Fac
 	return s.store.Factors(ctx, a, a.User)
 }
 
-// RemoveFactor takes a factor from the actor's account; the password shows that it is the person. Errors: Forbidden, NotFound, Busy.
+// RemoveFactor takes a factor from the actor's account; the password shows that it is the person.
+// Errors: Forbidden, NotFound, Busy.
 func (s *Service) RemoveFactor(ctx context.Context, a registry.Actor, id registry.FactorID, password string) error {
 	u, err := s.store.User(ctx, a, a.User)
 	if err != nil {
@@ -282,7 +287,8 @@ func (s *Service) RemoveFactor(ctx context.Context, a registry.Actor, id registr
 	return nil
 }
 
-// RenewRecoveryCodes replaces the actor's recovery codes; the password shows that it is the person. Errors: Forbidden, Conflict, Busy.
+// RenewRecoveryCodes replaces the actor's recovery codes; the password shows that it is the person.
+// Errors: Forbidden, Conflict, Busy.
 func (s *Service) RenewRecoveryCodes(ctx context.Context, a registry.Actor, password string) ([]string, error) {
 	u, err := s.store.User(ctx, a, a.User)
 	if err != nil {

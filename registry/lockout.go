@@ -2,7 +2,8 @@ package registry
 
 import "time"
 
-// Wrong codes of a second step in a row. Whoever tries them has the password, or the account at the provider.
+// Wrong codes of a second step in a row. Whoever tries them has the password, or the account at the
+// provider.
 const (
 	SecondDelayFrom = 5  // from this one on, each is followed by a delay
 	SecondMailAt    = 10 // the person is told

@@ -16,8 +16,8 @@ import (
 	"github.com/pizzaface/pizzeria/registry/sqlite"
 )
 
-// TestDeviceCookieInPages: who signs in by the page gets the cookie, keeps it at sign-out, and signs in with it while strangers
-// keep everybody else out. "Sign out everywhere" renews it.
+// TestDeviceCookieInPages: who signs in by the page gets the cookie, keeps it at sign-out, and
+// signs in with it while strangers keep everybody else out. "Sign out everywhere" renews it.
 func TestDeviceCookieInPages(t *testing.T) {
 	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "t.db"), time.Now)
 	if err != nil {

@@ -8,7 +8,8 @@ import (
 	"github.com/pizzaface/pizzeria/identity"
 )
 
-// TestDeviceCookie: it is the control plane's alone, out of reach of scripts, and nothing when given twice.
+// TestDeviceCookie: it is the control plane's alone, out of reach of scripts, and nothing when
+// given twice.
 func TestDeviceCookie(t *testing.T) {
 	w := httptest.NewRecorder()
 	SignedIn(w, identity.Login{Token: "token", Device: "device"})

@@ -6,9 +6,10 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// CreateAccountLink makes a link about an account. verify and email: the person's own, with the address that
-// it is mailed to, in place of an earlier one of its kind. reset: the system's, whom anybody can ask for it, and a
-// platform admin's, who hands it over. Earlier ones of the kind stay good, since a stranger may have asked. Errors: Invalid, Forbidden, NotFound, Conflict.
+// CreateAccountLink makes a link about an account. verify and email: the person's own, with the
+// address that it is mailed to, in place of an earlier one of its kind. reset: the system's, whom
+// anybody can ask for it, and a platform admin's, who hands it over. Earlier ones of the kind stay
+// good, since a stranger may have asked. Errors: Invalid, Forbidden, NotFound, Conflict.
 func (s *Store) CreateAccountLink(ctx context.Context, a registry.Actor, kind registry.LinkKind, id registry.UserID, email string, secret registry.Hash) (registry.Link, error) {
 	l := registry.Link{ID: registry.NewID(), Kind: kind, UserID: id, CreatedBy: a.User}
 	err := s.update(ctx, a, func(t *tx) error {
@@ -59,8 +60,9 @@ func (s *Store) CreateAccountLink(ctx context.Context, a registry.Actor, kind re
 	return l, err
 }
 
-// ConfirmEmail uses up a link of the kind verify or email: its address is verified, and of the latter
-// becomes the account's. Whoever has the link may. Errors: Gone; Conflict (the address got another account meanwhile).
+// ConfirmEmail uses up a link of the kind verify or email: its address is verified, and of the
+// latter becomes the account's. Whoever has the link may. Errors: Gone; Conflict (the address got
+// another account meanwhile).
 func (s *Store) ConfirmEmail(ctx context.Context, a registry.Actor, secret registry.Hash) (was, now registry.User, err error) {
 	err = s.update(ctx, a, func(t *tx) error {
 		l, err := one(t.ctx, t, scanLink, errNoLink(), linkQuery+` AND l.hash = $2 AND l.kind IN ('verify', 'email')`, us(t.now), secret[:])

@@ -7,9 +7,10 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// BeginSecond counts a try of a code before it is judged, so that tries at once are counted, too. It returns how
-// many there were in a row. known: from a browser that the account has signed in with, which does not wait for the
-// delay that somebody else caused. For the system. Errors: Busy (wait), Forbidden (locked).
+// BeginSecond counts a try of a code before it is judged, so that tries at once are counted, too.
+// It returns how many there were in a row. known: from a browser that the account has signed in
+// with, which does not wait for the delay that somebody else caused. For the system. Errors: Busy
+// (wait), Forbidden (locked).
 func (s *Store) BeginSecond(ctx context.Context, a registry.Actor, id registry.UserID, known bool) (failures int, err error) {
 	if err := only(a); err != nil {
 		return 0, err
@@ -33,8 +34,8 @@ func (s *Store) BeginSecond(ctx context.Context, a registry.Actor, id registry.U
 	return failures, err
 }
 
-// EndSecond forgets wrong codes after a success, which was the try of this number; 0 = it was none of a code. An
-// account that others have locked meanwhile stays locked. For the system.
+// EndSecond forgets wrong codes after a success, which was the try of this number; 0 = it was none
+// of a code. An account that others have locked meanwhile stays locked. For the system.
 func (s *Store) EndSecond(ctx context.Context, a registry.Actor, id registry.UserID, failures int) error {
 	if err := only(a); err != nil {
 		return err
