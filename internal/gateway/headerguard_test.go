@@ -106,7 +106,7 @@ func TestHeaderCost(t *testing.T) {
 	tr := Guarded{HeaderBytes: DefaultHeaderLimit, RoundTripper: roundTripFunc(func(*http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: 200, Header: h, Body: body}, nil
 	})}
-	if _, err := tr.RoundTrip(httptest.NewRequest("GET", "/", nil)); !errors.Is(err, errHeaderTooLong) { //nolint:bodyclose // there is none
+	if _, err := tr.RoundTrip(httptest.NewRequest("GET", "/", nil)); !errors.Is(err, errHeaderTooLong) {
 		t.Errorf("%v", err)
 	}
 }

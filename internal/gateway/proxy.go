@@ -133,7 +133,7 @@ type tunnelBody struct {
 // Read implements io.Reader.
 func (b *tunnelBody) Read(p []byte) (int, error) {
 	if len(b.last) == 0 && !b.ended {
-		n, err := b.streamBody.ReadCloser.Read(p)
+		n, err := b.ReadCloser.Read(p)
 		b.frames.pass(p[:n])
 		if n > 0 || err == nil {
 			return n, nil
@@ -158,7 +158,7 @@ func (b *tunnelBody) Read(p []byte) (int, error) {
 // end closes the instance's side; the browser's follows when Read has said why.
 func (b *tunnelBody) end(bye farewell) {
 	b.bye.CompareAndSwap(nil, &bye)
-	_ = b.ReadCloser.Close()
+	_ = b.Close()
 }
 
 // CloseWrite passes a half-close on, when the connection can.

@@ -127,7 +127,7 @@ func (c *Client) Stream(t testing.TB, target string) *Lines {
 	if err != nil {
 		t.Fatal(err)
 	}
-	res, err := srv.Client().Do(req)
+	res, err := srv.Client().Do(req) //nolint:bodyclose // the goroutine below closes it
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -107,7 +107,7 @@ func (j *jar) set(line string, tossed bool) {
 	if strings.HasPrefix(lowered(name), "__secure-") && !secure {
 		return
 	}
-	if strings.HasPrefix(lowered(name), "__host-") && !(secure && domain == "" && path == "/") {
+	if strings.HasPrefix(lowered(name), "__host-") && (!secure || domain != "" || path != "/") {
 		return
 	}
 	if v := lowered(value); name == "" && (strings.HasPrefix(v, "__host-") || strings.HasPrefix(v, "__secure-") || strings.HasPrefix(v, "__http-")) {
