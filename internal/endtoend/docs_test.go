@@ -111,6 +111,9 @@ func validate(t *testing.T, code string) {
 		site = code
 	}
 	if !strings.HasPrefix(first, "{") {
+		if first == "transport" {
+			site = "route {\norg\norg_auth\nreverse_proxy {\ndynamic org\n" + code + "\n}\n}"
+		}
 		if strings.HasPrefix(first, "org") || strings.HasPrefix(first, "@") {
 			site = "@hooks path /hooks/*\nroute {\n" + code + "\n}"
 		}
