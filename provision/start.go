@@ -15,6 +15,7 @@ const (
 	firstPoll      = 25 * time.Millisecond  // between health checks of an instance that starts
 	slowPoll       = 250 * time.Millisecond // the same, once it has taken longer than slowStart
 	slowStart      = 5 * time.Second        // one that takes longer lets others start meanwhile
+	drainTime      = 250 * time.Millisecond // between a replacement and the end of what it replaces
 )
 
 var (
@@ -28,6 +29,7 @@ func (j *job) start(ctx context.Context) error {
 	began := j.Now()
 	ref := j.ref()
 	if ref.Generation > 1 {
+		j.drain(ctx, Ref{ref.OrgID, ref.Generation - 1})
 		if err := j.Provider.Stop(ctx, ref.OrgID, ref.Generation-1); err != nil {
 			return j.failed(ctx, FailureStop, fmt.Errorf("stopping the previous instance: %w", err))
 		}
@@ -57,6 +59,20 @@ func (j *job) start(ctx context.Context) error {
 		j.Started(j.Now().Sub(began))
 	}
 	return nil
+}
+
+// drain gives gateways time to hear that requests have to wait, before the previous
+// instance is stopped. One that is sent to an instance that is closing its
+// connections fails, and only some can be sent again.
+func (j *job) drain(ctx context.Context, previous Ref) {
+	o, err := j.Provider.Observe(ctx, previous)
+	if err != nil || !o.Running {
+		return
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(drainTime):
+	}
 }
 
 // starting reports a step of the start. Between attempts an instance stays

@@ -28,7 +28,8 @@ type world struct {
 	mu      sync.Mutex
 	running map[Ref]*instance
 	spawns  []spawn
-	stops   map[Ref]int // instances that Stop has ended
+	stops   map[Ref]int       // instances that Stop has ended
+	ended   map[Ref]time.Time // when Stop ended them
 	ensures map[Ref]int
 	asked   int // health checks under way
 	most    int
@@ -54,7 +55,9 @@ type spawn struct {
 const fakeGrace = time.Second
 
 func newWorld() *world {
-	return &world{running: map[Ref]*instance{}, stops: map[Ref]int{}, ensures: map[Ref]int{}}
+	return &world{
+		running: map[Ref]*instance{}, stops: map[Ref]int{}, ensures: map[Ref]int{}, ended: map[Ref]time.Time{},
+	}
 }
 
 func address(r Ref) string { return fmt.Sprintf("%s.%d:80", r.OrgID, r.Generation) }
@@ -123,6 +126,7 @@ func (w *world) Stop(_ context.Context, org registry.OrgID, upTo int64) error {
 			}
 			delete(w.running, r)
 			w.stops[r]++
+			w.ended[r] = time.Now()
 		}
 	}
 	return nil
