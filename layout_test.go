@@ -21,6 +21,7 @@ var may = map[string][]string{
 	"provision":              {"registry"},
 	"provision/process":      {"registry", "provision"},
 	"provision/providertest": {"registry", "provision"},
+	"internal/guard":         {"internal/ascii"},
 	"internal/web":           {"internal/ascii", "registry", "identity"},
 	"internal/usage":         {"registry"},
 	"internal/settings":      {"registry"},

@@ -1,0 +1,43 @@
+package guard
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// TestJudge: too many cookies leave ours, and everything else has a limit, counted as memory.
+func TestJudge(t *testing.T) {
+	t.Parallel()
+	bomb := strings.Repeat("x", 4000)
+	for _, c := range []struct {
+		name   string
+		header http.Header
+		uri    string
+		ok     bool
+		cookie string
+	}{
+		{"plain", http.Header{"Accept": {"*/*"}, "Cookie": {"a=b"}}, "/", true, "a=b"},
+		{"as many as are fine", http.Header{"Cookie": {"a=" + bomb + "; b=" + bomb}}, "/", true, "a=" + bomb + "; b=" + bomb},
+		{"a bomb", http.Header{"Cookie": {strings.Repeat("a="+bomb+"; ", 250) + "__Host-pizzeria-org=t", "__host-Pizzeria=u"}}, "/", true, "__Host-pizzeria-org=t; __host-Pizzeria=u"},
+		{"a bomb alone", http.Header{"Cookie": {strings.Repeat("a="+bomb+"; ", 250)}}, "/", true, ""},
+		{"a bomb of ours", http.Header{"Cookie": {strings.Repeat("__Host-pizzeria="+bomb+"; ", 250)}}, "/", false, ""},
+		{"a Unicode space is no space", http.Header{"Cookie": {strings.Repeat("a="+bomb+"; ", 250) + "\u2000__Host-pizzeria=t"}}, "/", true, ""},
+		{"another large header", http.Header{"X": {strings.Repeat("x", maxHead)}}, "/", false, ""},
+		{"many tiny values", http.Header{"X": make([]string, maxHead/valueCost)}, "/", false, ""},
+		{"a long URI", http.Header{}, "/" + strings.Repeat("x", maxHead/3), false, ""},
+	} {
+		r := &http.Request{Method: http.MethodGet, RequestURI: c.uri, Header: c.header}
+		cost, ok := judge(r)
+		if ok != c.ok || ok && (r.Header.Get("Cookie") != c.cookie || cost <= 0) {
+			t.Errorf("%s: %v, cookie %.60q, cost %d", c.name, ok, r.Header.Get("Cookie"), cost)
+		}
+	}
+	tiny := http.Header{}
+	for i := range maxHead / nameCost {
+		tiny[strings.Repeat("x", i)] = nil
+	}
+	if _, ok := judge(&http.Request{Header: tiny}); ok {
+		t.Error("many tiny names pass")
+	}
+}
