@@ -14,8 +14,10 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/internal/guard"
 	"github.com/pizzaface/pizzeria/internal/mail"
 	"github.com/pizzaface/pizzeria/internal/runtime"
 	"github.com/pizzaface/pizzeria/provision"
@@ -101,6 +103,9 @@ type App struct {
 	// How many routes, and how many sessions, are kept in memory. Default: `20000`.
 	CacheSize int `json:"cache_size,omitempty"`
 
+	// What clients without a session may use, by address. Default: as its fields say.
+	Limits *Limits `json:"limits,omitempty"`
+
 	site         identity.Site
 	webhookAllow []netip.Prefix
 	connAllow    []netip.Prefix
@@ -110,6 +115,8 @@ type App struct {
 	key          string
 	attached     bool
 	drains       *drains
+	guard        *guard.Guard
+	guarded      map[*caddyhttp.Server]bool
 }
 
 // Store says where the database is; a guest module in `pizzeria.stores` implements it.
@@ -202,7 +209,11 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return err
 	}
 	a.key, a.runtime = path, v.(*runtime.Runtime)
-	for _, c := range a.runtime.Metrics().Collectors() {
+	if v, _, err = guards.LoadOrNew(path, func() (caddy.Destructor, error) { return sharedGuard{guard.New(a.guardLimits())}, nil }); err != nil {
+		return err
+	}
+	a.guard, a.guarded = v.(sharedGuard).Guard, map[*caddyhttp.Server]bool{}
+	for _, c := range append(a.runtime.Metrics().Collectors(), guardMetrics{a.guard}) {
 		if err := ctx.GetMetricsRegistry().Register(c); err != nil {
 			return err
 		}
@@ -223,6 +234,7 @@ func (a *App) Start() error {
 		Resolvers: a.resolvers, AuditKeep: time.Duration(a.AuditKeep), Health: a.health(),
 	})
 	a.attached = err == nil
+	a.guard.SetLimits(a.guardLimits())
 	return err
 }
 
@@ -236,6 +248,11 @@ func (a *App) Cleanup() error {
 	}
 	if a.attached {
 		a.runtime.Detach(a)
+	}
+	if a.guard != nil {
+		if _, err := guards.Delete(a.key); err != nil {
+			return err
+		}
 	}
 	_, err := runtimes.Delete(a.key)
 	return err

@@ -41,6 +41,7 @@ import (
 //		offline_grace <duration>
 //		audit_keep    <duration>
 //		cache_size    <number>
+//		limits        { ... }
 //	}
 func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 	d.Next()
@@ -106,6 +107,8 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 			if err = intArg(d, &a.CacheSize); err == nil {
 				err = a.checkBounds()
 			}
+		case "limits":
+			a.Limits, err = parseLimits(d)
 		case "settings":
 			a.Settings, err = parseSettings(d)
 		case "mail":
@@ -133,7 +136,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 		case "provider":
 			a.ProviderRaw, err = guest(d, "pizzeria.providers.")
 		default:
-			return nil, d.Errf("unknown option %q: use domain, issuer, prefix, store, provider, settings, mail, webhook_allow, connection_allow, resolvers, secret_key, signing_algorithm, health_path, health_interval, health_failures, health_restart_after, offline_grace, audit_keep or cache_size", name)
+			return nil, d.Errf("unknown option %q: use domain, issuer, prefix, store, provider, settings, mail, webhook_allow, connection_allow, resolvers, secret_key, signing_algorithm, health_path, health_interval, health_failures, health_restart_after, offline_grace, audit_keep, cache_size or limits", name)
 		}
 		if err != nil {
 			return nil, located(d, err)
@@ -200,6 +203,9 @@ func (a *App) checkBounds() error {
 	}
 	if a.CacheSize != 0 && a.CacheSize < 100 {
 		return errors.New("cache_size must be at least 100")
+	}
+	if l := a.Limits; l != nil && (l.Connections < 0 || l.Requests < 0) {
+		return errors.New("limits are above zero")
 	}
 	return nil
 }

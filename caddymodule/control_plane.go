@@ -36,17 +36,20 @@ func (ControlPlane) CaddyModule() caddy.ModuleInfo {
 
 // Provision implements caddy.Provisioner.
 func (c *ControlPlane) Provision(ctx caddy.Context) (err error) {
-	raiseHeaderLimit(ctx)
-	c.runtime, err = runtimeOf(ctx)
-	if err == nil {
-		app, _ := ctx.AppIfConfigured("pizzeria")
-		c.app = app.(*App)
+	if c.app, err = appOf(ctx); err != nil {
+		return err
 	}
-	return err
+	c.runtime = c.app.runtime
+	c.app.guardServers(ctx)
+	return nil
 }
 
 // ServeHTTP implements caddyhttp.MiddlewareHandler.
 func (c *ControlPlane) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
+	return c.app.guardRequest(w, r, c.serve)
+}
+
+func (c *ControlPlane) serve(w http.ResponseWriter, r *http.Request) error {
 	if err := c.runtime.Ready(r.Context()); err != nil {
 		w.Header().Set("Retry-After", "2")
 		return caddyhttp.Error(http.StatusServiceUnavailable, err)

@@ -49,6 +49,7 @@ type Org struct {
 
 	page    *template.Template
 	runtime *runtime.Runtime
+	app     *App
 }
 
 // CaddyModule returns the Caddy module information.
@@ -66,13 +67,16 @@ func (o *Org) Provision(ctx caddy.Context) (err error) {
 			return fmt.Errorf("page %s: %w", o.Page, err)
 		}
 	}
-	raiseHeaderLimit(ctx)
-	o.runtime, err = runtimeOf(ctx)
-	return err
+	if o.app, err = appOf(ctx); err != nil {
+		return err
+	}
+	o.runtime = o.app.runtime
+	o.app.guardServers(ctx)
+	return nil
 }
 
-// runtimeOf returns the runtime of the config's pizzeria app.
-func runtimeOf(ctx caddy.Context) (*runtime.Runtime, error) {
+// appOf returns the config's pizzeria app.
+func appOf(ctx caddy.Context) (*App, error) {
 	app, err := ctx.AppIfConfigured("pizzeria")
 	if errors.Is(err, caddy.ErrNotConfigured) {
 		return nil, errors.New("this needs the global option `pizzeria { domain ... }`")
@@ -80,7 +84,16 @@ func runtimeOf(ctx caddy.Context) (*runtime.Runtime, error) {
 	if err != nil {
 		return nil, err
 	}
-	return app.(*App).runtime, nil
+	return app.(*App), nil
+}
+
+// runtimeOf returns the runtime of the config's pizzeria app.
+func runtimeOf(ctx caddy.Context) (*runtime.Runtime, error) {
+	app, err := appOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return app.runtime, nil
 }
 
 // stateKey is the variable that carries a request's *gateway.State.
@@ -94,6 +107,10 @@ func stateOf(r *http.Request) *gateway.State {
 
 // ServeHTTP implements caddyhttp.MiddlewareHandler.
 func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	return o.app.guardRequest(w, r, func(w http.ResponseWriter, r *http.Request) error { return o.serve(w, r, next) })
+}
+
+func (o *Org) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	if err := o.runtime.Ready(r.Context()); err != nil {
 		w.Header().Set("Retry-After", "2")
 		return caddyhttp.Error(http.StatusServiceUnavailable, err)

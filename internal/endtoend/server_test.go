@@ -114,6 +114,12 @@ func (s *server) caddyfile(global string, grace int) string {
 	grace_period %ds
 	admin unix/./data/admin.sock|0600
 	storage file_system ./data/caddy
+	servers {
+		listener_wrappers {
+			org_connections
+			tls
+		}
+	}
 	metrics
 	pizzeria {
 		domain %s

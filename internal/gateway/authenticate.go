@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/internal/guard"
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -107,6 +108,7 @@ func (g *Gateway) identify(w http.ResponseWriter, r *http.Request, st *State) er
 		setCookie(w, SessionCookie, fresh, 0)
 	}
 	st.Claims, st.session = s.claims, s
+	guard.SignedIn(r.Context())
 	st.Assertion, err = g.assertionFor(s, st.Route)
 	return err
 }

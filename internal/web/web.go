@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/internal/guard"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -87,6 +88,9 @@ func Who(ids *identity.Service, r *http.Request) (Caller, error) {
 			if errors.Is(err, identity.ErrToken) || registry.ErrorCode(err) == registry.NotFound {
 				return Caller{Client: c.Client}, nil
 			}
+			if err == nil {
+				guard.SignedIn(r.Context())
+			}
 			return c, err
 		}
 		s, u, err := ids.AuthenticateAPI(r.Context(), token)
@@ -96,6 +100,7 @@ func Who(ids *identity.Service, r *http.Request) (Caller, error) {
 		if err != nil {
 			return c, err
 		}
+		guard.SignedIn(r.Context())
 		c.User, c.Actor, c.Since = u, registry.AsSession(u, s, c.Client.Address), s.AuthTime
 		return c, nil
 	}
@@ -110,6 +115,7 @@ func Who(ids *identity.Service, r *http.Request) (Caller, error) {
 	if err != nil {
 		return c, err
 	}
+	guard.SignedIn(r.Context())
 	c.Session, c.User, c.Actor, c.Since = s, u, registry.AsSession(u, s, c.Client.Address), s.AuthTime
 	return c, nil
 }
