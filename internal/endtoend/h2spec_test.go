@@ -1,6 +1,7 @@
 package endtoend
 
 import (
+	"crypto/tls"
 	"encoding/xml"
 	"fmt"
 	"os"
@@ -26,9 +27,7 @@ func TestH2Spec(t *testing.T) {
 		t.Fatalf("%v %v", sockets, err)
 	}
 	port := freePort(t)
-	if out, err := s.reload(s.caddyfile("", 0) + fmt.Sprintf("plain.%s:%d {\n\treverse_proxy unix/%s\n}\n", domain, port, sockets[0])); err != nil {
-		t.Fatal(out)
-	}
+	s.plainCaddy("plain."+domain, port, "reverse_proxy unix/"+sockets[0])
 	hosts := filepath.Join(s.dir, "hosts")
 	if err := os.WriteFile(hosts, []byte("127.0.0.1 acme."+domain+" plain."+domain+"\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -83,4 +82,30 @@ func TestH2Spec(t *testing.T) {
 		}
 	}
 	t.Errorf("worse than plain Caddy: %s", strings.Join(worse, "; "))
+}
+
+// plainCaddy runs the same program without any part of Pizzeria, until the test ends.
+func (s *server) plainCaddy(host string, port int, directive string) {
+	s.t.Helper()
+	dir := filepath.Join(s.dir, "plain")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		s.t.Fatal(err)
+	}
+	config := fmt.Sprintf("{\n\thttp_port %d\n\tskip_install_trust\n\tpersist_config off\n\tadmin off\n\tstorage file_system ./data\n}\n%s:%d {\n\t%s\n}\n", freePort(s.t), host, port, directive)
+	if err := os.WriteFile(filepath.Join(dir, "Caddyfile"), []byte(config), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	cmd := exec.Command(binary, "run")
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "HOME="+dir, "XDG_DATA_HOME=", "XDG_CONFIG_HOME=")
+	if err := cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	s.eventually("plain Caddy has its certificate", func() bool {
+		c, err := tls.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port), &tls.Config{ServerName: host, InsecureSkipVerify: true}) //nolint:gosec // the CA is its own
+		return err == nil && c.Close() == nil
+	})
 }
