@@ -112,10 +112,10 @@ func (x *exchange) finish() {
 // be signed in, a read or write has less time to make progress.
 type exchange struct {
 	http.ResponseWriter
-	context.Context
-	request  *Request
-	wrote    bool // of a body
-	hijacked bool
+	context.Context //nolint:containedctx // this is the request's context
+	request         *Request
+	wrote           bool // of a body
+	hijacked        bool
 }
 
 // Value implements context.Context.

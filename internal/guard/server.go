@@ -90,7 +90,11 @@ func (s *Server) attach(hs *http.Server, wrapped bool) {
 
 // attachHTTP2 serves HTTP/2 with less memory a connection, behind a headReader.
 func (s *Server) attachHTTP2(hs *http.Server, most int64) {
-	h2 := &http2.Server{MaxConcurrentStreams: streams, MaxReadFrameSize: maxFrame, WriteByteTimeout: writeByteTimeout, IdleTimeout: hs.IdleTimeout}
+	// Deprecated or not: only this server takes a connection with a reader between.
+	h2 := new(http2.Server)                               //nolint:staticcheck // see above
+	h2.MaxConcurrentStreams = streams                     //nolint:staticcheck // see above
+	h2.MaxReadFrameSize = maxFrame                        //nolint:staticcheck // see above
+	h2.WriteByteTimeout = writeByteTimeout                //nolint:staticcheck // see above
 	if err := http2.ConfigureServer(hs, h2); err != nil { //nolint:staticcheck // also ends connections when hs shuts down
 		return
 	}
@@ -99,7 +103,9 @@ func (s *Server) attachHTTP2(hs *http.Server, most int64) {
 		ReadTimeout: hs.ReadTimeout, WriteTimeout: hs.WriteTimeout, IdleTimeout: hs.IdleTimeout, HTTP2: hs.HTTP2,
 	}
 	serve := func(c net.Conn, h http.Handler, r *headReader, preface bool) {
-		opts := &http2.ServeConnOpts{BaseConfig: base, Handler: h, SawClientPreface: !preface}
+		opts := &http2.ServeConnOpts{ //nolint:staticcheck // as above
+			BaseConfig: base, Handler: h, SawClientPreface: !preface,
+		}
 		if b, ok := h.(interface{ BaseContext() context.Context }); ok {
 			opts.Context = b.BaseContext()
 		}
