@@ -125,11 +125,6 @@ func (r *Request) Counts() bool { return r != nil && r.counts.Load() }
 
 type requestKey struct{}
 
-// WithRequest carries a request's count in its context, for SignedIn.
-func WithRequest(ctx context.Context, r *Request) context.Context {
-	return context.WithValue(ctx, requestKey{}, r)
-}
-
 // SignedIn notes that the request with this context is of somebody with a session.
 func SignedIn(ctx context.Context) {
 	if r, _ := ctx.Value(requestKey{}).(*Request); r != nil {
