@@ -27,7 +27,8 @@ func TestSocketActivation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{t: t, dir: dir, out: &lockedBuffer{}}
+	s := &server{t: t, dir: dir, root: ours.pool(), out: &lockedBuffer{}}
+	ours.give(t, filepath.Join(dir, "data"))
 	door, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -54,6 +54,13 @@ func (a *authority) create(dir, name string) (err error) {
 	return errors.Join(writePEM(a.certFile, "CERTIFICATE", der), writeKey(a.keyFile, a.key))
 }
 
+// pool trusts this authority alone.
+func (a *authority) pool() *x509.CertPool {
+	p := x509.NewCertPool()
+	p.AddCert(a.cert)
+	return p
+}
+
 // issue writes a certificate and key for localhost to dir: cert.pem, key.pem.
 func (a *authority) issue(t *testing.T, dir string) {
 	t.Helper()

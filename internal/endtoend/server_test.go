@@ -80,7 +80,7 @@ func newServer(t *testing.T, global, orgs string, env ...string) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{t: t, dir: dir, port: freePort(t), orgs: orgs, env: env}
+	s := &server{t: t, dir: dir, port: freePort(t), root: ours.pool(), orgs: orgs, env: env}
 	ours.give(t, filepath.Join(dir, "data"))
 	s.write(s.caddyfile(global, 0))
 	return s
@@ -156,12 +156,6 @@ func (s *server) run() {
 		s.t.Fatal(err)
 	}
 	s.eventually("the server is ready", func() bool {
-		pem, err := os.ReadFile(filepath.Join(s.dir, "data/caddy/pki/authorities/local/root.crt"))
-		if err != nil {
-			return false
-		}
-		s.root = x509.NewCertPool()
-		s.root.AppendCertsFromPEM(pem)
 		res, err := s.anonymous().Get(s.url("") + "/readyz")
 		if err != nil {
 			return false
