@@ -1,13 +1,14 @@
 package registry
 
 import (
+	"math"
 	"testing"
 	"time"
 )
 
 func TestRetryDelay(t *testing.T) {
 	for failures, want := range map[int]time.Duration{
-		-1: 0, 0: 0, 1: time.Second, 2: 2 * time.Second, 3: 4 * time.Second, 6: 32 * time.Second, 7: time.Minute, 1 << 40: time.Minute,
+		-1: 0, 0: 0, 1: time.Second, 2: 2 * time.Second, 3: 4 * time.Second, 6: 32 * time.Second, 7: time.Minute, math.MaxInt: time.Minute,
 	} {
 		if got := RetryDelay(failures); got != want {
 			t.Errorf("after %d failures: %s, want %s", failures, got, want)
