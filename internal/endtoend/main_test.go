@@ -24,7 +24,7 @@ var binary string
 
 // parallel is how many tests run at once, unless -parallel says otherwise. They
 // wait more than they compute, so more of them than cores are in flight.
-const parallel = "6"
+const parallel = "8"
 
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 { // as an instance
