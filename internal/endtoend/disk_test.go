@@ -34,6 +34,7 @@ func TestFullDisk(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	ours.give(t, data)
 	s.run()
 	ada := s.admin()
 	s.org(ada, "acme")
