@@ -16,6 +16,7 @@ var may = map[string][]string{
 	"internal/ascii":         {},
 	"registry":               {"internal/ascii"},
 	"registry/sqlite":        {"registry"},
+	"registry/sqlitetest":    {"registry/sqlite"},
 	"registry/storetest":     {"registry"},
 	"identity":               {"internal/ascii", "registry"},
 	"provision":              {"registry"},
@@ -46,7 +47,7 @@ var may = map[string][]string{
 	"":                       {"caddymodule"},
 
 	"internal/servertest": {
-		"registry", "registry/sqlite", "identity", "internal/web", "internal/webhook",
+		"registry", "registry/sqlite", "registry/sqlitetest", "identity", "internal/web", "internal/webhook",
 		"internal/settings", "internal/usage", "internal/api", "internal/console",
 	},
 }

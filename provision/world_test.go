@@ -9,8 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -20,6 +18,7 @@ import (
 
 	"github.com/pizzaface/pizzeria/registry"
 	"github.com/pizzaface/pizzeria/registry/sqlite"
+	"github.com/pizzaface/pizzeria/registry/sqlitetest"
 )
 
 // world is what a provider drives: instances that exist only in memory, and that
@@ -247,43 +246,12 @@ func (t *tally) of(f Failure) int {
 	return t.n[f]
 }
 
-var (
-	operator = registry.AsOperator()
-	template = sync.OnceValues(func() ([]byte, error) { // migrating once is enough
-		dir, err := os.MkdirTemp("", "pz")
-		if err != nil {
-			return nil, err
-		}
-		defer func() { _ = os.RemoveAll(dir) }()
-		path := filepath.Join(dir, "a.db")
-		s, err := sqlite.Open(context.Background(), path, time.Now)
-		if err != nil {
-			return nil, err
-		}
-		if err := s.Close(); err != nil {
-			return nil, err
-		}
-		return os.ReadFile(path)
-	})
-)
+var operator = registry.AsOperator()
 
 // bubble runs a test with a store, a world, and a time of its own.
 func bubble(t *testing.T, f func(e *env)) {
 	t.Helper()
-	b, err := template()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	// Nothing here asks whether a disk keeps what it is given.
-	if fast, err := os.MkdirTemp("/dev/shm", "pz"); err == nil {
-		dir = fast
-		t.Cleanup(func() { _ = os.RemoveAll(fast) })
-	}
-	path := filepath.Join(dir, "a.db")
-	if err := os.WriteFile(path, b, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	path := sqlitetest.File(t)
 	synctest.Test(t, func(t *testing.T) {
 		s, err := sqlite.Open(t.Context(), path, time.Now)
 		if err != nil {

@@ -14,12 +14,13 @@ import (
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/registry"
 	"github.com/pizzaface/pizzeria/registry/sqlite"
+	"github.com/pizzaface/pizzeria/registry/sqlitetest"
 )
 
 // TestDeviceCookieInPages: who signs in by the page gets the cookie, keeps it at sign-out, and
 // signs in with it while strangers keep everybody else out. "Sign out everywhere" renews it.
 func TestDeviceCookieInPages(t *testing.T) {
-	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "t.db"), time.Now)
+	store, err := sqlite.Open(t.Context(), sqlitetest.File(t), time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -15,6 +14,7 @@ import (
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/registry"
 	"github.com/pizzaface/pizzeria/registry/sqlite"
+	"github.com/pizzaface/pizzeria/registry/sqlitetest"
 )
 
 // awayStore is a real store that can be cut off.
@@ -48,7 +48,7 @@ func newFixture(t testing.TB) *fixture {
 	f := &fixture{TB: t, clock: time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)}
 	f.contact = f.clock
 	now := func() time.Time { return f.clock }
-	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "t.db"), now)
+	s, err := sqlite.Open(t.Context(), sqlitetest.File(t), now)
 	if err != nil {
 		t.Fatal(err)
 	}

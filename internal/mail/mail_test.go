@@ -14,6 +14,7 @@ import (
 	"github.com/pizzaface/pizzeria/internal/mail/mailtest"
 	"github.com/pizzaface/pizzeria/registry"
 	"github.com/pizzaface/pizzeria/registry/sqlite"
+	"github.com/pizzaface/pizzeria/registry/sqlitetest"
 	"github.com/pizzaface/pizzeria/registry/storetest"
 )
 
@@ -32,7 +33,7 @@ func newFixture(t *testing.T, c Config) *fixture {
 	t.Helper()
 	f := &fixture{T: t, clock: storetest.NewClock(), log: new(bytes.Buffer), c: c}
 	var err error
-	if f.store, err = sqlite.Open(ctx, filepath.Join(t.TempDir(), "t.db"), f.clock.Now); err != nil {
+	if f.store, err = sqlite.Open(ctx, sqlitetest.File(t), f.clock.Now); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = f.store.Close() })

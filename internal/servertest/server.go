@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -23,6 +22,7 @@ import (
 	"github.com/pizzaface/pizzeria/internal/webhook"
 	"github.com/pizzaface/pizzeria/registry"
 	"github.com/pizzaface/pizzeria/registry/sqlite"
+	"github.com/pizzaface/pizzeria/registry/sqlitetest"
 )
 
 // Password is every account's.
@@ -50,7 +50,7 @@ func New(t testing.TB) *Server {
 	s := &Server{
 		TB: t, Clock: &Clock{at: time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)},
 		Ended: make(chan struct{}), Log: &Buffer{},
-		Path: filepath.Join(t.TempDir(), "pizzeria.db"),
+		Path: sqlitetest.File(t),
 	}
 	log := slog.New(slog.NewTextHandler(s.Log, nil))
 	var err error

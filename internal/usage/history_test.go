@@ -3,7 +3,6 @@ package usage_test
 import (
 	"context"
 	"log/slog"
-	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,13 +10,14 @@ import (
 	"github.com/pizzaface/pizzeria/internal/usage"
 	"github.com/pizzaface/pizzeria/registry"
 	"github.com/pizzaface/pizzeria/registry/sqlite"
+	"github.com/pizzaface/pizzeria/registry/sqlitetest"
 )
 
 // TestHistory: what was counted is in every range once, before and after it is stored, and after a
 // restart.
 func TestHistory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "t.db"), time.Now)
+		store, err := sqlite.Open(t.Context(), sqlitetest.File(t), time.Now)
 		if err != nil {
 			t.Fatal(err)
 		}

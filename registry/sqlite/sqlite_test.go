@@ -14,7 +14,6 @@ import (
 
 	"github.com/pizzaface/pizzeria/registry"
 	"github.com/pizzaface/pizzeria/registry/sqlite"
-	"github.com/pizzaface/pizzeria/registry/storetest"
 )
 
 func open(t *testing.T, path string, now func() time.Time) *sqlite.Store {
@@ -25,12 +24,6 @@ func open(t *testing.T, path string, now func() time.Time) *sqlite.Store {
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	return s
-}
-
-func TestConformance(t *testing.T) {
-	storetest.RunTests(t, func(t *testing.T, now func() time.Time) storetest.Store {
-		return open(t, filepath.Join(t.TempDir(), "test.db"), now)
-	})
 }
 
 func TestNewerSchemaIsRefused(t *testing.T) {
