@@ -106,6 +106,11 @@ type App struct {
 	// What clients without a session may use, by address. Default: as its fields say.
 	Limits *Limits `json:"limits,omitempty"`
 
+	// Serve HTTP/3 as well, where the servers' protocols have it. Neither its
+	// connections nor its memory are limited: any client can exhaust the server's
+	// memory. Default: `false`, and Caddy's servers speak HTTP/1.1 and HTTP/2.
+	HTTP3 bool `json:"http3,omitempty"`
+
 	site         identity.Site
 	webhookAllow []netip.Prefix
 	connAllow    []netip.Prefix
@@ -199,6 +204,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return err
 	}
 	log := ctx.Slogger()
+	if a.HTTP3 {
+		log.Warn("serve HTTP/3 without limits for clients")
+	}
 	v, _, err := runtimes.LoadOrNew(path, func() (caddy.Destructor, error) {
 		return runtime.New(runtime.Config{
 			Database: path, SecretKey: a.SecretKey, Routes: a.CacheSize,

@@ -42,6 +42,7 @@ import (
 //		audit_keep    <duration>
 //		cache_size    <number>
 //		limits        { ... }
+//		http3
 //	}
 func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 	d.Next()
@@ -109,6 +110,10 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 			}
 		case "limits":
 			a.Limits, err = parseLimits(d)
+		case "http3":
+			if a.HTTP3 = true; d.NextArg() {
+				err = d.Err("http3 takes no argument")
+			}
 		case "settings":
 			a.Settings, err = parseSettings(d)
 		case "mail":
@@ -136,7 +141,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 		case "provider":
 			a.ProviderRaw, err = guest(d, "pizzeria.providers.")
 		default:
-			return nil, d.Errf("unknown option %q: use domain, issuer, prefix, store, provider, settings, mail, webhook_allow, connection_allow, resolvers, secret_key, signing_algorithm, health_path, health_interval, health_failures, health_restart_after, offline_grace, audit_keep, cache_size or limits", name)
+			return nil, d.Errf("unknown option %q: use domain, issuer, prefix, store, provider, settings, mail, webhook_allow, connection_allow, resolvers, secret_key, signing_algorithm, health_path, health_interval, health_failures, health_restart_after, offline_grace, audit_keep, cache_size, limits or http3", name)
 		}
 		if err != nil {
 			return nil, located(d, err)

@@ -40,8 +40,7 @@ func (c *ControlPlane) Provision(ctx caddy.Context) (err error) {
 		return err
 	}
 	c.runtime = c.app.runtime
-	c.app.guardServers(ctx)
-	return nil
+	return c.app.guardServers(ctx)
 }
 
 // ServeHTTP implements caddyhttp.MiddlewareHandler.

@@ -57,20 +57,26 @@ func (a *App) guardLimits() guard.Limits {
 // requests with many cookies in. Any org's page can set cookies for the whole
 // domain; under Caddy's default limit some of those would keep a person out of
 // every org and of the control plane, who then could not even sign out. A limit
-// that the config sets itself (`servers { max_header_size ... }`) stays.
+// that the config sets itself (`servers { max_header_size ... }`) stays. HTTP/3,
+// which the guard cannot bound, is off unless the config has it knowingly.
 //
 // Handlers call it when they are provisioned. Caddy makes its http.Server later, from what is registered here.
-func (a *App) guardServers(ctx caddy.Context) {
+func (a *App) guardServers(ctx caddy.Context) error {
 	for _, m := range ctx.Modules() {
 		app, ok := m.(*caddyhttp.App)
 		if !ok {
 			continue
 		}
-		for _, srv := range app.Servers {
+		for name, srv := range app.Servers {
 			if a.guarded[srv] {
 				continue
 			}
 			a.guarded[srv] = true
+			if !a.HTTP3 {
+				if err := withoutHTTP3(name, srv); err != nil {
+					return err
+				}
+			}
 			http1 := 0
 			if srv.MaxHeaderBytes <= 0 || srv.MaxHeaderBytes == caddyHeaderLimit {
 				srv.MaxHeaderBytes = headerLimit
@@ -81,6 +87,7 @@ func (a *App) guardServers(ctx caddy.Context) {
 			srv.RegisterConnState(s.ConnState)
 		}
 	}
+	return nil
 }
 
 // guardRequest counts a request that the guard could not count when it came: over HTTP/3, or

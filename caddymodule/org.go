@@ -71,8 +71,7 @@ func (o *Org) Provision(ctx caddy.Context) (err error) {
 		return err
 	}
 	o.runtime = o.app.runtime
-	o.app.guardServers(ctx)
-	return nil
+	return o.app.guardServers(ctx)
 }
 
 // appOf returns the config's pizzeria app.

@@ -34,16 +34,12 @@ func TestSocketActivation(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.port = door.Addr().(*net.TCPAddr).Port
-	quic, err := net.ListenPacket("udp", door.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
 	plain, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	doors := map[string]bool{} // before they are handed over: Fd makes a socket block, also for who has it by then
-	for _, l := range []interface{ File() (*os.File, error) }{door.(*net.TCPListener), quic.(*net.UDPConn), plain.(*net.TCPListener)} {
+	for _, l := range []interface{ File() (*os.File, error) }{door.(*net.TCPListener), plain.(*net.TCPListener)} {
 		f, err := l.File()
 		if err != nil {
 			t.Fatal(err)

@@ -42,6 +42,30 @@ func (s *server) memory() int64 {
 	return n << 10
 }
 
+// growth is by how much the server's memory grew while something was done, at most.
+func (s *server) growth(during func()) (before, growth int64) {
+	s.t.Helper()
+	if before = s.memory(); before == 0 {
+		s.t.Skip("this system does not say how much memory a process has")
+	}
+	peak, stop := before, make(chan struct{})
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		for {
+			peak = max(peak, s.memory())
+			select {
+			case <-stop:
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	})
+	during()
+	close(stop)
+	watch.Wait()
+	return before, max(peak, s.memory()) - before
+}
+
 // descriptors is how many files and sockets the server has open; 0 where the system does not say.
 func (s *server) descriptors() int {
 	entries, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.cmd.Process.Pid))
@@ -263,55 +287,40 @@ func TestStrangersMemory(t *testing.T) {
 			t.Parallel()
 			s := start(t)
 			conns := scaled(t, "connections", 100, 1000)
-			before := s.memory()
-			if before == 0 {
-				t.Skip("this system does not say how much memory a process has")
-			}
-			peak, stop := before, make(chan struct{})
-			var watch, flood sync.WaitGroup
-			watch.Go(func() {
-				for {
-					select {
-					case <-stop:
-						return
-					case <-time.After(20 * time.Millisecond):
-						peak = max(peak, s.memory())
-					}
+			sent := make(chan net.Conn, conns)
+			before, growth := s.growth(func() {
+				var flood sync.WaitGroup
+				limit := make(chan struct{}, 16)
+				for range conns {
+					limit <- struct{}{}
+					flood.Go(func() {
+						defer func() { <-limit }()
+						conn, err := s.raw("127.0.0.2")
+						if err != nil {
+							return
+						}
+						sent <- conn
+						_ = conn.SetDeadline(time.Now().Add(20 * time.Second)) // the server may read no more
+						if c.http1 > 0 {
+							s.tinyHeaders(conn, c.http1)
+						} else {
+							s.bomb(conn, 100, c.fields)
+						}
+					})
+				}
+				flood.Wait()
+				res, err := s.from("127.0.0.3").Get(s.url("") + "/sign-in")
+				if err != nil || res.StatusCode != http.StatusOK {
+					t.Errorf("another address: %v %v", res, err)
 				}
 			})
-			sent := make(chan net.Conn, conns)
-			limit := make(chan struct{}, 16)
-			for range conns {
-				limit <- struct{}{}
-				flood.Go(func() {
-					defer func() { <-limit }()
-					conn, err := s.raw("127.0.0.2")
-					if err != nil {
-						return
-					}
-					sent <- conn
-					_ = conn.SetDeadline(time.Now().Add(20 * time.Second)) // the server may read no more
-					if c.http1 > 0 {
-						s.tinyHeaders(conn, c.http1)
-					} else {
-						s.bomb(conn, 100, c.fields)
-					}
-				})
-			}
-			flood.Wait()
-			res, err := s.from("127.0.0.3").Get(s.url("") + "/sign-in")
-			if err != nil || res.StatusCode != http.StatusOK {
-				t.Errorf("another address: %v %v", res, err)
-			}
-			close(stop)
-			watch.Wait()
 			close(sent)
 			for conn := range sent {
 				_ = conn.Close()
 			}
-			keep(t, map[string]any{"connections": conns, "memory_before_bytes": before, "memory_growth_bytes": peak - before})
-			if peak-before > strangerMemory && buildFlags == nil { // the race detector multiplies it
-				t.Errorf("memory grew by %d MiB", (peak-before)>>20)
+			keep(t, map[string]any{"connections": conns, "memory_before_bytes": before, "memory_growth_bytes": growth})
+			if growth > strangerMemory && buildFlags == nil { // the race detector multiplies it
+				t.Errorf("memory grew by %d MiB", growth>>20)
 			}
 			s.eventually("all is given back", func() bool {
 				return regexp.MustCompile(`(?m)^pizzeria_guard_heads_bytes 0$`).MatchString(s.adminGet("/metrics"))

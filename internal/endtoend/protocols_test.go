@@ -17,9 +17,12 @@ import (
 // TestProtocolsAreJudgedAlike asks the same over HTTP/1.1, HTTP/2 and HTTP/3.
 func TestProtocolsAreJudgedAlike(t *testing.T) {
 	t.Parallel()
-	s, ada := shared(t)
-	ada.open(s.url("acme") + "/")
-	ada.open(s.url("globex") + "/")
+	s := startWith(t, "http3", "org_gateway")
+	ada := s.admin()
+	for _, slug := range []string{"acme", "globex"} {
+		s.org(ada, slug)
+		ada.open(s.url(slug) + "/")
+	}
 	acme, globex := orgCookie+"="+ada.cookie(s.url("acme"), orgCookie), orgCookie+"="+ada.cookie(s.url("globex"), orgCookie)
 	h1 := s.transport()
 	h1.ForceAttemptHTTP2, h1.TLSNextProto = false, map[string]func(string, *tls.Conn) http.RoundTripper{}

@@ -3,8 +3,6 @@ package endtoend
 import (
 	"bufio"
 	"context"
-	"crypto/tls"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -12,14 +10,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
 )
 
 // TestWebSocketOverHTTP3: RFC 9220 is judged as HTTP/1.1 is, and ends with its reason too.
 func TestWebSocketOverHTTP3(t *testing.T) {
 	t.Parallel()
-	s := start(t)
+	s := startWith(t, "http3", "org_gateway")
 	ada := s.admin()
 	s.org(ada, "acme")
 	s.org(ada, "globex")
@@ -30,7 +27,7 @@ func TestWebSocketOverHTTP3(t *testing.T) {
 	defer cancel()
 	open := func(slug string, header map[string]string) (*http3.RequestStream, int) {
 		t.Helper()
-		conn, err := quic.DialAddr(ctx, fmt.Sprintf("127.0.0.1:%d", s.port), &tls.Config{RootCAs: s.root, ServerName: slug + "." + domain, NextProtos: []string{http3.NextProtoH3}, MinVersion: tls.VersionTLS13}, nil)
+		conn, err := s.quic(slug + "." + domain)
 		if err != nil {
 			t.Fatal(err)
 		}
