@@ -54,6 +54,24 @@ func IsKey(bearer string) bool {
 	return IsAPIKey(bearer) || strings.HasPrefix(bearer, PrefixRunner) || strings.HasPrefix(bearer, PrefixClaim) || strings.HasPrefix(bearer, PrefixClient)
 }
 
+// HoldsKey reports whether a whole key or claim of ours is anywhere in a text.
+func HoldsKey(text string) bool {
+	for _, prefix := range []string{PrefixPersonal, PrefixService, PrefixRunner, PrefixClaim, PrefixClient} {
+		for rest := text; ; {
+			i := strings.Index(rest, prefix)
+			if i < 0 {
+				break
+			}
+			rest = rest[i:]
+			if wholeKey(rest[:min(len(rest), keyLength)], prefix) {
+				return true
+			}
+			rest = rest[len(prefix):]
+		}
+	}
+	return false
+}
+
 // IsAPIKey reports whether a bearer looks like a key of the management API.
 func IsAPIKey(bearer string) bool {
 	return strings.HasPrefix(bearer, PrefixPersonal) || strings.HasPrefix(bearer, PrefixService)

@@ -7,12 +7,27 @@ import (
 	"testing"
 
 	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/registry"
 )
+
+const issuer = "https://d.example"
+
+// token is one with a type and an issuer, and no more.
+func token(typ, iss string) string {
+	enc := base64.RawURLEncoding
+	return enc.EncodeToString([]byte(`{"alg":"ES256","kid":"1","typ":"`+typ+`"}`)) + "." +
+		enc.EncodeToString([]byte(`{"aud":"x","iss":"`+iss+`"}`)) + ".c2ln"
+}
 
 // TestOurBearerIsNotForwarded: however it is written, and whether or not it counted.
 func TestOurBearerIsNotForwarded(t *testing.T) {
 	f := newFixture(t)
-	keys := []string{f.token, identity.PrefixPersonal + "x", identity.PrefixService + "x", identity.PrefixRunner + "x", identity.PrefixClaim + "x", identity.PrefixClient + "x"}
+	api, err := f.g.Identity.APIToken(f.login.Session, nil, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, st := f.ask()
+	keys := []string{f.token, api, st.Assertion, token("at+jwt", issuer), token("JWT", issuer), token("", issuer), identity.PrefixPersonal + "x", identity.PrefixService + "x", identity.PrefixRunner + "x", identity.PrefixClaim + "x", identity.PrefixClient + "x"}
 	for _, secret := range keys {
 		b64 := base64.StdEncoding.EncodeToString([]byte("user:" + secret))
 		for _, v := range []string{
@@ -23,7 +38,7 @@ func TestOurBearerIsNotForwarded(t *testing.T) {
 		} {
 			for _, all := range [][]string{{v}, {"Bearer the-apps-own", v}} {
 				h := http.Header{"Authorization": all}
-				if stripBearer(h); len(h) != 0 {
+				if stripBearer(h, issuer); len(h) != 0 {
 					t.Errorf("the instance gets %.60q", h["Authorization"])
 				}
 			}
@@ -31,12 +46,25 @@ func TestOurBearerIsNotForwarded(t *testing.T) {
 	}
 	// A signature that was cut off or replaced is still the rest of a token.
 	h := http.Header{"Authorization": {"Bearer " + f.token[:len(f.token)-10] + "AAAA"}}
-	if stripBearer(h); len(h) != 0 {
+	if stripBearer(h, issuer); len(h) != 0 {
 		t.Error("the instance gets most of a token")
 	}
-	for _, v := range []string{"Bearer the-apps-own", "Bearer a.b.c", "Basic dXNlcjpwYXNz", "Basic !", "Basic", "", "Digest username=\"x\"", "Bearer eyJ0eXAiOiJKV1QifQ.e30.x", "Bearer pizza_x", "Bearer xpza_x", "Bearer \u00fc"} {
+	// Keys are known by their checksum where what is before them is no separator.
+	_, key, err := f.g.Identity.CreateAPIKey(t.Context(), registry.AsSession(f.login.User, f.login.Session, ""), registry.NewAPIKey{Name: "CI", Scopes: []registry.Scope{registry.ScopeOrgRead}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{key.Reveal(), f.token, api, st.Assertion} {
+		for _, v := range []string{"Bearer%20" + secret, "Bearer_" + secret, "Bearer x." + secret, "Bearer\x00" + secret, "pza_" + secret} {
+			h := http.Header{"Authorization": {v}}
+			if stripBearer(h, issuer); len(h) != 0 {
+				t.Errorf("the instance gets %.60q", h["Authorization"])
+			}
+		}
+	}
+	for _, v := range []string{"Bearer " + token("at+jwt", "https://idp.example"), "Bearer " + token("JWT", ""), "Bearer x." + token("JWT", issuer+".example"), "Bearer the-apps-own", "Bearer a.b.c", "Basic dXNlcjpwYXNz", "Basic !", "Basic", "", "Digest username=\"x\"", "Bearer eyJ0eXAiOiJKV1QifQ.e30.x", "Bearer pizza_x", "Bearer xpza_x", "Bearer \u00fc"} {
 		h := http.Header{"Authorization": {v}}
-		if stripBearer(h); len(h) != 1 {
+		if stripBearer(h, issuer); len(h) != 1 {
 			t.Errorf("an app's own credentials are taken away: %q", v)
 		}
 	}

@@ -17,9 +17,9 @@ import (
 
 // Prepare makes an outgoing request what the instance may see: no cookie, token
 // or alias of ours, exactly one assertion when it is somebody's request and none
-// when it is nobody's, no trailers. It runs after hop-by-hop headers are gone. The
-// host in the URL only keys the connection pool: one a generation of an org.
-func (s *State) Prepare(r *http.Request) *http.Request {
+// when it is nobody's, no trailers. issuer is whose tokens are ours. It runs after hop-by-hop headers are gone.
+// The host in the URL only keys the connection pool: one a generation of an org.
+func (s *State) Prepare(r *http.Request, issuer string) *http.Request {
 	s.Forwarded = true
 	for name := range r.Header {
 		if identityAlias(name) {
@@ -27,7 +27,7 @@ func (s *State) Prepare(r *http.Request) *http.Request {
 		}
 	}
 	stripCookies(r.Header)
-	stripBearer(r.Header)
+	stripBearer(r.Header, issuer)
 	if s.SignedIn() {
 		r.Header[AssertionHeader] = []string{s.Assertion}
 	}

@@ -24,7 +24,7 @@ func (g *Gateway) RoundTrip(s *State, r *http.Request, t *Transports) (*http.Res
 	if err := g.register(r.Context(), s); err != nil {
 		return nil, err
 	}
-	r = s.Prepare(r)
+	r = s.Prepare(r, g.Identity.Site().Issuer)
 	// Caddy logs the request when its answer breaks off, and an assertion is good for two minutes.
 	defer delete(r.Header, AssertionHeader)
 	var res *http.Response

@@ -108,14 +108,14 @@ func TestPrepareForNobody(t *testing.T) {
 		r.Header["pizzeria_assertion"] = []string{"evil"}
 		r.Header["Pizzeria-Assertion"] = []string{"evil"}
 		r.Trailer = http.Header{"X": nil}
-		r = st.Prepare(r)
+		r = st.Prepare(r, issuer)
 		if len(r.Header) != 1 || r.Header.Get("Cookie") != "app=1" || r.Trailer != nil || r.URL.Host != "o.7" {
 			t.Errorf("%s: the instance gets %v", name, r.Header)
 		}
 	}
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header.Set("Authorization", "Bearer the-apps-own")
-	if r = st.Prepare(r); r.Header.Get("Authorization") == "" {
+	if r = st.Prepare(r, issuer); r.Header.Get("Authorization") == "" {
 		t.Error("an app's own token is taken away")
 	}
 }
@@ -131,7 +131,7 @@ func TestInformationalResponsesAreOneRequests(t *testing.T) {
 			return nil
 		}}
 		r := httptest.NewRequest("GET", "/", nil)
-		r = st.Prepare(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
+		r = st.Prepare(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)), issuer)
 		return httptrace.ContextClientTrace(r.Context())
 	}
 	var last *httptrace.ClientTrace
@@ -144,7 +144,7 @@ func TestInformationalResponsesAreOneRequests(t *testing.T) {
 	if len(heard) != 1 || len(heard["49"]) != 1 || heard["49"][0] != "</a>" {
 		t.Errorf("heard by %v", heard)
 	}
-	if r := st.Prepare(httptest.NewRequest("GET", "/", nil)); httptrace.ContextClientTrace(r.Context()) != nil {
+	if r := st.Prepare(httptest.NewRequest("GET", "/", nil), issuer); httptrace.ContextClientTrace(r.Context()) != nil {
 		t.Error("a trace that nobody asked for")
 	}
 }
