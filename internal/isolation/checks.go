@@ -1,6 +1,7 @@
 package isolation
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -30,6 +31,7 @@ var checks = []check{
 	{[]int{9}, "sign-in is led elsewhere", signIn},
 	{[]int{11}, "hosts that are confused", hosts},
 	{[]int{12}, "the reserved path by other spellings", reserved},
+	{[]int{12}, "request targets that name no path", targets},
 	{[]int{18}, "hosts that do not exist", unknown},
 	{[]int{22}, "another org's management", management},
 	{[]int{31}, "a session that goes on after its end", revocation},
@@ -78,9 +80,14 @@ func carried(a *attack) error {
 	if !a.mirrors {
 		return noMirror
 	}
+	ours := strings.Join([]string{ // an access token, as far as one can tell who has not its key
+		base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"ES256","typ":"at+jwt"}`)),
+		base64.RawURLEncoding.EncodeToString([]byte(`{"iss":"` + a.Issuer + `"}`)), "c2ln",
+	}, ".")
 	for how, lines := range map[string][]string{
+		"an access token":     append(cookie(a.B.Token), "Authorization: Bearer "+ours, "X-Canary: seen"),
 		"a session as cookie": append(cookie(a.B.Token), "X-Canary: seen"), "a session as bearer": append(bearer(a.B.Token), "X-Canary: seen"),
-		"a key beside it": {"Cookie: " + orgCookie + "=" + a.B.Token + "; __host-Pizzeria-tx-1=canarytx; app=1", "Authorization: Bearer " + a.B.Key, "Sec-Fetch-Site: same-origin", "X-Canary: seen"},
+		"a key beside it": {"Cookie: " + orgCookie + "=" + a.B.Token + "; __host-Pizzeria-tx-1=canarytx; \u2000__Host-pizzeria-org=canaryodd; app=1", "Authorization: Bearer " + a.B.Key, "Sec-Fetch-Site: same-origin", "X-Canary: seen"},
 	} {
 		r, err := a.get(a.b, a.path(), lines...)
 		if err := want(how, r, err, http.StatusOK); err != nil {
@@ -89,7 +96,7 @@ func carried(a *attack) error {
 		if !strings.Contains(r.body, "seen") {
 			return noMirror
 		}
-		for _, secret := range []string{a.B.Token, a.B.Key, "canarytx", a.A.ID} {
+		for _, secret := range []string{a.B.Token, a.B.Key, ours, "canarytx", "canaryodd", a.A.ID} {
 			if strings.Contains(r.body, secret) {
 				return fmt.Errorf("with %s the instance saw what begins with %.12s", how, secret)
 			}
@@ -178,10 +185,23 @@ func cookies(a *attack) error {
 		"B's before A's": orgCookie + "=" + a.B.Token + "; " + orgCookie + "=" + a.A.Token,
 		"B's and junk":   orgCookie + "=" + a.B.Token + "; " + orgCookie + "=x",
 		"another case":   "__host-pizzeria-org=" + a.B.Token,
+		"a name's end":   orgCookie + "\u2000=" + a.B.Token,
+		"an empty name":  "=" + orgCookie + "=" + a.B.Token,
 	} {
 		r, err := a.get(a.b, a.path(), "Cookie: "+value, "Sec-Fetch-Site: same-origin")
 		if err := want(name, r, err, http.StatusUnauthorized); err != nil {
 			return err
+		}
+	}
+	// To a browser these names have no prefix, so a sibling's page may set them for all orgs.
+	for _, space := range []string{"\u2000", "\u00a0", "\u3000", "\u0085", "\ufeff", "\x0b", "\x0c"} {
+		r, err := a.get(a.b, a.path(), "Cookie: "+space+orgCookie+"="+a.B.Token, "Sec-Fetch-Site: same-origin")
+		if err := wantRefused(fmt.Sprintf("after %q", space), r, err); err != nil {
+			return err
+		}
+		r, err = a.get(a.b, a.path(), "Cookie: "+space+orgCookie+"="+a.A.Token+"; "+orgCookie+"="+a.B.Token, "Sec-Fetch-Site: same-origin")
+		if err != nil || refused(r.status) && space >= " " { // no server takes a control character
+			return fmt.Errorf("a person with a tossed cookie whose name begins with %q is locked out: %d %w", space, r.status, err)
 		}
 	}
 	bomb := strings.Repeat("; tossed="+strings.Repeat("x", 4000), 40)
@@ -285,6 +305,32 @@ func reserved(a *attack) error {
 		}
 	}
 	return nil
+}
+
+// targets asks with what HTTP/1.1 lets a client write in place of a path (RFC 9112, section 3.2).
+func targets(a *attack) error {
+	ask := func(target string) (answer, error) {
+		return a.send(a.b.Hostname(), a.b, "GET", target, a.b.Host, bearer(a.B.Token)...)
+	}
+	for _, target := range []string{
+		"x:http://evil.example/.pizzeria/callback", "x:" + a.path(), "x:y", "http:" + a.path(), "https:evil",
+		"file:///etc/passwd", "x://" + a.b.Host + a.path(), "http://" + a.path(), "http:///",
+		"https://canary@" + a.b.Host + a.path(),
+		"*", "canary", a.b.Host + ":443", a.path() + "#canary", a.path() + "?\u00e9", a.path() + "\x00", "\\" + a.path(),
+	} {
+		r, err := ask(target)
+		if err := want(fmt.Sprintf("%q", target), r, err, http.StatusBadRequest, http.StatusMisdirectedRequest); err != nil {
+			return err
+		}
+		if assertionIn(r.body) != "" {
+			return fmt.Errorf("%q reached the instance", target)
+		}
+	}
+	r, err := ask("https://" + a.b.Host + a.path())
+	if err == nil && refused(r.status) {
+		return fmt.Errorf("B's own URL is refused with %d", r.status)
+	}
+	return err
 }
 
 func unknown(a *attack) error {

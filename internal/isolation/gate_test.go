@@ -152,6 +152,10 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		labels := strings.Split(strings.Trim(strings.ReplaceAll(host, "..", "."), "."), ".")
 		host = strings.Join(labels[max(0, len(labels)-3):], ".")
 	}
+	if g.has("request targets") && !names(r) {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
 	switch slug, is := strings.CutSuffix(host, "."+domain); {
 	case g.has("server names") && g.has("canonical hosts") && r.TLS.ServerName != host:
 		w.WriteHeader(http.StatusMisdirectedRequest)
@@ -163,6 +167,19 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		w.WriteHeader(http.StatusMisdirectedRequest)
 	}
+}
+
+// names reports whether a request's target is a path, or a URL of the host that it is for.
+func names(r *http.Request) bool {
+	if regexp.MustCompile(`[^!-~]|#`).MatchString(r.RequestURI) {
+		return false
+	}
+	if strings.HasPrefix(r.RequestURI, "/") {
+		return true
+	}
+	u, err := url.Parse(r.RequestURI)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.User == nil &&
+		strings.EqualFold(u.Host, r.Host) && r.Host != "" && u.Opaque == ""
 }
 
 // control is the control plane: the API knows none of the tokens that the attack has.
@@ -262,6 +279,9 @@ func (g *gate) reserved(w http.ResponseWriter, r *http.Request, id string) bool 
 		raw = u.RequestURI()
 	}
 	path, _, _ := strings.Cut(raw, "?")
+	if r.URL.Opaque != "" {
+		path = "" // as every check of a path sees it
+	}
 	switch {
 	case path == "/.pizzeria/session":
 		if g.identity(r, "", id) != 0 {
@@ -331,6 +351,9 @@ func (g *gate) cookie(r *http.Request) (string, bool) {
 	var found []string
 	for _, part := range strings.Split(strings.Join(r.Header.Values("Cookie"), "; "), "; ") {
 		name, v, _ := strings.Cut(part, "=")
+		if !g.has("bytes of cookie names") {
+			name = strings.TrimSpace(name)
+		}
 		if name == cookie || !g.has("cookie names") && strings.EqualFold(name, cookie) {
 			found = append(found, v)
 		}
@@ -385,7 +408,8 @@ func (g *gate) app(w http.ResponseWriter, r *http.Request, id string) {
 		case name == "Cookie" && g.has("stripping of cookies"):
 			var kept []string
 			for _, part := range strings.Split(strings.Join(values, "; "), "; ") {
-				if !strings.HasPrefix(strings.ToLower(part), "__host-pizzeria") {
+				odd := !g.has("stripping of odd cookies") && part[0] != '_'
+				if odd || !strings.Contains(strings.ToLower(part), "__host-pizzeria") {
 					kept = append(kept, part)
 				}
 			}
