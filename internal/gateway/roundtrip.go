@@ -5,7 +5,8 @@ import (
 	"errors"
 	"maps"
 	"net/http"
-	"strings"
+
+	"github.com/pizzaface/pizzeria/internal/ascii"
 )
 
 var errSwitches = errors.New("the instance switches protocols and was not asked to")
@@ -86,7 +87,7 @@ func checkAnswer(r *http.Request, res *http.Response) error {
 		return errStatusLine
 	case res.StatusCode == http.StatusSwitchingProtocols:
 		want := r.Header["Upgrade"]
-		if len(want) != 1 || !strings.EqualFold(res.Header.Get("Upgrade"), want[0]) {
+		if len(want) != 1 || !ascii.EqualFold(res.Header.Get("Upgrade"), want[0]) {
 			return errSwitches
 		}
 	case res.StatusCode < 200:

@@ -130,6 +130,14 @@ func TestWordsOfHeadersAreBytes(t *testing.T) {
 	if IsWebSocket(r) || checkProtocol(r) == nil {
 		t.Error("a WebSocket is spelled with a Kelvin sign")
 	}
+	asked := &http.Request{Header: http.Header{"Upgrade": {"websocket"}}}
+	res := &http.Response{StatusCode: http.StatusSwitchingProtocols, Header: r.Header}
+	if checkAnswer(asked, res) == nil {
+		t.Error("an instance switches to what was not asked for")
+	}
+	if res.Header = (http.Header{"Upgrade": {"WebSocket"}}); checkAnswer(asked, res) != nil {
+		t.Error("an instance may not spell it as it likes")
+	}
 	// The reserved path is the other way round: what some server folds is refused.
 	for _, path := range []string{"/.\u017fign/x", "/.SIGN/x", "/.s\u0131gn/x", "/.%C5%BFign/x"} {
 		u, err := url.ParseRequestURI(path)
