@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/net/http/httpguts"
+
 	"github.com/pizzaface/pizzeria/internal/ascii"
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/registry"
@@ -112,8 +114,8 @@ func (g *Gateway) find(r *http.Request, slug string, until time.Time) (*registry
 // WebSocket upgrade passes, CONNECT only as RFC 8441 makes it, TRACE never; and
 // no Connection option may name the identity header (it would be deleted).
 func checkProtocol(r *http.Request) *Problem {
-	if r.Method == http.MethodTrace || r.Method == "TRACK" || r.Method == http.MethodConnect && !extendedConnect(r) {
-		return &Problem{Status: http.StatusMethodNotAllowed, Title: "Method not allowed", Detail: "Use an ordinary HTTP method."}
+	if p := checkMethod(r); p != nil {
+		return p
 	}
 	bad := &Problem{Status: http.StatusBadRequest, Title: "Bad request", Detail: "Only a WebSocket may upgrade a connection."}
 	if up := r.Header.Values("Upgrade"); len(up) > 0 {
@@ -131,6 +133,20 @@ func checkProtocol(r *http.Request) *Problem {
 				return &Problem{Status: http.StatusBadRequest, Title: "Bad request", Detail: "The Connection header names a header that must arrive."}
 			}
 		}
+	}
+	return nil
+}
+
+// checkMethod refuses what could reach an instance as another request. Case matters in methods, but
+// some server may not know.
+func checkMethod(r *http.Request) *Problem {
+	m := r.Method
+	connect := ascii.EqualFold(m, http.MethodConnect) && (m != http.MethodConnect || !extendedConnect(r))
+	if connect || ascii.EqualFold(m, http.MethodTrace) || ascii.EqualFold(m, "TRACK") {
+		return &Problem{Status: http.StatusMethodNotAllowed, Title: "Method not allowed", Detail: "Use an ordinary HTTP method."}
+	}
+	if !httpguts.ValidHeaderFieldName(m) { // a token; Go's HTTP/2 server lets any text in
+		return &Problem{Status: http.StatusBadRequest, Title: "Bad request", Detail: "The method is not a token."}
 	}
 	return nil
 }

@@ -123,6 +123,29 @@ func TestSendable(t *testing.T) {
 	}
 }
 
+// TestMethods: what an instance could take for TRACE or CONNECT, and what is no method at all.
+func TestMethods(t *testing.T) {
+	for method, want := range map[string]int{
+		"GET": 0, "get": 0, "PROPFIND": 0, "X-Y": 0, "TRACE": 405, "trace": 405, "Track": 405,
+		"CONNECT": 405, "connect": 405, "": 400, "GET /x HTTP/1.1": 400, "GET\t": 400, "G\u00c9T": 400,
+	} {
+		got := 0
+		if p := checkProtocol(&http.Request{Method: method, ProtoMajor: 2}); p != nil {
+			got = p.Status
+		}
+		if got != want {
+			t.Errorf("%q: %d, want %d", method, got, want)
+		}
+	}
+	socket := &http.Request{Method: "CONNECT", ProtoMajor: 2, Header: http.Header{":protocol": {"websocket"}}}
+	if checkProtocol(socket) != nil {
+		t.Error("no WebSocket over HTTP/2")
+	}
+	if socket.Method = "connect"; checkProtocol(socket) == nil {
+		t.Error("a WebSocket by another method")
+	}
+}
+
 // TestWordsOfHeadersAreBytes: letters that only Unicode folding makes equal are others.
 func TestWordsOfHeadersAreBytes(t *testing.T) {
 	r := httptest.NewRequest("GET", "/", nil)
