@@ -8,7 +8,6 @@ import (
 	"hash/crc32"
 	"math/big"
 	"strings"
-	"time"
 
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -77,6 +76,9 @@ func IsAPIKey(bearer string) bool {
 	return strings.HasPrefix(bearer, PrefixPersonal) || strings.HasPrefix(bearer, PrefixService)
 }
 
+// IsPersonalKey reports whether a bearer looks like a person's own key.
+func IsPersonalKey(bearer string) bool { return strings.HasPrefix(bearer, PrefixPersonal) }
+
 // wholeKey reports whether a key is written as one of its kind and its checksum fits.
 func wholeKey(key, prefix string) bool {
 	return strings.HasPrefix(key, prefix) && len(key) == keyLength && checksum(key[:keyLength-keyCheck]) == key[keyLength-keyCheck:]
@@ -103,16 +105,16 @@ func (s *Service) AuthenticateKey(ctx context.Context, key, address string) (reg
 		return registry.Actor{}, u, err
 	}
 	s.mu.Lock()
-	s.used[k.ID] = s.now()
+	s.used[k.ID] = registry.KeyUse{At: s.now(), Address: address}
 	s.mu.Unlock()
 	return registry.AsKey(k, u, address), u, nil
 }
 
-// flushKeys stores when keys were last used.
+// flushKeys stores when and from where keys were last used.
 func (s *Service) flushKeys(ctx context.Context) error {
 	s.mu.Lock()
 	used := s.used
-	s.used = map[registry.APIKeyID]time.Time{}
+	s.used = map[registry.APIKeyID]registry.KeyUse{}
 	s.mu.Unlock()
 	if len(used) == 0 {
 		return nil

@@ -43,17 +43,11 @@ func (s *Service) CreateConnection(ctx context.Context, a registry.Actor, org re
 
 // mayConnect decides before an address is asked, so that nobody else makes us ask it.
 func (s *Service) mayConnect(ctx context.Context, a registry.Actor, org registry.OrgID) error {
-	if a.Key() != "" {
-		return registry.Errorf(registry.Forbidden, "", "no key decides how people sign in")
-	}
 	if org != "" {
 		_, err := s.store.Authorize(ctx, a, org, registry.SignInManage)
 		return err
 	}
-	if !registry.Allows(a, "", registry.SignInManage) {
-		return registry.Errorf(registry.Forbidden, "", "only a platform admin may do this")
-	}
-	return nil
+	return s.store.AuthorizePlatform(ctx, a, registry.SignInManage)
 }
 
 // UpdateConnection changes a connection; secret nil leaves it as it is. Errors: those of the store.

@@ -250,13 +250,22 @@ func (s *Service) apiTokenOf(ctx context.Context, g registry.Grant) (string, err
 	return s.APIToken(g.Session, orgs, g.ClientID)
 }
 
-// AuthenticateAPI returns the live session behind an API token, and its user. Errors: ErrToken, NotFound.
-func (s *Service) AuthenticateAPI(ctx context.Context, token string) (registry.Session, registry.User, error) {
+// AuthenticateAPI returns who presents an API token: the user of the live session behind it, there
+// in person by pizzeria login. Errors: ErrToken, NotFound.
+func (s *Service) AuthenticateAPI(ctx context.Context, token, address string) (registry.Actor, registry.User, error) {
 	c, err := s.VerifyAPI(token)
 	if err != nil {
-		return registry.Session{}, registry.User{}, err
+		return registry.Actor{}, registry.User{}, err
 	}
-	return s.store.SessionByID(ctx, registry.AsSystem("api"), c.SessionID)
+	v, u, err := s.store.SessionByID(ctx, registry.AsSystem("api"), c.SessionID)
+	if err != nil {
+		return registry.Actor{}, u, err
+	}
+	a := registry.AsSession(u, v, address)
+	if c.ClientID != registry.CLIClient {
+		a = a.Lent()
+	}
+	return a, u, nil
 }
 
 // Now is the time that sessions are judged by.

@@ -343,7 +343,7 @@ func TestDevices(t *testing.T) {
 	u := f.user("ada@example.com")
 	o, other := f.org("acme", u), f.org("globex", f.user("bob@example.com"))
 	l := f.signIn("ada@example.com")
-	who := registry.AsUser(l.User, l.Session.ID, "192.0.2.9")
+	who := registry.AsSession(l.User, l.Session, "192.0.2.9")
 	cli := Credentials{ID: string(registry.CLIClient)}
 	d, err := f.s.BeginDevice(ctx, cli, Client{Address: "192.0.2.1", UserAgent: "pizzeria on host"})
 	if err != nil || len(d.UserCode) != 9 || d.Complete != "https://d.example/device?user_code="+d.UserCode {
@@ -370,9 +370,9 @@ func TestDevices(t *testing.T) {
 	if _, err := poll(); !errors.Is(err, ExpiredToken) {
 		t.Errorf("%v", err)
 	}
-	v, got, err := f.s.AuthenticateAPI(ctx, tok.AccessToken)
-	if err != nil || got.ID != u.ID || v.ID == l.Session.ID {
-		t.Fatalf("%s %+v %v", v.ID, got, err)
+	v, got, err := f.s.AuthenticateAPI(ctx, tok.AccessToken, "")
+	if err != nil || got.ID != u.ID || v.Session == l.Session.ID {
+		t.Fatalf("%s %+v %v", v.Session, got, err)
 	}
 	exchange := func(change func(url.Values)) (Tokens, error) {
 		form := url.Values{"grant_type": {grantExchange}, "subject_token": {tok.AccessToken}, "subject_token_type": {"urn:ietf:params:oauth:token-type:access_token"}, "audience": {"urn:pizzeria:org:" + string(o.ID)}}
@@ -386,7 +386,7 @@ func TestDevices(t *testing.T) {
 	if err != nil || narrow.ExpiresIn != 180 || narrow.RefreshToken != "" || narrow.IDToken != "" {
 		t.Fatalf("%+v %v", narrow, err)
 	}
-	if c, err := f.s.VerifySession(narrow.AccessToken, o.ID, 0); err != nil || c.SessionID != v.ID || c.Role != registry.RoleOwner || c.ClientID != registry.CLIClient {
+	if c, err := f.s.VerifySession(narrow.AccessToken, o.ID, 0); err != nil || c.SessionID != v.Session || c.Role != registry.RoleOwner || c.ClientID != registry.CLIClient {
 		t.Errorf("%+v %v", c, err)
 	}
 	byHand, err := f.s.APITokenFor(ctx, who, l.Session)
@@ -417,18 +417,18 @@ func TestDevices(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := f.s.AuthenticateAPI(ctx, tok.AccessToken); err != nil {
+	if _, _, err := f.s.AuthenticateAPI(ctx, tok.AccessToken, ""); err != nil {
 		t.Error(err)
 	}
 	if err := f.s.Revoke(ctx, cli, tok.RefreshToken); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := f.s.AuthenticateAPI(ctx, tok.AccessToken); err == nil {
+	if _, _, err := f.s.AuthenticateAPI(ctx, tok.AccessToken, ""); err == nil {
 		t.Error("the device is in after it signed out")
 	}
 	// Codes cannot be guessed for long.
 	l = f.signIn("ada@example.com")
-	who = registry.AsUser(l.User, l.Session.ID, "192.0.2.9")
+	who = registry.AsSession(l.User, l.Session, "192.0.2.9")
 	for range 50 {
 		_, err = f.s.DeviceRequest(ctx, who, "BCDF-GHJK")
 	}

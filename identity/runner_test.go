@@ -14,7 +14,7 @@ func TestRunnerTokens(t *testing.T) {
 	f := newFixture(t)
 	u := f.user("ada@example.com")
 	o := f.org("acme", u)
-	as := registry.AsUser(u, f.signIn("ada@example.com").Session.ID, "")
+	as := registry.AsSession(u, f.signIn("ada@example.com").Session, "")
 	_, claim, err := f.s.CreateRunnerClaim(ctx, as, o.ID, registry.NewRunnerClaim{Name: "build-1", Life: 24 * time.Hour})
 	if err != nil {
 		t.Fatal(err)

@@ -77,9 +77,10 @@ type Store interface {
 	AddDomain(ctx context.Context, a registry.Actor, org registry.OrgID, domain, token string) (registry.Domain, error)
 	VerifyDomain(ctx context.Context, a registry.Actor, org registry.OrgID, domain, value string) (registry.Domain, error)
 	Authorize(ctx context.Context, a registry.Actor, id registry.OrgID, action registry.Action) (registry.OrgView, error)
+	AuthorizePlatform(ctx context.Context, a registry.Actor, action registry.Action) error
 	CreateAPIKey(ctx context.Context, a registry.Actor, n registry.NewAPIKey, hash registry.Hash) (registry.APIKey, error)
 	APIKeyByHash(ctx context.Context, a registry.Actor, hash registry.Hash) (registry.APIKey, registry.User, error)
-	TouchAPIKeys(ctx context.Context, a registry.Actor, used map[registry.APIKeyID]time.Time) error
+	TouchAPIKeys(ctx context.Context, a registry.Actor, used map[registry.APIKeyID]registry.KeyUse) error
 	CreateRunnerClaim(ctx context.Context, a registry.Actor, org registry.OrgID, n registry.NewRunnerClaim, secret registry.Hash) (registry.RunnerClaim, error)
 	EnrollRunner(ctx context.Context, a registry.Actor, claim registry.Hash, name string, key registry.Hash) (registry.Runner, error)
 	RunnerGrant(ctx context.Context, a registry.Actor, id registry.RunnerID, key *registry.Hash) (registry.Grant, error)
@@ -108,8 +109,8 @@ type Service struct {
 	forgotten chan struct{} // who forgot their passwords and is being seen to
 
 	mu      sync.Mutex
-	seen    map[registry.SessionID]time.Time // last use of sessions, not yet stored
-	used    map[registry.APIKeyID]time.Time  // and of keys
+	seen    map[registry.SessionID]time.Time      // last use of sessions, not yet stored
+	used    map[registry.APIKeyID]registry.KeyUse // and of keys
 	runners map[registry.RunnerID]registry.RunnerSeen
 }
 
@@ -120,7 +121,7 @@ func New(store Store, master *MasterKey, site func() Site, log *slog.Logger, now
 		store:  store, master: master, log: log, hasher: newHasher(), limits: newAllLimits(), refused: newRefusals(), passkeys: newRefusals(), letters: newLetters(),
 		providers: newProviders(), Outside: defaultOutside(),
 		forgotten: make(chan struct{}, forgetful), recording: make(chan struct{}, 4),
-		seen: map[registry.SessionID]time.Time{}, used: map[registry.APIKeyID]time.Time{},
+		seen: map[registry.SessionID]time.Time{}, used: map[registry.APIKeyID]registry.KeyUse{},
 		runners: map[registry.RunnerID]registry.RunnerSeen{},
 	}
 	alg := func() string { return s.site().alg() }

@@ -263,7 +263,7 @@ func TestTokenKinds(t *testing.T) {
 		if _, err := f.s.verifyHint(token); (err == nil) != (name == "ID" || name == "app's ID") {
 			t.Errorf("%s as a hint: %v", name, err)
 		}
-		if _, _, err := f.s.AuthenticateAPI(ctx, token); (err == nil) != (name == "API") {
+		if _, _, err := f.s.AuthenticateAPI(ctx, token, ""); (err == nil) != (name == "API") {
 			t.Errorf("%s at the API: %v", name, err)
 		}
 		if _, _, err := f.s.AuthenticateKey(ctx, token, ""); err == nil {

@@ -16,6 +16,7 @@ type Actor struct {
 	address  string
 	signIn   SignIn
 	since    time.Time
+	lent     bool // by an API token of the session
 
 	// Of an API key.
 	key    APIKeyID
@@ -45,6 +46,12 @@ func AsUser(u User, sid SessionID, address string) Actor {
 func AsSession(u User, s Session, address string) Actor {
 	a := AsUser(u, s.ID, address)
 	a.signIn, a.since = s.SignIn(), s.AuthTime
+	return a
+}
+
+// Lent is a with an API token that its session made, for a program.
+func (a Actor) Lent() Actor {
+	a.lent = true
 	return a
 }
 

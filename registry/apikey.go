@@ -19,6 +19,14 @@ type APIKey struct {
 	CreatedAt  time.Time  `json:"created_at"`
 	ExpiresAt  time.Time  `json:"expires_at"`
 	LastUsedAt time.Time  `json:"last_used_at,omitzero"`
+	// LastUsedAddress is the client IP of the last use.
+	LastUsedAddress string `json:"last_used_address,omitempty"`
+}
+
+// KeyUse is a use of a key.
+type KeyUse struct {
+	At      time.Time
+	Address string
 }
 
 // APIKeyKind says whose a key is.

@@ -14,6 +14,7 @@ const (
 	Unauthenticated Code = "unauthenticated" // no actor
 	SignInAgain     Code = "sign_in_again"   // the actor signed in too long ago for this
 	Forbidden       Code = "forbidden"       // visible, but not allowed
+	PersonOnly      Code = "person_only"     // kept for people: no key may
 	NotFound        Code = "not_found"       // absent, or not visible to the actor
 	Conflict        Code = "conflict"        // a rule or another's change is in the way
 	Stale           Code = "stale"           // the version that was edited is no longer current

@@ -47,6 +47,7 @@ const (
 	WebhookDeleted   ChangeKind = "webhook.deleted"
 	APIKeyCreated    ChangeKind = "api_key.created"
 	APIKeyRevoked    ChangeKind = "api_key.revoked"
+	APIKeyRefused    ChangeKind = "api_key.refused" // it asked for what is kept for people
 	RunnerInvited    ChangeKind = "runner.invited"
 	RunnerEnrolled   ChangeKind = "runner.enrolled"
 	RunnerCut        ChangeKind = "runner.disconnected"
@@ -79,7 +80,7 @@ const (
 // AuditActions lists what the audit log can say, by name.
 func AuditActions() []ChangeKind {
 	return []ChangeKind{
-		APIKeyCreated, APIKeyRevoked, AuditPruned, ClientChanged, ClientCreated, ClientDeleted, ClientSignedIn, ConnectionNew, ConnectionMade, ConnectionGone,
+		APIKeyCreated, APIKeyRefused, APIKeyRevoked, AuditPruned, ClientChanged, ClientCreated, ClientDeleted, ClientSignedIn, ConnectionNew, ConnectionMade, ConnectionGone,
 		DomainAdded, DomainRemoved, DomainVerified, GrantRevoked, IdentityLinked, IdentityGone, InstanceChanged, InviteCreated, InviteRevoked, KeyAdded, KeyRevoked, KeyRotated, MemberAdded, MemberChanged, MemberRemoved,
 		OrgActivated, OrgCreated, OrgGone, OrgDeletion, OrgKept, OrgRenamed, OrgResumed, OrgSignIn, OrgSuspendedNow, OrgUpdated,
 		RunnerCut, RunnerEnrolled, RunnerInvited, RunnerRevoked, SecondStepFailed, SecondStepLocked, SessionCreated, SessionRevoked, SettingsChanged, SignInLimited, SupportGiven, SupportRefused, SupportDone, SupportUsed, SupportAsked, UserChanged, UserCreated, WebhookChanged, WebhookCreated, WebhookDeleted,

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"regexp"
 	"slices"
 	"time"
 )
@@ -19,6 +20,15 @@ type Instance struct {
 	Steps      []Step        `json:"steps,omitempty"`
 	ChangedAt  time.Time     `json:"changed_at"` // of the state; every new failure counts as a change
 }
+
+// ForMembers is an instance without where it is on the server: for whoever does not run the platform.
+func (i Instance) ForMembers() Instance {
+	i.Address, i.Detail = "", places.ReplaceAllString(i.Detail, "…")
+	return i
+}
+
+// places are absolute paths, and addresses with a port.
+var places = regexp.MustCompile(`(?:unix:|[a-z]+://)?(?:/[^\s/:'"\x60,;()]+){2,}/?|\[?[0-9A-Fa-f]*[.:][0-9A-Fa-f.:]+\]?:[0-9]+\b`)
 
 // Step is one step of bringing an instance up, with its time.
 type Step struct {

@@ -22,7 +22,7 @@ const (
 	ScopeWebhookRead   Scope = "webhook:read"
 	ScopeWebhookWrite  Scope = "webhook:write"
 	ScopeRunnerRead    Scope = "runner:read"
-	ScopeRunnerWrite   Scope = "runner:write" // to disconnect and revoke; no key enrolls
+	ScopeRunnerWrite   Scope = "runner:write" // to enroll, disconnect and revoke
 	ScopeAuditRead     Scope = "audit:read"
 	ScopePlatform      Scope = "platform" // what a platform admin may; never of an org's own key
 )

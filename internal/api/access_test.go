@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/api"
 	"github.com/pizzaface/pizzeria/internal/servertest"
 	"github.com/pizzaface/pizzeria/registry"
@@ -23,7 +24,9 @@ type row struct {
 const (
 	noKey      = "k" // in person only: no key
 	noToken    = "t" // from a sign-in session only: no API token, no key
+	noLent     = "l" // no API token of a session; one of pizzeria login will do
 	noOperator = "o"
+	members    = "m" // no platform admin who is no member
 	fresh      = "f" // a person must have signed in a short while ago
 )
 
@@ -36,7 +39,7 @@ var rows = map[string]row{
 	"DELETE /me/sessions":           {"any", "", noKey + noOperator},
 	"DELETE /me/sessions/{session}": {"any", "", noKey + noOperator},
 	"GET /me/keys":                  {"any", "", noKey + noOperator},
-	"POST /me/keys":                 {"any", "", noToken + noOperator + fresh},
+	"POST /me/keys":                 {"any", "", noKey + noLent + noOperator + fresh},
 	"DELETE /me/keys/{key}":         {"any", "", noKey + noOperator},
 	"POST /tokens":                  {"any", "", noToken + noOperator},
 	"GET /orgs":                     {"any", "org:read", ""},
@@ -66,12 +69,12 @@ var rows = map[string]row{
 	"POST /orgs/{org}/invites":                     {"admin", "member:write", ""},
 	"POST /orgs/{org}/invites/{invite}/resend":     {"admin", "member:write", ""},
 	"DELETE /orgs/{org}/invites/{invite}":          {"admin", "member:write", ""},
-	"POST /orgs/{org}/members/{user}/transfer":     {"owner", "platform", noOperator + fresh},
+	"POST /orgs/{org}/members/{user}/transfer":     {"owner", "", noKey + noOperator + fresh},
 	"GET /orgs/{org}/keys":                         {"admin", "platform", ""},
-	"POST /orgs/{org}/keys":                        {"admin", "platform", noToken + fresh},
-	"DELETE /orgs/{org}/keys/{key}":                {"admin", "platform", fresh},
+	"POST /orgs/{org}/keys":                        {"admin", "", noKey + noLent + fresh},
+	"DELETE /orgs/{org}/keys/{key}":                {"admin", "", noKey + fresh},
 	"GET /orgs/{org}/runners":                      {"member", "runner:read", ""},
-	"POST /orgs/{org}/runners/claims":              {"member", "", noToken + fresh},
+	"POST /orgs/{org}/runners/claims":              {"member", "runner:write", noLent + fresh + members},
 	"POST /orgs/{org}/runners/{runner}/disconnect": {"member", "runner:write", ""},
 	"DELETE /orgs/{org}/runners/{runner}":          {"member", "runner:write", ""},
 
@@ -100,9 +103,9 @@ var rows = map[string]row{
 	"DELETE /orgs/{org}/domains/{domain}":         {"owner", "platform", noKey + fresh},
 	"PUT /orgs/{org}/sign-in":                     {"owner", "platform", noKey + fresh},
 	"GET /orgs/{org}/support":                     {"admin", "platform", ""},
-	"POST /orgs/{org}/support":                    {"platform", "platform", fresh},
-	"POST /orgs/{org}/support/{support}/approve":  {"owner", "platform", noOperator + fresh},
-	"POST /orgs/{org}/support/{support}/deny":     {"owner", "platform", noOperator + fresh},
+	"POST /orgs/{org}/support":                    {"platform", "", noKey + fresh},
+	"POST /orgs/{org}/support/{support}/approve":  {"owner", "", noKey + noOperator + fresh},
+	"POST /orgs/{org}/support/{support}/deny":     {"owner", "", noKey + noOperator + fresh},
 	"DELETE /orgs/{org}/support/{support}":        {"admin", "platform", ""},
 
 	"GET /events": {"platform", "platform", ""}, "GET /usage": {"platform", "platform", ""},
@@ -110,31 +113,25 @@ var rows = map[string]row{
 	"GET /audit":        {"platform", "platform", ""},
 	"GET /audit/export": {"platform", "platform", ""},
 	"GET /audit/verify": {"platform", "platform", ""},
-	"GET /users":        {"platform", "platform", ""}, "POST /users": {"platform", "platform", ""},
-	"GET /users/{user}":                            {"platform", "platform", ""},
-	"PATCH /users/{user}":                          {"platform", "platform", fresh},
-	"GET /users/{user}/sessions":                   {"platform", "platform", ""},
-	"DELETE /users/{user}/sessions":                {"platform", "platform", fresh},
-	"GET /users/{user}/identities":                 {"platform", "platform", ""},
-	"DELETE /users/{user}/identities/{connection}": {"platform", "platform", fresh},
-	"DELETE /users/{user}/second-step": {"platform", "platform",
-		noToken + fresh},
-	"POST /users/{user}/password-link": {"platform", "platform",
-		noToken + fresh},
-	"GET /clients":                  {"platform", "platform", ""},
-	"POST /clients":                 {"platform", "platform", fresh},
-	"POST /clients/{client}/secret": {"platform", "platform", fresh},
-	"DELETE /clients/{client}":      {"platform", "platform", fresh},
-	"GET /connections":              {"platform", "platform", ""},
-	"POST /connections": {"platform", "platform",
-		noKey + fresh},
-	"PUT /connections/{connection}": {"platform", "platform",
-		noKey + fresh},
-	"DELETE /connections/{connection}": {"platform", "platform",
-		noKey + fresh},
-	"GET /signing-keys": {"platform", "platform", ""},
-	"POST /signing-keys/rotate": {"platform", "platform",
-		noKey + fresh},
+	"GET /users":        {"platform", "platform", ""}, "POST /users": {"platform", "", noKey + fresh},
+	"GET /users/{user}":                                     {"platform", "platform", ""},
+	"PATCH /users/{user}":                                   {"platform", "", noKey + fresh},
+	"GET /users/{user}/sessions":                            {"platform", "platform", ""},
+	"DELETE /users/{user}/sessions":                         {"platform", "", noKey + fresh},
+	"GET /users/{user}/identities":                          {"platform", "platform", ""},
+	"DELETE /users/{user}/identities/{connection}":          {"platform", "", noKey + fresh},
+	"DELETE /users/{user}/second-step":                      {"platform", "", noKey + noLent + fresh},
+	"POST /users/{user}/password-link":                      {"platform", "", noKey + noLent + fresh},
+	"GET /clients":                                          {"platform", "platform", ""},
+	"POST /clients":                                         {"platform", "", noKey + fresh},
+	"POST /clients/{client}/secret":                         {"platform", "", noKey + fresh},
+	"DELETE /clients/{client}":                              {"platform", "", noKey + fresh},
+	"GET /connections":                                      {"platform", "platform", ""},
+	"POST /connections":                                     {"platform", "", noKey + fresh},
+	"PUT /connections/{connection}":                         {"platform", "", noKey + fresh},
+	"DELETE /connections/{connection}":                      {"platform", "", noKey + fresh},
+	"GET /signing-keys":                                     {"platform", "platform", ""},
+	"POST /signing-keys/rotate":                             {"platform", "", noKey + fresh},
 	"GET /webhooks":                                         {"platform", "platform", ""},
 	"POST /webhooks":                                        {"platform", "platform", ""},
 	"PATCH /webhooks/{webhook}":                             {"platform", "platform", ""},
@@ -142,6 +139,18 @@ var rows = map[string]row{
 	"POST /webhooks/{webhook}/test":                         {"platform", "platform", ""},
 	"GET /webhooks/{webhook}/deliveries":                    {"platform", "platform", ""},
 	"POST /webhooks/{webhook}/deliveries/{delivery}/replay": {"platform", "platform", ""},
+}
+
+// owning are the operations that are more when they make somebody an owner: {user} is a member.
+var owning = []struct {
+	name, body string
+	row        row
+}{
+	{"PATCH /orgs/{org}/members/{user}", `{"role":"owner"}`, row{"owner", "", noKey + fresh}},
+	{"POST /orgs/{org}/invites", `{"email":"eve@example.com","role":"owner"}`,
+		row{"owner", "", noKey + fresh}},
+	{"POST /orgs", `{"slug":"other","owner":"member@example.com"}`,
+		row{"platform", "", noKey + fresh}},
 }
 
 var ranks = map[string]int{"any": 0, "member": 1, "admin": 2, "owner": 3, "platform": 9}
@@ -152,6 +161,9 @@ func (r row) has(flag string) bool { return strings.Contains(r.flags, flag) }
 func (r row) key(role string, scopes ...string) bool {
 	if r.has(noKey) || r.has(noToken) || !r.person(role) {
 		return false
+	}
+	if role == "platform" {
+		return !r.has(members)
 	}
 	for _, s := range scopes {
 		if r.scope == "" || s == r.scope || strings.TrimSuffix(s, ":write")+":read" == r.scope {
@@ -207,64 +219,104 @@ func TestAccess(t *testing.T) {
 	admin := s.SignIn(s.Member(acme.ID, "admin@example.com", registry.RoleAdmin))
 	member := s.SignIn(s.Member(acme.ID, "member@example.com", registry.RoleMember))
 	root := s.SignIn(s.User("root@example.com", true))
-	token, err := s.Identity.APITokenFor(t.Context(),
-		registry.AsSession(member.User, member.Session, ""), member.Session)
-	if err != nil {
-		t.Fatal(err)
-	}
 	all := scopes()
-	callers := map[string]struct {
+	rootAndOwner := s.User("both@example.com", true)
+	both := s.SignIn(rootAndOwner)
+	s.Join(acme.ID, rootAndOwner, registry.RoleOwner)
+	type presents struct {
 		c     *servertest.Client
 		may   func(row) bool
 		other bool // is not in the org
-	}{
-		"a member's key": {s.Bearer(s.Key(member, registry.NewAPIKey{Scopes: all})),
-			func(r row) bool { return r.key("member", names(all)...) }, false},
-		"an admin's key": {s.Bearer(s.Key(admin, registry.NewAPIKey{Scopes: all})),
-			func(r row) bool { return r.key("admin", names(all)...) }, false},
+	}
+	as := func(l identity.Login, n registry.NewAPIKey) *servertest.Client {
+		return s.Bearer(s.Key(l, n))
+	}
+	keyOf := func(role string, scopes ...registry.Scope) func(row) bool {
+		return func(r row) bool { return r.key(role, names(scopes)...) }
+	}
+	anyKey := func(r row) bool { return r.role == "any" && r.key("any", names(all)...) }
+	person := func(role string) func(row) bool {
+		return func(r row) bool { return r.person(role) }
+	}
+	device := func(role string) func(row) bool {
+		return func(r row) bool { return !r.has(noToken) && r.person(role) }
+	}
+	token := func(role string) func(row) bool {
+		return func(r row) bool { return !r.has(noLent) && device(role)(r) }
+	}
+	// An account of its own, since one of the operations ends an account's other sessions.
+	elsewhere := s.SignIn(s.Member(acme.ID, "cli@example.com", registry.RoleOwner))
+	support := s.SignIn(s.Support(acme.ID, signedIn, registry.RoleAdmin))
+	callers := map[string]presents{
+		"an owner": {s.Page(signedIn), person("owner"), false},
+		"an admin": {s.Page(admin), person("admin"), false},
+		"a member": {s.Page(member), person("member"), false},
+		"a platform admin": {s.Page(root), func(r row) bool {
+			return r.role == "any" || r.person("platform") && !r.has(noOperator) && !r.has(members)
+		}, false},
+		"support access": {s.Page(support), func(r row) bool {
+			return !r.has(members) &&
+				(r.person("admin") || r.person("platform") && !r.has(noOperator))
+		}, false},
+		"a member's API token": {s.Bearer(s.Token(member)), token("member"), false},
+		"an owner's API token": {s.Bearer(s.Token(signedIn)), token("owner"), false},
+		"an owner's device":    {s.Bearer(s.Device(elsewhere)), device("owner"), false},
+		"a member's key":       {as(member, registry.NewAPIKey{Scopes: all}), keyOf("member", all...), false},
+		"an admin's key":       {as(admin, registry.NewAPIKey{Scopes: all}), keyOf("admin", all...), false},
+		"an owner's key":       {as(signedIn, registry.NewAPIKey{Scopes: all}), keyOf("owner", all...), false},
 		"an owner's key for another org": {
-			s.Bearer(s.Key(signedIn, registry.NewAPIKey{Scopes: all, OrgID: globex.ID})),
-			func(r row) bool { return r.role == "any" && r.key("any", names(all)...) }, true,
+			as(signedIn, registry.NewAPIKey{Scopes: all, OrgID: globex.ID}), anyKey, true,
 		},
 		"an org's member key": {
-			s.Bearer(s.Key(signedIn, registry.NewAPIKey{Scopes: all, OrgID: acme.ID,
-				Role: registry.RoleMember})),
-			func(r row) bool { return r.key("member", names(all)...) }, false,
+			as(signedIn, registry.NewAPIKey{Scopes: all, OrgID: acme.ID,
+				Role: registry.RoleMember}), keyOf("member", all...), false,
 		},
 		"an org's admin key": {
-			s.Bearer(s.Key(signedIn, registry.NewAPIKey{Scopes: all, OrgID: acme.ID,
-				Role: registry.RoleAdmin})),
-			func(r row) bool { return r.key("admin", names(all)...) }, false,
+			as(signedIn, registry.NewAPIKey{Scopes: all, OrgID: acme.ID,
+				Role: registry.RoleAdmin}), keyOf("admin", all...), false,
 		},
 		"another org's admin key": {
-			s.Bearer(s.Key(signedIn, registry.NewAPIKey{Scopes: all, OrgID: globex.ID,
-				Role: registry.RoleAdmin})),
-			func(r row) bool { return r.role == "any" && r.key("any", names(all)...) }, true,
+			as(signedIn, registry.NewAPIKey{Scopes: all, OrgID: globex.ID,
+				Role: registry.RoleAdmin}), anyKey, true,
 		},
 		"a platform admin's key": {
-			s.Bearer(s.Key(root,
-				registry.NewAPIKey{Scopes: []registry.Scope{registry.ScopePlatform}})),
-			func(r row) bool {
-				return !r.has(noKey) && !r.has(noToken) &&
-					r.person("platform")
+			as(root, registry.NewAPIKey{Scopes: []registry.Scope{registry.ScopePlatform}}),
+			keyOf("platform"), false,
+		},
+		"a platform admin's and owner's key with every scope": {
+			as(both, registry.NewAPIKey{Scopes: registry.Scopes()}), func(r row) bool {
+				return r.key("platform") || r.key("owner", names(all)...)
 			}, false,
 		},
 		"a platform admin's key without that scope": {
-			s.Bearer(s.Key(root, registry.NewAPIKey{Scopes: all})),
-			func(r row) bool { return r.role == "any" && r.key("any", names(all)...) }, true,
+			as(root, registry.NewAPIKey{Scopes: all}), anyKey, true,
 		},
-		"a member's API token": {s.Bearer(token),
-			func(r row) bool { return !r.has(noToken) && r.person("member") }, false},
-		"the operator": {s.Operator(), func(r row) bool { return !r.has(noOperator) },
-			false},
+		"the operator": {s.Operator(), func(r row) bool { return !r.has(noOperator) }, false},
 	}
 	for _, scope := range all {
-		callers["an owner's key with "+string(scope)] = struct {
-			c     *servertest.Client
-			may   func(row) bool
-			other bool
-		}{s.Bearer(s.Key(signedIn, registry.NewAPIKey{Scopes: []registry.Scope{scope}})),
-			func(r row) bool { return r.key("owner", string(scope)) }, false}
+		callers["an owner's key with "+string(scope)] = presents{
+			as(signedIn, registry.NewAPIKey{Scopes: []registry.Scope{scope}}),
+			keyOf("owner", scope), false,
+		}
+	}
+	runner := s.Bearer(s.Runner(acme.ID, member))
+	judge := func(name string, rt api.Route, r row, who string, x presents, ask func(may bool) servertest.Answer) {
+		may := x.may(r)
+		if may && rt.Streams {
+			return // the stream's own tests read it
+		}
+		a := ask(may)
+		switch {
+		case may && (refused(a) || a.Status >= 500):
+			t.Errorf("%s by %s: refused with %d %s", name, who, a.Status, a.Body)
+		case !may && x.other && strings.Contains(rt.Pattern, "{org}"):
+			// The refusal is the same for every org, also for one that does not exist.
+			if a.Status != http.StatusNotFound || !strings.Contains(a.Body, "no such org") {
+				t.Errorf("%s by %s: %d, want 404: %s", name, who, a.Status, a.Body)
+			}
+		case !may && a.Status != http.StatusForbidden:
+			t.Errorf("%s by %s: %d, want 403: %s", name, who, a.Status, a.Body)
+		}
 	}
 	for _, rt := range api.Routes() {
 		if rt.Public {
@@ -277,23 +329,25 @@ func TestAccess(t *testing.T) {
 			continue
 		}
 		for who, x := range callers {
-			may := x.may(r)
-			if may && rt.Streams {
-				continue // the stream's own tests read it
+			judge(name, rt, r, who, x, func(may bool) servertest.Answer {
+				return ask(x.c, rt, string(acme.ID), may)
+			})
+		}
+		if a := ask(runner, rt, string(acme.ID), false); a.Status != http.StatusUnauthorized {
+			t.Errorf("%s by a runner: %d, want 401: %s", name, a.Status, a.Body)
+		}
+		for _, o := range owning {
+			if o.name != name {
+				continue
 			}
-			a := ask(x.c, rt, string(acme.ID), may)
-			switch {
-			case may && (refused(a) || a.Status >= 500):
-				t.Errorf("%s by %s: refused with %d %s", name, who, a.Status, a.Body)
-			case !may && x.other && strings.Contains(rt.Pattern, "{org}") && !r.has(noKey) &&
-				!r.has(noToken):
-				// Elsewhere the refusal is the same for every org, also for one that does not
-				// exist.
-				if a.Status != http.StatusNotFound || !strings.Contains(a.Body, "no such org") {
-					t.Errorf("%s by %s: %d, want 404: %s", name, who, a.Status, a.Body)
+			for who, x := range callers {
+				if x.may(o.row) {
+					continue // it would
 				}
-			case !may && a.Status != http.StatusForbidden:
-				t.Errorf("%s by %s: %d, want 403: %s", name, who, a.Status, a.Body)
+				path := strings.ReplaceAll(rt.Pattern, "{user}", string(member.User.ID))
+				judge(name+" of an owner", rt, o.row, who, x, func(bool) servertest.Answer {
+					return x.c.Do(rt.Method, fill(path, string(acme.ID)), o.body)
+				})
 			}
 		}
 	}
@@ -324,34 +378,62 @@ func refused(a servertest.Answer) bool {
 		strings.Contains(a.Body, "no such org")
 }
 
-// TestFresh: what asks for a new sign-in refuses a session that is older, and one with a token of
-// it.
+// TestFresh: what asks for a new sign-in refuses a session that is older, an API token of it, and
+// a device that was signed in by it.
 func TestFresh(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	owner := s.User("owner@example.com", false)
 	acme := s.Org("acme", owner)
-	people := map[string]*servertest.Client{}
-	for role, u := range map[string]registry.User{"owner": owner,
-		"platform": s.User("root@example.com", true)} {
-		people[role] = s.Page(s.SignIn(u))
+	member := s.Member(acme.ID, "member@example.com", registry.RoleMember)
+	signedIn := map[string]identity.Login{
+		"owner": s.SignIn(owner), "platform": s.SignIn(s.User("root@example.com", true)),
+	}
+	// Of accounts of their own, since one of the operations ends an account's other sessions.
+	devices := map[string]func() string{
+		"owner":    s.DeviceOf(s.SignIn(s.Member(acme.ID, "cli@example.com", registry.RoleOwner))),
+		"platform": s.DeviceOf(s.SignIn(s.User("rootcli@example.com", true))),
+	}
+	for _, renew := range devices {
+		renew() // before the code ends
 	}
 	s.Clock.Advance(registry.FreshFor + time.Second)
+	people := map[string]map[string]*servertest.Client{}
+	for role, l := range signedIn {
+		people[role] = map[string]*servertest.Client{
+			"a session": s.Page(l), "an API token": s.Bearer(s.Token(l)),
+			"a device": s.Bearer(devices[role]()),
+		}
+	}
+	again := func(a servertest.Answer) bool {
+		return a.Status == http.StatusUnauthorized && strings.Contains(a.Body, "sign in again") &&
+			strings.Contains(a.Header.Get("WWW-Authenticate"), "insufficient_user_authentication")
+	}
 	for _, rt := range api.Routes() {
-		r := rows[rt.Method+" "+strings.TrimPrefix(rt.Pattern, "/api/v1")]
-		if rt.Public || rt.Streams || rt.Method == http.MethodGet {
+		name := rt.Method + " " + strings.TrimPrefix(rt.Pattern, "/api/v1")
+		r := rows[name]
+		if rt.Public || rt.Streams {
 			continue
 		}
-		c := people["owner"]
+		role := "owner"
 		if r.role == "platform" {
-			c = people["platform"]
+			role = "platform"
 		}
-		// What asks for one refuses good input.
-		a := ask(c, rt, string(acme.ID), !r.has(fresh))
-		again := a.Status == http.StatusUnauthorized && strings.Contains(a.Body, "sign in again")
-		if again != r.has(fresh) {
-			t.Errorf("%s %s by a session of %s: %d %s", rt.Method, rt.Pattern, registry.FreshFor,
-				a.Status, a.Body)
+		for with, c := range people[role] {
+			if r.has(noToken) && with != "a session" || r.has(noLent) && with == "an API token" {
+				continue
+			}
+			// What asks for one refuses good input.
+			a := ask(c, rt, string(acme.ID), !r.has(fresh))
+			if again(a) != r.has(fresh) {
+				t.Errorf("%s with %s of %s: %d %s", name, with, registry.FreshFor, a.Status, a.Body)
+			}
+			for _, o := range owning {
+				path := strings.ReplaceAll(rt.Pattern, "{user}", string(member.ID))
+				if o.name == name && !again(c.Do(rt.Method, fill(path, string(acme.ID)), o.body)) {
+					t.Errorf("%s of an owner with %s of %s: passes", name, with, registry.FreshFor)
+				}
+			}
 		}
 	}
 }

@@ -47,6 +47,9 @@ type API struct {
 	// Connections is how many WebSockets and streams a session has open.
 	Connections func(registry.SessionID) int
 
+	// KeyUsed is told of each request with an API key: its kind, and one of KeyResults.
+	KeyUsed func(kind, result string)
+
 	routes []Route
 	huma   huma.API
 }
@@ -98,6 +101,7 @@ func (a *API) admit(next http.Handler) http.Handler {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		c, err := web.Who(a.Identity, r)
 		if err == nil && !c.Actor.Valid() {
+			a.unknownKey(r)
 			err = registry.Errorf(registry.Unauthenticated, "", "sign in, or send an API token or key")
 		}
 		// A cookie alone does not show that the person meant it; a bearer token and the admin socket do.
@@ -155,6 +159,7 @@ func (a *API) declare(mux *http.ServeMux) {
 		OpenAPIPath: prefix + "/openapi", Formats: huma.DefaultFormats, DefaultFormat: "application/json",
 		RejectUnknownQueryParameters: true, Transformers: []huma.Transformer{problems},
 	})
+	a.huma.UseMiddleware(a.countKeys)
 	a.me()
 	a.orgs()
 	a.instances()
@@ -190,7 +195,6 @@ type operation struct {
 	Action           registry.Action
 	Public           bool // see Route
 	Status           int  // of success; 0 = 200, or 204 without a body
-	Fresh            bool // asks for a new sign-in, without an Action that does
 	Platform         bool // of the platform itself: no role in an org suffices
 }
 
@@ -199,14 +203,7 @@ func declared[I, O any](a *API, o operation, f func(ctx context.Context, c web.C
 	op := describe(a, o, reflect.TypeFor[I]())
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
 		c := caller(ctx)
-		var out *O
-		var err error
-		if o.Method != http.MethodGet && (o.Fresh || registry.NeedsFresh(o.Action)) {
-			err = c.MayNow(a.Identity.Now())
-		}
-		if err == nil {
-			out, err = f(ctx, c, in)
-		}
+		out, err := f(ctx, c, in)
 		if err != nil {
 			if registry.ErrorCode(err) == "" {
 				a.Log.Error("api", "operation", o.ID, "request_id", web.RequestID(ctx), "error", err)
@@ -233,8 +230,11 @@ func describe(a *API, o operation, in reflect.Type) huma.Operation {
 	case o.Public:
 		who = "Whoever has the secret."
 	}
-	if o.Method != http.MethodGet && (o.Fresh || registry.NeedsFresh(o.Action)) {
+	if registry.NeedsFresh(o.Action) {
 		who += fmt.Sprintf(" A person must have signed in within %d minutes.", int(registry.FreshFor.Minutes()))
+	}
+	if o.Action != "" && registry.InPersonOnly(o.Action) {
+		who += " No key may."
 	}
 	op := huma.Operation{
 		OperationID: o.ID, Method: o.Method, Path: prefix + o.Path, Summary: o.Summary, Tags: []string{tag},

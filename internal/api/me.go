@@ -12,7 +12,7 @@ type meBody struct {
 	Kind          string             `json:"kind" enum:"user,operator,service" doc:"what you are"`
 	PlatformAdmin bool               `json:"platform_admin"`
 	User          *registry.User     `json:"user,omitempty"`
-	Orgs          []registry.OrgView `json:"orgs" doc:"that you are a member of"`
+	Orgs          []registry.OrgView `json:"orgs" doc:"that you are a member of; of a key, those that it may read"`
 }
 
 type meOut struct{ Body meBody }
@@ -26,9 +26,9 @@ func (a *API) me() {
 			Name string `json:"name" example:"Ada"`
 		}
 	}
-	declared(a, operation{ID: "updateMe", Method: "PATCH", Path: "/me", Summary: "Change your name"},
+	declared(a, operation{ID: "updateMe", Action: registry.AccountManage, Method: "PATCH", Path: "/me", Summary: "Change your name"},
 		func(ctx context.Context, c web.Caller, in *updateMeIn) (*meOut, error) {
-			if err := onlyPeople(c); err != nil {
+			if err := a.own(ctx, c); err != nil {
 				return nil, err
 			}
 			if err := a.Store.UpdateUser(ctx, c.Actor, c.Actor.User, &in.Body.Name, nil); err != nil {
@@ -37,18 +37,18 @@ func (a *API) me() {
 			return a.whoIs(ctx, c)
 		})
 
-	declared(a, operation{ID: "listMySessions", Method: "GET", Path: "/me/sessions", Summary: "List where you are signed in"},
+	declared(a, operation{ID: "listMySessions", Action: registry.AccountManage, Method: "GET", Path: "/me/sessions", Summary: "List where you are signed in"},
 		func(ctx context.Context, c web.Caller, _ *none) (*listOut[registry.Session], error) {
-			if err := onlyPeople(c); err != nil {
+			if err := a.own(ctx, c); err != nil {
 				return nil, err
 			}
 			list, err := a.Store.Sessions(ctx, c.Actor, c.Actor.User)
 			return &listOut[registry.Session]{registry.Page[registry.Session]{Items: list}}, err
 		})
 
-	declared(a, operation{ID: "endMySessions", Method: "DELETE", Path: "/me/sessions", Summary: "Sign out everywhere else"},
+	declared(a, operation{ID: "endMySessions", Action: registry.AccountManage, Method: "DELETE", Path: "/me/sessions", Summary: "Sign out everywhere else"},
 		func(ctx context.Context, c web.Caller, _ *none) (*none, error) {
-			if err := onlyPeople(c); err != nil {
+			if err := a.own(ctx, c); err != nil {
 				return nil, err
 			}
 			return &none{}, a.Store.RevokeSessions(ctx, c.Actor, c.Actor.User, c.Actor.Session)
@@ -57,9 +57,9 @@ func (a *API) me() {
 	type sessionIn struct {
 		Session string `path:"session" example:"01890000-0000-7000-8000-000000000000"`
 	}
-	declared(a, operation{ID: "endMySession", Method: "DELETE", Path: "/me/sessions/{session}", Summary: "Sign out somewhere"},
+	declared(a, operation{ID: "endMySession", Action: registry.AccountManage, Method: "DELETE", Path: "/me/sessions/{session}", Summary: "Sign out somewhere"},
 		func(ctx context.Context, c web.Caller, in *sessionIn) (*none, error) {
-			if err := onlyPeople(c); err != nil {
+			if err := a.own(ctx, c); err != nil {
 				return nil, err
 			}
 			return &none{}, a.Store.RevokeSession(ctx, c.Actor, registry.SessionID(in.Session))
@@ -88,21 +88,20 @@ func (a *API) me() {
 // whoIs reads the caller again: its name may just have changed.
 func (a *API) whoIs(ctx context.Context, c web.Caller) (*meOut, error) {
 	b := meBody{Kind: c.Actor.Kind(), PlatformAdmin: c.Actor.Platform(), Orgs: []registry.OrgView{}}
-	if !c.Actor.IsUser() {
+	if c.Actor.Kind() == "operator" {
 		return &meOut{b}, nil
 	}
-	u, err := a.Store.User(ctx, c.Actor, c.Actor.User)
-	if err != nil {
-		return nil, err
+	var err error
+	if b.Orgs, err = a.Store.MyOrgs(ctx, c.Actor); err != nil || !c.Actor.IsUser() {
+		return &meOut{b}, err
 	}
+	u, err := a.Store.User(ctx, c.Actor, c.Actor.User)
+	u.PlatformAdmin = c.Actor.Platform() // a narrow key is none, and says nothing of its holder
 	b.User = &u
-	b.Orgs, err = a.Store.UserOrgs(ctx, c.Actor, u.ID)
 	return &meOut{b}, err
 }
 
-func onlyPeople(c web.Caller) error {
-	if !c.Actor.InPerson() {
-		return registry.Errorf(registry.Forbidden, "", "only a person who is signed in may do this, not a key")
-	}
-	return nil
+// own refuses anybody but people, for whom /me stands.
+func (a *API) own(ctx context.Context, c web.Caller) error {
+	return a.Store.AuthorizePlatform(ctx, c.Actor, registry.AccountManage)
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// OrgPath is {org}: an ID, or the slug of an org that the caller sees.
+// OrgPath is {org}: an ID, or the slug of an org that the caller reaches.
 type OrgPath struct {
 	Org string `path:"org" example:"acme" doc:"the org's ID or slug"`
 }
@@ -18,8 +18,7 @@ func (p OrgPath) id(ctx context.Context, a *API, c web.Caller) (registry.OrgID, 
 	if registry.ValidID(p.Org) {
 		return registry.OrgID(p.Org), nil
 	}
-	o, err := a.Store.OrgBySlug(ctx, c.Actor, p.Org)
-	return o.ID, err
+	return a.Store.OrgID(ctx, c.Actor, p.Org)
 }
 
 func (p OrgPath) org() OrgPath { return p }
@@ -100,12 +99,15 @@ func (a *API) orgs() {
 			Slug  string `json:"slug" example:"acme" doc:"its address: 3 to 40 lower-case letters, digits and hyphens"`
 			Name  string `json:"name,omitempty" example:"Acme Inc" doc:"default: the slug"`
 			Plan  string `json:"plan,omitempty" example:"standard" doc:"default: standard"`
-			Owner string `json:"owner,omitempty" format:"email" doc:"e-mail address of an account; default: you"`
+			Owner string `json:"owner,omitempty" format:"email" doc:"e-mail address of an account; default: you. No key names one: its org has no owner yet"`
 		}
 	}
 	declared(a, operation{ID: "createOrg", Method: "POST", Path: "/orgs", Summary: "Create an org with its instance", Action: registry.OrgCreate, Status: http.StatusCreated},
 		func(ctx context.Context, c web.Caller, in *createOrgIn) (*orgOut, error) {
-			n := registry.NewOrg{Slug: in.Body.Slug, Name: in.Body.Name, Plan: in.Body.Plan, Owner: c.Actor.User}
+			n := registry.NewOrg{Slug: in.Body.Slug, Name: in.Body.Name, Plan: in.Body.Plan}
+			if c.Actor.InPerson() {
+				n.Owner = c.Actor.User
+			}
 			if in.Body.Owner != "" && registry.Allows(c.Actor, "", registry.OrgCreate) {
 				u, err := a.account(ctx, in.Body.Owner)
 				if err != nil {

@@ -54,12 +54,9 @@ func (a *API) runners() {
 			Secret string               `json:"secret" doc:"the claim itself (pzc_): it enrolls one runner, within 15 minutes, and is shown only now"`
 		}
 	}
-	inOrg(a, operation{ID: "claimRunner", Fresh: true, Method: "POST", Path: "/orgs/{org}/runners/claims", Summary: "Permit one runner to enroll", Action: registry.RunnerEnroll, Status: http.StatusCreated,
-		Description: "Only for members who are signed in, and the operator: no key and no token leads to a runner, and no platform admin who is no member, since a runner sees what members see."},
+	inOrg(a, operation{ID: "claimRunner", Method: "POST", Path: "/orgs/{org}/runners/claims", Summary: "Permit one runner to enroll", Action: registry.RunnerEnroll, Status: http.StatusCreated,
+		Description: "For members, their and the org's own keys, and the operator; not for a platform admin who is no member, since a runner sees what members see. The claim works once. A runner that a key lets in ends no later than the key."},
 		func(ctx context.Context, c web.Caller, id registry.OrgID, in *claimIn) (*claimOut, error) {
-			if c.Session.ID == "" && c.Actor.Kind() != "operator" {
-				return nil, registry.Errorf(registry.Forbidden, "", "a runner is enrolled from a sign-in session only, so that neither a token nor a key leads to a key that lives longer")
-			}
 			claim, secret, err := a.Identity.CreateRunnerClaim(ctx, c.Actor, id, registry.NewRunnerClaim{Name: in.Body.Name, Life: time.Duration(in.Body.Days) * 24 * time.Hour})
 			out := new(claimOut)
 			out.Body.Claim, out.Body.Secret = claim, secret.Reveal()
@@ -111,11 +108,11 @@ func (a *API) runners() {
 		}
 	}
 	const whose = "One's own; as an admin, anybody's."
-	declared(a, operation{ID: "disconnectRunner", Method: "POST", Path: "/orgs/{org}/runners/{runner}/disconnect", Summary: "Close what a runner has open; it may come back", Description: whose, Action: registry.RunnerEnroll},
+	declared(a, operation{ID: "disconnectRunner", Method: "POST", Path: "/orgs/{org}/runners/{runner}/disconnect", Summary: "Close what a runner has open; it may come back", Description: whose, Action: registry.RunnerEnd},
 		act(func(ctx context.Context, who registry.Actor, org registry.OrgID, id registry.RunnerID) error {
 			return a.Store.DisconnectRunner(ctx, who, org, id)
 		}))
-	declared(a, operation{ID: "revokeRunner", Method: "DELETE", Path: "/orgs/{org}/runners/{runner}", Summary: "Revoke a runner's key and tokens, and close what it has open", Description: whose, Action: registry.RunnerEnroll},
+	declared(a, operation{ID: "revokeRunner", Method: "DELETE", Path: "/orgs/{org}/runners/{runner}", Summary: "Revoke a runner's key and tokens, and close what it has open", Description: whose, Action: registry.RunnerEnd},
 		act(func(ctx context.Context, who registry.Actor, org registry.OrgID, id registry.RunnerID) error {
 			return a.Store.RevokeRunner(ctx, who, org, id)
 		}))

@@ -11,7 +11,10 @@ import (
 type Store interface {
 	CreateOrg(ctx context.Context, a registry.Actor, n registry.NewOrg) (registry.Org, error)
 	Org(ctx context.Context, a registry.Actor, id registry.OrgID) (registry.OrgView, error)
-	OrgBySlug(ctx context.Context, a registry.Actor, slug string) (registry.OrgView, error)
+	OrgID(ctx context.Context, a registry.Actor, slug string) (registry.OrgID, error)
+	Authorize(ctx context.Context, a registry.Actor, id registry.OrgID, action registry.Action) (registry.OrgView, error)
+	AuthorizePlatform(ctx context.Context, a registry.Actor, action registry.Action) error
+	MyOrgs(ctx context.Context, a registry.Actor) ([]registry.OrgView, error)
 	Orgs(ctx context.Context, a registry.Actor, l registry.OrgList) (registry.Page[registry.OrgView], error)
 	UpdateOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, name string) error
 	RenameOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, slug string) error

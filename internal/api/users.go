@@ -62,12 +62,9 @@ func (a *API) users() {
 
 	declared(a, operation{ID: "removeFactors", Method: "DELETE", Path: "/users/{user}/second-step", Summary: "Remove somebody's second step, who lost what it needs", Action: registry.UserUpdate},
 		func(ctx context.Context, c web.Caller, in *UserPath) (*none, error) {
-			id, err := in.id(ctx, a, c)
+			id, err := a.userFor(ctx, c, *in, registry.UserUpdate)
 			if err != nil {
 				return nil, err
-			}
-			if c.Session.ID == "" && c.Actor.Kind() != "operator" {
-				return nil, registry.Errorf(registry.Forbidden, "", "a second step is removed from a sign-in session only")
 			}
 			return &none{}, a.Store.RemoveFactors(ctx, c.Actor, id, "")
 		})
@@ -80,12 +77,9 @@ func (a *API) users() {
 	}
 	declared(a, operation{ID: "createPasswordLink", Method: "POST", Path: "/users/{user}/password-link", Summary: "Make a link with which somebody chooses a new password", Action: registry.UserUpdate, Status: http.StatusCreated},
 		func(ctx context.Context, c web.Caller, in *UserPath) (*linkOut, error) {
-			id, err := in.id(ctx, a, c)
+			id, err := a.userFor(ctx, c, *in, registry.UserUpdate)
 			if err != nil {
 				return nil, err
-			}
-			if c.Session.ID == "" && c.Actor.Kind() != "operator" {
-				return nil, registry.Errorf(registry.Forbidden, "", "a link for a password is made from a sign-in session only, so that neither a token nor a key becomes a person")
 			}
 			l, link, err := a.Identity.ResetLink(ctx, c.Actor, id)
 			out := new(linkOut)
@@ -151,8 +145,8 @@ func (a *API) users() {
 
 // userFor resolves {user} for an action on somebody's account.
 func (a *API) userFor(ctx context.Context, c web.Caller, p UserPath, action registry.Action) (registry.UserID, error) {
-	if !registry.Allows(c.Actor, "", action) {
-		return "", registry.Errorf(registry.Forbidden, "", "only a platform admin may do this; your own account is /me")
+	if err := a.Store.AuthorizePlatform(ctx, c.Actor, action); err != nil {
+		return "", err
 	}
 	return p.id(ctx, a, c)
 }

@@ -19,6 +19,7 @@ var keyTable = table(
 	column[registry.APIKey]{"SCOPES", func(k registry.APIKey) string { return strings.Trim(fmt.Sprint(k.Scopes), "[]") }},
 	column[registry.APIKey]{"ENDS", func(k registry.APIKey) string { return when(k.ExpiresAt) }},
 	column[registry.APIKey]{"LAST USED", func(k registry.APIKey) string { return when(k.LastUsedAt) }},
+	column[registry.APIKey]{"FROM", func(k registry.APIKey) string { return k.LastUsedAddress }},
 	column[registry.APIKey]{"ID", func(k registry.APIKey) string { return string(k.ID) }},
 )
 

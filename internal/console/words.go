@@ -152,7 +152,7 @@ var happenings = map[registry.ChangeKind]string{
 	registry.InstanceChanged: "Server changed", registry.MemberAdded: "Member added", registry.MemberChanged: "Role changed", registry.MemberRemoved: "Member removed",
 	registry.InviteCreated: "Invited", registry.InviteRevoked: "Invitation taken back", registry.UserCreated: "Account created", registry.UserChanged: "Account changed",
 	registry.SessionCreated: "Signed in", registry.SessionRevoked: "Signed out", registry.KeyAdded: "Signing key added", registry.KeyRotated: "Signing key replaced", registry.KeyRevoked: "Signing key revoked", registry.SettingsChanged: "Settings changed",
-	registry.APIKeyCreated: "API key made", registry.APIKeyRevoked: "API key revoked", registry.WebhookCreated: "Webhook made", registry.WebhookChanged: "Webhook changed",
+	registry.APIKeyCreated: "API key made", registry.APIKeyRefused: "API key refused", registry.APIKeyRevoked: "API key revoked", registry.WebhookCreated: "Webhook made", registry.WebhookChanged: "Webhook changed",
 	registry.RunnerInvited: "Runner may enroll", registry.RunnerEnrolled: "Runner enrolled", registry.RunnerCut: "Runner disconnected", registry.RunnerRevoked: "Runner revoked",
 	registry.ClientCreated: "App registered", registry.ClientChanged: "App changed", registry.ClientDeleted: "App deleted", registry.ClientSignedIn: "Signed in to an app", registry.GrantRevoked: "App signed out",
 	registry.OrgSignIn: "Sign-in rules changed", registry.ConnectionMade: "Sign-in provider connected", registry.ConnectionNew: "Sign-in provider changed", registry.ConnectionGone: "Sign-in provider deleted",

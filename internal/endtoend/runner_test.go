@@ -123,11 +123,12 @@ func TestRunners(t *testing.T) {
 		}
 	}
 
-	// Who may: mine, or as an admin; not another org's, not a key's or token's.
+	// Who may: mine, or as an admin; not another org's. A key within its scopes, and its own end.
 	var personal struct{ Secret string }
 	mia.call(t, "POST", api+"/me/keys", `{"name":"x","scopes":["runner:write","org:read"]}`, 201, &personal)
 	key := s.bearer(personal.Secret)
-	key.call(t, "POST", api+"/orgs/acme/runners/claims", `{}`, 403, nil)
+	key.call(t, "POST", api+"/orgs/acme/runners/claims", `{"days":200}`, 422, nil)
+	key.call(t, "POST", api+"/orgs/acme/runners/claims", `{"name":"spare"}`, 201, nil)
 	key.call(t, "GET", api+"/orgs/acme/runners", "", 200, nil)
 	bob.call(t, "GET", api+"/orgs/acme/runners", "", 404, nil)
 	bob.call(t, "POST", api+"/orgs/acme/runners/claims", `{}`, 404, nil)

@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/internal/api"
 	"github.com/pizzaface/pizzeria/internal/usage"
 	"github.com/pizzaface/pizzeria/provision"
 	"github.com/pizzaface/pizzeria/registry"
@@ -22,6 +23,7 @@ type Metrics struct {
 	signIns  *prometheus.CounterVec
 	failures *prometheus.CounterVec
 	limits   *prometheus.CounterVec
+	keys     *prometheus.CounterVec
 	usage    atomic.Pointer[usage.Recorder] // nil until the start
 	state    state
 }
@@ -34,6 +36,7 @@ func newMetrics() *Metrics {
 			Help: "Failures of instances, each followed by a restart or another attempt.",
 		}, []string{"provider", "reason"}),
 		limits:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "pizzeria_sign_in_limits_total", Help: "Tries refused by a limit, by what was tried and the limit."}, []string{"purpose", "limit"}),
+		keys:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "pizzeria_api_key_requests_total", Help: "Requests to the management API with a key, by its kind and what became of them."}, []string{"kind", "result"}),
 		requests: newRequestCounts(),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "pizzeria_org_request_duration_seconds", Help: "Time to serve requests to org hosts.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 8)}),
 		started:  prometheus.NewHistogram(prometheus.HistogramOpts{Name: "pizzeria_instance_start_duration_seconds", Help: "Time from first look to healthy of instances.", Buckets: prometheus.ExponentialBuckets(0.05, 2, 11)}),
@@ -44,12 +47,17 @@ func newMetrics() *Metrics {
 			m.signIns.WithLabelValues(way, result)
 		}
 	}
+	for _, kind := range api.KeyKinds {
+		for _, result := range api.KeyResults {
+			m.keys.WithLabelValues(kind, result)
+		}
+	}
 	return m
 }
 
 // Collectors returns all collectors, to be registered with each config's registry.
 func (m *Metrics) Collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.requests, m.duration, m.started, m.lag, m.signIns, m.failures, m.limits, &m.state}
+	return []prometheus.Collector{m.requests, m.duration, m.started, m.lag, m.signIns, m.failures, m.limits, m.keys, &m.state}
 }
 
 // failed counts failures of a provider's instances.

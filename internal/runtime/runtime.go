@@ -305,6 +305,7 @@ func (r *Runtime) routes(mux *http.ServeMux) error {
 		Store: r.store, Identity: r.ids, Log: r.c.Log, Ended: ended, Logs: r.provider.Logs,
 		Settings: r.settings, Webhooks: r.webhooks, Usage: r.usage, Capacity: capacity, Isolation: r.provider.Isolation,
 		Connections: r.gateway.Streams.Of,
+		KeyUsed:     func(kind, result string) { r.metrics.keys.WithLabelValues(kind, result).Inc() },
 	}).Register(mux)
 	return (&console.Console{
 		Store: r.store, Identity: r.ids, Log: r.c.Log, Now: time.Now, Isolation: r.provider.Isolation, Ended: ended,

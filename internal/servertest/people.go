@@ -1,6 +1,7 @@
 package servertest
 
 import (
+	"net/url"
 	"strings"
 
 	"github.com/pizzaface/pizzeria/identity"
@@ -67,4 +68,88 @@ func (s *Server) Key(l identity.Login, n registry.NewAPIKey) string {
 		s.Fatal(err)
 	}
 	return secret.Reveal()
+}
+
+// Join makes an account that there is a member of an org, by an invitation.
+func (s *Server) Join(org registry.OrgID, u registry.User, role registry.Role) {
+	s.Helper()
+	_, link, err := s.Identity.Invite(s.Context(), registry.AsOperator(), org, u.Email, role)
+	if err != nil {
+		s.Fatal(err)
+	}
+	a := registry.AsUser(u, "", address)
+	if _, err := s.Identity.Accept(s.Context(), a, link[strings.LastIndexByte(link, '/')+1:]); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// Support makes a platform admin who has support access to an org, given by an owner.
+func (s *Server) Support(org registry.OrgID, owner identity.Login, role registry.Role) registry.User {
+	s.Helper()
+	u := s.User("support@example.com", true)
+	l := s.SignIn(u)
+	p, err := s.Store.RequestSupport(s.Context(), registry.AsSession(u, l.Session, address), org,
+		registry.NewSupport{Role: role, Reason: "test", Hours: 4})
+	if err == nil {
+		_, err = s.Store.DecideSupport(s.Context(),
+			registry.AsSession(owner.User, owner.Session, address), org, p.ID, true)
+	}
+	if err != nil {
+		s.Fatal(err)
+	}
+	return u
+}
+
+// Token makes an API token of a session.
+func (s *Server) Token(l identity.Login) string {
+	s.Helper()
+	t, err := s.Identity.APITokenFor(s.Context(), registry.AsSession(l.User, l.Session, address),
+		l.Session)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return t
+}
+
+// Device signs a device in, as pizzeria login does, and returns its API token.
+func (s *Server) Device(l identity.Login) string { return s.DeviceOf(l)() }
+
+// DeviceOf signs a device in, and returns what renews its API token.
+func (s *Server) DeviceOf(l identity.Login) func() string {
+	s.Helper()
+	cli := identity.Credentials{ID: string(registry.CLIClient)}
+	d, err := s.Identity.BeginDevice(s.Context(), cli, identity.Client{Address: address})
+	if err != nil {
+		s.Fatal(err)
+	}
+	a := registry.AsSession(l.User, l.Session, address)
+	if err := s.Identity.DecideDevice(s.Context(), a, d.UserCode, true); err != nil {
+		s.Fatal(err)
+	}
+	form := url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"},
+		"device_code": {d.DeviceCode}}
+	return func() string {
+		s.Helper()
+		tokens, err := s.Identity.Redeem(s.Context(), cli, form, address)
+		if err != nil {
+			s.Fatal(err)
+		}
+		form = url.Values{"grant_type": {"refresh_token"}, "refresh_token": {tokens.RefreshToken}}
+		return tokens.AccessToken
+	}
+}
+
+// Runner enrolls a runner into an org and returns its key.
+func (s *Server) Runner(org registry.OrgID, l identity.Login) string {
+	s.Helper()
+	_, claim, err := s.Identity.CreateRunnerClaim(s.Context(),
+		registry.AsSession(l.User, l.Session, address), org, registry.NewRunnerClaim{Name: "build"})
+	if err != nil {
+		s.Fatal(err)
+	}
+	_, key, err := s.Identity.EnrollRunner(s.Context(), claim.Reveal(), "", address)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return key.Reveal()
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -40,6 +41,7 @@ type Server struct {
 	Path     string        // of the database
 	Ended    chan struct{} // close it to end streams
 	Log      *Buffer       // what was logged
+	KeyUse   Counts        // of API keys, by kind and result
 
 	Schema registry.Schema // what orgs may set; change it before the first request
 }
@@ -77,7 +79,7 @@ func New(t testing.TB) *Server {
 		Store: s.Store, Identity: s.Identity, Log: log, Ended: ended, Logs: logs,
 		Settings: s.Settings,
 		Webhooks: s.Webhooks, Usage: counts, Capacity: capacity, Isolation: isolation,
-		Connections: connections,
+		Connections: connections, KeyUsed: s.KeyUse.count,
 	}).Register(mux)
 	err = (&console.Console{
 		Store: s.Store, Identity: s.Identity, Log: log, Now: s.Clock.Now, Isolation: isolation,
@@ -113,6 +115,28 @@ func NewIdentity(t testing.TB, store identity.Store, now func() time.Time) *iden
 		t.Fatal(err)
 	}
 	return ids
+}
+
+// Counts counts what has two labels.
+type Counts struct {
+	mu sync.Mutex
+	of map[string]int
+}
+
+func (c *Counts) count(a, b string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.of == nil {
+		c.of = map[string]int{}
+	}
+	c.of[a+" "+b]++
+}
+
+// All are the counts so far, by both labels with a space between.
+func (c *Counts) All() map[string]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.of)
 }
 
 // Clock is a time that only its test moves.

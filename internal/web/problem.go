@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 
@@ -19,6 +20,8 @@ type Problem struct {
 	Field     string         `json:"field,omitempty" doc:"the input that is at fault"`
 	RequestID string         `json:"request_id,omitempty" doc:"names this request in the log"`
 	Errors    []ProblemError `json:"errors,omitempty" doc:"each fault of the input, when there are several"`
+
+	code registry.Code
 }
 
 // ProblemError is one fault of an input.
@@ -31,7 +34,7 @@ type ProblemError struct {
 func ProblemOf(ctx context.Context, err error) *Problem {
 	status := Status(err)
 	field, message := Message(err)
-	return &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: message, Field: field, RequestID: RequestID(ctx)}
+	return &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: message, Field: field, RequestID: RequestID(ctx), code: registry.ErrorCode(err)}
 }
 
 func (p *Problem) Error() string { return p.Detail }
@@ -49,7 +52,11 @@ func (p *Problem) GetHeaders() http.Header {
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		h.Set("Retry-After", strconv.Itoa(5))
 	case http.StatusUnauthorized:
-		h.Set("WWW-Authenticate", `Bearer realm="pizzeria"`)
+		challenge := `Bearer realm="pizzeria"`
+		if p.code == registry.SignInAgain { // RFC 9470, section 3
+			challenge += fmt.Sprintf(`, error="insufficient_user_authentication", max_age=%d`, int(registry.FreshFor.Seconds()))
+		}
+		h.Set("WWW-Authenticate", challenge)
 	}
 	return h
 }
@@ -73,7 +80,7 @@ func Status(err error) int {
 		return http.StatusUnprocessableEntity
 	case registry.Unauthenticated, registry.SignInAgain:
 		return http.StatusUnauthorized
-	case registry.Forbidden:
+	case registry.Forbidden, registry.PersonOnly:
 		return http.StatusForbidden
 	case registry.NotFound:
 		return http.StatusNotFound

@@ -26,16 +26,14 @@ type Caller struct {
 	User    registry.User
 	Session registry.Session
 	Client  identity.Client
-	// Since is when the person signed in; zero for keys, the operator, and nobody.
-	Since time.Time
 }
 
 // MayNow refuses a person who signed in too long ago, and has to do it again. Error: SignInAgain.
 func (c Caller) MayNow(now time.Time) error {
-	if c.Since.IsZero() {
+	if !c.Actor.InPerson() {
 		return nil
 	}
-	return registry.MayNow(c.Since, now)
+	return registry.MayNow(c.Actor.Since(), now)
 }
 
 type requestIDKey struct{}
@@ -93,7 +91,7 @@ func Who(ids *identity.Service, r *http.Request) (Caller, error) {
 			}
 			return c, err
 		}
-		s, u, err := ids.AuthenticateAPI(r.Context(), token)
+		a, u, err := ids.AuthenticateAPI(r.Context(), token, c.Client.Address)
 		if errors.Is(err, identity.ErrToken) || registry.ErrorCode(err) == registry.NotFound {
 			return c, nil
 		}
@@ -101,7 +99,7 @@ func Who(ids *identity.Service, r *http.Request) (Caller, error) {
 			return c, err
 		}
 		guard.SignedIn(r.Context())
-		c.User, c.Actor, c.Since = u, registry.AsSession(u, s, c.Client.Address), s.AuthTime
+		c.User, c.Actor = u, a
 		return c, nil
 	}
 	token, ok := OneCookie(r, Cookie)
@@ -116,7 +114,7 @@ func Who(ids *identity.Service, r *http.Request) (Caller, error) {
 		return c, err
 	}
 	guard.SignedIn(r.Context())
-	c.Session, c.User, c.Actor, c.Since = s, u, registry.AsSession(u, s, c.Client.Address), s.AuthTime
+	c.Session, c.User, c.Actor = s, u, registry.AsSession(u, s, c.Client.Address)
 	return c, nil
 }
 

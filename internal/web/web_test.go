@@ -106,11 +106,18 @@ func TestWho(t *testing.T) {
 func TestMayNow(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	for since, want := range map[time.Time]registry.Code{
-		{}: "", now: "", now.Add(-registry.FreshFor): "",
+		now: "", now.Add(-registry.FreshFor): "",
 		now.Add(-registry.FreshFor - 1): registry.SignInAgain,
 	} {
-		if err := (web.Caller{Since: since}).MayNow(now); registry.ErrorCode(err) != want {
+		a := registry.AsSession(registry.User{}, registry.Session{AuthTime: since}, "")
+		if err := (web.Caller{Actor: a}).MayNow(now); registry.ErrorCode(err) != want {
 			t.Errorf("%s: %v", since, err)
+		}
+	}
+	key := registry.AsKey(registry.APIKey{ID: "k"}, registry.User{}, "")
+	for _, a := range []registry.Actor{{}, key, registry.AsOperator()} {
+		if err := (web.Caller{Actor: a}).MayNow(now); err != nil {
+			t.Errorf("%v: %v", a, err)
 		}
 	}
 }

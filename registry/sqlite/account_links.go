@@ -16,15 +16,15 @@ func (s *Store) CreateAccountLink(ctx context.Context, a registry.Actor, kind re
 		life := registry.EmailLinkLife
 		switch kind {
 		case registry.LinkVerify, registry.LinkEmail:
-			if !a.InPerson() || a.User != id {
-				return registry.Errorf(registry.Forbidden, "", "only the person may do this")
-			}
-		case registry.LinkReset:
-			if err := may(a, registry.UserUpdate); err != nil {
+			if err := own(a, id, registry.AccountManage, t.now); err != nil {
 				return err
 			}
-			if a.Key() != "" {
-				return registry.Errorf(registry.Forbidden, "", "no key leads to a password")
+		case registry.LinkReset:
+			if err := t.may(registry.UserUpdate); err != nil {
+				return err
+			}
+			if err := t.mayMake(); err != nil {
+				return err
 			}
 			life = registry.ResetLinkLife
 		default:

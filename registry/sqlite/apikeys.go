@@ -7,12 +7,12 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-const apiKeyQuery = `SELECT k.id, k.kind, k.name, k.user_id, k.org_id, k.role, k.scopes, k.created_by, k.created_at, k.expires_at, k.last_used_at
+const apiKeyQuery = `SELECT k.id, k.kind, k.name, k.user_id, k.org_id, k.role, k.scopes, k.created_by, k.created_at, k.expires_at, k.last_used_at, k.last_used_address
 	FROM api_keys k WHERE k.expires_at > $1`
 
 func scanAPIKey(r scanner) (k registry.APIKey, err error) {
 	var scopes registry.ScopeSet
-	err = r.Scan(&k.ID, &k.Kind, &k.Name, &k.UserID, &k.OrgID, &k.Role, &scopes, &k.CreatedBy, (*micros)(&k.CreatedAt), (*micros)(&k.ExpiresAt), (*micros)(&k.LastUsedAt))
+	err = r.Scan(&k.ID, &k.Kind, &k.Name, &k.UserID, &k.OrgID, &k.Role, &scopes, &k.CreatedBy, (*micros)(&k.CreatedAt), (*micros)(&k.ExpiresAt), (*micros)(&k.LastUsedAt), &k.LastUsedAddress)
 	k.Scopes = scopes.List()
 	return k, err
 }
@@ -28,9 +28,6 @@ func errNoKey() error {
 func (s *Store) CreateAPIKey(ctx context.Context, a registry.Actor, n registry.NewAPIKey, hash registry.Hash) (registry.APIKey, error) {
 	k := registry.APIKey{ID: registry.APIKeyID(registry.NewID()), Kind: registry.KeyPersonal, OrgID: n.OrgID, Role: n.Role, CreatedBy: a.Name()}
 	err := s.update(ctx, a, func(t *tx) error {
-		if !a.InPerson() && (a.Kind() != "operator" || n.Role == "") {
-			return registry.Errorf(registry.Forbidden, "", "only a person who is signed in makes keys")
-		}
 		var err error
 		if k.Name, err = registry.CleanName(n.Name); err != nil {
 			return err
@@ -68,6 +65,9 @@ func (t *tx) mayHave(k *registry.APIKey, scopes registry.ScopeSet) error {
 		if err != nil {
 			return err
 		}
+		if err := t.mayMake(); err != nil {
+			return err
+		}
 		if k.Role != registry.RoleMember && k.Role != registry.RoleAdmin {
 			return registry.Errorf(registry.Invalid, "role", "a key is member or admin of its org")
 		}
@@ -78,6 +78,9 @@ func (t *tx) mayHave(k *registry.APIKey, scopes registry.ScopeSet) error {
 			return registry.Errorf(registry.Forbidden, "role", "a key cannot have a higher role than yours")
 		}
 	} else {
+		if err := own(t.actor, t.actor.User, registry.CredentialMake, t.now); err != nil {
+			return err
+		}
 		if k.OrgID != "" {
 			if _, err := t.allowed(k.OrgID, registry.OrgRead); err != nil {
 				return err
@@ -101,8 +104,8 @@ func (t *tx) mayHave(k *registry.APIKey, scopes registry.ScopeSet) error {
 // APIKeys returns the keys of an org, or with org "" the actor's own, newest first.
 func (s *Store) APIKeys(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.APIKey, error) {
 	if org == "" {
-		if !a.Valid() {
-			return nil, errNobody()
+		if err := own(a, a.User, registry.AccountManage, s.now()); err != nil {
+			return nil, err
 		}
 		return collect(ctx, s.read, scanAPIKey, apiKeyQuery+` AND k.user_id = $2 AND k.kind = 'personal' ORDER BY k.id DESC`, us(s.now()), a.User)
 	}
@@ -121,8 +124,8 @@ func (s *Store) RevokeAPIKey(ctx context.Context, a registry.Actor, org registry
 				return err
 			}
 			where, arg = ` AND k.org_id = $3 AND k.kind = 'service'`, string(org)
-		} else if !a.InPerson() {
-			return errNoKey()
+		} else if err := own(a, a.User, registry.AccountManage, t.now); err != nil {
+			return err
 		}
 		k, err := one(t.ctx, t, scanAPIKey, errNoKey(), apiKeyQuery+` AND k.id = $2`+where, us(t.now), id, arg)
 		if err != nil {
@@ -133,6 +136,10 @@ func (s *Store) RevokeAPIKey(ctx context.Context, a registry.Actor, org registry
 		}
 		return t.record(registry.Change{Kind: registry.APIKeyRevoked, OrgID: k.OrgID, UserID: k.UserID}, k.Name, "")
 	})
+}
+
+func (t *tx) apiKey(id registry.APIKeyID) (registry.APIKey, error) {
+	return one(t.ctx, t, scanAPIKey, errNoKey(), apiKeyQuery+` AND k.id = $2`, us(t.now), id)
 }
 
 // APIKeyByHash returns a live key and, of a personal one, its owner. For the system. Error: NotFound.
@@ -147,14 +154,14 @@ func (s *Store) APIKeyByHash(ctx context.Context, a registry.Actor, hash registr
 	return k, u, err
 }
 
-// TouchAPIKeys notes when keys were last used. Not a registry change: no feed entry. For the system.
-func (s *Store) TouchAPIKeys(ctx context.Context, a registry.Actor, used map[registry.APIKeyID]time.Time) error {
+// TouchAPIKeys notes when and from where keys were last used. Not a registry change: no feed entry. For the system.
+func (s *Store) TouchAPIKeys(ctx context.Context, a registry.Actor, used map[registry.APIKeyID]registry.KeyUse) error {
 	if err := only(a); err != nil {
 		return err
 	}
 	return s.update(ctx, a, func(t *tx) error {
-		for id, at := range used {
-			if _, err := t.exec(`UPDATE api_keys SET last_used_at = max(last_used_at, $2) WHERE id = $1`, id, us(at)); err != nil {
+		for id, v := range used {
+			if _, err := t.exec(`UPDATE api_keys SET last_used_at = $2, last_used_address = $3 WHERE id = $1 AND last_used_at <= $2`, id, us(v.At), v.Address); err != nil {
 				return err
 			}
 		}

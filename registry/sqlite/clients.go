@@ -31,7 +31,7 @@ func errNoClient() error {
 func (s *Store) CreateClient(ctx context.Context, a registry.Actor, n registry.NewClient, secret registry.Hash) (registry.Client, error) {
 	c := registry.Client{ID: registry.ClientID(registry.NewID()), OrgID: n.OrgID, Public: n.Public, Secret: secret, CreatedBy: a.Name()}
 	err := s.update(ctx, a, func(t *tx) error {
-		if err := may(a, registry.ClientManage); err != nil {
+		if err := t.may(registry.ClientManage); err != nil {
 			return err
 		}
 		var err error
@@ -83,7 +83,7 @@ func (s *Store) CreateClient(ctx context.Context, a registry.Actor, n registry.N
 
 // Clients returns the registered apps by name. For platform admins.
 func (s *Store) Clients(ctx context.Context, a registry.Actor) ([]registry.Client, error) {
-	if err := may(a, registry.ClientRead); err != nil {
+	if err := s.may(a, registry.ClientRead); err != nil {
 		return nil, err
 	}
 	return collect(ctx, s.read, scanClient, clientQuery+` ORDER BY c.name COLLATE NOCASE, c.id`)
@@ -91,7 +91,7 @@ func (s *Store) Clients(ctx context.Context, a registry.Actor) ([]registry.Clien
 
 // Client returns a registered app. For platform admins and the system. Error: NotFound.
 func (s *Store) Client(ctx context.Context, a registry.Actor, id registry.ClientID) (registry.Client, error) {
-	if err := may(a, registry.ClientRead); err != nil {
+	if err := s.may(a, registry.ClientRead); err != nil {
 		return registry.Client{}, err
 	}
 	return one(ctx, s.read, scanClient, errNoClient(), clientQuery+` WHERE c.id = $1`, id)
@@ -132,7 +132,7 @@ func (s *Store) DeleteClient(ctx context.Context, a registry.Actor, id registry.
 
 // client returns an app that the actor may change.
 func (t *tx) client(id registry.ClientID) (registry.Client, error) {
-	if err := may(t.actor, registry.ClientManage); err != nil {
+	if err := t.may(registry.ClientManage); err != nil {
 		return registry.Client{}, err
 	}
 	return one(t.ctx, t, scanClient, errNoClient(), clientQuery+` WHERE c.id = $1`, id)

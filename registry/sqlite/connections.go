@@ -24,20 +24,9 @@ func errNoConnection() error {
 	return registry.Errorf(registry.NotFound, "connection", "there is no such connection")
 }
 
-// maySignIn decides who sees or changes an org's connections and domains, or with "" the operator's.
-func maySignIn(ctx context.Context, q querier, a registry.Actor, org registry.OrgID, action registry.Action) (registry.OrgView, error) {
-	if action == registry.SignInManage && a.Key() != "" {
-		return registry.OrgView{}, registry.Errorf(registry.Forbidden, "", "no key decides how people sign in")
-	}
-	if org == "" {
-		return registry.OrgView{}, may(a, action)
-	}
-	return allowed(ctx, q, a, org, action)
-}
-
 // Connections returns an org's connections, or with "" the operator's, oldest first.
 func (s *Store) Connections(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Connection, error) {
-	if _, err := maySignIn(ctx, s.read, a, org, registry.SignInRead); err != nil {
+	if _, err := s.either(ctx, a, org, registry.SignInRead); err != nil {
 		return nil, err
 	}
 	return collect(ctx, s.read, scanConnection, connectionQuery+` WHERE c.org_id = $1 ORDER BY c.id`, org)
@@ -70,7 +59,7 @@ func (t *tx) connectionOf(org registry.OrgID, id registry.ConnectionID) (registr
 // CreateConnection makes a connection of an org, or with OrgID "" the operator's; c.ID names it. Errors: Invalid, Forbidden, NotFound, Conflict (ConnectionsMax).
 func (s *Store) CreateConnection(ctx context.Context, a registry.Actor, c registry.Connection) (registry.Connection, error) {
 	err := s.update(ctx, a, func(t *tx) error {
-		if _, err := maySignIn(t.ctx, t, a, c.OrgID, registry.SignInManage); err != nil {
+		if _, err := t.either(c.OrgID, registry.SignInManage); err != nil {
 			return err
 		}
 		if c.Kind != registry.ConnectionOIDC {
@@ -112,7 +101,7 @@ func text(list any) string {
 // would be somebody else there. Errors: Invalid, Forbidden, NotFound.
 func (s *Store) UpdateConnection(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.ConnectionID, change registry.ConnectionChange) (c registry.Connection, err error) {
 	err = s.update(ctx, a, func(t *tx) error {
-		if _, err := maySignIn(t.ctx, t, a, org, registry.SignInManage); err != nil {
+		if _, err := t.either(org, registry.SignInManage); err != nil {
 			return err
 		}
 		if c, err = t.connectionOf(org, id); err != nil {
@@ -144,7 +133,7 @@ func (s *Store) UpdateConnection(ctx context.Context, a registry.Actor, org regi
 // DeleteConnection deletes a connection with its links to accounts, and ends the sessions that were made by it. Errors: Forbidden, NotFound.
 func (s *Store) DeleteConnection(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.ConnectionID) error {
 	return s.update(ctx, a, func(t *tx) error {
-		if _, err := maySignIn(t.ctx, t, a, org, registry.SignInManage); err != nil {
+		if _, err := t.either(org, registry.SignInManage); err != nil {
 			return err
 		}
 		c, err := t.connectionOf(org, id)
@@ -211,7 +200,7 @@ func (s *Store) RequireSecondStep(ctx context.Context, a registry.Actor, org reg
 		if org == "" {
 			return errNoOrg()
 		}
-		v, err := maySignIn(t.ctx, t, a, org, registry.SignInManage)
+		v, err := t.either(org, registry.SignInManage)
 		if err != nil || v.SecondStepRequired == required {
 			return err
 		}

@@ -33,8 +33,8 @@ func (s *Store) CreateDeviceRequest(ctx context.Context, a registry.Actor, d reg
 
 // DeviceRequest returns the device that waits with a code. For people who are signed in. Error: Gone.
 func (s *Store) DeviceRequest(ctx context.Context, a registry.Actor, userCode string) (registry.DeviceRequest, error) {
-	if !a.InPerson() {
-		return registry.DeviceRequest{}, errNobody()
+	if err := own(a, a.User, registry.AccountManage, s.now()); err != nil {
+		return registry.DeviceRequest{}, err
 	}
 	return one(ctx, s.read, scanDevice, errNoDevice(), deviceQuery+` WHERE d.user_code = $1 AND d.state = 'pending' AND d.expires_at > $2`, userCode, us(s.now()))
 }
@@ -43,8 +43,8 @@ func (s *Store) DeviceRequest(ctx context.Context, a registry.Actor, userCode st
 // session of its own, or refuses it. For people who are signed in, and once. Error: Gone.
 func (s *Store) DecideDevice(ctx context.Context, a registry.Actor, userCode string, approve bool) error {
 	return s.update(ctx, a, func(t *tx) error {
-		if !a.InPerson() {
-			return errNobody()
+		if err := own(a, a.User, registry.CredentialMake, t.now); err != nil {
+			return err
 		}
 		state, id := "denied", registry.SessionID("")
 		if approve {

@@ -33,7 +33,7 @@ func (s *Store) EventBounds(ctx context.Context, a registry.Actor, org registry.
 
 func (s *Store) mayWatch(ctx context.Context, a registry.Actor, org registry.OrgID) error {
 	if org == "" {
-		return may(a, registry.PlatformAudit)
+		return s.may(a, registry.PlatformAudit)
 	}
 	_, err := s.Authorize(ctx, a, org, registry.OrgRead)
 	return err

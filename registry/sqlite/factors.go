@@ -19,11 +19,8 @@ func errNoFactor() error {
 
 // Factors returns the second factors of an account, oldest first: the actor's own, or anybody's for platform admins. Error: NotFound.
 func (s *Store) Factors(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.Factor, error) {
-	if !a.Valid() {
-		return nil, errNobody()
-	}
-	if !mayManage(a, id) {
-		return nil, errNoUser()
+	if err := s.mayAccount(a, id, registry.UserRead); err != nil {
+		return nil, err
 	}
 	return collect(ctx, s.read, scanFactor, factorQuery+` ORDER BY f.id`, id)
 }
@@ -32,8 +29,8 @@ func (s *Store) Factors(ctx context.Context, a registry.Actor, id registry.UserI
 // code which showed that it works. For people who are signed in. Errors: Invalid, Forbidden, Conflict (FactorsMax).
 func (s *Store) AddFactor(ctx context.Context, a registry.Actor, f registry.Factor, step int64, recovery []registry.Hash) (first bool, err error) {
 	err = s.update(ctx, a, func(t *tx) error {
-		if !a.InPerson() {
-			return registry.Errorf(registry.Forbidden, "", "only the person may do this")
+		if err := own(a, a.User, registry.AccountManage, t.now); err != nil {
+			return err
 		}
 		name, err := registry.CleanName(f.Name)
 		if err != nil {
@@ -79,8 +76,8 @@ func (t *tx) setRecovery(hashes []registry.Hash) error {
 // SetRecoveryCodes replaces the actor's recovery codes. For people who are signed in and have a factor. Errors: Forbidden, Conflict.
 func (s *Store) SetRecoveryCodes(ctx context.Context, a registry.Actor, hashes []registry.Hash) error {
 	return s.update(ctx, a, func(t *tx) error {
-		if !a.InPerson() {
-			return registry.Errorf(registry.Forbidden, "", "only the person may do this")
+		if err := own(a, a.User, registry.AccountManage, t.now); err != nil {
+			return err
 		}
 		var have bool
 		if err := t.QueryRowContext(t.ctx, `SELECT EXISTS (SELECT 1 FROM factors WHERE user_id = $1)`, a.User).Scan(&have); err != nil {
@@ -96,17 +93,24 @@ func (s *Store) SetRecoveryCodes(ctx context.Context, a registry.Actor, hashes [
 	})
 }
 
+// mayRemoveFactors decides on one's own second factors, and on those of others: whoever has the
+// password gets in without them.
+func (t *tx) mayRemoveFactors(id registry.UserID) error {
+	if t.actor.User == id {
+		return own(t.actor, id, registry.AccountManage, t.now)
+	}
+	if err := t.may(registry.UserUpdate); err != nil {
+		return err
+	}
+	return t.mayMake()
+}
+
 // RemoveFactors takes one factor from an account, or with "" all; with the last go the recovery
 // codes. The person's own, or anybody's for platform admins; no key does. Errors: Forbidden, NotFound.
 func (s *Store) RemoveFactors(ctx context.Context, a registry.Actor, id registry.UserID, factor registry.FactorID) error {
 	return s.update(ctx, a, func(t *tx) error {
-		if !a.InPerson() || a.User != id {
-			if err := may(a, registry.UserUpdate); err != nil {
-				return err
-			}
-			if a.Key() != "" {
-				return registry.Errorf(registry.Forbidden, "", "no key removes a second step")
-			}
+		if err := t.mayRemoveFactors(id); err != nil {
+			return err
 		}
 		u, err := t.userByID(id)
 		if err != nil {

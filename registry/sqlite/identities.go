@@ -173,11 +173,8 @@ func (t *tx) joinBy(c registry.Connection, u registry.User, x registry.ExternalS
 
 // Identities returns what an account is linked to, by connection: the actor's own, or anybody's for platform admins. Error: NotFound.
 func (s *Store) Identities(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.Identity, error) {
-	if !a.Valid() {
-		return nil, errNobody()
-	}
-	if !mayManage(a, id) {
-		return nil, errNoUser()
+	if err := s.mayAccount(a, id, registry.UserRead); err != nil {
+		return nil, err
 	}
 	return collect(ctx, s.read, func(r scanner) (i registry.Identity, err error) {
 		err = r.Scan(&i.ConnectionID, &i.Connection, &i.Subject, &i.Email, (*micros)(&i.CreatedAt), (*micros)(&i.LastUsedAt))
@@ -189,8 +186,8 @@ func (s *Store) Identities(ctx context.Context, a registry.Actor, id registry.Us
 // RemoveIdentity ends a link of an account, and the sessions that were made by it: the actor's own, or anybody's for platform admins. Error: NotFound.
 func (s *Store) RemoveIdentity(ctx context.Context, a registry.Actor, id registry.UserID, connection registry.ConnectionID) error {
 	return s.update(ctx, a, func(t *tx) error {
-		if !mayManage(a, id) {
-			return errNoUser()
+		if err := t.mayAccount(id, registry.UserUpdate); err != nil {
+			return err
 		}
 		u, err := t.userByID(id)
 		if err != nil {

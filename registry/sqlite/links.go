@@ -48,8 +48,10 @@ func (s *Store) CreateInvite(ctx context.Context, a registry.Actor, org registry
 		if err := registry.CheckRole(role); err != nil {
 			return err
 		}
-		if role == registry.RoleOwner && !mayOwn(a, v.Role) {
-			return errOwnersOnly()
+		if role == registry.RoleOwner {
+			if err := t.mayOwn(v); err != nil {
+				return err
+			}
 		}
 		if l.Email, err = registry.CleanEmail(email); err != nil {
 			return err
@@ -135,8 +137,8 @@ func (s *Store) DeclineInvite(ctx context.Context, a registry.Actor, secret regi
 // invitation's; who invited must still be allowed to. Errors: Gone, Forbidden, Conflict.
 func (s *Store) AcceptInvite(ctx context.Context, a registry.Actor, secret registry.Hash) (l registry.Link, err error) {
 	err = s.update(ctx, a, func(t *tx) error {
-		if !a.InPerson() {
-			return errNobody()
+		if err := own(a, a.User, registry.AccountManage, t.now); err != nil {
+			return err
 		}
 		u, err := t.userByID(a.User)
 		if err != nil {
@@ -194,14 +196,14 @@ func (t *tx) stillMayInvite(l registry.Link) error {
 	if u, err := t.userByID(l.CreatedBy); err == nil {
 		as = registry.AsUser(u, "", "")
 	} else {
-		k, err := one(t.ctx, t, scanAPIKey, errNoLink(), apiKeyQuery+` AND k.id = $2`, us(t.now), l.CreatedBy)
+		k, err := t.apiKey(registry.APIKeyID(l.CreatedBy))
 		if err != nil {
-			return err
+			return errNoLink()
 		}
 		as = registry.AsKey(k, registry.User{}, "")
 	}
-	v, err := allowed(t.ctx, t, as, l.OrgID, registry.MemberInvite)
-	if err != nil || l.Role == registry.RoleOwner && !mayOwn(as, v.Role) {
+	v, err := permitted(t.ctx, t, as, l.OrgID, registry.MemberInvite, t.now)
+	if err != nil || l.Role == registry.RoleOwner && !registry.Allows(as, v.Role, registry.OwnerManage) {
 		return errNoLink()
 	}
 	return nil

@@ -94,8 +94,10 @@ func (s *Store) SetRole(ctx context.Context, a registry.Actor, org registry.OrgI
 		if !m.EndsAt.IsZero() {
 			return registry.Errorf(registry.Conflict, "role", "%s is here for support: end that instead", m.Email)
 		}
-		if (m.Role == registry.RoleOwner || role == registry.RoleOwner) && !mayOwn(a, v.Role) {
-			return errOwnersOnly()
+		if m.Role == registry.RoleOwner || role == registry.RoleOwner {
+			if err := t.mayOwn(v); err != nil {
+				return err
+			}
 		}
 		if err := t.must(`UPDATE memberships SET role = $3 WHERE org_id = $1 AND user_id = $2`, org, id, role); err != nil {
 			return err
@@ -115,9 +117,6 @@ func (s *Store) TransferOrg(ctx context.Context, a registry.Actor, org registry.
 		v, err := t.allowed(org, registry.OrgTransfer)
 		if err != nil {
 			return err
-		}
-		if !a.InPerson() || v.Role != registry.RoleOwner {
-			return errOwnersOnly()
 		}
 		m, err := t.member(org, to)
 		switch {
@@ -163,8 +162,10 @@ func (s *Store) RemoveMember(ctx context.Context, a registry.Actor, org registry
 		if err != nil {
 			return err
 		}
-		if m.Role == registry.RoleOwner && !mayOwn(a, v.Role) {
-			return errOwnersOnly()
+		if m.Role == registry.RoleOwner && action != registry.OrgRead {
+			if err := t.mayOwn(v); err != nil {
+				return err
+			}
 		}
 		if revoke && !a.InPerson() { // a key needs the scope for that, too
 			if _, err := t.allowed(org, registry.RunnerManage); err != nil {
@@ -215,8 +216,13 @@ func (t *tx) keepOwner(org registry.OrgID) error {
 	return nil
 }
 
-func mayOwn(a registry.Actor, role registry.Role) bool {
-	return a.SeesAll() || role == registry.RoleOwner
+// mayOwn decides on who is an owner of an org.
+func (t *tx) mayOwn(v registry.OrgView) error {
+	err := permit(t.actor, v, registry.OwnerManage, t.now)
+	if registry.ErrorCode(err) == registry.Forbidden {
+		return errOwnersOnly()
+	}
+	return err
 }
 
 func errOwnersOnly() error {

@@ -18,7 +18,7 @@ func (s *Store) CreateOrg(ctx context.Context, a registry.Actor, n registry.NewO
 		o.Plan = "standard"
 	}
 	err := s.update(ctx, a, func(t *tx) error {
-		if err := may(a, registry.OrgCreate); err != nil {
+		if err := t.may(registry.OrgCreate); err != nil {
 			return err
 		}
 		if err := registry.CheckSlug(o.Slug); err != nil {
@@ -30,6 +30,11 @@ func (s *Store) CreateOrg(ctx context.Context, a registry.Actor, n registry.NewO
 		}
 		if !registry.ValidSlug(o.Plan) {
 			return registry.Errorf(registry.Invalid, "plan", "%q is not a plan: use lower-case letters, digits and hyphens", o.Plan)
+		}
+		if n.Owner != "" {
+			if err := t.may(registry.OwnerManage); err != nil {
+				return err
+			}
 		}
 		o.CreatedAt, o.UpdatedAt = t.now, t.now
 		if _, err := t.exec(`INSERT INTO orgs (id, slug, name, plan, status, created_at, updated_at) VALUES ($1,$2,$3,$4,$5,$6,$6)`,
@@ -71,13 +76,6 @@ func (t *tx) takeSlug(slug string, org registry.OrgID) error {
 		return registry.Errorf(registry.Conflict, "slug", "the address %q is taken, or was given up by another org less than %d days ago: choose another", slug, int(registry.Quarantine.Hours()/24))
 	}
 	return nil
-}
-
-func errNotAllowed(a registry.Actor) error {
-	if a.Key() != "" {
-		return registry.Errorf(registry.Forbidden, "", "this key does not allow that: its scopes or its role are too narrow")
-	}
-	return registry.Errorf(registry.Forbidden, "", "your role in this org does not allow that: ask an owner")
 }
 
 // UpdateOrg changes an org's display name. version must be current (0 = any). Error: Stale.

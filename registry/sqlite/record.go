@@ -116,7 +116,7 @@ func (s *Store) Audit(ctx context.Context, a registry.Actor, org registry.OrgID,
 
 // PlatformAudit returns a page of all entries, newest first. For platform admins and the system.
 func (s *Store) PlatformAudit(ctx context.Context, a registry.Actor, l registry.AuditList) (registry.Page[registry.AuditEntry], error) {
-	if err := may(a, registry.PlatformAudit); err != nil {
+	if err := s.may(a, registry.PlatformAudit); err != nil {
 		return registry.Page[registry.AuditEntry]{}, err
 	}
 	q := new(query)
@@ -139,7 +139,7 @@ func (s *Store) auditPage(ctx context.Context, q *query, l registry.AuditList) (
 // all. As Audit and PlatformAudit, it decides who may.
 func (s *Store) AuditAfter(ctx context.Context, a registry.Actor, org registry.OrgID, after int64, limit int) ([]registry.AuditEntry, error) {
 	if org == "" {
-		if err := may(a, registry.PlatformAudit); err != nil {
+		if err := s.may(a, registry.PlatformAudit); err != nil {
 			return nil, err
 		}
 		return collect(ctx, s.read, scanAudit, auditQuery+` WHERE a.seq > $1 ORDER BY a.seq LIMIT $2`, after, limit)
@@ -155,7 +155,7 @@ const auditQuery = `SELECT a.seq, a.at, a.actor_kind, a.actor, a.actor_id, a.add
 // VerifyAudit walks the whole audit log, from where it begins, and returns a Conflict error that
 // names the first entry that does not fit its chain. For platform admins and the system.
 func (s *Store) VerifyAudit(ctx context.Context, a registry.Actor) error {
-	if err := may(a, registry.PlatformAudit); err != nil {
+	if err := s.may(a, registry.PlatformAudit); err != nil {
 		return err
 	}
 	view, err := s.read.BeginTx(ctx, nil) // where it begins and what it holds, of one moment

@@ -18,7 +18,7 @@ var sealedColumns = []struct{ table, column, purpose, name string }{
 }
 
 // Reseal replaces every sealed value by what f makes of it, or none; answers that were kept to be given
-// again go. It returns how many there were. For the operator, while no server runs.
+// again go, and drafts. It returns how many there were. For the operator, while no server runs.
 func (s *Store) Reseal(ctx context.Context, a registry.Actor, f func(purpose, name string, sealed []byte) ([]byte, error)) (n int, err error) {
 	type value struct {
 		purpose, name string
@@ -47,8 +47,10 @@ func (s *Store) Reseal(ctx context.Context, a registry.Actor, f func(purpose, na
 				n++
 			}
 		}
-		if _, err := t.exec(`DELETE FROM idempotency`); err != nil {
-			return err
+		for _, q := range []string{`DELETE FROM idempotency`, `DELETE FROM drafts`} {
+			if _, err := t.exec(q); err != nil {
+				return err
+			}
 		}
 		return t.record(registry.Change{Kind: registry.KeyRotated}, "secret key", "")
 	})

@@ -24,7 +24,7 @@ func TestEverySealedColumnIsResealed(t *testing.T) {
 	}
 	defer func() { _ = rows.Close() }()
 	plain := []string{ // hashes, and what Reseal deletes
-		"sessions.token_hash", "codes.hash", "links.hash", "api_keys.hash", "runners.hash", "runner_claims.hash", "idempotency.request", "idempotency.answer",
+		"sessions.token_hash", "codes.hash", "links.hash", "api_keys.hash", "runners.hash", "runner_claims.hash", "idempotency.request", "idempotency.answer", "drafts.sealed",
 		"clients.secret", "refresh_tokens.hash", "device_codes.hash", "recovery_codes.hash",
 	}
 	for rows.Next() {

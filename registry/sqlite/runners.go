@@ -9,7 +9,7 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-const runnerQuery = `SELECT r.id, r.org_id, r.name, r.enrolled_by, COALESCE(u.email, 'operator'), r.created_at, r.expires_at, r.last_seen_at, r.address,
+const runnerQuery = `SELECT r.id, r.org_id, r.name, r.enrolled_by, COALESCE(NULLIF(r.enrolled_with, ''), u.email, 'operator'), r.created_at, r.expires_at, r.last_seen_at, r.address,
 	r.enrolled_by <> '' AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.org_id = r.org_id AND m.user_id = r.enrolled_by)
 	FROM runners r LEFT JOIN users u ON u.id = r.enrolled_by WHERE r.org_id = $1 AND r.expires_at > $2`
 
@@ -34,8 +34,8 @@ func errNoClaim() error {
 }
 
 // CreateRunnerClaim lets the holder of a secret enroll one runner into an org,
-// within RunnerClaimLife. For people who are signed in, and the operator: no key
-// leads to a runner. Errors: Invalid, Forbidden, NotFound, Conflict (RunnersMax).
+// within RunnerClaimLife. For members, their and the org's keys, and the operator. A runner that a key
+// lets in ends no later than the key. Errors: Invalid, Forbidden, NotFound, Conflict (RunnersMax).
 func (s *Store) CreateRunnerClaim(ctx context.Context, a registry.Actor, org registry.OrgID, n registry.NewRunnerClaim, secret registry.Hash) (registry.RunnerClaim, error) {
 	c := registry.RunnerClaim{ID: registry.NewID(), OrgID: org}
 	err := s.update(ctx, a, func(t *tx) error {
@@ -43,11 +43,11 @@ func (s *Store) CreateRunnerClaim(ctx context.Context, a registry.Actor, org reg
 		if err != nil {
 			return err
 		}
+		if err := t.mayMake(); err != nil {
+			return err
+		}
 		if a.IsUser() && v.Role == "" { // a platform admin manages every org and enters none
 			return registry.Errorf(registry.Forbidden, "", "only members of the org enroll runners: a runner sees what members see")
-		}
-		if !a.InPerson() && a.Kind() != "operator" {
-			return registry.Errorf(registry.Forbidden, "", "only a person who is signed in enrolls runners")
 		}
 		if m, err := t.member(org, a.User); err == nil && !m.EndsAt.IsZero() {
 			return registry.Errorf(registry.Forbidden, "", "support access ends, and a runner would not")
@@ -60,6 +60,15 @@ func (s *Store) CreateRunnerClaim(ctx context.Context, a registry.Actor, org reg
 		if n.Life < 0 || n.Life > registry.KeyLifeMax {
 			return registry.Errorf(registry.Invalid, "days", "a runner's key lives for 1 to %d days", int(registry.KeyLifeMax.Hours()/24))
 		}
+		if a.Key() != "" {
+			k, err := t.apiKey(a.Key())
+			if err != nil {
+				return err
+			}
+			if left := k.ExpiresAt.Sub(t.now); n.Life > left {
+				return registry.Errorf(registry.Invalid, "days", "a runner ends no later than the key that lets it in: at most %d whole days from now", int(left.Hours()/24))
+			}
+		}
 		if n.Life == 0 {
 			n.Life = registry.KeyLife
 		}
@@ -71,9 +80,9 @@ func (s *Store) CreateRunnerClaim(ctx context.Context, a registry.Actor, org reg
 			return registry.Errorf(registry.Conflict, "", "the org has %d runners and open claims already: revoke a runner that is not used", have)
 		}
 		c.CreatedAt, c.ExpiresAt = t.now, t.now.Add(registry.RunnerClaimLife)
-		if err := t.must(`INSERT INTO runner_claims (hash, id, org_id, name, life, created_by, expires_at)
-			VALUES ($1,$2,$3,$4,$5,$6,$7)`,
-			secret[:], c.ID, org, c.Name, n.Life.Microseconds(), a.User, us(c.ExpiresAt)); err != nil {
+		if err := t.must(`INSERT INTO runner_claims (hash, id, org_id, name, life, created_by, key_id, expires_at)
+			VALUES ($1,$2,$3,$4,$5,$6,$7,$8)`,
+			secret[:], c.ID, org, c.Name, n.Life.Microseconds(), a.User, a.Key(), us(c.ExpiresAt)); err != nil {
 			return err
 		}
 		return t.record(registry.Change{Kind: registry.RunnerInvited, OrgID: org, UserID: a.User}, c.Name, "")
@@ -99,23 +108,20 @@ func (s *Store) EnrollRunner(ctx context.Context, a registry.Actor, claim regist
 	err = s.update(ctx, a, func(t *tx) error {
 		var named string
 		var life int64
+		var keyID registry.APIKeyID
 		c, err := one(t.ctx, t, func(s scanner) (r registry.Runner, err error) {
-			err = s.Scan(&r.OrgID, &named, &life, &r.EnrolledBy)
+			err = s.Scan(&r.OrgID, &named, &life, &r.EnrolledBy, &keyID)
 			return r, err
-		}, errNoClaim(), `DELETE FROM runner_claims WHERE hash = $1 AND expires_at > $2 RETURNING org_id, name, life, created_by`, claim[:], us(t.now))
+		}, errNoClaim(), `DELETE FROM runner_claims WHERE hash = $1 AND expires_at > $2 RETURNING org_id, name, life, created_by, key_id`, claim[:], us(t.now))
 		if err != nil {
 			return err
 		}
-		as := registry.AsOperator()
-		if c.EnrolledBy != "" {
-			u, err := t.userByID(c.EnrolledBy)
-			if err != nil {
-				return errNoClaim()
-			}
-			as = registry.AsUser(u, "", a.Address())
+		as, end, err := t.claimant(c.EnrolledBy, keyID)
+		if err != nil {
+			return errNoClaim()
 		}
-		v, err := allowed(t.ctx, t, as, c.OrgID, registry.RunnerEnroll)
-		if err != nil || v.Status != registry.OrgActive && v.Status != registry.OrgProvisioning {
+		v, err := seen(t.ctx, t, as, c.OrgID)
+		if err != nil || !registry.Allows(as, v.Role, registry.RunnerEnroll) || v.Status != registry.OrgActive && v.Status != registry.OrgProvisioning {
 			return errNoClaim()
 		}
 		if named == "" {
@@ -124,9 +130,16 @@ func (s *Store) EnrollRunner(ctx context.Context, a registry.Actor, claim regist
 		if named, err = registry.CleanName(named); err != nil {
 			return err
 		}
-		id := registry.RunnerID(registry.NewID())
-		if err := t.must(`INSERT INTO runners (id, hash, org_id, name, enrolled_by, created_at, expires_at) VALUES ($1,$2,$3,$4,$5,$6,$7)`,
-			id, key[:], c.OrgID, named, c.EnrolledBy, us(t.now), us(t.now.Add(time.Duration(life)*time.Microsecond).Truncate(time.Second))); err != nil {
+		id, with := registry.RunnerID(registry.NewID()), ""
+		expires := t.now.Add(time.Duration(life) * time.Microsecond).Truncate(time.Second)
+		if keyID != "" {
+			with = as.Name()
+			if end.Before(expires) {
+				expires = end
+			}
+		}
+		if err := t.must(`INSERT INTO runners (id, hash, org_id, name, enrolled_by, enrolled_with, created_at, expires_at) VALUES ($1,$2,$3,$4,$5,$6,$7,$8)`,
+			id, key[:], c.OrgID, named, c.EnrolledBy, with, us(t.now), us(expires)); err != nil {
 			return err
 		}
 		t.actor = as // the log names who answers for it
@@ -136,6 +149,24 @@ func (s *Store) EnrollRunner(ctx context.Context, a registry.Actor, claim regist
 		return t.record(registry.Change{Kind: registry.RunnerEnrolled, OrgID: c.OrgID, UserID: c.EnrolledBy, SessionID: id.Session()}, r.Name, "")
 	})
 	return r, err
+}
+
+// claimant is who answers for a claim, as they are now, and when their key ends if it was made by one.
+func (t *tx) claimant(by registry.UserID, key registry.APIKeyID) (as registry.Actor, end time.Time, err error) {
+	if by == "" && key == "" {
+		return registry.AsOperator(), end, nil
+	}
+	var u registry.User
+	if by != "" {
+		if u, err = t.userByID(by); err != nil {
+			return as, end, err
+		}
+	}
+	if key == "" {
+		return registry.AsUser(u, "", t.actor.Address()), end, nil
+	}
+	k, err := t.apiKey(key)
+	return registry.AsKey(k, u, t.actor.Address()), k.ExpiresAt, err
 }
 
 func (t *tx) runner(org registry.OrgID, id registry.RunnerID) (registry.Runner, error) {
@@ -158,7 +189,7 @@ func (s *Store) Runners(ctx context.Context, a registry.Actor, org registry.OrgI
 
 // mine returns a runner that the actor may end: one's own, or as an admin anybody's.
 func (t *tx) mine(org registry.OrgID, id registry.RunnerID) (registry.Runner, error) {
-	v, err := t.allowed(org, registry.RunnerEnroll)
+	v, err := t.allowed(org, registry.RunnerEnd)
 	if err != nil {
 		return registry.Runner{}, err
 	}

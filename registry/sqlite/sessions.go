@@ -99,11 +99,8 @@ func errNoSession() error {
 // Sessions returns the live sessions of an account, last used first: the actor's
 // own, or anybody's for platform admins. Error: NotFound.
 func (s *Store) Sessions(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.Session, error) {
-	if !a.Valid() {
-		return nil, errNobody()
-	}
-	if !mayManage(a, id) {
-		return nil, errNoUser()
+	if err := s.mayAccount(a, id, registry.UserRead); err != nil {
+		return nil, err
 	}
 	if _, err := s.User(ctx, a, id); err != nil {
 		return nil, err
@@ -114,18 +111,12 @@ func (s *Store) Sessions(ctx context.Context, a registry.Actor, id registry.User
 	}, `SELECT `+sessionColumns+` FROM sessions s WHERE `+liveSession+` AND s.user_id = $2 ORDER BY s.last_seen_at DESC, s.id`, us(s.now()), id)
 }
 
-// mayManage reports whether a may see and end what lets id in: the person, and
-// platform admins; a key never does.
-func mayManage(a registry.Actor, id registry.UserID) bool {
-	return a.SeesAll() || a.InPerson() && a.User == id
-}
-
 // RevokeSessions ends all sessions of an account but one ("" = all): the actor's
 // own, or anybody's for platform admins. Error: NotFound.
 func (s *Store) RevokeSessions(ctx context.Context, a registry.Actor, id registry.UserID, but registry.SessionID) error {
 	return s.update(ctx, a, func(t *tx) error {
-		if !mayManage(a, id) {
-			return errNoUser()
+		if err := t.mayAccount(id, registry.UserUpdate); err != nil {
+			return err
 		}
 		if _, err := t.userByID(id); err != nil {
 			return err
@@ -144,8 +135,12 @@ func (s *Store) RevokeSession(ctx context.Context, a registry.Actor, id registry
 		if err != nil {
 			return err
 		}
-		if !mayManage(a, owner) {
+		err = t.mayAccount(owner, registry.UserUpdate)
+		if registry.ErrorCode(err) == registry.NotFound {
 			return errNoSession()
+		}
+		if err != nil {
+			return err
 		}
 		return t.revokeSession(id, owner)
 	})
@@ -213,6 +208,7 @@ func (s *Store) Sweep(ctx context.Context, a registry.Actor) error {
 			`DELETE FROM api_keys WHERE expires_at < $1`,
 			`DELETE FROM runners WHERE expires_at < $1`,
 			`DELETE FROM runner_claims WHERE expires_at < $1`,
+			`DELETE FROM drafts WHERE expires_at < $1`,
 		} {
 			if _, err := t.exec(q, day); err != nil {
 				return err

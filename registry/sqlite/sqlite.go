@@ -38,6 +38,8 @@ type Store struct {
 	connected   atomic.Bool
 	now         func() time.Time
 
+	refused refusals
+
 	mu      sync.Mutex
 	changed chan struct{}
 }
@@ -205,7 +207,8 @@ func (s *Store) update(ctx context.Context, a registry.Actor, f func(*tx) error)
 	defer func() { _ = t.Rollback() }()
 	x := &tx{Tx: t, ctx: ctx, actor: a, now: s.now()}
 	if err := f(x); err != nil {
-		return err
+		_ = t.Rollback()
+		return s.noteRefusal(ctx, a, err)
 	}
 	if err := t.Commit(); err != nil {
 		return fmt.Errorf("store: %w", err)
@@ -318,17 +321,6 @@ func only(a registry.Actor) error {
 	}
 	if !a.IsSystem() {
 		return registry.Errorf(registry.Forbidden, "", "only the system may do this")
-	}
-	return nil
-}
-
-// may refuses actors that may not do a platform-wide action.
-func may(a registry.Actor, action registry.Action) error {
-	if !a.Valid() {
-		return errNobody()
-	}
-	if !registry.Allows(a, "", action) {
-		return registry.Errorf(registry.Forbidden, "", "only a platform admin may do this")
 	}
 	return nil
 }

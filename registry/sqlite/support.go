@@ -76,9 +76,6 @@ func (s *Store) DecideSupport(ctx context.Context, a registry.Actor, org registr
 		if _, err := t.allowed(org, registry.SupportDecide); err != nil {
 			return err
 		}
-		if !a.InPerson() {
-			return registry.Errorf(registry.Forbidden, "", "an owner answers in person")
-		}
 		if p, err = t.support(org, id); err != nil {
 			return err
 		}

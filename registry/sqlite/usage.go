@@ -79,7 +79,7 @@ func scanUsage(r scanner) (p registry.UsagePoint, err error) {
 // with "", for platform admins. Times without requests are left out.
 func (s *Store) Usage(ctx context.Context, a registry.Actor, org registry.OrgID, since time.Time) ([]registry.UsagePoint, error) {
 	if org == "" {
-		if err := may(a, registry.PlatformRead); err != nil {
+		if err := s.may(a, registry.PlatformRead); err != nil {
 			return nil, err
 		}
 	} else if _, err := s.Authorize(ctx, a, org, registry.UsageRead); err != nil {
@@ -90,7 +90,7 @@ func (s *Store) Usage(ctx context.Context, a registry.Actor, org registry.OrgID,
 
 // Totals counts what there is. For platform admins.
 func (s *Store) Totals(ctx context.Context, a registry.Actor) (n registry.Totals, err error) {
-	if err := may(a, registry.PlatformRead); err != nil {
+	if err := s.may(a, registry.PlatformRead); err != nil {
 		return n, err
 	}
 	type count struct {

@@ -24,7 +24,7 @@ func errNoUser() error { return registry.Errorf(registry.NotFound, "", "no such 
 // gets one through RedeemSetup or AcceptInvite. Error: Conflict (e-mail in use).
 func (s *Store) CreateUser(ctx context.Context, a registry.Actor, n registry.NewUser) (u registry.User, err error) {
 	err = s.update(ctx, a, func(t *tx) error {
-		if err := may(a, registry.UserCreate); err != nil {
+		if err := t.may(registry.UserCreate); err != nil {
 			return err
 		}
 		u, err = t.createUser(n)
@@ -78,7 +78,7 @@ func userKey(u registry.User) string { return string(u.ID) }
 
 // Users returns a page of all accounts. For platform admins and the system.
 func (s *Store) Users(ctx context.Context, a registry.Actor, l registry.UserList) (registry.Page[registry.User], error) {
-	if err := may(a, registry.UserRead); err != nil {
+	if err := s.may(a, registry.UserRead); err != nil {
 		return registry.Page[registry.User]{}, err
 	}
 	q := new(query)
@@ -90,13 +90,16 @@ func (s *Store) Users(ctx context.Context, a registry.Actor, l registry.UserList
 	return page(ctx, s.read, q, l.List, userOrders, "email", scanUser)
 }
 
-// UserOrgs returns the orgs of an account with its role in them, by name: the
-// actor's own, or anybody's for platform admins. Error: NotFound.
+// UserOrgs returns the orgs of an account with its role in them, by name: the actor's own, or
+// anybody's for platform admins; of a key, MyOrgs are its orgs. Error: NotFound.
 func (s *Store) UserOrgs(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.OrgView, error) {
+	if err := s.mayAccount(a, id, registry.UserRead); err != nil {
+		return nil, err
+	}
 	if _, err := s.User(ctx, a, id); err != nil {
 		return nil, err
 	}
-	return collect(ctx, s.read, scanView, mineQuery+` ORDER BY o.name COLLATE NOCASE, o.id`, id)
+	return collect(ctx, s.read, scanView(a), mineQuery+` ORDER BY o.name COLLATE NOCASE, o.id`, id)
 }
 
 // UpdateUser changes what is not nil of an account. The name: one's own, or
@@ -104,8 +107,11 @@ func (s *Store) UserOrgs(ctx context.Context, a registry.Actor, id registry.User
 // admins; the last one stays one. Errors: NotFound, Invalid, Conflict.
 func (s *Store) UpdateUser(ctx context.Context, a registry.Actor, id registry.UserID, name *string, platformAdmin *bool) error {
 	return s.update(ctx, a, func(t *tx) error {
-		own := a.InPerson() && a.User == id && platformAdmin == nil
-		if err := may(a, registry.UserUpdate); err != nil && !own {
+		err := t.mayAccount(id, registry.UserUpdate)
+		if platformAdmin != nil {
+			err = t.may(registry.UserUpdate)
+		}
+		if err != nil {
 			return err
 		}
 		u, err := t.userByID(id)
@@ -175,8 +181,8 @@ func (s *Store) HasPlatformAdmin(ctx context.Context, a registry.Actor) (yes boo
 // SetPassword replaces the actor's own password and ends all its other sessions.
 func (s *Store) SetPassword(ctx context.Context, a registry.Actor, hash registry.PasswordHash) error {
 	return s.update(ctx, a, func(t *tx) error {
-		if !a.InPerson() {
-			return registry.Errorf(registry.Forbidden, "", "only the user may change the password")
+		if err := own(a, a.User, registry.AccountManage, t.now); err != nil {
+			return err
 		}
 		u, err := t.userByID(a.User)
 		if err != nil {

@@ -52,9 +52,15 @@ const mineQuery = `SELECT m.role, ` + viewColumns + `
 	FROM memberships m JOIN orgs o ON o.id = m.org_id JOIN instances i ON i.org_id = o.id
 	WHERE o.status <> 'deleted' AND m.user_id = $1`
 
-func scanView(r scanner) (v registry.OrgView, err error) {
-	err = r.Scan(slices.Concat([]any{&v.Role}, orgFields(&v.Org), instanceFields(&v.Instance))...)
-	return v, err
+// scanView reads an org as an actor sees it.
+func scanView(a registry.Actor) func(scanner) (registry.OrgView, error) {
+	return func(r scanner) (v registry.OrgView, err error) {
+		err = r.Scan(slices.Concat([]any{&v.Role}, orgFields(&v.Org), instanceFields(&v.Instance))...)
+		if !a.SeesAll() {
+			v.Instance = v.Instance.ForMembers()
+		}
+		return v, err
+	}
 }
 
 func errNoOrg() error {
@@ -66,21 +72,33 @@ func (s *Store) Org(ctx context.Context, a registry.Actor, id registry.OrgID) (r
 	return s.view(ctx, a, ` AND o.id = $5`, id)
 }
 
+const bySlug = ` AND o.id = (SELECT org_id FROM slugs WHERE slug = $5 AND rests_until IS NULL)`
+
 // OrgBySlug is Org by current slug.
 func (s *Store) OrgBySlug(ctx context.Context, a registry.Actor, slug string) (registry.OrgView, error) {
-	return s.view(ctx, a, ` AND o.id = (SELECT org_id FROM slugs WHERE slug = $5 AND rests_until IS NULL)`, slug)
+	return s.view(ctx, a, bySlug, slug)
+}
+
+// OrgID resolves a current slug for whoever reaches the org, whatever they may do in it: a key
+// finds by its slug what it finds by its ID. Error: NotFound.
+func (s *Store) OrgID(ctx context.Context, a registry.Actor, slug string) (registry.OrgID, error) {
+	if !a.Valid() {
+		return "", errNobody()
+	}
+	v, err := one(ctx, s.read, scanView(a), errNoOrg(), viewQuery+bySlug, viewArgs(a, slug)...)
+	return v.ID, err
 }
 
 func (s *Store) view(ctx context.Context, a registry.Actor, where string, arg any) (registry.OrgView, error) {
 	if !a.Valid() {
 		return registry.OrgView{}, errNobody()
 	}
-	v, err := one(ctx, s.read, scanView, errNoOrg(), viewQuery+where, viewArgs(a, arg)...)
+	v, err := one(ctx, s.read, scanView(a), errNoOrg(), viewQuery+where, viewArgs(a, arg)...)
 	if err != nil {
 		return v, err
 	}
-	if !registry.Allows(a, v.Role, registry.OrgRead) {
-		return registry.OrgView{}, errNotAllowed(a)
+	if err := permit(a, v, registry.OrgRead, s.now()); err != nil {
+		return registry.OrgView{}, err
 	}
 	return v, lacks(a, v)
 }
@@ -99,8 +117,9 @@ func (s *Store) Orgs(ctx context.Context, a registry.Actor, l registry.OrgList) 
 		return registry.Page[registry.OrgView]{}, errNobody()
 	}
 	q := new(query)
-	if !a.Has(registry.ScopeOrgRead) {
-		return registry.Page[registry.OrgView]{}, errNotAllowed(a)
+	// Members of nothing see an empty list: what counts is whether a key may read.
+	if err := permit(a, registry.OrgView{Role: registry.RoleMember}, registry.OrgRead, s.now()); err != nil {
+		return registry.Page[registry.OrgView]{}, err
 	}
 	switch only, role := a.Only(); {
 	case role != "":
@@ -127,39 +146,23 @@ func (s *Store) Orgs(ctx context.Context, a registry.Actor, l registry.OrgList) 
 		q.add(` AND o.plan = ?`, l.Plan)
 	}
 	q.search(l.List, "o.name", "o.slug")
-	return page(ctx, s.read, q, l.List, orgOrders, "name", scanView)
+	return page(ctx, s.read, q, l.List, orgOrders, "name", scanView(a))
 }
 
-// MyOrgs returns all orgs that the user is a member of, by name; a platform admin's are not all orgs here.
+// MyOrgs returns all orgs that the user is a member of, by name; a platform admin's are not all orgs
+// here. A key has those of them that it may read, and an org's own key has that org.
 func (s *Store) MyOrgs(ctx context.Context, a registry.Actor) ([]registry.OrgView, error) {
 	if !a.Valid() {
 		return nil, errNobody()
 	}
-	return collect(ctx, s.read, scanView, mineQuery+` ORDER BY o.name COLLATE NOCASE, o.id`, a.User)
-}
-
-// Authorize returns the org when the actor may do action in it. Errors: NotFound
-// when it may not see the org, Forbidden when it may.
-func (s *Store) Authorize(ctx context.Context, a registry.Actor, id registry.OrgID, action registry.Action) (registry.OrgView, error) {
-	return allowed(ctx, s.read, a, id, action)
-}
-
-func (t *tx) allowed(id registry.OrgID, action registry.Action) (registry.OrgView, error) {
-	return allowed(t.ctx, t, t.actor, id, action)
-}
-
-func allowed(ctx context.Context, q querier, a registry.Actor, id registry.OrgID, action registry.Action) (registry.OrgView, error) {
-	if !a.Valid() {
-		return registry.OrgView{}, errNobody()
+	if !a.Has(registry.ScopeOrgRead) {
+		return []registry.OrgView{}, nil
 	}
-	v, err := one(ctx, q, scanView, errNoOrg(), viewQuery+` AND o.id = $5`, viewArgs(a, id)...)
-	if err != nil {
-		return v, err
+	only, role := a.Only()
+	if role != "" {
+		return collect(ctx, s.read, scanView(a), viewQuery, viewArgs(a)...)
 	}
-	if !registry.Allows(a, v.Role, action) {
-		return v, errNotAllowed(a)
-	}
-	return v, lacks(a, v)
+	return collect(ctx, s.read, scanView(a), mineQuery+` AND ($2 = '' OR o.id = $2) ORDER BY o.name COLLATE NOCASE, o.id`, a.User, only)
 }
 
 // lacks refuses a signed-in person whose sign-in is not what the org asks for. Platform admins manage it all the same.

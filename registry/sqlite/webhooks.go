@@ -43,20 +43,11 @@ func scanDelivery(r scanner) (d registry.Delivery, err error) {
 
 func errNoWebhook() error { return registry.Errorf(registry.NotFound, "", "no such webhook") }
 
-// mayWebhook decides over the webhooks of an org, or with "" of the platform.
-func mayWebhook(ctx context.Context, q querier, a registry.Actor, org registry.OrgID, action registry.Action) error {
-	if org == "" {
-		return may(a, action)
-	}
-	_, err := allowed(ctx, q, a, org, action)
-	return err
-}
-
 // CreateWebhook makes a webhook of an org, or with "" of the platform; its
 // secret comes sealed. Errors: Invalid, Forbidden, NotFound, Conflict (WebhooksMax).
 func (s *Store) CreateWebhook(ctx context.Context, a registry.Actor, w registry.Webhook) (registry.Webhook, error) {
 	err := s.update(ctx, a, func(t *tx) error {
-		if err := mayWebhook(t.ctx, t, a, w.OrgID, registry.WebhookManage); err != nil {
+		if _, err := t.either(w.OrgID, registry.WebhookManage); err != nil {
 			return err
 		}
 		if err := registry.CheckWebhook(w.URL, w.Events); err != nil {
@@ -88,7 +79,7 @@ func (s *Store) CreateWebhook(ctx context.Context, a registry.Actor, w registry.
 
 // Webhooks returns the webhooks of an org, or with "" of the platform, oldest first.
 func (s *Store) Webhooks(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Webhook, error) {
-	if err := mayWebhook(ctx, s.read, a, org, registry.WebhookRead); err != nil {
+	if _, err := s.either(ctx, a, org, registry.WebhookRead); err != nil {
 		return nil, err
 	}
 	return collect(ctx, s.read, scanWebhook, webhookQuery+` WHERE w.org_id = $1 ORDER BY w.id`, org)
@@ -97,7 +88,7 @@ func (s *Store) Webhooks(ctx context.Context, a registry.Actor, org registry.Org
 // onWebhook runs f with a webhook of the org when the actor may manage it.
 func (s *Store) onWebhook(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.WebhookID, f func(*tx, registry.Webhook) error) error {
 	return s.update(ctx, a, func(t *tx) error {
-		if err := mayWebhook(t.ctx, t, a, org, registry.WebhookManage); err != nil {
+		if _, err := t.either(org, registry.WebhookManage); err != nil {
 			return err
 		}
 		w, err := one(t.ctx, t, scanWebhook, errNoWebhook(), webhookQuery+` WHERE w.id = $1 AND w.org_id = $2`, id, org)
@@ -150,7 +141,7 @@ var deliveryOrders = map[string]order[registry.Delivery]{
 
 // Deliveries returns a page of a webhook's log, newest first.
 func (s *Store) Deliveries(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.WebhookID, l registry.List) (registry.Page[registry.Delivery], error) {
-	if err := mayWebhook(ctx, s.read, a, org, registry.WebhookRead); err != nil {
+	if _, err := s.either(ctx, a, org, registry.WebhookRead); err != nil {
 		return registry.Page[registry.Delivery]{}, err
 	}
 	if _, err := one(ctx, s.read, scanWebhook, errNoWebhook(), webhookQuery+` WHERE w.id = $1 AND w.org_id = $2`, id, org); err != nil {

@@ -41,6 +41,7 @@ func visibility(e env) {
 	for name, err := range map[string]error{
 		"Org":               second(e.s.Org(ctx, asB, o.ID)),
 		"OrgBySlug":         second(e.s.OrgBySlug(ctx, asB, "acme")),
+		"OrgID":             second(e.s.OrgID(ctx, asB, "acme")),
 		"Members":           second(e.s.Members(ctx, asB, o.ID, registry.List{})),
 		"Audit":             second(e.s.Audit(ctx, asB, o.ID, registry.AuditList{})),
 		"Authorize":         second(e.s.Authorize(ctx, asB, o.ID, registry.OrgRead)),

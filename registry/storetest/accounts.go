@@ -19,22 +19,23 @@ func accountLinks(e env) {
 		return err
 	}
 	for _, kind := range []registry.LinkKind{registry.LinkVerify, registry.LinkEmail} {
-		for _, as := range []registry.Actor{asOther, asKey, operator, visitor, system} {
-			e.want(link(as, kind, "x@example.com", "no"), registry.Forbidden)
+		e.want(link(asOther, kind, "x@example.com", "no"), registry.NotFound)
+		for _, as := range []registry.Actor{asKey, operator, visitor, system} {
+			e.refused(link(as, kind, "x@example.com", "no"))
 		}
 	}
 	for _, as := range []registry.Actor{asU, asOther, asKey, visitor} {
-		e.want(link(as, registry.LinkReset, "", "no"), registry.Forbidden)
+		e.refused(link(as, registry.LinkReset, "", "no"))
 	}
 	root, asRoot := e.user("root@example.com")
 	yes := true
 	e.ok(e.s.UpdateUser(ctx, operator, root.ID, nil, &yes))
 	root, err := e.s.User(ctx, operator, root.ID)
 	e.ok(err)
-	asRoot = registry.AsUser(root, asRoot.Session, "")
+	asRoot = e.person(root, asRoot.Session, "")
 	k, err := e.s.CreateAPIKey(ctx, asRoot, registry.NewAPIKey{Name: "k", Scopes: []registry.Scope{registry.ScopePlatform}}, secret("k"))
 	e.ok(err)
-	e.want(link(registry.AsKey(k, root, ""), registry.LinkReset, "", "no"), registry.Forbidden) // a key would become a person
+	e.want(link(registry.AsKey(k, root, ""), registry.LinkReset, "", "no"), registry.PersonOnly) // a key would become a person
 	e.ok(link(asRoot, registry.LinkReset, "", "unused"))
 	e.want(link(asU, registry.LinkInvite, "", "no"), registry.Invalid)
 	e.want(link(asU, registry.LinkEmail, "nonsense", "no"), registry.Invalid)

@@ -177,7 +177,7 @@ func devices(e env) {
 	u, _ := e.user("a@example.com")
 	v, err := e.s.CreateSession(ctx, system, registry.NewSession{Token: secret("t"), User: u})
 	e.ok(err)
-	asU := registry.AsUser(u, v.ID, "192.0.2.9")
+	asU := e.person(u, v.ID, "192.0.2.9")
 	_, asKey := e.key(asU, registry.NewAPIKey{Scopes: registry.Scopes()[:3]})
 	const cli registry.ClientID = "cli"
 	begin := func(code, userCode string) {
@@ -194,8 +194,8 @@ func devices(e env) {
 	e.want(second(ask("one", cli)), registry.Conflict)
 	e.want(second(ask("one", "another")), registry.Gone)
 	e.want(second(e.s.DeviceRequest(ctx, asU, "XXXXXXXX")), registry.Gone)
-	e.want(second(e.s.DeviceRequest(ctx, asKey, "BCDFGHJK")), registry.Unauthenticated)
-	e.want(e.s.DecideDevice(ctx, asKey, "BCDFGHJK", true), registry.Unauthenticated) // no key makes a session
+	e.want(second(e.s.DeviceRequest(ctx, asKey, "BCDFGHJK")), registry.PersonOnly)
+	e.want(e.s.DecideDevice(ctx, asKey, "BCDFGHJK", true), registry.PersonOnly) // no key makes a session
 	d, err := e.s.DeviceRequest(ctx, asU, "BCDFGHJK")
 	e.ok(err)
 	if d.Address != "192.0.2.1" || d.UserAgent != "cli on host" || d.ClientID != cli {
@@ -225,10 +225,11 @@ func devices(e env) {
 	}
 
 	begin("idle", "LMNPQRST") // whose session has ended signs nothing in
-	e.want(e.s.DecideDevice(ctx, asU, "LMNPQRST", true), registry.NotFound)
+	e.want(e.s.DecideDevice(ctx, asU, "LMNPQRST", true), registry.SignInAgain)
+	e.want(e.s.DecideDevice(ctx, e.person(u, v.ID, ""), "LMNPQRST", true), registry.NotFound)
 	v, err = e.s.CreateSession(ctx, system, registry.NewSession{Token: secret("t2"), User: u})
 	e.ok(err)
-	asU = registry.AsUser(u, v.ID, "")
+	asU = e.person(u, v.ID, "")
 	begin("no", "VWXZBCDF")
 	e.ok(e.s.DecideDevice(ctx, asU, "VWXZBCDF", false))
 	e.want(second(ask("no", cli)), registry.Forbidden)

@@ -74,14 +74,14 @@ func connections(e env) {
 	e.want(second(e.connect(asA, "", nil)), registry.Forbidden)
 	root, err := e.s.CreateUser(ctx, operator, registry.NewUser{Email: "root@example.com", Name: "Root", PlatformAdmin: true, PasswordHash: "h"})
 	e.ok(err)
-	k, err := e.s.CreateAPIKey(ctx, registry.AsUser(root, "", ""), registry.NewAPIKey{Name: "k", Scopes: []registry.Scope{registry.ScopePlatform}}, secret("k"))
+	k, err := e.s.CreateAPIKey(ctx, e.person(root, "", ""), registry.NewAPIKey{Name: "k", Scopes: []registry.Scope{registry.ScopePlatform}}, secret("k"))
 	e.ok(err)
 	asKey := registry.AsKey(k, root, "") // it could make itself anybody
-	e.want(second(e.connect(asKey, "", nil)), registry.Forbidden)
-	e.want(second(e.connect(asKey, o.ID, nil)), registry.Forbidden)
-	e.want(e.s.RequireSecondStep(ctx, asKey, o.ID, false), registry.Forbidden)
-	e.want(second(e.s.AddDomain(ctx, asKey, o.ID, "example.com", "t")), registry.Forbidden)
-	e.want(second(e.s.VerifyDomain(ctx, asKey, o.ID, "example.com", "")), registry.Forbidden)
+	e.want(second(e.connect(asKey, "", nil)), registry.PersonOnly)
+	e.want(second(e.connect(asKey, o.ID, nil)), registry.PersonOnly)
+	e.want(e.s.RequireSecondStep(ctx, asKey, o.ID, false), registry.PersonOnly)
+	e.want(second(e.s.AddDomain(ctx, asKey, o.ID, "example.com", "t")), registry.PersonOnly)
+	e.want(second(e.s.VerifyDomain(ctx, asKey, o.ID, "example.com", "")), registry.PersonOnly)
 	c, err := e.connect(asA, o.ID, nil)
 	e.ok(err)
 	all, err := e.connect(operator, "", nil)
@@ -295,9 +295,9 @@ func externalSignIn(e env) {
 	// Nobody shuts themselves out; a platform admin who unlinks somebody knows what they do.
 	alone, err := come(all, "alone", "alone@example.org", true)
 	e.ok(err)
-	e.want(e.s.RemoveIdentity(ctx, registry.AsUser(alone, "", ""), alone.ID, all.ID), registry.Conflict)
-	e.ok(second(e.s.AddFactor(ctx, registry.AsUser(alone, "", ""), registry.Factor{ID: registry.FactorID(registry.NewID()), Kind: registry.FactorPasskey, Name: "k", Sealed: []byte("x")}, 1, nil)))
-	e.ok(e.s.RemoveIdentity(ctx, registry.AsUser(alone, "", ""), alone.ID, all.ID))
+	e.want(e.s.RemoveIdentity(ctx, e.person(alone, "", ""), alone.ID, all.ID), registry.Conflict)
+	e.ok(second(e.s.AddFactor(ctx, e.person(alone, "", ""), registry.Factor{ID: registry.FactorID(registry.NewID()), Kind: registry.FactorPasskey, Name: "k", Sealed: []byte("x")}, 1, nil)))
+	e.ok(e.s.RemoveIdentity(ctx, e.person(alone, "", ""), alone.ID, all.ID))
 
 	// Twenty at once are one account.
 	var wg sync.WaitGroup
@@ -324,7 +324,7 @@ func externalSignIn(e env) {
 func (e env) verify(u registry.User) {
 	e.Helper()
 	s := secret(fmt.Sprintf("verify %s", u.ID))
-	e.ok(second(e.s.CreateAccountLink(ctx, registry.AsUser(u, "", ""), registry.LinkVerify, u.ID, "", s)))
+	e.ok(second(e.s.CreateAccountLink(ctx, e.person(u, "", ""), registry.LinkVerify, u.ID, "", s)))
 	e.ok(third(e.s.ConfirmEmail(ctx, registry.AsVisitor(""), s)))
 }
 

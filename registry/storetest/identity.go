@@ -91,7 +91,7 @@ func sessions(e env) {
 	e.ok(err)
 	_, err = e.s.CreateSession(ctx, system, registry.NewSession{Token: secret("other"), User: u})
 	e.ok(err)
-	e.ok(e.s.SetPassword(ctx, registry.AsUser(u, keep.ID, ""), "new hash"))
+	e.ok(e.s.SetPassword(ctx, e.person(u, keep.ID, ""), "new hash"))
 	_, _, err = e.s.SessionByToken(ctx, system, secret("keep"))
 	e.ok(err)
 	_, _, err = e.s.SessionByToken(ctx, system, secret("other"))
@@ -186,7 +186,7 @@ func users(e env) {
 	b, asB := e.user("b@example.com")
 	name, yes, no := "Ann", true, false
 	e.ok(e.s.UpdateUser(ctx, asA, a.ID, &name, nil))
-	e.want(e.s.UpdateUser(ctx, asB, a.ID, &name, nil), registry.Forbidden)
+	e.want(e.s.UpdateUser(ctx, asB, a.ID, &name, nil), registry.NotFound)
 	e.want(e.s.UpdateUser(ctx, asA, a.ID, nil, &yes), registry.Forbidden)
 	e.ok(e.s.UpdateUser(ctx, operator, a.ID, nil, &yes))
 	e.want(e.s.UpdateUser(ctx, operator, a.ID, nil, &no), registry.Conflict)

@@ -16,6 +16,7 @@ type Store interface {
 	CreateOrg(ctx context.Context, a registry.Actor, n registry.NewOrg) (registry.Org, error)
 	Org(ctx context.Context, a registry.Actor, id registry.OrgID) (registry.OrgView, error)
 	OrgBySlug(ctx context.Context, a registry.Actor, slug string) (registry.OrgView, error)
+	OrgID(ctx context.Context, a registry.Actor, slug string) (registry.OrgID, error)
 	Orgs(ctx context.Context, a registry.Actor, l registry.OrgList) (registry.Page[registry.OrgView], error)
 	MyOrgs(ctx context.Context, a registry.Actor) ([]registry.OrgView, error)
 	UpdateOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, name string) error
@@ -60,7 +61,7 @@ type Store interface {
 	APIKeys(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.APIKey, error)
 	RevokeAPIKey(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.APIKeyID) error
 	APIKeyByHash(ctx context.Context, a registry.Actor, hash registry.Hash) (registry.APIKey, registry.User, error)
-	TouchAPIKeys(ctx context.Context, a registry.Actor, used map[registry.APIKeyID]time.Time) error
+	TouchAPIKeys(ctx context.Context, a registry.Actor, used map[registry.APIKeyID]registry.KeyUse) error
 	SessionByID(ctx context.Context, a registry.Actor, id registry.SessionID) (registry.Session, registry.User, error)
 	UserByEmail(ctx context.Context, a registry.Actor, email string) (registry.User, error)
 	InsertCode(ctx context.Context, a registry.Actor, c registry.NewCode) error
@@ -134,6 +135,7 @@ type Store interface {
 	Head(ctx context.Context, a registry.Actor) (int64, error)
 	Audit(ctx context.Context, a registry.Actor, org registry.OrgID, l registry.AuditList) (registry.Page[registry.AuditEntry], error)
 	Authorize(ctx context.Context, a registry.Actor, id registry.OrgID, action registry.Action) (registry.OrgView, error)
+	AuthorizePlatform(ctx context.Context, a registry.Actor, action registry.Action) error
 	Events(ctx context.Context, a registry.Actor, org registry.OrgID, after int64, limit int) ([]registry.Change, error)
 	EventBounds(ctx context.Context, a registry.Actor, org registry.OrgID) (oldest, head int64, err error)
 	BeginIdempotent(ctx context.Context, a registry.Actor, key string, request registry.Hash) ([]byte, error)
@@ -150,6 +152,8 @@ type Store interface {
 	DueDeliveries(ctx context.Context, a registry.Actor, busy []registry.WebhookID, limit int) ([]registry.Task, error)
 	ReportDelivery(ctx context.Context, a registry.Actor, id string, status int, failure string, next time.Time) error
 	Sweep(ctx context.Context, a registry.Actor) error
+	KeepDraft(ctx context.Context, a registry.Actor, id registry.DraftID, sealed []byte) error
+	Draft(ctx context.Context, a registry.Actor, id registry.DraftID) ([]byte, error)
 	Settings(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Setting, error)
 	SetSettings(ctx context.Context, a registry.Actor, org registry.OrgID, changes map[string]*registry.SettingValue) error
 	SettingValues(ctx context.Context, a registry.Actor, org registry.OrgID) (map[string]registry.SettingValue, error)
@@ -203,7 +207,7 @@ func RunTests(t *testing.T, open func(t *testing.T, now func() time.Time) Store)
 		"NobodyIsRefusedEverywhere": nobody, "SlugRules": slugs, "RenameAndQuarantine": renames, "AllRoutes": allRoutes, "StatusTable": statuses,
 		"OptimisticConcurrency": versions, "Visibility": visibility, "LastOwner": lastOwner, "LastOwnerRace": lastOwnerRace,
 		"SlugRace": slugRace, "FeedIsGapless": feed, "AuditChain": auditChain, "Events": events, "Usage": usage, "Webhooks": webhooks, "Settings": settings, "Idempotency": idempotency, "Setup": setup, "Invites": invites,
-		"Sessions": sessions, "SessionLists": sessionLists, "Pages": pages, "Search": searches, "Deletion": deletion, "Users": users, "APIKeys": apiKeys, "Runners": runners, "KeysReach": keysReach, "Codes": codes, "AccountLinks": accountLinks, "Mails": mails, "SigningKeys": signingKeys, "Factors": factors, "Connections": connections, "Domains": domains, "ExternalSignIn": externalSignIn, "SignInRules": signInRules, "Support": support, "Transfer": transfer, "Clients": clients, "Grants": grants, "Devices": devices, "Leases": leases, "Provisioning": provisioning,
+		"Sessions": sessions, "SessionLists": sessionLists, "Pages": pages, "Search": searches, "Deletion": deletion, "Users": users, "APIKeys": apiKeys, "Runners": runners, "KeysReach": keysReach, "KeptForPeople": keptForPeople, "RefusedKeys": refusedKeys, "KeyUse": keyUse, "RunnersOfKeys": runnersOfKeys, "Drafts": drafts, "Codes": codes, "AccountLinks": accountLinks, "Mails": mails, "SigningKeys": signingKeys, "Factors": factors, "Connections": connections, "Domains": domains, "ExternalSignIn": externalSignIn, "SignInRules": signInRules, "Support": support, "Transfer": transfer, "Clients": clients, "Grants": grants, "Devices": devices, "Leases": leases, "Provisioning": provisioning,
 		"InstanceFailures": instanceFailures, "InstanceTransitions": instanceTransitions,
 		"UnresponsiveInstance": unresponsive,
 	} {
@@ -221,13 +225,26 @@ func (e env) want(err error, code registry.Code) {
 	}
 }
 
+// refused wants that somebody else, or a key, may not.
+func (e env) refused(err error) {
+	e.Helper()
+	if got := registry.ErrorCode(err); got != registry.PersonOnly {
+		e.want(err, registry.Forbidden)
+	}
+}
+
 func (e env) ok(err error) { e.Helper(); e.want(err, "") }
 
 func (e env) user(email string) (registry.User, registry.Actor) {
 	e.Helper()
 	u, err := e.s.CreateUser(ctx, operator, registry.NewUser{Email: email, Name: email, PasswordHash: "hash"})
 	e.ok(err)
-	return u, registry.AsUser(u, registry.SessionID(registry.NewID()), "127.0.0.1")
+	return u, e.person(u, registry.SessionID(registry.NewID()), "127.0.0.1")
+}
+
+// person is a user who has just signed in.
+func (e env) person(u registry.User, id registry.SessionID, address string) registry.Actor {
+	return registry.AsSession(u, registry.Session{ID: id, AuthTime: e.clock.Now()}, address)
 }
 
 func (e env) org(slug string, owner registry.UserID) registry.Org {
@@ -245,5 +262,5 @@ func (e env) member(org registry.OrgID, email string, role registry.Role) (regis
 	e.ok(err)
 	u, _, err := e.s.AcceptInviteAsNew(ctx, registry.AsVisitor(""), secret(email), email, "hash")
 	e.ok(err)
-	return u, registry.AsUser(u, "", "")
+	return u, e.person(u, "", "")
 }

@@ -1,0 +1,33 @@
+package storetest
+
+import "github.com/pizzaface/pizzeria/registry"
+
+// drafts: what a person sent is there for the same person alone, for a while, and not without end.
+func drafts(e env) {
+	a, asA := e.user("a@example.com")
+	_, asB := e.user("b@example.com")
+	_, asKey := e.key(asA, registry.NewAPIKey{Scopes: everything})
+	keep := func(as registry.Actor) registry.DraftID {
+		e.Helper()
+		id := registry.DraftID(registry.NewID())
+		e.ok(e.s.KeepDraft(ctx, as, id, []byte("sealed")))
+		return id
+	}
+	first := keep(asA)
+	other := e.person(a, registry.SessionID(registry.NewID()), "192.0.2.9") // signed in again
+	if got, err := e.s.Draft(ctx, other, first); err != nil || string(got) != "sealed" {
+		e.Errorf("%q %v", got, err)
+	}
+	e.want(second(e.s.Draft(ctx, asB, first)), registry.Gone)
+	e.want(second(e.s.Draft(ctx, asKey, first)), registry.PersonOnly)
+	e.want(e.s.KeepDraft(ctx, asKey, "x", nil), registry.PersonOnly)
+	e.want(e.s.KeepDraft(ctx, operator, "x", nil), registry.Forbidden)
+	theirs := keep(asB)
+	for range registry.DraftsMax {
+		keep(asA)
+	}
+	e.want(second(e.s.Draft(ctx, asA, first)), registry.Gone)
+	e.ok(second(e.s.Draft(ctx, asB, theirs)))
+	e.clock.Add(registry.DraftLife)
+	e.want(second(e.s.Draft(ctx, asB, theirs)), registry.Gone)
+}
