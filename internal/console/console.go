@@ -85,6 +85,8 @@ type Store interface {
 	ReplayDelivery(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.WebhookID, delivery string) error
 	usage.HistoryStore
 	Changed() <-chan struct{}
+	KeepDraft(ctx context.Context, a registry.Actor, id registry.DraftID, sealed []byte) error
+	Draft(ctx context.Context, a registry.Actor, id registry.DraftID) ([]byte, error)
 }
 
 // Console serves the pages.
@@ -171,14 +173,14 @@ func (c *Console) serve(rt Route, w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if err == nil && (rt.Fresh || registry.NeedsFresh(rt.Action)) && who.MayNow(c.Identity.Now()) != nil {
-		c.signInAgain(w, r, cameFrom(site, r))
+		c.signInAgain(w, r, c.backTo(r, who))
 		return
 	}
 	if err == nil {
 		err = rt.serve(c, w, r, who)
 	}
 	if registry.ErrorCode(err) == registry.SignInAgain && who.Session.ID != "" {
-		err = c.more(w, r, who, registry.LackOf(err), cameFrom(c.Identity.Site(), r))
+		err = c.more(w, r, who, registry.LackOf(err), c.backTo(r, who))
 	}
 	if err != nil {
 		c.problem(w, r, who, err)

@@ -62,7 +62,7 @@ var least = map[string]string{
 	"DELETE /api/v1/orgs/{org}/invites/{invite}": "admin", "GET /api/v1/orgs/{org}/audit": "admin",
 
 	"GET /{$}": "anybody", "GET /account": "anybody", "POST /account/password": "anybody", "POST /account/name": "anybody",
-	"POST /account/sessions/end": "anybody", "POST /account/sessions/{session}/end": "anybody", "POST /account/keys": "anybody",
+	"POST /account/sessions/end": "anybody", "POST /account/sessions/{session}/end": "anybody", "POST /account/keys": "anybody", "GET /continue/{draft}": "anybody",
 	"POST /account/keys/{key}/revoke": "anybody", "POST /theme": "anybody",
 	"GET /orgs/{org}/webhooks": "admin", "POST /orgs/{org}/webhooks": "admin", "POST /orgs/{org}/webhooks/{webhook}/test": "admin",
 	"POST /orgs/{org}/webhooks/{webhook}/active": "admin", "POST /orgs/{org}/webhooks/{webhook}/replay": "admin", "POST /orgs/{org}/webhooks/{webhook}/delete": "admin",

@@ -1,0 +1,84 @@
+package console
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"sort"
+	"strings"
+
+	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+const purposeDraft = "draft"
+
+// draft is a form that somebody sent who has to sign in again first.
+type draft struct {
+	Action string     `json:"action"` // where it was sent: a path of the console
+	From   string     `json:"from"`   // the page that it stands on
+	Form   url.Values `json:"form"`   // without passwords
+}
+
+// backTo is where to come back to after a new sign-in: the page, or of a form one that sends it
+// again, so that nothing that was typed is lost.
+func (c *Console) backTo(r *http.Request, who web.Caller) string {
+	from := cameFrom(c.Identity.Site(), r)
+	if r.Method != http.MethodPost || who.Session.ID == "" {
+		return from
+	}
+	d := draft{Action: r.URL.RequestURI(), From: from, Form: url.Values{}}
+	for k, v := range r.PostForm {
+		if !strings.HasSuffix(k, "password") {
+			d.Form[k] = v
+		}
+	}
+	b, err := json.Marshal(d)
+	if err != nil {
+		c.Log.Error("console", "path", r.URL.Path, "error", err)
+		return from
+	}
+	id := registry.NewID()
+	sealed := c.Identity.Seal(purposeDraft, id, b)
+	if err := c.Store.KeepDraft(r.Context(), who.Actor, registry.DraftID(id), sealed); err != nil {
+		c.Log.Error("console", "path", r.URL.Path, "error", err)
+		return from
+	}
+	return "/continue/" + id
+}
+
+// draftField is a value that was typed, for people to see what they send.
+type draftField struct{ Name, Value string }
+
+type draftData struct {
+	draft
+	Shown []draftField
+}
+
+// draftPage shows what was sent before the new sign-in, and sends it again by a click.
+func (c *Console) draftPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	id := r.PathValue("draft")
+	sealed, err := c.Store.Draft(r.Context(), who.Actor, registry.DraftID(id))
+	if err != nil {
+		return err
+	}
+	var d draftData
+	b, err := c.Identity.Open(purposeDraft, id, sealed)
+	if err == nil {
+		err = json.Unmarshal(b, &d.draft)
+	}
+	if err != nil {
+		return err
+	}
+	for name, values := range d.Form {
+		for _, v := range values {
+			if v == "" || strings.Contains(name, "secret") {
+				continue
+			}
+			name := strings.ReplaceAll(name, "_", " ")
+			d.Shown = append(d.Shown, draftField{strings.ToUpper(name[:1]) + name[1:], v})
+		}
+	}
+	sort.Slice(d.Shown, func(i, j int) bool { return d.Shown[i].Name < d.Shown[j].Name })
+	return c.show(w, r, http.StatusOK, "draft.html", view{Title: "Continue", Who: who, Data: d})
+}
