@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"flag"
 	"fmt"
 	"strings"
 	"sync"
@@ -118,7 +119,7 @@ func TestConformance(t *testing.T) {
 			}
 		}
 	}
-	if n < 60 {
+	if n < 60 && flag.Lookup("test.run").Value.String() == "" {
 		t.Errorf("only %d statements were seen", n)
 	}
 }
