@@ -17,6 +17,7 @@ type Client struct {
 // Login is a fresh sign-in session with the token for its cookie.
 type Login struct {
 	Second  string // there is no session yet: the second step goes on from this
+	Other   string // nor here: somebody else is signed in, and ContinueAs goes on from this as User
 	Session registry.Session
 	User    registry.User
 	Token   Secret

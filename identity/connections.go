@@ -68,6 +68,15 @@ func (s *Service) Connection(ctx context.Context, id registry.ConnectionID) (reg
 	return s.store.Connection(ctx, registry.AsSystem("sign-in"), id)
 }
 
+// ConnectionOf is Connection with the name of the org whose it is, "" for the operator's.
+func (s *Service) ConnectionOf(ctx context.Context, id registry.ConnectionID) (c registry.Connection, org string, err error) {
+	if c, err = s.Connection(ctx, id); err != nil || c.OrgID == "" {
+		return c, "", err
+	}
+	o, err := s.store.Org(ctx, registry.AsSystem("sign-in"), c.OrgID)
+	return c, o.Name, err
+}
+
 // ConnectionsFor returns the connections that somebody may sign in by: the operator's, or an org's own.
 func (s *Service) ConnectionsFor(ctx context.Context, org registry.OrgID) ([]registry.Connection, error) {
 	return s.store.Connections(ctx, registry.AsSystem("sign-in"), org)

@@ -22,35 +22,43 @@ const (
 	purposeConnection = "connection"
 	externalLife      = 15 * time.Minute // to sign in at a provider
 	maxClaimValues    = 1000
+	providerSkew      = 5 * time.Minute // by which a provider's clock may differ, as go-oidc has it
 )
 
 // external is a sign-in at a provider that somebody began. The browser keeps it sealed.
 type external struct {
 	Connection             registry.ConnectionID
 	State, Nonce, Verifier string
-	Back                   string          // where to go after it
-	Again                  bool            // a new sign-in was asked for
-	Account                registry.UserID // to be linked; "" = to sign in
+	Back                   string             // where to go after it
+	Again                  bool               // a new sign-in was asked for
+	Account                registry.UserID    // to be linked; "" = to sign in
+	In                     registry.SessionID // with Account: that it was begun in
 	Began                  time.Time
 }
 
 // External says what a sign-in at a provider is for.
 type External struct {
-	Back    string          // where to go after it: a path here
-	Again   bool            // the provider is to ask for a new sign-in
-	Account registry.UserID // that is signed in and is to be linked; "" = to sign in
-	Hint    string          // an e-mail address, for the provider's form
+	Back  string         // where to go after it: a path here
+	Again bool           // the provider is to ask for a new sign-in
+	Link  registry.Actor // that is signed in and whose account is to be linked; nobody = to sign in
+	Hint  string         // an e-mail address, for the provider's form
 }
 
-// BeginExternal begins a sign-in by a connection: where to send the browser, and what it keeps meanwhile. Errors: NotFound, Full (the provider is away).
-func (s *Service) BeginExternal(ctx context.Context, id registry.ConnectionID, e External) (redirect, sealed string, err error) {
+// BeginExternal begins a sign-in by a connection: where to send the browser, and what it keeps
+// meanwhile. The caller has to know that the person wants it: a page from elsewhere that could
+// begin one would sign people in as somebody of its own. Errors: NotFound, Busy, Full (the provider
+// is away).
+func (s *Service) BeginExternal(ctx context.Context, id registry.ConnectionID, e External, at Client) (redirect, sealed string, err error) {
+	if _, err := s.try(ctx, s.limits.external, "", at); err != nil {
+		return "", "", err
+	}
 	c, p, err := s.provider(ctx, id)
 	if err != nil {
 		return "", "", err
 	}
 	x := external{
 		Connection: id, State: NewSecret().Reveal(), Nonce: NewSecret().Reveal(), Verifier: oauth2.GenerateVerifier(),
-		Back: e.Back, Again: e.Again, Account: e.Account, Began: s.now(),
+		Back: e.Back, Again: e.Again, Account: e.Link.User, In: e.Link.Session, Began: s.now(),
 	}
 	b, err := json.Marshal(x)
 	if err != nil {
@@ -94,17 +102,24 @@ func (s *Service) ConnectionCallback(id registry.ConnectionID) string {
 }
 
 // FinishExternal takes a provider's answer and signs its person in, or links them to the account that is signed in.
+// Where somebody else is signed in it asks first: see Login.Other.
 // An account with a second step is asked for it, too: what an org's provider says stands for the password alone.
-// Errors: Gone (begin again), Forbidden, NotFound, Conflict, Full.
+// Errors: Gone (begin again), Forbidden, NotFound, Conflict, Busy, Full.
 func (s *Service) FinishExternal(ctx context.Context, id registry.ConnectionID, q url.Values, sealed string, a registry.Actor, at Client) (l Login, back string, err error) {
 	defer func() { s.note("connection", at, l, err) }()
 	x, err := s.openExternal(sealed, id)
 	if err != nil {
 		return l, "", err
 	}
-	if x.Account != a.User && x.Account != "" {
-		return l, "", registry.Errorf(registry.Gone, "", "somebody else is signed in by now: begin again")
+	if x.Account != "" && (x.Account != a.User || x.In != a.Session) {
+		return l, "", registry.Errorf(registry.Gone, "", "this was begun in another session: begin again")
 	}
+	// One attempt answered with many codes would have us ask the provider for each.
+	settle, err := s.try(ctx, s.limits.external, "", at)
+	if err != nil {
+		return l, "", err
+	}
+	defer func() { settle(&err) }()
 	c, p, err := s.provider(ctx, id)
 	if err != nil {
 		return l, "", err
@@ -130,11 +145,21 @@ func (s *Service) FinishExternal(ctx context.Context, id registry.ConnectionID, 
 	if x.Account != "" {
 		return l, x.Back, nil
 	}
-	if second, err := s.needsSecond(ctx, u, "", c.ID); err != nil || second != "" {
-		return Login{Second: second}, x.Back, err
+	since := claims.since(x, s.now())
+	if a.User != "" && a.User != u.ID {
+		l, err = s.askOther(u, c.ID, a.Session, since)
+		return l, x.Back, err
 	}
-	l, err = s.loginAt(ctx, u, at, "", c.ID, claims.since(x, s.now()))
+	l, err = s.loginBy(ctx, u, at, c.ID, since)
 	return l, x.Back, err
+}
+
+// loginBy signs somebody in by a connection, or asks for the second step.
+func (s *Service) loginBy(ctx context.Context, u registry.User, at Client, by registry.ConnectionID, since time.Time) (Login, error) {
+	if second, err := s.needsSecond(ctx, u, "", by); err != nil || second != "" {
+		return Login{Second: second}, err
+	}
+	return s.loginAt(ctx, u, at, "", by, since)
 }
 
 func (s *Service) openExternal(sealed string, id registry.ConnectionID) (x external, err error) {
@@ -201,9 +226,14 @@ func (s *Service) claimsOf(ctx context.Context, c registry.Connection, p *provid
 		return claims{}, refused(err)
 	}
 	out := claims{subject: id.Subject}
-	if err := id.Claims(&out.raw); err != nil {
+	var payload json.RawMessage
+	if err := id.Claims(&payload); err != nil {
 		return out, refused(err)
 	}
+	if out.raw, err = strictClaims(payload); err != nil {
+		return out, refused(err)
+	}
+	issued, hasIssued := numericDate(out.raw["iat"], time.Unix(0, 0), s.now().Add(2*providerSkew))
 	var azp string
 	_ = json.Unmarshal(out.raw["azp"], &azp)
 	switch {
@@ -213,10 +243,15 @@ func (s *Service) claimsOf(ctx context.Context, c registry.Connection, p *provid
 		return out, refused(errors.New("no subject of 1 to 255 bytes"))
 	case len(id.Audience) > 1 && azp != c.ClientID || azp != "" && azp != c.ClientID:
 		return out, refused(errors.New("the ID token is another client's"))
+	case !hasIssued || issued.Unix() == 0 || issued.After(s.now().Add(providerSkew)): // nbf is the library's to judge
+		return out, refused(errors.New("it says of no time, or of one to come, that it was issued then"))
 	case id.AccessTokenHash != "" && id.VerifyAccessToken(t.AccessToken) != nil:
 		return out, refused(errors.New("the access token is another's"))
-	case x.Again && !out.fresh(x.Began):
-		return out, registry.Errorf(registry.Forbidden, "", "%s signed you in some time ago: sign out there, and begin again", c.Name)
+	}
+	if x.Again {
+		if err := out.fresh(c, x.Began, s.now()); err != nil {
+			return out, err
+		}
 	}
 	s.complete(ctx, c, p, t, out)
 	return out, nil
@@ -234,8 +269,13 @@ func (s *Service) complete(ctx context.Context, c registry.Connection, p *provid
 		s.log.Warn("a provider's user info is refused", "connection", c.ID, "issuer", c.Issuer, "error", userInfoReason(err))
 		return
 	}
-	var more map[string]json.RawMessage
-	if err := info.Claims(&more); err != nil {
+	var answer json.RawMessage
+	if info.Claims(&answer) != nil {
+		return
+	}
+	more, err := strictClaims(answer)
+	if err != nil {
+		s.log.Warn("a provider's user info is refused", "connection", c.ID, "issuer", c.Issuer, "error", err)
 		return
 	}
 	for k, v := range more {
@@ -246,26 +286,35 @@ func (s *Service) complete(ctx context.Context, c registry.Connection, p *provid
 	}
 }
 
+// authTime is when somebody signed in at the provider; ok is false of one that does not say. It is
+// moved into the time that matters here: no session is older, and nobody signs in later than now.
+func (c claims) authTime(now time.Time) (at time.Time, ok bool) {
+	return numericDate(c.raw["auth_time"], now.Add(-registry.SessionAbsolute), now.Add(clockSkew))
+}
+
 // since is when somebody signed in at the provider. One that does not say, and was not asked for a new sign-in, may have let them
 // through without a question: that counts as long ago, or a browser left open would pass for its owner.
 func (c claims) since(x external, now time.Time) time.Time {
-	var at float64
-	switch {
-	case x.Again:
+	if x.Again { // fresh saw to it; the provider's clock may be behind ours
 		return now
-	case json.Unmarshal(c.raw["auth_time"], &at) == nil:
-		return time.Unix(int64(at), 0)
+	}
+	if at, ok := c.authTime(now); ok {
+		return at
 	}
 	return now.Add(-registry.FreshFor - time.Second)
 }
 
-// fresh reports whether somebody signed in at the provider after began; one that does not say when is believed.
-func (c claims) fresh(began time.Time) bool {
-	var at float64
-	if json.Unmarshal(c.raw["auth_time"], &at) != nil {
-		return true
+// fresh refuses who did not sign in at the provider after began, or of whom it does not say when,
+// though it must if it was asked for max_age (OpenID Connect Core, section 2).
+func (c claims) fresh(by registry.Connection, began, now time.Time) error {
+	at, ok := c.authTime(now)
+	switch {
+	case !ok:
+		return registry.Errorf(registry.Forbidden, "", "%s does not say when you signed in there, so that it cannot confirm that it is you: use a password or a passkey for this", by.Name)
+	case !at.After(began.Add(-2 * clockSkew)):
+		return registry.Errorf(registry.Forbidden, "", "%s signed you in some time ago: sign out there, and begin again", by.Name)
 	}
-	return time.Unix(int64(at), 0).After(began.Add(-2 * clockSkew))
+	return nil
 }
 
 // verified reports whether the provider says that the address is verified; of one that says nothing, whether it is trusted with that.

@@ -6,10 +6,12 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -129,9 +131,12 @@ func TestExternalAnswers(t *testing.T) {
 		t.Errorf("%d of 15 were refused, want 5; %d providers are remembered", busy, len(f.s.providers.known)-known)
 	}
 
+	tries := 0
 	try := func(e External, answer url.Values) (Login, error) {
 		t.Helper()
-		to, sealed, err := f.s.BeginExternal(ctx, c.ID, e)
+		tries++
+		from := Client{Address: fmt.Sprintf("2001:db8:%x::1", tries)} // limits are tested elsewhere
+		to, sealed, err := f.s.BeginExternal(ctx, c.ID, e, from)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -149,7 +154,7 @@ func TestExternalAnswers(t *testing.T) {
 		h.nonce = q.Get("nonce")
 		back := url.Values{"state": {q.Get("state")}, "code": {"c"}}
 		maps.Copy(back, answer)
-		l, _, err := f.s.FinishExternal(ctx, c.ID, back, sealed, registry.Actor{}, Client{Address: "192.0.2.1"})
+		l, _, err := f.s.FinishExternal(ctx, c.ID, back, sealed, registry.Actor{}, from)
 		return l, err
 	}
 	l, err := try(External{}, nil)
@@ -207,7 +212,14 @@ func TestExternalAnswers(t *testing.T) {
 		"aud": func(c map[string]any) { c["aud"] = "them" }, "exp": func(c map[string]any) { c["exp"] = now - 1 }, "no sub": func(c map[string]any) { delete(c, "sub") },
 		"long sub": func(c map[string]any) { c["sub"] = strings.Repeat("x", 256) }, "azp": func(c map[string]any) { c["azp"] = "them" },
 		"two aud": func(c map[string]any) { c["aud"] = []string{"us", "them"} }, "at_hash": func(c map[string]any) { c["at_hash"] = "AAAAAAAAAAAAAAAAAAAAAA" },
-		"not yet": func(c map[string]any) { c["nbf"] = now + 3600 },
+		"not yet": func(c map[string]any) { c["nbf"] = now + 3600 }, "no iat": func(c map[string]any) { delete(c, "iat") },
+		"iat of tomorrow": func(c map[string]any) { c["iat"] = now + 86400 }, "iat beyond int64": func(c map[string]any) { c["iat"] = 1e300 },
+		"iat as text": func(c map[string]any) { c["iat"] = "1767268800" }, "null iat": func(c map[string]any) { c["iat"] = nil }, "iat 0": func(c map[string]any) { c["iat"] = 0 },
+		// go-oidc reads names without case: these would be its subject and its nonce.
+		"a long s": func(c map[string]any) { c["\u017fub"] = "victim" }, "a capital": func(c map[string]any) { c["Sub"] = "victim" },
+		"nothing but a long s": func(c map[string]any) { delete(c, "sub"); c["\u017fub"] = "victim" },
+		"capital nonce":        func(c map[string]any) { delete(c, "nonce"); c["NONCE"] = h.nonce },
+		"lookalike address":    func(c map[string]any) { c["Email_Verified"] = true },
 	} {
 		h.change = change
 		if _, err := try(External{}, nil); registry.ErrorCode(err) != registry.Forbidden {
@@ -290,29 +302,62 @@ func TestExternalAnswers(t *testing.T) {
 		t.Error(err)
 	}
 	h.change = nil
-	// A provider that lets somebody through without a question makes no session that is new.
+	// A provider that lets somebody through without a question makes no session that is new, and
+	// no number that it says is a time that it cannot be.
 	for name, c := range map[string]struct {
-		again bool
 		claim any
-		fresh bool
-	}{"unknown": {false, nil, false}, "asked for": {true, nil, true}, "long ago": {false, now - 3600, false}, "just now": {false, now - 10, true}, "in the future": {false, now + 3600, true}, "as text": {false, "now", false}} {
+		fresh bool // the session
+		again bool // a new sign-in is believed
+	}{
+		"unknown": {nil, false, false}, "long ago": {now - 3600, false, false}, "just now": {now - 10, true, true}, "in the future": {now + 3600, true, true},
+		"as text": {"now", false, false}, "digits as text": {strconv.FormatInt(now, 10), false, false}, "true": {true, false, false}, "a list": {[]int64{now}, false, false}, "null": {json.RawMessage("null"), false, false},
+		"before all": {-1e13, false, false}, "beyond int64": {1e300, true, true}, "below int64": {-1e300, false, false}, "zero": {0, false, false}, "nearly": {float64(now) - 0.5, true, true},
+		"in the year 10000": {253402300800, true, true}, "in the year 300000": {9.4e12, true, true}, "at 2^63": {json.RawMessage("9223372036854775808"), true, true}, "just below zero": {-1e-300, false, false},
+	} {
 		h.change = func(m map[string]any) {
 			if c.claim != nil {
 				m["auth_time"] = c.claim
 			}
 		}
-		l, err := try(External{Again: c.again}, nil)
+		l, err := try(External{}, nil)
 		if err != nil {
 			t.Fatal(name, err)
 		}
 		if fresh := registry.MayNow(l.Session.AuthTime, f.clock.now()) == nil; fresh != c.fresh {
 			t.Errorf("%s: new is %v", name, fresh)
 		}
+		at, list := l.Session.AuthTime, []registry.Session(nil)
+		if at.After(f.clock.now()) || at.Before(f.clock.now().Add(-registry.SessionAbsolute)) {
+			t.Errorf("%s: signed in at %v", name, at)
+		}
+		if list, err = f.store.Sessions(ctx, registry.AsSession(l.User, l.Session, ""), l.User.ID); err == nil {
+			_, err = json.Marshal(list)
+		}
+		if err != nil {
+			t.Errorf("%s: the list of sessions: %v", name, err)
+		}
+		if _, err := try(External{Again: true}, nil); (err == nil) != c.again || err != nil && registry.ErrorCode(err) != registry.Forbidden {
+			t.Errorf("%s: a new sign-in: %v", name, err)
+		}
+	}
+	// What is no number to anybody, or is said twice.
+	h.sign = func(p []byte) string {
+		return h.rs256([]byte(strings.TrimSuffix(string(p), "}") + `,"auth_time":1e400}`))
 	}
 	h.change = nil
+	if _, err := try(External{}, nil); registry.ErrorCode(err) != registry.Forbidden {
+		t.Errorf("1e400: %v", err)
+	}
+	h.sign = func(p []byte) string {
+		return h.rs256([]byte(strings.TrimSuffix(string(p), "}") + `,"auth_time":1,"auth_time":2}`))
+	}
+	if _, err := try(External{}, nil); registry.ErrorCode(err) != registry.Forbidden {
+		t.Errorf("a repeated claim: %v", err)
+	}
+	h.sign = h.rs256
 
 	// An attempt ends, and is its connection's and its account's.
-	to, sealed, err := f.s.BeginExternal(ctx, c.ID, External{Account: l.User.ID})
+	to, sealed, err := f.s.BeginExternal(ctx, c.ID, External{Link: registry.AsSession(l.User, l.Session, "")}, Client{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -330,7 +375,7 @@ func TestExternalAnswers(t *testing.T) {
 	self := registry.AsSession(l.User, l.Session, "")
 	stranger := registry.AsUser(f.user("stranger@example.com"), "x", "")
 	for name, err := range map[string]error{
-		"another connection": finish(two.ID, sealed, self), "somebody else": finish(c.ID, sealed, stranger), "nobody": finish(c.ID, sealed, registry.Actor{}), "nothing": finish(c.ID, "", self),
+		"another connection": finish(two.ID, sealed, self), "somebody else": finish(c.ID, sealed, stranger), "another session of theirs": finish(c.ID, sealed, registry.AsUser(l.User, "other", "")), "nobody": finish(c.ID, sealed, registry.Actor{}), "nothing": finish(c.ID, "", self),
 	} {
 		if registry.ErrorCode(err) != registry.Gone {
 			t.Errorf("%s: %v", name, err)
@@ -370,7 +415,7 @@ func TestExternalAnswers(t *testing.T) {
 	f.s.Outside.Operator = h.Client()
 	h.meta = map[string]any{"issuer": "https://evil.example"}
 	f.clock.add(2 * providerLife)
-	if _, _, err := f.s.BeginExternal(ctx, c.ID, External{}); registry.ErrorCode(err) != registry.Full {
+	if _, _, err := f.s.BeginExternal(ctx, c.ID, External{}, Client{}); registry.ErrorCode(err) != registry.Full {
 		t.Error(err)
 	}
 	if _, err := f.s.CreateConnection(ctx, registry.AsOperator(), "", spec, ""); registry.ErrorCode(err) != registry.Invalid {

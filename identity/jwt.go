@@ -1,14 +1,10 @@
 package identity
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"io"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/lestrrat-go/jwx/v2/jws"
 )
@@ -20,7 +16,8 @@ const MaxToken = 8 << 10
 // of a bad token learns nothing from it.
 var ErrToken = errors.New("the token is not valid here")
 
-// strictBase64 refuses padding and non-zero trailing bits, so that a token has one spelling only.
+// strictBase64 refuses padding and non-zero trailing bits. A token has other spellings all the same:
+// of an ES256 signature there are two. Nothing that ends tokens may go by their bytes.
 var strictBase64 = base64.RawURLEncoding.Strict()
 
 // verify checks a compact JWS of kind typ against the ring and decodes its
@@ -91,67 +88,4 @@ func TokenIssuer(payload string) string {
 		return ""
 	}
 	return c.Issuer
-}
-
-// foldName maps names to one spelling when encoding/json takes them for the same: those that are
-// equal under Unicode's simple folding.
-func foldName(name string) string {
-	return strings.Map(func(r rune) rune {
-		for next := unicode.SimpleFold(r); ; next = unicode.SimpleFold(r) {
-			if next <= r { // the smallest of the orbit follows its largest
-				return next
-			}
-			r = next
-		}
-	}, name)
-}
-
-// unique reads the rest of an object or a list, and refuses repeated names in it. A token is short, and so is its depth.
-func unique(d *json.Decoder, object bool) error {
-	seen := map[string]bool{}
-	for d.More() {
-		t, err := d.Token()
-		if err != nil {
-			return errJSON
-		}
-		if object {
-			// encoding/json matches names without case: "SUB" would overwrite "sub", and so would U+017F "ub".
-			name, ok := t.(string)
-			fold := foldName(name)
-			if !ok || seen[fold] {
-				return errJSON
-			}
-			seen[fold] = true
-			if t, err = d.Token(); err != nil {
-				return errJSON
-			}
-		}
-		if open, ok := t.(json.Delim); ok && unique(d, open == '{') != nil {
-			return errJSON
-		}
-	}
-	_, err := d.Token() // its end
-	return err
-}
-
-var errJSON = errors.New("not strict JSON")
-
-// strictJSON decodes one JSON object without repeated names, at any depth and whatever their case, of valid
-// UTF-8, with nothing after it; with closed set also without unknown ones.
-func strictJSON(raw []byte, into any, closed bool) error {
-	d := json.NewDecoder(bytes.NewReader(raw))
-	if t, err := d.Token(); !utf8.Valid(raw) || err != nil || t != json.Delim('{') || unique(d, true) != nil {
-		return errJSON
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errJSON
-	}
-	d = json.NewDecoder(bytes.NewReader(raw))
-	if closed {
-		d.DisallowUnknownFields()
-	}
-	if d.Decode(into) != nil {
-		return errJSON
-	}
-	return nil
 }

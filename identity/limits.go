@@ -201,6 +201,7 @@ const (
 	limitsForgot   = "forgot"
 	limitsCompany  = "company"
 	limitsDevice   = "device"
+	limitsExternal = "connection"
 	limitsUserCode = "user_code"
 	limitsProvider = "provider"
 	limitsConfirm  = "confirm"
@@ -213,7 +214,7 @@ const (
 
 // allLimits keeps each purpose apart: a flood of one leaves the others alone.
 type allLimits struct {
-	password, second, passkey, forgot, company, device *limits
+	password, second, passkey, forgot, company, device, external *limits
 
 	userCode *own // by account
 	provider *own // by org
@@ -237,6 +238,8 @@ func newAllLimits() allLimits {
 		forgot:   newLimits(limitsForgot, rates{allowance{s / 5, 100}, allowance{60 * s, 5}, allowance{600 * s, 3}, allowance{600 * s, 10}}),
 		company:  newLimits(limitsCompany, rates{total: total, network: network}),
 		device:   newLimits(limitsDevice, rates{total: total, network: allowance{30 * s, 10}}),
+		// A whole office begins at once, and what comes back is given back.
+		external: newLimits(limitsExternal, rates{total: total, network: allowance{s / 2, 100}}),
 		userCode: newOwn(limitsUserCode, allowance{30 * s, 10}),
 		provider: newOwn(limitsProvider, allowance{30 * s, 10}),
 		confirm:  newOwn(limitsConfirm, allowance{30 * s, 30}),

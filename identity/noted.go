@@ -18,7 +18,7 @@ var (
 func (s *Service) note(way string, c Client, l Login, err error) {
 	result := "failed"
 	switch code := registry.ErrorCode(err); {
-	case err == nil && l.Second != "":
+	case err == nil && (l.Second != "" || l.Other != ""):
 		result = "half"
 	case err == nil:
 		result = "in"

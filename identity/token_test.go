@@ -173,6 +173,13 @@ func hostileTokens(t *testing.T, alg string) {
 		"null subject":                func(m map[string]any) { m["sub"] = nil },
 		"subject as list":             func(m map[string]any) { m["sub"] = []string{"u"} },
 		"no start":                    func(m map[string]any) { delete(m, "iat"); m["exp"] = f.clock.now().Unix() },
+		"no start, and an end":        func(m map[string]any) { delete(m, "iat") },
+		"null start":                  func(m map[string]any) { m["iat"] = nil },
+		"start before 1970":           func(m map[string]any) { m["iat"] = -1e13 },
+		"not before tomorrow":         func(m map[string]any) { m["nbf"] = f.clock.now().Add(24 * time.Hour).Unix() },
+		"not before the year 30000":   func(m map[string]any) { m["nbf"] = 884541340800 },
+		"not before beyond int64":     func(m map[string]any) { m["nbf"] = json.RawMessage("1e400") },
+		"not before as text":          func(m map[string]any) { m["nbf"] = "0" },
 		"no audience":                 func(m map[string]any) { delete(m, "aud") },
 		"no issuer":                   func(m map[string]any) { delete(m, "iss") },
 		"issuer with a slash":         func(m map[string]any) { m["iss"] = "https://d.example/" },
@@ -183,6 +190,12 @@ func hostileTokens(t *testing.T, alg string) {
 	claims := f.claims(org, nil)
 	refuse("repeated claim", forge(t, ring, goodHeader, `{"role":"owner",`+claims[1:]))
 	refuse("claim in capitals", forge(t, ring, goodHeader, claims[:len(claims)-1]+`,"ROLE":"owner"}`))
+	// One name that encoding/json takes for another decides nothing.
+	for name, spelling := range map[string]string{"a long s": "\u017fub", "a capital": "Sub", "an escaped one": `\u017fub`} {
+		refuse("sub with "+name, forge(t, ring, goodHeader, strings.Replace(claims, `"sub":`, `"`+spelling+`":`, 1)))
+	}
+	refuse("typ in capitals", forge(t, ring, strings.Replace(goodHeader, `"typ"`, `"TYP"`, 1), claims))
+	refuse("deep claims", forge(t, ring, goodHeader, claims[:len(claims)-1]+`,"x":`+strings.Repeat("[", 1000)+strings.Repeat("]", 1000)+`}`))
 	refuse("claims after claims", forge(t, ring, goodHeader, claims+claims))
 	refuse("nested repeated claim", forge(t, ring, goodHeader, claims[:len(claims)-1]+`,"x":{"a":1,"a":2}}`))
 	refuse("repeated claim in a list", forge(t, ring, goodHeader, claims[:len(claims)-1]+`,"x":[{"a":1,"A":2}]}`))
@@ -340,7 +353,7 @@ func respell(token string) string {
 func TestStrictJSON(t *testing.T) {
 	for in, ok := range map[string]bool{
 		`{"a":1}`: true, ` {"a":1} `: true, `{}`: true, `{"a":1,"A":2}`: false, `{"a":1,"a":2}`: false, `{"a":1}x`: false, `{"a":1}{}`: false, `[1]`: false, `null`: false, ``: false, `{"a":1,}`: false,
-		`{"a":1`: false, `{"\u0061":1,"a":2}`: false, `{"k":1,"\u212a":2}`: false, `{"K":1,"\u212a":2}`: false, `{"s":1,"\u017f":2}`: false, `{"\u017f":1,"S":2}`: false, `{"k":1,"s":2}`: true,
+		`{"a":1`: false, `{"\u0061":1,"a":2}`: false, `{"k":1,"\u212a":2}`: false, `{"K":1,"\u212a":2}`: false, `{"s":1,"\u017f":2}`: false, `{"\u017f":2}`: false, `{"K":1}`: false, `{"\u212a":1}`: false, `{"\u017f":1,"S":2}`: false, `{"k":1,"s":2}`: true,
 	} {
 		var v struct {
 			A int `json:"a"`

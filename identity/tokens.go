@@ -37,15 +37,23 @@ func SessionAudience(id registry.OrgID) string { return "urn:pizzeria:org:" + st
 // AssertionAudience is the audience of the assertions for an org's instance.
 func AssertionAudience(id registry.OrgID) string { return "urn:pizzeria:org:" + string(id) }
 
-// times are the claims that every token has (RFC 7519, section 4.1), in Unix seconds.
+// times are the claims that every token has (RFC 7519, section 4.1), in Unix seconds. nbf is in
+// none of ours, and counts if it is there.
 type times struct {
-	IssuedAt int64 `json:"iat"`
-	Expires  int64 `json:"exp"`
+	IssuedAt  int64 `json:"iat"`
+	Expires   int64 `json:"exp"`
+	NotBefore int64 `json:"nbf,omitempty"`
 }
 
-// valid reports whether now lies between iat, less skew, and exp, plus grace.
+// valid reports whether now lies between iat and nbf, less skew, and exp, plus grace.
 func (t times) valid(now time.Time, grace time.Duration) bool {
-	return t.Expires > now.Add(-grace).Unix() && t.IssuedAt <= now.Add(clockSkew).Unix() && t.IssuedAt < t.Expires
+	return t.Expires > now.Add(-grace).Unix() && t.begun(now)
+}
+
+// begun reports whether a token was issued, may be used by now, and ends after its beginning.
+func (t times) begun(now time.Time) bool {
+	latest := now.Add(clockSkew).Unix()
+	return t.IssuedAt > 0 && t.IssuedAt <= latest && t.NotBefore <= latest && t.IssuedAt < t.Expires
 }
 
 // SessionClaims are the claims of an org session. Email and name are there so
@@ -247,7 +255,7 @@ func (i *Issuer) verifyHint(token string) (IDClaims, error) {
 	if err := i.Token.verify(token, TypID, &c); err != nil {
 		return c, err
 	}
-	if c.Issuer != i.site().Issuer || c.Audience == "" || c.Subject == "" {
+	if c.Issuer != i.site().Issuer || c.Audience == "" || c.Subject == "" || !c.begun(i.now()) {
 		return c, ErrToken
 	}
 	return c, nil

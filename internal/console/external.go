@@ -21,18 +21,58 @@ func keepExternal(w http.ResponseWriter, sealed string) {
 	http.SetCookie(w, c)
 }
 
+// withData is what the page shows that asks before it leads to a provider.
+type withData struct {
+	ID, Name string
+	Org      string // whose provider it is; "" of everybody's
+	Host     string // where it leads
+	Again    bool
+}
+
+// withView is the page that asks before a sign-in at a provider begins. A link from elsewhere leads
+// no further: it could sign the person in as somebody else.
+func (c *Console) withView(r *http.Request, who web.Caller, form url.Values) (view, error) {
+	k, org, err := c.Identity.ConnectionOf(r.Context(), registry.ConnectionID(r.PathValue("connection")))
+	if err != nil {
+		return view{}, err
+	}
+	d := withData{ID: string(k.ID), Name: k.Name, Org: org, Again: form.Has("again")}
+	if u, err := url.Parse(k.Issuer); err == nil {
+		d.Host = u.Host
+	}
+	f := url.Values{"return": {returnTo(form.Get("return"))}, "email": {hint(form.Get("email"))}}
+	return view{Title: "Sign in", Who: who, Form: f, Data: d, Orgs: []registry.OrgView{}}, nil
+}
+
+func (c *Console) signInWithPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	v, err := c.withView(r, who, r.URL.Query())
+	if err != nil {
+		return err
+	}
+	return c.show(w, r, http.StatusOK, "with.html", v)
+}
+
 // signInWith sends the browser to a provider. It changes nothing here but the browser's own attempt.
-func (c *Console) signInWith(w http.ResponseWriter, r *http.Request, _ web.Caller) error {
-	q := r.URL.Query()
-	to, sealed, err := c.Identity.BeginExternal(r.Context(), registry.ConnectionID(r.PathValue("connection")), identity.External{
-		Back: returnTo(q.Get("return")), Again: q.Has("again"), Hint: hint(q.Get("email")),
-	})
+func (c *Console) signInWith(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	v, err := c.withView(r, who, r.PostForm)
+	if err != nil {
+		return err
+	}
+	d := v.Data.(withData)
+	if err := c.begin(w, r, who, d.ID, d.Name, identity.External{Back: v.Form.Get("return"), Again: d.Again, Hint: v.Form.Get("email")}); err != nil {
+		return c.again(w, r, "with.html", v, err)
+	}
+	return nil
+}
+
+// begin begins a sign-in at a provider that the person asked for by a form of ours.
+func (c *Console) begin(w http.ResponseWriter, r *http.Request, who web.Caller, id, name string, e identity.External) error {
+	to, sealed, err := c.Identity.BeginExternal(r.Context(), registry.ConnectionID(id), e, who.Client)
 	if err != nil {
 		return err
 	}
 	keepExternal(w, sealed)
-	http.Redirect(w, r, to, http.StatusSeeOther)
-	return nil
+	return c.goOn(w, r, web.Caller{}, name, to)
 }
 
 // hint is an e-mail address that a provider may fill its form with.
@@ -61,11 +101,35 @@ func (c *Console) signedInWith(w http.ResponseWriter, r *http.Request, who web.C
 	}
 	keepExternal(w, "")
 	switch {
+	case l.Other != "":
+		return c.showOther(w, r, who, l, back)
 	case l.Second != "":
 		return c.showSecond(w, r, view{Form: url.Values{"return": {back}, "second": {l.Second}}}, nil)
 	case l.Token == "": // linked
 		http.Redirect(w, r, back, http.StatusSeeOther)
 		return nil
+	}
+	return c.signedIn(w, r, who, l, back)
+}
+
+// showOther asks whether somebody who is signed in wants to be somebody else.
+func (c *Console) showOther(w http.ResponseWriter, r *http.Request, who web.Caller, l identity.Login, back string) error {
+	c.destination(w, r, back)
+	return c.show(w, r, http.StatusOK, "other.html", view{
+		Title: "Change accounts", Who: who, Orgs: []registry.OrgView{}, Data: l.User.Email,
+		Form: url.Values{"return": {back}, "other": {l.Other}},
+	})
+}
+
+// continueAs makes somebody who is signed in somebody else, as they wanted.
+func (c *Console) continueAs(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	back := returnTo(r.PostForm.Get("return"))
+	l, err := c.Identity.ContinueAs(r.Context(), r.PostForm.Get("other"), who.Actor, who.Client)
+	switch {
+	case err != nil:
+		return err
+	case l.Second != "":
+		return c.showSecond(w, r, view{Form: url.Values{"return": {back}, "second": {l.Second}}}, nil)
 	}
 	return c.signedIn(w, r, who, l, back)
 }
@@ -87,19 +151,20 @@ func (c *Console) company(w http.ResponseWriter, r *http.Request, who web.Caller
 	if err != nil {
 		return c.again(w, r, "company.html", view{Title: "Sign in"}, err)
 	}
-	to := url.Values{"return": {returnTo(r.PostForm.Get("return"))}, "email": {hint(email)}}
-	return c.goOn(w, r, web.Caller{}, k.Name, "/sign-in/with/"+string(k.ID)+"?"+to.Encode())
+	err = c.begin(w, r, who, string(k.ID), k.Name, identity.External{Back: returnTo(r.PostForm.Get("return")), Hint: hint(email)})
+	if err != nil {
+		return c.again(w, r, "company.html", view{Title: "Sign in"}, err)
+	}
+	return nil
 }
 
 // linkIdentity links the account to one at a provider, which signs the person in first.
 func (c *Console) linkIdentity(w http.ResponseWriter, r *http.Request, who web.Caller) error {
-	id := registry.ConnectionID(r.PathValue("connection"))
-	to, sealed, err := c.Identity.BeginExternal(r.Context(), id, identity.External{Back: "/account?done=linked", Account: who.Actor.User, Hint: who.User.Email})
-	if err != nil {
+	e := identity.External{Back: "/account?done=linked", Link: who.Actor, Hint: who.User.Email}
+	if err := c.begin(w, r, who, r.PathValue("connection"), "", e); err != nil {
 		return c.onAccount(w, r, who, "", func() error { return err })
 	}
-	keepExternal(w, sealed)
-	return c.goOn(w, r, who, "", to)
+	return nil
 }
 
 func (c *Console) removeIdentity(w http.ResponseWriter, r *http.Request, who web.Caller) error {

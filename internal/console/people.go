@@ -1,7 +1,6 @@
 package console
 
 import (
-	"html/template"
 	"net/http"
 	"net/url"
 	"slices"
@@ -48,7 +47,8 @@ type signInData struct {
 	Passkey identity.Ceremony
 	Own     []registry.Connection // of the org that the person is going to
 	Others  []registry.Connection // for everybody
-	With    template.URL          // the query of a link to one
+	Back    string                // where the person goes then
+	Again   bool                  // whoever is signed in is asked again
 }
 
 // showSignIn shows the page to sign in, after an error with what was typed.
@@ -65,11 +65,7 @@ func (c *Console) showSignIn(w http.ResponseWriter, r *http.Request, who web.Cal
 	if d.Own, d.Others, err2 = c.connectionsTo(r, who, back); err2 != nil {
 		return err2
 	}
-	with := url.Values{"return": {back}}
-	if r.URL.Query().Has("again") {
-		with.Set("again", "1")
-	}
-	d.With = template.URL(with.Encode()) //nolint:gosec // encoded
+	d.Back, d.Again = back, r.URL.Query().Has("again")
 	v.Title, v.Data = "Sign in", d
 	if err != nil {
 		return c.again(w, r, "sign-in.html", v, err)

@@ -77,6 +77,23 @@ func (p *person) follow(a answer, holds string) answer {
 	return a
 }
 
+var hidden = regexp.MustCompile(`<input type="hidden" name="([^"]+)" value="([^"]*)">`)
+
+// with presses the button of a page that begins a sign-in at a provider, and goes there.
+func (p *person) with(a answer, connection string) answer {
+	p.s.t.Helper()
+	_, form, ok := strings.Cut(a.body, `<form method="post" action="/sign-in/with/`+connection+`"`)
+	if !ok {
+		p.s.t.Fatalf("no button for %s at %s: %d %s", connection, a.url, a.status, tail(a.body, 1500))
+	}
+	form, _, _ = strings.Cut(form, "</form>")
+	values := url.Values{}
+	for _, m := range hidden.FindAllStringSubmatch(form, -1) {
+		values.Set(m[1], html.UnescapeString(m[2]))
+	}
+	return p.follow(p.submit(p.s.url("")+"/sign-in/with/"+connection, values), "/dex/auth")
+}
+
 // atDex signs in at Dex as Kilgore, who has the group authors.
 func (p *person) atDex(a answer) answer {
 	p.s.t.Helper()
@@ -148,7 +165,7 @@ func TestExternalSignIn(t *testing.T) {
 	}
 	kilgore := s.person()
 	toDex := "/sign-in/with/" + own
-	if a := kilgore.atDex(kilgore.follow(kilgore.open(s.url("acme")+"/"), toDex)); a.status != 403 || !strings.Contains(a.body, "no verified domain") {
+	if a := kilgore.atDex(kilgore.with(kilgore.open(s.url("acme")+"/"), own)); a.status != 403 || !strings.Contains(a.body, "no verified domain") {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
 	z.set(domain.Record, domain.Value)
@@ -157,7 +174,7 @@ func TestExternalSignIn(t *testing.T) {
 	}
 
 	// From the org's page to the provider and back, as a member with the role of the mapping.
-	a = kilgore.atDex(kilgore.follow(kilgore.open(s.url("acme")+"/"), toDex))
+	a = kilgore.atDex(kilgore.with(kilgore.open(s.url("acme")+"/"), own))
 	if a.status != 200 || !strings.HasPrefix(a.url.String(), s.url("acme")) || !strings.Contains(a.body, "kilgore@kilgore.trout") {
 		t.Fatalf("%d at %s: %s", a.status, a.url, tail(a.body, 1500))
 	}
@@ -168,7 +185,7 @@ func TestExternalSignIn(t *testing.T) {
 		t.Errorf("another org: %d", a.status)
 	}
 	// The company is found by the address, too.
-	if a := s.person().submit(s.url("")+"/sign-in/company", url.Values{"email": {"anybody@kilgore.trout"}}); a.status != 200 || !strings.Contains(a.body, toDex) {
+	if a := s.person().submit(s.url("")+"/sign-in/company", url.Values{"email": {"anybody@kilgore.trout"}}); a.status != 200 || !strings.Contains(a.body, "/dex/auth") {
 		t.Errorf("%d %s", a.status, a.body)
 	}
 	if a := s.person().submit(s.url("")+"/sign-in/company", url.Values{"email": {"anybody@example.com"}}); a.status != 422 {
@@ -184,7 +201,7 @@ func TestExternalSignIn(t *testing.T) {
 			}
 			return nil
 		}
-		a := p.atDex(p.open(s.url("") + toDex))
+		a := p.atDex(p.with(p.open(s.url("")+toDex), own))
 		p.c.CheckRedirect = nil
 		u, err := url.Parse(a.header.Get("Location"))
 		if err != nil || u.Query().Get("code") == "" {
@@ -217,15 +234,17 @@ func TestExternalSignIn(t *testing.T) {
 	}
 
 	// A provider's word is no second step.
-	if a = kilgore.open(s.url("") + "/account/second-step"); a.url.Path != "/sign-in" || !strings.Contains(a.body, "again=1") {
+	if a = kilgore.open(s.url("") + "/account/second-step"); a.url.Path != "/sign-in" || !strings.Contains(a.body, `name="again" value="1"`) {
 		t.Fatalf("who may have been let through without a question adds a second step: %d at %s", a.status, a.url)
 	}
-	if a = kilgore.atDex(kilgore.follow(a, toDex)); a.url.Path != "/account/second-step" {
-		t.Fatalf("%d at %s", a.status, a.url)
+	// Nor does one that does not say when they signed in confirm that it is them.
+	if a = kilgore.atDex(kilgore.with(a, own)); a.status != 403 || !strings.Contains(a.body, "does not say when you signed in") {
+		t.Fatalf("%d at %s: %s", a.status, a.url, tail(a.body, 500))
 	}
+	s.sql(`UPDATE sessions SET auth_time = created_at`)
 	code := kilgore.addTOTP()
 	again := s.person()
-	a = again.atDex(again.follow(again.open(s.url("acme")+"/"), toDex))
+	a = again.atDex(again.with(again.open(s.url("acme")+"/"), own))
 	if a.status != 200 || !strings.Contains(a.body, "Second step") {
 		t.Fatalf("%d at %s: %s", a.status, a.url, tail(a.body, 500))
 	}
@@ -239,11 +258,11 @@ func TestExternalSignIn(t *testing.T) {
 
 	// Somebody with an account links it, and then comes by the provider for everybody. Nobody else's address finds an account.
 	stranger := s.person()
-	if a := stranger.atDexWith(stranger.open(s.url("")+"/sign-in/with/"+all), "dev@example.org"); a.status != 403 || !strings.Contains(a.body, "invite") {
+	if a := stranger.atDexWith(stranger.with(stranger.open(s.url("")+"/sign-in/with/"+all), all), "dev@example.org"); a.status != 403 || !strings.Contains(a.body, "invite") {
 		t.Errorf("%d %s", a.status, tail(a.body, 500))
 	}
 	same := s.person()
-	if a := same.atDexWith(same.open(s.url("")+"/sign-in/with/"+all), "eve@example.com"); a.status != 403 || !strings.Contains(a.body, "not verified") {
+	if a := same.atDexWith(same.with(same.open(s.url("")+"/sign-in/with/"+all), all), "eve@example.com"); a.status != 403 || !strings.Contains(a.body, "not verified") {
 		t.Errorf("an account whose address nobody verified: %d %s", a.status, tail(a.body, 500))
 	}
 	a = eve.submit(s.url("")+"/account/identities/"+all+"/link", nil)
@@ -251,7 +270,7 @@ func TestExternalSignIn(t *testing.T) {
 	if a.status != 200 || a.url.Path != "/account" || !strings.Contains(a.body, "The account is linked") {
 		t.Fatalf("%d at %s: %s", a.status, a.url, tail(a.body, 500))
 	}
-	if a := same.atDexWith(same.open(s.url("")+"/sign-in/with/"+all+"?return=/account"), "eve@example.com"); a.status != 200 || a.url.Path != "/account" || !strings.Contains(a.body, "eve@example.com") {
+	if a := same.atDexWith(same.with(same.open(s.url("")+"/sign-in/with/"+all+"?return=/account"), all), "eve@example.com"); a.status != 200 || a.url.Path != "/account" || !strings.Contains(a.body, "eve@example.com") {
 		t.Errorf("%d at %s", a.status, a.url)
 	}
 	// The link is begun by a page of ours alone: another page would link its own account.
@@ -278,8 +297,12 @@ func TestExternalSignIn(t *testing.T) {
 		t.Errorf("management: %d %s", a.status, a.body)
 	}
 	for _, at := range []string{s.url("acme") + "/", s.url("") + "/orgs/acme", s.url("") + "/orgs/acme/members"} {
-		if a := eve.open(at); a.url.Host != fmt.Sprintf("localhost:%d", d.port) {
+		a := eve.open(at)
+		if a.url.Path != toDex {
 			t.Errorf("%s leads to %s, not to the company", at, a.url)
+		}
+		if a = eve.with(a, own); a.url.Host != fmt.Sprintf("localhost:%d", d.port) {
+			t.Errorf("the page for the company leads to %s", a.url)
 		}
 	}
 	for name, p := range map[string]*person{"kilgore": again, "olga": olga} {
@@ -348,7 +371,7 @@ func TestExternalSignInInBrowser(t *testing.T) {
 	k.shows("Sign in with Acme’s Dex")
 	k.accessible("sign-in-external")
 	k.shot("sign-in-external")
-	k.press(`a[href^="/sign-in/with/"]`, "Log in to dex")
+	k.press(`form[action^="/sign-in/with/"] button`, "Log in to dex")
 	k.press(`a[href*="/auth/mock"]`, "kilgore@kilgore.trout")
 	if at := k.location(); !strings.HasPrefix(at, s.url("acme")) {
 		t.Errorf("at %s", at)

@@ -11,6 +11,19 @@ import (
 	_ "modernc.org/sqlite" // driver
 )
 
+// sql changes the running server's database, for what no request can do.
+func (s *server) sql(statement string) {
+	s.t.Helper()
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(s.dir, "data/pizzeria.db")+"?_pragma=busy_timeout(10000)")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	if _, err := db.Exec(statement); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 // TestStepUp: what is dangerous asks who signed in long ago to do it again, however they ask.
 func TestStepUp(t *testing.T) {
 	t.Parallel()
@@ -20,14 +33,7 @@ func TestStepUp(t *testing.T) {
 	s.invite(ada, "acme", "eve@example.com", "member")
 	var key struct{ Secret string }
 	ada.call(t, "POST", s.url("")+"/api/v1/me/keys", `{"name":"k","scopes":["platform"]}`, 201, &key)
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(s.dir, "data/pizzeria.db")+"?_pragma=busy_timeout(10000)")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = db.Close() }()
-	if _, err := db.Exec(`UPDATE sessions SET auth_time = auth_time - 1860000000`); err != nil { // 31 minutes
-		t.Fatal(err)
-	}
+	s.sql(`UPDATE sessions SET auth_time = auth_time - 1860000000`) // 31 minutes
 	var token struct {
 		AccessToken string `json:"access_token"`
 	}

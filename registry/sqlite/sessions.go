@@ -52,6 +52,9 @@ func (s *Store) CreateSession(ctx context.Context, a registry.Actor, n registry.
 		v.AuthTime, v.CreatedAt, v.LastSeenAt, v.ExpiresAt = t.now, t.now, t.now, t.now.Add(registry.SessionAbsolute)
 		if !n.AuthTime.IsZero() && n.AuthTime.Before(t.now) {
 			v.AuthTime = n.AuthTime
+			if oldest := t.now.Add(-registry.SessionAbsolute); v.AuthTime.Before(oldest) {
+				v.AuthTime = oldest // another's clock said it
+			}
 		}
 		if err := t.must(`INSERT INTO sessions (id, token_hash, user_id, auth_time, created_at, last_seen_at, expires_at, address, user_agent, methods, connection_id, via_org)
 			SELECT $1,$2,id,$12,$4,$4,$5,$6,$7,$9,$10,$11 FROM users WHERE id = $3 AND password_hash = $8`,
