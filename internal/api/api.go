@@ -61,6 +61,7 @@ type Route struct {
 	Public          bool            // for people who are not signed in: the request's own secret decides
 	Streams         bool            // answers with server-sent events
 	Body            map[string]any  // an example of the request's body; nil when it has none
+	Once            []string        // members of the answer that are shown once
 }
 
 // Routes returns every operation of the API.
@@ -184,7 +185,7 @@ const description = `Everything that the console and the command line do.
 
 Errors are problem details (RFC 9457) that say what to do; ` + "`field`" + ` names the input that is at fault.
 Lists come in pages: send ` + "`next`" + ` back as ` + "`cursor`" + ` until there is none.
-Send an ` + "`Idempotency-Key`" + ` with a POST to repeat it safely: for 24 hours the same key gets the same answer.
+Send an ` + "`Idempotency-Key`" + ` with a POST to repeat it safely: for 24 hours the same key gets the same answer, without secrets and links that are shown once.
 Send an ` + "`ETag`" + ` back in ` + "`If-Match`" + ` to change only what you have seen.`
 
 // operation says what an operation is; its types say the rest.
@@ -201,6 +202,8 @@ type operation struct {
 // declared adds an operation whose handler is told who asks.
 func declared[I, O any](a *API, o operation, f func(ctx context.Context, c web.Caller, in *I) (*O, error)) {
 	op := describe(a, o, reflect.TypeFor[I]())
+	once := shownOnce(reflect.TypeFor[O]())
+	a.routes[len(a.routes)-1].Once = once
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
 		c := caller(ctx)
 		out, err := f(ctx, c, in)
@@ -209,6 +212,9 @@ func declared[I, O any](a *API, o operation, f func(ctx context.Context, c web.C
 				a.Log.Error("api", "operation", o.ID, "request_id", web.RequestID(ctx), "error", err)
 			}
 			return nil, web.ProblemOf(ctx, err)
+		}
+		if rec, ok := ctx.Value(recorderKey{}).(*recorder); ok {
+			rec.once = once
 		}
 		return out, nil
 	})

@@ -12,7 +12,7 @@ import (
 type clientOut struct {
 	Body struct {
 		Client registry.Client `json:"client"`
-		Secret string          `json:"secret,omitempty" doc:"the app's secret (pzo_), with which it asks for tokens. It is shown only now; a public client has none"`
+		Secret string          `json:"secret,omitempty" shown:"once" doc:"the app's secret (pzo_), with which it asks for tokens. It is shown only now; a public client has none"`
 	}
 }
 

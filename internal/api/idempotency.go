@@ -2,17 +2,20 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"io"
 	"net/http"
+	"reflect"
+	"strings"
 
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// kept is an answer that is given again. It may hold a link or a key that is
-// shown once, so it is sealed.
+// kept is an answer that is given again, without what is shown once: whoever repeats a request a
+// day later, in any session of the person, must not read a key or a link. It is sealed all the same.
 type kept struct {
 	Status int         `json:"status"`
 	Header http.Header `json:"header"`
@@ -70,11 +73,15 @@ func (a *API) serveOnce(w http.ResponseWriter, r *http.Request, key string, next
 			_ = a.Store.FinishIdempotent(r.Context(), actor, key, nil)
 		}
 	}()
-	next.ServeHTTP(rec, r)
+	next.ServeHTTP(rec, r.WithContext(context.WithValue(r.Context(), recorderKey{}, rec)))
 	returned = true
 	var answer []byte // none frees the key: the request may be sent again, when the server can, or after another sign-in or a while
 	if rec.status < 500 && rec.status != http.StatusUnauthorized && rec.status != http.StatusTooManyRequests {
-		plain, err := json.Marshal(kept{rec.status, http.Header{"Content-Type": w.Header()["Content-Type"], "Etag": w.Header()["Etag"]}, rec.body.Bytes()})
+		body, err := blank(rec.body.Bytes(), rec.once)
+		if err != nil {
+			return err
+		}
+		plain, err := json.Marshal(kept{rec.status, http.Header{"Content-Type": w.Header()["Content-Type"], "Etag": w.Header()["Etag"]}, body})
 		if err != nil {
 			return err
 		}
@@ -109,11 +116,47 @@ func (a *API) replay(w http.ResponseWriter, key string, sealed []byte) error {
 	return nil
 }
 
+type recorderKey struct{}
+
 // recorder holds the answer back.
 type recorder struct {
 	http.ResponseWriter
 	status int
 	body   bytes.Buffer
+	once   []string // members of the answer that are shown once
+}
+
+// shownOnce returns the members of an answer's body that are shown once: fields with the tag
+// `shown:"once"`.
+func shownOnce(out reflect.Type) (names []string) {
+	body, ok := out.FieldByName("Body")
+	if !ok || body.Type.Kind() != reflect.Struct {
+		return nil
+	}
+	for i := range body.Type.NumField() {
+		if f := body.Type.Field(i); f.Tag.Get("shown") == "once" {
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// blank empties members of an answer.
+func blank(body []byte, names []string) ([]byte, error) {
+	if len(names) == 0 {
+		return body, nil
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(body, &members); err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		if _, ok := members[name]; ok {
+			members[name] = json.RawMessage(`""`)
+		}
+	}
+	return json.Marshal(members)
 }
 
 // WriteHeader implements http.ResponseWriter.

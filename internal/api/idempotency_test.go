@@ -3,11 +3,14 @@ package api_test
 import (
 	"fmt"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/pizzaface/pizzeria/internal/api"
 	"github.com/pizzaface/pizzeria/internal/servertest"
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -71,22 +74,24 @@ func TestIdempotencyKeys(t *testing.T) {
 			registry.RoleAdmin))),
 	}
 	answers := map[string]string{}
+	id := regexp.MustCompile(`"id":"([^"]+)"`)
 	for who, c := range callers {
 		a := c.With("Idempotency-Key", "shared").Want(t, 201, "POST", target, body)
 		if a.Header.Get(replayed) != "" {
 			t.Errorf("%s gets another's answer", who)
 		}
-		if other, seen := answers[a.Body]; seen {
+		made := id.FindString(a.Body)
+		if other, seen := answers[made]; seen {
 			t.Errorf("%s gets the answer of %s", who, other)
 		}
-		answers[a.Body] = who
+		answers[made] = who
 	}
 	page := callers["the session"].With("Idempotency-Key", "shared")
 	// Another sign-in of the same person is the same person.
 	other := s.Page(s.SignIn(owner)).With("Idempotency-Key", "shared")
 	for _, c := range []*servertest.Client{page, other} {
 		a := c.Want(t, 201, "POST", target, body)
-		if a.Header.Get(replayed) != "true" || answers[a.Body] != "the session" ||
+		if a.Header.Get(replayed) != "true" || answers[id.FindString(a.Body)] != "the session" ||
 			a.Header.Get("Content-Type") != "application/json" {
 			t.Errorf("not the first answer: %v %s", a.Header, a.Body)
 		}
@@ -102,7 +107,7 @@ func TestIdempotencyKeys(t *testing.T) {
 			t.Errorf("%s: %s", what, a.Body)
 		}
 	}
-	// The answer has a link that is shown once: the database has it sealed.
+	// The answer has a link that is shown once: the database does not have it.
 	if raw, err := os.ReadFile(s.Path + "-wal"); err != nil || strings.Contains(string(raw),
 		servertest.Issuer+"/invite/") {
 		t.Errorf("the database has the answer in the clear, or: %v", err)
@@ -141,8 +146,9 @@ func TestIdempotencyOutcomes(t *testing.T) {
 	if first.Header.Get(replayed) != "" {
 		t.Error("the 401 was kept")
 	}
-	if again := c.Want(t, 201, "POST", keys, body); again.Body != first.Body {
-		t.Errorf("the key that is shown once differs: %s", again.Body)
+	if again := c.Want(t, 201, "POST", keys, body); again.Header.Get(replayed) != "true" ||
+		!strings.Contains(again.Body, `"secret":""`) || strings.Contains(first.Body, `"secret":""`) {
+		t.Errorf("the key that is shown once: %s, and then %s", first.Body, again.Body)
 	}
 	// Nobody's key means nothing, and the other methods know none.
 	s.Nobody().With("Idempotency-Key", "k2").Want(t, 401, "POST", keys, body)
@@ -151,6 +157,96 @@ func TestIdempotencyOutcomes(t *testing.T) {
 			`{"name":"One"}`); a.Header.Get(replayed) != "" {
 			t.Error("a PATCH is replayed")
 		}
+	}
+}
+
+// TestShownOnce: what is shown once is in no kept answer, whatever operation made it, in the same
+// session, another of the person's, or by the same key.
+func TestShownOnce(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	root := s.User("root@example.com", true)
+	s.User("eve@example.com", false)
+	s.Org("acme", root)
+	page := s.Page(s.SignIn(root))
+	made := map[string]bool{}
+	for target, body := range map[string]string{
+		"/tokens": "", "/me/keys": `{"name":"k","scopes":["org:read"]}`,
+		"/orgs/acme/keys":    `{"name":"k","role":"member","scopes":["org:read"]}`,
+		"/orgs/acme/invites": `{"email":"bob@example.com","role":"member"}`,
+		"/clients":           `{"name":"x","redirect_uris":["https://x.example/"]}`,
+		"/webhooks":          `{"url":"https://example.com/"}`, "/orgs/acme/webhooks": `{"url":"https://example.com/"}`,
+		"/orgs/acme/runners/claims":            `{"name":"x"}`,
+		"/users/eve@example.com/password-link": "",
+	} {
+		with := []string{"Idempotency-Key", "k " + target}
+		first := page.With(with...).Do("POST", "/api/v1"+target, body)
+		var v map[string]any
+		if first.Decode(t, &v); first.Status/100 != 2 {
+			t.Fatalf("%s: %d %s", target, first.Status, first.Body)
+		}
+		for who, c := range map[string]*servertest.Client{
+			"the same session": page, "another session": s.Page(s.SignIn(root)),
+		} {
+			again := c.With(with...).Want(t, first.Status, "POST", "/api/v1"+target, body)
+			var w map[string]any
+			again.Decode(t, &w)
+			for _, name := range []string{"secret", "link", "access_token"} {
+				secret, _ := v[name].(string)
+				if secret != "" {
+					made[target] = true
+				}
+				if secret != "" && (strings.Contains(again.Body, secret) || w[name] != "") {
+					t.Errorf("%s shows its %s again to %s: %s", target, name, who, again.Body)
+				}
+			}
+			if again.Header.Get(replayed) != "true" || len(w) != len(v) {
+				t.Errorf("%s to %s: %s", target, who, again.Body)
+			}
+		}
+	}
+	if len(made) != 9 {
+		t.Errorf("not all of these show something once: %v", made)
+	}
+	// No other operation has a member of such a name or description.
+	var doc struct {
+		Paths map[string]map[string]struct {
+			Responses map[string]struct {
+				Content map[string]struct {
+					Schema struct {
+						Ref string `json:"$ref"`
+					}
+				}
+			}
+		}
+		Components struct {
+			Schemas map[string]struct {
+				Properties map[string]struct{ Description string }
+			}
+		}
+	}
+	s.Nobody().Want(t, 200, "GET", "/api/v1/openapi.json", "").Decode(t, &doc)
+	found := 0
+	for _, rt := range api.Routes() {
+		for status, r := range doc.Paths[rt.Pattern][strings.ToLower(rt.Method)].Responses {
+			if status == "default" {
+				continue
+			}
+			ref := r.Content["application/json"].Schema.Ref
+			for name, p := range doc.Components.Schemas[ref[strings.LastIndexByte(ref, '/')+1:]].Properties {
+				hidden := name == "secret" || name == "link" || strings.HasSuffix(name, "_token") ||
+					name == "password" || strings.Contains(p.Description, "shown only now")
+				if hidden {
+					found++
+				}
+				if hidden != slices.Contains(rt.Once, name) {
+					t.Errorf("%s %s: %q is shown once: %v", rt.Method, rt.Pattern, name, hidden)
+				}
+			}
+		}
+	}
+	if found < 10 {
+		t.Errorf("only %d were found", found)
 	}
 }
 

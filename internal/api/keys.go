@@ -12,7 +12,7 @@ import (
 type keyOut struct {
 	Body struct {
 		Key    registry.APIKey `json:"key"`
-		Secret string          `json:"secret" doc:"the key itself: send it as Authorization: Bearer. It is shown only now"`
+		Secret string          `json:"secret" shown:"once" doc:"the key itself: send it as Authorization: Bearer. It is shown only now"`
 	}
 }
 

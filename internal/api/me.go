@@ -67,7 +67,7 @@ func (a *API) me() {
 
 	type tokenOut struct {
 		Body struct {
-			AccessToken string `json:"access_token"`
+			AccessToken string `json:"access_token" shown:"once"`
 			TokenType   string `json:"token_type"`
 		}
 	}

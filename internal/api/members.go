@@ -88,7 +88,7 @@ func (a *API) members() {
 	type inviteOut struct {
 		Body struct {
 			Invite registry.Link `json:"invite"`
-			Link   string        `json:"link,omitempty" doc:"give it to the person: it works once, for 7 days, and is shown only now. Where mail is sent it goes to the address, and is not shown"`
+			Link   string        `json:"link,omitempty" shown:"once" doc:"give it to the person: it works once, for 7 days, and is shown only now. Where mail is sent it goes to the address, and is not shown"`
 		}
 	}
 	invited := func(l registry.Link, link string, err error) (*inviteOut, error) {

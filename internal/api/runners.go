@@ -51,7 +51,7 @@ func (a *API) runners() {
 	type claimOut struct {
 		Body struct {
 			Claim  registry.RunnerClaim `json:"claim"`
-			Secret string               `json:"secret" doc:"the claim itself (pzc_): it enrolls one runner, within 15 minutes, and is shown only now"`
+			Secret string               `json:"secret" shown:"once" doc:"the claim itself (pzc_): it enrolls one runner, within 15 minutes, and is shown only now"`
 		}
 	}
 	inOrg(a, operation{ID: "claimRunner", Method: "POST", Path: "/orgs/{org}/runners/claims", Summary: "Permit one runner to enroll", Action: registry.RunnerEnroll, Status: http.StatusCreated,
@@ -72,7 +72,7 @@ func (a *API) runners() {
 	type enrollOut struct {
 		Body struct {
 			Runner registry.Runner `json:"runner"`
-			Key    string          `json:"key" doc:"the runner's key (pzr_). Send it with the runner's ID to the token endpoint. It is shown only now"`
+			Key    string          `json:"key" shown:"once" doc:"the runner's key (pzr_). Send it with the runner's ID to the token endpoint. It is shown only now"`
 			Token  string          `json:"token_endpoint" doc:"where the key gives a token of ten minutes (RFC 6749, client_credentials)"`
 			URL    string          `json:"url" doc:"the org's address, where that token is good"`
 		}

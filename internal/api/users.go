@@ -71,7 +71,7 @@ func (a *API) users() {
 
 	type linkOut struct {
 		Body struct {
-			Link string    `json:"link" doc:"give it to the person: it works once, for an hour, and is shown only now"`
+			Link string    `json:"link" shown:"once" doc:"give it to the person: it works once, for an hour, and is shown only now"`
 			Ends time.Time `json:"ends"`
 		}
 	}

@@ -24,7 +24,7 @@ type WebhookChange struct {
 type webhookOut struct {
 	Body struct {
 		Webhook registry.Webhook `json:"webhook"`
-		Secret  string           `json:"secret" doc:"with which messages are signed; shown only now"`
+		Secret  string           `json:"secret" shown:"once" doc:"with which messages are signed; shown only now"`
 	}
 }
 
