@@ -39,6 +39,9 @@ func (d *Drain) Provision(ctx caddy.Context) error {
 	if d.Wait == 0 {
 		d.Wait = caddy.Duration(time.Second)
 	}
+	if d.Wait < 0 {
+		return errors.New("drain: wait is above zero")
+	}
 	app, err := ctx.AppIfConfigured("pizzeria")
 	if errors.Is(err, caddy.ErrNotConfigured) {
 		return errors.New("this needs the global option `pizzeria { domain ... }`")

@@ -49,6 +49,12 @@ type OrgLimit struct {
 	policy  string
 }
 
+// Rates beyond these are no limits, or longer than any clock runs.
+const (
+	minRate = 0.001
+	maxRate = 1_000_000
+)
+
 // CaddyModule returns the Caddy module information.
 func (OrgLimit) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "http.handlers.org_limit", New: func() caddy.Module { return new(OrgLimit) }}
@@ -60,7 +66,7 @@ func (o *OrgLimit) Provision(ctx caddy.Context) (err error) {
 		return err
 	}
 	if o.Burst == 0 {
-		o.Burst = max(1, int(math.Ceil(2*o.Rate)))
+		o.Burst = max(1, int(math.Ceil(2*min(o.Rate, maxRate))))
 	}
 	app, _ := ctx.AppIfConfigured("pizzeria")
 	o.policy = fmt.Sprintf(`"org";q=%d;w=%d`, o.Burst, int(math.Ceil(float64(o.Burst)/max(o.Rate, 1e-9))))
@@ -72,6 +78,9 @@ func (o *OrgLimit) Provision(ctx caddy.Context) (err error) {
 func (o *OrgLimit) Validate() error {
 	if o.Concurrency < 0 || o.WebSockets < 0 || o.Body < 0 || o.Rate < 0 || o.Burst < 0 {
 		return errors.New("org_limit: limits are above zero")
+	}
+	if o.Rate != 0 && (o.Rate < minRate || o.Rate > maxRate) || o.Burst > maxRate {
+		return fmt.Errorf("org_limit: rate is %v to %d requests a second, and so many at once", minRate, maxRate)
 	}
 	if o.none() {
 		return errors.New("org_limit: say concurrency, websockets, rate or body")

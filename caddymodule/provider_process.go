@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"errors"
 	"os"
 	"time"
 
@@ -33,6 +34,9 @@ func (Process) CaddyModule() caddy.ModuleInfo {
 
 // NewProvider implements Provider. The shim, and the sample instance, are this same program.
 func (p *Process) NewProvider(dataDir string) (provision.Provider, error) {
+	if p.Grace < 0 {
+		return nil, errors.New("provider process: grace is above zero")
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err

@@ -162,7 +162,8 @@ func (f Field) clean(value string) (string, error) {
 			return bad("write an e-mail address like name@example.com")
 		}
 	case FieldNumber:
-		if _, err := strconv.ParseFloat(value, 64); err != nil {
+		// No NaN, no infinity, nothing hexadecimal: an app's own parser may take them for anything.
+		if _, err := strconv.ParseFloat(value, 64); err != nil || strings.Trim(value, "0123456789+-.eE") != "" {
 			return bad("write a number")
 		}
 	case FieldBool:

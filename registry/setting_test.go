@@ -24,6 +24,14 @@ func TestSchema(t *testing.T) {
 			t.Errorf("%s=%.20q: %v", name, values[1], err)
 		}
 	}
+	for value, ok := range map[string]bool{
+		"0": true, "-1.5e3": true, "+2": true, ".5": true, "NaN": false, "nan": false, "Inf": false, "-inf": false, "+Infinity": false,
+		"0x1p-2": false, "0x10": false, "1_000": false, "1e400": false, "1e": false, "": false, "e": false, "1,5": false, "\u0661": false,
+	} {
+		if _, err := s.Clean("LIMIT", value); (err == nil) != ok {
+			t.Errorf("%q as a number: %v", value, err)
+		}
+	}
 	for _, name := range []string{"OTHER", "EXACTLY", "lower", "LD_PRELOAD", "PATH", "PIZZERIA_ORG_ID", "NODE_OPTIONS", "GODEBUG", "", "A-B", "A=B", "1A"} {
 		if _, err := s.Clean(name, "x"); ErrorCode(err) != Invalid {
 			t.Errorf("%s is a setting: %v", name, err)

@@ -71,6 +71,10 @@ func Routes() []Route {
 	return a.routes
 }
 
+// Bodies are read with encoding/json, which takes names for the same that differ in case alone: what
+// was checked would not be what counts.
+func init() { huma.ValidateStrictCasing = true }
+
 const (
 	prefix  = "/api/v1"
 	maxBody = 64 << 10 // bytes

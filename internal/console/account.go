@@ -126,13 +126,24 @@ func (c *Console) endSessions(w http.ResponseWriter, r *http.Request, who web.Ca
 	})
 }
 
+// lifeOf reads in how many days a key ends. A number of days that no Duration holds would become any
+// other.
+func lifeOf(r *http.Request) (time.Duration, error) {
+	const day = 24 * time.Hour
+	days, err := strconv.Atoi(r.PostForm.Get("days"))
+	if err != nil || days < 1 || days > int(registry.KeyLifeMax/day) {
+		return 0, registry.Errorf(registry.Invalid, "days", "Say in how many days the key ends: 1 to %d.", registry.KeyLifeMax/day)
+	}
+	return time.Duration(days) * day, nil
+}
+
 // newKey reads the form of a new key.
 func newKey(r *http.Request) (n registry.NewAPIKey, err error) {
-	days, err := strconv.Atoi(r.PostForm.Get("days"))
+	life, err := lifeOf(r)
 	if err != nil {
-		return n, registry.Errorf(registry.Invalid, "days", "Say in how many days the key ends.")
+		return n, err
 	}
-	n = registry.NewAPIKey{Name: r.PostForm.Get("key_name"), Role: registry.Role(r.PostForm.Get("role")), Life: time.Duration(days) * 24 * time.Hour}
+	n = registry.NewAPIKey{Name: r.PostForm.Get("key_name"), Role: registry.Role(r.PostForm.Get("role")), Life: life}
 	for _, s := range r.PostForm["scope"] {
 		n.Scopes = append(n.Scopes, registry.Scope(s))
 	}

@@ -3,8 +3,6 @@ package console
 import (
 	"context"
 	"net/http"
-	"strconv"
-	"time"
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/web"
@@ -71,14 +69,11 @@ func (c *Console) claimRunner(w http.ResponseWriter, r *http.Request, who web.Ca
 	if !v.MayEnroll() {
 		return registry.Errorf(registry.Forbidden, "", "Only members of the org enroll runners: a runner sees what members see.")
 	}
-	days, err := strconv.Atoi(r.PostForm.Get("days"))
-	if err != nil {
-		err = registry.Errorf(registry.Invalid, "days", "Say in how many days the runner's key ends.")
-	}
+	life, err := lifeOf(r)
 	var claim registry.RunnerClaim
 	var secret identity.Secret
 	if err == nil {
-		claim, secret, err = c.Identity.CreateRunnerClaim(r.Context(), who.Actor, v.Org.ID, registry.NewRunnerClaim{Name: r.PostForm.Get("runner_name"), Life: time.Duration(days) * 24 * time.Hour})
+		claim, secret, err = c.Identity.CreateRunnerClaim(r.Context(), who.Actor, v.Org.ID, registry.NewRunnerClaim{Name: r.PostForm.Get("runner_name"), Life: life})
 	}
 	if err != nil {
 		return c.again(w, r, "runners.html", v, err)
