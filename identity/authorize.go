@@ -3,9 +3,7 @@ package identity
 import (
 	"context"
 	"net/url"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/pizzaface/pizzeria/internal/ascii"
 	"github.com/pizzaface/pizzeria/registry"
@@ -28,10 +26,6 @@ const (
 	errNoRequest      = "request_not_supported"
 	errLoginRequired  = "login_required"
 )
-
-// authAfter is a parameter of our own, in Unix microseconds: what prompt=login and max_age ask for, as a moment that a
-// sign-in reaches once. A person who leaves it out deceives nobody: the client is told when they signed in.
-const authAfter = "auth_after"
 
 // Authorize judges an authorization request (RFC 6749 with PKCE S256 only, RFC
 // 9207 `iss` in every answer). session is nil when nobody is signed in. It
@@ -68,7 +62,8 @@ func (s *Service) Authorize(ctx context.Context, q url.Values, session *registry
 		return answer("error", code)
 	}
 	silent := q.Get("prompt") == "none"
-	after, err := authAfterOf(q, s.now())
+	asked := s.askedAt(q)
+	after, err := authAfter(q, asked)
 	if err != nil {
 		return answer("error", errInvalidRequest)
 	}
@@ -81,7 +76,7 @@ func (s *Service) Authorize(ctx context.Context, q url.Values, session *registry
 		return answer("error", errLoginRequired)
 	}
 	if stale {
-		return Decision{SignIn: signInFor(q, after)}, nil
+		return Decision{SignIn: s.signInFor(q, asked)}, nil
 	}
 	code := NewSecret()
 	n := registry.NewCode{
@@ -96,7 +91,7 @@ func (s *Service) Authorize(ctx context.Context, q url.Values, session *registry
 		case err != nil:
 			return Decision{}, err
 		case code == errLoginRequired && !silent:
-			return Decision{SignIn: signInFor(q, after), For: more}, nil
+			return Decision{SignIn: s.signInFor(q, asked), For: more}, nil
 		case code != "":
 			return answer("error", code)
 		}
@@ -140,39 +135,6 @@ func (s *Service) mayEnter(ctx context.Context, session *registry.Session, org r
 		return errLoginRequired, org, nil
 	}
 	return errLoginRequired, "", nil
-}
-
-// authAfterOf is when the person must have signed in at the earliest, in Unix microseconds; 0 for any time.
-func authAfterOf(q url.Values, now time.Time) (int64, error) {
-	if v := q.Get(authAfter); v != "" {
-		return strconv.ParseInt(v, 10, 64)
-	}
-	after := int64(0)
-	if registry.HasWord(q.Get("prompt"), "login") || registry.HasWord(q.Get("prompt"), "select_account") {
-		after = now.UnixMicro()
-	}
-	if v := q.Get("max_age"); v != "" {
-		age, err := strconv.ParseUint(v, 10, 31)
-		if err != nil {
-			return 0, err
-		}
-		after = max(after, now.Add(-time.Duration(age)*time.Second).UnixMicro()) //nolint:gosec // 31 bits
-	}
-	return after, nil
-}
-
-// signInFor is the query of the same request after a sign-in.
-func signInFor(q url.Values, after int64) string {
-	next := url.Values{}
-	for k, v := range q {
-		if k != "prompt" && k != "max_age" {
-			next[k] = v
-		}
-	}
-	if after > 0 {
-		next.Set(authAfter, strconv.FormatInt(after, 10))
-	}
-	return next.Encode()
 }
 
 // grantedScope is what a registered app gets of what it asks for: the scopes that exist, in the order of the request.

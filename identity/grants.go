@@ -199,16 +199,18 @@ func (s *Service) exchange(ctx context.Context, form url.Values) (Tokens, error)
 	if !ok || !registry.ValidID(org) {
 		return Tokens{}, InvalidTarget
 	}
+	// A session that ended is told from an org by a question of its own: there is no telling then
+	// whether an org is none, or another's.
+	if _, _, err := s.store.SessionByID(ctx, registry.AsSystem("token"), c.SessionID); err != nil {
+		return Tokens{}, grantError(err, InvalidGrant)
+	}
 	g, err := s.store.Grant(ctx, registry.AsSystem("token"), c.SessionID, registry.OrgID(org))
-	switch registry.ErrorCode(err) {
-	case "":
-		if err != nil {
-			return Tokens{}, err
+	if err != nil {
+		refused := InvalidTarget
+		if registry.ErrorCode(err) == registry.SignInAgain { // of a member: there is something to do
+			refused = InvalidGrant
 		}
-	case registry.Forbidden:
-		return Tokens{}, InvalidTarget
-	default:
-		return Tokens{}, InvalidGrant
+		return Tokens{}, grantError(err, refused)
 	}
 	if end := time.Unix(c.Expires, 0); end.Before(g.Session.ExpiresAt) {
 		g.Session.ExpiresAt = end
@@ -216,6 +218,14 @@ func (s *Service) exchange(ctx context.Context, form url.Values) (Tokens, error)
 	g.ClientID = c.ClientID
 	token, err := s.SessionToken(g)
 	return Tokens{AccessToken: token, IssuedTokenType: accessTokenType, TokenType: "Bearer", ExpiresIn: int64(g.Session.ExpiresAt.Sub(s.now()) / time.Second)}, err
+}
+
+// grantError is what a client is told of a refusal by the store; that the store is away stays that.
+func grantError(err error, refused TokenError) error {
+	if registry.ErrorCode(err) == "" {
+		return err
+	}
+	return refused
 }
 
 // Renew makes a new org session for the live sign-in session behind an old

@@ -290,6 +290,50 @@ func TestAuthorizationRequests(t *testing.T) {
 			t.Errorf("%s, silently: %+v", name, d)
 		}
 	}
+	// Nobody but we says when a request was made, nor keeps it for another request or for ever.
+	own := signsIn("login", ask(&l.Session, "prompt", "login"))
+	f.clock.add(time.Second)
+	again := f.signIn("ada@example.com")
+	f.clock.add(time.Second)
+	for name, change := range map[string]func(url.Values){
+		"auth_after of old": func(q url.Values) { q.Del(askedAt); q.Set("auth_after", "0") },
+		"0":                 func(q url.Values) { q.Set(askedAt, "0") },
+		"0 with its tag":    func(q url.Values) { q.Set(askedAt, "0"+strings.TrimLeft(q.Get(askedAt), "0123456789")) },
+		"before all":        func(q url.Values) { q.Set(askedAt, "-9223372036854775808.x") },
+		"beyond int64":      func(q url.Values) { q.Set(askedAt, "9223372036854775808.x") },
+		"of another state":  func(q url.Values) { q.Set("state", "other") },
+		"of another nonce":  func(q url.Values) { q.Set("nonce", "other") },
+		"of another scope":  func(q url.Values) { q.Set("scope", "openid email") },
+		"of another age":    func(q url.Values) { q.Set("max_age", "1") },
+		"one more":          func(q url.Values) { q.Set("x", "y") },
+		"a spelling of it":  func(q url.Values) { q.Set(askedAt, "+"+q.Get(askedAt)) },
+		"none":              func(q url.Values) { q.Del(askedAt) },
+	} {
+		q := url.Values{}
+		for k, v := range own {
+			q[k] = v
+		}
+		change(q)
+		if d, err := f.s.Authorize(ctx, q, &again.Session); err != nil || d.SignIn == "" {
+			t.Errorf("asked at %s: %+v %v", name, d, err)
+		}
+	}
+	if d, err := f.s.Authorize(ctx, own, &again.Session); err != nil || !strings.Contains(d.Redirect, "code=") {
+		t.Errorf("%+v %v", d, err)
+	}
+	f.clock.add(askedLife)
+	if d, err := f.s.Authorize(ctx, own, &again.Session); err != nil || d.SignIn == "" {
+		t.Errorf("the request of an hour ago: %+v %v", d, err)
+	}
+	l = f.signIn("ada@example.com")
+	for _, age := range []string{"2147483648", "9223372036854775808", "1e9", "NaN", " 1", "+1", "0x1"} {
+		if d := ask(&l.Session, "max_age", age); !strings.Contains(d.Redirect, "error=invalid_request") {
+			t.Errorf("max_age=%s: %+v", age, d)
+		}
+	}
+	if d := ask(&l.Session, "max_age", "2147483647"); !strings.Contains(d.Redirect, "code=") {
+		t.Errorf("%+v", d)
+	}
 	if d := ask(&l.Session, "max_age", "7200"); !strings.Contains(d.Redirect, "code=") {
 		t.Errorf("%+v", d)
 	}
@@ -399,7 +443,7 @@ func TestDevices(t *testing.T) {
 	}{
 		"another org":       {func(v url.Values) { v.Set("audience", "urn:pizzeria:org:"+string(other.ID)) }, InvalidTarget},
 		"no org":            {func(v url.Values) { v.Set("audience", "https://d.example") }, InvalidTarget},
-		"an unknown org":    {func(v url.Values) { v.Set("audience", "urn:pizzeria:org:"+registry.NewID()) }, InvalidGrant},
+		"an unknown org":    {func(v url.Values) { v.Set("audience", "urn:pizzeria:org:"+registry.NewID()) }, InvalidTarget}, // as another org: nobody learns which there are
 		"a narrow token":    {func(v url.Values) { v.Set("subject_token", narrow.AccessToken) }, InvalidGrant},
 		"an ID token":       {func(v url.Values) { v.Set("subject_token", tok.IDToken) }, InvalidGrant},
 		"a browser's token": {func(v url.Values) { v.Set("subject_token", byHand) }, InvalidGrant},

@@ -13,7 +13,10 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-const maxTokenBody = 32 << 10
+const (
+	maxTokenBody = 32 << 10
+	maxQuery     = 8 << 10
+)
 
 func (a *API) registerOpenID(mux *http.ServeMux) {
 	discovery := func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, a.Identity.Discovery()) }
@@ -29,6 +32,8 @@ func (a *API) registerOpenID(mux *http.ServeMux) {
 		})
 	}
 	mux.HandleFunc("GET /authorize", a.authorize)
+	mux.HandleFunc("POST /authorize", formToQuery)
+	mux.HandleFunc("POST /end-session", formToQuery)
 	mux.HandleFunc("POST /token", a.tokenSide(func(r *http.Request, c identity.Credentials) (any, error) {
 		return a.Identity.Redeem(r.Context(), c, r.PostForm, web.ClientOf(r).Address)
 	}))
@@ -81,6 +86,21 @@ func (a *API) authorize(w http.ResponseWriter, r *http.Request) {
 	default:
 		http.Error(w, "This sign-in request is not valid: "+d.Refuse+".", http.StatusBadRequest)
 	}
+}
+
+// formToQuery answers a request that a client's page sent as a form (OpenID Connect Core, section
+// 3.1.2.1; RP-Initiated Logout, section 2) with the same one as a navigation. It reads no cookie: a
+// browser sends none with another site's POST.
+func formToQuery(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Referrer-Policy", "no-referrer")
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	r.Body = http.MaxBytesReader(w, r.Body, maxQuery)
+	if err != nil || media != "application/x-www-form-urlencoded" || r.URL.RawQuery != "" || r.ParseForm() != nil {
+		http.Error(w, "The request is malformed: send one form, of at most 8 KiB.", http.StatusBadRequest)
+		return
+	}
+	http.Redirect(w, r, r.URL.Path+"?"+r.PostForm.Encode(), http.StatusSeeOther)
 }
 
 // tokenSide serves an endpoint that programs ask: POST, a form as body and nothing in

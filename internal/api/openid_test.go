@@ -35,6 +35,7 @@ func TestTokenSide(t *testing.T) {
 		t.Fatal(err)
 	}
 	id, key := string(app.ID), secret.Reveal()
+	last := map[bool]string{true: "y", false: "x"}[strings.HasSuffix(key, "x")]
 	c := s.Nobody().With("Content-Type", form)
 	basic := func(id, key string) *servertest.Client {
 		return c.With("Authorization",
@@ -72,7 +73,7 @@ func TestTokenSide(t *testing.T) {
 			"nobody": {c, "", "token=x", 401, "invalid_client", true},
 			"a bearer": {c.With("Authorization", "Bearer "+key), "", "token=x",
 				401, "invalid_client", true},
-			"another secret": {basic(id, key[:len(key)-1]+"x"), "", "token=x", 401,
+			"another secret": {basic(id, key[:len(key)-1]+last), "", "token=x", 401,
 				"invalid_client", true},
 			"no secret": {basic(id, ""), "", "token=x", 401, "invalid_client",
 				true},
@@ -239,6 +240,52 @@ func TestDiscovery(t *testing.T) {
 			if k["d"] != nil || k["kid"] == "" {
 				t.Errorf("%s: %v", path, k)
 			}
+		}
+	}
+}
+
+// TestRequestsAsForms: a client's page may send a request as a form. It comes back as a navigation,
+// and whoever is signed in does not matter before.
+func TestRequestsAsForms(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	root := s.User("root@example.com", true)
+	n := registry.NewClient{Name: "App", RedirectURIs: []string{"https://app.example.com/callback"}}
+	app, _, err := s.Identity.CreateClient(t.Context(), registry.AsOperator(), n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := url.Values{
+		"client_id": {string(app.ID)}, "redirect_uri": {"https://app.example.com/callback"}, "response_type": {"code"},
+		"scope": {"openid"}, "state": {"a&b=c d%"}, "code_challenge": {strings.Repeat("x", 43)}, "code_challenge_method": {"S256"},
+	}
+	page := s.Page(s.SignIn(root))
+	for name, c := range map[string]*servertest.Client{
+		"nobody": s.Nobody(), "somebody": page, "a bad cookie": s.Nobody().With("Cookie", "__Host-pizzeria=x; __Host-pizzeria=y"),
+		"another site": page.With("Sec-Fetch-Site", "", "Sec-Fetch-Site", "cross-site", "Origin", "https://app.example.com"),
+	} {
+		for _, path := range []string{"/authorize", "/end-session"} {
+			a := c.With("Content-Type", form).Want(t, 303, "POST", path, q.Encode())
+			if l := a.Header.Get("Location"); l != path+"?"+q.Encode() || len(a.Header["Set-Cookie"]) != 0 ||
+				a.Header.Get("Cache-Control") != "no-store" || a.Header.Get("Referrer-Policy") != "no-referrer" {
+				t.Errorf("%s at %s: %v", name, path, a.Header)
+			}
+		}
+	}
+	a := page.Want(t, 303, "GET", "/authorize?"+q.Encode(), "")
+	if l, err := url.Parse(a.Header.Get("Location")); err != nil || l.Query().Get("code") == "" || l.Query().Get("state") != "a&b=c d%" {
+		t.Errorf("the same as a navigation: %v", a.Header)
+	}
+	// What is repeated stays so, to be refused.
+	a = page.With("Content-Type", form).Want(t, 303, "POST", "/authorize", q.Encode()+"&state=x")
+	page.Want(t, 400, "GET", a.Header.Get("Location"), "")
+	for name, c := range map[string]struct{ media, target, body string }{
+		"JSON": {"application/json", "/authorize", "{}"}, "no type": {"x/y; z", "/authorize", q.Encode()},
+		"a query besides": {form, "/authorize?prompt=none", q.Encode()}, "half a form": {form, "/authorize", "a=%zz"},
+		"too much": {form, "/authorize", "x=" + strings.Repeat("x", 9<<10)}, "a file": {"multipart/form-data; boundary=x", "/authorize", "--x--"},
+	} {
+		if a := page.With("Content-Type", c.media).Do("POST", c.target, c.body); a.Status != 400 || a.Header.Get("Location") != "" {
+			t.Errorf("%s: %d %v", name, a.Status, a.Header)
 		}
 	}
 }
