@@ -71,6 +71,10 @@ type SessionClaims struct {
 	AuthTime  int64              `json:"auth_time"`
 	Until     int64              `json:"until,omitempty"`     // of support access: it is good no longer, whoever is away
 	ClientID  registry.ClientID  `json:"client_id,omitempty"` // of a token that a program got by exchange: for the Authorization header, until it ends
+	// What the token was issued under: how often the membership changed, and what the org asks of a
+	// sign-in. The gateway compares them with what the change feed says; clocks may be set back.
+	Version    int64 `json:"ver"`
+	OrgVersion int64 `json:"org_ver"`
 	times
 }
 
@@ -85,6 +89,7 @@ type AssertionClaims struct {
 	Role     registry.Role   `json:"role"`
 	Email    string          `json:"email"`
 	Name     string          `json:"name"`
+	Version  int64           `json:"ver"` // how often the membership changed: the higher of two is newer
 	times
 }
 
@@ -150,7 +155,8 @@ func (i *Issuer) SessionToken(g registry.Grant) (string, error) {
 	return i.Session.sign(TypSession, SessionClaims{
 		Issuer: i.site().Issuer, Audience: SessionAudience(g.Org.ID), SessionID: g.Session.ID, Subject: g.User.ID,
 		OrgID: g.Org.ID, OrgGen: g.Org.Generation, Role: g.Role, Email: g.User.Email, Name: g.User.Name,
-		AuthTime: g.Session.AuthTime.Unix(), Until: until, ClientID: g.ClientID, times: t,
+		AuthTime: g.Session.AuthTime.Unix(), Until: until, ClientID: g.ClientID,
+		Version: g.Version, OrgVersion: g.Org.SignInVersion, times: t,
 	})
 }
 
@@ -172,7 +178,7 @@ func (i *Issuer) VerifySession(token string, org registry.OrgID, grace time.Dura
 func (i *Issuer) Assertion(c SessionClaims, r *registry.Route) (string, error) {
 	return i.Assertions.sign(TypAssertion, AssertionClaims{
 		Issuer: i.site().Issuer, Audience: AssertionAudience(r.OrgID), Subject: c.Subject, OrgID: r.OrgID, OrgSlug: r.Slug,
-		OrgGen: r.Generation, Role: c.Role, Email: c.Email, Name: c.Name, times: i.times(AssertionLife),
+		OrgGen: r.Generation, Role: c.Role, Email: c.Email, Name: c.Name, Version: c.Version, times: i.times(AssertionLife),
 	})
 }
 

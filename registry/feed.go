@@ -12,6 +12,8 @@ type Change struct {
 	SessionID SessionID  `json:"session_id,omitempty"`
 	Slug      string     `json:"slug,omitempty"` // of the org after the change; both are told on a rename
 	OldSlug   string     `json:"old_slug,omitempty"`
+	// Version is that of the membership, or of what the org asks of a sign-in, after this change of it.
+	Version int64 `json:"version,omitempty"`
 }
 
 // ChangeKind says what changed.

@@ -24,6 +24,8 @@ type Org struct {
 	// What it asks of its people's sign-in; see Lacks.
 	SSORequired        bool `json:"sso_required"`
 	SecondStepRequired bool `json:"second_step_required"`
+	// How often that changed: a token issued under another number is read again.
+	SignInVersion int64 `json:"-"`
 }
 
 // OrgView is an org as one actor sees it.

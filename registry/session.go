@@ -128,6 +128,7 @@ type Grant struct {
 	Org     Org  // zero for an app of no org
 	Role    Role
 	Until   time.Time // support access ends then; zero: the membership does not end by itself
+	Version int64     // how often the membership changed; 0 of a runner
 
 	// Of a registered client.
 	ID       GrantID

@@ -20,6 +20,7 @@ type session struct {
 	keys      uint64 // the version of the ring that verified it
 	assertion atomic.Pointer[assertion]
 	renewed   atomic.Pointer[string] // a token that replaces this one
+	read      atomic.Uint64          // see Revocations.judge
 }
 
 type assertion struct {
@@ -139,7 +140,7 @@ const renewPause = 5 * time.Second
 // nothing about it changed, or its renewal. fresh is a new token for the cookie.
 func (g *Gateway) current(r *http.Request, s *session, rt *registry.Route) (now *session, fresh string, err error) {
 	for range 3 {
-		must, gone := g.Revocations.judge(&s.claims)
+		must, gone := g.Revocations.judge(&s.claims, s.read.Load())
 		if gone {
 			return nil, "", errNobody
 		}
@@ -155,9 +156,10 @@ func (g *Gateway) current(r *http.Request, s *session, rt *registry.Route) (now 
 				continue
 			}
 		}
-		token, err := "", errAway
-		doubtful, _ := g.Revocations.judge(&s.claims)
+		token, gaps, err := "", uint64(0), errAway
+		doubtful, _ := g.Revocations.judge(&s.claims, s.read.Load())
 		if doubtful || t >= g.awayUntil.Load() { // what is certain does not wait for a store that does not answer
+			gaps = g.Revocations.gaps()
 			token, err = g.Identity.Renew(r.Context(), s.claims)
 		}
 		switch registry.ErrorCode(err) {
@@ -171,7 +173,7 @@ func (g *Gateway) current(r *http.Request, s *session, rt *registry.Route) (now 
 				g.awayUntil.Store(t + int64(renewPause/time.Second))
 			}
 			// Away: what was valid stays so for a while, but never what a change made doubtful.
-			doubtful, _ := g.Revocations.judge(&s.claims)
+			doubtful, _ := g.Revocations.judge(&s.claims, s.read.Load())
 			if doubtful || expired && g.Now().Sub(g.Contact()) > g.OfflineGrace() {
 				return nil, "", errAway
 			}
@@ -181,6 +183,7 @@ func (g *Gateway) current(r *http.Request, s *session, rt *registry.Route) (now 
 		if err != nil {
 			return nil, "", errNobody
 		}
+		n.read.Store(gaps)
 		s.renewed.Store(&token)
 		return n, token, nil // just read from the registry: nothing is newer
 	}

@@ -86,7 +86,7 @@ func (g *Gateway) doubtful(s *State, rt *registry.Route) bool {
 	if !s.SignedIn() || g.Revocations.epoch.Load() == s.epoch {
 		return false
 	}
-	must, gone := g.Revocations.judge(&s.Claims)
+	must, gone := g.Revocations.judge(&s.Claims, s.session.read.Load())
 	return must || gone
 }
 

@@ -18,14 +18,21 @@ type Revocations struct {
 
 	mu       sync.RWMutex
 	sessions map[registry.SessionID]time.Time
-	members  map[memberKey]time.Time
-	orgs     map[registry.OrgID]time.Time
-	all      time.Time // everything issued until then must be renewed: the feed had a gap
+	members  map[memberKey]noted
+	orgs     map[registry.OrgID]noted
+	resets   uint64 // how often the feed had a gap: what was read before the last must be renewed
 	swept    time.Time
 
 	// epoch rises with each change, after it counts and before what is open is closed:
 	// who registers a stream and sees another epoch than at first must judge again.
 	epoch atomic.Uint64
+}
+
+// noted is the version of something that changed. Tokens are compared with it by number, not by
+// time: a clock that is set back would make old ones new.
+type noted struct {
+	version int64
+	at      time.Time // when we heard of it, for forgetting it
 }
 
 type memberKey struct {
@@ -37,7 +44,7 @@ type memberKey struct {
 const RevocationMemory = 26 * time.Hour
 
 func newRevocations(now func() time.Time, s *Streams) *Revocations {
-	return &Revocations{now: now, streams: s, sessions: map[registry.SessionID]time.Time{}, members: map[memberKey]time.Time{}, orgs: map[registry.OrgID]time.Time{}, swept: now()}
+	return &Revocations{now: now, streams: s, sessions: map[registry.SessionID]time.Time{}, members: map[memberKey]noted{}, orgs: map[registry.OrgID]noted{}, swept: now()}
 }
 
 // Apply implements registry.FeedHandler.
@@ -45,7 +52,7 @@ func (v *Revocations) Apply(c registry.Change) {
 	switch c.Kind {
 	case registry.SessionRevoked, registry.RunnerRevoked:
 		v.mu.Lock()
-		v.sessions[c.SessionID] = c.At
+		v.sessions[c.SessionID] = v.now()
 		v.mu.Unlock()
 		v.epoch.Add(1)
 		v.streams.closeSession(c.SessionID, farewell{closeUnauthorized, "signed out"})
@@ -54,13 +61,14 @@ func (v *Revocations) Apply(c registry.Change) {
 		v.streams.closeSession(c.SessionID, farewell{closeRestart, "disconnected"})
 	case registry.MemberChanged, registry.MemberRemoved:
 		v.mu.Lock()
-		v.members[memberKey{c.OrgID, c.UserID}] = c.At
+		k := memberKey{c.OrgID, c.UserID}
+		v.members[k] = noted{max(c.Version, v.members[k].version), v.now()}
 		v.mu.Unlock()
 		v.epoch.Add(1)
 		v.streams.closeOrg(c.OrgID, func(k streamKey) bool { return k.user == c.UserID }, farewell{closeUnauthorized, "membership changed"})
 	case registry.OrgSignIn: // who still may comes back at once
 		v.mu.Lock()
-		v.orgs[c.OrgID] = c.At
+		v.orgs[c.OrgID] = noted{max(c.Version, v.orgs[c.OrgID].version), v.now()}
 		v.mu.Unlock()
 		v.epoch.Add(1)
 		v.streams.closeOrg(c.OrgID, func(streamKey) bool { return true }, farewell{closeUnauthorized, "the org asks for another sign-in"})
@@ -78,23 +86,29 @@ func (v *Revocations) Apply(c registry.Change) {
 // again, and nothing that is open goes on.
 func (v *Revocations) Reset() {
 	v.mu.Lock()
-	v.all = v.now()
+	v.resets++
 	v.mu.Unlock()
 	v.epoch.Add(1)
 	v.streams.closeAll(farewell{closeRestart, "reconnect"})
 }
 
-// judge says whether a session is gone, or must be read again from the registry because something about it changed.
-func (v *Revocations) judge(c *identity.SessionClaims) (must, gone bool) {
+// gaps is how many gaps the feed had so far.
+func (v *Revocations) gaps() uint64 {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.resets
+}
+
+// judge says whether a session is gone, or must be read again from the registry because something
+// about it changed. read is how many gaps the feed had had when it was read from there; 0 when
+// that is unknown.
+func (v *Revocations) judge(c *identity.SessionClaims, read uint64) (must, gone bool) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	if _, ok := v.sessions[c.SessionID]; ok {
 		return true, true
 	}
-	// iat has whole seconds: a token of the same second may be older than the change.
-	at, changed := v.members[memberKey{c.OrgID, c.Subject}]
-	of, asked := v.orgs[c.OrgID]
-	return changed && c.IssuedAt <= at.Unix() || asked && c.IssuedAt <= of.Unix() || c.IssuedAt <= v.all.Unix(), false
+	return c.Version < v.members[memberKey{c.OrgID, c.Subject}].version || c.OrgVersion < v.orgs[c.OrgID].version || read < v.resets, false
 }
 
 func (v *Revocations) sweep() {
@@ -110,13 +124,13 @@ func (v *Revocations) sweep() {
 			delete(v.sessions, k)
 		}
 	}
-	for k, at := range v.orgs {
-		if now.Sub(at) > RevocationMemory {
+	for k, n := range v.orgs {
+		if now.Sub(n.at) > RevocationMemory {
 			delete(v.orgs, k)
 		}
 	}
-	for k, at := range v.members {
-		if now.Sub(at) > RevocationMemory {
+	for k, n := range v.members {
+		if now.Sub(n.at) > RevocationMemory {
 			delete(v.members, k)
 		}
 	}

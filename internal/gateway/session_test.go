@@ -239,14 +239,14 @@ func TestRoleChange(t *testing.T) {
 	if err := f.store.SetRole(t.Context(), registry.AsUser(second, "", ""), f.org.ID, f.login.User.ID, registry.RoleMember); err != nil {
 		t.Fatal(err)
 	}
-	change := registry.Change{Kind: registry.MemberChanged, OrgID: f.org.ID, UserID: f.login.User.ID, At: f.clock}
+	change := registry.Change{Kind: registry.MemberChanged, OrgID: f.org.ID, UserID: f.login.User.ID, At: f.clock, Version: 1}
 	f.g.Revocations.Apply(change)
 	if _, st := f.want(200); st.Claims.Role != registry.RoleMember {
 		t.Errorf("the old token still gives the role %s", st.Claims.Role)
 	}
 	// What a change made doubtful is not believed while nobody can be asked.
 	f.pass(2 * time.Second)
-	change.At = f.clock
+	change.At, change.Version = f.clock, 2
 	f.g.Revocations.Apply(change)
 	f.store.away.Store(true)
 	f.want(503)
@@ -268,9 +268,9 @@ func TestWhatMattersIsKept(t *testing.T) {
 	doubtful := 0
 	for _, kind := range registry.AuditActions() {
 		v := newRevocations(func() time.Time { return f.clock }, f.g.Streams)
-		c := registry.Change{Kind: kind, OrgID: f.org.ID, UserID: "u", SessionID: "s", At: f.clock}
+		c := registry.Change{Kind: kind, OrgID: f.org.ID, UserID: "u", SessionID: "s", At: f.clock, Version: 1}
 		v.Apply(c)
-		must, gone := v.judge(&claims)
+		must, gone := v.judge(&claims, 0)
 		if must || gone {
 			doubtful++
 		}
@@ -291,6 +291,8 @@ func TestGapRenewsEverything(t *testing.T) {
 		t.Error("a session from before the gap is believed")
 	}
 	f.store.away.Store(true)
+	f.want(200) // it was read after the gap
+	f.g.Revocations.Reset()
 	f.want(503)
 }
 

@@ -49,7 +49,7 @@ func TestChangedMeanwhile(t *testing.T) {
 			c.change.SessionID = registry.SessionID(replaced(fill, string(c.change.SessionID)))
 			c.change.UserID = registry.UserID(replaced(fill, string(c.change.UserID)))
 			c.change.OrgID = registry.OrgID(replaced(fill, string(c.change.OrgID)))
-			c.change.At = f.clock
+			c.change.At, c.change.Version = f.clock, 1
 			if c.change.Kind == registry.KeyRevoked {
 				f.g.sessions.Purge()
 				st.session.keys-- // the ring has been read anew before

@@ -242,12 +242,12 @@ func TestRevocationsAndStreams(t *testing.T) {
 	want("ada in acme", "bob in acme", "nobody in acme")
 	v.Apply(registry.Change{Kind: registry.RunnerCut, OrgID: "acme", SessionID: "s2", At: fixedNow()})
 	want("bob in acme")
-	if _, gone := v.judge(&identity.SessionClaims{SessionID: "s2"}); gone {
+	if _, gone := v.judge(&identity.SessionClaims{SessionID: "s2"}, 0); gone {
 		t.Error("a disconnected runner is refused")
 	}
 	v.Apply(registry.Change{Kind: registry.RunnerRevoked, OrgID: "acme", SessionID: "s2", At: fixedNow()})
 	want("bob in acme")
-	if _, gone := v.judge(&identity.SessionClaims{SessionID: "s2"}); !gone {
+	if _, gone := v.judge(&identity.SessionClaims{SessionID: "s2"}, 0); !gone {
 		t.Error("a revoked runner is let in")
 	}
 	v.Apply(registry.Change{Kind: registry.KeyRevoked, At: fixedNow()})

@@ -129,11 +129,12 @@ var errNotMember = registry.Errorf(registry.Forbidden, "", "you are not a member
 
 func grant(ctx context.Context, q querier, now time.Time, sid registry.SessionID, org registry.OrgID) (registry.Grant, error) {
 	g, err := one(ctx, q, func(r scanner) (g registry.Grant, err error) {
-		err = r.Scan(slices.Concat(sessionFields(&g.Session), userFields(&g.User), orgFields(&g.Org), []any{&g.Role, (*micros)(&g.Until)})...)
+		err = r.Scan(slices.Concat(sessionFields(&g.Session), userFields(&g.User), orgFields(&g.Org), []any{&g.Role, (*micros)(&g.Until), &g.Version})...)
 		return g, err
-	}, errNoSession(), `SELECT `+sessionColumns+`, `+userColumns+`, `+orgColumns+`, COALESCE(m.role, ''), COALESCE(m.ends_at, 0)
+	}, errNoSession(), `SELECT `+sessionColumns+`, `+userColumns+`, `+orgColumns+`, COALESCE(m.role, ''), COALESCE(m.ends_at, 0), COALESCE(v.version, 0)
 		FROM sessions s JOIN users u ON u.id = s.user_id JOIN orgs o ON o.id = $3
 		LEFT JOIN memberships m ON m.org_id = o.id AND m.user_id = u.id
+		LEFT JOIN member_versions v ON v.org_id = o.id AND v.user_id = u.id
 		WHERE `+liveSession+` AND s.id = $2`, us(now), sid, org)
 	if err != nil {
 		return g, err

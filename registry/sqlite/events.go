@@ -13,7 +13,7 @@ func (s *Store) Events(ctx context.Context, a registry.Actor, org registry.OrgID
 		return nil, err
 	}
 	q := new(query)
-	q.add(`SELECT seq, at, kind, org_id, user_id, session_id, slug, old_slug FROM feed WHERE seq > ?`, after)
+	q.add(`SELECT `+changeColumns+` FROM feed WHERE seq > ?`, after)
 	if org != "" {
 		q.add(` AND org_id = ?`, org)
 	}

@@ -200,7 +200,7 @@ func (t *tx) follow(w registry.Work, state registry.InstanceState) error {
 			return err
 		}
 		for _, q := range []string{
-			`DELETE FROM links WHERE org_id = $1`, `DELETE FROM memberships WHERE org_id = $1`, `DELETE FROM settings WHERE org_id = $1`,
+			`DELETE FROM links WHERE org_id = $1`, `DELETE FROM memberships WHERE org_id = $1`, `DELETE FROM member_versions WHERE org_id = $1`, `DELETE FROM settings WHERE org_id = $1`,
 			`DELETE FROM webhooks WHERE org_id = $1`, `DELETE FROM api_keys WHERE org_id = $1`, `DELETE FROM usage WHERE org_id = $1`,
 			`DELETE FROM runners WHERE org_id = $1`, `DELETE FROM runner_claims WHERE org_id = $1`,
 			`DELETE FROM support WHERE org_id = $1`,

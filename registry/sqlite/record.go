@@ -30,9 +30,28 @@ func (t *tx) note(c registry.Change) error {
 		return fmt.Errorf("store: feed: %w", err)
 	}
 	t.recorded = true
-	return t.must(`INSERT INTO feed (seq, at, kind, org_id, user_id, session_id, slug, old_slug) VALUES ($1,$2,$3,$4,$5,$6,$7,$8)`,
-		seq, us(t.now), c.Kind, c.OrgID, c.UserID, c.SessionID, c.Slug, c.OldSlug)
+	version, err := t.nextVersion(c)
+	if err != nil {
+		return fmt.Errorf("store: feed: %w", err)
+	}
+	return t.must(`INSERT INTO feed (seq, at, kind, org_id, user_id, session_id, slug, old_slug, version) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9)`,
+		seq, us(t.now), c.Kind, c.OrgID, c.UserID, c.SessionID, c.Slug, c.OldSlug, version)
 }
+
+// nextVersion counts a change that makes tokens doubtful that were issued under the version before.
+// 0: it makes none.
+func (t *tx) nextVersion(c registry.Change) (version int64, err error) {
+	switch c.Kind {
+	case registry.MemberChanged, registry.MemberRemoved:
+		err = t.QueryRowContext(t.ctx, `INSERT INTO member_versions (org_id, user_id, version) VALUES ($1,$2,1)
+			ON CONFLICT (org_id, user_id) DO UPDATE SET version = member_versions.version + 1 RETURNING version`, c.OrgID, c.UserID).Scan(&version)
+	case registry.OrgSignIn:
+		err = t.QueryRowContext(t.ctx, `UPDATE orgs SET sign_in_version = sign_in_version + 1 WHERE id = $1 RETURNING sign_in_version`, c.OrgID).Scan(&version)
+	}
+	return version, err
+}
+
+const changeColumns = `seq, at, kind, org_id, user_id, session_id, slug, old_slug, version`
 
 func (t *tx) audit(action registry.ChangeKind, org registry.OrgID, target, detail string) error {
 	var seq int64
@@ -70,7 +89,7 @@ func (s *Store) Changes(ctx context.Context, a registry.Actor, after int64, limi
 		return nil, err
 	}
 	return collect(ctx, s.read, scanChange,
-		`SELECT seq, at, kind, org_id, user_id, session_id, slug, old_slug FROM feed WHERE seq > $1 ORDER BY seq LIMIT $2`, after, limit)
+		`SELECT `+changeColumns+` FROM feed WHERE seq > $1 ORDER BY seq LIMIT $2`, after, limit)
 }
 
 // ChangesSince returns all changes from t on, oldest first. For the system,
@@ -80,7 +99,7 @@ func (s *Store) ChangesSince(ctx context.Context, a registry.Actor, t time.Time)
 		return nil, err
 	}
 	return collect(ctx, s.read, scanChange,
-		`SELECT seq, at, kind, org_id, user_id, session_id, slug, old_slug FROM feed WHERE at >= $1 ORDER BY seq`, us(t))
+		`SELECT `+changeColumns+` FROM feed WHERE at >= $1 ORDER BY seq`, us(t))
 }
 
 // Head returns the newest feed number, 0 when nothing has happened. For the system.
@@ -96,7 +115,7 @@ func (s *Store) Head(ctx context.Context, a registry.Actor) (int64, error) {
 }
 
 func scanChange(r scanner) (c registry.Change, err error) {
-	err = r.Scan(&c.Seq, (*micros)(&c.At), &c.Kind, &c.OrgID, &c.UserID, &c.SessionID, &c.Slug, &c.OldSlug)
+	err = r.Scan(&c.Seq, (*micros)(&c.At), &c.Kind, &c.OrgID, &c.UserID, &c.SessionID, &c.Slug, &c.OldSlug, &c.Version)
 	return c, err
 }
 

@@ -26,14 +26,14 @@ type Snapshot struct {
 
 // snapshotSchema is made anew when its version is another.
 const (
-	snapshotVersion = 1
+	snapshotVersion = 2
 	snapshotSchema  = `
 CREATE TABLE state (seq INTEGER NOT NULL, contact INTEGER NOT NULL);
 CREATE TABLE routes (slug TEXT PRIMARY KEY, route TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE keys (id TEXT PRIMARY KEY, key TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE revoked (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, change TEXT NOT NULL);
 CREATE INDEX revoked_at ON revoked (at);
-PRAGMA user_version = 1;`
+PRAGMA user_version = 2;`
 )
 
 // ErrNoSnapshot says that there is none, or none that can be used.

@@ -199,7 +199,7 @@ func (s *Store) SpreadChanges(ctx context.Context, a registry.Actor) error {
 			if err != nil {
 				return err
 			}
-			changes, err := collect(t.ctx, t, scanChange, `SELECT seq, at, kind, org_id, user_id, session_id, slug, old_slug FROM feed WHERE seq > $1 ORDER BY seq LIMIT 500`, after)
+			changes, err := collect(t.ctx, t, scanChange, `SELECT `+changeColumns+` FROM feed WHERE seq > $1 ORDER BY seq LIMIT 500`, after)
 			if err != nil || len(changes) == 0 {
 				return err
 			}
