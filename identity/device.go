@@ -110,5 +110,5 @@ func (s *Service) redeemDevice(ctx context.Context, id registry.ClientID, form u
 	if err != nil {
 		return Tokens{}, err
 	}
-	return s.appTokens(ctx, g, refresh)
+	return s.appTokens(ctx, g, refresh, "")
 }

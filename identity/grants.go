@@ -70,7 +70,7 @@ func (s *Service) Redeem(ctx context.Context, c Credentials, form url.Values, ad
 		if grant != grantCode {
 			return Tokens{}, UnsupportedGrant
 		}
-		return s.redeemCode(ctx, c.ID, form)
+		return s.redeemCode(ctx, c.ID, "", form)
 	}
 	if registry.ValidID(c.ID) && strings.HasPrefix(c.Secret, PrefixRunner) {
 		if !c.Basic {
@@ -82,10 +82,14 @@ func (s *Service) Redeem(ctx context.Context, c Credentials, form url.Values, ad
 	if err != nil {
 		return Tokens{}, err
 	}
+	// Before anything is used up: another node may have made the ring's first key, or nobody yet.
+	if err := s.ringOfID(app.IDTokenAlg).Ensure(ctx); err != nil {
+		return Tokens{}, err
+	}
 	cli := app.ID == registry.CLIClient
 	switch {
 	case grant == grantCode && !cli:
-		return s.redeemCode(ctx, c.ID, form)
+		return s.redeemCode(ctx, c.ID, app.IDTokenAlg, form)
 	case grant == grantRefresh:
 		return s.refresh(ctx, app, form)
 	case grant == grantDevice && cli:
@@ -99,7 +103,7 @@ func (s *Service) Redeem(ctx context.Context, c Credentials, form url.Values, ad
 }
 
 // redeemCode answers the authorization code grant with PKCE (RFC 6749, section 4.1.3; RFC 7636).
-func (s *Service) redeemCode(ctx context.Context, clientID string, form url.Values) (Tokens, error) {
+func (s *Service) redeemCode(ctx context.Context, clientID, alg string, form url.Values) (Tokens, error) {
 	verifier := form.Get("code_verifier")
 	if len(verifier) < 43 || len(verifier) > 128 || form.Get("code") == "" { // RFC 7636, section 4.1
 		return Tokens{}, InvalidGrant
@@ -117,13 +121,13 @@ func (s *Service) redeemCode(ctx context.Context, clientID string, form url.Valu
 	}
 	s.touch(g.Session.ID)
 	if g.ID != "" {
-		return s.appTokens(ctx, g, refresh)
+		return s.appTokens(ctx, g, refresh, alg)
 	}
 	access, err := s.SessionToken(g)
 	if err != nil {
 		return Tokens{}, err
 	}
-	id, err := s.idToken(clientID, g, access)
+	id, err := s.idToken(clientID, alg, g, access)
 	return Tokens{AccessToken: access, TokenType: "Bearer", ExpiresIn: int64(SessionTokenLife / time.Second), IDToken: id}, err
 }
 
@@ -149,7 +153,7 @@ func (s *Service) refresh(ctx context.Context, app registry.Client, form url.Val
 	if err != nil {
 		return Tokens{}, err
 	}
-	return s.appTokens(ctx, g, next)
+	return s.appTokens(ctx, g, next, app.IDTokenAlg)
 }
 
 // within reports whether every word of a list stands in another.
@@ -164,7 +168,7 @@ func within(words, list string) bool {
 
 // appTokens makes what an app gets: an access token for the user info endpoint alone, or of
 // the command line for the API, an ID token, and a refresh token if it may have one.
-func (s *Service) appTokens(ctx context.Context, g registry.Grant, refresh Secret) (Tokens, error) {
+func (s *Service) appTokens(ctx context.Context, g registry.Grant, refresh Secret, alg string) (Tokens, error) {
 	t := Tokens{TokenType: "Bearer", ExpiresIn: int64(min(APITokenLife, g.Session.ExpiresAt.Sub(s.now())) / time.Second), Scope: g.Scope}
 	var err error
 	if g.ClientID == registry.CLIClient {
@@ -179,7 +183,7 @@ func (s *Service) appTokens(ctx context.Context, g registry.Grant, refresh Secre
 	if registry.HasWord(g.Scope, registry.OfflineScope) {
 		t.RefreshToken = refresh.Reveal()
 	}
-	t.IDToken, err = s.idToken(string(g.ClientID), g, t.AccessToken)
+	t.IDToken, err = s.idToken(string(g.ClientID), alg, g, t.AccessToken)
 	return t, err
 }
 

@@ -119,6 +119,11 @@ func (s *Service) CreateClient(ctx context.Context, a registry.Actor, n registry
 	if n.Public {
 		secret = ""
 	}
+	if err == nil { // published before anybody signs in; if not now, then with the first sign-in
+		if err := s.ringOfID(c.IDTokenAlg).Ensure(ctx); err != nil {
+			s.log.Warn("maintenance", "error", err)
+		}
+	}
 	return c, secret, err
 }
 
@@ -172,7 +177,7 @@ func (s *Service) Discovery() map[string]any {
 		"jwks_uri": iss + "/.well-known/jwks.json", "response_types_supported": []string{"code"},
 		"response_modes_supported": []string{"query"},
 		"grant_types_supported":    []string{grantCode, grantRefresh, grantRunner, grantDevice, grantExchange},
-		"subject_types_supported":  []string{"public"}, "id_token_signing_alg_values_supported": s.Token.algorithms(),
+		"subject_types_supported":  []string{"public"}, "id_token_signing_alg_values_supported": append(s.Token.algorithms(), registry.AlgRS256),
 		"scopes_supported":                              []string{registry.OpenIDScope, registry.ProfileScope, registry.EmailScope, registry.OfflineScope},
 		"token_endpoint_auth_methods_supported":         methods,
 		"revocation_endpoint_auth_methods_supported":    methods,

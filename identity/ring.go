@@ -8,6 +8,7 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,6 +29,10 @@ const (
 	RingToken     = "token"     // ID and API tokens
 	RingSession   = "session"   // org sessions
 	RingAssertion = "assertion" // assertions for instances
+
+	// RingTokenRSA signs ID tokens for apps that were registered with RS256, and nothing else. It has
+	// no key before there is such an app.
+	RingTokenRSA = RingToken + "_rs256"
 )
 
 // Life of a key: it signs for keySigns, its successor is published keyPublish
@@ -58,6 +63,7 @@ type Ring struct {
 	keys    atomic.Pointer[ringKeys]
 	version atomic.Uint64 // rises with each other set of keys
 	alg     func() string // of new keys
+	lazy    bool          // its first key is made when it is wanted
 }
 
 type ringKeys struct {
@@ -82,13 +88,27 @@ func NewRing(purpose string, store KeyStore, master *MasterKey, now func() time.
 
 // Refresh reads the ring and adds the next key when it is time to publish one.
 // An error leaves the ring as it was.
-func (r *Ring) Refresh(ctx context.Context) error {
+func (r *Ring) Refresh(ctx context.Context) error { return r.refresh(ctx, !r.lazy) }
+
+// Ensure makes sure that a key signs: in a lazy ring the first, which its first readers cannot have
+// cached a set without.
+func (r *Ring) Ensure(ctx context.Context) error {
+	if _, err := r.signer(); err == nil {
+		return nil
+	}
+	return r.refresh(ctx, true)
+}
+
+func (r *Ring) refresh(ctx context.Context, first bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for range 2 {
 		stored, err := r.store.Keys(ctx, registry.AsSystem("keys"), r.purpose)
 		if err != nil {
 			return err
+		}
+		if len(stored) == 0 && !first {
+			return r.use(nil)
 		}
 		from := r.now()
 		if n := len(stored); n > 0 {
@@ -166,6 +186,9 @@ func (r *Ring) newKey(from time.Time) (registry.Key, error) {
 	return k, nil
 }
 
+// rsaBits is what RFC 7518, section 3.3 asks for at least; a key signs for 90 days.
+const rsaBits = 2048
+
 func generate(alg jwa.SignatureAlgorithm) (crypto.Signer, error) {
 	switch alg {
 	case jwa.ES256:
@@ -173,6 +196,8 @@ func generate(alg jwa.SignatureAlgorithm) (crypto.Signer, error) {
 	case jwa.EdDSA:
 		_, private, err := ed25519.GenerateKey(rand.Reader)
 		return private, err
+	case jwa.RS256:
+		return rsa.GenerateKey(rand.Reader, rsaBits)
 	}
 	return nil, fmt.Errorf("there are no signing keys of the algorithm %q", alg)
 }
@@ -188,6 +213,10 @@ func signerOf(key jwk.Key) (crypto.Signer, jwa.SignatureAlgorithm, error) {
 		var private ed25519.PrivateKey
 		err := key.Raw(&private)
 		return private, jwa.EdDSA, err
+	case jwa.RS256:
+		private := new(rsa.PrivateKey)
+		err := key.Raw(private)
+		return private, jwa.RS256, err
 	default:
 		return nil, "", fmt.Errorf("it is of the algorithm %q", alg)
 	}
@@ -248,6 +277,18 @@ func (r *Ring) JWKS() []byte {
 		return k.jwks
 	}
 	return []byte(`{"keys":[]}`)
+}
+
+// belongs reports whether a ring is what a name stands for: one ring, or "" for all. That of ID
+// tokens in RS256 goes with the other tokens'.
+func (r *Ring) belongs(name string) bool {
+	return name == "" || r.purpose == name || name == RingToken && r.purpose == RingTokenRSA
+}
+
+// empty reports whether a ring has no key.
+func (r *Ring) empty() bool {
+	k := r.keys.Load()
+	return k == nil || len(k.list) == 0
 }
 
 // sign signs a payload as a compact JWS with the given typ.

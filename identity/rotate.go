@@ -29,8 +29,16 @@ func (s *Service) RotateKeys(ctx context.Context, a registry.Actor, n Rotation) 
 	}
 	var keys []registry.Key
 	for _, r := range s.rings() {
-		if n.Ring != "" && n.Ring != r.purpose {
+		if !r.belongs(n.Ring) {
 			continue
+		}
+		if r.lazy {
+			if err := r.Refresh(ctx); err != nil {
+				return err
+			}
+			if r.empty() {
+				continue
+			}
 		}
 		k, err := r.newKey(s.now().Add(n.Ahead))
 		if err != nil {

@@ -126,10 +126,12 @@ func New(store Store, master *MasterKey, site func() Site, log *slog.Logger, now
 	}
 	alg := func() string { return s.site().alg() }
 	s.Token, s.Session, s.Assertions = NewRing(RingToken, store, master, now, alg), NewRing(RingSession, store, master, now, alg), NewRing(RingAssertion, store, master, now, alg)
+	s.TokenRSA = NewRing(RingTokenRSA, store, master, now, func() string { return registry.AlgRS256 })
+	s.TokenRSA.lazy = true
 	return s
 }
 
-func (s *Service) rings() []*Ring { return []*Ring{s.Token, s.Session, s.Assertions} }
+func (s *Service) rings() []*Ring { return []*Ring{s.Token, s.TokenRSA, s.Session, s.Assertions} }
 
 // Refresh reads the key rings, publishing new keys when they are due.
 func (s *Service) Refresh(ctx context.Context) error {

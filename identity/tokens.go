@@ -136,6 +136,39 @@ type Issuer struct {
 	site                       func() Site
 	now                        func() time.Time
 	Token, Session, Assertions *Ring
+	TokenRSA                   *Ring // see RingTokenRSA
+}
+
+// ringOfID is the ring that signs the ID tokens of a client that was registered with an algorithm.
+func (i *Issuer) ringOfID(alg string) *Ring {
+	if alg == registry.AlgRS256 {
+		return i.TokenRSA
+	}
+	return i.Token
+}
+
+// TokenJWKS returns the public keys of ID and API tokens as a JWK set (RFC 7517).
+func (i *Issuer) TokenJWKS() []byte {
+	if i.TokenRSA.empty() {
+		return i.Token.JWKS()
+	}
+	var all struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	for _, r := range []*Ring{i.Token, i.TokenRSA} {
+		var set struct {
+			Keys []json.RawMessage `json:"keys"`
+		}
+		if err := json.Unmarshal(r.JWKS(), &set); err != nil {
+			return i.Token.JWKS() // ours: it never comes to this
+		}
+		all.Keys = append(all.Keys, set.Keys...)
+	}
+	b, err := json.Marshal(all)
+	if err != nil {
+		return i.Token.JWKS()
+	}
+	return b
 }
 
 func (i *Issuer) times(life time.Duration) times {
@@ -229,9 +262,10 @@ func (i *Issuer) VerifyAPI(token string) (APIClaims, error) {
 	return c, nil
 }
 
-// idToken makes an ID token for a client that gets accessToken beside it.
-func (i *Issuer) idToken(clientID string, g registry.Grant, accessToken string) (string, error) {
-	k, err := i.Token.signer()
+// idToken makes an ID token for a client that gets accessToken beside it. alg is what the client was
+// registered with, "" for the installation's.
+func (i *Issuer) idToken(clientID, alg string, g registry.Grant, accessToken string) (string, error) {
+	k, err := i.ringOfID(alg).signer()
 	if err != nil {
 		return "", err
 	}
@@ -258,7 +292,12 @@ func atHash(alg jwa.SignatureAlgorithm, accessToken string) string {
 // verifyHint checks an ID token that a client sends back to say whom it means. An old one is as good as a new one.
 func (i *Issuer) verifyHint(token string) (IDClaims, error) {
 	var c IDClaims
-	if err := i.Token.verify(token, TypID, &c); err != nil {
+	err := i.Token.verify(token, TypID, &c)
+	if err != nil {
+		c = IDClaims{}
+		err = i.TokenRSA.verify(token, TypID, &c)
+	}
+	if err != nil {
 		return c, err
 	}
 	if c.Issuer != i.site().Issuer || c.Audience == "" || c.Subject == "" || !c.begun(i.now()) {

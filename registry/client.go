@@ -23,7 +23,9 @@ type Client struct {
 	LogoutURIs   []string  `json:"post_logout_redirect_uris"`
 	CreatedBy    string    `json:"created_by"` // e-mail address, or operator
 	CreatedAt    time.Time `json:"created_at"`
-	Secret       Hash      `json:"-"` // of a client that is not public
+	// What its ID tokens are signed with: AlgRS256, or "" for what the installation uses.
+	IDTokenAlg string `json:"id_token_signed_response_alg,omitempty"`
+	Secret     Hash   `json:"-"` // of a client that is not public
 }
 
 // CLIClient is the command line: public, and signed in as a device. Nobody registers it.
@@ -36,7 +38,12 @@ type NewClient struct {
 	Public       bool
 	RedirectURIs []string
 	LogoutURIs   []string // where an app may send the browser after a sign-out
+	IDTokenAlg   string   // AlgRS256, or "" for what the installation uses
 }
+
+// AlgRS256 is the algorithm that every OpenID client has to know, and some know alone (RFC 7518,
+// section 3.3).
+const AlgRS256 = "RS256"
 
 // Bounds of clients.
 const (

@@ -35,12 +35,13 @@ func (a *API) clients() {
 			Redirects []string `json:"redirect_uris" minItems:"1" doc:"where people come back to after they signed in: https, or http to localhost. Compared byte for byte" example:"[\"https://grafana.example.com/login/generic_oauth\"]"`
 			Logouts   []string `json:"post_logout_redirect_uris,omitempty" doc:"where the app may send the browser after a sign-out"`
 			Org       string   `json:"org,omitempty" doc:"ID or slug of the org whose members alone may sign in, with their role; default: everybody with an account"`
+			Alg       string   `json:"id_token_signed_response_alg,omitempty" enum:"RS256" doc:"what its ID tokens are signed with; default: what the installation signs with (ES256 or EdDSA)"`
 			Public    bool     `json:"public,omitempty" doc:"it runs on people's own machines or in their browser, and can keep no secret"`
 		}
 	}
 	declared(a, operation{ID: "createClient", Method: "POST", Path: "/clients", Summary: "Register an app", Action: registry.ClientManage, Status: http.StatusCreated},
 		func(ctx context.Context, c web.Caller, in *createIn) (*clientOut, error) {
-			n := registry.NewClient{Name: in.Body.Name, Public: in.Body.Public, RedirectURIs: in.Body.Redirects, LogoutURIs: in.Body.Logouts}
+			n := registry.NewClient{Name: in.Body.Name, Public: in.Body.Public, RedirectURIs: in.Body.Redirects, LogoutURIs: in.Body.Logouts, IDTokenAlg: in.Body.Alg}
 			if in.Body.Org != "" {
 				id, err := OrgPath{in.Body.Org}.id(ctx, a, c)
 				if err != nil {

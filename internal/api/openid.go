@@ -22,13 +22,13 @@ func (a *API) registerOpenID(mux *http.ServeMux) {
 	discovery := func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, a.Identity.Discovery()) }
 	mux.HandleFunc("GET /.well-known/openid-configuration", discovery)
 	mux.HandleFunc("GET /.well-known/oauth-authorization-server", discovery)
-	for path, ring := range map[string]*identity.Ring{
-		"/.well-known/jwks.json": a.Identity.Token, "/.well-known/jwks/session.json": a.Identity.Session, "/.well-known/jwks/assertion.json": a.Identity.Assertions,
+	for path, keys := range map[string]func() []byte{
+		"/.well-known/jwks.json": a.Identity.TokenJWKS, "/.well-known/jwks/session.json": a.Identity.Session.JWKS, "/.well-known/jwks/assertion.json": a.Identity.Assertions.JWKS,
 	} {
 		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/jwk-set+json")
 			w.Header().Set("Cache-Control", "public, max-age=300")
-			_, _ = w.Write(ring.JWKS())
+			_, _ = w.Write(keys())
 		})
 	}
 	mux.HandleFunc("GET /authorize", a.authorize)

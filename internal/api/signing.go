@@ -12,7 +12,7 @@ import (
 // signingKey is a key of a ring, as far as it is told.
 type signingKey struct {
 	ID      string    `json:"id" doc:"the kid of what it signs"`
-	Ring    string    `json:"ring" enum:"token,session,assertion"`
+	Ring    string    `json:"ring" enum:"token,token_rs256,session,assertion"`
 	From    time.Time `json:"signs_from"`
 	To      time.Time `json:"signs_to"`
 	Expires time.Time `json:"expires_at" doc:"what it signed is good until then at the latest"`
@@ -32,7 +32,7 @@ func (a *API) signing() {
 
 	type rotateIn struct {
 		Body struct {
-			Ring      string `json:"ring,omitempty" enum:"token,session,assertion" doc:"whose keys; default: all"`
+			Ring      string `json:"ring,omitempty" enum:"token,session,assertion" doc:"whose keys; default: all. That of token_rs256 goes with token"`
 			Ahead     *int   `json:"ahead_seconds,omitempty" minimum:"0" maximum:"86400" doc:"how long the new key is published before it signs; default: 600, twice as long as anybody caches a key set"`
 			Emergency bool   `json:"emergency,omitempty" doc:"at once, and nothing that the old keys signed is good any more: open streams end, and people get new sessions at the next page"`
 		}

@@ -35,6 +35,7 @@ func (c *client) clients() *cobra.Command {
 		Logouts   []string `json:"post_logout_redirect_uris,omitempty"`
 		Org       string   `json:"org,omitempty"`
 		Public    bool     `json:"public,omitempty"`
+		Alg       string   `json:"id_token_signed_response_alg,omitempty"`
 	}
 	made := func(w io.Writer, b []byte) error {
 		var v struct {
@@ -62,6 +63,7 @@ func (c *client) clients() *cobra.Command {
 	create.Flags().StringSliceVar(&in.Redirects, "redirect-uri", nil, "where people come back to after they signed in; may be repeated")
 	create.Flags().StringSliceVar(&in.Logouts, "logout-uri", nil, "where the app may send the browser after a sign-out; may be repeated")
 	create.Flags().StringVar(&in.Org, "org", "", "the org whose members alone may sign in (default: everybody with an account)")
+	create.Flags().StringVar(&in.Alg, "id-token-alg", "", "RS256, for an app that knows no other signature of ID tokens (default: the installation's)")
 	create.Flags().BoolVar(&in.Public, "public", false, "it runs in browsers or on people's machines, and can keep no secret")
 	list := c.on("list", "Lists the apps", cobra.NoArgs, func([]string) error { return c.show("GET", "/clients", nil, clientTable) })
 	secret := c.on("secret <client ID>", "Gives an app another secret, and prints it; the old one ends at once", cobra.ExactArgs(1), func(args []string) error {

@@ -48,6 +48,7 @@ func (c *Console) createApp(w http.ResponseWriter, r *http.Request, who web.Call
 	n := registry.NewClient{
 		Name: r.PostForm.Get("name"), Public: r.PostForm.Has("public"),
 		RedirectURIs: strings.Fields(r.PostForm.Get("redirect_uris")), LogoutURIs: strings.Fields(r.PostForm.Get("logout_uris")),
+		IDTokenAlg: r.PostForm.Get("id_token_alg"),
 	}
 	return c.madeApp(w, r, who, func() (registry.Client, identity.Secret, error) {
 		if slug := strings.TrimSpace(r.PostForm.Get("org")); slug != "" {

@@ -7,11 +7,11 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-const clientQuery = `SELECT c.id, c.name, c.org_id, c.secret, c.redirect_uris, c.logout_uris, c.created_by, c.created_at FROM clients c`
+const clientQuery = `SELECT c.id, c.name, c.org_id, c.secret, c.redirect_uris, c.logout_uris, c.created_by, c.created_at, c.id_token_alg FROM clients c`
 
 func scanClient(r scanner) (c registry.Client, err error) {
 	var secret, redirects, logouts []byte
-	if err = r.Scan(&c.ID, &c.Name, &c.OrgID, &secret, &redirects, &logouts, &c.CreatedBy, (*micros)(&c.CreatedAt)); err != nil {
+	if err = r.Scan(&c.ID, &c.Name, &c.OrgID, &secret, &redirects, &logouts, &c.CreatedBy, (*micros)(&c.CreatedAt), &c.IDTokenAlg); err != nil {
 		return c, err
 	}
 	c.Public = secret == nil
@@ -29,7 +29,7 @@ func errNoClient() error {
 // CreateClient registers an app; secret is the hash of its secret, and unused for a
 // public one. For platform admins. Errors: Invalid, Forbidden, NotFound (org), Conflict (ClientsMax).
 func (s *Store) CreateClient(ctx context.Context, a registry.Actor, n registry.NewClient, secret registry.Hash) (registry.Client, error) {
-	c := registry.Client{ID: registry.ClientID(registry.NewID()), OrgID: n.OrgID, Public: n.Public, Secret: secret, CreatedBy: a.Name()}
+	c := registry.Client{ID: registry.ClientID(registry.NewID()), OrgID: n.OrgID, Public: n.Public, Secret: secret, CreatedBy: a.Name(), IDTokenAlg: n.IDTokenAlg}
 	err := s.update(ctx, a, func(t *tx) error {
 		if err := t.may(registry.ClientManage); err != nil {
 			return err
@@ -46,6 +46,9 @@ func (s *Store) CreateClient(ctx context.Context, a registry.Actor, n registry.N
 		}
 		if c.LogoutURIs, err = registry.CleanClientURIs("post_logout_redirect_uris", n.LogoutURIs); err != nil {
 			return err
+		}
+		if c.IDTokenAlg != "" && c.IDTokenAlg != registry.AlgRS256 {
+			return registry.Errorf(registry.Invalid, "id_token_signed_response_alg", "use RS256, or leave it out for what the installation signs with")
 		}
 		if c.OrgID != "" {
 			if _, err := t.allowed(c.OrgID, registry.OrgRead); err != nil {
@@ -72,8 +75,8 @@ func (s *Store) CreateClient(ctx context.Context, a registry.Actor, n registry.N
 			hash = nil
 		}
 		c.CreatedAt = t.now
-		if err := t.must(`INSERT INTO clients (id, name, org_id, secret, redirect_uris, logout_uris, created_by, created_at) VALUES ($1,$2,$3,$4,$5,$6,$7,$8)`,
-			c.ID, c.Name, c.OrgID, hash, string(redirects), string(logouts), c.CreatedBy, us(c.CreatedAt)); err != nil {
+		if err := t.must(`INSERT INTO clients (id, name, org_id, secret, redirect_uris, logout_uris, created_by, created_at, id_token_alg) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9)`,
+			c.ID, c.Name, c.OrgID, hash, string(redirects), string(logouts), c.CreatedBy, us(c.CreatedAt), c.IDTokenAlg); err != nil {
 			return err
 		}
 		return t.record(registry.Change{Kind: registry.ClientCreated, OrgID: c.OrgID}, c.Name, string(redirects))
