@@ -46,8 +46,8 @@ func (s *Service) askedTag(q url.Values, at string) string {
 // authAfter is when the person must have signed in at the earliest, in Unix microseconds, by a
 // request of a moment; 0 for any time.
 func authAfter(q url.Values, asked time.Time) (int64, error) {
-	after := int64(0)
-	if registry.HasWord(q.Get("prompt"), "login") || registry.HasWord(q.Get("prompt"), "select_account") {
+	after, prompt := int64(0), q.Get("prompt")
+	if registry.HasWord(prompt, "login") || registry.HasWord(prompt, "select_account") {
 		after = asked.UnixMicro()
 	}
 	if v := q.Get("max_age"); v != "" {
@@ -55,7 +55,8 @@ func authAfter(q url.Values, asked time.Time) (int64, error) {
 		if err != nil {
 			return 0, err
 		}
-		after = max(after, asked.Add(-time.Duration(age)*time.Second).UnixMicro()) //nolint:gosec // 31 bits
+		oldest := asked.Add(-time.Duration(age) * time.Second) //nolint:gosec // 31 bits
+		after = max(after, oldest.UnixMicro())
 	}
 	return after, nil
 }

@@ -69,7 +69,9 @@ func (s *Service) Connection(ctx context.Context, id registry.ConnectionID) (reg
 }
 
 // ConnectionOf is Connection with the name of the org whose it is, "" for the operator's.
-func (s *Service) ConnectionOf(ctx context.Context, id registry.ConnectionID) (c registry.Connection, org string, err error) {
+func (s *Service) ConnectionOf(
+	ctx context.Context, id registry.ConnectionID,
+) (c registry.Connection, org string, err error) {
 	if c, err = s.Connection(ctx, id); err != nil || c.OrgID == "" {
 		return c, "", err
 	}

@@ -48,7 +48,9 @@ type External struct {
 // meanwhile. The caller has to know that the person wants it: a page from elsewhere that could
 // begin one would sign people in as somebody of its own. Errors: NotFound, Busy, Full (the provider
 // is away).
-func (s *Service) BeginExternal(ctx context.Context, id registry.ConnectionID, e External, at Client) (redirect, sealed string, err error) {
+func (s *Service) BeginExternal(
+	ctx context.Context, id registry.ConnectionID, e External, at Client,
+) (redirect, sealed string, err error) {
 	if _, err := s.try(ctx, s.limits.external, "", at); err != nil {
 		return "", "", err
 	}
@@ -155,7 +157,9 @@ func (s *Service) FinishExternal(ctx context.Context, id registry.ConnectionID, 
 }
 
 // loginBy signs somebody in by a connection, or asks for the second step.
-func (s *Service) loginBy(ctx context.Context, u registry.User, at Client, by registry.ConnectionID, since time.Time) (Login, error) {
+func (s *Service) loginBy(
+	ctx context.Context, u registry.User, at Client, by registry.ConnectionID, since time.Time,
+) (Login, error) {
 	if second, err := s.needsSecond(ctx, u, "", by); err != nil || second != "" {
 		return Login{Second: second}, err
 	}
@@ -233,7 +237,9 @@ func (s *Service) claimsOf(ctx context.Context, c registry.Connection, p *provid
 	if out.raw, err = strictClaims(payload); err != nil {
 		return out, refused(err)
 	}
-	issued, hasIssued := numericDate(out.raw["iat"], time.Unix(0, 0), s.now().Add(2*providerSkew))
+	// nbf is the library's to judge.
+	latest := s.now().Add(providerSkew)
+	issued, ok := numericDate(out.raw["iat"], time.Unix(0, 0), latest.Add(time.Minute))
 	var azp string
 	_ = json.Unmarshal(out.raw["azp"], &azp)
 	switch {
@@ -243,7 +249,7 @@ func (s *Service) claimsOf(ctx context.Context, c registry.Connection, p *provid
 		return out, refused(errors.New("no subject of 1 to 255 bytes"))
 	case len(id.Audience) > 1 && azp != c.ClientID || azp != "" && azp != c.ClientID:
 		return out, refused(errors.New("the ID token is another client's"))
-	case !hasIssued || issued.Unix() == 0 || issued.After(s.now().Add(providerSkew)): // nbf is the library's to judge
+	case !ok || issued.Unix() == 0 || issued.After(latest):
 		return out, refused(errors.New("it says of no time, or of one to come, that it was issued then"))
 	case id.AccessTokenHash != "" && id.VerifyAccessToken(t.AccessToken) != nil:
 		return out, refused(errors.New("the access token is another's"))
@@ -310,9 +316,11 @@ func (c claims) fresh(by registry.Connection, began, now time.Time) error {
 	at, ok := c.authTime(now)
 	switch {
 	case !ok:
-		return registry.Errorf(registry.Forbidden, "", "%s does not say when you signed in there, so that it cannot confirm that it is you: use a password or a passkey for this", by.Name)
+		return registry.Errorf(registry.Forbidden, "", "%s does not say when you signed in there, so "+
+			"it cannot confirm that it is you: use a password or a passkey for this", by.Name)
 	case !at.After(began.Add(-2 * clockSkew)):
-		return registry.Errorf(registry.Forbidden, "", "%s signed you in some time ago: sign out there, and begin again", by.Name)
+		return registry.Errorf(registry.Forbidden, "",
+			"%s signed you in some time ago: sign out there, and begin again", by.Name)
 	}
 	return nil
 }

@@ -47,8 +47,11 @@ func strictClaims(raw []byte) (claims map[string]json.RawMessage, err error) {
 func checkJSON(raw []byte, ok func(name string) bool) error {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	t, err := d.Token()
-	if !utf8.Valid(raw) || err != nil || t != json.Delim('{') || checkRest(d, true, ok, maxDepth) != nil {
+	if !utf8.Valid(raw) || err != nil || t != json.Delim('{') {
 		return errJSON
+	}
+	if err := checkRest(d, true, ok, maxDepth); err != nil {
+		return err
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return errJSON

@@ -28,7 +28,9 @@ type other struct {
 	Ends     time.Time
 }
 
-func (s *Service) askOther(u registry.User, by registry.ConnectionID, in registry.SessionID, since time.Time) (Login, error) {
+func (s *Service) askOther(
+	u registry.User, by registry.ConnectionID, in registry.SessionID, since time.Time,
+) (Login, error) {
 	b, err := json.Marshal(other{
 		u.ID, sha256.Sum256([]byte(u.PasswordHash)), by, in, since, s.now().Add(otherLife),
 	})
@@ -41,9 +43,12 @@ func (s *Service) askOther(u registry.User, by registry.ConnectionID, in registr
 
 // ContinueAs signs in who was asked whether they want to change accounts (see Login.Other). a is
 // who is signed in until then; their session is for the caller to end. Errors: Gone (begin again).
-func (s *Service) ContinueAs(ctx context.Context, sealed string, a registry.Actor, at Client) (l Login, err error) {
+func (s *Service) ContinueAs(
+	ctx context.Context, sealed string, a registry.Actor, at Client,
+) (l Login, err error) {
 	defer func() { s.note("connection", at, l, err) }()
-	late := registry.Errorf(registry.Gone, "", "that took too long, or another session has begun: sign in again")
+	late := registry.Errorf(registry.Gone, "",
+		"that took too long, or another session has begun: sign in again")
 	b, err := base64.RawURLEncoding.DecodeString(sealed)
 	if err != nil {
 		return l, late

@@ -59,14 +59,17 @@ func (c *Console) signInWith(w http.ResponseWriter, r *http.Request, who web.Cal
 		return err
 	}
 	d := v.Data.(withData)
-	if err := c.begin(w, r, who, d.ID, d.Name, identity.External{Back: v.Form.Get("return"), Again: d.Again, Hint: v.Form.Get("email")}); err != nil {
+	e := identity.External{Back: v.Form.Get("return"), Again: d.Again, Hint: v.Form.Get("email")}
+	if err := c.begin(w, r, who, d.ID, d.Name, e); err != nil {
 		return c.again(w, r, "with.html", v, err)
 	}
 	return nil
 }
 
 // begin begins a sign-in at a provider that the person asked for by a form of ours.
-func (c *Console) begin(w http.ResponseWriter, r *http.Request, who web.Caller, id, name string, e identity.External) error {
+func (c *Console) begin(
+	w http.ResponseWriter, r *http.Request, who web.Caller, id, name string, e identity.External,
+) error {
 	to, sealed, err := c.Identity.BeginExternal(r.Context(), registry.ConnectionID(id), e, who.Client)
 	if err != nil {
 		return err
@@ -113,7 +116,9 @@ func (c *Console) signedInWith(w http.ResponseWriter, r *http.Request, who web.C
 }
 
 // showOther asks whether somebody who is signed in wants to be somebody else.
-func (c *Console) showOther(w http.ResponseWriter, r *http.Request, who web.Caller, l identity.Login, back string) error {
+func (c *Console) showOther(
+	w http.ResponseWriter, r *http.Request, who web.Caller, l identity.Login, back string,
+) error {
 	c.destination(w, r, back)
 	return c.show(w, r, http.StatusOK, "other.html", view{
 		Title: "Change accounts", Who: who, Orgs: []registry.OrgView{}, Data: l.User.Email,
@@ -151,8 +156,8 @@ func (c *Console) company(w http.ResponseWriter, r *http.Request, who web.Caller
 	if err != nil {
 		return c.again(w, r, "company.html", view{Title: "Sign in"}, err)
 	}
-	err = c.begin(w, r, who, string(k.ID), k.Name, identity.External{Back: returnTo(r.PostForm.Get("return")), Hint: hint(email)})
-	if err != nil {
+	e := identity.External{Back: returnTo(r.PostForm.Get("return")), Hint: hint(email)}
+	if err := c.begin(w, r, who, string(k.ID), k.Name, e); err != nil {
 		return c.again(w, r, "company.html", view{Title: "Sign in"}, err)
 	}
 	return nil

@@ -108,7 +108,8 @@ func (v *Revocations) judge(c *identity.SessionClaims, read uint64) (must, gone 
 	if _, ok := v.sessions[c.SessionID]; ok {
 		return true, true
 	}
-	return c.Version < v.members[memberKey{c.OrgID, c.Subject}].version || c.OrgVersion < v.orgs[c.OrgID].version || read < v.resets, false
+	return c.Version < v.members[memberKey{c.OrgID, c.Subject}].version ||
+		c.OrgVersion < v.orgs[c.OrgID].version || read < v.resets, false
 }
 
 func (v *Revocations) sweep() {
