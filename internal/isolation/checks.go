@@ -328,7 +328,7 @@ func targets(a *attack) error {
 	}
 	r, err := ask("https://" + a.b.Host + a.path())
 	if err == nil && refused(r.status) {
-		return fmt.Errorf("B's own URL is refused with %d", r.status)
+		return fmt.Errorf("the URL of B itself: refused with %d", r.status)
 	}
 	return err
 }
