@@ -26,6 +26,7 @@ var may = map[string][]string{
 	"internal/web":           {"internal/ascii", "registry", "identity", "internal/guard"},
 	"internal/usage":         {"registry"},
 	"internal/settings":      {"registry"},
+	"internal/dnstest":       {},
 	"internal/egress":        {},
 	"internal/webhook":       {"registry", "internal/egress"},
 	"internal/mail":          {"registry", "identity"},

@@ -1,4 +1,9 @@
-// Package egress reaches addresses that people of an org typed: never private ones, unless the operator allows it.
+// Package egress reaches addresses that people of an org typed: public ones over https. Private
+// addresses, and http, are for the networks that the operator allows.
+//
+// Every address is judged as it is dialled, after the name is resolved. No redirect is followed and
+// no proxy is used. What counts as public are IANA's special-purpose registries, as
+// code.dny.dev/ssrf keeps them.
 package egress
 
 import (
@@ -11,57 +16,84 @@ import (
 	"slices"
 	"syscall"
 	"time"
+
+	"code.dny.dev/ssrf"
 )
 
 // ErrPrivate says that an address is not one of the public Internet.
 var ErrPrivate = errors.New("private addresses are not reached: ask the operator to allow it")
 
-// special are networks that are not the public Internet, beyond those that
-// netip knows (IANA special-purpose registries).
-var special = []netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"), netip.MustParsePrefix("192.0.2.0/24"),
-	netip.MustParsePrefix("192.88.99.0/24"), netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("203.0.113.0/24"),
-	netip.MustParsePrefix("240.0.0.0/4"), netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("100::/64"),
-	netip.MustParsePrefix("2001::/23"), netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("5f00::/16"), netip.MustParsePrefix("3fff::/20"), netip.MustParsePrefix("fec0::/10"),
+// ErrClear says that an address is asked in the clear outside of the allowed networks.
+var ErrClear = errors.New("use https: only networks that the operator allows are reached over http")
+
+// internet judges addresses, on any port. IPv4 in IPv6 (mapped, compatible, translated, NAT64, 6to4,
+// Teredo) is not public there: it is outside of 2000::/3, or denied within.
+var internet = ssrf.New(ssrf.WithAnyPort(), ssrf.WithAnyNetwork())
+
+// Allowed reports whether an address is in one of the allowed networks. An IPv4-mapped address is
+// the IPv4 address: it is dialled as that.
+func Allowed(a netip.Addr, allow []netip.Prefix) bool {
+	a = a.Unmap().WithZone("")
+	return slices.ContainsFunc(allow, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
 // Public reports whether an address may be dialled: one of the public Internet, or one of allow.
 func Public(a netip.Addr, allow []netip.Prefix) bool {
-	a = a.Unmap().WithZone("")
-	in := func(p netip.Prefix) bool { return p.Contains(a) }
-	if slices.ContainsFunc(allow, in) {
-		return true
-	}
-	return a.IsValid() && a.IsGlobalUnicast() && !a.IsPrivate() && !slices.ContainsFunc(special, in)
+	return Allowed(a, allow) || a.IsValid() && internet.SafeAddr(a.Unmap().WithZone("")) == nil
 }
 
 // NewClient makes a client that judges addresses as it dials them: a name that
 // resolves to something else at the second look gains nothing.
 func NewClient(allow func() []netip.Prefix) *http.Client {
-	d := &net.Dialer{Timeout: 5 * time.Second, ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
-		ap, err := netip.ParseAddrPort(address)
-		if err != nil || !Public(ap.Addr(), allow()) {
-			return fmt.Errorf("%w: %s", ErrPrivate, address)
+	return newClient(allow, net.DefaultResolver)
+}
+
+func newClient(allow func() []netip.Prefix, names *net.Resolver) *http.Client {
+	dial := func(refused error, may func(netip.Addr, []netip.Prefix) bool) *http.Transport {
+		control := func(_ context.Context, _, address string, _ syscall.RawConn) error {
+			ap, err := netip.ParseAddrPort(address)
+			if err != nil || !may(ap.Addr(), allow()) {
+				return fmt.Errorf("%w: %s", refused, address)
+			}
+			return nil
 		}
-		return nil
-	}}
-	return client(&http.Transport{DialContext: d.DialContext}) // no proxy: it would dial for us, unjudged
+		d := &net.Dialer{Timeout: 5 * time.Second, Resolver: names, ControlContext: control}
+		return &http.Transport{DialContext: d.DialContext} // no proxy: it would dial for us, unjudged
+	}
+	return client(schemes{
+		https: bound(dial(ErrPrivate, Public)),
+		http:  bound(dial(ErrClear, Allowed)),
+	})
 }
 
 // NewTrusting makes a client for addresses that the operator named: private ones too, and through the operator's proxy.
 func NewTrusting() *http.Client {
 	d := &net.Dialer{Timeout: 5 * time.Second}
-	return client(&http.Transport{DialContext: d.DialContext, Proxy: http.ProxyFromEnvironment})
+	return client(bound(&http.Transport{DialContext: d.DialContext, Proxy: http.ProxyFromEnvironment}))
+}
+
+// schemes sends requests by their scheme: what may be dialled differs.
+type schemes struct{ https, http http.RoundTripper }
+
+func (s schemes) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Scheme == "https" {
+		return s.https.RoundTrip(r)
+	}
+	return s.http.RoundTrip(r)
 }
 
 // maxAnswer is how many bytes of an answer are read.
 const maxAnswer = 1 << 20
 
-func client(t *http.Transport) *http.Client {
+func bound(t *http.Transport) http.RoundTripper {
 	t.TLSHandshakeTimeout, t.ResponseHeaderTimeout, t.MaxResponseHeaderBytes = 5*time.Second, 10*time.Second, 16<<10
 	t.DisableKeepAlives, t.ForceAttemptHTTP2 = true, true
+	return bounded{t}
+}
+
+func client(t http.RoundTripper) *http.Client {
 	return &http.Client{
-		Timeout: 10 * time.Second, Transport: bounded{t},
+		Timeout: 10 * time.Second, Transport: t,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }

@@ -63,7 +63,7 @@ func New(store Store, sealer Sealer, log *slog.Logger, now func() time.Time, all
 }
 
 // Create makes a webhook and returns its secret, this once. Errors: those of
-// the store, and Invalid for an address in the clear that is not of an allowed network.
+// the store, and of Check.
 func (s *Sender) Create(ctx context.Context, a registry.Actor, org registry.OrgID, address string, events []registry.ChangeKind) (registry.Webhook, string, error) {
 	if err := s.Check(address); err != nil {
 		return registry.Webhook{}, "", err
@@ -75,17 +75,21 @@ func (s *Sender) Create(ctx context.Context, a registry.Actor, org registry.OrgI
 	return w, Text(secret), err
 }
 
-// Check refuses addresses that would never be told: in the clear, or plainly private.
+// Check refuses addresses that would never be told: in the clear, or plainly private. What a name
+// stands for is judged when it is dialled.
 func (s *Sender) Check(address string) error {
 	u, err := url.Parse(address)
 	if err != nil {
 		return registry.CheckWebhook(address, nil)
 	}
-	if ip, err := netip.ParseAddr(u.Hostname()); err == nil && !egress.Public(ip, s.allow()) {
+	ip, err := netip.ParseAddr(u.Hostname())
+	literal := err == nil
+	if literal && !egress.Public(ip, s.allow()) {
 		return registry.Errorf(registry.Invalid, "url", "%s is a private address: ask the operator to allow it", ip)
 	}
-	if u.Scheme == "http" && len(s.allow()) == 0 {
-		return registry.Errorf(registry.Invalid, "url", "use https: messages are not sent in the clear")
+	if u.Scheme == "http" && (len(s.allow()) == 0 || literal && !egress.Allowed(ip, s.allow())) {
+		return registry.Errorf(registry.Invalid, "url",
+			"use https: only networks that the operator allows get messages over http")
 	}
 	return nil
 }
@@ -203,6 +207,8 @@ func plain(err error) error {
 	switch {
 	case errors.Is(err, egress.ErrPrivate):
 		return egress.ErrPrivate
+	case errors.Is(err, egress.ErrClear):
+		return egress.ErrClear
 	case errors.As(err, &dns):
 		return errors.New("its name is not found")
 	case errors.As(err, &timeout) && timeout.Timeout():

@@ -162,7 +162,7 @@ func TestPrivateAddresses(t *testing.T) {
 		for what, w := range map[string]registry.Webhook{"a name": named, "an address": literal,
 			"a mapped address": mapped} {
 			if d := f.log(w)[0]; d.State != registry.DeliveryPending ||
-				!strings.Contains(d.Error, "private") || d.Status != 0 {
+				!strings.Contains(d.Error, "allow") || d.Status != 0 {
 				t.Errorf("%s: %+v", what, d)
 			}
 		}
@@ -176,7 +176,15 @@ func TestPrivateAddresses(t *testing.T) {
 		if err := f.sender.Check("https://10.9.1.1/"); err != nil {
 			t.Errorf("an allowed network: %v", err)
 		}
-		// In the clear only where the operator has networks of its own.
+		// In the clear only to networks that the operator allows.
+		for address, want := range map[string]registry.Code{
+			"http://10.9.1.1/": "", "http://[::ffff:10.9.1.1]/": "", "http://1.1.1.1/": registry.Invalid,
+			"http://[2606:2800:220:1::1]/": registry.Invalid, "https://1.1.1.1/": "",
+		} {
+			if err := f.sender.Check(address); registry.ErrorCode(err) != want {
+				t.Errorf("%s: %v", address, err)
+			}
+		}
 		f.allow = nil
 		err := f.sender.Check("http://example.com/")
 		if registry.ErrorCode(err) != registry.Invalid {
