@@ -229,7 +229,11 @@ func (s *Service) Invite(ctx context.Context, a registry.Actor, org registry.Org
 	if err != nil || !s.mails() {
 		return l, link, err
 	}
-	err = s.Mail.Queue(ctx, l.Email, Letter{Kind: LetterInvite, By: a.Name(), Org: l.OrgName, Link: link, Ends: l.ExpiresAt}, l.ID)
+	letter := Letter{Kind: LetterInvite, By: a.Name(), Org: l.OrgName, Link: link, Ends: l.ExpiresAt}
+	if !a.IsSystem() {
+		letter = s.paced(l.Email, letter)
+	}
+	err = s.Mail.Queue(ctx, l.Email, letter, l.ID)
 	l.Mailed = err == nil
 	return l, "", err
 }

@@ -73,6 +73,7 @@ const (
 	limitOwn     = "own"
 	limitDelay   = "delay"
 	limitLocked  = "locked"
+	limitTarget  = "target"
 )
 
 // step is one bucket that a try has to pass.
@@ -214,12 +215,11 @@ const (
 
 // allLimits keeps each purpose apart: a flood of one leaves the others alone.
 type allLimits struct {
-	password, second, passkey, forgot, company, device, external *limits
+	password, second, passkey, forgot, company, device, external, mail *limits
 
 	userCode *own // by account
 	provider *own // by org
 	confirm  *own // the own password, by session
-	mail     *own // to an address of one's own, by account
 	recorded *own // in the audit log, by account
 	known    *own // from a browser that has signed in before, by browser and account
 	signIns  *own // that succeeded, by account: each is a session
@@ -240,10 +240,10 @@ func newAllLimits() allLimits {
 		device:   newLimits(limitsDevice, rates{total: total, network: allowance{30 * s, 10}}),
 		// A whole office begins at once, and what comes back is given back.
 		external: newLimits(limitsExternal, rates{total: total, network: allowance{s / 2, 100}}),
+		mail:     newLimits(limitsMail, rates{allowance{s / 5, 100}, allowance{60 * s, 20}, allowance{600 * s, 5}, allowance{300 * s, 20}}),
 		userCode: newOwn(limitsUserCode, allowance{30 * s, 10}),
 		provider: newOwn(limitsProvider, allowance{30 * s, 10}),
 		confirm:  newOwn(limitsConfirm, allowance{30 * s, 30}),
-		mail:     newOwn(limitsMail, allowance{600 * s, 5}),
 		recorded: newOwn(limitsRecorded, allowance{time.Hour, 1}),
 		known:    newOwn(limitsKnown, allowance{360 * s, 10}),
 		signIns:  newOwn(limitsSignIns, allowance{30 * s, 60}),

@@ -19,6 +19,9 @@ type Letter struct {
 	Left int       // recovery codes
 	// Failures are wrong codes of a second step in a row.
 	Failures int
+
+	After    time.Time // it is not sent before; zero: at once
+	Withheld bool      // it counts as sent, and is not
 }
 
 // LetterKind says what a letter is about; there is a template for each.
@@ -73,7 +76,19 @@ func (s *Service) letter(ctx context.Context, a registry.Actor, kind registry.Li
 		return err
 	}
 	l.Name, l.Link, l.Ends = u.Name, s.site().Issuer+path+secret.Reveal(), link.ExpiresAt
+	if kind == registry.LinkVerify || kind == registry.LinkEmail { // somebody typed the address
+		l = s.paced(link.Email, l)
+	}
 	return s.Mail.Queue(ctx, link.Email, l, link.ID)
+}
+
+// takeMail counts a letter that somebody signed in has sent to an address they typed: by network, by
+// account and network, and by account. Error: Busy.
+func (s *Service) takeMail(a registry.Actor) error {
+	if refused, _ := s.limits.mail.take(s.now(), string(a.User), a.Address()); refused != "" {
+		return s.busy(limitsMail, refused)
+	}
+	return nil // each is a mail: none is given back
 }
 
 // VerifyEmail mails the actor a link that shows that mail arrives. Errors: Conflict (no mail is sent), Busy.
@@ -85,7 +100,7 @@ func (s *Service) VerifyEmail(ctx context.Context, a registry.Actor) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.tryOwn(s.limits.mail, string(a.User)); err != nil {
+	if err := s.takeMail(a); err != nil {
 		return err
 	}
 	return s.letter(ctx, a, registry.LinkVerify, u, "", Letter{Kind: LetterVerify}, "/verify/")
@@ -104,7 +119,7 @@ func (s *Service) ChangeEmail(ctx context.Context, a registry.Actor, password, e
 	if err := s.checkOwn(ctx, a, u, password); err != nil {
 		return err
 	}
-	if _, err := s.tryOwn(s.limits.mail, string(a.User)); err != nil { // the address may be anybody's
+	if err := s.takeMail(a); err != nil { // the address may be anybody's
 		return err
 	}
 	return s.letter(ctx, a, registry.LinkEmail, u, email, Letter{Kind: LetterEmail, By: u.Email}, "/verify/")

@@ -9,4 +9,6 @@ type Mail struct {
 	Sealed    []byte // the message itself, which may hold a link that lets somebody in
 	Attempts  int
 	CreatedAt time.Time
+	After     time.Time // it is not due before; zero: at once
+	Withheld  bool      // it is not kept: its link counts as mailed, and nobody gets it
 }

@@ -95,7 +95,7 @@ func (a *API) webhooks() {
 		return a.Store.DeleteWebhook(ctx, c.Actor, org, hook)
 	})
 	one("test", "POST", "/test", "Send a webhook a message that means nothing", registry.WebhookManage, 202, func(ctx context.Context, c web.Caller, org registry.OrgID, hook registry.WebhookID) error {
-		return a.Store.TestWebhook(ctx, c.Actor, org, hook)
+		return a.Webhooks.Test(ctx, c.Actor, org, hook)
 	})
 
 	type orgUpdateIn struct {
@@ -154,11 +154,11 @@ func (a *API) webhooks() {
 	}
 	inOrg(a, operation{ID: "replayDelivery", Method: "POST", Path: "/orgs/{org}/webhooks/{webhook}/deliveries/{delivery}/replay", Summary: "Send a message again", Action: registry.WebhookManage, Status: http.StatusAccepted},
 		func(ctx context.Context, c web.Caller, org registry.OrgID, in *orgReplayIn) (*none, error) {
-			return &none{}, a.Store.ReplayDelivery(ctx, c.Actor, org, registry.WebhookID(in.Webhook), in.Delivery)
+			return &none{}, a.Webhooks.Replay(ctx, c.Actor, org, registry.WebhookID(in.Webhook), in.Delivery)
 		})
 	declared(a, operation{ID: "replayPlatformDelivery", Method: "POST", Path: "/webhooks/{webhook}/deliveries/{delivery}/replay", Summary: "Send a message again", Action: registry.PlatformAudit, Status: http.StatusAccepted},
 		func(ctx context.Context, c web.Caller, in *replayIn) (*none, error) {
-			return &none{}, a.Store.ReplayDelivery(ctx, c.Actor, "", registry.WebhookID(in.Webhook), in.Delivery)
+			return &none{}, a.Webhooks.Replay(ctx, c.Actor, "", registry.WebhookID(in.Webhook), in.Delivery)
 		})
 }
 

@@ -107,7 +107,7 @@ func (c *Console) onWebhook(w http.ResponseWriter, r *http.Request, who web.Call
 
 func (c *Console) testWebhook(w http.ResponseWriter, r *http.Request, who web.Caller) error {
 	return c.onWebhook(w, r, who, func(ctx context.Context, org registry.OrgID, id registry.WebhookID) error {
-		return c.Store.TestWebhook(ctx, who.Actor, org, id)
+		return c.Webhooks.Test(ctx, who.Actor, org, id)
 	})
 }
 
@@ -120,7 +120,7 @@ func (c *Console) activateWebhook(w http.ResponseWriter, r *http.Request, who we
 
 func (c *Console) replayDelivery(w http.ResponseWriter, r *http.Request, who web.Caller) error {
 	return c.onWebhook(w, r, who, func(ctx context.Context, org registry.OrgID, id registry.WebhookID) error {
-		return c.Store.ReplayDelivery(ctx, who.Actor, org, id, r.PostForm.Get("delivery"))
+		return c.Webhooks.Replay(ctx, who.Actor, org, id, r.PostForm.Get("delivery"))
 	})
 }
 

@@ -84,7 +84,7 @@ func (s *Sender) Queue(ctx context.Context, to string, l identity.Letter, link s
 	if err != nil {
 		return err
 	}
-	m := registry.Mail{ID: registry.NewID(), To: to}
+	m := registry.Mail{ID: registry.NewID(), To: to, After: l.After, Withheld: l.Withheld}
 	m.Sealed = s.sealer.Seal(purpose, m.ID, b)
 	return s.store.QueueMail(ctx, registry.AsSystem("mail"), m, link)
 }

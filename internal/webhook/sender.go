@@ -22,7 +22,10 @@ import (
 
 // Store is where webhooks and messages are kept.
 type Store interface {
+	Webhooks(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Webhook, error)
 	CreateWebhook(ctx context.Context, a registry.Actor, w registry.Webhook) (registry.Webhook, error)
+	TestWebhook(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.WebhookID) error
+	ReplayDelivery(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.WebhookID, delivery string) error
 	SpreadChanges(ctx context.Context, a registry.Actor) error
 	DueDeliveries(ctx context.Context, a registry.Actor, busy []registry.WebhookID, limit int) ([]registry.Task, error)
 	ReportDelivery(ctx context.Context, a registry.Actor, id string, status int, failure string, next time.Time) error
@@ -43,6 +46,7 @@ type Sender struct {
 	now    func() time.Time
 	allow  func() []netip.Prefix
 	client *http.Client
+	asked  *asked
 
 	mu   sync.Mutex
 	busy map[registry.WebhookID]bool // one message at a time each, so that a slow address holds up its own alone
@@ -59,7 +63,7 @@ var pauses = []time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute,
 
 // New makes a Sender. allow are networks that are dialled though they are not public.
 func New(store Store, sealer Sealer, log *slog.Logger, now func() time.Time, allow func() []netip.Prefix) *Sender {
-	return &Sender{store: store, sealer: sealer, log: log, now: now, allow: allow, client: egress.NewClient(allow), busy: map[registry.WebhookID]bool{}}
+	return &Sender{store: store, sealer: sealer, log: log, now: now, allow: allow, client: egress.NewClient(allow), asked: newAsked(), busy: map[registry.WebhookID]bool{}}
 }
 
 // Create makes a webhook and returns its secret, this once. Errors: those of

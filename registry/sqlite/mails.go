@@ -24,8 +24,15 @@ func (s *Store) QueueMail(ctx context.Context, a registry.Actor, m registry.Mail
 				return err
 			}
 		}
+		if m.Withheld {
+			return nil
+		}
+		next := t.now
+		if m.After.After(next) {
+			next = m.After
+		}
 		t.recorded = true // whoever sends them is woken
-		return t.must(`INSERT INTO mails (id, recipient, sealed, created_at, next_at) VALUES ($1,$2,$3,$4,$4)`, m.ID, m.To, m.Sealed, us(t.now))
+		return t.must(`INSERT INTO mails (id, recipient, sealed, created_at, next_at) VALUES ($1,$2,$3,$4,$5)`, m.ID, m.To, m.Sealed, us(t.now), us(next))
 	})
 }
 

@@ -149,4 +149,20 @@ func mails(e env) {
 	}
 	e.ok(e.s.ReportMail(ctx, system, m.ID, time.Time{}))
 	due(0)
+
+	m.After = e.clock.Now().Add(time.Hour)
+	e.ok(e.s.QueueMail(ctx, system, m, ""))
+	due(0)
+	e.clock.Add(time.Hour)
+	due(1)
+	m.ID, m.Withheld = registry.NewID(), true
+	l, err := e.s.CreateInvite(ctx, operator, e.org("withheld", "").ID, "withheld@example.com", registry.RoleMember, secret("withheld"))
+	e.ok(err)
+	e.ok(e.s.QueueMail(ctx, system, m, l.ID))
+	e.clock.Add(time.Hour)
+	due(1)
+	u, _, err := e.s.AcceptInviteAsNew(ctx, visitor, secret("withheld"), "Somebody", "hash")
+	if err != nil || !u.EmailVerified {
+		e.Errorf("a letter that is withheld does not count as sent: %+v %v", u, err)
+	}
 }
