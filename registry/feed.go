@@ -108,5 +108,9 @@ type AuditEntry struct {
 // Quarantine is how long a slug rests after its org gave it up.
 const Quarantine = 30 * 24 * time.Hour
 
+// RestingMax is how many former slugs of one org rest at most: another rename has to wait, or to take
+// one of them back.
+const RestingMax = 3
+
 // RenameRedirect is how long the old address of a renamed org leads to the new one, before the slug's quarantine.
 const RenameRedirect = 14 * 24 * time.Hour

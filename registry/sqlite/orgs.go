@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -93,7 +94,8 @@ func (s *Store) UpdateOrg(ctx context.Context, a registry.Actor, id registry.Org
 }
 
 // RenameOrg gives an org another slug. The old one leads to the new one for
-// RenameRedirect, then rests for Quarantine; the org itself may take it back at any time.
+// RenameRedirect, then rests for Quarantine; the org itself may take it back at any time. Error:
+// Conflict, also for the org's own people when RestingMax addresses rest.
 func (s *Store) RenameOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, slug string) error {
 	return s.edit(ctx, a, id, version, registry.OrgRename, func(t *tx, v registry.OrgView) error {
 		if err := registry.CheckSlug(slug); err != nil {
@@ -112,11 +114,40 @@ func (s *Store) RenameOrg(ctx context.Context, a registry.Actor, id registry.Org
 		if err := t.must(`UPDATE slugs SET redirect_until = $2, rests_until = $3 WHERE slug = $1`, v.Slug, us(redirect), us(redirect.Add(registry.Quarantine))); err != nil {
 			return err
 		}
+		if err := t.mayRest(id); err != nil {
+			return err
+		}
 		if err := t.must(`UPDATE orgs SET slug = $2 WHERE id = $1`, id, slug); err != nil {
 			return err
 		}
 		return t.record(registry.Change{Kind: registry.OrgRenamed, OrgID: id, Slug: slug, OldSlug: v.Slug}, v.Slug, v.Slug+" -> "+slug)
 	})
+}
+
+// mayRest bounds the addresses that one org keeps from all others by renames. Platform admins, who
+// make orgs with any address, are not bound.
+func (t *tx) mayRest(id registry.OrgID) error {
+	if t.actor.SeesAll() {
+		return nil
+	}
+	type resting struct {
+		slug  string
+		until time.Time
+	}
+	list, err := collect(t.ctx, t, func(r scanner) (v resting, err error) {
+		err = r.Scan(&v.slug, (*micros)(&v.until))
+		return v, err
+	}, `SELECT slug, rests_until FROM slugs WHERE org_id = $1 AND rests_until > $2 ORDER BY rests_until`, id, us(t.now))
+	if err != nil || len(list) <= registry.RestingMax {
+		return err
+	}
+	var names []string
+	for _, v := range list[:registry.RestingMax] { // the newest is the one that would be given up
+		names = append(names, v.slug)
+	}
+	return registry.Errorf(registry.Conflict, "slug",
+		"the org gave up %d addresses that are still kept for it: take back one of them (%s), or rename it after %s",
+		registry.RestingMax, strings.Join(names, ", "), list[0].until.UTC().Format("2 January 2006"))
 }
 
 func errDeleting() error {

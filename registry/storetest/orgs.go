@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -41,6 +42,37 @@ func renames(e env) {
 	_, err = e.s.Route(ctx, system, "acme")
 	e.want(err, registry.NotFound)
 	e.org("acme", "")
+}
+
+// squatting: an org's own people keep few addresses from others by renames. They may take each back at
+// any time, none is free early, and platform admins rename it for them.
+func squatting(e env) {
+	owner, a := e.user("owner@example.com")
+	o := e.org("acme", owner.ID)
+	to := func(a registry.Actor, slug string, want registry.Code) {
+		e.Helper()
+		e.want(e.s.RenameOrg(ctx, a, o.ID, 0, slug), want)
+	}
+	for i := range registry.RestingMax {
+		to(a, fmt.Sprintf("acme-%d", i), "")
+		e.clock.Add(time.Hour)
+	}
+	for i := range 30 {
+		to(a, fmt.Sprintf("squat-%d", i), registry.Conflict)
+	}
+	for range 3 { // back and forth
+		to(a, "acme", "")
+		to(a, "acme-2", "")
+	}
+	for _, slug := range []string{"acme", "acme-0", "acme-1"} {
+		_, err := e.s.CreateOrg(ctx, operator, registry.NewOrg{Slug: slug})
+		e.want(err, registry.Conflict)
+	}
+	e.org("squat-0", "") // a refused rename keeps nothing
+	to(operator, "acme-3", "")
+	to(a, "acme-4", registry.Conflict)
+	e.clock.Add(registry.RenameRedirect + registry.Quarantine + time.Minute)
+	to(a, "acme-4", "")
 }
 
 // allRoutes: walked in pages, every slug that Route answers comes once, as Route says it.

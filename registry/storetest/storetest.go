@@ -204,7 +204,7 @@ type env struct {
 // RunTests runs the suite; open makes an empty store on the given clock.
 func RunTests(t *testing.T, open func(t *testing.T, now func() time.Time) Store) {
 	for name, f := range map[string]func(env){
-		"NobodyIsRefusedEverywhere": nobody, "SlugRules": slugs, "RenameAndQuarantine": renames, "AllRoutes": allRoutes, "StatusTable": statuses,
+		"NobodyIsRefusedEverywhere": nobody, "SlugRules": slugs, "RenameAndQuarantine": renames, "RenamesAreBounded": squatting, "AllRoutes": allRoutes, "StatusTable": statuses,
 		"OptimisticConcurrency": versions, "Visibility": visibility, "LastOwner": lastOwner, "LastOwnerRace": lastOwnerRace,
 		"SlugRace": slugRace, "FeedIsGapless": feed, "AuditChain": auditChain, "Events": events, "Usage": usage, "Webhooks": webhooks, "Settings": settings, "Idempotency": idempotency, "Setup": setup, "Invites": invites,
 		"Sessions": sessions, "SessionLists": sessionLists, "Pages": pages, "Search": searches, "Deletion": deletion, "Users": users, "APIKeys": apiKeys, "Runners": runners, "KeysReach": keysReach, "KeptForPeople": keptForPeople, "RefusedKeys": refusedKeys, "KeyUse": keyUse, "RunnersOfKeys": runnersOfKeys, "Drafts": drafts, "Codes": codes, "AccountLinks": accountLinks, "Mails": mails, "SigningKeys": signingKeys, "Factors": factors, "Connections": connections, "Domains": domains, "ExternalSignIn": externalSignIn, "SignInRules": signInRules, "Support": support, "Transfer": transfer, "Clients": clients, "Grants": grants, "Devices": devices, "Leases": leases, "Provisioning": provisioning,
