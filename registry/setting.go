@@ -2,7 +2,6 @@ package registry
 
 import (
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -69,23 +68,6 @@ const (
 	SettingsMax = 200      // of an org
 )
 
-var settingName = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,63}$`)
-
-// unsafeNames are variables that loaders, shells and language runtimes obey: who
-// sets one runs code of their own in front of the app's, outside of what it checks.
-var unsafeNames = regexp.MustCompile(`^(PIZZERIA_.*|LD_.*|DYLD_.*|PATH|HOME|SHELL|ENV|IFS|PORT|TMPDIR|USER|LOGNAME|PWD|BASH_.*|NODE_.*|BUN_.*|NPM_.*|PYTHON.*|PERL.*|RUBY.*|JAVA_.*|JDK_.*|_JAVA_.*|GO[A-Z]*|GIT_.*|GCONV_PATH|GLIBC_.*|MALLOC_.*|SSL_CERT_.*|OPENSSL_.*|DOTNET_.*|COR_.*|CORECLR_.*)$`)
-
-// CheckSettingName returns an Invalid error when a variable cannot be a setting at all.
-func CheckSettingName(name string) error {
-	switch {
-	case !settingName.MatchString(name):
-		return Errorf(Invalid, name, "%q is not a name of a variable: use up to 64 capital letters, digits and underscores, beginning with a letter", name)
-	case unsafeNames.MatchString(name):
-		return Errorf(Invalid, name, "%s cannot be a setting: loaders, language runtimes or the server itself obey it", name)
-	}
-	return nil
-}
-
 // Check says what is wrong with a schema that the operator states.
 func (s Schema) Check() error {
 	seen := map[string]bool{}
@@ -111,7 +93,7 @@ func (s Schema) Check() error {
 		}
 	}
 	for _, p := range s.Allow {
-		if err := CheckSettingName(strings.TrimSuffix(p, "*")); err != nil {
+		if err := checkAllow(p); err != nil {
 			return err
 		}
 	}
