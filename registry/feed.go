@@ -4,7 +4,7 @@ import "time"
 
 // Change is one entry of the change feed. Seq has no gaps and rises in commit order.
 type Change struct {
-	Seq       int64      `json:"seq"`
+	Seq       int64      `json:"seq,omitempty"` // 0 where an org's people see it
 	At        time.Time  `json:"at"`
 	Kind      ChangeKind `json:"kind"`
 	OrgID     OrgID      `json:"org_id,omitempty"`

@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -20,6 +22,46 @@ type AuditIn struct {
 
 func (in AuditIn) query() registry.AuditList {
 	return registry.AuditList{List: in.list(""), Actor: in.Actor, Action: in.Action}
+}
+
+// OrgAuditEntry is an entry as an org's people see it. Its number, and its hash in the chain of all
+// orgs, from which the number could be found, would tell how much others do.
+type OrgAuditEntry struct {
+	ID        string              `json:"id" doc:"names the entry, for after; another one once the secret key is replaced"`
+	At        time.Time           `json:"at"`
+	ActorKind string              `json:"actor_kind"`
+	Actor     string              `json:"actor"`
+	ActorID   registry.UserID     `json:"actor_id,omitempty"`
+	Address   string              `json:"address,omitempty"`
+	Action    registry.ChangeKind `json:"action"`
+	OrgID     registry.OrgID      `json:"org_id,omitempty"`
+	Target    string              `json:"target,omitempty"`
+	Detail    string              `json:"detail,omitempty"`
+}
+
+func (a *API) orgEntry(org registry.OrgID, e registry.AuditEntry) OrgAuditEntry {
+	return OrgAuditEntry{
+		ID: a.Identity.HideNumber(identity.NumberAudit, org, e.Seq), At: e.At, ActorKind: e.ActorKind, Actor: e.Actor,
+		ActorID: e.ActorID, Address: e.Address, Action: e.Action, OrgID: e.OrgID, Target: e.Target, Detail: e.Detail,
+	}
+}
+
+// orgPage is a page of an org's log, with a cursor that tells nothing.
+func (a *API) orgPage(ctx context.Context, c web.Caller, org registry.OrgID, l registry.AuditList) (*listOut[OrgAuditEntry], error) {
+	var err error
+	if l.Cursor, err = a.Identity.ShowCursor(org, l.Cursor); err != nil {
+		return nil, err
+	}
+	p, err := a.Store.Audit(ctx, c.Actor, org, l)
+	if err != nil {
+		return nil, err
+	}
+	out := &listOut[OrgAuditEntry]{}
+	out.Body.Items, out.Body.Next = []OrgAuditEntry{}, a.Identity.HideCursor(org, p.Next)
+	for _, e := range p.Items {
+		out.Body.Items = append(out.Body.Items, a.orgEntry(org, e))
+	}
+	return out, nil
 }
 
 // ExportIn says where an export goes on.
@@ -41,7 +83,11 @@ func (a *API) export(ctx context.Context, c web.Caller, org registry.OrgID, afte
 		w.Header().Set("Content-Type", "application/jsonl; charset=utf-8")
 		for out := json.NewEncoder(w); len(list) > 0; {
 			for _, e := range list {
-				if out.Encode(e) != nil {
+				line := any(e)
+				if org != "" {
+					line = a.orgEntry(org, e)
+				}
+				if out.Encode(line) != nil {
 					return
 				}
 				after = e.Seq
@@ -60,9 +106,8 @@ func (a *API) audit() {
 		AuditIn
 	}
 	inOrg(a, operation{ID: "listOrgAudit", Method: "GET", Path: "/orgs/{org}/audit", Summary: "Read an org's audit log, newest first", Action: registry.AuditRead},
-		func(ctx context.Context, c web.Caller, id registry.OrgID, in *orgIn) (*listOut[registry.AuditEntry], error) {
-			p, err := a.Store.Audit(ctx, c.Actor, id, in.query())
-			return &listOut[registry.AuditEntry]{p}, err
+		func(ctx context.Context, c web.Caller, id registry.OrgID, in *orgIn) (*listOut[OrgAuditEntry], error) {
+			return a.orgPage(ctx, c, id, in.query())
 		})
 
 	declared(a, operation{ID: "listAudit", Method: "GET", Path: "/audit", Summary: "Read the whole audit log, newest first", Action: registry.PlatformAudit},
@@ -73,11 +118,18 @@ func (a *API) audit() {
 
 	type orgExportIn struct {
 		OrgPath
-		ExportIn
+		After string `query:"after" maxLength:"22" doc:"the id of the last entry that is there already"`
 	}
 	inOrg(a, operation{ID: "exportOrgAudit", Method: "GET", Path: "/orgs/{org}/audit/export", Summary: "Export an org's audit log as JSON lines, oldest first", Action: registry.AuditRead},
 		func(ctx context.Context, c web.Caller, id registry.OrgID, in *orgExportIn) (*huma.StreamResponse, error) {
-			return a.export(ctx, c, id, in.After)
+			if in.After == "" || in.After == "0" {
+				return a.export(ctx, c, id, 0)
+			}
+			after, ok := a.Identity.ShowNumber(identity.NumberAudit, id, in.After)
+			if !ok {
+				return nil, registry.Errorf(registry.Invalid, "after", "after is the id of an entry of this log: begin again without it")
+			}
+			return a.export(ctx, c, id, after)
 		})
 	declared(a, operation{ID: "exportAudit", Method: "GET", Path: "/audit/export", Summary: "Export the whole audit log as JSON lines, oldest first", Action: registry.PlatformAudit},
 		func(ctx context.Context, c web.Caller, in *ExportIn) (*huma.StreamResponse, error) {

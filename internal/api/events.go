@@ -1,21 +1,24 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-const eventsText = "Server-sent events: `id` is the change's number, `event` its kind, `data` the change as JSON. " +
+const eventsText = "Server-sent events: `id` names the change, `event` is its kind, `data` the change as JSON. " +
 	"Begins with what comes next, or behind the Last-Event-ID; the event `reset` says that changes since then are no longer kept: read anew."
 
 type EventsIn struct {
@@ -23,19 +26,34 @@ type EventsIn struct {
 	After       string `query:"after" doc:"the same, for clients that set no headers"`
 }
 
-func (in EventsIn) from() (seq int64, given bool, err error) {
-	v := in.LastEventID
-	if v == "" {
-		v = in.After
+// cursor is the ID that somebody wants to go on behind, "" for none.
+func (in EventsIn) cursor() string { return cmp.Or(in.LastEventID, in.After) }
+
+var eventID = regexp.MustCompile(`^([0-9]{1,18}|[A-Za-z0-9_-]{22})$`)
+
+// from says behind which change a stream begins. known is false for an ID that is of another org,
+// another secret key or nobody. Error: Invalid.
+func (a *API) from(org registry.OrgID, id string) (seq int64, known bool, err error) {
+	if !eventID.MatchString(id) {
+		return 0, false, registry.Errorf(registry.Invalid, "Last-Event-ID", "Last-Event-ID is the ID of an event")
 	}
-	if v == "" {
-		return 0, false, nil
+	if org != "" && id != "0" { // the oldest that is kept
+		seq, known = a.Identity.ShowNumber(identity.NumberEvent, org, id)
+		return seq, known, nil
 	}
-	seq, err = strconv.ParseInt(v, 10, 64)
-	if err != nil || seq < 0 {
-		return 0, false, registry.Errorf(registry.Invalid, "Last-Event-ID", "Last-Event-ID is the number of an event")
+	seq, err = strconv.ParseInt(id, 10, 64)
+	return seq, err == nil, nil
+}
+
+// shown returns a change and its ID as those who watch an org see them, or with "" everything: the
+// numbers of an org's changes would tell how much others do.
+func (a *API) shown(org registry.OrgID, e registry.Change) (string, registry.Change) {
+	if org == "" {
+		return strconv.FormatInt(e.Seq, 10), e
 	}
-	return seq, true, nil
+	id := a.Identity.HideNumber(identity.NumberEvent, org, e.Seq)
+	e.Seq = 0
+	return id, e
 }
 
 func (a *API) events() {
@@ -60,13 +78,15 @@ func (a *API) watch(ctx context.Context, c web.Caller, org registry.OrgID, in Ev
 	if err != nil {
 		return nil, err
 	}
-	seq, given, err := in.from()
-	if err != nil {
-		return nil, err
-	}
-	reset := given && (seq < oldest-1 || seq > head)
-	if !given || reset {
-		seq = head
+	seq, reset := head, false
+	if id := in.cursor(); id != "" {
+		from, known, err := a.from(org, id)
+		if err != nil {
+			return nil, err
+		}
+		if reset = !known || from < oldest-1 || from > head; !reset {
+			seq = from
+		}
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		r, w := humago.Unwrap(hc)
@@ -75,7 +95,8 @@ func (a *API) watch(ctx context.Context, c web.Caller, org registry.OrgID, in Ev
 		w.WriteHeader(http.StatusOK)
 		s := stream{w: w, flush: http.NewResponseController(w).Flush}
 		if reset {
-			s.event(seq, "reset", struct{}{})
+			id, _ := a.shown(org, registry.Change{Seq: seq})
+			s.event(id, "reset", struct{}{})
 		}
 		s.comment()
 		tick := time.NewTicker(streamEvery)
@@ -91,8 +112,9 @@ func (a *API) watch(ctx context.Context, c web.Caller, org registry.OrgID, in Ev
 				return
 			}
 			for _, e := range list {
-				s.event(e.Seq, string(e.Kind), e)
 				seq = e.Seq
+				id, e := a.shown(org, e)
+				s.event(id, string(e.Kind), e)
 			}
 			if len(list) > 0 {
 				continue
@@ -117,10 +139,10 @@ type stream struct {
 	err   error
 }
 
-func (s *stream) event(id int64, kind string, data any) {
+func (s *stream) event(id, kind string, data any) {
 	b, err := json.Marshal(data)
 	if err == nil && s.err == nil {
-		_, err = fmt.Fprintf(s.w, "id: %d\nevent: %s\ndata: %s\n\n", id, kind, b)
+		_, err = fmt.Fprintf(s.w, "id: %s\nevent: %s\ndata: %s\n\n", id, kind, b)
 	}
 	s.end(err)
 }

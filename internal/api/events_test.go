@@ -1,10 +1,14 @@
 package api_test
 
 import (
+	"bytes"
+	"encoding/base64"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/internal/api"
 	"github.com/pizzaface/pizzeria/internal/servertest"
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -30,7 +34,15 @@ func TestResume(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	owner := s.User("owner@example.com", false)
-	s.Org("acme", owner)
+	acme := s.Org("acme", owner)
+	number := func(id string) int64 {
+		t.Helper()
+		n, ok := s.Identity.ShowNumber(identity.NumberEvent, acme.ID, id)
+		if !ok {
+			t.Fatalf("%s is not an ID of acme", id)
+		}
+		return n
+	}
 	s.Org("globex", s.User("other@example.com", false))
 	page, op := s.Page(s.SignIn(owner)), s.Operator()
 	stream := page.Stream(t, "/api/v1/orgs/acme/events")
@@ -48,16 +60,14 @@ func TestResume(t *testing.T) {
 		if round%2 == 0 {
 			stream = page.Stream(t, "/api/v1/orgs/acme/events?after="+last)
 		} else {
-			stream = page.With("Last-Event-ID", last).Stream(t, "/api/v1/orgs/acme/events?after=1")
+			stream = page.With("Last-Event-ID", last).Stream(t, "/api/v1/orgs/acme/events?after=0")
 		}
 		for n := range 5 {
 			if n >= 3 { // while somebody listens, one right after the other
 				op.Want(t, 200, "PATCH", "/api/v1/orgs/acme", `{"name":"Live"}`)
 			}
 			id, _, data := event(t, stream)
-			was, _ := strconv.Atoi(last)
-			is, err := strconv.Atoi(id)
-			if err != nil || is <= was || !strings.Contains(data, `"slug":"acme"`) {
+			if number(last) >= number(id) || !strings.Contains(data, `"slug":"acme"`) {
 				t.Fatalf("after %s comes %s: %s", last, id, data)
 			}
 			last = id
@@ -70,7 +80,7 @@ func TestResume(t *testing.T) {
 	}
 	missed := 0
 	for _, e := range list {
-		if n, _ := strconv.Atoi(last); e.Slug == "acme" && e.Seq > int64(n) {
+		if e.Slug == "acme" && e.Seq > number(last) {
 			missed++
 		}
 	}
@@ -84,7 +94,7 @@ func TestResume(t *testing.T) {
 func TestResumeFromNowhere(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
-	s.Org("acme", s.User("owner@example.com", false))
+	acme := s.Org("acme", s.User("owner@example.com", false))
 	op := s.Operator()
 	for _, id := range []string{"x", "-1", "1.5", "0x10", "99999999999999999999", " ", "1 OR 1=1"} {
 		p := problem(t, "Last-Event-ID "+id,
@@ -97,12 +107,17 @@ func TestResumeFromNowhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, target := range []string{"/api/v1/events?after=999999",
-		"/api/v1/orgs/acme/events?after=999999"} {
-		stream := op.Stream(t, target)
-		if id, kind, data := event(t, stream); kind != "reset" || id != strconv.FormatInt(head,
-			10) || data != "{}" {
-			t.Errorf("%s: %s %s %s", target, id, kind, data)
+	hidden := func(org registry.OrgID, n int64) string { return s.Identity.HideNumber(identity.NumberEvent, org, n) }
+	for _, c := range [][2]string{
+		{"/api/v1/events?after=999999", strconv.FormatInt(head, 10)},
+		{"/api/v1/orgs/acme/events?after=999999", hidden(acme.ID, head)},
+		{"/api/v1/orgs/acme/events?after=" + strconv.FormatInt(head, 10), hidden(acme.ID, head)},
+		{"/api/v1/orgs/acme/events?after=" + hidden(acme.ID, 999999), hidden(acme.ID, head)},
+		{"/api/v1/orgs/acme/events?after=" + hidden("globex", head), hidden(acme.ID, head)},
+	} {
+		stream := op.Stream(t, c[0])
+		if id, kind, data := event(t, stream); kind != "reset" || id != c[1] || data != "{}" {
+			t.Errorf("%s: %s %s %s", c[0], id, kind, data)
 		}
 		stream.End()
 	}
@@ -174,13 +189,20 @@ func TestExport(t *testing.T) {
 		"application/jsonl") {
 		t.Fatalf("%d lines of %s", len(lines), a.Header.Get("Content-Type"))
 	}
-	seq := func(line string) int64 {
-		var e registry.AuditEntry
+	id := func(line string) string {
+		var e api.OrgAuditEntry
 		servertest.Answer{Body: line}.Decode(t, &e)
 		if e.At.IsZero() || e.Action == "" {
 			t.Fatalf("not an entry: %s", line)
 		}
-		return e.Seq
+		return e.ID
+	}
+	seq := func(line string) int64 {
+		n, ok := s.Identity.ShowNumber(identity.NumberAudit, acme.ID, id(line))
+		if !ok {
+			t.Fatalf("no ID: %s", line)
+		}
+		return n
 	}
 	for i := range lines[1:] {
 		if seq(lines[i]) >= seq(lines[i+1]) {
@@ -188,9 +210,79 @@ func TestExport(t *testing.T) {
 		}
 	}
 	rest := s.Operator().Want(t, 200, "GET",
-		target+"?after="+strconv.FormatInt(seq(lines[len(lines)-3]), 10), "")
+		target+"?after="+id(lines[len(lines)-3]), "")
 	if rest.Body != strings.Join(lines[len(lines)-2:], "\n")+"\n" {
 		t.Errorf("the rest is %s", rest.Body)
 	}
-	problem(t, "a negative place", s.Operator().Do("GET", target+"?after=-1", ""), 422)
+	for _, bad := range []string{"-1", "1", s.Identity.HideNumber(identity.NumberEvent, acme.ID, 1)} {
+		problem(t, "a place that is none", s.Operator().Do("GET", target+"?after="+bad, ""), 422)
+	}
+	problem(t, "a negative place", s.Operator().Do("GET", "/api/v1/audit/export?after=-1", ""), 422)
+}
+
+// TestOrgsSeeNoPlatformNumbers: nothing that an org's people see counts what others do: no number of
+// a change or an entry, no hash of the chain from which one is found, no cursor that holds one.
+func TestOrgsSeeNoPlatformNumbers(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	owner := s.User("owner@example.com", false)
+	s.Org("acme", owner)
+	page, op := s.Page(s.SignIn(owner)), s.Operator()
+	stream := page.Stream(t, "/api/v1/orgs/acme/events")
+	for range 5 {
+		op.Want(t, 200, "PATCH", "/api/v1/orgs/acme", `{"name":"Seen"}`)
+	}
+	list := page.Want(t, 200, "GET", "/api/v1/orgs/acme/audit?limit=2", "")
+	export := page.Want(t, 200, "GET", "/api/v1/orgs/acme/audit/export", "")
+	id, _, data := event(t, stream)
+	for what, text := range map[string]string{"the list": list.Body, "the export": export.Body, "an event": data} {
+		if strings.Contains(text, `"seq"`) || strings.Contains(text, `"hash"`) {
+			t.Errorf("%s: %s", what, text)
+		}
+	}
+	if _, err := strconv.Atoi(id); err == nil {
+		t.Errorf("an event has the number %s", id)
+	}
+	var p registry.Page[api.OrgAuditEntry]
+	list.Decode(t, &p)
+	if b, err := base64.RawURLEncoding.DecodeString(p.Next); err != nil || bytes.Contains(b, []byte("seq")) {
+		t.Errorf("the cursor reads %q %v", b, err)
+	}
+	seen := map[string]bool{}
+	for n, next := 0, ""; ; n++ { // and it leads through the whole log
+		page.Want(t, 200, "GET", "/api/v1/orgs/acme/audit?limit=2&cursor="+next, "").Decode(t, &p)
+		for _, e := range p.Items {
+			if seen[e.ID] || e.ID == "" {
+				t.Errorf("%s comes twice", e.ID)
+			}
+			seen[e.ID] = true
+		}
+		if next = p.Next; next == "" || n > 20 {
+			break
+		}
+		p.Next = ""
+	}
+	if lines := strings.Count(export.Body, "\n"); len(seen) != lines {
+		t.Errorf("the list has %d entries, the export %d", len(seen), lines)
+	}
+	// A cursor of the platform's own list is none here.
+	all := op.Want(t, 200, "GET", "/api/v1/audit?limit=2", "")
+	all.Decode(t, &p)
+	problem(t, "another list's cursor", page.Do("GET", "/api/v1/orgs/acme/audit?cursor="+p.Next, ""), 422)
+	// The operator's log has what is needed to follow the chain.
+	if !strings.Contains(all.Body, `"seq"`) || !strings.Contains(all.Body, `"hash"`) {
+		t.Errorf("the whole log: %s", all.Body)
+	}
+	// Nor is a webhook of the org told a number.
+	hook := page.Want(t, 201, "POST", "/api/v1/orgs/acme/webhooks", `{"url":"https://1.1.1.1/"}`)
+	var made struct{ Webhook struct{ ID string } }
+	hook.Decode(t, &made)
+	op.Want(t, 200, "PATCH", "/api/v1/orgs/acme", `{"name":"Told"}`)
+	if err := s.Store.SpreadChanges(t.Context(), registry.AsSystem("test")); err != nil {
+		t.Fatal(err)
+	}
+	told := page.Want(t, 200, "GET", "/api/v1/orgs/acme/webhooks/"+made.Webhook.ID+"/deliveries", "")
+	if !strings.Contains(told.Body, "org.updated") || strings.Contains(told.Body, "seq") {
+		t.Errorf("a webhook is told %s", told.Body)
+	}
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -43,13 +44,13 @@ func (c *client) audit() *cobra.Command {
 			return err
 		})
 	}}
-	var after int64
+	var after string
 	export := c.on("export [org]", "Prints the log as JSON lines, oldest first, of an org or of all", cobra.MaximumNArgs(1), func(args []string) error {
 		path := "/audit/export"
 		if len(args) == 1 {
 			path = orgPath(args[0]) + path
 		}
-		body, err := c.open("GET", fmt.Sprintf("%s?after=%d", path, after), nil)
+		body, err := c.open("GET", path+"?after="+url.QueryEscape(after), nil)
 		if err != nil {
 			return err
 		}
@@ -57,7 +58,7 @@ func (c *client) audit() *cobra.Command {
 		_, err = io.Copy(os.Stdout, body)
 		return err
 	})
-	export.Flags().Int64Var(&after, "after", 0, "only what follows the entry with this seq")
+	export.Flags().StringVar(&after, "after", "0", "only what follows the entry with this id, or seq of the whole log")
 	a.AddCommand(list, export, verify)
 	return a
 }

@@ -29,7 +29,7 @@ func (c *client) events() *cobra.Command {
 			return err
 		})
 	})
-	e.Flags().StringVar(&after, "after", "", "begin behind the change with this number (0: the oldest that is kept)")
+	e.Flags().StringVar(&after, "after", "", "begin behind the change with this ID (0: the oldest that is kept)")
 	return e
 }
 

@@ -96,7 +96,7 @@ func (c *Console) live(
 	}
 	tick := time.NewTicker(liveEvery)
 	defer tick.Stop()
-	for {
+	for quiet := true; ; {
 		changed := c.Store.Changed()
 		now, err := web.Who(c.Identity, r)
 		if err != nil {
@@ -109,14 +109,18 @@ func (c *Console) live(
 		if code := registry.ErrorCode(err); code == registry.NotFound || code == registry.Forbidden {
 			return nil
 		}
-		event := "event: ping"
-		if err == nil && v != last {
+		switch {
+		case err == nil && v != last:
 			last = v
-			event = "id: " + v + "\nevent: changed"
+			if !send("id: " + v + "\nevent: changed") {
+				return nil
+			}
+		case quiet: // a ping for each change would tell an org's people how much others do
+			if !send("event: ping") {
+				return nil
+			}
 		}
-		if !send(event) {
-			return nil
-		}
+		quiet = false
 		least := time.After(liveLeast)
 		select {
 		case <-r.Context().Done():
@@ -126,6 +130,7 @@ func (c *Console) live(
 		case <-changed:
 			<-least
 		case <-tick.C:
+			quiet = true
 		}
 	}
 }

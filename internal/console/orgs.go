@@ -304,9 +304,14 @@ func (c *Console) auditPage(w http.ResponseWriter, r *http.Request, who web.Call
 	if err != nil {
 		return err
 	}
-	entries, err := c.Store.Audit(r.Context(), who.Actor, o.ID, auditOf(r.URL.Query()))
+	l := auditOf(r.URL.Query())
+	if l.Cursor, err = c.Identity.ShowCursor(o.ID, l.Cursor); err != nil {
+		return err
+	}
+	entries, err := c.Store.Audit(r.Context(), who.Actor, o.ID, l)
 	if err != nil {
 		return err
 	}
+	entries.Next = c.Identity.HideCursor(o.ID, entries.Next)
 	return c.show(w, r, http.StatusOK, "audit.html", view{Title: o.Name + " audit", Who: who, Org: &o, Tab: "audit", Form: r.URL.Query(), Data: entries})
 }

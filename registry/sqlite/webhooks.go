@@ -172,8 +172,12 @@ func (s *Store) TestWebhook(ctx context.Context, a registry.Actor, org registry.
 	})
 }
 
-// deliver makes a message to a webhook, due now.
+// deliver makes a message to a webhook, due now. An org's does not learn how many changes there are
+// of others.
 func (t *tx) deliver(w registry.Webhook, c registry.Change) error {
+	if w.OrgID != "" {
+		c.Seq = 0
+	}
 	body, err := json.Marshal(map[string]any{"type": c.Kind, "timestamp": c.At.UTC().Format(time.RFC3339Nano), "data": c})
 	if err != nil {
 		return err
