@@ -150,10 +150,7 @@ func (s *Service) VerifyDomain(ctx context.Context, a registry.Actor, org regist
 		return registry.Domain{}, registry.Errorf(registry.NotFound, "domain", "the org has no such domain")
 	}
 	d := list[i]
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	records, err := s.Outside.TXT(ctx, d.Record+".")
-	if err != nil || !slices.Contains(records, d.Value) {
+	if found, _ := s.look(ctx, d); found != registry.LookFound {
 		return d, registry.Errorf(registry.Conflict, "domain", "there is no TXT record %s with the value %s yet: a new record can take an hour to be seen", d.Record, d.Value)
 	}
 	return s.store.VerifyDomain(ctx, registry.AsSystem("domains"), org, domain, d.Value)

@@ -20,6 +20,8 @@ type Letter struct {
 	// Failures are wrong codes of a second step in a row.
 	Failures int
 
+	Domain, Record, Value string // an org's domain, and the TXT record that shows whose it is
+
 	After    time.Time // it is not sent before; zero: at once
 	Withheld bool      // it counts as sent, and is not
 }
@@ -41,6 +43,8 @@ const (
 	LetterLocked   LetterKind = "second-step-locked"
 	LetterLinked   LetterKind = "account-linked"
 	LetterSupport  LetterKind = "support-requested"
+	LetterMissed   LetterKind = "domain-missing"
+	LetterLapsed   LetterKind = "domain-lapsed"
 )
 
 // Mailer sends letters, some time later and more than once if need be.

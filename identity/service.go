@@ -76,6 +76,8 @@ type Store interface {
 	Domains(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Domain, error)
 	AddDomain(ctx context.Context, a registry.Actor, org registry.OrgID, domain, token string) (registry.Domain, error)
 	VerifyDomain(ctx context.Context, a registry.Actor, org registry.OrgID, domain, value string) (registry.Domain, error)
+	ClaimDomainChecks(ctx context.Context, a registry.Actor, limit int) ([]registry.Domain, error)
+	ReportDomainCheck(ctx context.Context, a registry.Actor, was registry.Domain, l registry.Look) (registry.Domain, error)
 	Authorize(ctx context.Context, a registry.Actor, id registry.OrgID, action registry.Action) (registry.OrgView, error)
 	AuthorizePlatform(ctx context.Context, a registry.Actor, action registry.Action) error
 	CreateAPIKey(ctx context.Context, a registry.Actor, n registry.NewAPIKey, hash registry.Hash) (registry.APIKey, error)

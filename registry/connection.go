@@ -178,6 +178,7 @@ type Domain struct {
 	VerifiedAt time.Time `json:"verified_at,omitzero"`  // zero: not yet
 	VerifiedBy string    `json:"verified_by,omitempty"` // dns, or who vouched for it
 	CreatedAt  time.Time `json:"created_at"`
+	Missed     int       `json:"missed,omitempty"` // looks in a row that did not find the record
 }
 
 // CleanDomain checks and lower-cases an e-mail domain. Error: Invalid on field "domain".

@@ -66,6 +66,8 @@ const (
 	DomainAdded      ChangeKind = "domain.added"
 	DomainVerified   ChangeKind = "domain.verified"
 	DomainRemoved    ChangeKind = "domain.removed"
+	DomainMissed     ChangeKind = "domain.record_missing" // of a verified domain
+	DomainLapsed     ChangeKind = "domain.lapsed"         // it was missing too often
 	IdentityLinked   ChangeKind = "identity.linked"
 	IdentityGone     ChangeKind = "identity.removed"
 	SupportAsked     ChangeKind = "support.requested"
@@ -83,7 +85,7 @@ const (
 func AuditActions() []ChangeKind {
 	return []ChangeKind{
 		APIKeyCreated, APIKeyRefused, APIKeyRevoked, AuditPruned, ClientChanged, ClientCreated, ClientDeleted, ClientSignedIn, ConnectionNew, ConnectionMade, ConnectionGone,
-		DomainAdded, DomainRemoved, DomainVerified, GrantRevoked, IdentityLinked, IdentityGone, InstanceChanged, InviteCreated, InviteRevoked, KeyAdded, KeyRevoked, KeyRotated, MemberAdded, MemberChanged, MemberRemoved,
+		DomainAdded, DomainLapsed, DomainMissed, DomainRemoved, DomainVerified, GrantRevoked, IdentityLinked, IdentityGone, InstanceChanged, InviteCreated, InviteRevoked, KeyAdded, KeyRevoked, KeyRotated, MemberAdded, MemberChanged, MemberRemoved,
 		OrgActivated, OrgCreated, OrgGone, OrgDeletion, OrgKept, OrgRenamed, OrgResumed, OrgSignIn, OrgSuspendedNow, OrgUpdated,
 		RunnerCut, RunnerEnrolled, RunnerInvited, RunnerRevoked, SecondStepFailed, SecondStepLocked, SessionCreated, SessionRevoked, SettingsChanged, SignInLimited, SupportGiven, SupportRefused, SupportDone, SupportUsed, SupportAsked, UserChanged, UserCreated, WebhookChanged, WebhookCreated, WebhookDeleted,
 	}

@@ -157,6 +157,7 @@ var happenings = map[registry.ChangeKind]string{
 	registry.ClientCreated: "App registered", registry.ClientChanged: "App changed", registry.ClientDeleted: "App deleted", registry.ClientSignedIn: "Signed in to an app", registry.GrantRevoked: "App signed out",
 	registry.OrgSignIn: "Sign-in rules changed", registry.ConnectionMade: "Sign-in provider connected", registry.ConnectionNew: "Sign-in provider changed", registry.ConnectionGone: "Sign-in provider deleted",
 	registry.DomainAdded: "Domain added", registry.DomainVerified: "Domain verified", registry.DomainRemoved: "Domain removed",
+	registry.DomainMissed: "Domain record missing", registry.DomainLapsed: "Domain no longer verified",
 	registry.SignInLimited: "Too many sign-in attempts", registry.SecondStepFailed: "Many wrong codes at sign-in", registry.SecondStepLocked: "Second step locked",
 	registry.AuditPruned: "Old log entries removed", registry.SupportAsked: "Support access asked for", registry.SupportGiven: "Support access given", registry.SupportRefused: "Support access refused", registry.SupportUsed: "Support came in", registry.SupportDone: "Support access ended",
 	registry.IdentityLinked: "Account linked", registry.IdentityGone: "Account unlinked",

@@ -22,6 +22,7 @@ type letters map[identity.LetterKind]*template.Template
 var kinds = []identity.LetterKind{
 	identity.LetterInvite, identity.LetterVerify, identity.LetterEmail, identity.LetterMoved, identity.LetterReset, identity.LetterPassword,
 	identity.LetterSecond, identity.LetterRecovery, identity.LetterCodes, identity.LetterLocked, identity.LetterLinked, identity.LetterSupport,
+	identity.LetterMissed, identity.LetterLapsed,
 }
 
 // page is what a template sees.

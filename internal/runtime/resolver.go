@@ -4,7 +4,25 @@ import (
 	"context"
 	"math/rand/v2"
 	"net"
+	"time"
 )
+
+// checkDomains looks at the records of verified domains until ctx ends. It has a loop of its own,
+// since the DNS may take its time.
+func (r *Runtime) checkDomains(ctx context.Context) {
+	tick := time.NewTicker(10 * time.Minute)
+	defer tick.Stop()
+	for {
+		if err := r.ids.CheckDomains(ctx); err != nil && ctx.Err() == nil {
+			r.c.Log.Warn("maintenance", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
 
 // lookupTXT asks the configured DNS servers, or the system's.
 func (r *Runtime) lookupTXT(ctx context.Context, name string) ([]string, error) {

@@ -204,6 +204,7 @@ func (r *Runtime) start(ctx context.Context) error {
 		r.wg.Go(func() { r.webhooks.Run(run) })
 		r.wg.Go(func() { r.mail.Run(run) })
 		r.wg.Go(func() { r.maintain(run) })
+		r.wg.Go(func() { r.checkDomains(run) })
 		r.reconciles.Lock()
 		defer r.reconciles.Unlock()
 		r.reconciler.Run(reconciling)

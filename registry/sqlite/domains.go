@@ -6,10 +6,13 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-const domainQuery = `SELECT d.domain, d.org_id, d.token, d.verified_at, d.verified_by, d.created_at FROM domains d WHERE d.org_id = $1`
+const (
+	domainFields = `SELECT d.domain, d.org_id, d.token, d.verified_at, d.verified_by, d.created_at, d.missed FROM domains d`
+	domainQuery  = domainFields + ` WHERE d.org_id = $1`
+)
 
 func scanDomain(r scanner) (d registry.Domain, err error) {
-	err = r.Scan(&d.Domain, &d.OrgID, &d.Value, (*micros)(&d.VerifiedAt), &d.VerifiedBy, (*micros)(&d.CreatedAt))
+	err = r.Scan(&d.Domain, &d.OrgID, &d.Value, (*micros)(&d.VerifiedAt), &d.VerifiedBy, (*micros)(&d.CreatedAt), &d.Missed)
 	d.Record, d.Value = "_pizzeria."+d.Domain, "pizzeria-domain="+d.Value
 	return d, err
 }
@@ -83,7 +86,7 @@ func (s *Store) VerifyDomain(ctx context.Context, a registry.Actor, org registry
 		if taken {
 			return registry.Errorf(registry.Conflict, "domain", "%s belongs to another org: it has to remove it first", domain)
 		}
-		if err := t.must(`UPDATE domains SET verified_at = $3, verified_by = $4 WHERE domain = $1 AND org_id = $2`, domain, org, us(t.now), by); err != nil {
+		if err := t.must(`UPDATE domains SET verified_at = $3, verified_by = $4, missed = 0, check_at = $5 WHERE domain = $1 AND org_id = $2`, domain, org, us(t.now), by, us(registry.LookFound.After(t.now))); err != nil {
 			return err
 		}
 		if d, err = t.domain(org, domain); err != nil {
@@ -94,7 +97,8 @@ func (s *Store) VerifyDomain(ctx context.Context, a registry.Actor, org registry
 	return d, err
 }
 
-// RemoveDomain takes a domain from an org: nobody at it signs in by the org's connections any more. Errors: Forbidden, NotFound.
+// RemoveDomain takes a domain from an org: nobody at it signs in by the org's connections any more,
+// and who did is signed out. Errors: Forbidden, NotFound.
 func (s *Store) RemoveDomain(ctx context.Context, a registry.Actor, org registry.OrgID, domain string) error {
 	return s.update(ctx, a, func(t *tx) error {
 		if _, err := t.either(org, registry.SignInManage); err != nil {
@@ -106,6 +110,9 @@ func (s *Store) RemoveDomain(ctx context.Context, a registry.Actor, org registry
 		}
 		if n == 0 {
 			return errNoDomain()
+		}
+		if err := t.endSessionsOutside(org); err != nil {
+			return err
 		}
 		return t.record(registry.Change{Kind: registry.DomainRemoved, OrgID: org}, domain, "")
 	})

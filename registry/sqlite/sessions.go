@@ -48,6 +48,13 @@ func (s *Store) CreateSession(ctx context.Context, a registry.Actor, n registry.
 			if !linked {
 				return registry.Errorf(registry.Gone, "", "the account is linked to %s no more: sign in another way", c.Name)
 			}
+			u, err := t.userByID(v.UserID)
+			if err == nil {
+				err = t.mayComeBy(c, u) // the domain may have gone meanwhile, too
+			}
+			if err != nil {
+				return err
+			}
 		}
 		v.AuthTime, v.CreatedAt, v.LastSeenAt, v.ExpiresAt = t.now, t.now, t.now, t.now.Add(registry.SessionAbsolute)
 		if !n.AuthTime.IsZero() && n.AuthTime.Before(t.now) {

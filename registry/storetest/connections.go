@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -386,4 +387,148 @@ func signInRules(e env) {
 	if rules != 4 {
 		e.Errorf("%d changes of the rules in the feed, want 4", rules)
 	}
+}
+
+// domainChecks: a record that stays missing ends what the domain is good for, a DNS that fails does
+// not; sessions that came by a domain end with it, and no others.
+func domainChecks(e env) {
+	owner, asOwner := e.user("owner@elsewhere.example")
+	o := e.org("acme", owner.ID)
+	other := e.org("other", "")
+	verify := func(org registry.OrgID, domain string) registry.Domain {
+		e.Helper()
+		d, err := e.s.AddDomain(ctx, operator, org, domain, "t")
+		e.ok(err)
+		d, err = e.s.VerifyDomain(ctx, system, org, domain, d.Value)
+		e.ok(err)
+		return d
+	}
+	verify(o.ID, "example.com")
+	verify(o.ID, "example.net")
+	verify(other.ID, "example.org")
+	e.ok(second(e.s.AddDomain(ctx, operator, o.ID, "vouched.example", "t")))
+	e.ok(second(e.s.VerifyDomain(ctx, operator, o.ID, "vouched.example", "")))
+	own, err := e.connect(asOwner, o.ID, nil)
+	e.ok(err)
+	all, err := e.connect(operator, "", func(s *registry.ConnectionSpec) { s.SignUp = true })
+	e.ok(err)
+	theirs, err := e.connect(operator, other.ID, nil)
+	e.ok(err)
+	tokens := 0
+	come := func(c registry.Connection, email string) (registry.SessionID, error) {
+		e.Helper()
+		u, _, err := e.s.SignInExternal(ctx, system, registry.ExternalSignIn{Connection: c.ID, Subject: email, Email: email, EmailVerified: true, Name: "Eve"})
+		if err != nil {
+			return "", err
+		}
+		tokens++
+		v, err := e.s.CreateSession(ctx, system, registry.NewSession{Token: secret(fmt.Sprint("domain", tokens)), User: u, Connection: c.ID})
+		return v.ID, err
+	}
+	lives := func(want bool, ids ...registry.SessionID) {
+		e.Helper()
+		for _, id := range ids {
+			if _, _, err := e.s.SessionByID(ctx, system, id); (err == nil) != want {
+				e.Errorf("session %s: %v", id, err)
+			}
+		}
+	}
+	must := func(c registry.Connection, email string) registry.SessionID {
+		e.Helper()
+		id, err := come(c, email)
+		e.ok(err)
+		return id
+	}
+	com, net, org := must(own, "a@example.com"), must(own, "a@example.net"), must(theirs, "a@example.org")
+	operators := must(all, "b@example.com") // by the operator's provider: the domain is nothing to it
+
+	// By removal, at once.
+	e.ok(e.s.RemoveDomain(ctx, asOwner, o.ID, "example.com"))
+	lives(false, com)
+	lives(true, net, org, operators)
+	e.want(second(come(own, "a@example.com")), registry.Forbidden)
+	// Also one whose second step is still to come.
+	u, err := e.s.UserByEmail(ctx, system, "a@example.com")
+	e.ok(err)
+	e.want(second(e.s.CreateSession(ctx, system, registry.NewSession{Token: secret("half"), User: u, Connection: own.ID})), registry.Forbidden)
+
+	// By looks at the record.
+	due := func(want int) (list []registry.Domain) {
+		e.Helper()
+		list, err := e.s.ClaimDomainChecks(ctx, system, 10)
+		e.ok(err)
+		if len(list) != want {
+			e.Fatalf("%d domains are due, want %d: %+v", len(list), want, list)
+		}
+		return list
+	}
+	report := func(d registry.Domain, l registry.Look, missed int) registry.Domain {
+		e.Helper()
+		d, err := e.s.ReportDomainCheck(ctx, system, d, l)
+		e.ok(err)
+		if d.Missed != missed {
+			e.Errorf("%s: %d misses, want %d", d.Domain, d.Missed, missed)
+		}
+		return d
+	}
+	e.want(second(e.s.ClaimDomainChecks(ctx, operator, 10)), registry.Forbidden)
+	e.want(second(e.s.ReportDomainCheck(ctx, operator, registry.Domain{}, registry.LookFound)), registry.Forbidden)
+	due(0)
+	e.clock.Add(8 * 24 * time.Hour)
+	list := due(2) // not the vouched one
+	due(0)         // they are leased
+	for _, d := range list {
+		if d.OrgID == other.ID {
+			report(d, registry.LookFound, 0)
+		}
+	}
+	e.clock.Add(2 * time.Hour)
+	var d registry.Domain
+	look := func(l registry.Look, missed int) { // the other org's record is there
+		e.Helper()
+		list, err := e.s.ClaimDomainChecks(ctx, system, 10)
+		e.ok(err)
+		looked := false
+		for _, v := range list {
+			if v.OrgID == other.ID {
+				report(v, registry.LookFound, 0)
+				continue
+			}
+			d, looked = report(v, l, missed), true
+		}
+		if !looked {
+			e.Fatal("example.net is not due") // here, since whoever had it never reported
+		}
+	}
+	for range 10 { // a DNS that fails
+		look(registry.LookFailed, 0)
+		e.clock.Add(7 * time.Hour)
+	}
+	const day = 24 * time.Hour
+	look(registry.LookMissing, 1)
+	lives(true, must(own, "a@example.net"))
+	e.clock.Add(4 * day)
+	look(registry.LookFound, 0) // it is back: what was missed counts no more
+	e.clock.Add(8 * day)
+	look(registry.LookMissing, 1)
+	e.clock.Add(4 * day)
+	look(registry.LookMissing, 2)
+	stale := d
+	e.clock.Add(4 * day)
+	net, org = must(own, "a@example.net"), must(theirs, "a@example.org")
+	lives(true, net)
+	look(registry.LookMissing, 3)
+	if !d.VerifiedAt.IsZero() || d.VerifiedBy != "" {
+		e.Errorf("it counts still: %+v", d)
+	}
+	lives(false, net)
+	lives(true, org)
+	e.want(second(come(own, "a@example.net")), registry.Forbidden)
+	e.want(second(e.s.ReportDomainCheck(ctx, system, stale, registry.LookMissing)), registry.NotFound)
+	d, err = e.s.VerifyDomain(ctx, system, o.ID, "example.net", d.Value)
+	e.ok(err)
+	if d.Missed != 0 {
+		e.Errorf("verified anew: %+v", d)
+	}
+	lives(true, must(own, "a@example.net"))
 }
