@@ -139,7 +139,7 @@ func TestClear(t *testing.T) {
 	allow := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	c := newClient(func() []netip.Prefix { return allow }, names.Resolver())
 	for _, host := range []string{"93.184.216.34", "public.example.com", "[2606:2800:220:1:248:1893:25c8:1946]"} {
-		_, err := c.Get("http://" + host) //nolint:bodyclose // there is none
+		_, err := c.Get("http://" + host)
 		if !errors.Is(err, ErrClear) {
 			t.Errorf("%s: %v", host, err)
 		}
