@@ -41,8 +41,8 @@ func (s *servers) populate() error {
 		{10_000, `INSERT INTO memberships (org_id, user_id, role, created_at) SELECT {crowded}, {user}, 'member', {now}`},
 		{20, `INSERT INTO memberships (org_id, user_id, role, created_at) SELECT {org}, {me}, 'owner', {now}`},
 		{1000, `INSERT INTO runners (id, hash, org_id, name, enrolled_by, created_at, expires_at) SELECT printf('01890000-0003-7000-8000-%012x', i), randomblob(32), {crowded}, printf('runner-%d', (i * 7919) % 1000), {user}, {now} - i * 1000000, {now} + 86400000000`},
-		{50_000, `INSERT INTO audit (seq, at, actor_kind, actor, actor_id, address, action, org_id, target, detail, hash)
-			SELECT (SELECT max(seq) FROM audit) + 1 + i, {now}, 'user', printf('user-%d@example.com', i % 100), '', '192.0.2.1', 'member.added', printf('01890000-0001-7000-8000-%012x', i % 1000), printf('user-%d@example.com', i), 'member', ''`},
+		{50_000, `INSERT INTO audit (seq, at, actor_kind, actor, actor_id, address, action, org_id, target, detail, hash, mac)
+			SELECT (SELECT max(seq) FROM audit) + 1 + i, {now}, 'user', printf('user-%d@example.com', i % 100), '', '192.0.2.1', 'member.added', printf('01890000-0001-7000-8000-%012x', i % 1000), printf('user-%d@example.com', i), 'member', '', 'none'`},
 		{100_000, `INSERT INTO usage (org_id, at, requests, errors, latency) SELECT printf('01890000-0001-7000-8000-%012x', i % 100), ({now} / 600000000 - i / 100) * 600000000, 100, 1, '[10,20,30,20,10,5,5,0,0,0,0,0,0,0,0,0]'`},
 	} {
 		if _, err := tx.Exec(fmt.Sprintf(`WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < %d) `, rows.n) + fill.Replace(rows.query) + ` FROM n`); err != nil {

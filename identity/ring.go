@@ -10,7 +10,6 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -137,7 +136,7 @@ func (r *Ring) refresh(ctx context.Context, first bool) error {
 }
 
 // Use puts stored keys to use, those of this ring among them, without asking the store.
-// ErrSealed: they do not open.
+// registry.ErrSealed: they do not open.
 func (r *Ring) Use(stored []registry.Key) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -150,9 +149,6 @@ func (r *Ring) Use(stored []registry.Key) error {
 	slices.SortFunc(own, func(a, b registry.Key) int { return a.SignsFrom.Compare(b.SignsFrom) })
 	return r.use(own)
 }
-
-// ErrSealed says that a stored key was sealed under another secret key.
-var ErrSealed = errors.New("give the secret key that this database was made with")
 
 func (r *Ring) newKey(from time.Time) (registry.Key, error) {
 	alg := jwa.SignatureAlgorithm(r.alg())
@@ -228,7 +224,7 @@ func (r *Ring) use(stored []registry.Key) error {
 	for _, k := range stored {
 		secret, err := r.seal.Open(nil, nil, k.Private, []byte(k.ID))
 		if err != nil {
-			return fmt.Errorf("the %s key %s does not open under the secret key: %w", r.purpose, k.ID, ErrSealed)
+			return fmt.Errorf("the %s key %s does not open under the secret key: %w", r.purpose, k.ID, registry.ErrSealed)
 		}
 		key, err := jwk.ParseKey(secret)
 		if err != nil {

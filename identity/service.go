@@ -145,7 +145,7 @@ func (s *Service) Refresh(ctx context.Context) error {
 	return nil
 }
 
-// UseKeys puts sealed keys to use while the store is away. ErrSealed: they do not open.
+// UseKeys puts sealed keys to use while the store is away. registry.ErrSealed: they do not open.
 func (s *Service) UseKeys(sealed []registry.Key) error {
 	for _, r := range s.rings() {
 		if err := r.Use(sealed); err != nil {

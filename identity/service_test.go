@@ -45,7 +45,7 @@ type fixture struct {
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	c := &clock{t: time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)}
-	store, err := sqlite.Open(ctx, sqlitetest.File(t), c.now)
+	store, err := sqlite.Open(ctx, sqlitetest.File(t), &MasterKey{raw: [32]byte{1}}, c.now)
 	if err != nil {
 		t.Fatal(err)
 	}

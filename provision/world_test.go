@@ -16,6 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/registry"
 	"github.com/pizzaface/pizzeria/registry/sqlite"
 	"github.com/pizzaface/pizzeria/registry/sqlitetest"
@@ -253,7 +254,7 @@ func bubble(t *testing.T, f func(e *env)) {
 	t.Helper()
 	path := sqlitetest.File(t)
 	synctest.Test(t, func(t *testing.T) {
-		s, err := sqlite.Open(t.Context(), path, time.Now)
+		s, err := sqlite.Open(t.Context(), path, new(identity.MasterKey), time.Now)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -46,3 +46,6 @@ func ErrorCode(err error) Code {
 	}
 	return ""
 }
+
+// ErrSealed says that what is sealed in a database does not open under the secret key at hand.
+var ErrSealed = errors.New("give the secret key that this database was made with")

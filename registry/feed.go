@@ -76,6 +76,9 @@ const (
 	SupportUsed      ChangeKind = "support.entered"
 	SupportDone      ChangeKind = "support.ended"
 	AuditPruned      ChangeKind = "audit.pruned"
+	AuditKeyed       ChangeKind = "audit.keyed"        // entries from before there were keys got theirs
+	AuditErased      ChangeKind = "audit.erased"       // the personal fields of an account
+	AuditBroken      ChangeKind = "audit.broken"       // the log was not as the server had left it
 	SignInLimited    ChangeKind = "sign_in.limited"    // too many tries on an account, from wherever
 	SecondStepFailed ChangeKind = "second_step.failed" // SecondMailAt wrong codes in a row
 	SecondStepLocked ChangeKind = "second_step.locked" // SecondLockAt of them
@@ -84,27 +87,11 @@ const (
 // AuditActions lists what the audit log can say, by name.
 func AuditActions() []ChangeKind {
 	return []ChangeKind{
-		APIKeyCreated, APIKeyRefused, APIKeyRevoked, AuditPruned, ClientChanged, ClientCreated, ClientDeleted, ClientSignedIn, ConnectionNew, ConnectionMade, ConnectionGone,
+		APIKeyCreated, APIKeyRefused, APIKeyRevoked, AuditBroken, AuditErased, AuditKeyed, AuditPruned, ClientChanged, ClientCreated, ClientDeleted, ClientSignedIn, ConnectionNew, ConnectionMade, ConnectionGone,
 		DomainAdded, DomainLapsed, DomainMissed, DomainRemoved, DomainVerified, GrantRevoked, IdentityLinked, IdentityGone, InstanceChanged, InviteCreated, InviteRevoked, KeyAdded, KeyRevoked, KeyRotated, MemberAdded, MemberChanged, MemberRemoved,
 		OrgActivated, OrgCreated, OrgGone, OrgDeletion, OrgKept, OrgRenamed, OrgResumed, OrgSignIn, OrgSuspendedNow, OrgUpdated,
 		RunnerCut, RunnerEnrolled, RunnerInvited, RunnerRevoked, SecondStepFailed, SecondStepLocked, SessionCreated, SessionRevoked, SettingsChanged, SignInLimited, SupportGiven, SupportRefused, SupportDone, SupportUsed, SupportAsked, UserChanged, UserCreated, WebhookChanged, WebhookCreated, WebhookDeleted,
 	}
-}
-
-// AuditEntry is one line of the audit log: a hash chain in which every entry
-// holds the hash of the one before it.
-type AuditEntry struct {
-	Seq       int64      `json:"seq"`
-	At        time.Time  `json:"at"`
-	ActorKind string     `json:"actor_kind"`
-	Actor     string     `json:"actor"`
-	ActorID   UserID     `json:"actor_id,omitempty"`
-	Address   string     `json:"address,omitempty"`
-	Action    ChangeKind `json:"action"`
-	OrgID     OrgID      `json:"org_id,omitempty"`
-	Target    string     `json:"target,omitempty"`
-	Detail    string     `json:"detail,omitempty"`
-	Hash      string     `json:"hash"` // hex SHA-256 over the previous hash and this entry
 }
 
 // Quarantine is how long a slug rests after its org gave it up.

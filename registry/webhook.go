@@ -65,14 +65,22 @@ type Task struct {
 	Sealed []byte
 }
 
+// WebhookEvents lists what a webhook of an org can be told of, or with OrgID "" one of the platform.
+func WebhookEvents(org OrgID) []ChangeKind {
+	if org == "" {
+		return append(AuditActions(), AuditHeadNoted)
+	}
+	return AuditActions()
+}
+
 // CheckWebhook returns an Invalid error when an address or event cannot be a webhook's.
-func CheckWebhook(address string, events []ChangeKind) error {
+func CheckWebhook(org OrgID, address string, events []ChangeKind) error {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.Fragment != "" || len(address) > webhookURLMax {
 		return Errorf(Invalid, "url", "write a URL like https://example.com/hook, without a user or a fragment")
 	}
 	for _, e := range events {
-		if !slices.Contains(AuditActions(), e) {
+		if !slices.Contains(WebhookEvents(org), e) {
 			return Errorf(Invalid, "events", "%q is not an event: see the reference of the API", string(e))
 		}
 	}

@@ -234,7 +234,7 @@ func TestPages(t *testing.T) {
 	if l := get("search=" + url.QueryEscape("%")); len(l.Items) != 0 {
 		t.Errorf("a search is a pattern: %+v", l)
 	}
-	if err := s.Store.VerifyAudit(t.Context(), registry.AsOperator()); err != nil {
+	if _, err := s.Store.VerifyAudit(t.Context(), registry.AsOperator(), nil); err != nil {
 		t.Error(err)
 	}
 }

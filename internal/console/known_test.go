@@ -20,15 +20,15 @@ import (
 // TestDeviceCookieInPages: who signs in by the page gets the cookie, keeps it at sign-out, and
 // signs in with it while strangers keep everybody else out. "Sign out everywhere" renews it.
 func TestDeviceCookieInPages(t *testing.T) {
-	store, err := sqlite.Open(t.Context(), sqlitetest.File(t), time.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = store.Close() })
 	master, err := identity.CreateMasterKey(filepath.Join(t.TempDir(), "secret.key"))
 	if err != nil {
 		t.Fatal(err)
 	}
+	store, err := sqlite.Open(t.Context(), sqlitetest.File(t), master, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
 	site, err := identity.NewSite("d.example", "", "")
 	if err != nil {
 		t.Fatal(err)

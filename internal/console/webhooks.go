@@ -18,6 +18,8 @@ type webhooksData struct {
 	Hooks  []hookView
 	Base   string
 	Secret string // of one just made, shown this once
+	// What a webhook can be told of here.
+	Offered []registry.ChangeKind
 }
 
 // deliveryOf is how far a message is.
@@ -47,6 +49,7 @@ func (c *Console) webhooksOf(r *http.Request, who web.Caller, action registry.Ac
 		}
 		org, d.Base = v.Org.ID, "/orgs/"+v.Org.Slug+"/webhooks"
 	}
+	d.Offered = registry.WebhookEvents(org)
 	hooks, err := c.Store.Webhooks(r.Context(), who.Actor, org)
 	if err != nil {
 		return v, org, d, err

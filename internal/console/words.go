@@ -160,6 +160,8 @@ var happenings = map[registry.ChangeKind]string{
 	registry.DomainMissed: "Domain record missing", registry.DomainLapsed: "Domain no longer verified",
 	registry.SignInLimited: "Too many sign-in attempts", registry.SecondStepFailed: "Many wrong codes at sign-in", registry.SecondStepLocked: "Second step locked",
 	registry.AuditPruned: "Old log entries removed", registry.SupportAsked: "Support access asked for", registry.SupportGiven: "Support access given", registry.SupportRefused: "Support access refused", registry.SupportUsed: "Support came in", registry.SupportDone: "Support access ended",
+	registry.AuditKeyed: "Audit log authenticated", registry.AuditErased: "Personal data erased from the audit log",
+	registry.AuditBroken: "Audit log changed from outside", registry.AuditHeadNoted: "Newest audit log entry",
 	registry.IdentityLinked: "Account linked", registry.IdentityGone: "Account unlinked",
 	registry.WebhookDeleted: "Webhook deleted", registry.WebhookTest: "Test",
 }

@@ -48,17 +48,17 @@ func newFixture(t testing.TB) *fixture {
 	f := &fixture{TB: t, clock: time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)}
 	f.contact = f.clock
 	now := func() time.Time { return f.clock }
-	s, err := sqlite.Open(t.Context(), sqlitetest.File(t), now)
+	master, err := identity.ParseMasterKey(strings.Repeat("A", 43))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := sqlite.Open(t.Context(), sqlitetest.File(t), master, now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	f.store = &awayStore{Store: s}
 	site, err := identity.NewSite("d.example", "", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	master, err := identity.ParseMasterKey(strings.Repeat("A", 43))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,15 +32,14 @@ type fixture struct {
 func newFixture(t *testing.T, c Config) *fixture {
 	t.Helper()
 	f := &fixture{T: t, clock: storetest.NewClock(), log: new(bytes.Buffer), c: c}
-	var err error
-	if f.store, err = sqlite.Open(ctx, sqlitetest.File(t), f.clock.Now); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = f.store.Close() })
 	master, err := identity.ParseMasterKey("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
 	if err != nil {
 		t.Fatal(err)
 	}
+	if f.store, err = sqlite.Open(ctx, sqlitetest.File(t), master, f.clock.Now); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.store.Close() })
 	site := func() identity.Site { return identity.Site{Issuer: "https://d.example", Domain: "d.example"} }
 	ids := identity.New(f.store, master, site, slog.New(slog.DiscardHandler), f.clock.Now)
 	if err := f.c.Check(); err != nil {

@@ -18,9 +18,12 @@ func (r *Runtime) Backup(ctx context.Context, w io.Writer) error {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	path := filepath.Join(dir, "pizzeria.db")
-	if err := r.store.Backup(ctx, registry.AsOperator(), path); err != nil {
+	head, err := r.store.Backup(ctx, registry.AsOperator(), path)
+	if err != nil {
 		return err
 	}
+	r.c.Log.Info(registry.AuditHeadLog, "seq", head.Seq, "hash", head.Hash, "epoch", head.Epoch,
+		"of", "backup")
 	f, err := os.Open(path)
 	if err != nil {
 		return err

@@ -35,22 +35,15 @@ func Rekey(ctx context.Context, database, keyFile, newKey string) (n int, err er
 	if err != nil {
 		return 0, err
 	}
-	store, err := sqlite.Open(ctx, database, time.Now)
+	store, err := sqlite.Open(ctx, database, old, time.Now)
+	if errors.Is(err, registry.ErrSealed) { // broken off after the database had the new one
+		store, err = sqlite.Open(ctx, database, key, time.Now)
+	}
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	n, err = store.Reseal(ctx, registry.AsOperator(), func(purpose, name string, sealed []byte) ([]byte, error) {
-		plain, err := old.Sealer(purpose).Open(nil, nil, sealed, []byte(name))
-		if err != nil {
-			if _, done := key.Sealer(purpose).Open(nil, nil, sealed, []byte(name)); done == nil {
-				return sealed, nil
-			}
-			return nil, fmt.Errorf("%w: %w", identity.ErrSealed, err)
-		}
-		return key.Sealer(purpose).Seal(nil, nil, plain, []byte(name)), nil
-	})
-	if err != nil {
+	if n, err = store.Reseal(ctx, registry.AsOperator(), key); err != nil {
 		return 0, err
 	}
 	// Its keys are sealed under the old key; it is made again.

@@ -91,6 +91,7 @@ type Runtime struct {
 
 	jwks      string // path of the assertion keys, for instances
 	connected atomic.Bool
+	auditHead atomic.Pointer[registry.AuditHead] // that left last
 
 	stopReconciler context.CancelFunc
 	reconciles     sync.Mutex // held while the reconciler runs
@@ -219,7 +220,7 @@ func (r *Runtime) build(dir string) error {
 		return err
 	}
 	now := time.Now
-	if r.store, err = sqlite.New(r.c.Database, now); err != nil {
+	if r.store, err = sqlite.New(r.c.Database, master, now); err != nil {
 		return err
 	}
 	r.closers = append(r.closers, r.store.Close)

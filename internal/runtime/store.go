@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/gateway"
 	"github.com/pizzaface/pizzeria/registry"
 	"github.com/pizzaface/pizzeria/registry/sqlite"
@@ -64,7 +63,7 @@ func (r *Runtime) connect(ctx context.Context) error {
 // resume goes on from the snapshot when the store is away at the start. It
 // returns why it is away when it cannot, or when that is for a person to mend first.
 func (r *Runtime) resume(ctx context.Context, why error) error {
-	if errors.Is(why, sqlite.ErrSchema) || errors.Is(why, identity.ErrSealed) {
+	if errors.Is(why, sqlite.ErrSchema) || errors.Is(why, registry.ErrSealed) {
 		return why
 	}
 	s, err := r.snapshot.Load(ctx)

@@ -55,12 +55,13 @@ func New(t testing.TB) *Server {
 		Path: sqlitetest.File(t),
 	}
 	log := slog.New(slog.NewTextHandler(s.Log, nil))
+	key := NewKey(t)
 	var err error
-	if s.Store, err = sqlite.Open(t.Context(), s.Path, s.Clock.Now); err != nil {
+	if s.Store, err = sqlite.Open(t.Context(), s.Path, key, s.Clock.Now); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Store.Close() })
-	s.Identity = NewIdentity(t, s.Store, s.Clock.Now)
+	s.Identity = NewIdentity(t, s.Store, key, s.Clock.Now)
 	s.Settings = &settings.Service{
 		Store: s.Store, Sealer: s.Identity, Schema: func() registry.Schema { return s.Schema },
 	}
@@ -96,21 +97,29 @@ func New(t testing.TB) *Server {
 	return s
 }
 
-// NewIdentity makes an identity service over a store, with a key of its own.
-func NewIdentity(t testing.TB, store identity.Store, now func() time.Time) *identity.Service {
+// NewKey makes a secret key.
+func NewKey(t testing.TB) *identity.MasterKey {
+	t.Helper()
+	raw := make([]byte, 32)
+	_, _ = rand.Read(raw) // never fails (crypto/rand)
+	k, err := identity.ParseMasterKey(base64.StdEncoding.EncodeToString(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// NewIdentity makes an identity service over a store.
+func NewIdentity(
+	t testing.TB, store identity.Store, key *identity.MasterKey, now func() time.Time,
+) *identity.Service {
 	t.Helper()
 	site, err := identity.NewSite("d.example", "", "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw := make([]byte, 32)
-	_, _ = rand.Read(raw) // never fails (crypto/rand)
-	master, err := identity.ParseMasterKey(base64.StdEncoding.EncodeToString(raw))
-	if err != nil {
-		t.Fatal(err)
-	}
 	log := slog.New(slog.DiscardHandler)
-	ids := identity.New(store, master, func() identity.Site { return site }, log, now)
+	ids := identity.New(store, key, func() identity.Site { return site }, log, now)
 	if err := ids.Refresh(t.Context()); err != nil {
 		t.Fatal(err)
 	}

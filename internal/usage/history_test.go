@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/pizzaface/pizzeria/internal/servertest"
 	"github.com/pizzaface/pizzeria/internal/usage"
 	"github.com/pizzaface/pizzeria/registry"
 	"github.com/pizzaface/pizzeria/registry/sqlite"
@@ -17,7 +18,7 @@ import (
 // restart.
 func TestHistory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store, err := sqlite.Open(t.Context(), sqlitetest.File(t), time.Now)
+		store, err := sqlite.Open(t.Context(), sqlitetest.File(t), servertest.NewKey(t), time.Now)
 		if err != nil {
 			t.Fatal(err)
 		}

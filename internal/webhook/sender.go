@@ -84,7 +84,7 @@ func (s *Sender) Create(ctx context.Context, a registry.Actor, org registry.OrgI
 func (s *Sender) Check(address string) error {
 	u, err := url.Parse(address)
 	if err != nil {
-		return registry.CheckWebhook(address, nil)
+		return registry.CheckWebhook("", address, nil)
 	}
 	ip, err := netip.ParseAddr(u.Hostname())
 	literal := err == nil

@@ -77,10 +77,12 @@ func (c listening) PrepareContext(ctx context.Context, query string) (driver.Stm
 // for everything in them, or because they have one row.
 var scansAll = map[string]string{
 	"feed_head": "one row",
-	"users":     "counting them all reads an index of them",
-	"s":         "counting all sessions that live",
-	"audit":     "verifying walks the whole chain, and a filter walks it backwards until the page is full",
-	"i":         "the reconciler reads every instance at start and once a minute",
+
+	"audit_epochs": "a row for each secret key that there was",
+	"users":        "counting them all reads an index of them",
+	"s":            "counting all sessions that live",
+	"audit":        "verifying walks the whole chain, and a filter walks it backwards until the page is full",
+	"i":            "the reconciler reads every instance at start and once a minute",
 }
 
 // TestConformance runs the conformance suite. Then it asks SQLite for the plan of
@@ -111,6 +113,7 @@ func TestConformance(t *testing.T) {
 		for _, step := range plan(t, s, query) {
 			table, _, _ := strings.Cut(strings.TrimPrefix(step, "SCAN "), " ")
 			_, may := scansAll[table]
+			may = may || strings.HasSuffix(query, "IS NOT NULL LIMIT 1") // the key is proved once a start
 			if strings.HasPrefix(step, "SCAN ") && !strings.Contains(step, "INDEX") && !strings.Contains(step, "CONSTANT ROW") && !may {
 				t.Errorf("%s\n  in %s", step, query)
 			}

@@ -163,7 +163,8 @@ func (s *Store) noteRefusal(ctx context.Context, a registry.Actor, err error) er
 	}
 	// The client may be gone, and has been seen all the same.
 	note := s.update(context.WithoutCancel(ctx), a, func(t *tx) error {
-		return t.audit(registry.APIKeyRefused, r.org, string(a.Key()), string(r.action))
+		return t.audit(registry.Change{Kind: registry.APIKeyRefused, OrgID: r.org},
+			string(a.Key()), string(r.action))
 	})
 	if note != nil {
 		return errors.Join(err, fmt.Errorf("store: audit of a refused key: %w", note))

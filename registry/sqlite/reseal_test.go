@@ -1,19 +1,21 @@
 package sqlite
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
 // TestEverySealedColumnIsResealed: a BLOB of the schema is a hash, or is sealed and in the list, or goes.
 func TestEverySealedColumnIsResealed(t *testing.T) {
-	s, err := Open(context.Background(), filepath.Join(t.TempDir(), "t.db"), time.Now)
+	s, err := Open(context.Background(), filepath.Join(t.TempDir(), "t.db"), new(identity.MasterKey), time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +34,7 @@ func TestEverySealedColumnIsResealed(t *testing.T) {
 		if err := rows.Scan(&table, &column); err != nil {
 			t.Fatal(err)
 		}
-		in := slices.ContainsFunc(sealedColumns, func(c struct{ table, column, purpose, name string }) bool {
+		in := slices.ContainsFunc(sealedColumns, func(c sealedColumn) bool {
 			return c.table == table && c.column == column
 		})
 		if in == slices.Contains(plain, table+"."+column) {
@@ -47,41 +49,64 @@ func TestEverySealedColumnIsResealed(t *testing.T) {
 // TestReseal changes all, or nothing.
 func TestReseal(t *testing.T) {
 	ctx, operator := context.Background(), registry.AsOperator()
-	s, err := Open(ctx, filepath.Join(t.TempDir(), "t.db"), time.Now)
+	path := filepath.Join(t.TempDir(), "t.db")
+	old, next := new(identity.MasterKey), otherKey(t)
+	s, err := Open(ctx, path, old, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = s.Close() }()
 	system := registry.AsSystem("test")
-	for _, id := range []string{"1", "2"} {
-		if err := s.QueueMail(ctx, system, registry.Mail{ID: id, To: "a@example.com", Sealed: []byte("old " + id)}, ""); err != nil {
+	for _, m := range []registry.Mail{
+		{ID: "1", Sealed: old.Sealer("mail").Seal(nil, nil, []byte("first"), []byte("1"))},
+		{ID: "2", Sealed: []byte("sealed under no key")},
+	} {
+		m.To = "a@example.com"
+		if err := s.QueueMail(ctx, system, m, ""); err != nil {
 			t.Fatal(err)
 		}
 	}
-	seen := 0
-	half := func(purpose, name string, sealed []byte) ([]byte, error) {
-		if seen++; seen == 2 {
-			return nil, context.Canceled
-		}
-		return []byte("new"), nil
+	if _, err := s.Reseal(ctx, operator, next); !errors.Is(err, registry.ErrSealed) {
+		t.Errorf("it went on after an error: %v", err)
 	}
-	if _, err := s.Reseal(ctx, operator, half); err == nil {
-		t.Error("it went on after an error")
+	if _, err := s.VerifyAudit(ctx, operator, nil); err != nil {
+		t.Errorf("after nothing was changed: %v", err)
 	}
-	n, err := s.Reseal(ctx, operator, func(purpose, name string, sealed []byte) ([]byte, error) {
-		if purpose != "mail" || string(sealed) != "old "+name {
-			t.Errorf("%s %s %s", purpose, name, sealed)
-		}
-		return bytes.Replace(sealed, []byte("old"), []byte("new"), 1), nil
-	})
-	if err != nil || n != 2 {
+	second := old.Sealer("mail").Seal(nil, nil, []byte("second"), []byte("2"))
+	if _, err := s.write.Exec(`UPDATE mails SET sealed = $1 WHERE id = '2'`, second); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Reseal(ctx, system, next); registry.ErrorCode(err) != registry.Forbidden {
+		t.Error(err)
+	}
+	n, err := s.Reseal(ctx, operator, next)
+	if err != nil || n != 4 { // two mails, and two keys of the audit log
 		t.Fatal(n, err)
 	}
 	list, err := s.DueMails(ctx, system, 10)
-	if err != nil || len(list) != 2 || string(list[0].Sealed) != "new "+list[0].ID {
-		t.Errorf("%+v %v", list, err)
+	if err != nil || len(list) != 2 {
+		t.Fatal(list, err)
 	}
-	if _, err := s.Reseal(ctx, system, half); registry.ErrorCode(err) != registry.Forbidden {
-		t.Error(err)
+	for i, want := range []string{"first", "second"} {
+		b, err := next.Sealer("mail").Open(nil, nil, list[i].Sealed, []byte(list[i].ID))
+		if err != nil || string(b) != want {
+			t.Errorf("%q, want %q: %v", b, want, err)
+		}
 	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(ctx, path, old, time.Now); !errors.Is(err, registry.ErrSealed) {
+		t.Errorf("the old key opens it: %v", err)
+	}
+}
+
+// otherKey is not the zero key of the other tests.
+func otherKey(t *testing.T) Key {
+	t.Helper()
+	k, err := identity.ParseMasterKey(strings.Repeat("B", 42) + "A")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
 }

@@ -20,10 +20,11 @@ func (s *Store) PruneAudit(ctx context.Context, a registry.Actor, before time.Ti
 		return false, err
 	}
 	err = s.update(ctx, a, func(t *tx) error {
-		var first int64
-		if err := t.QueryRowContext(t.ctx, `SELECT seq FROM audit_start WHERE id = 1`).Scan(&first); err != nil {
-			return fmt.Errorf("store: audit: %w", err)
+		state, err := t.auditState()
+		if err != nil {
+			return err
 		}
+		first := state.first
 		// Entries are in the order of their time, but for a clock that was set back: the first that is young enough ends it.
 		var keep sql.NullInt64
 		if err := t.QueryRowContext(t.ctx, `SELECT min(seq) FROM audit WHERE at >= $1`, us(before)).Scan(&keep); err != nil {
@@ -44,6 +45,10 @@ func (s *Store) PruneAudit(ctx context.Context, a registry.Actor, before time.Ti
 		if _, err := t.exec(`DELETE FROM audit WHERE seq < $1`, next); err != nil {
 			return err
 		}
+		state.first, state.before = next, hash
+		if err := t.saveHead(state); err != nil {
+			return err
+		}
 		return t.record(registry.Change{Kind: registry.AuditPruned}, "audit log", prunedDetail(next, hash))
 	})
 	return more, err
@@ -53,19 +58,17 @@ func prunedDetail(first int64, hash string) string {
 	return fmt.Sprintf("begins with entry %d now, after %s", first, hash)
 }
 
-// auditStart returns the first entry that the log has to hold and the hash before it. Where it does not begin at the beginning,
-// an entry says so.
-func auditStart(ctx context.Context, view *sql.Tx) (first int64, before string, err error) {
-	if err = view.QueryRowContext(ctx, `SELECT seq, hash FROM audit_start WHERE id = 1`).Scan(&first, &before); err != nil {
-		return 0, "", fmt.Errorf("store: %w", err)
-	}
-	if first == 1 {
-		return first, before, nil
+// explained refuses a log that does not begin at the beginning, unless an entry says so.
+func explained(ctx context.Context, view *sql.Tx, s auditState) error {
+	if s.first == 1 {
+		return nil
 	}
 	var one int
-	err = view.QueryRowContext(ctx, `SELECT 1 FROM audit WHERE action = $1 AND detail = $2 LIMIT 1`, registry.AuditPruned, prunedDetail(first, before)).Scan(&one)
+	err := view.QueryRowContext(ctx, `SELECT 1 FROM audit WHERE action = $1 AND detail = $2 LIMIT 1`,
+		registry.AuditPruned, prunedDetail(s.first, s.before)).Scan(&one)
 	if errors.Is(err, sql.ErrNoRows) {
-		return 0, "", registry.Errorf(registry.Conflict, "", "the audit log begins with entry %d, and no entry says why", first)
+		return registry.Errorf(registry.Conflict, "",
+			"the audit log begins with entry %d, and no entry says why", s.first)
 	}
-	return first, before, err
+	return err
 }

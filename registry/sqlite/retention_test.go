@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -16,7 +17,7 @@ func TestAuditRetention(t *testing.T) {
 	ctx := context.Background()
 	path := filepath.Join(t.TempDir(), "test.db")
 	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
-	s, err := Open(ctx, path, func() time.Time { return now })
+	s, err := Open(ctx, path, new(identity.MasterKey), func() time.Time { return now })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +53,7 @@ func TestAuditRetention(t *testing.T) {
 		if got := first().Seq; got != want {
 			t.Errorf("it begins with %d, want %d", got, want)
 		}
-		if err := s.VerifyAudit(ctx, registry.AsOperator()); err != nil {
+		if _, err := s.VerifyAudit(ctx, registry.AsOperator(), nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -76,7 +77,7 @@ func TestAuditRetention(t *testing.T) {
 	if _, err := db.Exec(`UPDATE audit_start SET seq = seq + 2, hash = (SELECT hash FROM audit WHERE seq = audit_start.seq + 1); DELETE FROM audit WHERE seq < (SELECT seq FROM audit_start)`); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.VerifyAudit(ctx, registry.AsOperator()); registry.ErrorCode(err) != registry.Conflict {
+	if _, err := s.VerifyAudit(ctx, registry.AsOperator(), nil); registry.ErrorCode(err) != registry.Conflict {
 		t.Errorf("the cut was not found: %v", err)
 	}
 }

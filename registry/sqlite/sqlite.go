@@ -37,6 +37,9 @@ type Store struct {
 	write, read *sql.DB
 	connected   atomic.Bool
 	now         func() time.Time
+	key         Key
+	keys        auditKeys
+	prepared    atomic.Pointer[map[string]*sql.Stmt]
 
 	refused refusals
 
@@ -51,8 +54,8 @@ var ErrSchema = errors.New("use the version of the program that last used this d
 var errAway = errors.New("the database is not open")
 
 // Open is New and Connect.
-func Open(ctx context.Context, path string, now func() time.Time) (*Store, error) {
-	s, err := New(path, now)
+func Open(ctx context.Context, path string, key Key, now func() time.Time) (*Store, error) {
+	s, err := New(path, key, now)
 	if err != nil {
 		return nil, err
 	}
@@ -63,8 +66,9 @@ func Open(ctx context.Context, path string, now func() time.Time) (*Store, error
 }
 
 // New makes a Store that is away until Connect: every method returns an error. It touches nothing.
-func New(path string, now func() time.Time) (*Store, error) {
-	s := &Store{path: path, now: now, changed: make(chan struct{})}
+// key is the installation's secret key.
+func New(path string, key Key, now func() time.Time) (*Store, error) {
+	s := &Store{path: path, now: now, key: key, keys: newAuditKeys(key), changed: make(chan struct{})}
 	var err error
 	if s.write, err = open(path, 1, &s.connected, url.Values{"_txlock": {"immediate"}}); err != nil {
 		return nil, err
@@ -77,23 +81,44 @@ func New(path string, now func() time.Time) (*Store, error) {
 
 // Connect opens or creates the database, with mode 0600, and migrates it. It may
 // be called again after an error. ErrSchema: the database is of a newer version of the program.
+// registry.ErrSealed: it was made with another secret key.
 func (s *Store) Connect(ctx context.Context) error {
 	if err := os.MkdirAll(filepath.Dir(s.path), 0o700); err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
-	f, err := os.OpenFile(s.path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err := migrated(ctx, s.path, s.keyAudit); err != nil {
+		return err
+	}
+	s.connected.Store(true)
+	if err := s.prepare(ctx); err != nil {
+		s.connected.Store(false)
+		return err
+	}
+	return nil
+}
+
+// Migrate opens or creates a database, with mode 0600, and migrates it, without any secret key.
+func Migrate(ctx context.Context, path string) error {
+	return migrated(ctx, path, func(context.Context, *sql.DB) error { return nil })
+}
+
+// migrated runs f with a database that is migrated.
+func migrated(ctx context.Context, path string, f func(context.Context, *sql.DB) error) error {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
-	_ = f.Close()
-	db, err := open(s.path, 1, nil, url.Values{"_txlock": {"immediate"}})
+	_ = file.Close()
+	db, err := open(path, 1, nil, url.Values{"_txlock": {"immediate"}})
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(migrate(ctx, db), db.Close()); err != nil {
-		return fmt.Errorf("store %s: %w", s.path, err)
+	if err = migrate(ctx, db); err == nil {
+		err = f(ctx, db)
 	}
-	s.connected.Store(true)
+	if err := errors.Join(err, db.Close()); err != nil {
+		return fmt.Errorf("store %s: %w", path, err)
+	}
 	return nil
 }
 
@@ -101,7 +126,11 @@ var driverName = "sqlite" // a test puts one that listens in its place
 
 // open returns a pool of connections; none is made before gate is true, when there is one.
 func open(path string, conns int, gate *atomic.Bool, extra url.Values) (*sql.DB, error) {
-	q := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"}}
+	// secure_delete: what is deleted is not left in the file's free space.
+	q := url.Values{"_pragma": {
+		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
+		"secure_delete(1)",
+	}}
 	for k, v := range extra {
 		q[k] = append(q[k], v...)
 	}
@@ -192,6 +221,8 @@ type tx struct {
 	ctx      context.Context //nolint:containedctx // lives exactly as long as the transaction
 	actor    registry.Actor
 	now      time.Time
+	keys     auditKeys
+	prepared map[string]*sql.Stmt
 	recorded bool
 }
 
@@ -205,7 +236,10 @@ func (s *Store) update(ctx context.Context, a registry.Actor, f func(*tx) error)
 		return fmt.Errorf("store: %w", err)
 	}
 	defer func() { _ = t.Rollback() }()
-	x := &tx{Tx: t, ctx: ctx, actor: a, now: s.now()}
+	x := &tx{Tx: t, ctx: ctx, actor: a, now: s.now(), keys: s.keys}
+	if p := s.prepared.Load(); p != nil {
+		x.prepared = *p
+	}
 	if err := f(x); err != nil {
 		_ = t.Rollback()
 		return s.noteRefusal(ctx, a, err)
@@ -220,7 +254,12 @@ func (s *Store) update(ctx context.Context, a registry.Actor, f func(*tx) error)
 }
 
 func (t *tx) exec(query string, args ...any) (int64, error) {
-	r, err := t.ExecContext(t.ctx, query, args...)
+	run := func() (sql.Result, error) { return t.ExecContext(t.ctx, query, args...) }
+	if st := t.prepared[query]; st != nil {
+		//nolint:sqlclosecheck // closed with the transaction
+		run = func() (sql.Result, error) { return t.StmtContext(t.ctx, st).ExecContext(t.ctx, args...) }
+	}
+	r, err := run()
 	if err != nil {
 		return 0, fmt.Errorf("store: %w", err)
 	}

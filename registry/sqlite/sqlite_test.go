@@ -12,13 +12,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/registry"
 	"github.com/pizzaface/pizzeria/registry/sqlite"
 )
 
 func open(t *testing.T, path string, now func() time.Time) *sqlite.Store {
 	t.Helper()
-	s, err := sqlite.Open(context.Background(), path, now)
+	s, err := sqlite.Open(context.Background(), path, new(identity.MasterKey), now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +38,7 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = db.Close()
-	if _, err = sqlite.Open(context.Background(), path, time.Now); err == nil || !strings.Contains(err.Error(), "schema 999") {
+	if _, err = sqlite.Open(context.Background(), path, new(identity.MasterKey), time.Now); err == nil || !strings.Contains(err.Error(), "schema 999") {
 		t.Fatalf("got %v", err)
 	}
 }
@@ -51,7 +52,7 @@ func TestBackup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Backup(ctx, registry.AsUser(u, "", ""), filepath.Join(dir, "no.db")); registry.ErrorCode(err) != registry.Forbidden {
+	if _, err := s.Backup(ctx, registry.AsUser(u, "", ""), filepath.Join(dir, "no.db")); registry.ErrorCode(err) != registry.Forbidden {
 		t.Errorf("somebody else makes a backup: %v", err)
 	}
 	done := make(chan error, 1)
@@ -64,7 +65,8 @@ func TestBackup(t *testing.T) {
 	}()
 	for i := range 5 {
 		path := filepath.Join(dir, fmt.Sprintf("copy%d.db", i))
-		if err := s.Backup(ctx, registry.AsOperator(), path); err != nil {
+		saved, err := s.Backup(ctx, registry.AsOperator(), path)
+		if err != nil {
 			t.Fatal(err)
 		}
 		c := open(t, path, time.Now)
@@ -75,8 +77,8 @@ func TestBackup(t *testing.T) {
 		if all, err := c.Changes(ctx, registry.AsSystem("test"), 0, 1000); err != nil || int64(len(all)) != head {
 			t.Errorf("copy %d has %d of %d changes, %v", i, len(all), head, err)
 		}
-		if err := c.VerifyAudit(ctx, registry.AsOperator()); err != nil {
-			t.Error(err)
+		if r, err := c.VerifyAudit(ctx, registry.AsOperator(), nil); err != nil || r.Head != saved {
+			t.Errorf("%+v, want %+v: %v", r, saved, err)
 		}
 	}
 	if err := <-done; err != nil {
@@ -106,7 +108,7 @@ func TestAuditCannotBeChanged(t *testing.T) {
 	if _, err := db.Exec(`DROP TRIGGER audit_no_update; UPDATE audit SET actor = 'eve' WHERE seq = 1`); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.VerifyAudit(context.Background(), registry.AsOperator()); registry.ErrorCode(err) != registry.Conflict {
+	if _, err := s.VerifyAudit(context.Background(), registry.AsOperator(), nil); registry.ErrorCode(err) != registry.Conflict {
 		t.Fatalf("the change was not found: %v", err)
 	}
 }
@@ -158,7 +160,7 @@ func TestKill(t *testing.T) {
 			t.Errorf("%s was acknowledged and lost: %v", slug, err)
 		}
 	}
-	if err := s.VerifyAudit(context.Background(), registry.AsOperator()); err != nil {
+	if _, err := s.VerifyAudit(context.Background(), registry.AsOperator(), nil); err != nil {
 		t.Error(err)
 	}
 	db, err := sql.Open("sqlite", "file:"+path)
@@ -206,7 +208,7 @@ func writeUntilKilled(t *testing.T, path string) {
 // TestCloseLeavesNothing: a bubble does not end before every goroutine in it has.
 func TestCloseLeavesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "t.db"), time.Now)
+		s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "t.db"), new(identity.MasterKey), time.Now)
 		if err != nil {
 			t.Fatal(err)
 		}

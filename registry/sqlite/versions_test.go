@@ -10,6 +10,7 @@ import (
 
 	"github.com/pressly/goose/v3"
 
+	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -47,7 +48,7 @@ func TestVersionsOfOldDatabases(t *testing.T) {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	s, err := Open(ctx, path, time.Now)
+	s, err := Open(ctx, path, new(identity.MasterKey), time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

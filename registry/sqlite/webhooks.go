@@ -50,7 +50,7 @@ func (s *Store) CreateWebhook(ctx context.Context, a registry.Actor, w registry.
 		if _, err := t.either(w.OrgID, registry.WebhookManage); err != nil {
 			return err
 		}
-		if err := registry.CheckWebhook(w.URL, w.Events); err != nil {
+		if err := registry.CheckWebhook(w.OrgID, w.URL, w.Events); err != nil {
 			return err
 		}
 		var n int
@@ -111,7 +111,7 @@ func (s *Store) UpdateWebhook(ctx context.Context, a registry.Actor, org registr
 		if active != nil {
 			w.Active = *active
 		}
-		if err := registry.CheckWebhook(w.URL, w.Events); err != nil {
+		if err := registry.CheckWebhook(w.OrgID, w.URL, w.Events); err != nil {
 			return err
 		}
 		b, err := json.Marshal(w.Events)
@@ -182,8 +182,17 @@ func (t *tx) deliver(w registry.Webhook, c registry.Change) error {
 	if err != nil {
 		return err
 	}
+	return t.send(w, c.Kind, body)
+}
+
+func (t *tx) send(w registry.Webhook, event registry.ChangeKind, body []byte) error {
 	return t.must(`INSERT INTO deliveries (id, webhook_id, event, body, state, created_at, next_at) VALUES ($1,$2,$3,$4,'pending',$5,$5)`,
-		registry.NewID(), w.ID, c.Kind, string(body), us(t.now))
+		registry.NewID(), w.ID, event, string(body), us(t.now))
+}
+
+// wants reports whether a webhook is told of an event.
+func wants(w registry.Webhook, event registry.ChangeKind) bool {
+	return len(w.Events) == 0 || slices.Contains(w.Events, event)
 }
 
 // SpreadChanges makes a message of every change since the last call for every
@@ -217,7 +226,7 @@ func (s *Store) SpreadChanges(ctx context.Context, a registry.Actor) error {
 					}
 					for _, w := range hooks[org] {
 						// A webhook hears of nothing from before it was there.
-						if (len(w.Events) == 0 || slices.Contains(w.Events, c.Kind)) && !c.At.Before(w.CreatedAt) {
+						if wants(w, c.Kind) && !c.At.Before(w.CreatedAt) {
 							if err := t.deliver(w, c); err != nil {
 								return err
 							}

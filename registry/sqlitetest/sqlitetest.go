@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/pizzaface/pizzeria/registry/sqlite"
 )
@@ -20,11 +19,7 @@ var template = sync.OnceValues(func() ([]byte, error) {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	path := filepath.Join(dir, "t.db")
-	s, err := sqlite.Open(context.Background(), path, time.Now)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.Close(); err != nil {
+	if err := sqlite.Migrate(context.Background(), path); err != nil {
 		return nil, err
 	}
 	return os.ReadFile(path)

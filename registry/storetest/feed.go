@@ -60,8 +60,18 @@ func auditChain(e env) {
 	a, asA := e.user("a@example.com")
 	o := e.org("acme", a.ID)
 	e.ok(e.s.UpdateOrg(ctx, asA, o.ID, 0, "Acme Inc"))
-	e.ok(e.s.VerifyAudit(ctx, operator))
-	e.want(e.s.VerifyAudit(ctx, asA), registry.Forbidden)
+	r, err := e.s.VerifyAudit(ctx, operator, nil)
+	e.ok(err)
+	head, err := e.s.AuditHead(ctx, operator)
+	e.ok(err)
+	if r.First != 1 || r.Head != head || head.Seq == 0 {
+		e.Fatalf("%+v %+v", r, head)
+	}
+	e.want(second(e.s.VerifyAudit(ctx, asA, nil)), registry.Forbidden)
+	e.want(second(e.s.AuditHead(ctx, asA)), registry.Forbidden)
+	_, _, err = e.s.NoteAuditHead(ctx, operator)
+	e.want(err, registry.Forbidden)
+	e.want(second(e.s.EraseAudit(ctx, operator, a.ID)), registry.Forbidden)
 	p, err := e.s.Audit(ctx, asA, o.ID, registry.AuditList{})
 	e.ok(err)
 	list := p.Items

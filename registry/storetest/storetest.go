@@ -165,7 +165,10 @@ type Store interface {
 	Totals(ctx context.Context, a registry.Actor) (registry.Totals, error)
 	AuditAfter(ctx context.Context, a registry.Actor, org registry.OrgID, after int64, limit int) ([]registry.AuditEntry, error)
 	PruneAudit(ctx context.Context, a registry.Actor, before time.Time) (more bool, err error)
-	VerifyAudit(ctx context.Context, a registry.Actor) error
+	VerifyAudit(ctx context.Context, a registry.Actor, heads registry.AuditHeads) (registry.AuditReport, error)
+	AuditHead(ctx context.Context, a registry.Actor) (registry.AuditHead, error)
+	NoteAuditHead(ctx context.Context, a registry.Actor) (registry.AuditHead, bool, error)
+	EraseAudit(ctx context.Context, a registry.Actor, id registry.UserID) (int, error)
 }
 
 // Clock is a time that the tests move.

@@ -36,16 +36,16 @@ func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	f := &fixture{T: t, now: time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)}
 	now := func() time.Time { return f.now }
-	store, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "t.db"), now)
+	key, err := identity.CreateMasterKey(filepath.Join(t.TempDir(), "secret.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "t.db"), key, now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
 	site, err := identity.NewSite("d.example", "", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err := identity.CreateMasterKey(filepath.Join(t.TempDir(), "secret.key"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,97 @@
+package registry
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// AuditEntry is one line of the audit log: a hash chain in which every entry holds the hash of the
+// one before it. The hash covers personal fields by salted commitments, so that a value can be
+// erased and the chain still holds.
+type AuditEntry struct {
+	Seq       int64             `json:"seq"`
+	At        time.Time         `json:"at"`
+	ActorKind string            `json:"actor_kind"`
+	Actor     string            `json:"actor"`
+	ActorID   UserID            `json:"actor_id,omitempty"`
+	Address   string            `json:"address,omitempty"`
+	Action    ChangeKind        `json:"action"`
+	OrgID     OrgID             `json:"org_id,omitempty"`
+	SubjectID UserID            `json:"subject_id,omitempty" doc:"the account that it is about"`
+	Target    string            `json:"target,omitempty"`
+	Detail    string            `json:"detail,omitempty"`
+	Format    int               `json:"format,omitempty" doc:"of the hash"`
+	Salts     map[string]string `json:"salts,omitempty" doc:"in exports: of actor, address, target, detail"`
+	Erased    map[string]string `json:"erased,omitempty" doc:"fields that were erased, with the commitments left in their place"`
+	Prev      string            `json:"prev,omitempty" doc:"in exports: the hash of the entry before"`
+	Hash      string            `json:"hash"` // hex SHA-256, see AuditDigest
+}
+
+// Formats of an entry's hash.
+const (
+	AuditPlain     = 1 // over the values: entries from before commitments
+	AuditCommitted = 2 // over commitments to the personal fields
+)
+
+// AuditHead is the newest entry of the audit log at some time. Kept elsewhere, it shows later that
+// nothing up to it was changed or removed.
+type AuditHead struct {
+	Seq   int64  `json:"seq"`
+	Hash  string `json:"hash"`
+	Epoch int64  `json:"epoch,omitempty" doc:"the number of the key that authenticates it"`
+}
+
+// AuditHeadNoted is the event that tells the platform's webhooks the audit log's head. It is in
+// neither log nor feed.
+const AuditHeadNoted ChangeKind = "audit.head"
+
+// AuditHeadLog is the message of the log line that has the audit log's head.
+const AuditHeadLog = "audit head"
+
+// AuditReport says what a check of the whole audit log found.
+type AuditReport struct {
+	First  int64     `json:"first" doc:"seq of the oldest entry that is kept"`
+	Before string    `json:"before,omitempty" doc:"the hash of the last entry that was removed"`
+	Head   AuditHead `json:"head"`
+	Erased int64     `json:"erased" doc:"how many entries have erased fields"`
+	// Entries of an earlier version with erased fields have no hash that anybody can compute. Their
+	// MACs, which only the server checks, vouch for the rest of them.
+	Unchecked int64 `json:"unchecked,omitempty" doc:"how many entries have no hash to compute"`
+	// Only where heads were given to compare with.
+	Compared int `json:"compared,omitempty" doc:"how many of the saved heads are in the log"`
+}
+
+// plainEntry is what the hash of an AuditPlain entry is over, as JSON.
+type plainEntry struct {
+	Seq       int64      `json:"seq"`
+	At        time.Time  `json:"at"`
+	ActorKind string     `json:"actor_kind"`
+	Actor     string     `json:"actor"`
+	ActorID   UserID     `json:"actor_id,omitempty"`
+	Address   string     `json:"address,omitempty"`
+	Action    ChangeKind `json:"action"`
+	OrgID     OrgID      `json:"org_id,omitempty"`
+	Target    string     `json:"target,omitempty"`
+	Detail    string     `json:"detail,omitempty"`
+	Hash      string     `json:"hash"`
+}
+
+func (e *AuditEntry) plain(prev string) ([]byte, error) {
+	return json.Marshal(plainEntry{
+		e.Seq, e.At, e.ActorKind, e.Actor, e.ActorID, e.Address, e.Action, e.OrgID, e.Target,
+		e.Detail, prev,
+	})
+}
+
+// Shown is a personal field for people: its value, or that it was erased.
+func (e AuditEntry) Shown(name string) string {
+	if _, erased := e.Erased[name]; erased {
+		return "(erased)"
+	}
+	for _, f := range e.personal() {
+		if f.Name == name {
+			return *f.Value
+		}
+	}
+	return ""
+}
