@@ -11,6 +11,11 @@ import (
 
 // maintain does what time alone asks for.
 func (r *Runtime) maintain(ctx context.Context) {
+	if err := r.noteAuditHead(ctx, true); err != nil && ctx.Err() == nil {
+		r.c.Log.Warn("maintenance", "error", err)
+	}
+	head := time.NewTicker(headEvery)
+	defer head.Stop()
 	often, flush, daily := time.NewTicker(2*time.Second), time.NewTicker(30*time.Second), time.NewTicker(time.Hour)
 	defer often.Stop()
 	var warned time.Time
@@ -28,6 +33,8 @@ func (r *Runtime) maintain(ctx context.Context) {
 			if err != nil {
 				warned = time.Now()
 			}
+		case <-head.C:
+			err = r.noteAuditHead(ctx, false)
 		case <-flush.C:
 			err = errors.Join(r.ids.Flush(ctx), r.store.FinishDeletions(ctx, registry.AsSystem("runtime")))
 		case <-daily.C:

@@ -27,7 +27,7 @@ const scrapeTimeout = 2 * time.Second
 
 // Describe implements prometheus.Collector.
 func (*state) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{orgsDesc, instancesDesc, streamsDesc, feedAgeDesc, snapshotDesc, storeUpDesc} {
+	for _, d := range []*prometheus.Desc{orgsDesc, instancesDesc, streamsDesc, feedAgeDesc, snapshotDesc, storeUpDesc, auditSeqDesc, auditHoldsDesc, auditHeadDesc} {
 		ch <- d
 	}
 }
@@ -59,6 +59,7 @@ func (s *state) Collect(ch chan<- prometheus.Metric) {
 		return
 	}
 	gauge(storeUpDesc, 1)
+	r.collectAudit(ctx, gauge)
 	for _, status := range registry.OrgStatuses() {
 		if status == registry.OrgDeleted {
 			continue // their number only grows
