@@ -48,6 +48,10 @@ func TestRekey(t *testing.T) {
 	if out, err := s.cli("", "rekey"); err == nil || !strings.Contains(out, "in use by process") {
 		t.Errorf("beside a running server: %v %s", err, out)
 	}
+	log := filepath.Join(t.TempDir(), "log.jsonl")
+	if err := os.WriteFile(log, []byte(s.must("audit", "export")), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	s.stop()
 	before, err := os.ReadFile(filepath.Join(s.dir, "data/secret.key"))
 	if err != nil {
@@ -114,7 +118,9 @@ func TestRekey(t *testing.T) {
 	}
 	s.must("instance", "restart", "acme")
 	s.active("acme")
-	s.must("audit", "verify")
+	if out := s.must("audit", "verify", "--against", log); !strings.Contains(out, "whole") {
+		t.Error(out)
+	}
 }
 
 // TestSecretKeyInEnvironment: the key needs no file, is replaced by another variable's, and a wrong or missing one ends the start with a clear error.
