@@ -60,7 +60,7 @@ func TestOtherSpelling(t *testing.T) {
 		use   use
 	}{
 		"session":  {tok.AccessToken, session},
-		"API":      {api, func(token string) error { _, _, err := f.s.AuthenticateAPI(ctx, token); return err }},
+		"API":      {api, func(token string) error { _, _, err := f.s.AuthenticateAPI(ctx, token, ""); return err }},
 		"access":   {app.AccessToken, func(token string) error { _, err := f.s.UserInfo(ctx, token); return err }},
 		"hint":     {tok.IDToken, func(token string) error { _, err := f.s.verifyHint(token); return err }},
 		"exchange": {api, exchange},
