@@ -136,7 +136,7 @@ func (s *Service) ChangePassword(ctx context.Context, a registry.Actor, old, pas
 	if err := s.store.SetPassword(ctx, a, u.PasswordHash); err != nil {
 		return Login{}, err
 	}
-	if err := s.store.RevokeSession(ctx, a, a.Session); err != nil {
+	if err := s.SignOut(ctx, a.Session); err != nil {
 		return Login{}, err
 	}
 	s.notify(ctx, u.Email, Letter{Kind: LetterPassword, Name: u.Name})
@@ -252,9 +252,34 @@ func (s *Service) Reinvite(ctx context.Context, a registry.Actor, org registry.O
 	return registry.Link{}, "", registry.Errorf(registry.NotFound, "", "no such invitation")
 }
 
-// Accept makes the signed-in actor a member. Errors: Gone, Forbidden, Conflict.
+// Accept makes the signed-in actor a member. Both sides learn of a role that waits until the
+// actor's address is verified. Errors: Gone, Forbidden, Conflict.
 func (s *Service) Accept(ctx context.Context, a registry.Actor, secret string) (registry.Link, error) {
-	return s.store.AcceptInvite(ctx, a, Secret(secret).Hash())
+	l, err := s.store.AcceptInvite(ctx, a, Secret(secret).Hash())
+	if err == nil && l.WantedRole != "" {
+		s.tellWaiting(ctx, a, l)
+	}
+	return l, err
+}
+
+// tellWaiting mails the new member and whoever invited them. The member list says the same.
+func (s *Service) tellWaiting(ctx context.Context, a registry.Actor, l registry.Link) {
+	system := registry.AsSystem("invitations")
+	u, err := s.store.User(ctx, system, a.User)
+	if err != nil {
+		return
+	}
+	letter := Letter{
+		Kind: LetterWaiting, Name: u.Name, Org: l.OrgName, Role: l.WantedRole, Since: u.CreatedAt,
+	}
+	if o, err := s.store.Org(ctx, system, u.MadeByOrg); err == nil {
+		letter.MadeBy = o.Name
+	}
+	s.notify(ctx, u.Email, letter)
+	if by, err := s.store.User(ctx, system, l.CreatedBy); err == nil { // and not a key
+		letter.Kind, letter.Name, letter.By = LetterWaits, by.Name, u.Email
+		s.notify(ctx, by.Email, letter)
+	}
 }
 
 // Decline ends an invitation; whoever has the link may. Error: Gone.

@@ -24,6 +24,11 @@ type Letter struct {
 
 	After    time.Time // it is not sent before; zero: at once
 	Withheld bool      // it counts as sent, and is not
+	// Role waits until the address is verified. The account exists since Since; MadeBy is the org
+	// whose invitation made it, "" for none.
+	Role   registry.Role
+	Since  time.Time
+	MadeBy string
 }
 
 // LetterKind says what a letter is about; there is a template for each.
@@ -34,6 +39,7 @@ const (
 	LetterInvite   LetterKind = "invite"
 	LetterVerify   LetterKind = "verify"
 	LetterEmail    LetterKind = "email"         // to the new address, with the link
+	LetterMoving   LetterKind = "email-asked"   // to the old one, with a link that stops it
 	LetterMoved    LetterKind = "email-changed" // to the old one
 	LetterReset    LetterKind = "reset"
 	LetterPassword LetterKind = "password-changed"
@@ -45,6 +51,8 @@ const (
 	LetterSupport  LetterKind = "support-requested"
 	LetterMissed   LetterKind = "domain-missing"
 	LetterLapsed   LetterKind = "domain-lapsed"
+	LetterWaiting  LetterKind = "role-waiting"   // to a new member, for a verified address
+	LetterWaits    LetterKind = "member-waiting" // and to whoever invited them
 )
 
 // Mailer sends letters, some time later and more than once if need be.
@@ -110,8 +118,9 @@ func (s *Service) VerifyEmail(ctx context.Context, a registry.Actor) error {
 	return s.letter(ctx, a, registry.LinkVerify, u, "", Letter{Kind: LetterVerify}, "/verify/")
 }
 
-// ChangeEmail mails a link to the actor's new address, which is theirs once it is followed. The
-// password shows that it is them. Errors: Forbidden (the password), Invalid, Conflict, Busy.
+// ChangeEmail mails a link to the actor's new address, which is theirs once it is followed, and to
+// the old one a link that stops that. The password shows that it is them. Errors: Forbidden (the
+// password), Invalid, Conflict, Busy.
 func (s *Service) ChangeEmail(ctx context.Context, a registry.Actor, password, email string) error {
 	if !s.mails() {
 		return errNoMail()
@@ -126,7 +135,31 @@ func (s *Service) ChangeEmail(ctx context.Context, a registry.Actor, password, e
 	if err := s.takeMail(a); err != nil { // the address may be anybody's
 		return err
 	}
-	return s.letter(ctx, a, registry.LinkEmail, u, email, Letter{Kind: LetterEmail, By: u.Email}, "/verify/")
+	secret := NewSecret()
+	link, err := s.store.CreateAccountLink(ctx, a, registry.LinkEmail, u.ID, email, secret.Hash())
+	if err != nil {
+		return err
+	}
+	// The old address first: nobody moves an account without its owner's being told.
+	told := Letter{Kind: LetterMoving, New: link.Email}
+	err = s.letter(ctx, a, registry.LinkStop, u, "", told, "/stop/")
+	if err != nil {
+		return err
+	}
+	l := Letter{
+		Kind: LetterEmail, Name: u.Name, By: u.Email,
+		Link: s.site().Issuer + "/verify/" + secret.Reveal(), Ends: link.ExpiresAt,
+	}
+	return s.Mail.Queue(ctx, link.Email, l, link.ID)
+}
+
+// StopEmailChange follows a link that stops a change of address. Whoever has it may. Error: Gone.
+func (s *Service) StopEmailChange(ctx context.Context, secret string, c Client) error {
+	_, err := s.store.StopEmailChange(ctx, registry.AsVisitor(c.Address), Secret(secret).Hash())
+	if err == nil {
+		s.recovered(RecoveryStopped)
+	}
+	return err
 }
 
 // checkOwn checks somebody's password before they change what is theirs; of who has none, that they
@@ -146,9 +179,11 @@ func (s *Service) checkOwn(ctx context.Context, a registry.Actor, u registry.Use
 	return err
 }
 
-// ConfirmEmail follows a link of VerifyEmail or ChangeEmail, and tells the old address of a change. Errors: Gone, Conflict.
-func (s *Service) ConfirmEmail(ctx context.Context, secret string, c Client) (registry.User, error) {
-	was, now, err := s.store.ConfirmEmail(ctx, registry.AsVisitor(c.Address), Secret(secret).Hash())
+// ConfirmEmail follows a link of VerifyEmail or ChangeEmail that is about the actor's account, and
+// tells the old address of a change. Errors: Unauthenticated, Forbidden, Gone, Conflict.
+func (s *Service) ConfirmEmail(ctx context.Context, a registry.Actor, secret string,
+) (registry.User, error) {
+	was, now, err := s.store.ConfirmEmail(ctx, a, Secret(secret).Hash())
 	if err == nil && was.Email != now.Email {
 		s.notify(ctx, was.Email, Letter{Kind: LetterMoved, Name: was.Name, New: now.Email})
 	}
@@ -192,37 +227,5 @@ func (s *Service) ForgotPassword(ctx context.Context, email string, c Client) er
 			s.log.Warn("a mail is not queued", "kind", LetterReset, "error", err)
 		}
 	}()
-	return nil
-}
-
-// ResetLink makes a link for somebody's new password, for a platform admin to hand over. Errors: Forbidden, NotFound.
-func (s *Service) ResetLink(ctx context.Context, a registry.Actor, id registry.UserID) (registry.Link, string, error) {
-	secret := NewSecret()
-	l, err := s.store.CreateAccountLink(ctx, a, registry.LinkReset, id, "", secret.Hash())
-	return l, s.site().Issuer + "/reset/" + secret.Reveal(), err
-}
-
-// ResetPassword follows a link for a new password, and ends every session of the account. Errors: Gone, Invalid, Busy.
-func (s *Service) ResetPassword(ctx context.Context, secret, password string, c Client) error {
-	visitor := registry.AsVisitor(c.Address)
-	l, err := s.Link(ctx, visitor, secret)
-	if err != nil {
-		return err
-	}
-	if l.Kind != registry.LinkReset {
-		return registry.Errorf(registry.Gone, "", "this is not a link for a new password")
-	}
-	u, err := s.store.User(ctx, registry.AsSystem("reset"), l.UserID)
-	if err != nil {
-		return err
-	}
-	h, err := s.newPassword(ctx, u.Email, u.Name, password)
-	if err != nil {
-		return err
-	}
-	if u, err = s.store.ResetPassword(ctx, visitor, Secret(secret).Hash(), h); err != nil {
-		return err
-	}
-	s.notify(ctx, u.Email, Letter{Kind: LetterPassword, Name: u.Name})
 	return nil
 }

@@ -57,6 +57,10 @@ type Store interface {
 	RotateKeys(ctx context.Context, a registry.Actor, keys []registry.Key, verify time.Duration, emergency bool) error
 	CreateAccountLink(ctx context.Context, a registry.Actor, kind registry.LinkKind, id registry.UserID, email string, secret registry.Hash) (registry.Link, error)
 	ConfirmEmail(ctx context.Context, a registry.Actor, secret registry.Hash) (was, now registry.User, err error)
+	StopEmailChange(ctx context.Context, a registry.Actor, secret registry.Hash) (registry.User,
+		error)
+	Review(ctx context.Context, a registry.Actor, keep map[string]bool,
+		recovery []registry.Hash) (factors bool, err error)
 	ResetPassword(ctx context.Context, a registry.Actor, secret registry.Hash, hash registry.PasswordHash) (registry.User, error)
 	Invites(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Link, error)
 	DeclineInvite(ctx context.Context, a registry.Actor, secret registry.Hash) error
@@ -96,15 +100,18 @@ type Service struct {
 	Outside Outside
 	Noted   func(way, result string) // is told of each sign-in; nil: nobody is
 	// Limited is told of each refusal by a limit: what was tried, and which limit. nil: nobody is.
-	Limited  func(purpose, limit string)
-	store    Store
-	master   *MasterKey
-	log      *slog.Logger
-	hasher   *hasher
-	limits   allLimits
-	refused  *refusals
-	passkeys *refusals
-	letters  *letters
+	Limited func(purpose, limit string)
+	// Recovered is told of each recovery of an account and each step of it, by its kind. nil: nobody
+	// is.
+	Recovered func(kind string)
+	store     Store
+	master    *MasterKey
+	log       *slog.Logger
+	hasher    *hasher
+	limits    allLimits
+	refused   *refusals
+	passkeys  *refusals
+	letters   *letters
 
 	providers *providers
 	recording chan struct{} // refused sign-ins that are written into the audit log

@@ -17,6 +17,9 @@ type Actor struct {
 	signIn   SignIn
 	since    time.Time
 	lent     bool // by an API token of the session
+	review   bool // the account was recovered and not reviewed
+	live     bool // from a live session, which was read with epoch
+	epoch    int64
 
 	// Of an API key.
 	key    APIKeyID
@@ -39,13 +42,17 @@ const (
 // AsUser is a signed-in user. A platform admin reaches every org's
 // management, and no org's instance.
 func AsUser(u User, sid SessionID, address string) Actor {
-	return Actor{kind: user, User: u.ID, Session: sid, platform: u.PlatformAdmin, name: u.Email, address: address}
+	return Actor{
+		kind: user, User: u.ID, Session: sid, platform: u.PlatformAdmin, name: u.Email,
+		address: address, review: !u.RecoveredAt.IsZero(),
+	}
 }
 
 // AsSession is the user of a live session.
 func AsSession(u User, s Session, address string) Actor {
 	a := AsUser(u, s.ID, address)
-	a.signIn, a.since = s.SignIn(), s.AuthTime
+	a.signIn, a.since, a.epoch = s.SignIn(), s.AuthTime, u.DeviceEpoch
+	a.live = true
 	return a
 }
 
@@ -77,6 +84,15 @@ func (a Actor) IsUser() bool { return a.kind == user }
 
 // InPerson reports whether a is a signed-in user: for what no key may do.
 func (a Actor) InPerson() bool { return a.kind == user && a.key == "" }
+
+// MustReview reports whether a's account was recovered. Until the person has reviewed it, it does
+// nothing else.
+func (a Actor) MustReview() bool { return a.review }
+
+// Epoch is the number that an account's live session was read with; it rises when its sessions end.
+func (a Actor) Epoch() (n int64, ok bool) {
+	return a.epoch, a.live
+}
 
 // SignIn is how a signed-in user's session was made.
 func (a Actor) SignIn() SignIn { return a.signIn }

@@ -62,6 +62,7 @@ func AsKey(k APIKey, u User, address string) Actor {
 		a.kind, a.role, a.name = service, k.Role, "key "+k.Name
 		return a
 	}
+	a.review = !u.RecoveredAt.IsZero()
 	a.kind, a.User, a.name = user, u.ID, u.Email+" (key "+k.Name+")"
 	a.platform = u.PlatformAdmin && k.OrgID == "" && scopes.Has(ScopePlatform)
 	return a

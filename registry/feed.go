@@ -82,6 +82,9 @@ const (
 	SignInLimited    ChangeKind = "sign_in.limited"    // too many tries on an account, from wherever
 	SecondStepFailed ChangeKind = "second_step.failed" // SecondMailAt wrong codes in a row
 	SecondStepLocked ChangeKind = "second_step.locked" // SecondLockAt of them
+	UserRecovered    ChangeKind = "user.recovered"     // a new password by a link
+	UserReviewed     ChangeKind = "user.reviewed"      // and what the account keeps
+	UserVerified     ChangeKind = "user.verified"      // its address
 )
 
 // AuditActions lists what the audit log can say, by name.
@@ -90,7 +93,7 @@ func AuditActions() []ChangeKind {
 		APIKeyCreated, APIKeyRefused, APIKeyRevoked, AuditBroken, AuditErased, AuditKeyed, AuditPruned, ClientChanged, ClientCreated, ClientDeleted, ClientSignedIn, ConnectionNew, ConnectionMade, ConnectionGone,
 		DomainAdded, DomainLapsed, DomainMissed, DomainRemoved, DomainVerified, GrantRevoked, IdentityLinked, IdentityGone, InstanceChanged, InviteCreated, InviteRevoked, KeyAdded, KeyRevoked, KeyRotated, MemberAdded, MemberChanged, MemberRemoved,
 		OrgActivated, OrgCreated, OrgGone, OrgDeletion, OrgKept, OrgRenamed, OrgResumed, OrgSignIn, OrgSuspendedNow, OrgUpdated,
-		RunnerCut, RunnerEnrolled, RunnerInvited, RunnerRevoked, SecondStepFailed, SecondStepLocked, SessionCreated, SessionRevoked, SettingsChanged, SignInLimited, SupportGiven, SupportRefused, SupportDone, SupportUsed, SupportAsked, UserChanged, UserCreated, WebhookChanged, WebhookCreated, WebhookDeleted,
+		RunnerCut, RunnerEnrolled, RunnerInvited, RunnerRevoked, SecondStepFailed, SecondStepLocked, SessionCreated, SessionRevoked, SettingsChanged, SignInLimited, SupportGiven, SupportRefused, SupportDone, SupportUsed, SupportAsked, UserChanged, UserCreated, UserRecovered, UserReviewed, UserVerified, WebhookChanged, WebhookCreated, WebhookDeleted,
 	}
 }
 

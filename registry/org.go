@@ -31,8 +31,10 @@ type Org struct {
 // OrgView is an org as one actor sees it.
 type OrgView struct {
 	Org
-	Role     Role     `json:"role,omitempty"` // the actor's own; empty for a platform admin who is no member
-	Instance Instance `json:"instance"`
+	Role Role `json:"role,omitempty"` // the actor's own; empty for a platform admin who is no member
+	// WantedRole is the role that the actor gets once their address is verified.
+	WantedRole Role     `json:"wanted_role,omitempty"`
+	Instance   Instance `json:"instance"`
 }
 
 // NewOrg is what CreateOrg needs.

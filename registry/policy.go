@@ -149,7 +149,7 @@ func Policy() []PolicyRow {
 // signed in lately. Permit decides; this is for pages, which leave out what would be refused.
 func Allows(actor Actor, role Role, action Action) bool {
 	r, ok := policy[action]
-	if !ok || !actor.Valid() || actor.Key() != "" && r.scope == "" || !actor.Has(r.scope) {
+	if !ok || !actor.Valid() || actor.MustReview() || actor.Key() != "" && r.scope == "" || !actor.Has(r.scope) {
 		return false
 	}
 	if r.asks&own != 0 {
@@ -162,12 +162,14 @@ func Allows(actor Actor, role Role, action Action) bool {
 }
 
 // Permit decides whether actor, who has role in the org ("" = none), may do action now.
-// Errors: Unauthenticated, PersonOnly, Forbidden, SignInAgain.
+// Errors: Unauthenticated, ErrReview, PersonOnly, Forbidden, SignInAgain.
 func Permit(actor Actor, role Role, action Action, now time.Time) error {
 	r := policy[action]
 	switch {
 	case !actor.Valid():
 		return Errorf(Unauthenticated, "", "sign in first")
+	case actor.MustReview():
+		return ErrReview()
 	case actor.Key() != "" && r.scope == "":
 		return errPersonOnly()
 	case !Allows(actor, role, action) && actor.Key() != "":

@@ -61,18 +61,20 @@ type Hash [32]byte
 
 // Link is a one-time link: to set the installation up, or into an org.
 type Link struct {
-	ID        string    `json:"id"`
-	Kind      LinkKind  `json:"kind"`
-	OrgID     OrgID     `json:"org_id,omitempty"`
-	OrgName   string    `json:"org_name,omitempty"`
-	OrgSlug   string    `json:"org_slug,omitempty"`
-	Role      Role      `json:"role,omitempty"`
-	Email     string    `json:"email,omitempty"` // an invitation is bound to it
-	UserID    UserID    `json:"-"`               // whose account it is about
-	Mailed    bool      `json:"mailed"`          // to its address, and shown to nobody
-	CreatedBy UserID    `json:"created_by,omitempty"`
-	CreatedAt time.Time `json:"created_at"`
-	ExpiresAt time.Time `json:"expires_at"`
+	ID      string   `json:"id"`
+	Kind    LinkKind `json:"kind"`
+	OrgID   OrgID    `json:"org_id,omitempty"`
+	OrgName string   `json:"org_name,omitempty"`
+	OrgSlug string   `json:"org_slug,omitempty"`
+	Role    Role     `json:"role,omitempty"`
+	// WantedRole is, of an accepted invitation, the role that waits until the address is verified.
+	WantedRole Role      `json:"-"`
+	Email      string    `json:"email,omitempty"` // an invitation is bound to it
+	UserID     UserID    `json:"-"`               // whose account it is about
+	Mailed     bool      `json:"mailed"`          // to its address, and shown to nobody
+	CreatedBy  UserID    `json:"created_by,omitempty"`
+	CreatedAt  time.Time `json:"created_at"`
+	ExpiresAt  time.Time `json:"expires_at"`
 }
 
 // LinkKind says what a link is for.
@@ -85,13 +87,14 @@ const (
 	LinkVerify LinkKind = "verify" // that mail to an account's address arrives
 	LinkEmail  LinkKind = "email"  // and that it becomes the account's
 	LinkReset  LinkKind = "reset"  // of a password
+	LinkStop   LinkKind = "stop"   // a change of address, for the old one
 )
 
 // Lifetimes of links.
 const (
 	SetupLinkLife  = time.Hour
 	InviteLinkLife = 7 * 24 * time.Hour
-	EmailLinkLife  = 24 * time.Hour // of the kinds verify and email
+	EmailLinkLife  = 24 * time.Hour // of the kinds verify, email and stop
 	ResetLinkLife  = time.Hour
 )
 

@@ -12,13 +12,17 @@ import (
 type User struct {
 	ID            UserID       `json:"id"`
 	Email         string       `json:"email"`          // lower case, unique
-	EmailVerified bool         `json:"email_verified"` // mail to it arrived
+	EmailVerified bool         `json:"email_verified"` // mail to it arrived, or a platform admin knows
 	Name          string       `json:"name"`
 	PlatformAdmin bool         `json:"platform_admin"`
 	PasswordHash  PasswordHash `json:"-"`
 	CreatedAt     time.Time    `json:"created_at"`
 	// DeviceEpoch rises when all sessions end: browsers that signed in before are known no more.
 	DeviceEpoch int64 `json:"-"`
+	// RecoveredAt is when the password was reset; zero once the person reviewed the account.
+	RecoveredAt time.Time `json:"recovered_at,omitzero"`
+	// MadeByOrg is the org whose invitation or provider made the account, "" for none.
+	MadeByOrg OrgID `json:"-"`
 }
 
 // PasswordHash is an argon2id hash in PHC string form. It never prints.
@@ -42,6 +46,7 @@ type NewUser struct {
 	Name          string
 	PlatformAdmin bool
 	PasswordHash  PasswordHash
+	MadeByOrg     OrgID // see User
 }
 
 // CleanEmail trims (spaces and tabs) and lower-cases (A to Z) an e-mail address and returns an
@@ -107,6 +112,8 @@ type Membership struct {
 	Role      Role      `json:"role"`
 	CreatedAt time.Time `json:"created_at"`
 	EndsAt    time.Time `json:"ends_at,omitzero"` // of support access
+	// WantedRole is the role that the member gets once the account's address is verified.
+	WantedRole Role `json:"wanted_role,omitempty"`
 }
 
 // Member is a membership with the user's public details.
@@ -114,4 +121,8 @@ type Member struct {
 	Membership
 	Email string `json:"email"`
 	Name  string `json:"name"`
+	// Of a member with a WantedRole, for those who may invite: the account is older than the
+	// membership. MadeBy is the org whose invitation made it, "" for none.
+	AccountSince time.Time `json:"account_since,omitzero"`
+	MadeBy       string    `json:"account_made_by,omitempty"`
 }

@@ -120,6 +120,7 @@ var rows = map[string]row{
 	"DELETE /users/{user}/sessions":                         {"platform", "", noKey + fresh},
 	"GET /users/{user}/identities":                          {"platform", "platform", ""},
 	"DELETE /users/{user}/identities/{connection}":          {"platform", "", noKey + fresh},
+	"POST /users/{user}/verify":                             {"platform", "", noKey + fresh},
 	"DELETE /users/{user}/second-step":                      {"platform", "", noKey + noLent + fresh},
 	"POST /users/{user}/password-link":                      {"platform", "", noKey + noLent + fresh},
 	"GET /clients":                                          {"platform", "platform", ""},

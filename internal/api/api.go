@@ -113,6 +113,9 @@ func (a *API) admit(next http.Handler) http.Handler {
 		if err == nil && r.Method != http.MethodGet && c.Session.ID != "" && !web.SameOrigin(r, a.Identity.Site().Issuer) {
 			err = registry.Errorf(registry.Forbidden, "", "this request came from another site")
 		}
+		if err == nil && c.Actor.MustReview() {
+			err = registry.ErrReview()
+		}
 		if err != nil {
 			a.logged(r, err)
 			web.WriteProblem(w, r, err)

@@ -65,7 +65,7 @@ func (a *API) authorize(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s := &c.Session
-	if s.ID == "" {
+	if s.ID == "" || c.Actor.MustReview() { // the page to sign in leads to the review
 		s = nil
 	}
 	d, err := a.Identity.Authorize(r.Context(), q, s)

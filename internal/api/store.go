@@ -39,6 +39,7 @@ type Store interface {
 	UserByEmail(ctx context.Context, a registry.Actor, email string) (registry.User, error)
 	Users(ctx context.Context, a registry.Actor, l registry.UserList) (registry.Page[registry.User], error)
 	UserOrgs(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.OrgView, error)
+	VerifyUser(ctx context.Context, a registry.Actor, id registry.UserID) error
 	UpdateUser(ctx context.Context, a registry.Actor, id registry.UserID, name *string, platformAdmin *bool) error
 	Sessions(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.Session, error)
 	RevokeSession(ctx context.Context, a registry.Actor, id registry.SessionID) error

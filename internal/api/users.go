@@ -69,6 +69,22 @@ func (a *API) users() {
 			return &none{}, a.Store.RemoveFactors(ctx, c.Actor, id, "")
 		})
 
+	declared(a, operation{
+		ID: "verifyUser", Method: "POST", Path: "/users/{user}/verify",
+		Summary: "Mark somebody's address as verified", Action: registry.UserUpdate,
+		Description: "Roles that wait for it are given. Do it only if you know that the person " +
+			"whose address it is uses the account.",
+	}, func(ctx context.Context, c web.Caller, in *UserPath) (*userOut, error) {
+		id, err := a.userFor(ctx, c, *in, registry.UserUpdate)
+		if err != nil {
+			return nil, err
+		}
+		if err := a.Store.VerifyUser(ctx, c.Actor, id); err != nil {
+			return nil, err
+		}
+		return a.showUser(ctx, c, id)
+	})
+
 	type linkOut struct {
 		Body struct {
 			Link string    `json:"link" shown:"once" doc:"give it to the person: it works once, for an hour, and is shown only now"`
@@ -87,21 +103,13 @@ func (a *API) users() {
 			return out, err
 		})
 
-	show := func(ctx context.Context, c web.Caller, id registry.UserID) (*userOut, error) {
-		u, err := a.Store.User(ctx, c.Actor, id)
-		if err != nil {
-			return nil, err
-		}
-		orgs, err := a.Store.UserOrgs(ctx, c.Actor, id)
-		return &userOut{userBody{u, orgs}}, err
-	}
 	declared(a, operation{ID: "showUser", Method: "GET", Path: "/users/{user}", Summary: "Show an account", Action: registry.UserRead},
 		func(ctx context.Context, c web.Caller, in *UserPath) (*userOut, error) {
 			id, err := a.userFor(ctx, c, *in, registry.UserRead)
 			if err != nil {
 				return nil, err
 			}
-			return show(ctx, c, id)
+			return a.showUser(ctx, c, id)
 		})
 
 	type updateUserIn struct {
@@ -120,7 +128,7 @@ func (a *API) users() {
 			if err := a.Store.UpdateUser(ctx, c.Actor, id, in.Body.Name, in.Body.PlatformAdmin); err != nil {
 				return nil, err
 			}
-			return show(ctx, c, id)
+			return a.showUser(ctx, c, id)
 		})
 
 	declared(a, operation{ID: "listSessions", Method: "GET", Path: "/users/{user}/sessions", Summary: "List where somebody is signed in", Action: registry.UserRead},
@@ -141,6 +149,15 @@ func (a *API) users() {
 			}
 			return &none{}, a.Store.RevokeSessions(ctx, c.Actor, id, "")
 		})
+}
+
+func (a *API) showUser(ctx context.Context, c web.Caller, id registry.UserID) (*userOut, error) {
+	u, err := a.Store.User(ctx, c.Actor, id)
+	if err != nil {
+		return nil, err
+	}
+	orgs, err := a.Store.UserOrgs(ctx, c.Actor, id)
+	return &userOut{userBody{u, orgs}}, err
 }
 
 // userFor resolves {user} for an action on somebody's account.

@@ -14,10 +14,18 @@ import (
 var memberTable = table(
 	column[registry.Member]{"EMAIL", func(m registry.Member) string { return m.Email }},
 	column[registry.Member]{"NAME", func(m registry.Member) string { return m.Name }},
-	column[registry.Member]{"ROLE", func(m registry.Member) string { return string(m.Role) }},
+	column[registry.Member]{"ROLE", roleOf},
 	column[registry.Member]{"SINCE", func(m registry.Member) string { return when(m.CreatedAt) }},
 	column[registry.Member]{"ID", func(m registry.Member) string { return string(m.UserID) }},
 )
+
+// roleOf is a member's role, with the one that waits until the address is verified.
+func roleOf(m registry.Member) string {
+	if m.WantedRole == "" {
+		return string(m.Role)
+	}
+	return string(m.Role) + " (" + string(m.WantedRole) + " once verified)"
+}
 
 var inviteTable = table(
 	column[registry.Link]{"EMAIL", func(l registry.Link) string { return l.Email }},

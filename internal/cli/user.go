@@ -18,10 +18,18 @@ import (
 var userTable = table(
 	column[registry.User]{"EMAIL", func(u registry.User) string { return u.Email }},
 	column[registry.User]{"NAME", func(u registry.User) string { return u.Name }},
-	column[registry.User]{"PLATFORM ADMIN", func(u registry.User) string { return map[bool]string{true: "yes", false: "no"}[u.PlatformAdmin] }},
+	column[registry.User]{"PLATFORM ADMIN", func(u registry.User) string { return yesNo(u.PlatformAdmin) }},
+	column[registry.User]{"VERIFIED", func(u registry.User) string { return yesNo(u.EmailVerified) }},
 	column[registry.User]{"SINCE", func(u registry.User) string { return when(u.CreatedAt) }},
 	column[registry.User]{"ID", func(u registry.User) string { return string(u.ID) }},
 )
+
+func yesNo(yes bool) string {
+	if yes {
+		return "yes"
+	}
+	return "no"
+}
 
 var sessionTable = table(
 	column[registry.Session]{"ID", func(s registry.Session) string { return string(s.ID) }},
@@ -97,6 +105,11 @@ func (c *client) user() *cobra.Command {
 			return err
 		})
 	})
+	verify := c.on("verify <user>",
+		"Marks an address as verified, which gives the roles that wait for it", cobra.ExactArgs(1),
+		func(args []string) error {
+			return c.show("POST", userPath(args[0])+"/verify", nil, userTable)
+		})
 	factors := c.on("remove-second-step <user>", "Removes the second step of somebody who lost what it needs", cobra.ExactArgs(1), func(args []string) error {
 		return c.show("DELETE", userPath(args[0])+"/second-step", nil, nil)
 	})
@@ -112,7 +125,7 @@ func (c *client) user() *cobra.Command {
 	unlink := c.on("unlink <user> <connection ID>", "Unlinks somebody's account from a provider", cobra.ExactArgs(2), func(args []string) error {
 		return c.show("DELETE", userPath(args[0])+"/identities/"+url.PathEscape(args[1]), nil, nil)
 	})
-	u.AddCommand(create, list, show, update, link, factors, sessions, signOut, identities, unlink)
+	u.AddCommand(create, list, show, update, verify, link, factors, sessions, signOut, identities, unlink)
 	return u
 }
 

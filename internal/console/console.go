@@ -51,6 +51,8 @@ type Store interface {
 	Audit(ctx context.Context, a registry.Actor, org registry.OrgID, l registry.AuditList) (registry.Page[registry.AuditEntry], error)
 	User(ctx context.Context, a registry.Actor, id registry.UserID) (registry.User, error)
 	Users(ctx context.Context, a registry.Actor, l registry.UserList) (registry.Page[registry.User], error)
+	VerifyUser(ctx context.Context, a registry.Actor, id registry.UserID) error
+	RecoveryItems(ctx context.Context, a registry.Actor) ([]registry.RecoveryItem, error)
 	UserOrgs(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.OrgView, error)
 	UpdateUser(ctx context.Context, a registry.Actor, id registry.UserID, name *string, platformAdmin *bool) error
 	UpdateOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, name string) error
@@ -138,7 +140,11 @@ func (c *Console) Register(mux *http.ServeMux) error {
 // HoldsSecret reports whether a path is that of a one-time link: an access log would hold what lets somebody in.
 func HoldsSecret(path string) bool {
 	first, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
-	return rest != "" && (first == "setup" || first == "invite" || first == "reset" || first == "verify")
+	switch first {
+	case "setup", "invite", "reset", "verify", "stop":
+		return rest != ""
+	}
+	return false
 }
 
 const maxForm = 64 << 10
@@ -170,6 +176,10 @@ func (c *Console) serve(rt Route, w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	if err == nil && who.Actor.MustReview() && !beforeReview(rt) {
+		c.toReview(w, r, cameFrom(site, r))
+		return
+	}
 	if err == nil && (rt.Fresh || registry.NeedsFresh(rt.Action)) && who.MayNow(c.Identity.Now()) != nil {
 		c.signInAgain(w, r, c.backTo(r, who))
 		return
@@ -196,6 +206,11 @@ func (c *Console) toSignIn(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodGet {
 		back = r.URL.RequestURI()
 	}
+	c.toSignInFor(w, r, back)
+}
+
+// toSignInFor asks for a sign-in, and then leads on.
+func (c *Console) toSignInFor(w http.ResponseWriter, r *http.Request, back string) {
 	http.Redirect(w, r, "/sign-in?"+url.Values{"return": {back}}.Encode(), http.StatusSeeOther)
 }
 

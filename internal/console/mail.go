@@ -61,7 +61,9 @@ func (c *Console) verifyPage(w http.ResponseWriter, r *http.Request, who web.Cal
 	if err != nil {
 		return err
 	}
-	return c.show(w, r, http.StatusOK, "verify.html", view{Title: "Your address", Who: who, Data: l})
+	return c.show(w, r, http.StatusOK, "verify.html", view{
+		Title: "Your address", Who: who, Data: l, Form: url.Values{"return": {r.URL.Path}},
+	})
 }
 
 func (c *Console) verify(w http.ResponseWriter, r *http.Request, who web.Caller) error {
@@ -69,7 +71,11 @@ func (c *Console) verify(w http.ResponseWriter, r *http.Request, who web.Caller)
 	if err != nil {
 		return err
 	}
-	if _, err := c.Identity.ConfirmEmail(r.Context(), r.PathValue("token"), who.Client); err != nil {
+	if !who.Actor.Valid() {
+		c.toSignInFor(w, r, r.URL.Path)
+		return nil
+	}
+	if _, err := c.Identity.ConfirmEmail(r.Context(), who.Actor, r.PathValue("token")); err != nil {
 		return c.again(w, r, "verify.html", view{Title: "Your address", Who: who, Data: l}, err)
 	}
 	http.Redirect(w, r, "/account?done=verified", http.StatusSeeOther)

@@ -34,6 +34,10 @@ func returnTo(v string) string { return web.ReturnPath(v) }
 
 func (c *Console) signInPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
 	back := returnTo(r.URL.Query().Get("return"))
+	if who.Actor.MustReview() && !r.URL.Query().Has("again") {
+		c.toReview(w, r, back)
+		return nil
+	}
 	if who.Actor.Valid() && !r.URL.Query().Has("again") {
 		http.Redirect(w, r, back, http.StatusSeeOther)
 		return nil
@@ -265,7 +269,37 @@ func (c *Console) inviteView(r *http.Request, who web.Caller) (view, error) {
 	if err == nil && l.Kind != registry.LinkInvite {
 		err = registry.Errorf(registry.Gone, "", "This is not an invitation.")
 	}
-	return view{Title: "Join " + l.OrgName, Who: who, Data: l, Form: url.Values{"return": {r.URL.Path}}}, err
+	if err != nil {
+		return view{}, err
+	}
+	d := inviteData{Link: l}
+	u := who.User
+	if u.Email == l.Email && !u.EmailVerified && l.Role.AtLeast(registry.RoleAdmin) {
+		d.Waits = !l.Mailed // who followed a mailed link has shown that mail arrives
+		d.MadeBy, err = c.madeBy(r, u)
+	}
+	return view{
+		Title: "Join " + l.OrgName, Who: who, Data: d, Form: url.Values{"return": {r.URL.Path}},
+	}, err
+}
+
+// inviteData is what the page of an invitation shows.
+type inviteData struct {
+	registry.Link
+	Waits  bool   // the role, until the address of the account is verified
+	MadeBy string // the org whose invitation made the account, "" for none
+}
+
+// madeBy names the org whose invitation or provider made an account, "" for none that there is.
+func (c *Console) madeBy(r *http.Request, u registry.User) (string, error) {
+	if u.MadeByOrg == "" {
+		return "", nil
+	}
+	o, err := c.Store.Org(r.Context(), registry.AsSystem("invitations"), u.MadeByOrg)
+	if registry.ErrorCode(err) == registry.NotFound {
+		return "an organization that was deleted", nil
+	}
+	return o.Name, err
 }
 
 // declineInvite ends an invitation that somebody does not want.

@@ -154,6 +154,7 @@ type userData struct {
 	Orgs     []registry.OrgView
 	Sessions []registry.Session
 	Factors  []registry.Factor
+	MadeBy   string // the org whose invitation made the account
 	Link     string // for a new password, just made, shown this once
 }
 
@@ -174,6 +175,9 @@ func (c *Console) userView(r *http.Request, who web.Caller) (view, error) {
 		return view{}, err
 	}
 	if d.Linked, err = c.Store.Identities(r.Context(), who.Actor, id); err != nil {
+		return view{}, err
+	}
+	if d.MadeBy, err = c.madeBy(r, d.User); err != nil {
 		return view{}, err
 	}
 	d.Sessions, err = c.Store.Sessions(r.Context(), who.Actor, id)

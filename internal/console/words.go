@@ -150,7 +150,7 @@ var happenings = map[registry.ChangeKind]string{
 	registry.OrgCreated: "Org created", registry.OrgUpdated: "Org changed", registry.OrgRenamed: "Address changed", registry.OrgActivated: "Org runs",
 	registry.OrgSuspendedNow: "Org suspended", registry.OrgResumed: "Org resumed", registry.OrgDeletion: "Org being deleted", registry.OrgKept: "Org kept", registry.OrgGone: "Org deleted",
 	registry.InstanceChanged: "Server changed", registry.MemberAdded: "Member added", registry.MemberChanged: "Role changed", registry.MemberRemoved: "Member removed",
-	registry.InviteCreated: "Invited", registry.InviteRevoked: "Invitation taken back", registry.UserCreated: "Account created", registry.UserChanged: "Account changed",
+	registry.InviteCreated: "Invited", registry.InviteRevoked: "Invitation taken back", registry.UserCreated: "Account created", registry.UserChanged: "Account changed", registry.UserRecovered: "Account recovered", registry.UserReviewed: "Account reviewed", registry.UserVerified: "Address verified",
 	registry.SessionCreated: "Signed in", registry.SessionRevoked: "Signed out", registry.KeyAdded: "Signing key added", registry.KeyRotated: "Signing key replaced", registry.KeyRevoked: "Signing key revoked", registry.SettingsChanged: "Settings changed",
 	registry.APIKeyCreated: "API key made", registry.APIKeyRefused: "API key refused", registry.APIKeyRevoked: "API key revoked", registry.WebhookCreated: "Webhook made", registry.WebhookChanged: "Webhook changed",
 	registry.RunnerInvited: "Runner may enroll", registry.RunnerEnrolled: "Runner enrolled", registry.RunnerCut: "Runner disconnected", registry.RunnerRevoked: "Runner revoked",

@@ -12,7 +12,7 @@ import (
 	"github.com/pizzaface/pizzeria/internal/mail/mailtest"
 )
 
-var mailedLink = regexp.MustCompile(`https://\S+/(invite|verify|reset)/\S+`)
+var mailedLink = regexp.MustCompile(`https://\S+/(invite|verify|reset|stop)/\S+`)
 
 // mailed waits for a message to an address and returns it with its link.
 func (s *server) mailed(sink *mailtest.Sink, to, subject string) (text, link string) {
@@ -86,10 +86,14 @@ func TestMail(t *testing.T) {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
 	_, link = s.mailed(sink, "ada@example.com", "Is this your address?")
-	if a := s.person().open(link); a.status != 200 || !strings.Contains(a.body, "Yes, it is mine") {
+	if a := s.person().open(link); a.status != 200 || !strings.Contains(a.body, "Sign in and confirm") {
 		t.Errorf("%d %s", a.status, a.body)
 	}
 	verified(ada, false) // looking at a link is not following it
+	for _, other := range []*person{s.person(), eve} {
+		other.submit(link, nil)
+		verified(ada, false) // whoever reads the mail has the account, too, or it says nothing of them
+	}
 	if a := ada.submit(link, nil); a.status != 200 {
 		t.Errorf("%d %s", a.status, a.body)
 	}
@@ -143,6 +147,12 @@ func TestMail(t *testing.T) {
 	}
 	if a := s.person().submit(link, nil); a.url.Path != "/sign-in" {
 		t.Errorf("%d at %s", a.status, a.url)
+	}
+	if status := signIn("eve@new.example", "another good sentence"); status != 403 {
+		t.Errorf("confirmed by nobody: %d", status)
+	}
+	if a := eve.submit(link, nil); a.status != 200 || !strings.Contains(a.body, "Your address is verified") {
+		t.Errorf("%d %s", a.status, a.body)
 	}
 	if text, _ := s.mailed(sink, "eve@example.com", "Your account has another address"); !strings.Contains(text, "eve@new.example") {
 		t.Error(text)

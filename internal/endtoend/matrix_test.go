@@ -55,6 +55,8 @@ var least = map[string]string{
 	"DELETE /api/v1/users/{user}/second-step": "platform", "POST /platform/users/{user}/second-step/remove": "platform",
 	"GET /account/passkey": "anybody", "POST /account/passkey": "anybody", "GET /account/second-step": "anybody", "POST /account/second-step": "anybody", "POST /account/second-step/{factor}/remove": "anybody", "POST /account/recovery-codes": "anybody",
 	"POST /account/email": "anybody", "POST /account/email/verify": "anybody",
+	"GET /account/review": "anybody", "POST /account/review": "anybody",
+	"POST /platform/users/{user}/verify": "platform", "POST /api/v1/users/{user}/verify": "platform",
 	"GET /device": "anybody", "POST /device": "anybody",
 	"GET /api/v1/audit/export": "platform", "GET /api/v1/orgs/{org}/audit/export": "admin", "GET /api/v1/audit": "platform", "GET /api/v1/audit/verify": "platform",
 	"DELETE /api/v1/orgs/{org}": "owner", "GET /api/v1/orgs/{org}/members": "member", "PATCH /api/v1/orgs/{org}/members/{user}": "admin",

@@ -23,6 +23,7 @@ var kinds = []identity.LetterKind{
 	identity.LetterInvite, identity.LetterVerify, identity.LetterEmail, identity.LetterMoved, identity.LetterReset, identity.LetterPassword,
 	identity.LetterSecond, identity.LetterRecovery, identity.LetterCodes, identity.LetterLocked, identity.LetterLinked, identity.LetterSupport,
 	identity.LetterMissed, identity.LetterLapsed,
+	identity.LetterMoving, identity.LetterWaiting, identity.LetterWaits,
 }
 
 // page is what a template sees.
@@ -69,7 +70,7 @@ func load(dir string) (letters, error) {
 
 // write makes the subject and the text of a letter. What people wrote stays on its line.
 func (t letters) write(l identity.Letter, issuer string) (subject, text string, err error) {
-	for _, s := range []*string{&l.Name, &l.By, &l.Org, &l.New} {
+	for _, s := range []*string{&l.Name, &l.By, &l.Org, &l.New, &l.MadeBy} {
 		*s = strings.Join(strings.Fields(*s), " ")
 	}
 	var b bytes.Buffer

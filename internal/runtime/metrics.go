@@ -16,16 +16,17 @@ import (
 // Metrics are the runtime's collectors. Labels come from bounded sets: an org's
 // only while it exists and for a number of them, everything else is "_other". It implements registry.FeedHandler.
 type Metrics struct {
-	requests *requestCounts
-	duration prometheus.Histogram
-	started  prometheus.Histogram
-	lag      prometheus.Histogram
-	signIns  *prometheus.CounterVec
-	failures *prometheus.CounterVec
-	limits   *prometheus.CounterVec
-	keys     *prometheus.CounterVec
-	usage    atomic.Pointer[usage.Recorder] // nil until the start
-	state    state
+	requests   *requestCounts
+	duration   prometheus.Histogram
+	started    prometheus.Histogram
+	lag        prometheus.Histogram
+	signIns    *prometheus.CounterVec
+	failures   *prometheus.CounterVec
+	limits     *prometheus.CounterVec
+	keys       *prometheus.CounterVec
+	recoveries *prometheus.CounterVec
+	usage      atomic.Pointer[usage.Recorder] // nil until the start
+	state      state
 }
 
 func newMetrics() *Metrics {
@@ -35,8 +36,12 @@ func newMetrics() *Metrics {
 			Name: "pizzeria_instance_failures_total",
 			Help: "Failures of instances, each followed by a restart or another attempt.",
 		}, []string{"provider", "reason"}),
-		limits:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "pizzeria_sign_in_limits_total", Help: "Tries refused by a limit, by what was tried and the limit."}, []string{"purpose", "limit"}),
-		keys:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "pizzeria_api_key_requests_total", Help: "Requests to the management API with a key, by its kind and what became of them."}, []string{"kind", "result"}),
+		limits: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "pizzeria_sign_in_limits_total", Help: "Tries refused by a limit, by what was tried and the limit."}, []string{"purpose", "limit"}),
+		keys:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "pizzeria_api_key_requests_total", Help: "Requests to the management API with a key, by its kind and what became of them."}, []string{"kind", "result"}),
+		recoveries: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "pizzeria_recoveries_total",
+			Help: "Recoveries of accounts and the steps of them, by kind.",
+		}, []string{"kind"}),
 		requests: newRequestCounts(),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "pizzeria_org_request_duration_seconds", Help: "Time to serve requests to org hosts.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 8)}),
 		started:  prometheus.NewHistogram(prometheus.HistogramOpts{Name: "pizzeria_instance_start_duration_seconds", Help: "Time from first look to healthy of instances.", Buckets: prometheus.ExponentialBuckets(0.05, 2, 11)}),
@@ -52,12 +57,15 @@ func newMetrics() *Metrics {
 			m.keys.WithLabelValues(kind, result)
 		}
 	}
+	for _, kind := range identity.Recoveries {
+		m.recoveries.WithLabelValues(kind)
+	}
 	return m
 }
 
 // Collectors returns all collectors, to be registered with each config's registry.
 func (m *Metrics) Collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.requests, m.duration, m.started, m.lag, m.signIns, m.failures, m.limits, m.keys, &m.state}
+	return []prometheus.Collector{m.requests, m.duration, m.started, m.lag, m.signIns, m.failures, m.limits, m.keys, m.recoveries, &m.state}
 }
 
 // failed counts failures of a provider's instances.

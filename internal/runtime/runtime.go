@@ -238,6 +238,7 @@ func (r *Runtime) build(dir string) error {
 	r.ids.Mail = r.mail
 	r.ids.Noted = func(way, result string) { r.metrics.signIns.WithLabelValues(way, result).Inc() }
 	r.ids.Limited = func(purpose, limit string) { r.metrics.limits.WithLabelValues(purpose, limit).Inc() }
+	r.ids.Recovered = func(kind string) { r.metrics.recoveries.WithLabelValues(kind).Inc() }
 	r.ids.Outside = identity.Outside{
 		Operator: egress.NewTrusting(), TXT: r.lookupTXT,
 		Org: egress.NewClient(func() []netip.Prefix { return r.tunables.Load().ConnectionAllow }),

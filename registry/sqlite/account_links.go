@@ -6,7 +6,7 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// CreateAccountLink makes a link about an account. verify and email: the person's own, with the
+// CreateAccountLink makes a link about an account. verify, email and stop: the person's own, with the
 // address that it is mailed to, in place of an earlier one of its kind. reset: the system's, whom
 // anybody can ask for it, and a platform admin's, who hands it over. Earlier ones of the kind stay
 // good, since a stranger may have asked. Errors: Invalid, Forbidden, NotFound, Conflict.
@@ -15,7 +15,7 @@ func (s *Store) CreateAccountLink(ctx context.Context, a registry.Actor, kind re
 	err := s.update(ctx, a, func(t *tx) error {
 		life := registry.EmailLinkLife
 		switch kind {
-		case registry.LinkVerify, registry.LinkEmail:
+		case registry.LinkVerify, registry.LinkEmail, registry.LinkStop:
 			if err := own(a, id, registry.AccountManage, t.now); err != nil {
 				return err
 			}
@@ -28,7 +28,8 @@ func (s *Store) CreateAccountLink(ctx context.Context, a registry.Actor, kind re
 			}
 			life = registry.ResetLinkLife
 		default:
-			return registry.Errorf(registry.Invalid, "", "a link about an account is of the kinds verify, email and reset")
+			return registry.Errorf(registry.Invalid, "",
+				"a link about an account is of the kinds verify, email, stop and reset")
 		}
 		u, err := t.userByID(id)
 		if err != nil {
@@ -61,89 +62,92 @@ func (s *Store) CreateAccountLink(ctx context.Context, a registry.Actor, kind re
 }
 
 // ConfirmEmail uses up a link of the kind verify or email: its address is verified, and of the
-// latter becomes the account's. Whoever has the link may. Errors: Gone; Conflict (the address got
-// another account meanwhile).
+// latter becomes the account's. The link shows that mail arrives and not that whoever reads it has
+// the account: only the account's own person may. Errors: Unauthenticated; Forbidden (another
+// account's link); Gone; Conflict (the address got another account meanwhile).
 func (s *Store) ConfirmEmail(ctx context.Context, a registry.Actor, secret registry.Hash) (was, now registry.User, err error) {
 	err = s.update(ctx, a, func(t *tx) error {
 		l, err := one(t.ctx, t, scanLink, errNoLink(), linkQuery+` AND l.hash = $2 AND l.kind IN ('verify', 'email')`, us(t.now), secret[:])
 		if err != nil {
 			return err
 		}
+		if !a.InPerson() {
+			return errNobody()
+		}
+		if l.UserID != a.User {
+			return registry.Errorf(registry.Forbidden, "",
+				"this link is for another account: sign in with that one")
+		}
 		if was, err = t.userByID(l.UserID); err != nil {
 			return errNoLink()
-		}
-		if l.Kind == registry.LinkVerify && l.Email != was.Email {
-			return errNoLink()
-		}
-		var taken bool
-		if err := t.QueryRowContext(t.ctx, `SELECT EXISTS (SELECT 1 FROM users WHERE email = $1 AND id <> $2)`, l.Email, was.ID).Scan(&taken); err != nil {
-			return err
-		}
-		if taken {
-			return registry.Errorf(registry.Conflict, "email", "%s has an account already", l.Email)
-		}
-		if err := t.must(`UPDATE users SET email = $2, email_verified = 1 WHERE id = $1`, was.ID, l.Email); err != nil {
-			return err
 		}
 		// Links that were sent to the old address give nothing any more.
 		if _, err := t.exec(`DELETE FROM links WHERE user_id = $1`, was.ID); err != nil {
 			return err
 		}
-		if now, err = t.userByID(was.ID); err != nil {
+		if l.Kind == registry.LinkEmail {
+			err = t.moveTo(was, l.Email)
+		} else if l.Email != was.Email {
+			err = errNoLink()
+		} else {
+			err = t.verified(was)
+		}
+		if err != nil {
 			return err
 		}
-		t.actor = registry.AsUser(was, "", a.Address()) // the log names whose it is
-		detail := "address verified"
-		if l.Kind == registry.LinkEmail {
-			detail = was.Email + " -> " + now.Email
-		}
-		return t.record(registry.Change{Kind: registry.UserChanged, UserID: was.ID}, now.Email, detail)
+		now, err = t.userByID(was.ID)
+		return err
 	})
 	return was, now, err
 }
 
-// ResetPassword uses up a link of the kind reset: it replaces the password, and ends every session
-// and device of the account. Whoever has the link may. Error: Gone.
-func (s *Store) ResetPassword(ctx context.Context, a registry.Actor, secret registry.Hash, hash registry.PasswordHash) (u registry.User, err error) {
+// moveTo gives an account another address, which is verified. Roles that wait for the old address
+// to be verified were meant for whoever has that.
+func (t *tx) moveTo(u registry.User, email string) error {
+	var taken bool
+	err := t.QueryRowContext(t.ctx,
+		`SELECT EXISTS (SELECT 1 FROM users WHERE email = $1 AND id <> $2)`, email, u.ID).Scan(&taken)
+	if err != nil {
+		return err
+	}
+	if taken {
+		return registry.Errorf(registry.Conflict, "email", "%s has an account already", email)
+	}
+	err = t.must(`UPDATE users SET email = $2, email_verified = 1 WHERE id = $1`, u.ID, email)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(`UPDATE memberships SET wanted_role = '' WHERE user_id = $1 AND wanted_role <> ''`,
+		u.ID)
+	if err != nil {
+		return err
+	}
+	return t.record(registry.Change{Kind: registry.UserChanged, UserID: u.ID}, email,
+		u.Email+" -> "+email)
+}
+
+// StopEmailChange uses up a link of the kind stop: a change of address that was asked for is not
+// made. Whoever has the link may. Error: Gone.
+func (s *Store) StopEmailChange(ctx context.Context, a registry.Actor, secret registry.Hash,
+) (u registry.User, err error) {
 	err = s.update(ctx, a, func(t *tx) error {
-		l, err := t.useLink(secret, registry.LinkReset)
+		l, err := t.useLink(secret, registry.LinkStop)
 		if err != nil {
 			return err
 		}
 		if u, err = t.userByID(l.UserID); err != nil {
 			return errNoLink()
 		}
-		if err := t.setPassword(u.ID, hash); err != nil {
+		if err := t.dropEmailChange(u.ID); err != nil {
 			return err
 		}
-		if l.Mailed {
-			if err := t.verified(u.ID); err != nil {
-				return err
-			}
-		}
-		t.actor = registry.AsUser(u, "", a.Address())
-		if err := t.record(registry.Change{Kind: registry.UserChanged, UserID: u.ID}, u.Email, "password, by a link"); err != nil {
-			return err
-		}
-		return t.revokeSessions(u.ID, "")
+		return t.record(registry.Change{Kind: registry.UserChanged, UserID: u.ID}, u.Email,
+			"change of address stopped")
 	})
 	return u, err
 }
 
-// setPassword replaces a password. Links for another one end, and a lock-out after wrong codes.
-func (t *tx) setPassword(id registry.UserID, hash registry.PasswordHash) error {
-	if err := t.must(`UPDATE users SET password_hash = $2 WHERE id = $1`, id, string(hash)); err != nil {
-		return err
-	}
-	_, err := t.exec(`DELETE FROM links WHERE user_id = $1 AND kind = 'reset' AND used_at IS NULL`, id)
-	if err == nil {
-		_, err = t.exec(`DELETE FROM second_failures WHERE user_id = $1`, id)
-	}
-	return err
-}
-
-// verified notes that mail to an account's address arrives.
-func (t *tx) verified(id registry.UserID) error {
-	_, err := t.exec(`UPDATE users SET email_verified = 1 WHERE id = $1`, id)
+func (t *tx) dropEmailChange(id registry.UserID) error {
+	_, err := t.exec(`DELETE FROM links WHERE user_id = $1 AND kind = 'email'`, id)
 	return err
 }

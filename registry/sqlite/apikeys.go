@@ -47,8 +47,8 @@ func (s *Store) CreateAPIKey(ctx context.Context, a registry.Actor, n registry.N
 		if err := t.mayHave(&k, scopes); err != nil {
 			return err
 		}
-		if err := t.must(`INSERT INTO api_keys (id, hash, kind, name, user_id, org_id, role, scopes, created_by, created_at, expires_at) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11)`,
-			k.ID, hash[:], k.Kind, k.Name, k.UserID, k.OrgID, k.Role, scopes, k.CreatedBy, us(k.CreatedAt), us(k.ExpiresAt)); err != nil {
+		if err := t.must(`INSERT INTO api_keys (id, hash, kind, name, user_id, org_id, role, scopes, created_by, created_by_id, created_at, expires_at) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12)`,
+			k.ID, hash[:], k.Kind, k.Name, k.UserID, k.OrgID, k.Role, scopes, k.CreatedBy, a.User, us(k.CreatedAt), us(k.ExpiresAt)); err != nil {
 			return err
 		}
 		return t.record(registry.Change{Kind: registry.APIKeyCreated, OrgID: k.OrgID, UserID: k.UserID}, k.Name, string(scopes))
@@ -131,15 +131,19 @@ func (s *Store) RevokeAPIKey(ctx context.Context, a registry.Actor, org registry
 		if err != nil {
 			return err
 		}
-		if err := t.must(`DELETE FROM api_keys WHERE id = $1`, id); err != nil {
-			return err
-		}
-		return t.record(registry.Change{Kind: registry.APIKeyRevoked, OrgID: k.OrgID, UserID: k.UserID}, k.Name, "")
+		return t.removeAPIKey(k)
 	})
 }
 
 func (t *tx) apiKey(id registry.APIKeyID) (registry.APIKey, error) {
 	return one(t.ctx, t, scanAPIKey, errNoKey(), apiKeyQuery+` AND k.id = $2`, us(t.now), id)
+}
+
+func (t *tx) removeAPIKey(k registry.APIKey) error {
+	if err := t.must(`DELETE FROM api_keys WHERE id = $1`, k.ID); err != nil {
+		return err
+	}
+	return t.record(registry.Change{Kind: registry.APIKeyRevoked, OrgID: k.OrgID, UserID: k.UserID}, k.Name, "")
 }
 
 // APIKeyByHash returns a live key and, of a personal one, its owner. For the system. Error: NotFound.

@@ -93,7 +93,7 @@ func (t *tx) redeem(v code, m registry.CodeMatch) (g registry.Grant, err error) 
 		g, err = one(t.ctx, t, func(r scanner) (g registry.Grant, err error) {
 			err = r.Scan(slices.Concat(sessionFields(&g.Session), userFields(&g.User))...)
 			return g, err
-		}, errNoSession(), `SELECT `+sessionColumns+`, `+userColumns+` FROM sessions s JOIN users u ON u.id = s.user_id WHERE `+liveSession+` AND s.id = $2`, us(t.now), v.sid)
+		}, errNoSession(), `SELECT `+sessionColumns+`, `+userColumns+` FROM sessions s JOIN users u ON u.id = s.user_id WHERE `+liveSession+` AND s.id = $2 AND u.recovered_at = 0`, us(t.now), v.sid)
 	}
 	if err != nil {
 		return g, err
@@ -138,6 +138,9 @@ func grant(ctx context.Context, q querier, now time.Time, sid registry.SessionID
 		WHERE `+liveSession+` AND s.id = $2`, us(now), sid, org)
 	if err != nil {
 		return g, err
+	}
+	if !g.User.RecoveredAt.IsZero() {
+		return g, registry.Errorf(registry.SignInAgain, "", "%s", registry.ErrReview().Message)
 	}
 	if g.Role == "" || g.Org.Status != registry.OrgActive && g.Org.Status != registry.OrgProvisioning {
 		return g, errNotMember

@@ -123,10 +123,7 @@ func (s *Store) RemoveFactors(ctx context.Context, a registry.Actor, id registry
 		if n == 0 {
 			return errNoFactor()
 		}
-		if _, err := t.exec(`DELETE FROM second_failures WHERE user_id = $1 AND NOT EXISTS (SELECT 1 FROM factors WHERE user_id = $1)`, id); err != nil {
-			return err
-		}
-		if _, err := t.exec(`DELETE FROM recovery_codes WHERE user_id = $1 AND NOT EXISTS (SELECT 1 FROM factors WHERE user_id = $1)`, id); err != nil {
+		if err := t.dropRecovery(id); err != nil {
 			return err
 		}
 		return t.record(registry.Change{Kind: registry.UserChanged, UserID: id}, u.Email, "second step removed")

@@ -31,8 +31,17 @@ func (s *Store) SignInExternal(ctx context.Context, a registry.Actor, x registry
 			return err
 		}
 		t.actor = registry.AsUser(u, "", x.Address)
+		if !u.RecoveredAt.IsZero() {
+			return registry.ErrReview()
+		}
 		if err := t.mayComeBy(c, u); err != nil {
 			return err
+		}
+		if x.EmailVerified && x.Email == u.Email { // who has the account has the mailbox
+			if err := t.verified(u); err != nil {
+				return err
+			}
+			u.EmailVerified = true
 		}
 		if _, err := t.exec(`UPDATE identities SET last_used_at = $3, email = $4 WHERE connection_id = $1 AND subject = $2`, c.ID, x.Subject, us(t.now), x.Email); err != nil {
 			return err
@@ -108,11 +117,13 @@ func (t *tx) accountFor(c registry.Connection, x registry.ExternalSignIn) (regis
 	if _, err := registry.CleanName(name); err != nil {
 		name, _, _ = strings.Cut(x.Email, "@")
 	}
-	if u, err = t.createUser(registry.NewUser{Email: x.Email, Name: name}); err != nil {
+	n := registry.NewUser{Email: x.Email, Name: name, MadeByOrg: c.OrgID}
+	if u, err = t.createUser(n); err != nil {
 		return u, err
 	}
-	u.EmailVerified = true
-	return u, t.verified(u.ID)
+	err = t.verified(u)
+	u.EmailVerified = err == nil
+	return u, err
 }
 
 func errNotOfDomain(email string) error {
@@ -161,11 +172,18 @@ func (t *tx) joinBy(c registry.Connection, u registry.User, x registry.ExternalS
 	case role == "":
 		return registry.Errorf(registry.Forbidden, "", "%s gives you no role in this org: ask whoever runs it there", c.Name)
 	case err != nil:
-		return t.addMember(c.OrgID, u, role)
-	case len(c.Roles) == 0 || m.Role == role: // without a mapping, roles are given here
+		role, waiting := granted(u, t.now, role)
+		return t.addMember(c.OrgID, u, role, waiting)
+	case len(c.Roles) == 0: // without a mapping, roles are given here
 		return nil
 	}
-	if err := t.must(`UPDATE memberships SET role = $3 WHERE org_id = $1 AND user_id = $2`, c.OrgID, u.ID, role); err != nil {
+	role, waiting := granted(u, m.CreatedAt, role)
+	if m.Role == role && m.WantedRole == waiting {
+		return nil
+	}
+	err = t.must(`UPDATE memberships SET role = $3, wanted_role = $4
+		WHERE org_id = $1 AND user_id = $2`, c.OrgID, u.ID, role, waiting)
+	if err != nil {
 		return err
 	}
 	return t.record(registry.Change{Kind: registry.MemberChanged, OrgID: c.OrgID, UserID: u.ID}, u.Email, string(m.Role)+" -> "+string(role)+", by "+c.Name)
@@ -206,16 +224,20 @@ func (s *Store) RemoveIdentity(ctx context.Context, a registry.Actor, id registr
 				return registry.Errorf(registry.Conflict, "", "you would shut yourself out: choose a password, or add a passkey, before you remove your only way in")
 			}
 		}
-		n, err := t.exec(`DELETE FROM identities WHERE user_id = $1 AND connection_id = $2`, id, connection)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return errNoConnection()
-		}
-		if err := t.endSessionsBy(connection, id); err != nil {
-			return err
-		}
-		return t.record(registry.Change{Kind: registry.IdentityGone, OrgID: c.OrgID, UserID: id}, u.Email, c.Name)
+		return t.removeIdentity(u, c)
 	})
+}
+
+func (t *tx) removeIdentity(u registry.User, c registry.Connection) error {
+	n, err := t.exec(`DELETE FROM identities WHERE user_id = $1 AND connection_id = $2`, u.ID, c.ID)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return errNoConnection()
+	}
+	if err := t.endSessionsBy(c.ID, u.ID); err != nil {
+		return err
+	}
+	return t.record(registry.Change{Kind: registry.IdentityGone, OrgID: c.OrgID, UserID: u.ID}, u.Email, c.Name)
 }

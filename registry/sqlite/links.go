@@ -100,11 +100,15 @@ func (s *Store) RevokeInvite(ctx context.Context, a registry.Actor, org registry
 		if err != nil {
 			return err
 		}
-		if err := t.must(`DELETE FROM links WHERE id = $1`, id); err != nil {
-			return err
-		}
-		return t.record(registry.Change{Kind: registry.InviteRevoked, OrgID: org}, l.Email, "")
+		return t.removeInvite(l)
 	})
+}
+
+func (t *tx) removeInvite(l registry.Link) error {
+	if err := t.must(`DELETE FROM links WHERE id = $1`, l.ID); err != nil {
+		return err
+	}
+	return t.record(registry.Change{Kind: registry.InviteRevoked, OrgID: l.OrgID}, l.Email, "")
 }
 
 func (t *tx) insertLink(l registry.Link, secret registry.Hash) error {
@@ -158,7 +162,13 @@ func (s *Store) AcceptInviteAsNew(ctx context.Context, a registry.Actor, secret 
 		if l, err = one(t.ctx, t, scanLink, errNoLink(), linkQuery+` AND l.hash = $2 AND l.kind = 'invite'`, us(t.now), secret[:]); err != nil {
 			return err
 		}
-		if u, err = t.createUser(registry.NewUser{Email: l.Email, Name: name, PasswordHash: hash}); err != nil {
+		u, err = t.createUser(registry.NewUser{
+			Email: l.Email, Name: name, PasswordHash: hash, MadeByOrg: l.OrgID,
+		})
+		if err != nil {
+			if registry.ErrorCode(err) == registry.Conflict {
+				err = orElse(t.ofUnverified(l.Email), err)
+			}
 			return err
 		}
 		t.actor = registry.AsUser(u, "", t.actor.Address()) // from here on it is somebody
@@ -180,11 +190,13 @@ func (t *tx) acceptInvite(secret registry.Hash, u registry.User) (registry.Link,
 		return l, err
 	}
 	if l.Mailed {
-		if err := t.verified(u.ID); err != nil {
+		if err := t.verified(u); err != nil {
 			return l, err
 		}
+		u.EmailVerified = true
 	}
-	return l, t.addMember(l.OrgID, u, l.Role)
+	l.Role, l.WantedRole = granted(u, t.now, l.Role)
+	return l, t.addMember(l.OrgID, u, l.Role, l.WantedRole)
 }
 
 // stillMayInvite checks the inviter's role again at acceptance: a demoted admin's old links give nothing.

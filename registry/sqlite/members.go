@@ -3,16 +3,21 @@ package sqlite
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/pizzaface/pizzeria/registry"
 )
 
 func scanMember(r scanner) (m registry.Member, err error) {
-	err = r.Scan(&m.OrgID, &m.UserID, &m.Role, (*micros)(&m.CreatedAt), (*micros)(&m.EndsAt), &m.Email, &m.Name)
+	err = r.Scan(&m.OrgID, &m.UserID, &m.Role, (*micros)(&m.CreatedAt), (*micros)(&m.EndsAt), &m.WantedRole,
+		&m.Email, &m.Name, (*micros)(&m.AccountSince), &m.MadeBy)
 	return m, err
 }
 
-const memberQuery = `SELECT m.org_id, m.user_id, m.role, m.created_at, m.ends_at, u.email, u.name FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.org_id = $1`
+const memberQuery = `SELECT m.org_id, m.user_id, m.role, m.created_at, m.ends_at, m.wanted_role, u.email, u.name,
+	CASE WHEN m.wanted_role = '' THEN 0 ELSE u.created_at END, COALESCE(made.name, '')
+	FROM memberships m JOIN users u ON u.id = m.user_id
+	LEFT JOIN orgs made ON made.id = u.made_by_org AND m.wanted_role <> '' WHERE m.org_id = $1`
 
 var memberOrders = map[string]order[registry.Member]{
 	"email":      {"u.email", "m.user_id", func(m registry.Member) any { return m.Email }, memberKey},
@@ -24,29 +29,46 @@ func memberKey(m registry.Member) string { return string(m.UserID) }
 
 // Members returns a page of an org's members. Sorts: email (usual), name, created_at.
 func (s *Store) Members(ctx context.Context, a registry.Actor, org registry.OrgID, l registry.List) (registry.Page[registry.Member], error) {
-	if _, err := s.Authorize(ctx, a, org, registry.MemberRead); err != nil {
+	v, err := s.Authorize(ctx, a, org, registry.MemberRead)
+	if err != nil {
 		return registry.Page[registry.Member]{}, err
 	}
 	q := new(query)
 	q.add(strings.Replace(memberQuery, "$1", "?", 1), org)
 	q.search(l, "u.email", "u.name")
-	return page(ctx, s.read, q, l, memberOrders, "email", scanMember)
+	p, err := page(ctx, s.read, q, l, memberOrders, "email", scanMember)
+	for i := range p.Items {
+		p.Items[i] = memberSeen(a, v.Role, p.Items[i])
+	}
+	return p, err
 }
 
 // MemberByEmail returns a member of an org by its clean e-mail address. Error: NotFound.
 func (s *Store) MemberByEmail(ctx context.Context, a registry.Actor, org registry.OrgID, email string) (registry.Member, error) {
-	if _, err := s.Authorize(ctx, a, org, registry.MemberRead); err != nil {
-		return registry.Member{}, err
-	}
-	return one(ctx, s.read, scanMember, errNoMember(), memberQuery+` AND u.email = $2`, org, email)
+	return s.readMember(ctx, a, org, ` AND u.email = $2`, email)
 }
 
 // Member returns a member of an org. Error: NotFound.
 func (s *Store) Member(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID) (registry.Member, error) {
-	if _, err := s.Authorize(ctx, a, org, registry.MemberRead); err != nil {
+	return s.readMember(ctx, a, org, ` AND m.user_id = $2`, id)
+}
+
+func (s *Store) readMember(ctx context.Context, a registry.Actor, org registry.OrgID, where string,
+	arg any) (registry.Member, error) {
+	v, err := s.Authorize(ctx, a, org, registry.MemberRead)
+	if err != nil {
 		return registry.Member{}, err
 	}
-	return one(ctx, s.read, scanMember, errNoMember(), memberQuery+` AND m.user_id = $2`, org, id)
+	m, err := one(ctx, s.read, scanMember, errNoMember(), memberQuery+where, org, arg)
+	return memberSeen(a, v.Role, m), err
+}
+
+// memberSeen leaves out where an account comes from, except for those who decide what it may.
+func memberSeen(a registry.Actor, role registry.Role, m registry.Member) registry.Member {
+	if !registry.Allows(a, role, registry.MemberInvite) {
+		m.AccountSince, m.MadeBy = time.Time{}, ""
+	}
+	return m
 }
 
 // Owners returns all owners of an org. For the system.
@@ -63,15 +85,18 @@ func (t *tx) member(org registry.OrgID, id registry.UserID) (registry.Member, er
 	return one(t.ctx, t, scanMember, errNoMember(), memberQuery+` AND m.user_id = $2`, org, id)
 }
 
-func (t *tx) addMember(org registry.OrgID, u registry.User, role registry.Role) error {
-	n, err := t.exec(`INSERT INTO memberships (org_id, user_id, role, created_at) VALUES ($1,$2,$3,$4) ON CONFLICT DO NOTHING`, org, u.ID, role, us(t.now))
+// addMember makes an account a member with a role, and with another one that waits until its address
+// is verified; see granted.
+func (t *tx) addMember(org registry.OrgID, u registry.User, role, waiting registry.Role) error {
+	n, err := t.exec(`INSERT INTO memberships (org_id, user_id, role, wanted_role, created_at)
+		VALUES ($1,$2,$3,$4,$5) ON CONFLICT DO NOTHING`, org, u.ID, role, waiting, us(t.now))
 	if err != nil {
 		return err
 	}
 	if n == 0 {
 		return registry.Errorf(registry.Conflict, "email", "%s is a member already", u.Email)
 	}
-	return t.record(registry.Change{Kind: registry.MemberAdded, OrgID: org, UserID: u.ID}, u.Email, string(role))
+	return t.record(registry.Change{Kind: registry.MemberAdded, OrgID: org, UserID: u.ID}, u.Email, roleDetail(role, waiting))
 }
 
 // SetRole changes a member's role. Only owners (and platform admins) make or unmake owners; the last owner stays one.
@@ -88,7 +113,7 @@ func (s *Store) SetRole(ctx context.Context, a registry.Actor, org registry.OrgI
 		if err != nil {
 			return err
 		}
-		if m.Role == role {
+		if m.Role == role && m.WantedRole == "" {
 			return nil
 		}
 		if !m.EndsAt.IsZero() {
@@ -99,7 +124,12 @@ func (s *Store) SetRole(ctx context.Context, a registry.Actor, org registry.OrgI
 				return err
 			}
 		}
-		if err := t.must(`UPDATE memberships SET role = $3 WHERE org_id = $1 AND user_id = $2`, org, id, role); err != nil {
+		if role.AtLeast(m.Role) {
+			if err := t.mayRaise(m, role); err != nil {
+				return err
+			}
+		}
+		if err := t.must(`UPDATE memberships SET role = $3, wanted_role = '' WHERE org_id = $1 AND user_id = $2`, org, id, role); err != nil {
 			return err
 		}
 		if m.Role == registry.RoleOwner {
@@ -107,7 +137,7 @@ func (s *Store) SetRole(ctx context.Context, a registry.Actor, org registry.OrgI
 				return err
 			}
 		}
-		return t.record(registry.Change{Kind: registry.MemberChanged, OrgID: org, UserID: id}, m.Email, string(m.Role)+" -> "+string(role))
+		return t.record(registry.Change{Kind: registry.MemberChanged, OrgID: org, UserID: id}, m.Email, roleDetail(m.Role, m.WantedRole)+" -> "+string(role))
 	})
 }
 
@@ -127,6 +157,9 @@ func (s *Store) TransferOrg(ctx context.Context, a registry.Actor, org registry.
 		case !m.EndsAt.IsZero():
 			return registry.Errorf(registry.Conflict, "user", "%s is here for support", m.Email)
 		}
+		if err := t.mayRaise(m, registry.RoleOwner); err != nil {
+			return err
+		}
 		for _, c := range []struct {
 			id       registry.UserID
 			email    string
@@ -135,7 +168,7 @@ func (s *Store) TransferOrg(ctx context.Context, a registry.Actor, org registry.
 			if c.was == c.now {
 				continue
 			}
-			if err := t.must(`UPDATE memberships SET role = $3 WHERE org_id = $1 AND user_id = $2`, org, c.id, c.now); err != nil {
+			if err := t.must(`UPDATE memberships SET role = $3, wanted_role = '' WHERE org_id = $1 AND user_id = $2`, org, c.id, c.now); err != nil {
 				return err
 			}
 			if err := t.record(registry.Change{Kind: registry.MemberChanged, OrgID: org, UserID: c.id}, c.email, string(c.was)+" -> "+string(c.now)+", the org was handed over"); err != nil {

@@ -59,7 +59,10 @@ func (s *Store) CreateOrg(ctx context.Context, a registry.Actor, n registry.NewO
 		if err != nil {
 			return err
 		}
-		return t.addMember(o.ID, u, registry.RoleOwner)
+		if u.ID != a.User && hijackable(u) {
+			return errUnverified(u, "owner")
+		}
+		return t.addMember(o.ID, u, registry.RoleOwner, "")
 	})
 	return o, err
 }

@@ -56,6 +56,9 @@ func (s *Store) CreateSession(ctx context.Context, a registry.Actor, n registry.
 				return err
 			}
 		}
+		if err := t.maySignIn(n); err != nil {
+			return err
+		}
 		v.AuthTime, v.CreatedAt, v.LastSeenAt, v.ExpiresAt = t.now, t.now, t.now, t.now.Add(registry.SessionAbsolute)
 		if !n.AuthTime.IsZero() && n.AuthTime.Before(t.now) {
 			v.AuthTime = n.AuthTime
@@ -72,6 +75,19 @@ func (s *Store) CreateSession(ctx context.Context, a registry.Actor, n registry.
 		return t.record(registry.Change{Kind: registry.SessionCreated, UserID: v.UserID, SessionID: v.ID}, n.User.Email, detail)
 	})
 	return v, err
+}
+
+// maySignIn refuses other ways into an account that was recovered than its new password: what else
+// lets somebody in may be a thief's, until the person has reviewed it.
+func (t *tx) maySignIn(n registry.NewSession) error {
+	var recovered bool
+	err := t.QueryRowContext(t.ctx,
+		`SELECT EXISTS (SELECT 1 FROM users WHERE id = $1 AND recovered_at > 0)`, n.User.ID,
+	).Scan(&recovered)
+	if err != nil || !recovered || registry.HasWord(n.Methods, registry.MethodPassword) {
+		return err
+	}
+	return registry.ErrReview()
 }
 
 // SessionByToken returns a live session and its user by the hash of its token. For the system. Error: NotFound.
@@ -164,8 +180,12 @@ func (t *tx) revokeSession(id registry.SessionID, owner registry.UserID) error {
 	return t.record(registry.Change{Kind: registry.SessionRevoked, UserID: owner, SessionID: id}, string(id), "")
 }
 
-// revokeSessions ends all live sessions of a user but one, and forgets the browsers that signed in before.
+// revokeSessions ends all live sessions of a user but one, and a change of address that was asked
+// for in one. It forgets the browsers that signed in before.
 func (t *tx) revokeSessions(owner registry.UserID, but registry.SessionID) error {
+	if err := t.dropEmailChange(owner); err != nil {
+		return err
+	}
 	if err := t.must(`UPDATE users SET device_epoch = device_epoch + 1 WHERE id = $1`, owner); err != nil {
 		return err
 	}

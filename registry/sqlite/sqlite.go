@@ -228,6 +228,14 @@ type tx struct {
 
 // update runs f in a write transaction: all of it or nothing.
 func (s *Store) update(ctx context.Context, a registry.Actor, f func(*tx) error) error {
+	if a.MustReview() {
+		return registry.ErrReview()
+	}
+	return s.transact(ctx, a, f)
+}
+
+// transact is update for an actor who may have to review their account first.
+func (s *Store) transact(ctx context.Context, a registry.Actor, f func(*tx) error) error {
 	if !a.Valid() {
 		return errNobody()
 	}
@@ -240,6 +248,9 @@ func (s *Store) update(ctx context.Context, a registry.Actor, f func(*tx) error)
 	if p := s.prepared.Load(); p != nil {
 		x.prepared = *p
 	}
+	if err := x.stillSignedIn(); err != nil {
+		return err
+	}
 	if err := f(x); err != nil {
 		_ = t.Rollback()
 		return s.noteRefusal(ctx, a, err)
@@ -251,6 +262,24 @@ func (s *Store) update(ctx context.Context, a registry.Actor, f func(*tx) error)
 		s.wake()
 	}
 	return nil
+}
+
+// stillSignedIn refuses a request that was under way when the sessions of its person ended: it would
+// leave behind what a recovery just removed.
+func (t *tx) stillSignedIn() error {
+	epoch, ok := t.actor.Epoch()
+	if !ok {
+		return nil
+	}
+	var same bool
+	err := t.QueryRowContext(t.ctx,
+		`SELECT EXISTS (SELECT 1 FROM users WHERE id = $1 AND device_epoch = $2)`, t.actor.User, epoch,
+	).Scan(&same)
+	if err == nil && !same {
+		err = registry.Errorf(registry.Unauthenticated, "",
+			"your sessions have ended meanwhile: sign in again")
+	}
+	return err
 }
 
 func (t *tx) exec(query string, args ...any) (int64, error) {

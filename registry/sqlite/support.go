@@ -176,15 +176,18 @@ func (s *Store) FinishSupport(ctx context.Context, a registry.Actor) error {
 	})
 }
 
-// endSupportOf ends what somebody has of support access, who is no platform admin any more.
-func (t *tx) endSupportOf(id registry.UserID) error {
-	list, err := collect(t.ctx, t, scanSupport, supportQuery+` WHERE p.user_id = $1 AND p.state IN ('approved', 'waiting')`, id)
-	if err != nil {
-		return err
-	}
-	for _, p := range list {
-		if err := t.endSupport(p, "no platform admin any more"); err != nil {
+// endSupportOf ends what somebody has of support access in these states.
+func (t *tx) endSupportOf(id registry.UserID, why string, states ...registry.SupportState) error {
+	for _, state := range states {
+		list, err := collect(t.ctx, t, scanSupport,
+			supportQuery+` WHERE p.user_id = $1 AND p.state = $2`, id, state)
+		if err != nil {
 			return err
+		}
+		for _, p := range list {
+			if err := t.endSupport(p, why); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -7,10 +7,12 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-const userColumns = `u.id, u.email, u.email_verified, u.name, u.platform_admin, u.password_hash, u.created_at, u.device_epoch`
+const userColumns = `u.id, u.email, u.email_verified, u.name, u.platform_admin, u.password_hash, u.created_at, u.device_epoch,
+	u.recovered_at, u.made_by_org`
 
 func userFields(u *registry.User) []any {
-	return []any{&u.ID, &u.Email, &u.EmailVerified, &u.Name, &u.PlatformAdmin, (*string)(&u.PasswordHash), (*micros)(&u.CreatedAt), &u.DeviceEpoch}
+	return []any{&u.ID, &u.Email, &u.EmailVerified, &u.Name, &u.PlatformAdmin, (*string)(&u.PasswordHash), (*micros)(&u.CreatedAt),
+		&u.DeviceEpoch, (*micros)(&u.RecoveredAt), &u.MadeByOrg}
 }
 
 func scanUser(r scanner) (u registry.User, err error) {
@@ -34,7 +36,10 @@ func (s *Store) CreateUser(ctx context.Context, a registry.Actor, n registry.New
 }
 
 func (t *tx) createUser(n registry.NewUser) (registry.User, error) {
-	u := registry.User{ID: registry.UserID(registry.NewID()), PlatformAdmin: n.PlatformAdmin, PasswordHash: n.PasswordHash, CreatedAt: t.now}
+	u := registry.User{
+		ID: registry.UserID(registry.NewID()), PlatformAdmin: n.PlatformAdmin,
+		PasswordHash: n.PasswordHash, MadeByOrg: n.MadeByOrg, CreatedAt: t.now,
+	}
 	var err error
 	if u.Email, err = registry.CleanEmail(n.Email); err != nil {
 		return u, err
@@ -42,8 +47,9 @@ func (t *tx) createUser(n registry.NewUser) (registry.User, error) {
 	if u.Name, err = registry.CleanName(n.Name); err != nil {
 		return u, err
 	}
-	c, err := t.exec(`INSERT INTO users (id, email, name, platform_admin, password_hash, created_at) VALUES ($1,$2,$3,$4,$5,$6) ON CONFLICT DO NOTHING`,
-		u.ID, u.Email, u.Name, u.PlatformAdmin, string(u.PasswordHash), us(t.now))
+	c, err := t.exec(`INSERT INTO users (id, email, name, platform_admin, password_hash, made_by_org, created_at)
+		VALUES ($1,$2,$3,$4,$5,$6,$7) ON CONFLICT DO NOTHING`,
+		u.ID, u.Email, u.Name, u.PlatformAdmin, string(u.PasswordHash), u.MadeByOrg, us(t.now))
 	if err != nil {
 		return u, err
 	}
@@ -129,11 +135,16 @@ func (s *Store) UpdateUser(ctx context.Context, a registry.Actor, id registry.Us
 			}
 		}
 		if platformAdmin != nil && *platformAdmin != u.PlatformAdmin {
+			if *platformAdmin && hijackable(u) {
+				return errUnverified(u, "platform_admin")
+			}
 			if u.PlatformAdmin = *platformAdmin; !u.PlatformAdmin {
 				if err := t.otherAdmin(id); err != nil {
 					return err
 				}
-				if err := t.endSupportOf(id); err != nil {
+				err := t.endSupportOf(id, "no platform admin any more",
+					registry.SupportApproved, registry.SupportWaiting)
+				if err != nil {
 					return err
 				}
 			}

@@ -37,7 +37,7 @@ const viewColumns = orgColumns + `, ` + instanceColumns
 
 // viewQuery selects the orgs that somebody may see, by viewArgs: $1 sees all, or
 // $2 is a member; $3 is the one org that a key reaches, $4 its own role there.
-const viewQuery = `SELECT CASE WHEN $4 = '' THEN COALESCE(m.role, '') ELSE $4 END, ` + viewColumns + `
+const viewQuery = `SELECT CASE WHEN $4 = '' THEN COALESCE(m.role, '') ELSE $4 END, COALESCE(m.wanted_role, ''), ` + viewColumns + `
 	FROM orgs o JOIN instances i ON i.org_id = o.id
 	LEFT JOIN memberships m ON m.org_id = o.id AND m.user_id = $2
 	WHERE o.status <> 'deleted' AND ($1 OR m.role IS NOT NULL OR $4 <> '') AND ($3 = '' OR o.id = $3)`
@@ -48,14 +48,14 @@ func viewArgs(a registry.Actor, more ...any) []any {
 }
 
 // mineQuery selects the orgs of member $1, found by the membership: it costs nothing for orgs of others.
-const mineQuery = `SELECT m.role, ` + viewColumns + `
+const mineQuery = `SELECT m.role, m.wanted_role, ` + viewColumns + `
 	FROM memberships m JOIN orgs o ON o.id = m.org_id JOIN instances i ON i.org_id = o.id
 	WHERE o.status <> 'deleted' AND m.user_id = $1`
 
 // scanView reads an org as an actor sees it.
 func scanView(a registry.Actor) func(scanner) (registry.OrgView, error) {
 	return func(r scanner) (v registry.OrgView, err error) {
-		err = r.Scan(slices.Concat([]any{&v.Role}, orgFields(&v.Org), instanceFields(&v.Instance))...)
+		err = r.Scan(slices.Concat([]any{&v.Role, &v.WantedRole}, orgFields(&v.Org), instanceFields(&v.Instance))...)
 		if !a.SeesAll() {
 			v.Instance = v.Instance.ForMembers()
 		}
@@ -126,7 +126,7 @@ func (s *Store) Orgs(ctx context.Context, a registry.Actor, l registry.OrgList) 
 		q.args = viewArgs(a)
 		q.add(viewQuery)
 	case a.SeesAll() && !l.Mine:
-		q.add(`SELECT COALESCE(m.role, ''), `+viewColumns+`
+		q.add(`SELECT COALESCE(m.role, ''), COALESCE(m.wanted_role, ''), `+viewColumns+`
 			FROM orgs o JOIN instances i ON i.org_id = o.id
 			LEFT JOIN memberships m ON m.org_id = o.id AND m.user_id = ? WHERE o.status <> 'deleted'`, a.User)
 	default:

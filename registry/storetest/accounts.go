@@ -15,8 +15,7 @@ func accountLinks(e env) {
 		return second(e.s.CreateAccountLink(ctx, as, kind, u.ID, email, secret(token)))
 	}
 	confirm := func(token string) error {
-		_, _, err := e.s.ConfirmEmail(ctx, visitor, secret(token))
-		return err
+		return third(e.s.ConfirmEmail(ctx, asU, secret(token)))
 	}
 	for _, kind := range []registry.LinkKind{registry.LinkVerify, registry.LinkEmail} {
 		e.want(link(asOther, kind, "x@example.com", "no"), registry.NotFound)
@@ -46,6 +45,11 @@ func accountLinks(e env) {
 	e.want(confirm("first"), registry.Gone) // replaced
 	e.want(second(e.s.ResetPassword(ctx, visitor, secret("v"), "evil")), registry.Gone)
 	e.want(second(e.s.AcceptInvite(ctx, asU, secret("v"))), registry.Gone)
+	// That mail arrives does not show that whoever reads it has the account.
+	for _, as := range []registry.Actor{visitor, system, operator, asKey} {
+		e.want(third(e.s.ConfirmEmail(ctx, as, secret("v"))), registry.Unauthenticated)
+	}
+	e.want(third(e.s.ConfirmEmail(ctx, asOther, secret("v"))), registry.Forbidden)
 	e.ok(confirm("v"))
 	e.want(confirm("v"), registry.Gone)
 	verified := func(want bool) {
@@ -61,7 +65,7 @@ func accountLinks(e env) {
 	// Another address: the old one's links end with it, and an address is one account's.
 	e.ok(link(asU, registry.LinkEmail, " New@Example.com", "n"))
 	e.ok(link(system, registry.LinkReset, "", "old"))
-	was, now, err := e.s.ConfirmEmail(ctx, visitor, secret("n"))
+	was, now, err := e.s.ConfirmEmail(ctx, asU, secret("n"))
 	e.ok(err)
 	if was.Email != "a@example.com" || now.Email != "new@example.com" || !now.EmailVerified {
 		e.Errorf("%+v %+v", was, now)

@@ -326,7 +326,7 @@ func (e env) verify(u registry.User) {
 	e.Helper()
 	s := secret(fmt.Sprintf("verify %s", u.ID))
 	e.ok(second(e.s.CreateAccountLink(ctx, e.person(u, "", ""), registry.LinkVerify, u.ID, "", s)))
-	e.ok(third(e.s.ConfirmEmail(ctx, registry.AsVisitor(""), s)))
+	e.ok(third(e.s.ConfirmEmail(ctx, registry.AsUser(u, "", ""), s)))
 }
 
 // signInRules: an org that asks for its own connection, or a second step, is closed to other sign-ins, at the gateway and in management.

@@ -116,6 +116,7 @@ func keysReach(e env) {
 
 	// A platform admin's key is one only with the scope.
 	yes, no := true, false
+	e.verify(b)
 	e.ok(e.s.UpdateUser(ctx, operator, b.ID, nil, &yes))
 	root, err := e.s.User(ctx, operator, b.ID)
 	e.ok(err)

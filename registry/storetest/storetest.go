@@ -103,10 +103,18 @@ type Store interface {
 	AddKey(ctx context.Context, a registry.Actor, k registry.Key) error
 	SigningKeys(ctx context.Context, a registry.Actor) ([]registry.Key, error)
 	RotateKeys(ctx context.Context, a registry.Actor, keys []registry.Key, verify time.Duration, emergency bool) error
+	Link(ctx context.Context, a registry.Actor, secret registry.Hash) (registry.Link, error)
+	Invites(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Link, error)
 	DeclineInvite(ctx context.Context, a registry.Actor, secret registry.Hash) error
 	CreateAccountLink(ctx context.Context, a registry.Actor, kind registry.LinkKind, id registry.UserID, email string, secret registry.Hash) (registry.Link, error)
 	ConfirmEmail(ctx context.Context, a registry.Actor, secret registry.Hash) (was, now registry.User, err error)
+	StopEmailChange(ctx context.Context, a registry.Actor, secret registry.Hash) (registry.User,
+		error)
 	ResetPassword(ctx context.Context, a registry.Actor, secret registry.Hash, hash registry.PasswordHash) (registry.User, error)
+	RecoveryItems(ctx context.Context, a registry.Actor) ([]registry.RecoveryItem, error)
+	Review(ctx context.Context, a registry.Actor, keep map[string]bool,
+		recovery []registry.Hash) (factors bool, err error)
+	VerifyUser(ctx context.Context, a registry.Actor, id registry.UserID) error
 	QueueMail(ctx context.Context, a registry.Actor, m registry.Mail, link string) error
 	DueMails(ctx context.Context, a registry.Actor, limit int) ([]registry.Mail, error)
 	ReportMail(ctx context.Context, a registry.Actor, id string, next time.Time) error
@@ -212,7 +220,7 @@ func RunTests(t *testing.T, open func(t *testing.T, now func() time.Time) Store)
 		"NobodyIsRefusedEverywhere": nobody, "SlugRules": slugs, "RenameAndQuarantine": renames, "RenamesAreBounded": squatting, "DomainChecks": domainChecks, "AllRoutes": allRoutes, "StatusTable": statuses,
 		"OptimisticConcurrency": versions, "Visibility": visibility, "LastOwner": lastOwner, "LastOwnerRace": lastOwnerRace,
 		"SlugRace": slugRace, "FeedIsGapless": feed, "AuditChain": auditChain, "Events": events, "Usage": usage, "Webhooks": webhooks, "Settings": settings, "Idempotency": idempotency, "Setup": setup, "Invites": invites,
-		"Sessions": sessions, "SessionLists": sessionLists, "Pages": pages, "Search": searches, "Deletion": deletion, "Users": users, "APIKeys": apiKeys, "Runners": runners, "KeysReach": keysReach, "KeptForPeople": keptForPeople, "RefusedKeys": refusedKeys, "KeyUse": keyUse, "RunnersOfKeys": runnersOfKeys, "Drafts": drafts, "Codes": codes, "AccountLinks": accountLinks, "Mails": mails, "SigningKeys": signingKeys, "Factors": factors, "Connections": connections, "Domains": domains, "ExternalSignIn": externalSignIn, "SignInRules": signInRules, "Support": support, "Transfer": transfer, "Clients": clients, "Grants": grants, "Devices": devices, "Leases": leases, "Provisioning": provisioning,
+		"Sessions": sessions, "SessionLists": sessionLists, "Pages": pages, "Search": searches, "Deletion": deletion, "Users": users, "APIKeys": apiKeys, "Runners": runners, "KeysReach": keysReach, "KeptForPeople": keptForPeople, "RefusedKeys": refusedKeys, "KeyUse": keyUse, "RunnersOfKeys": runnersOfKeys, "Drafts": drafts, "Codes": codes, "AccountLinks": accountLinks, "EndedSession": endedSession, "ThiefLeavesNothing": thiefLeavesNothing, "Review": review, "ReviewOnce": reviewOnce, "PreHijack": preHijack, "UnverifiedRoles": unverifiedRoles, "Mails": mails, "SigningKeys": signingKeys, "Factors": factors, "Connections": connections, "Domains": domains, "ExternalSignIn": externalSignIn, "SignInRules": signInRules, "Support": support, "Transfer": transfer, "Clients": clients, "Grants": grants, "Devices": devices, "Leases": leases, "Provisioning": provisioning,
 		"InstanceFailures": instanceFailures, "InstanceTransitions": instanceTransitions,
 		"UnresponsiveInstance": unresponsive,
 	} {
