@@ -69,6 +69,9 @@ var auditPersonal = map[ChangeKind]AuditPersonal{
 	SupportGiven:     aboutTarget,
 	SupportRefused:   aboutTarget,
 	SupportUsed:      aboutTarget,
+	UserRecovered:    aboutTarget,
+	UserReviewed:     aboutAccount,
+	UserVerified:     aboutTarget,
 	UserChanged:      aboutAccount, // names and addresses before and after
 	UserCreated:      aboutAccount,
 	WebhookChanged:   aboutNobody,
