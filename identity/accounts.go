@@ -225,31 +225,39 @@ func (s *Service) Invite(ctx context.Context, a registry.Actor, org registry.Org
 	}
 	secret := NewSecret()
 	l, err := s.store.CreateInvite(ctx, a, org, email, role, secret.Hash())
+	if err != nil {
+		return l, "", err
+	}
+	return s.deliver(ctx, a, l, secret)
+}
+
+// deliver mails an invitation, or returns its link for the actor to hand over.
+func (s *Service) deliver(ctx context.Context, a registry.Actor, l registry.Link, secret Secret) (registry.Link, string, error) {
 	link := s.site().Issuer + "/invite/" + secret.Reveal()
-	if err != nil || !s.mails() {
-		return l, link, err
+	if !s.mails() {
+		return l, link, nil
 	}
 	letter := Letter{Kind: LetterInvite, By: a.Name(), Org: l.OrgName, Link: link, Ends: l.ExpiresAt}
 	if !a.IsSystem() {
 		letter = s.paced(l.Email, letter)
 	}
-	err = s.Mail.Queue(ctx, l.Email, letter, l.ID)
+	err := s.Mail.Queue(ctx, l.Email, letter, l.ID)
 	l.Mailed = err == nil
 	return l, "", err
 }
 
-// Reinvite sends an open invitation again, with another link and another week. Errors: those of Invite, NotFound.
-func (s *Service) Reinvite(ctx context.Context, a registry.Actor, org registry.OrgID, id string) (registry.Link, string, error) {
+// Reinvite sends an open invitation again, with another link and another week. Errors: those of InviteOrAsk, NotFound.
+func (s *Service) Reinvite(ctx context.Context, a registry.Actor, org registry.OrgID, id string) (Invitation, error) {
 	open, err := s.store.Invites(ctx, a, org)
 	if err != nil {
-		return registry.Link{}, "", err
+		return Invitation{}, err
 	}
 	for _, l := range open {
 		if l.ID == id {
-			return s.Invite(ctx, a, org, l.Email, l.Role)
+			return s.InviteOrAsk(ctx, a, org, l.Email, l.Role)
 		}
 	}
-	return registry.Link{}, "", registry.Errorf(registry.NotFound, "", "no such invitation")
+	return Invitation{}, registry.Errorf(registry.NotFound, "", "no such invitation")
 }
 
 // Accept makes the signed-in actor a member. Both sides learn of a role that waits until the

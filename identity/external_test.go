@@ -249,9 +249,10 @@ func TestExternalAnswers(t *testing.T) {
 	h.change = nil
 
 	// An org's provider may be trusted with addresses of which it says nothing; what it says counts.
-	acme := f.org("acme", f.user("owner@example.com"))
+	owner := f.user("owner@example.com")
+	acme, asOwner := f.org("acme", owner), registry.AsUser(owner, "", "")
 	for _, err := range []error{
-		second(f.store.AddDomain(ctx, registry.AsOperator(), acme.ID, "corp.example", "t")), second(f.store.VerifyDomain(ctx, registry.AsOperator(), acme.ID, "corp.example", "")),
+		second(f.store.AddDomain(ctx, asOwner, acme.ID, "corp.example", "t")), second(f.store.VerifyDomain(ctx, registry.AsOperator(), acme.ID, "corp.example", "")),
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -259,7 +260,7 @@ func TestExternalAnswers(t *testing.T) {
 	}
 	everybody, trusted := c, spec
 	trusted.SignUp, trusted.TrustEmail, trusted.DefaultRole = false, true, registry.RoleMember
-	if c, err = f.s.CreateConnection(ctx, registry.AsOperator(), acme.ID, trusted, "secret"); err != nil {
+	if c, err = f.s.CreateConnection(ctx, asOwner, acme.ID, trusted, "secret"); err != nil {
 		t.Fatal(err)
 	}
 	for i, said := range []any{false, "true", nil, true} {

@@ -15,7 +15,7 @@ type Letter struct {
 	Org  string
 	Link string
 	Ends time.Time // of the link
-	New  string    // the address that takes the place of the one written to
+	New  string    // the address that takes the place of the one written to, or of whom it is about
 	Left int       // recovery codes
 	// Failures are wrong codes of a second step in a row.
 	Failures int
@@ -53,6 +53,12 @@ const (
 	LetterLapsed   LetterKind = "domain-lapsed"
 	LetterWaiting  LetterKind = "role-waiting"   // to a new member, for a verified address
 	LetterWaits    LetterKind = "member-waiting" // and to whoever invited them
+
+	LetterApproval   LetterKind = "approval-requested"
+	LetterLinkMade   LetterKind = "password-link"        // to the person
+	LetterMemberLink LetterKind = "member-password-link" // to the owners of the person's orgs
+	LetterHeld       LetterKind = "member-held"
+	LetterBreakGlass LetterKind = "break-glass"
 )
 
 // Mailer sends letters, some time later and more than once if need be.

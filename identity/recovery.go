@@ -31,6 +31,9 @@ func (s *Service) ResetLink(
 ) (registry.Link, string, error) {
 	secret := NewSecret()
 	l, err := s.store.CreateAccountLink(ctx, a, registry.LinkReset, id, "", secret.Hash())
+	if err == nil {
+		s.announceLink(ctx, a, l)
+	}
 	return l, s.site().Issuer + "/reset/" + secret.Reveal(), err
 }
 
@@ -62,6 +65,7 @@ func (s *Service) ResetPassword(ctx context.Context, secret, password string, c 
 	}
 	s.recovered(kind)
 	s.notify(ctx, u.Email, Letter{Kind: LetterPassword, Name: u.Name})
+	s.tellHeld(ctx, u.ID)
 	return nil
 }
 

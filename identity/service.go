@@ -77,6 +77,13 @@ type Store interface {
 	SignInExternal(ctx context.Context, a registry.Actor, x registry.ExternalSignIn) (u registry.User, linked bool, err error)
 	RequestSupport(ctx context.Context, a registry.Actor, org registry.OrgID, n registry.NewSupport) (registry.Support, error)
 	Owners(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Member, error)
+	Members(ctx context.Context, a registry.Actor, org registry.OrgID, l registry.List) (registry.Page[registry.Member], error)
+	UserOrgs(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.OrgView, error)
+	SetRole(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID, role registry.Role) error
+	Returns(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.Approval, error)
+	RequestApproval(ctx context.Context, a registry.Actor, org registry.OrgID, n registry.NewApproval) (registry.Approval, error)
+	DecideApproval(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.ApprovalID, approve bool, secret registry.Hash) (registry.Approval, registry.Link, error)
+	BreakGlass(ctx context.Context, a registry.Actor, org registry.OrgID, email string) (registry.Approval, error)
 	Domains(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Domain, error)
 	AddDomain(ctx context.Context, a registry.Actor, org registry.OrgID, domain, token string) (registry.Domain, error)
 	VerifyDomain(ctx context.Context, a registry.Actor, org registry.OrgID, domain, value string) (registry.Domain, error)

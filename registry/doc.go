@@ -17,6 +17,8 @@
 //   - Feed sequence numbers are gapless and in commit order.
 //   - A slug belongs to one org; it goes to another only after quarantine.
 //   - An org that has an owner never loses its last one.
+//   - In an org that has an owner, nobody from outside gives anybody access: it waits for an
+//     owner's Approval, or is refused.
 //
 // It knows nothing of HTTP, cookies, tokens or providers.
 package registry

@@ -85,13 +85,21 @@ const (
 	UserRecovered    ChangeKind = "user.recovered"     // a new password by a link
 	UserReviewed     ChangeKind = "user.reviewed"      // and what the account keeps
 	UserVerified     ChangeKind = "user.verified"      // its address
+	ApprovalAsked    ChangeKind = "approval.requested"
+	ApprovalGiven    ChangeKind = "approval.approved"
+	ApprovalDenied   ChangeKind = "approval.refused"
+	ApprovalOver     ChangeKind = "approval.ended"       // taken back, expired, or without its ground
+	ApprovalInEffect ChangeKind = "approval.effective"   // without an owner
+	MemberHeld       ChangeKind = "member.held"          // until it is known that it is them
+	MemberReturned   ChangeKind = "member.returned"      // from that
+	PasswordLinkMade ChangeKind = "member.password_link" // by a platform admin, for a member
 )
 
 // AuditActions lists what the audit log can say, by name.
 func AuditActions() []ChangeKind {
 	return []ChangeKind{
-		APIKeyCreated, APIKeyRefused, APIKeyRevoked, AuditBroken, AuditErased, AuditKeyed, AuditPruned, ClientChanged, ClientCreated, ClientDeleted, ClientSignedIn, ConnectionNew, ConnectionMade, ConnectionGone,
-		DomainAdded, DomainLapsed, DomainMissed, DomainRemoved, DomainVerified, GrantRevoked, IdentityLinked, IdentityGone, InstanceChanged, InviteCreated, InviteRevoked, KeyAdded, KeyRevoked, KeyRotated, MemberAdded, MemberChanged, MemberRemoved,
+		APIKeyCreated, APIKeyRefused, APIKeyRevoked, ApprovalGiven, ApprovalInEffect, ApprovalOver, ApprovalDenied, ApprovalAsked, AuditBroken, AuditErased, AuditKeyed, AuditPruned, ClientChanged, ClientCreated, ClientDeleted, ClientSignedIn, ConnectionNew, ConnectionMade, ConnectionGone,
+		DomainAdded, DomainLapsed, DomainMissed, DomainRemoved, DomainVerified, GrantRevoked, IdentityLinked, IdentityGone, InstanceChanged, InviteCreated, InviteRevoked, KeyAdded, KeyRevoked, KeyRotated, MemberAdded, MemberChanged, MemberHeld, PasswordLinkMade, MemberRemoved, MemberReturned,
 		OrgActivated, OrgCreated, OrgGone, OrgDeletion, OrgKept, OrgRenamed, OrgResumed, OrgSignIn, OrgSuspendedNow, OrgUpdated,
 		RunnerCut, RunnerEnrolled, RunnerInvited, RunnerRevoked, SecondStepFailed, SecondStepLocked, SessionCreated, SessionRevoked, SettingsChanged, SignInLimited, SupportGiven, SupportRefused, SupportDone, SupportUsed, SupportAsked, UserChanged, UserCreated, UserRecovered, UserReviewed, UserVerified, WebhookChanged, WebhookCreated, WebhookDeleted,
 	}

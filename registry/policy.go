@@ -48,6 +48,11 @@ const (
 	SupportRead    Action = "support.read" // and end
 	SupportRequest Action = "support.request"
 	SupportDecide  Action = "support.decide"
+	ApprovalRead   Action = "approval.read"
+	ApprovalEnd    Action = "approval.end"    // take a request back
+	ApprovalRefuse Action = "approval.refuse" // admins only returns; see Store.DecideApproval
+	ApprovalDecide Action = "approval.decide"
+	OrgBreakGlass  Action = "org.break_glass" // for the operator alone
 	UsageRead      Action = "usage.read"
 	RunnerRead     Action = "runner.read"
 	RunnerEnroll   Action = "runner.enroll"
@@ -116,6 +121,11 @@ var policy = map[Action]rule{
 	SupportRead:    {RoleAdmin, true, ScopePlatform, 0},
 	SupportRequest: {"", true, "", fresh},
 	SupportDecide:  {RoleOwner, false, "", fresh},
+	ApprovalRead:   {RoleMember, true, ScopeMemberRead, 0},
+	ApprovalEnd:    {"", true, ScopePlatform, 0},
+	ApprovalRefuse: {RoleAdmin, false, "", fresh},
+	ApprovalDecide: {RoleOwner, false, "", fresh},
+	OrgBreakGlass:  {"", false, "", 0},
 	UsageRead:      {RoleMember, true, ScopeOrgRead, 0},
 	RunnerRead:     {RoleMember, true, ScopeRunnerRead, 0},
 	RunnerEnroll:   {RoleMember, true, ScopeRunnerWrite, fresh},
@@ -154,6 +164,9 @@ func Allows(actor Actor, role Role, action Action) bool {
 	}
 	if r.asks&own != 0 {
 		return actor.InPerson()
+	}
+	if action == OrgBreakGlass { // whoever is at the machine, and no platform admin
+		return actor.kind == operator
 	}
 	if actor.IsSystem() || r.platform && actor.Platform() {
 		return true
@@ -221,6 +234,8 @@ func WhoMay(action Action) string {
 	}
 	roles := map[Role]string{RoleMember: "members of the org", RoleAdmin: "admins and owners of the org", RoleOwner: "owners of the org"}[r.role]
 	switch {
+	case action == OrgBreakGlass:
+		return "the operator, on the admin socket."
 	case r.platform && r.role != "":
 		return roles + ", and platform admins."
 	case r.platform:

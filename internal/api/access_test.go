@@ -27,6 +27,7 @@ const (
 	noLent     = "l" // no API token of a session; one of pizzeria login will do
 	noOperator = "o"
 	members    = "m" // no platform admin who is no member
+	noPlatform = "p" // being a platform admin does not suffice
 	fresh      = "f" // a person must have signed in a short while ago
 )
 
@@ -108,6 +109,12 @@ var rows = map[string]row{
 	"POST /orgs/{org}/support/{support}/deny":     {"owner", "", noKey + noOperator + fresh},
 	"DELETE /orgs/{org}/support/{support}":        {"admin", "platform", ""},
 
+	"GET /orgs/{org}/approvals":                     {"member", "member:read", ""},
+	"POST /orgs/{org}/approvals/{approval}/approve": {"owner", "platform", noOperator + fresh},
+	"POST /orgs/{org}/approvals/{approval}/refuse":  {"admin", "platform", noPlatform + noOperator + fresh},
+	"DELETE /orgs/{org}/approvals/{approval}":       {"platform", "platform", ""},
+	"POST /orgs/{org}/break-glass":                  {"operator", "", ""},
+
 	"GET /events": {"platform", "platform", ""}, "GET /usage": {"platform", "platform", ""},
 	"GET /platform":     {"platform", "platform", ""},
 	"GET /audit":        {"platform", "platform", ""},
@@ -154,7 +161,7 @@ var owning = []struct {
 		row{"platform", "", noKey + fresh}},
 }
 
-var ranks = map[string]int{"any": 0, "member": 1, "admin": 2, "owner": 3, "platform": 9}
+var ranks = map[string]int{"any": 0, "member": 1, "admin": 2, "owner": 3, "platform": 9, "operator": 10}
 
 func (r row) has(flag string) bool { return strings.Contains(r.flags, flag) }
 
@@ -177,7 +184,7 @@ func (r row) key(role string, scopes ...string) bool {
 // person reports whether somebody with a role may.
 func (r row) person(role string) bool {
 	if role == "platform" { // manages every org, and is a member of none
-		return r.role != "owner" || !r.has(noOperator)
+		return r.role != "operator" && !r.has(noPlatform) && (r.role != "owner" || !r.has(noOperator))
 	}
 	return ranks[role] >= ranks[r.role]
 }
@@ -190,7 +197,7 @@ func fill(pattern, org string) string {
 		"{invite}", unknown, "{session}", unknown,
 		"{key}", unknown, "{webhook}", unknown, "{delivery}", unknown, "{runner}", unknown,
 		"{client}", unknown, "{connection}", unknown,
-		"{support}", unknown).Replace(pattern)
+		"{support}", unknown, "{approval}", unknown).Replace(pattern)
 }
 
 // scopes are those that an org's own key can have.

@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"net/http"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
@@ -178,6 +179,7 @@ func (a *API) declare(mux *http.ServeMux) {
 	a.clients()
 	a.connections()
 	a.support()
+	a.approvals()
 	a.signing()
 	a.settings()
 	a.webhooks()
@@ -203,6 +205,7 @@ type operation struct {
 	Action           registry.Action
 	Public           bool // see Route
 	Status           int  // of success; 0 = 200, or 204 without a body
+	Or               int  // another status of success, without a body
 	Platform         bool // of the platform itself: no role in an org suffices
 }
 
@@ -229,7 +232,7 @@ func declared[I, O any](a *API, o operation, f func(ctx context.Context, c web.C
 
 func describe(a *API, o operation, in reflect.Type) huma.Operation {
 	tag, _, _ := strings.Cut(strings.TrimPrefix(o.Path, "/"), "/")
-	for _, t := range []string{"members", "invites", "instance", "audit", "sessions", "events", "keys", "usage", "settings", "webhooks", "runners", "connections", "domains", "support"} {
+	for _, t := range []string{"members", "invites", "instance", "audit", "sessions", "events", "keys", "usage", "settings", "webhooks", "runners", "connections", "domains", "support", "approvals"} {
 		if strings.Contains(o.Path, "/"+t) {
 			tag = t
 		}
@@ -256,6 +259,9 @@ func describe(a *API, o operation, in reflect.Type) huma.Operation {
 			Description: "What went wrong, and what to do",
 			Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[web.Problem](), true, "")}},
 		}},
+	}
+	if o.Or != 0 {
+		op.Responses[strconv.Itoa(o.Or)] = &huma.Response{Description: http.StatusText(o.Or)}
 	}
 	if o.Public {
 		op.Security = []map[string][]string{}

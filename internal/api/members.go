@@ -43,13 +43,22 @@ func (a *API) members() {
 			Role registry.Role `json:"role" enum:"member,admin,owner" example:"admin"`
 		}
 	}
-	declared(a, operation{ID: "setRole", Method: "PATCH", Path: "/orgs/{org}/members/{user}", Summary: "Change a member's role", Action: registry.MemberChange, Description: "Only owners make and unmake owners; the last owner stays one."},
-		func(ctx context.Context, c web.Caller, in *roleIn) (*none, error) {
+	type roleOut struct {
+		Status int
+		Body   *registry.Approval
+	}
+	declared(a, operation{ID: "setRole", Method: "PATCH", Path: "/orgs/{org}/members/{user}", Summary: "Change a member's role", Action: registry.MemberChange, Status: http.StatusAccepted, Or: http.StatusNoContent, Description: "Only owners make and unmake owners; the last owner stays one. " + waits},
+		func(ctx context.Context, c web.Caller, in *roleIn) (*roleOut, error) {
 			org, user, err := in.ids(ctx, a, c)
 			if err != nil {
 				return nil, err
 			}
-			return &none{}, a.Store.SetRole(ctx, c.Actor, org, user, in.Body.Role)
+			p, err := a.Identity.SetRoleOrAsk(ctx, c.Actor, org, user, in.Body.Role)
+			out := &roleOut{http.StatusAccepted, p}
+			if p == nil {
+				out.Status = http.StatusNoContent
+			}
+			return out, err
 		})
 
 	type removeIn struct {
@@ -85,29 +94,18 @@ func (a *API) members() {
 			Role  registry.Role `json:"role" enum:"member,admin,owner" example:"member"`
 		}
 	}
-	type inviteOut struct {
-		Body struct {
-			Invite registry.Link `json:"invite"`
-			Link   string        `json:"link,omitempty" shown:"once" doc:"give it to the person: it works once, for 7 days, and is shown only now. Where mail is sent it goes to the address, and is not shown"`
-		}
-	}
-	invited := func(l registry.Link, link string, err error) (*inviteOut, error) {
-		out := new(inviteOut)
-		out.Body.Invite, out.Body.Link = l, link
-		return out, err
-	}
-	inOrg(a, operation{ID: "invite", Method: "POST", Path: "/orgs/{org}/invites", Summary: "Invite somebody", Action: registry.MemberInvite, Status: http.StatusCreated, Description: "An earlier open invitation of the same address ends."},
+	inOrg(a, operation{ID: "invite", Method: "POST", Path: "/orgs/{org}/invites", Summary: "Invite somebody", Action: registry.MemberInvite, Status: http.StatusCreated, Description: "An earlier open invitation of the same address ends. " + waits},
 		func(ctx context.Context, c web.Caller, id registry.OrgID, in *inviteIn) (*inviteOut, error) {
-			return invited(a.Identity.Invite(ctx, c.Actor, id, in.Body.Email, in.Body.Role))
+			return invited(http.StatusCreated)(a.Identity.InviteOrAsk(ctx, c.Actor, id, in.Body.Email, in.Body.Role))
 		})
 
 	type invitePath struct {
 		OrgPath
 		Invite string `path:"invite" example:"01890000-0000-7000-8000-000000000000"`
 	}
-	inOrg(a, operation{ID: "resendInvite", Method: "POST", Path: "/orgs/{org}/invites/{invite}/resend", Summary: "Invite somebody again: with another link, for another 7 days", Action: registry.MemberInvite},
+	inOrg(a, operation{ID: "resendInvite", Method: "POST", Path: "/orgs/{org}/invites/{invite}/resend", Summary: "Invite somebody again: with another link, for another 7 days", Action: registry.MemberInvite, Description: waits},
 		func(ctx context.Context, c web.Caller, id registry.OrgID, in *invitePath) (*inviteOut, error) {
-			return invited(a.Identity.Reinvite(ctx, c.Actor, id, in.Invite))
+			return invited(http.StatusOK)(a.Identity.Reinvite(ctx, c.Actor, id, in.Invite))
 		})
 	inOrg(a, operation{ID: "revokeInvite", Method: "DELETE", Path: "/orgs/{org}/invites/{invite}", Summary: "Take an invitation back", Action: registry.MemberInvite},
 		func(ctx context.Context, c web.Caller, id registry.OrgID, in *invitePath) (*none, error) {

@@ -26,6 +26,9 @@ func (p UserPath) id(ctx context.Context, a *API, c web.Caller) (registry.UserID
 	return u.ID, err
 }
 
+// held says in an operation's description what becomes of an account that somebody else could have now.
+const held = "The person has no access to orgs that have an owner until another owner of each approves it, or the person signs in with a second factor of before or resets the password by mail."
+
 type userOut struct{ Body userBody }
 
 type userBody struct {
@@ -60,13 +63,13 @@ func (a *API) users() {
 			return &createUserOut{u}, err
 		})
 
-	declared(a, operation{ID: "removeFactors", Method: "DELETE", Path: "/users/{user}/second-step", Summary: "Remove somebody's second step, who lost what it needs", Action: registry.UserUpdate},
+	declared(a, operation{ID: "removeFactors", Method: "DELETE", Path: "/users/{user}/second-step", Summary: "Remove somebody's second step, who lost what it needs", Action: registry.UserUpdate, Description: held},
 		func(ctx context.Context, c web.Caller, in *UserPath) (*none, error) {
 			id, err := a.userFor(ctx, c, *in, registry.UserUpdate)
 			if err != nil {
 				return nil, err
 			}
-			return &none{}, a.Store.RemoveFactors(ctx, c.Actor, id, "")
+			return &none{}, a.Identity.RemoveFactors(ctx, c.Actor, id)
 		})
 
 	declared(a, operation{
@@ -91,7 +94,7 @@ func (a *API) users() {
 			Ends time.Time `json:"ends"`
 		}
 	}
-	declared(a, operation{ID: "createPasswordLink", Method: "POST", Path: "/users/{user}/password-link", Summary: "Make a link with which somebody chooses a new password", Action: registry.UserUpdate, Status: http.StatusCreated},
+	declared(a, operation{ID: "createPasswordLink", Method: "POST", Path: "/users/{user}/password-link", Summary: "Make a link with which somebody chooses a new password", Action: registry.UserUpdate, Status: http.StatusCreated, Description: "The person and the owners of their orgs are told. Once the link is used: " + held},
 		func(ctx context.Context, c web.Caller, in *UserPath) (*linkOut, error) {
 			id, err := a.userFor(ctx, c, *in, registry.UserUpdate)
 			if err != nil {

@@ -57,6 +57,9 @@ func (c *client) apply() *cobra.Command {
       members:                   # left out: as they are
         eve@example.com: admin   # who is no member yet is invited; the link is printed
 
+In an org that has an owner, invitations and changes of roles by a platform admin or the operator wait until an owner approves
+them.
+
 What the file does not name stays as it is. With --prune, orgs that are not in the file are deleted (for 7 days they can be
 kept), and members that are not listed are removed.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -215,6 +218,7 @@ func (c *client) planMembers(o wantedOrg, exists, prune bool) (plan []change, er
 		return nil, nil
 	}
 	have, invited := map[string]registry.Member{}, map[string]registry.Role{}
+	var waits map[string]registry.Role // for an owner's approval
 	if exists {
 		b, err := c.list(orgPath(o.Slug)+"/members", values(), 0)
 		if err != nil {
@@ -237,27 +241,33 @@ func (c *client) planMembers(o wantedOrg, exists, prune bool) (plan []change, er
 		for _, l := range open.Items {
 			invited[l.Email] = l.Role
 		}
+		if waits, err = c.planWaits(o.Slug); err != nil {
+			return nil, err
+		}
 	}
 	for _, email := range slices.Sorted(maps.Keys(o.Members)) {
 		role, path := o.Members[email], orgPath(o.Slug)+"/members/"+url.PathEscape(email)
 		m, ok := have[email]
 		delete(have, email)
 		switch {
-		case ok && m.Role == role, !ok && invited[email] == role, !exists && email == ascii.Lower(o.Owner) && role == registry.RoleOwner:
+		case ok && m.Role == role, !ok && invited[email] == role, waits[email] == role, !exists && email == ascii.Lower(o.Owner) && role == registry.RoleOwner:
 		case ok:
 			plan = append(plan, change{"~", fmt.Sprintf("org %s: %s %s -> %s", o.Slug, email, m.Role, role), func() error {
-				_, err := c.call("PATCH", path, some("role", string(role)))
+				b, err := c.call("PATCH", path, some("role", string(role)))
+				if err == nil && len(b) > 0 {
+					fmt.Printf("%s\t%s\n", email, waitsForOwner)
+				}
 				return err
 			}})
 		default:
 			plan = append(plan, change{"+", fmt.Sprintf("org %s: invite %s as %s", o.Slug, email, role), func() error {
 				b, err := c.call("POST", orgPath(o.Slug)+"/invites", some("email", email, "role", string(role)))
-				var v struct{ Link string }
-				if err == nil {
-					err = json.Unmarshal(b, &v)
+				if err != nil {
+					return err
 				}
+				became, err := invitedBy(b)
 				if err == nil {
-					fmt.Printf("%s\t%s\n", email, v.Link)
+					fmt.Printf("%s\t%s\n", email, became)
 				}
 				return err
 			}})
@@ -272,4 +282,20 @@ func (c *client) planMembers(o wantedOrg, exists, prune bool) (plan []change, er
 		}
 	}
 	return plan, nil
+}
+
+// planWaits returns who an owner was asked about already, and for which role.
+func (c *client) planWaits(org string) (map[string]registry.Role, error) {
+	b, err := c.call("GET", orgPath(org)+"/approvals", nil)
+	var page registry.Page[registry.Approval]
+	if err == nil {
+		err = json.Unmarshal(b, &page)
+	}
+	waits := map[string]registry.Role{}
+	for _, p := range page.Items {
+		if p.State == registry.ApprovalWaiting && p.Kind != registry.ApprovalReturn {
+			waits[p.Email] = p.Role
+		}
+	}
+	return waits, err
 }

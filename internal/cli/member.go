@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -50,17 +51,15 @@ func (c *client) member() *cobra.Command {
 	invite := c.on("invite <org> <email>...", "Invites people: by mail, or with a one-time link for each that it prints", cobra.MinimumNArgs(2), func(args []string) error {
 		for _, email := range args[1:] {
 			if err := c.show("POST", orgPath(args[0])+"/invites", some("email", email, "role", role), func(w io.Writer, b []byte) error {
-				var v struct{ Link string }
-				if err := json.Unmarshal(b, &v); err != nil {
+				became, err := invitedBy(b)
+				if err != nil {
 					return err
 				}
-				if v.Link == "" {
-					v.Link = "invited by mail"
-				} else if len(args) == 2 {
-					_, err := fmt.Fprintln(w, v.Link)
-					return err
+				if len(args) == 2 && strings.Contains(became, "://") {
+					_, err = fmt.Fprintln(w, became)
+				} else {
+					_, err = fmt.Fprintf(w, "%s\t%s\n", email, became)
 				}
-				_, err := fmt.Fprintf(w, "%s\t%s\n", email, v.Link)
 				return err
 			}); err != nil {
 				return fmt.Errorf("%s: %w", email, err)
@@ -74,14 +73,10 @@ func (c *client) member() *cobra.Command {
 	})
 	reinvite := c.on("reinvite <org> <invitation ID>", "Invites somebody again, with another link", cobra.ExactArgs(2), func(args []string) error {
 		return c.show("POST", orgPath(args[0])+"/invites/"+url.PathEscape(args[1])+"/resend", nil, func(w io.Writer, b []byte) error {
-			var v struct{ Link string }
-			if err := json.Unmarshal(b, &v); err != nil {
-				return err
+			became, err := invitedBy(b)
+			if err == nil {
+				_, err = fmt.Fprintln(w, became)
 			}
-			if v.Link == "" {
-				v.Link = "invited by mail"
-			}
-			_, err := fmt.Fprintln(w, v.Link)
 			return err
 		})
 	})
@@ -89,7 +84,13 @@ func (c *client) member() *cobra.Command {
 		return c.show("DELETE", orgPath(args[0])+"/invites/"+url.PathEscape(args[1]), nil, nil)
 	})
 	set := c.on("role <org> <user> <role>", "Makes a member a member, admin or owner", cobra.ExactArgs(3), func(args []string) error {
-		return c.show("PATCH", memberPath(args), some("role", args[2]), nil)
+		return c.show("PATCH", memberPath(args), some("role", args[2]), func(w io.Writer, b []byte) error {
+			if len(b) == 0 {
+				return nil
+			}
+			_, err := fmt.Fprintln(w, waitsForOwner)
+			return err
+		})
 	})
 	var revoke bool
 	remove := c.on("remove <org> <user>", "Removes a member, by ID or e-mail address, and lists what they enrolled", cobra.ExactArgs(2), func(args []string) error {

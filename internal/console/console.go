@@ -40,7 +40,9 @@ type Store interface {
 	DeleteOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, confirm string, now bool) error
 	KeepOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64) error
 	Members(ctx context.Context, a registry.Actor, org registry.OrgID, l registry.List) (registry.Page[registry.Member], error)
-	SetRole(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID, role registry.Role) error
+	Approvals(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Approval, error)
+	EndApproval(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.ApprovalID) error
+	Returns(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.Approval, error)
 	Member(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID) (registry.Member, error)
 	RemoveMember(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID, revoke bool) ([]registry.Runner, error)
 	Runners(ctx context.Context, a registry.Actor, org registry.OrgID, l registry.RunnerList) (registry.Page[registry.Runner], error)
@@ -63,7 +65,6 @@ type Store interface {
 	APIKeys(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.APIKey, error)
 	RevokeAPIKey(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.APIKeyID) error
 	Factors(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.Factor, error)
-	RemoveFactors(ctx context.Context, a registry.Actor, id registry.UserID, factor registry.FactorID) error
 	Supports(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Support, error)
 	DecideSupport(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.SupportID, approve bool) (registry.Support, error)
 	EndSupport(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.SupportID) error

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/usage"
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/registry"
@@ -15,6 +16,9 @@ func (c *Console) home(w http.ResponseWriter, r *http.Request, who web.Caller) e
 	v := view{Title: "My orgs", Who: who, Section: "home"}
 	var err error
 	if v.Orgs, err = c.Store.MyOrgs(r.Context(), who.Actor); err != nil {
+		return err
+	}
+	if v.Data, err = c.Store.Returns(r.Context(), who.Actor, who.Actor.User); err != nil {
 		return err
 	}
 	return c.show(w, r, http.StatusOK, "home.html", v)
@@ -135,6 +139,9 @@ type membersData struct {
 	Mail    bool             // whether mail is sent
 	Support []registry.Support
 	Ask     bool // whether the caller may ask for support access
+
+	Approvals []registry.Approval
+	Waiting   []string // about whom an owner was just asked
 }
 
 type invitationLink struct{ Email, URL string }
@@ -156,6 +163,9 @@ func (c *Console) membersView(r *http.Request, who web.Caller) (view, membersDat
 	}
 	if v.May(registry.SupportRead) {
 		d.Support, err = c.Store.Supports(r.Context(), who.Actor, o.ID)
+	}
+	if err == nil {
+		d.Approvals, err = c.Store.Approvals(r.Context(), who.Actor, o.ID)
 	}
 	d.Ask = v.May(registry.SupportRequest) && o.Role == ""
 	v.Data = d
@@ -188,12 +198,12 @@ func (c *Console) reinvite(w http.ResponseWriter, r *http.Request, who web.Calle
 	if err != nil {
 		return err
 	}
-	l, link, err := c.Identity.Reinvite(r.Context(), who.Actor, o.ID, r.PathValue("invite"))
-	return c.invited(w, r, who, []invitationLink{{l.Email, link}}, err)
+	i, err := c.Identity.Reinvite(r.Context(), who.Actor, o.ID, r.PathValue("invite"))
+	return c.invited(w, r, who, []identity.Invitation{i}, err)
 }
 
-// invited shows the links of invitations just made, or to whom they were mailed.
-func (c *Console) invited(w http.ResponseWriter, r *http.Request, who web.Caller, made []invitationLink, err error) error {
+// invited shows the links of invitations just made, or to whom they were mailed, or who waits.
+func (c *Console) invited(w http.ResponseWriter, r *http.Request, who web.Caller, made []identity.Invitation, err error) error {
 	v, d, err2 := c.membersView(r, who)
 	if err2 != nil {
 		return err2
@@ -201,11 +211,14 @@ func (c *Console) invited(w http.ResponseWriter, r *http.Request, who web.Caller
 	if err != nil {
 		return c.again(w, r, "members.html", v, err)
 	}
-	for _, l := range made {
-		if l.URL == "" {
-			d.Mailed = append(d.Mailed, l.Email)
-		} else {
-			d.Links = append(d.Links, l)
+	for _, i := range made {
+		switch {
+		case i.Invite.ID == "":
+			d.Waiting = append(d.Waiting, i.Approval.Email)
+		case i.Link == "":
+			d.Mailed = append(d.Mailed, i.Invite.Email)
+		default:
+			d.Links = append(d.Links, invitationLink{i.Invite.Email, i.Link})
 		}
 	}
 	v.Data = d
@@ -216,7 +229,7 @@ func (c *Console) invited(w http.ResponseWriter, r *http.Request, who web.Caller
 const maxInvites = 100
 
 // inviteAll invites every address in the form. All are checked before the first is invited.
-func (c *Console) inviteAll(r *http.Request, who web.Caller, org registry.OrgID) (links []invitationLink, err error) {
+func (c *Console) inviteAll(r *http.Request, who web.Caller, org registry.OrgID) (made []identity.Invitation, err error) {
 	role := registry.Role(r.PostForm.Get("role"))
 	emails := strings.FieldsFunc(r.PostForm.Get("email"), func(r rune) bool { return unicode.IsSpace(r) || r == ',' || r == ';' })
 	if len(emails) == 0 || len(emails) > maxInvites {
@@ -228,13 +241,13 @@ func (c *Console) inviteAll(r *http.Request, who web.Caller, org registry.OrgID)
 		}
 	}
 	for _, e := range emails {
-		l, link, err := c.Identity.Invite(r.Context(), who.Actor, org, e, role)
+		i, err := c.Identity.InviteOrAsk(r.Context(), who.Actor, org, e, role)
 		if err != nil {
-			return links, err
+			return made, err
 		}
-		links = append(links, invitationLink{l.Email, link})
+		made = append(made, i)
 	}
-	return links, nil
+	return made, nil
 }
 
 func (c *Console) revokeInvite(w http.ResponseWriter, r *http.Request, who web.Caller) error {
@@ -245,7 +258,8 @@ func (c *Console) revokeInvite(w http.ResponseWriter, r *http.Request, who web.C
 
 func (c *Console) setRole(w http.ResponseWriter, r *http.Request, who web.Caller) error {
 	return c.act(w, r, who, "/members", func(ctx context.Context, o registry.OrgView) error {
-		return c.Store.SetRole(ctx, who.Actor, o.ID, registry.UserID(r.PathValue("user")), registry.Role(r.PostForm.Get("role")))
+		_, err := c.Identity.SetRoleOrAsk(ctx, who.Actor, o.ID, registry.UserID(r.PathValue("user")), registry.Role(r.PostForm.Get("role")))
+		return err
 	})
 }
 

@@ -36,16 +36,18 @@ func world(t *testing.T) (s *servertest.Server, org registry.Org,
 	at := "/api/v1/orgs/" + string(org.ID)
 	name := strings.ReplaceAll(hostile, `"`, `\"`)
 	op.Want(t, 200, "PATCH", at, `{"name":"`+name+`"}`)
-	op.Want(t, 201, "POST", at+"/invites", `{"email":"eve@example.com","role":"admin"}`)
-	op.Want(t, 201, "POST", at+"/keys", `{"name":"`+name+`","role":"member","scopes":["org:read"]}`)
+	op.Want(t, 202, "POST", at+"/invites", `{"email":"kim@example.com","role":"admin"}`)
+	own := s.Page(s.SignIn(owner))
+	own.Want(t, 201, "POST", at+"/invites", `{"email":"eve@example.com","role":"admin"}`)
+	own.Want(t, 201, "POST", at+"/keys", `{"name":"`+name+`","role":"member","scopes":["org:read"]}`)
 	op.Want(t, 201, "POST", at+"/webhooks", `{"url":"https://example.com/?x=<script>"}`)
 	op.Want(t, 201, "POST", "/api/v1/webhooks", `{"url":"https://example.com/?x=<script>"}`)
 	op.Want(t, 200, "PATCH", at+"/settings", `{"values":{"APP_X":"`+name+`"}}`)
-	op.Want(t, 201, "POST", at+"/domains", `{"domain":"example.com"}`)
+	own.Want(t, 201, "POST", at+"/domains", `{"domain":"example.com"}`)
 	op.Want(t, 201, "POST", "/api/v1/clients",
 		`{"name":"`+name+`","redirect_uris":["https://example.com/"]}`)
 	people = map[string]*servertest.Client{
-		"owner": s.Page(s.SignIn(owner)), "member": s.Page(s.SignIn(member)),
+		"owner": own, "member": s.Page(s.SignIn(member)),
 		"platform": s.Page(s.SignIn(s.User("root@example.com", true))),
 		"nobody":   s.Nobody(),
 	}

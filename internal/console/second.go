@@ -115,7 +115,7 @@ func (c *Console) renewRecoveryCodes(w http.ResponseWriter, r *http.Request, who
 // removeFactors lets somebody in who lost what their second step needs.
 func (c *Console) removeFactors(w http.ResponseWriter, r *http.Request, who web.Caller) error {
 	id := registry.UserID(r.PathValue("user"))
-	if err := c.Store.RemoveFactors(r.Context(), who.Actor, id, ""); err != nil {
+	if err := c.Identity.RemoveFactors(r.Context(), who.Actor, id); err != nil {
 		return err
 	}
 	http.Redirect(w, r, "/platform/users/"+string(id), http.StatusSeeOther)

@@ -162,6 +162,8 @@ var happenings = map[registry.ChangeKind]string{
 	registry.AuditPruned: "Old log entries removed", registry.SupportAsked: "Support access asked for", registry.SupportGiven: "Support access given", registry.SupportRefused: "Support access refused", registry.SupportUsed: "Support came in", registry.SupportDone: "Support access ended",
 	registry.AuditKeyed: "Audit log authenticated", registry.AuditErased: "Personal data erased from the audit log",
 	registry.AuditBroken: "Audit log changed from outside", registry.AuditHeadNoted: "Newest audit log entry",
+	registry.ApprovalAsked: "Approval asked for", registry.ApprovalGiven: "Approved by an owner", registry.ApprovalDenied: "Refused by the org", registry.ApprovalOver: "Request ended", registry.ApprovalInEffect: "In effect without an owner",
+	registry.MemberHeld: "Member locked out until confirmed", registry.MemberReturned: "Member has access again", registry.PasswordLinkMade: "Password link made for a member",
 	registry.IdentityLinked: "Account linked", registry.IdentityGone: "Account unlinked",
 	registry.WebhookDeleted: "Webhook deleted", registry.WebhookTest: "Test",
 }

@@ -50,9 +50,10 @@ func TestMail(t *testing.T) {
 	if a := s.person().open(link); a.status != 410 {
 		t.Errorf("the first link: %d", a.status)
 	}
-	if out := s.must("member", "invite", "acme", "mia@example.com"); !strings.Contains(out, "invited by mail") {
+	if out := s.must("member", "invite", "acme", "mia@example.com"); !strings.Contains(out, "waits for the approval of an owner") {
 		t.Error(out)
 	}
+	s.mailed(sink, "ada@example.com", "operator asks for your approval in The acme org")
 	_, link = s.mailed(sink, "eve@example.com", "ada@example.com invites you")
 	eve := s.person()
 	if a := eve.submit(link, url.Values{"name": {"Eve"}, "password": {password}}); a.status != 200 {

@@ -48,6 +48,9 @@ var least = map[string]string{
 	"POST /platform/users/{user}/identities/{connection}/remove": "platform", "GET /sign-in/for/{org}": "member", "POST /account/identities/{connection}/link": "anybody", "POST /account/identities/{connection}/remove": "anybody",
 	"GET /api/v1/orgs/{org}/support": "admin", "POST /api/v1/orgs/{org}/support": "platform", "POST /api/v1/orgs/{org}/support/{support}/approve": "owner alone", "POST /api/v1/orgs/{org}/support/{support}/deny": "owner alone",
 	"DELETE /api/v1/orgs/{org}/support/{support}": "admin", "POST /api/v1/orgs/{org}/members/{user}/transfer": "owner alone", "GET /orgs/{org}/members/{user}/transfer": "owner alone", "POST /orgs/{org}/members/{user}/transfer": "owner alone",
+	"GET /api/v1/orgs/{org}/approvals": "member", "POST /api/v1/orgs/{org}/approvals/{approval}/approve": "owner alone", "POST /api/v1/orgs/{org}/approvals/{approval}/refuse": "admins alone",
+	"DELETE /api/v1/orgs/{org}/approvals/{approval}": "platform", "POST /api/v1/orgs/{org}/break-glass": "operator",
+	"POST /orgs/{org}/approvals/{approval}/approve": "owner alone", "POST /orgs/{org}/approvals/{approval}/refuse": "admins alone", "POST /orgs/{org}/approvals/{approval}/end": "platform",
 	"POST /orgs/{org}/support": "platform", "POST /orgs/{org}/support/{support}": "owner alone", "POST /orgs/{org}/support/{support}/end": "admin",
 	"GET /api/v1/signing-keys": "platform", "POST /api/v1/signing-keys/rotate": "platform",
 	"POST /api/v1/orgs/{org}/invites/{invite}/resend": "admin", "POST /api/v1/users/{user}/password-link": "platform",
@@ -90,6 +93,10 @@ func allowed(who, row string) bool {
 		return rank[who] >= rank["member"] && who != "platform"
 	case "owner alone":
 		return who == "owner"
+	case "admins alone":
+		return who == "admin" || who == "owner"
+	case "operator":
+		return false
 	case "public":
 		return true
 	case "anybody":
@@ -113,7 +120,7 @@ func TestIsolationMatrix(t *testing.T) {
 		"platform": platformAdmin(s),
 	}
 	unknown := "01890000-0000-7000-8000-000000000000"
-	fill := strings.NewReplacer("{org}", id, "{user}", unknown, "{invite}", unknown, "{session}", unknown, "{key}", unknown, "{webhook}", unknown, "{delivery}", unknown, "{runner}", unknown, "{client}", unknown, "{factor}", unknown, "{connection}", unknown, "{support}", unknown, "{domain}", "example.com", "{$}", "")
+	fill := strings.NewReplacer("{org}", id, "{user}", unknown, "{invite}", unknown, "{session}", unknown, "{key}", unknown, "{webhook}", unknown, "{delivery}", unknown, "{runner}", unknown, "{client}", unknown, "{factor}", unknown, "{connection}", unknown, "{support}", unknown, "{approval}", unknown, "{domain}", "example.com", "{$}", "")
 	for who, p := range people {
 		p.c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 		for _, rt := range api.Routes() {

@@ -229,7 +229,7 @@ func TestRoleChange(t *testing.T) {
 		t.Fatal(err)
 	}
 	secret := identity.NewSecret()
-	if _, err := f.store.CreateInvite(t.Context(), registry.AsOperator(), f.org.ID, "bob@example.com", registry.RoleOwner, secret.Hash()); err != nil {
+	if _, err := f.store.CreateInvite(t.Context(), registry.AsUser(f.login.User, "", ""), f.org.ID, "bob@example.com", registry.RoleOwner, secret.Hash()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := f.store.AcceptInvite(t.Context(), registry.AsUser(second, "", ""), secret.Hash()); err != nil {

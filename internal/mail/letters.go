@@ -24,6 +24,7 @@ var kinds = []identity.LetterKind{
 	identity.LetterSecond, identity.LetterRecovery, identity.LetterCodes, identity.LetterLocked, identity.LetterLinked, identity.LetterSupport,
 	identity.LetterMissed, identity.LetterLapsed,
 	identity.LetterMoving, identity.LetterWaiting, identity.LetterWaits,
+	identity.LetterApproval, identity.LetterLinkMade, identity.LetterMemberLink, identity.LetterHeld, identity.LetterBreakGlass,
 }
 
 // page is what a template sees.

@@ -27,7 +27,9 @@ func (r *Runtime) maintain(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-often.C:
-			if err = r.store.FinishSupport(ctx, registry.AsSystem("runtime")); err != nil && time.Since(warned) < 30*time.Second {
+			system := registry.AsSystem("runtime")
+			err = errors.Join(r.store.FinishSupport(ctx, system), r.store.FinishApprovals(ctx, system))
+			if err != nil && time.Since(warned) < 30*time.Second {
 				continue // while the store is away, one line in a while is enough
 			}
 			if err != nil {

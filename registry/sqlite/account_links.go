@@ -54,7 +54,10 @@ func (s *Store) CreateAccountLink(ctx context.Context, a registry.Actor, kind re
 			return err
 		}
 		if kind == registry.LinkReset && !a.IsSystem() {
-			return t.record(registry.Change{Kind: registry.UserChanged, UserID: id}, u.Email, "link for a new password")
+			if err := t.record(registry.Change{Kind: registry.UserChanged, UserID: id}, u.Email, "link for a new password"); err != nil {
+				return err
+			}
+			return t.tellOrgs(u, registry.PasswordLinkMade)
 		}
 		return nil
 	})

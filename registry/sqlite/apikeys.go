@@ -77,6 +77,9 @@ func (t *tx) mayHave(k *registry.APIKey, scopes registry.ScopeSet) error {
 		if !t.actor.SeesAll() && !v.Role.AtLeast(k.Role) {
 			return registry.Errorf(registry.Forbidden, "role", "a key cannot have a higher role than yours")
 		}
+		if err := t.lasting(k.OrgID, registry.RoleAdmin, "create its keys"); err != nil {
+			return err
+		}
 	} else {
 		if err := own(t.actor, t.actor.User, registry.CredentialMake, t.now); err != nil {
 			return err

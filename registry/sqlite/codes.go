@@ -128,10 +128,11 @@ func (s *Store) Grant(ctx context.Context, a registry.Actor, sid registry.Sessio
 var errNotMember = registry.Errorf(registry.Forbidden, "", "you are not a member of this org")
 
 func grant(ctx context.Context, q querier, now time.Time, sid registry.SessionID, org registry.OrgID) (registry.Grant, error) {
+	var held bool
 	g, err := one(ctx, q, func(r scanner) (g registry.Grant, err error) {
-		err = r.Scan(slices.Concat(sessionFields(&g.Session), userFields(&g.User), orgFields(&g.Org), []any{&g.Role, (*micros)(&g.Until), &g.Version})...)
+		err = r.Scan(slices.Concat(sessionFields(&g.Session), userFields(&g.User), orgFields(&g.Org), []any{&g.Role, (*micros)(&g.Until), &g.Version, &held})...)
 		return g, err
-	}, errNoSession(), `SELECT `+sessionColumns+`, `+userColumns+`, `+orgColumns+`, COALESCE(m.role, ''), COALESCE(m.ends_at, 0), COALESCE(v.version, 0)
+	}, errNoSession(), `SELECT `+sessionColumns+`, `+userColumns+`, `+orgColumns+`, COALESCE(m.role, ''), COALESCE(m.ends_at, 0), COALESCE(v.version, 0), COALESCE(m.held_at > 0, 0)
 		FROM sessions s JOIN users u ON u.id = s.user_id JOIN orgs o ON o.id = $3
 		LEFT JOIN memberships m ON m.org_id = o.id AND m.user_id = u.id
 		LEFT JOIN member_versions v ON v.org_id = o.id AND v.user_id = u.id
@@ -144,6 +145,9 @@ func grant(ctx context.Context, q querier, now time.Time, sid registry.SessionID
 	}
 	if g.Role == "" || g.Org.Status != registry.OrgActive && g.Org.Status != registry.OrgProvisioning {
 		return g, errNotMember
+	}
+	if held {
+		return g, errHeld()
 	}
 	if !g.Until.IsZero() && !now.Before(g.Until) {
 		return g, errNotMember

@@ -76,6 +76,9 @@ func (s *Store) CreateConnection(ctx context.Context, a registry.Actor, c regist
 		if have >= registry.ConnectionsMax {
 			return registry.Errorf(registry.Conflict, "", "there are %d connections already: delete one first", have)
 		}
+		if err := t.lasting(c.OrgID, registry.RoleOwner, "say by which provider people sign in"); err != nil {
+			return err
+		}
 		c.CreatedBy, c.CreatedAt = a.Name(), t.now
 		scopes, roles := text(c.Scopes), text(c.Roles)
 		if err := t.must(`INSERT INTO connections (id, org_id, kind, name, issuer, client_id, sealed, scopes, sign_up, required, roles_claim, roles, default_role, created_by, created_at, trust_email)
@@ -113,6 +116,9 @@ func (s *Store) UpdateConnection(ctx context.Context, a registry.Actor, org regi
 		}
 		if spec.Issuer != c.Issuer || spec.ClientID != c.ClientID {
 			return registry.Errorf(registry.Invalid, "issuer", "the issuer and the client stay as they are: make another connection for another provider")
+		}
+		if err := t.lasting(org, registry.RoleOwner, "say by which provider people sign in"); err != nil {
+			return err
 		}
 		c.ConnectionSpec = spec
 		if change.Secret != nil {

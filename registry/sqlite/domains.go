@@ -39,6 +39,9 @@ func (s *Store) AddDomain(ctx context.Context, a registry.Actor, org registry.Or
 		if domain, err = registry.CleanDomain(domain); err != nil {
 			return err
 		}
+		if err := t.lasting(org, registry.RoleOwner, "say which domains are its"); err != nil {
+			return err
+		}
 		var have int
 		if err := t.QueryRowContext(t.ctx, `SELECT count(*) FROM domains WHERE org_id = $1`, org).Scan(&have); err != nil {
 			return err

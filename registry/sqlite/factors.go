@@ -126,7 +126,10 @@ func (s *Store) RemoveFactors(ctx context.Context, a registry.Actor, id registry
 		if err := t.dropRecovery(id); err != nil {
 			return err
 		}
-		return t.record(registry.Change{Kind: registry.UserChanged, UserID: id}, u.Email, "second step removed")
+		if err := t.record(registry.Change{Kind: registry.UserChanged, UserID: id}, u.Email, "second step removed"); err != nil || a.User == id {
+			return err
+		}
+		return t.hold(u, a.User, "second step removed")
 	})
 }
 
@@ -141,7 +144,10 @@ func (s *Store) UseFactor(ctx context.Context, a registry.Actor, id registry.Fac
 		if err == nil && n == 0 {
 			err = registry.Errorf(registry.Conflict, "code", "this code was used: wait for the next")
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return t.unholdByFactor(id)
 	})
 }
 

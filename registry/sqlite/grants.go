@@ -55,16 +55,20 @@ func grantByID(ctx context.Context, q querier, now time.Time, id registry.GrantI
 		org   registry.Org
 		role  registry.Role
 		until time.Time
+		held  bool
 	}
 	m, err := one(ctx, q, func(r scanner) (m membership, err error) {
-		err = r.Scan(append(orgFields(&m.org), &m.role, (*micros)(&m.until))...)
+		err = r.Scan(append(orgFields(&m.org), &m.role, (*micros)(&m.until), &m.held)...)
 		return m, err
-	}, errNotMember, `SELECT `+orgColumns+`, m.role, m.ends_at FROM orgs o JOIN memberships m ON m.org_id = o.id AND m.user_id = $2 WHERE o.id = $1`, org, g.User.ID)
+	}, errNotMember, `SELECT `+orgColumns+`, m.role, m.ends_at, m.held_at > 0 FROM orgs o JOIN memberships m ON m.org_id = o.id AND m.user_id = $2 WHERE o.id = $1`, org, g.User.ID)
 	if err == nil && m.org.Status != registry.OrgActive && m.org.Status != registry.OrgProvisioning {
 		err = errNotMember
 	}
 	if err == nil && !m.until.IsZero() && !now.Before(m.until) {
 		err = errNotMember
+	}
+	if err == nil && m.held {
+		err = errHeld()
 	}
 	g.Org, g.Role, g.Until = m.org, m.role, m.until
 	if err != nil {

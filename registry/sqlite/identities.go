@@ -101,6 +101,9 @@ func (t *tx) accountFor(c registry.Connection, x registry.ExternalSignIn) (regis
 		// Whoever made the account may not be whose address it is.
 		err = registry.Errorf(registry.Forbidden, "email", "%s has an account here whose address is not verified: sign in with its password, and verify the address or link it to %s on the page of the account", x.Email, c.Name)
 	}
+	if err == nil {
+		err = t.mayFind(c, u)
+	}
 	if registry.ErrorCode(err) != registry.NotFound {
 		return u, err
 	}
@@ -124,6 +127,22 @@ func (t *tx) accountFor(c registry.Connection, x registry.ExternalSignIn) (regis
 	err = t.verified(u)
 	u.EmailVerified = err == nil
 	return u, err
+}
+
+// mayFind refuses to link an account by its address alone where that would let whoever set the
+// provider up, and not the org itself, into an org that has an owner: a provider of the platform,
+// or of another org whose domain no DNS record shows.
+func (t *tx) mayFind(c registry.Connection, u registry.User) error {
+	apart, err := t.apart(u.ID, c.OrgID)
+	if err != nil || !apart {
+		return err
+	}
+	var shown bool
+	if err := t.QueryRowContext(t.ctx, `SELECT EXISTS (SELECT 1 FROM domains WHERE domain = $1 AND org_id = $2 AND verified_by = 'dns')`,
+		registry.DomainOf(u.Email), c.OrgID).Scan(&shown); err != nil || shown {
+		return err
+	}
+	return registry.Errorf(registry.Forbidden, "email", "%s has an account here that is a member of an org: sign in as before, and link it to %s on the page of the account", u.Email, c.Name)
 }
 
 func errNotOfDomain(email string) error {

@@ -36,46 +36,69 @@ func (s *Store) Invites(ctx context.Context, a registry.Actor, org registry.OrgI
 	return collect(ctx, s.read, scanLink, linkQuery+` AND l.org_id = $2 AND l.kind = 'invite' ORDER BY l.created_at`, us(s.now()), org)
 }
 
-// CreateInvite invites an e-mail address into an org; an earlier open
-// invitation of the address is replaced.
-func (s *Store) CreateInvite(ctx context.Context, a registry.Actor, org registry.OrgID, email string, role registry.Role, secret registry.Hash) (registry.Link, error) {
-	l := registry.Link{ID: registry.NewID(), Kind: registry.LinkInvite, OrgID: org, Role: role, CreatedBy: inviter(a)}
-	err := s.update(ctx, a, func(t *tx) error {
+// CreateInvite invites an e-mail address into an org; an earlier open invitation of the address is
+// replaced. From outside an org that has an owner it waits for one: see RequestApproval.
+func (s *Store) CreateInvite(ctx context.Context, a registry.Actor, org registry.OrgID, email string, role registry.Role, secret registry.Hash) (l registry.Link, err error) {
+	err = s.update(ctx, a, func(t *tx) error {
 		v, err := t.allowed(org, registry.MemberInvite)
 		if err != nil {
 			return err
 		}
-		if err := registry.CheckRole(role); err != nil {
-			return err
-		}
-		if role == registry.RoleOwner {
-			if err := t.mayOwn(v); err != nil {
-				return err
-			}
-		}
-		if l.Email, err = registry.CleanEmail(email); err != nil {
-			return err
-		}
-		var member bool
-		if err := t.QueryRowContext(t.ctx, `SELECT EXISTS (SELECT 1 FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.org_id = $1 AND u.email = $2)`, org, l.Email).Scan(&member); err != nil {
-			return err
-		}
-		if member {
-			return registry.Errorf(registry.Conflict, "email", "%s is a member already", l.Email)
-		}
-		if err := t.noBackDoor(a, v, l.Email); err != nil {
-			return err
-		}
-		l.OrgName, l.OrgSlug, l.CreatedAt, l.ExpiresAt = v.Name, v.Slug, t.now, t.now.Add(registry.InviteLinkLife)
-		if _, err := t.exec(`DELETE FROM links WHERE kind = 'invite' AND org_id = $1 AND email = $2 AND used_at IS NULL`, org, l.Email); err != nil {
-			return err
-		}
-		if err := t.insertLink(l, secret); err != nil {
-			return err
-		}
-		return t.record(registry.Change{Kind: registry.InviteCreated, OrgID: org}, l.Email, string(role))
+		l, err = t.invite(v, email, role, secret)
+		return err
 	})
 	return l, err
+}
+
+func (t *tx) invite(v registry.OrgView, email string, role registry.Role, secret registry.Hash) (registry.Link, error) {
+	l := registry.Link{ID: registry.NewID(), Kind: registry.LinkInvite, OrgID: v.ID, Role: role, CreatedBy: inviter(t.actor)}
+	var err error
+	if l.Email, err = t.invitable(v, email, role); err != nil {
+		return l, err
+	}
+	if err := t.inside(v.ID, least(role)); err != nil {
+		return l, err
+	}
+	l.OrgName, l.OrgSlug, l.CreatedAt, l.ExpiresAt = v.Name, v.Slug, t.now, t.now.Add(registry.InviteLinkLife)
+	if _, err := t.exec(`DELETE FROM links WHERE kind = 'invite' AND org_id = $1 AND email = $2 AND used_at IS NULL`, v.ID, l.Email); err != nil {
+		return l, err
+	}
+	if err := t.insertLink(l, secret); err != nil {
+		return l, err
+	}
+	return l, t.record(registry.Change{Kind: registry.InviteCreated, OrgID: v.ID}, l.Email, string(role))
+}
+
+// invitable checks an invitation, and returns the clean address.
+func (t *tx) invitable(v registry.OrgView, email string, role registry.Role) (string, error) {
+	if err := registry.CheckRole(role); err != nil {
+		return "", err
+	}
+	if role == registry.RoleOwner {
+		if err := t.mayOwn(v); err != nil {
+			return "", err
+		}
+	}
+	email, err := registry.CleanEmail(email)
+	if err != nil {
+		return "", err
+	}
+	var member bool
+	if err := t.QueryRowContext(t.ctx, `SELECT EXISTS (SELECT 1 FROM memberships m JOIN users u ON u.id = m.user_id WHERE m.org_id = $1 AND u.email = $2)`, v.ID, email).Scan(&member); err != nil {
+		return "", err
+	}
+	if member {
+		return "", registry.Errorf(registry.Conflict, "email", "%s is a member already", email)
+	}
+	return email, t.noBackDoor(t.actor, v, email)
+}
+
+// least is the role that it takes to give a role.
+func least(role registry.Role) registry.Role {
+	if role == registry.RoleOwner {
+		return registry.RoleOwner
+	}
+	return registry.RoleAdmin
 }
 
 // noBackDoor keeps platform admins from inviting each other, or themselves, into an org that has owners: they ask those.

@@ -99,46 +99,60 @@ func (t *tx) addMember(org registry.OrgID, u registry.User, role, waiting regist
 	return t.record(registry.Change{Kind: registry.MemberAdded, OrgID: org, UserID: u.ID}, u.Email, roleDetail(role, waiting))
 }
 
-// SetRole changes a member's role. Only owners (and platform admins) make or unmake owners; the last owner stays one.
+// SetRole changes a member's role. Only owners (and platform admins) make or unmake owners; the
+// last owner stays one. From outside an org that has an owner it waits for one: see
+// RequestApproval.
 func (s *Store) SetRole(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID, role registry.Role) error {
 	return s.update(ctx, a, func(t *tx) error {
 		v, err := t.allowed(org, registry.MemberChange)
 		if err != nil {
 			return err
 		}
-		if err := registry.CheckRole(role); err != nil {
+		m, err := t.changeable(v, id, role)
+		if err != nil || m.Role == role && m.WantedRole == "" {
 			return err
 		}
-		m, err := t.member(org, id)
-		if err != nil {
-			return err
-		}
-		if m.Role == role && m.WantedRole == "" {
-			return nil
-		}
-		if !m.EndsAt.IsZero() {
-			return registry.Errorf(registry.Conflict, "role", "%s is here for support: end that instead", m.Email)
-		}
-		if m.Role == registry.RoleOwner || role == registry.RoleOwner {
-			if err := t.mayOwn(v); err != nil {
-				return err
-			}
-		}
-		if role.AtLeast(m.Role) {
-			if err := t.mayRaise(m, role); err != nil {
-				return err
-			}
-		}
-		if err := t.must(`UPDATE memberships SET role = $3, wanted_role = '' WHERE org_id = $1 AND user_id = $2`, org, id, role); err != nil {
-			return err
-		}
+		needed := least(role)
 		if m.Role == registry.RoleOwner {
-			if err := t.keepOwner(org); err != nil {
-				return err
-			}
+			needed = registry.RoleOwner
 		}
-		return t.record(registry.Change{Kind: registry.MemberChanged, OrgID: org, UserID: id}, m.Email, roleDetail(m.Role, m.WantedRole)+" -> "+string(role))
+		if err := t.inside(org, needed); err != nil {
+			return err
+		}
+		return t.setRole(m, role)
 	})
+}
+
+// changeable returns a member whose role the actor may change to another.
+func (t *tx) changeable(v registry.OrgView, id registry.UserID, role registry.Role) (registry.Member, error) {
+	if err := registry.CheckRole(role); err != nil {
+		return registry.Member{}, err
+	}
+	m, err := t.member(v.ID, id)
+	if err != nil || m.Role == role && m.WantedRole == "" {
+		return m, err
+	}
+	if !m.EndsAt.IsZero() {
+		return m, registry.Errorf(registry.Conflict, "role", "%s is here for support: end that instead", m.Email)
+	}
+	if m.Role == registry.RoleOwner || role == registry.RoleOwner {
+		if err := t.mayOwn(v); err != nil {
+			return m, err
+		}
+	}
+	return m, t.mayRaise(m, role)
+}
+
+func (t *tx) setRole(m registry.Member, role registry.Role) error {
+	if err := t.must(`UPDATE memberships SET role = $3, wanted_role = '' WHERE org_id = $1 AND user_id = $2`, m.OrgID, m.UserID, role); err != nil {
+		return err
+	}
+	if m.Role == registry.RoleOwner {
+		if err := t.keepOwner(m.OrgID); err != nil {
+			return err
+		}
+	}
+	return t.record(registry.Change{Kind: registry.MemberChanged, OrgID: m.OrgID, UserID: m.UserID}, m.Email, roleDetail(m.Role, m.WantedRole)+" -> "+string(role))
 }
 
 // TransferOrg makes another member an owner in the place of the actor, who becomes an admin. For owners in person. Errors: Forbidden, NotFound, Conflict.
@@ -200,13 +214,18 @@ func (s *Store) RemoveMember(ctx context.Context, a registry.Actor, org registry
 				return err
 			}
 		}
+		if m.Role == registry.RoleOwner {
+			if err := t.lasting(org, registry.RoleOwner, "remove an owner"); err != nil {
+				return err
+			}
+		}
 		if revoke && !a.InPerson() { // a key needs the scope for that, too
 			if _, err := t.allowed(org, registry.RunnerManage); err != nil {
 				return err
 			}
 		}
 		if !m.EndsAt.IsZero() {
-			p, err := one(t.ctx, t, scanSupport, errNoSupport(), supportQuery+` WHERE p.user_id = $1 AND p.state = 'approved' AND p.org_id = $2`, id, org)
+			p, err := t.supportOf(org, id)
 			if err != nil {
 				return err
 			}
@@ -219,6 +238,9 @@ func (s *Store) RemoveMember(ctx context.Context, a registry.Actor, org registry
 			if err := t.keepOwner(org); err != nil {
 				return err
 			}
+		}
+		if err := t.endApprovalsAbout(id, org); err != nil {
+			return err
 		}
 		if left, err = t.enrolled(org, id); err != nil {
 			return err
@@ -236,11 +258,11 @@ func (s *Store) RemoveMember(ctx context.Context, a registry.Actor, org registry
 	return left, err
 }
 
-// keepOwner fails the transaction when the org has no owner left. Writers are
+// keepOwner fails the transaction when the org has no owner left who can act. Writers are
 // serial, so two owners who remove each other cannot both succeed.
 func (t *tx) keepOwner(org registry.OrgID) error {
 	var n int
-	if err := t.QueryRowContext(t.ctx, `SELECT count(*) FROM memberships WHERE org_id = $1 AND role = 'owner'`, org).Scan(&n); err != nil {
+	if err := t.QueryRowContext(t.ctx, `SELECT count(*) FROM memberships WHERE org_id = $1 AND role = 'owner' AND held_at = 0`, org).Scan(&n); err != nil {
 		return err
 	}
 	if n == 0 {

@@ -38,6 +38,9 @@ func (s *Store) ResetPassword(ctx context.Context, a registry.Actor, secret regi
 		if err := t.endAccess(u); err != nil {
 			return err
 		}
+		if err := t.resetBy(u, l); err != nil {
+			return err
+		}
 		if l.Mailed {
 			if err := t.verified(u); err != nil {
 				return err

@@ -49,8 +49,8 @@ func (s *Store) CreateRunnerClaim(ctx context.Context, a registry.Actor, org reg
 		if a.IsUser() && v.Role == "" { // a platform admin manages every org and enters none
 			return registry.Errorf(registry.Forbidden, "", "only members of the org enroll runners: a runner sees what members see")
 		}
-		if m, err := t.member(org, a.User); err == nil && !m.EndsAt.IsZero() {
-			return registry.Errorf(registry.Forbidden, "", "support access ends, and a runner would not")
+		if err := t.lasting(org, registry.RoleMember, "enroll runners"); err != nil {
+			return err
 		}
 		if n.Name != "" {
 			if c.Name, err = registry.CleanName(n.Name); err != nil {

@@ -66,6 +66,11 @@ func (s *Store) RequestSupport(ctx context.Context, a registry.Actor, org regist
 	return p, err
 }
 
+// supportOf is the access that somebody has to an org.
+func (t *tx) supportOf(org registry.OrgID, id registry.UserID) (registry.Support, error) {
+	return one(t.ctx, t, scanSupport, errNoSupport(), supportQuery+` WHERE p.user_id = $1 AND p.state = 'approved' AND p.org_id = $2`, id, org)
+}
+
 func supportDetail(p registry.Support) string {
 	return string(p.Role) + " for " + (time.Duration(p.Hours) * time.Hour).String()
 }
@@ -148,6 +153,9 @@ func (t *tx) endSupport(p registry.Support, why string) error {
 				return err
 			}
 		}
+	}
+	if err := t.endApprovalsOf(p.UserID, p.OrgID); err != nil {
+		return err
 	}
 	return t.record(registry.Change{Kind: registry.SupportDone, OrgID: p.OrgID, UserID: p.UserID}, p.Email, why)
 }

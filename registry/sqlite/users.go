@@ -147,6 +147,9 @@ func (s *Store) UpdateUser(ctx context.Context, a registry.Actor, id registry.Us
 				if err != nil {
 					return err
 				}
+				if err := t.endApprovalsOf(id, ""); err != nil {
+					return err
+				}
 			}
 			changes = append(changes, map[bool]string{true: "platform admin", false: "no platform admin any more"}[u.PlatformAdmin])
 		}

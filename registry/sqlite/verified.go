@@ -44,6 +44,9 @@ func (t *tx) ofUnverified(email string) error {
 
 // mayRaise refuses a higher role for a member whose address nobody verified. Error: Conflict.
 func (t *tx) mayRaise(m registry.Member, role registry.Role) error {
+	if !role.AtLeast(m.Role) {
+		return nil
+	}
 	u, err := t.userByID(m.UserID)
 	if err != nil {
 		return err

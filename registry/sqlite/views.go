@@ -39,7 +39,7 @@ const viewColumns = orgColumns + `, ` + instanceColumns
 // $2 is a member; $3 is the one org that a key reaches, $4 its own role there.
 const viewQuery = `SELECT CASE WHEN $4 = '' THEN COALESCE(m.role, '') ELSE $4 END, COALESCE(m.wanted_role, ''), ` + viewColumns + `
 	FROM orgs o JOIN instances i ON i.org_id = o.id
-	LEFT JOIN memberships m ON m.org_id = o.id AND m.user_id = $2
+	LEFT JOIN memberships m ON m.org_id = o.id AND m.user_id = $2 AND m.held_at = 0
 	WHERE o.status <> 'deleted' AND ($1 OR m.role IS NOT NULL OR $4 <> '') AND ($3 = '' OR o.id = $3)`
 
 func viewArgs(a registry.Actor, more ...any) []any {
@@ -50,7 +50,7 @@ func viewArgs(a registry.Actor, more ...any) []any {
 // mineQuery selects the orgs of member $1, found by the membership: it costs nothing for orgs of others.
 const mineQuery = `SELECT m.role, m.wanted_role, ` + viewColumns + `
 	FROM memberships m JOIN orgs o ON o.id = m.org_id JOIN instances i ON i.org_id = o.id
-	WHERE o.status <> 'deleted' AND m.user_id = $1`
+	WHERE o.status <> 'deleted' AND m.user_id = $1 AND m.held_at = 0`
 
 // scanView reads an org as an actor sees it.
 func scanView(a registry.Actor) func(scanner) (registry.OrgView, error) {
@@ -128,7 +128,7 @@ func (s *Store) Orgs(ctx context.Context, a registry.Actor, l registry.OrgList) 
 	case a.SeesAll() && !l.Mine:
 		q.add(`SELECT COALESCE(m.role, ''), COALESCE(m.wanted_role, ''), `+viewColumns+`
 			FROM orgs o JOIN instances i ON i.org_id = o.id
-			LEFT JOIN memberships m ON m.org_id = o.id AND m.user_id = ? WHERE o.status <> 'deleted'`, a.User)
+			LEFT JOIN memberships m ON m.org_id = o.id AND m.user_id = ? AND m.held_at = 0 WHERE o.status <> 'deleted'`, a.User)
 	default:
 		q.add(strings.Replace(mineQuery, "$1", "?", 1), a.User)
 		if only != "" {

@@ -112,7 +112,7 @@ func accountLinks(e env) {
 	// An invitation that was mailed verifies its address, another does not.
 	o := e.org("acme", u.ID)
 	for email, mailed := range map[string]bool{"mailed@example.com": true, "handed@example.com": false} {
-		l, err := e.s.CreateInvite(ctx, operator, o.ID, email, registry.RoleMember, secret(email))
+		l, err := e.s.CreateInvite(ctx, e.ownerOf(o.ID), o.ID, email, registry.RoleMember, secret(email))
 		e.ok(err)
 		if mailed {
 			e.ok(e.s.QueueMail(ctx, system, registry.Mail{ID: registry.NewID(), To: email, Sealed: []byte("x")}, l.ID))

@@ -139,7 +139,7 @@ func grants(e env) {
 	if g.Role != registry.RoleOwner || g.Org.ID != o.ID {
 		e.Errorf("%+v", g)
 	}
-	e.ok(e.s.SetRole(ctx, operator, o.ID, u.ID, registry.RoleMember))
+	e.ok(e.s.SetRole(ctx, e.ownerOf(o.ID), o.ID, u.ID, registry.RoleMember))
 	if g, err := e.s.GrantByID(ctx, system, g.ID); err != nil || g.Role != registry.RoleMember {
 		e.Errorf("%+v %v", g, err)
 	}

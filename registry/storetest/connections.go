@@ -257,7 +257,7 @@ func externalSignIn(e env) {
 	role(kim.ID, registry.RoleAdmin)
 	e.ok(second(come(own, "x1", "kim@example.com", true, "dev")))
 	role(kim.ID, registry.RoleMember)
-	e.ok(e.s.SetRole(ctx, operator, o.ID, kim.ID, registry.RoleOwner))
+	e.ok(e.s.SetRole(ctx, e.ownerOf(o.ID), o.ID, kim.ID, registry.RoleOwner))
 	e.ok(second(come(own, "x1", "kim@example.com", true, "dev")))
 	role(kim.ID, registry.RoleOwner)
 

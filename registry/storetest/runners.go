@@ -36,7 +36,7 @@ func runners(e env) {
 	_, asService := e.key(asA, registry.NewAPIKey{Scopes: []registry.Scope{registry.ScopeRunnerWrite}, OrgID: o.ID, Role: registry.RoleAdmin})
 	e.want(claim(asM, registry.NewRunnerClaim{Name: "two\nlines"}), registry.Invalid)
 	e.want(claim(asM, registry.NewRunnerClaim{Life: registry.KeyLifeMax + 1}), registry.Invalid)
-	e.ok(claim(operator, registry.NewRunnerClaim{}))
+	e.want(claim(operator, registry.NewRunnerClaim{}), registry.Forbidden)
 	root, _ := e.user("root@example.com")
 	yes := true
 	e.ok(e.s.UpdateUser(ctx, operator, root.ID, nil, &yes))

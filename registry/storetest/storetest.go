@@ -98,6 +98,13 @@ type Store interface {
 	TransferOrg(ctx context.Context, a registry.Actor, org registry.OrgID, to registry.UserID) error
 	RequestSupport(ctx context.Context, a registry.Actor, org registry.OrgID, n registry.NewSupport) (registry.Support, error)
 	FinishSupport(ctx context.Context, a registry.Actor) error
+	Approvals(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Approval, error)
+	Returns(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.Approval, error)
+	RequestApproval(ctx context.Context, a registry.Actor, org registry.OrgID, n registry.NewApproval) (registry.Approval, error)
+	DecideApproval(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.ApprovalID, approve bool, secret registry.Hash) (registry.Approval, registry.Link, error)
+	EndApproval(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.ApprovalID) error
+	BreakGlass(ctx context.Context, a registry.Actor, org registry.OrgID, email string) (registry.Approval, error)
+	FinishApprovals(ctx context.Context, a registry.Actor) error
 	Owners(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Member, error)
 	Keys(ctx context.Context, a registry.Actor, purpose string) ([]registry.Key, error)
 	AddKey(ctx context.Context, a registry.Actor, k registry.Key) error
@@ -220,7 +227,7 @@ func RunTests(t *testing.T, open func(t *testing.T, now func() time.Time) Store)
 		"NobodyIsRefusedEverywhere": nobody, "SlugRules": slugs, "RenameAndQuarantine": renames, "RenamesAreBounded": squatting, "DomainChecks": domainChecks, "AllRoutes": allRoutes, "StatusTable": statuses,
 		"OptimisticConcurrency": versions, "Visibility": visibility, "LastOwner": lastOwner, "LastOwnerRace": lastOwnerRace,
 		"SlugRace": slugRace, "FeedIsGapless": feed, "AuditChain": auditChain, "Events": events, "Usage": usage, "Webhooks": webhooks, "Settings": settings, "Idempotency": idempotency, "Setup": setup, "Invites": invites,
-		"Sessions": sessions, "SessionLists": sessionLists, "Pages": pages, "Search": searches, "Deletion": deletion, "Users": users, "APIKeys": apiKeys, "Runners": runners, "KeysReach": keysReach, "KeptForPeople": keptForPeople, "RefusedKeys": refusedKeys, "KeyUse": keyUse, "RunnersOfKeys": runnersOfKeys, "Drafts": drafts, "Codes": codes, "AccountLinks": accountLinks, "EndedSession": endedSession, "ThiefLeavesNothing": thiefLeavesNothing, "Review": review, "ReviewOnce": reviewOnce, "PreHijack": preHijack, "UnverifiedRoles": unverifiedRoles, "Mails": mails, "SigningKeys": signingKeys, "Factors": factors, "Connections": connections, "Domains": domains, "ExternalSignIn": externalSignIn, "SignInRules": signInRules, "Support": support, "Transfer": transfer, "Clients": clients, "Grants": grants, "Devices": devices, "Leases": leases, "Provisioning": provisioning,
+		"Sessions": sessions, "SessionLists": sessionLists, "Pages": pages, "Search": searches, "Deletion": deletion, "Users": users, "APIKeys": apiKeys, "Runners": runners, "KeysReach": keysReach, "KeptForPeople": keptForPeople, "RefusedKeys": refusedKeys, "KeyUse": keyUse, "RunnersOfKeys": runnersOfKeys, "Drafts": drafts, "Codes": codes, "AccountLinks": accountLinks, "EndedSession": endedSession, "ThiefLeavesNothing": thiefLeavesNothing, "Review": review, "ReviewOnce": reviewOnce, "PreHijack": preHijack, "UnverifiedRoles": unverifiedRoles, "Mails": mails, "SigningKeys": signingKeys, "Factors": factors, "Connections": connections, "Domains": domains, "ExternalSignIn": externalSignIn, "SignInRules": signInRules, "Support": support, "Approvals": approvals, "ApprovalRace": approvalRace, "Outsiders": outsiders, "Returns": returns, "BreakGlass": breakGlass, "Transfer": transfer, "Clients": clients, "Grants": grants, "Devices": devices, "Leases": leases, "Provisioning": provisioning,
 		"InstanceFailures": instanceFailures, "InstanceTransitions": instanceTransitions,
 		"UnresponsiveInstance": unresponsive,
 	} {
@@ -271,9 +278,22 @@ func secret(s string) registry.Hash { return sha256.Sum256([]byte(s)) }
 
 func (e env) member(org registry.OrgID, email string, role registry.Role) (registry.User, registry.Actor) {
 	e.Helper()
-	_, err := e.s.CreateInvite(ctx, operator, org, email, role, secret(email))
+	_, err := e.s.CreateInvite(ctx, e.ownerOf(org), org, email, role, secret(email))
 	e.ok(err)
 	u, _, err := e.s.AcceptInviteAsNew(ctx, registry.AsVisitor(""), secret(email), email, "hash")
 	e.ok(err)
 	return u, e.person(u, "", "")
+}
+
+// ownerOf is an owner of an org, or the operator while it has none.
+func (e env) ownerOf(org registry.OrgID) registry.Actor {
+	e.Helper()
+	owners, err := e.s.Owners(ctx, system, org)
+	e.ok(err)
+	if len(owners) == 0 {
+		return operator
+	}
+	u, err := e.s.User(ctx, system, owners[0].UserID)
+	e.ok(err)
+	return registry.AsUser(u, "", "")
 }

@@ -1,0 +1,76 @@
+package registry
+
+import "time"
+
+// ApprovalID identifies a request for an approval: a UUIDv7.
+type ApprovalID string
+
+// Approval is a request, from outside an org, to change who gets into it. It waits for an owner
+// of the org, and stands for exactly what it says, once.
+type Approval struct {
+	ID        ApprovalID    `json:"id"`
+	OrgID     OrgID         `json:"org_id"`
+	OrgName   string        `json:"org_name"`
+	Kind      ApprovalKind  `json:"kind" enum:"invite,role,return,break_glass"`
+	UserID    UserID        `json:"user_id,omitempty" doc:"whom it is about; absent for an invitation"`
+	Email     string        `json:"email" doc:"whom it is about"`
+	Role      Role          `json:"role" doc:"that they get"`
+	Was       Role          `json:"was,omitempty" doc:"their role when it was asked for"`
+	Reason    string        `json:"reason,omitempty" doc:"why somebody is kept out"`
+	AskedBy   string        `json:"asked_by" doc:"e-mail address, or operator"`
+	AskedByID UserID        `json:"asked_by_id,omitempty"`
+	State     ApprovalState `json:"state" enum:"waiting,approved,refused,ended,done"`
+	CreatedAt time.Time     `json:"created_at"`
+	ExpiresAt time.Time     `json:"expires_at,omitzero" doc:"absent when it waits until it is decided"`
+	// EffectiveAt is when it happens without an approval, unless an owner refuses it before.
+	EffectiveAt time.Time `json:"effective_at,omitzero" doc:"it happens then, unless it is refused"`
+	DecidedBy   string    `json:"decided_by,omitempty"`
+}
+
+// ApprovalKind says what a request is for.
+type ApprovalKind string
+
+// The kinds of requests.
+const (
+	ApprovalInvite     ApprovalKind = "invite"      // somebody into the org
+	ApprovalRole       ApprovalKind = "role"        // of a member, to another one
+	ApprovalReturn     ApprovalKind = "return"      // of a member as whom an admin could sign in
+	ApprovalBreakGlass ApprovalKind = "break_glass" // an owner, for an org whose owners are gone
+)
+
+// ApprovalState is how far a request is.
+type ApprovalState string
+
+// The states.
+const (
+	ApprovalWaiting  ApprovalState = "waiting"
+	ApprovalApproved ApprovalState = "approved"
+	ApprovalRefused  ApprovalState = "refused"
+	ApprovalEnded    ApprovalState = "ended" // taken back, expired, or its ground is gone
+	ApprovalDone     ApprovalState = "done"  // it took effect without an owner
+)
+
+// Times of approvals.
+const (
+	ApprovalLife   = 7 * 24 * time.Hour // how long a request waits for an owner
+	BreakGlassWait = 72 * time.Hour     // how long members can object to what happens without one
+	ApprovalsMax   = 100                // that wait in one org
+)
+
+// NewApproval is what RequestApproval needs.
+type NewApproval struct {
+	Kind  ApprovalKind // invite or role
+	Email string       // of an invitation
+	User  UserID       // whose role
+	Role  Role
+}
+
+// ErrOwnerApproves is the error for a change that waits for an owner: see Store.RequestApproval.
+var ErrOwnerApproves = Errorf(Forbidden, "role", "this org has an owner, who has to approve this")
+
+// ErrFromOutside is the error for what gives access to an org that has an owner, and is not done
+// from outside at all.
+func ErrFromOutside(what string) *Error {
+	return Errorf(Forbidden, "", "only lasting members of an org that has an owner %s: ask its "+
+		"owners to do it. Support access is not enough, because it ends", what)
+}
