@@ -174,6 +174,7 @@ func TestTargetAddress(t *testing.T) {
 	if err := f.s.ChangeEmail(ctx, a, goodPassword, "victim@example.net"); err != nil {
 		t.Error(err)
 	}
+	mail.next(t, LetterMoving) // the old address hears of it all the same
 	if l := mail.next(t, LetterEmail); !l.Withheld {
 		t.Error("a change of address passes")
 	}

@@ -16,6 +16,11 @@ var auditPersonal = map[ChangeKind]AuditPersonal{
 	APIKeyCreated:    {Target: true}, // the key's name
 	APIKeyRefused:    aboutNobody,    // the key's ID and the action
 	APIKeyRevoked:    {Target: true},
+	ApprovalAsked:    aboutAccount, // the role, and why
+	ApprovalDenied:   aboutAccount,
+	ApprovalGiven:    aboutAccount,
+	ApprovalInEffect: aboutAccount,
+	ApprovalOver:     aboutAccount,
 	AuditBroken:      aboutNobody,
 	AuditErased:      aboutNobody,
 	AuditKeyed:       aboutNobody,
@@ -43,7 +48,9 @@ var auditPersonal = map[ChangeKind]AuditPersonal{
 	KeyRotated:       aboutNobody,
 	MemberAdded:      aboutTarget,
 	MemberChanged:    aboutTarget,
+	MemberHeld:       aboutAccount,
 	MemberRemoved:    aboutTarget,
+	MemberReturned:   aboutAccount,
 	OrgActivated:     aboutNobody,
 	OrgCreated:       aboutNobody,
 	OrgDeletion:      aboutNobody,
@@ -54,6 +61,7 @@ var auditPersonal = map[ChangeKind]AuditPersonal{
 	OrgSignIn:        aboutNobody,
 	OrgSuspendedNow:  aboutNobody,
 	OrgUpdated:       aboutNobody,
+	PasswordLinkMade: aboutTarget,
 	RunnerCut:        {Target: true}, // the machine's name
 	RunnerEnrolled:   {Target: true},
 	RunnerInvited:    {Target: true},

@@ -37,12 +37,13 @@ type OrgAuditEntry struct {
 	OrgID     registry.OrgID      `json:"org_id,omitempty"`
 	Target    string              `json:"target,omitempty"`
 	Detail    string              `json:"detail,omitempty"`
+	Erased    map[string]string   `json:"erased,omitempty" doc:"fields whose text was erased, with the hash that stays in its place"`
 }
 
 func (a *API) orgEntry(org registry.OrgID, e registry.AuditEntry) OrgAuditEntry {
 	return OrgAuditEntry{
 		ID: a.Identity.HideNumber(identity.NumberAudit, org, e.Seq), At: e.At, ActorKind: e.ActorKind, Actor: e.Actor,
-		ActorID: e.ActorID, Address: e.Address, Action: e.Action, OrgID: e.OrgID, Target: e.Target, Detail: e.Detail,
+		ActorID: e.ActorID, Address: e.Address, Action: e.Action, OrgID: e.OrgID, Target: e.Target, Detail: e.Detail, Erased: e.Erased,
 	}
 }
 
