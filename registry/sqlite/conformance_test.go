@@ -99,8 +99,9 @@ func TestConformance(t *testing.T) {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	sql.Register("listening", l)
-	sqlite.SetDriver(t, "listening")
+	name := fmt.Sprintf("listening %d", len(sql.Drivers())) // none is ever taken back
+	sql.Register(name, l)
+	sqlite.SetDriver(t, name)
 	storetest.RunTests(t, func(t *testing.T, now func() time.Time) storetest.Store {
 		return open(t, sqlitetest.File(t), now)
 	})

@@ -100,6 +100,7 @@ func accountLinks(e env) {
 		e.want(second(e.s.ResetPassword(ctx, visitor, secret(theirs), "evil")), registry.Gone)
 	}
 	e.ok(link(system, registry.LinkReset, "", "left"))
+	asU = e.person(e.again(u), asU.Session, "")
 	e.ok(e.s.SetPassword(ctx, asU, "new hash"))
 	e.want(second(e.s.ResetPassword(ctx, visitor, secret("left"), "evil")), registry.Gone)
 	if got, err = e.s.User(ctx, operator, u.ID); err != nil || got.PasswordHash != "new hash" {

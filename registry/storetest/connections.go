@@ -397,7 +397,7 @@ func domainChecks(e env) {
 	other := e.org("other", "")
 	verify := func(org registry.OrgID, domain string) registry.Domain {
 		e.Helper()
-		d, err := e.s.AddDomain(ctx, operator, org, domain, "t")
+		d, err := e.s.AddDomain(ctx, e.ownerOf(org), org, domain, "t")
 		e.ok(err)
 		d, err = e.s.VerifyDomain(ctx, system, org, domain, d.Value)
 		e.ok(err)
@@ -406,7 +406,7 @@ func domainChecks(e env) {
 	verify(o.ID, "example.com")
 	verify(o.ID, "example.net")
 	verify(other.ID, "example.org")
-	e.ok(second(e.s.AddDomain(ctx, operator, o.ID, "vouched.example", "t")))
+	e.ok(second(e.s.AddDomain(ctx, asOwner, o.ID, "vouched.example", "t")))
 	e.ok(second(e.s.VerifyDomain(ctx, operator, o.ID, "vouched.example", "")))
 	own, err := e.connect(asOwner, o.ID, nil)
 	e.ok(err)

@@ -125,6 +125,7 @@ func factors(e env) {
 		e.Errorf("%+v %v", audit.Items, err)
 	}
 	e.ok(e.s.SetPassword(ctx, asU, "hash"))
+	asU = e.person(e.again(u), asU.Session, "")
 	e.ok(second(try()))
 	e.ok(second(e.s.BeginSecond(ctx, system, root.ID, false))) // counted by account
 

@@ -63,6 +63,18 @@ func (e env) kept(a registry.Actor, org registry.OrgID, user registry.UserID) ma
 		"DecideSupport": {registry.SupportDecide, func() error {
 			return second(e.s.DecideSupport(ctx, a, org, registry.SupportID(none), true))
 		}},
+		"DecideApproval": {registry.ApprovalDecide, func() error {
+			return third(e.s.DecideApproval(ctx, a, org, registry.ApprovalID(none), true, secret("a")))
+		}},
+		"DecideApproval, to refuse": {registry.ApprovalRefuse, func() error {
+			return third(e.s.DecideApproval(ctx, a, org, registry.ApprovalID(none), false, secret("a")))
+		}},
+		"BreakGlass": {registry.OrgBreakGlass, func() error {
+			return second(e.s.BreakGlass(ctx, a, org, "u@example.com"))
+		}},
+		"VerifyUser": {registry.UserUpdate, func() error {
+			return e.s.VerifyUser(ctx, a, user)
+		}},
 		"CreateClient": {registry.ClientManage, func() error {
 			return second(e.s.CreateClient(ctx, a, registry.NewClient{Name: "x",
 				RedirectURIs: []string{"https://x.example/"}}, secret("c")))
@@ -162,8 +174,11 @@ func keptForPeople(e env) {
 			e.Errorf("%s is kept for people, and nothing here tries it by a key", row.Action)
 		}
 	}
+	long := registry.Session{AuthTime: e.clock.Now()}
 	e.clock.Add(registry.FreshFor + time.Second)
-	for name, c := range e.kept(asRoot, o.ID, u.ID) {
+	for name := range e.kept(asRoot, o.ID, u.ID) {
+		// What passes may end all sessions.
+		c := e.kept(registry.AsSession(e.again(root), long, ""), o.ID, u.ID)[name]
 		again := registry.ErrorCode(c.err()) == registry.SignInAgain
 		if again != rows[c.action].Fresh {
 			e.Errorf("%s by a person of long ago: asked to sign in again: %v", name, again)
@@ -175,7 +190,8 @@ func keptForPeople(e env) {
 		}
 	}
 	// An owner may leave at any time.
-	e.ok(e.s.SetRole(ctx, operator, o.ID, u.ID, registry.RoleOwner))
+	e.ok(e.s.SetRole(ctx, e.ownerOf(o.ID), o.ID, u.ID, registry.RoleOwner))
+	asRoot = registry.AsSession(e.again(root), long, "")
 	e.ok(second(e.s.RemoveMember(ctx, asRoot, o.ID, root.ID, false)))
 }
 

@@ -9,12 +9,12 @@ import (
 // returns: when a platform admin changed how a member signs in, the member is kept out of the org
 // until another owner, or something older than the change, says that it is them.
 func returns(e env) {
-	owner, asOwner := e.user("owner@example.com")
+	owner, _ := e.user("owner@example.com")
 	o := e.org("acme", owner.ID)
-	_, asAdmin := e.member(o.ID, "admin@example.com", registry.RoleAdmin)
+	admin, _ := e.member(o.ID, "admin@example.com", registry.RoleAdmin)
 	eve, asEve := e.member(o.ID, "eve@example.com", registry.RoleMember)
 	free := e.org("free", "")
-	root, asRoot, _ := e.root("root@example.com")
+	root, _, _ := e.root("root@example.com")
 
 	n := 0
 	link := func(as registry.Actor, u registry.User, mailed bool) {
@@ -63,9 +63,9 @@ func returns(e env) {
 	}
 
 	// A link says so in the org's log when it is made; only its use holds.
-	e.ok(second(e.s.CreateAccountLink(ctx, asRoot, registry.LinkReset, eve.ID, "", secret("unused"))))
+	e.ok(second(e.s.CreateAccountLink(ctx, e.now(root), registry.LinkReset, eve.ID, "", secret("unused"))))
 	in(eve, "")
-	log, err := e.s.Audit(ctx, asOwner, o.ID, registry.AuditList{Action: registry.PasswordLinkMade})
+	log, err := e.s.Audit(ctx, e.now(owner), o.ID, registry.AuditList{Action: registry.PasswordLinkMade})
 	e.ok(err)
 	if len(log.Items) != 1 || log.Items[0].Actor != root.Email || log.Items[0].Target != eve.Email {
 		e.Errorf("%+v", log.Items)
@@ -80,51 +80,52 @@ func returns(e env) {
 	e.ok(second(e.s.RedeemCode(ctx, system, registry.CodeMatch{Hash: secret("code"), ClientID: string(c.ID)})))
 	e.ok(second(e.s.GrantByID(ctx, system, "g")))
 	e.ok(second(e.s.AddFactor(ctx, registry.AsSession(eve, s, ""), registry.Factor{ID: "phone", Kind: registry.FactorTOTP, Name: "Phone", Sealed: []byte("x")}, 1, nil)))
-	e.ok(e.s.RemoveFactors(ctx, asRoot, eve.ID, "")) // it ends no session
+	e.ok(e.s.RemoveFactors(ctx, e.now(root), eve.ID, "")) // it ends no session
 	e.want(second(e.s.GrantByID(ctx, system, "g")), registry.Forbidden)
 	e.want(second(e.s.Grant(ctx, system, s.ID, o.ID)), registry.Forbidden)
-	e.ok(decide(asOwner, waits(eve)[0], true))
+	e.ok(decide(e.now(owner), waits(eve)[0], true))
 	e.ok(second(e.s.GrantByID(ctx, system, "g")))
 
 	// By an admin's link: an owner answers, once; admins may refuse; nobody else.
-	for _, as := range []registry.Actor{asRoot, operator} {
+	for _, as := range []registry.Actor{e.now(root), operator} {
 		link(as, eve, false)
 		in(eve, registry.Forbidden)
 		list := waits(eve)
 		if len(list) != 1 || list[0].AskedBy != as.Name() || !list[0].EffectiveAt.IsZero() {
 			e.Fatalf("%+v", list)
 		}
-		for _, as := range []registry.Actor{asRoot, asAdmin, operator} {
+		for _, as := range []registry.Actor{e.now(root), e.now(admin), operator} {
 			e.want(decide(as, list[0], true), registry.Forbidden)
 		}
+		asEve = e.person(e.again(eve), asEve.Session, "")
 		e.want(decide(asEve, list[0], true), registry.NotFound)
-		e.want(decide(asRoot, list[0], false), registry.Forbidden)
-		e.want(e.s.EndApproval(ctx, asRoot, o.ID, list[0].ID), registry.Forbidden)
+		e.want(decide(e.now(root), list[0], false), registry.Forbidden)
+		e.want(e.s.EndApproval(ctx, e.now(root), o.ID, list[0].ID), registry.Forbidden)
 		e.clock.Add(registry.ApprovalLife + time.Hour) // it does not run out
 		e.ok(e.s.FinishApprovals(ctx, system))
 		in(eve, registry.Forbidden)
-		e.ok(decide(asOwner, list[0], true))
+		e.ok(decide(e.now(owner), list[0], true))
 		in(eve, "")
 	}
-	link(asRoot, eve, false)
-	e.ok(decide(asAdmin, waits(eve)[0], false))
+	link(e.now(root), eve, false)
+	e.ok(decide(e.now(admin), waits(eve)[0], false))
 	in(eve, registry.Forbidden)
-	link(asRoot, eve, false) // nor does another link help
+	link(e.now(root), eve, false) // nor does another link help
 	in(eve, registry.Forbidden)
 
 	// A mailed link to the address that the member had then shows who it is.
 	link(system, eve, true)
 	in(eve, "")
-	link(asRoot, eve, false)
+	link(e.now(root), eve, false)
 	now, err := e.s.User(ctx, system, eve.ID)
 	e.ok(err)
-	asNow := registry.AsUser(now, registry.SessionID(registry.NewID()), "")
+	asNow := e.now(now)
 	e.ok(second(e.s.CreateAccountLink(ctx, asNow, registry.LinkEmail, eve.ID, "thief@example.com", secret("move"))))
 	_, _, err = e.s.ConfirmEmail(ctx, asNow, secret("move"))
 	e.ok(err)
 	link(system, eve, true)
 	in(eve, registry.Forbidden)
-	e.ok(decide(asOwner, waits(eve)[0], true))
+	e.ok(decide(e.now(owner), waits(eve)[0], true))
 
 	// A factor that is older than the change does; a newer one does not.
 	factor := func(id registry.FactorID, as registry.Actor) {
@@ -132,46 +133,58 @@ func returns(e env) {
 		_, err := e.s.AddFactor(ctx, as, registry.Factor{ID: id, Kind: registry.FactorTOTP, Name: string(id), Sealed: []byte("x")}, 1, nil)
 		e.ok(err)
 	}
-	factor("old", asNow)
+	review := func() {
+		e.Helper()
+		keep := map[string]bool{}
+		items, err := e.s.RecoveryItems(ctx, e.now(eve))
+		e.ok(err)
+		for _, i := range items {
+			keep[i.Key()] = true
+		}
+		e.ok(second(e.s.Review(ctx, e.now(eve), keep, nil)))
+	}
+	factor("old", e.now(eve))
 	e.clock.Add(time.Second)
-	link(asRoot, eve, false)
+	link(e.now(root), eve, false)
+	review()
 	e.clock.Add(time.Second)
-	factor("new", asNow)
+	factor("new", e.now(eve))
 	e.ok(e.s.UseFactor(ctx, system, "new", 2, nil))
 	in(eve, registry.Forbidden)
-	link(asRoot, eve, false) // the change that counts is the first
+	link(e.now(root), eve, false) // the change that counts is the first
+	review()
 	e.ok(e.s.UseFactor(ctx, system, "new", 3, nil))
 	in(eve, registry.Forbidden)
 	e.ok(e.s.UseFactor(ctx, system, "old", 2, nil))
 	in(eve, "")
 
 	// A second step that an admin removes holds; the member's own does not.
-	e.ok(e.s.RemoveFactors(ctx, asNow, eve.ID, "new"))
+	e.ok(e.s.RemoveFactors(ctx, e.now(eve), eve.ID, "new"))
 	in(eve, "")
-	e.ok(e.s.RemoveFactors(ctx, asRoot, eve.ID, ""))
+	e.ok(e.s.RemoveFactors(ctx, e.now(root), eve.ID, ""))
 	in(eve, registry.Forbidden)
 	// Who is removed and comes again starts anew.
-	e.ok(second(e.s.RemoveMember(ctx, asOwner, o.ID, eve.ID, false)))
+	e.ok(second(e.s.RemoveMember(ctx, e.now(owner), o.ID, eve.ID, false)))
 	if list := waits(eve); len(list) != 0 {
 		e.Errorf("%+v", list)
 	}
 
 	// An owner who is kept out is none to leave the org to.
-	two, asTwo := e.member(o.ID, "two@example.com", registry.RoleOwner)
-	link(asRoot, two, false)
-	e.want(second(e.s.RemoveMember(ctx, asOwner, o.ID, owner.ID, false)), registry.Conflict)
-	e.want(e.s.SetRole(ctx, asOwner, o.ID, owner.ID, registry.RoleMember), registry.Conflict)
-	e.want(decide(asTwo, waits(two)[0], true), registry.NotFound)
-	e.ok(second(e.s.RemoveMember(ctx, asOwner, o.ID, two.ID, false)))
+	two, _ := e.member(o.ID, "two@example.com", registry.RoleOwner)
+	link(e.now(root), two, false)
+	e.want(second(e.s.RemoveMember(ctx, e.now(owner), o.ID, owner.ID, false)), registry.Conflict)
+	e.want(e.s.SetRole(ctx, e.now(owner), o.ID, owner.ID, registry.RoleMember), registry.Conflict)
+	e.want(decide(e.now(two), waits(two)[0], true), registry.NotFound)
+	e.ok(second(e.s.RemoveMember(ctx, e.now(owner), o.ID, two.ID, false)))
 
 	// The only owner returns after a while; nobody else answers but by refusing.
-	link(asRoot, owner, false)
+	link(e.now(root), owner, false)
 	in(owner, registry.Forbidden)
 	list := waits(owner)
 	if len(list) != 1 || !list[0].EffectiveAt.Equal(e.clock.Now().Add(registry.BreakGlassWait)) {
 		e.Fatalf("%+v", list)
 	}
-	_, err = e.s.CreateInvite(ctx, asRoot, o.ID, "friend@example.com", registry.RoleOwner, secret("f"))
+	_, err = e.s.CreateInvite(ctx, e.now(root), o.ID, "friend@example.com", registry.RoleOwner, secret("f"))
 	e.refusedFor(err, registry.ErrOwnerApproves) // the org still has an owner
 	e.clock.Add(registry.BreakGlassWait - time.Second)
 	e.ok(e.s.FinishApprovals(ctx, system))
@@ -179,15 +192,15 @@ func returns(e env) {
 	e.clock.Add(time.Second)
 	e.ok(e.s.FinishApprovals(ctx, system))
 	in(owner, "")
-	link(asRoot, owner, false)
-	e.ok(decide(asAdmin, waits(owner)[0], false))
+	link(e.now(root), owner, false)
+	e.ok(decide(e.now(admin), waits(owner)[0], false))
 	e.clock.Add(registry.BreakGlassWait)
 	e.ok(e.s.FinishApprovals(ctx, system))
 	in(owner, registry.Forbidden)
 
 	// Where there is no owner, nobody could answer.
 	kim, _ := e.member(free.ID, "kim@example.com", registry.RoleAdmin)
-	link(asRoot, kim, false)
+	link(e.now(root), kim, false)
 	if list := waits(kim); len(list) != 0 {
 		e.Errorf("%+v", list)
 	}
@@ -196,15 +209,15 @@ func returns(e env) {
 // breakGlass: the operator gives an org whose owners are gone a new one, after a while in which
 // an owner can refuse.
 func breakGlass(e env) {
-	owner, asOwner := e.user("owner@example.com")
+	owner, _ := e.user("owner@example.com")
 	o := e.org("acme", owner.ID)
-	_, asAdmin := e.member(o.ID, "admin@example.com", registry.RoleAdmin)
-	_, asMia := e.member(o.ID, "mia@example.com", registry.RoleMember)
-	you, asYou := e.user("you@example.com")
-	_, asRoot, asKey := e.root("root@example.com")
+	admin, _ := e.member(o.ID, "admin@example.com", registry.RoleAdmin)
+	mia, _ := e.member(o.ID, "mia@example.com", registry.RoleMember)
+	you, _ := e.user("you@example.com")
+	root, _, asKey := e.root("root@example.com")
 
-	for _, as := range []registry.Actor{asRoot, asKey, asOwner, asAdmin, system} {
-		e.want(second(e.s.BreakGlass(ctx, as, o.ID, you.Email)), registry.Forbidden)
+	for _, as := range []registry.Actor{e.now(root), asKey, e.now(owner), e.now(admin), system} {
+		e.refused(second(e.s.BreakGlass(ctx, as, o.ID, you.Email)))
 	}
 	e.want(second(e.s.BreakGlass(ctx, operator, o.ID, "nobody@example.com")), registry.NotFound)
 	e.want(second(e.s.BreakGlass(ctx, operator, o.ID, owner.Email)), registry.Conflict)
@@ -217,20 +230,20 @@ func breakGlass(e env) {
 	p := ask()
 	e.want(second(e.s.BreakGlass(ctx, operator, o.ID, you.Email)), registry.Conflict)
 	// Every member sees it, and of members' affairs nothing else.
-	e.ok(second(e.s.RequestApproval(ctx, asRoot, o.ID, registry.NewApproval{Kind: registry.ApprovalInvite, Email: "x@example.com", Role: registry.RoleMember})))
-	for as, want := range map[registry.Actor]int{asMia: 1, asAdmin: 2} {
+	e.ok(second(e.s.RequestApproval(ctx, e.now(root), o.ID, registry.NewApproval{Kind: registry.ApprovalInvite, Email: "x@example.com", Role: registry.RoleMember})))
+	for as, want := range map[registry.Actor]int{e.now(mia): 1, e.now(admin): 2} {
 		list, err := e.s.Approvals(ctx, as, o.ID)
 		e.ok(err)
 		if len(list) != want || list[want-1].ID != p.ID {
 			e.Errorf("%+v", list)
 		}
 	}
-	e.want(second(e.s.Approvals(ctx, asYou, o.ID)), registry.NotFound)
-	for _, as := range []registry.Actor{asAdmin, asMia, asRoot, operator} {
+	e.want(second(e.s.Approvals(ctx, e.now(you), o.ID)), registry.NotFound)
+	for _, as := range []registry.Actor{e.now(admin), e.now(mia), e.now(root), operator} {
 		_, _, err := e.s.DecideApproval(ctx, as, o.ID, p.ID, false, secret("d"))
 		e.want(err, registry.Forbidden)
 	}
-	_, _, err := e.s.DecideApproval(ctx, asOwner, o.ID, p.ID, false, secret("d"))
+	_, _, err := e.s.DecideApproval(ctx, e.now(owner), o.ID, p.ID, false, secret("d"))
 	e.ok(err)
 	e.clock.Add(registry.BreakGlassWait)
 	e.ok(e.s.FinishApprovals(ctx, system))
@@ -245,7 +258,7 @@ func breakGlass(e env) {
 	e.roleOf(o.ID, you.ID, registry.RoleOwner)
 	e.state(o.ID, p.ID, registry.ApprovalDone)
 	e.ok(e.s.FinishApprovals(ctx, system))
-	e.ok(second(e.s.RemoveMember(ctx, asOwner, o.ID, you.ID, false)))
+	e.ok(second(e.s.RemoveMember(ctx, e.now(owner), o.ID, you.ID, false)))
 
 	p = ask()
 	e.ok(e.s.EndApproval(ctx, operator, o.ID, p.ID))
@@ -255,18 +268,18 @@ func breakGlass(e env) {
 	// A member becomes one, and somebody who is here for support.
 	for _, prepare := range []func(){
 		func() {
-			e.ok(second(e.s.CreateInvite(ctx, asOwner, o.ID, you.Email, registry.RoleMember, secret("i"))))
-			e.ok(second(e.s.AcceptInvite(ctx, asYou, secret("i"))))
+			e.ok(second(e.s.CreateInvite(ctx, e.now(owner), o.ID, you.Email, registry.RoleMember, secret("i"))))
+			e.ok(second(e.s.AcceptInvite(ctx, e.now(you), secret("i"))))
 		},
 		func() {
 			yes := true
 			e.ok(e.s.UpdateUser(ctx, operator, you.ID, nil, &yes))
 			u, err := e.s.User(ctx, system, you.ID)
 			e.ok(err)
-			s, err := e.s.RequestSupport(ctx, registry.AsUser(u, "", ""), o.ID, registry.NewSupport{Role: registry.RoleAdmin, Reason: "x", Hours: registry.SupportHoursMax})
+			s, err := e.s.RequestSupport(ctx, e.now(u), o.ID, registry.NewSupport{Role: registry.RoleAdmin, Reason: "x", Hours: registry.SupportHoursMax})
 			e.ok(err)
 			e.clock.Add(time.Second) // it ends after the owner is made
-			e.ok(second(e.s.DecideSupport(ctx, asOwner, o.ID, s.ID, true)))
+			e.ok(second(e.s.DecideSupport(ctx, e.now(owner), o.ID, s.ID, true)))
 		},
 	} {
 		p = ask()
@@ -279,11 +292,11 @@ func breakGlass(e env) {
 		e.clock.Add(registry.SupportHoursMax * time.Hour)
 		e.ok(e.s.FinishSupport(ctx, system))
 		e.roleOf(o.ID, you.ID, registry.RoleOwner)
-		e.ok(second(e.s.RemoveMember(ctx, asOwner, o.ID, you.ID, false)))
+		e.ok(second(e.s.RemoveMember(ctx, e.now(owner), o.ID, you.ID, false)))
 	}
 	// An owner need not wait.
 	p = ask()
-	_, _, err = e.s.DecideApproval(ctx, asOwner, o.ID, p.ID, true, secret("d"))
+	_, _, err = e.s.DecideApproval(ctx, e.now(owner), o.ID, p.ID, true, secret("d"))
 	e.ok(err)
 	e.roleOf(o.ID, you.ID, registry.RoleOwner)
 }

@@ -267,6 +267,12 @@ func (e env) person(u registry.User, id registry.SessionID, address string) regi
 	return registry.AsSession(u, registry.Session{ID: id, AuthTime: e.clock.Now()}, address)
 }
 
+// now is somebody who has just signed in again.
+func (e env) now(u registry.User) registry.Actor {
+	e.Helper()
+	return e.person(e.again(u), registry.SessionID(registry.NewID()), "")
+}
+
 func (e env) org(slug string, owner registry.UserID) registry.Org {
 	e.Helper()
 	o, err := e.s.CreateOrg(ctx, operator, registry.NewOrg{Slug: slug, Owner: owner})
@@ -295,5 +301,5 @@ func (e env) ownerOf(org registry.OrgID) registry.Actor {
 	}
 	u, err := e.s.User(ctx, system, owners[0].UserID)
 	e.ok(err)
-	return registry.AsUser(u, "", "")
+	return e.person(u, "", "")
 }
