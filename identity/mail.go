@@ -94,7 +94,7 @@ func (s *Service) letter(ctx context.Context, a registry.Actor, kind registry.Li
 		return err
 	}
 	l.Name, l.Link, l.Ends = u.Name, s.site().Issuer+path+secret.Reveal(), link.ExpiresAt
-	if kind == registry.LinkVerify || kind == registry.LinkEmail { // somebody typed the address
+	if kind == registry.LinkVerify { // somebody typed the address
 		l = s.paced(link.Email, l)
 	}
 	return s.Mail.Queue(ctx, link.Email, l, link.ID)
@@ -152,10 +152,10 @@ func (s *Service) ChangeEmail(ctx context.Context, a registry.Actor, password, e
 	if err != nil {
 		return err
 	}
-	l := Letter{
+	l := s.paced(link.Email, Letter{ // somebody typed the address
 		Kind: LetterEmail, Name: u.Name, By: u.Email,
 		Link: s.site().Issuer + "/verify/" + secret.Reveal(), Ends: link.ExpiresAt,
-	}
+	})
 	return s.Mail.Queue(ctx, link.Email, l, link.ID)
 }
 
