@@ -36,7 +36,7 @@ func (o outbox) got(t *testing.T, kind LetterKind, to ...string) {
 func TestOwnersAreTold(t *testing.T) {
 	f := newFixture(t)
 	owner := f.user("a-owner@example.com")
-	o, asOwner := f.org("acme", owner), registry.AsUser(owner, "", "")
+	o, asOwner := f.org("acme", owner), f.as(owner)
 	join := func(email string, role registry.Role) registry.User {
 		t.Helper()
 		_, link, err := f.s.Invite(ctx, asOwner, o.ID, email, role)
@@ -56,7 +56,7 @@ func TestOwnersAreTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	asRoot := registry.AsUser(root, "", "")
+	asRoot := f.as(root)
 	mail := outbox{}
 	f.s.Mail = mail
 	ok := func(err error) {
@@ -133,7 +133,7 @@ func TestOwnersAreTold(t *testing.T) {
 	f.s.Mail = nil
 	i, err = f.s.InviteOrAsk(ctx, asRoot, o.ID, "last@example.com", registry.RoleMember)
 	ok(err)
-	i, err = f.s.DecideApproval(ctx, asOwner, o.ID, i.Approval.ID, true)
+	i, err = f.s.DecideApproval(ctx, f.as(owner), o.ID, i.Approval.ID, true)
 	ok(err)
 	if _, _, err := f.s.AcceptAsNew(ctx, path.Base(i.Link), "Last", goodPassword, Client{Address: "192.0.2.1"}); err != nil {
 		t.Error(err)

@@ -24,7 +24,7 @@ func TestDomainRecordVanishes(t *testing.T) {
 	owner := f.user("owner@elsewhere.example")
 	o := f.org("acme", owner)
 	operator, system := registry.AsOperator(), registry.AsSystem("test")
-	d, err := f.s.AddDomain(ctx, operator, o.ID, "corp.example")
+	d, err := f.s.AddDomain(ctx, f.as(owner), o.ID, "corp.example")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func TestDomainRecordVanishes(t *testing.T) {
 	if d, err = f.s.VerifyDomain(ctx, operator, o.ID, "corp.example", false); err != nil {
 		t.Fatal(err)
 	}
-	c, err := f.store.CreateConnection(ctx, operator, registry.Connection{
+	c, err := f.store.CreateConnection(ctx, f.as(owner), registry.Connection{
 		ID: registry.ConnectionID(registry.NewID()), OrgID: o.ID, Kind: registry.ConnectionOIDC, ConnectionSpec: registry.ConnectionSpec{
 			Name: "Okta", Issuer: "https://login.example.com", ClientID: "c", DefaultRole: registry.RoleMember,
 		},

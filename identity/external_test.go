@@ -250,7 +250,7 @@ func TestExternalAnswers(t *testing.T) {
 
 	// An org's provider may be trusted with addresses of which it says nothing; what it says counts.
 	owner := f.user("owner@example.com")
-	acme, asOwner := f.org("acme", owner), registry.AsUser(owner, "", "")
+	acme, asOwner := f.org("acme", owner), f.as(owner)
 	for _, err := range []error{
 		second(f.store.AddDomain(ctx, asOwner, acme.ID, "corp.example", "t")), second(f.store.VerifyDomain(ctx, registry.AsOperator(), acme.ID, "corp.example", "")),
 	} {

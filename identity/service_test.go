@@ -81,6 +81,16 @@ func (f *fixture) org(slug string, owner registry.User) registry.Org {
 	return o
 }
 
+// as is somebody who signed in just now.
+func (f *fixture) as(u registry.User) registry.Actor {
+	f.Helper()
+	u, err := f.store.User(ctx, registry.AsOperator(), u.ID)
+	if err != nil {
+		f.Fatal(err)
+	}
+	return registry.AsSession(u, registry.Session{AuthTime: f.clock.now()}, "192.0.2.1")
+}
+
 func (f *fixture) signIn(email string) Login {
 	f.Helper()
 	l, err := f.s.SignIn(ctx, email, goodPassword, Client{Address: "192.0.2.1"})

@@ -43,7 +43,7 @@ func TestNothingTypedIsLost(t *testing.T) {
 		forms++
 		target := strings.NewReplacer("{org}", string(acme.ID), "{user}", string(member.ID),
 			"{domain}", "example.com", "{connection}", unknown, "{client}", unknown,
-			"{key}", unknown, "{support}", unknown).Replace(rt.Pattern)
+			"{key}", unknown, "{support}", unknown, "{approval}", unknown).Replace(rt.Pattern)
 		from := servertest.Issuer + "/orgs/" + string(acme.ID) + "/members?sort=email"
 		a := s.Page(old).With("Content-Type", form, "Referer", from).Do("POST", target,
 			typed.Encode())

@@ -159,7 +159,11 @@ func (p *provider) callback(t *testing.T, a servertest.Answer) string {
 
 func connect(t *testing.T, s *servertest.Server, p *provider, org registry.OrgID) string {
 	t.Helper()
-	c, err := s.Identity.CreateConnection(s.Context(), registry.AsOperator(), org,
+	as := registry.AsOperator()
+	if org != "" {
+		as = s.Owner(org)
+	}
+	c, err := s.Identity.CreateConnection(s.Context(), as, org,
 		registry.ConnectionSpec{
 			Name: "Corp", Issuer: p.URL, ClientID: "us", SignUp: org == "",
 			DefaultRole: map[bool]registry.Role{true: registry.RoleMember}[org != ""],
@@ -275,7 +279,7 @@ func TestSignInAtProviderStaysShort(t *testing.T) {
 	org := s.Org("acme", owner)
 	p := startProvider(t, s, "mia@corp.example")
 	for _, err := range []error{
-		second(s.Store.AddDomain(s.Context(), registry.AsOperator(), org.ID, "corp.example", "t")),
+		second(s.Store.AddDomain(s.Context(), s.As(owner), org.ID, "corp.example", "t")),
 		second(s.Store.VerifyDomain(s.Context(), registry.AsOperator(), org.ID, "corp.example", "")),
 	} {
 		if err != nil {
@@ -311,7 +315,7 @@ func TestSignInAtProviderStaysShort(t *testing.T) {
 		t.Errorf("%d, now %q", a.Status, b.is())
 	}
 	// An org that asks for its provider leads to the page with the button.
-	if _, err := s.Identity.UpdateConnection(s.Context(), registry.AsOperator(), org.ID, registry.ConnectionID(id),
+	if _, err := s.Identity.UpdateConnection(s.Context(), s.As(owner), org.ID, registry.ConnectionID(id),
 		registry.ConnectionSpec{Name: "Corp", Issuer: p.URL, ClientID: "us", DefaultRole: registry.RoleMember, Required: true}, nil); err != nil {
 		t.Fatal(err)
 	}

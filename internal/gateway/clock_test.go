@@ -34,6 +34,11 @@ func (f *fixture) newToken() {
 	}
 }
 
+// as is somebody who signed in just now.
+func (f *fixture) as(u registry.User) registry.Actor {
+	return registry.AsSession(u, registry.Session{AuthTime: f.clock}, "")
+}
+
 func (f *fixture) join(email string, role registry.Role) registry.Actor {
 	f.Helper()
 	u, err := f.g.Identity.CreateUser(f.Context(), registry.AsOperator(), email, email, "correct horse battery", false)
@@ -41,10 +46,10 @@ func (f *fixture) join(email string, role registry.Role) registry.Actor {
 		f.Fatal(err)
 	}
 	secret := identity.NewSecret()
-	if _, err := f.store.CreateInvite(f.Context(), registry.AsOperator(), f.org.ID, email, role, secret.Hash()); err != nil {
+	if _, err := f.store.CreateInvite(f.Context(), f.as(f.login.User), f.org.ID, email, role, secret.Hash()); err != nil {
 		f.Fatal(err)
 	}
-	a := registry.AsUser(u, "", "")
+	a := f.as(u)
 	if _, err := f.store.AcceptInvite(f.Context(), a, secret.Hash()); err != nil {
 		f.Fatal(err)
 	}

@@ -229,14 +229,14 @@ func TestRoleChange(t *testing.T) {
 		t.Fatal(err)
 	}
 	secret := identity.NewSecret()
-	if _, err := f.store.CreateInvite(t.Context(), registry.AsUser(f.login.User, "", ""), f.org.ID, "bob@example.com", registry.RoleOwner, secret.Hash()); err != nil {
+	if _, err := f.store.CreateInvite(t.Context(), f.as(f.login.User), f.org.ID, "bob@example.com", registry.RoleOwner, secret.Hash()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.store.AcceptInvite(t.Context(), registry.AsUser(second, "", ""), secret.Hash()); err != nil {
+	if _, err := f.store.AcceptInvite(t.Context(), f.as(second), secret.Hash()); err != nil {
 		t.Fatal(err)
 	}
 	f.pass(time.Minute)
-	if err := f.store.SetRole(t.Context(), registry.AsUser(second, "", ""), f.org.ID, f.login.User.ID, registry.RoleMember); err != nil {
+	if err := f.store.SetRole(t.Context(), f.as(second), f.org.ID, f.login.User.ID, registry.RoleMember); err != nil {
 		t.Fatal(err)
 	}
 	change := registry.Change{Kind: registry.MemberChanged, OrgID: f.org.ID, UserID: f.login.User.ID, At: f.clock, Version: 1}

@@ -35,26 +35,47 @@ func (s *Server) Org(slug string, owner registry.User) registry.Org {
 // Member makes an account with a role in an org, by an invitation.
 func (s *Server) Member(org registry.OrgID, email string, role registry.Role) registry.User {
 	s.Helper()
-	inviter := registry.AsOperator()
-	owners, err := s.Store.Owners(s.Context(), registry.AsSystem("test"), org)
-	if err != nil {
-		s.Fatal(err)
-	}
-	if len(owners) > 0 { // nobody else invites into their org
-		owner := registry.User{ID: owners[0].UserID, Email: owners[0].Email}
-		inviter = registry.AsUser(owner, "", address)
-	}
-	_, link, err := s.Identity.Invite(s.Context(), inviter, org, email, role)
-	if err != nil {
-		s.Fatal(err)
-	}
-	secret := link[strings.LastIndexByte(link, '/')+1:]
+	secret := s.invite(org, email, role)
 	l, _, err := s.Identity.AcceptAsNew(s.Context(), secret, email, Password,
 		identity.Client{Address: address})
 	if err != nil {
 		s.Fatal(err)
 	}
 	return l.User
+}
+
+// Owner is an owner of an org who signed in just now, or the operator where there is none. Nobody
+// else says who gets into the org.
+func (s *Server) Owner(org registry.OrgID) registry.Actor {
+	s.Helper()
+	owners, err := s.Store.Owners(s.Context(), registry.AsSystem("test"), org)
+	if err != nil {
+		s.Fatal(err)
+	}
+	if len(owners) == 0 {
+		return registry.AsOperator()
+	}
+	return s.As(registry.User{ID: owners[0].UserID})
+}
+
+// invite makes an invitation and returns its secret.
+func (s *Server) invite(org registry.OrgID, email string, role registry.Role) string {
+	s.Helper()
+	_, link, err := s.Identity.Invite(s.Context(), s.Owner(org), org, email, role)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return link[strings.LastIndexByte(link, '/')+1:]
+}
+
+// As is somebody who signed in just now.
+func (s *Server) As(u registry.User) registry.Actor {
+	s.Helper()
+	u, err := s.Store.User(s.Context(), registry.AsSystem("test"), u.ID)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return registry.AsSession(u, registry.Session{AuthTime: s.Clock.Now()}, address)
 }
 
 // SignIn makes a session of an account.
@@ -82,12 +103,8 @@ func (s *Server) Key(l identity.Login, n registry.NewAPIKey) string {
 // Join makes an account that there is a member of an org, by an invitation.
 func (s *Server) Join(org registry.OrgID, u registry.User, role registry.Role) {
 	s.Helper()
-	_, link, err := s.Identity.Invite(s.Context(), registry.AsOperator(), org, u.Email, role)
-	if err != nil {
-		s.Fatal(err)
-	}
-	a := registry.AsUser(u, "", address)
-	if _, err := s.Identity.Accept(s.Context(), a, link[strings.LastIndexByte(link, '/')+1:]); err != nil {
+	secret := s.invite(org, u.Email, role)
+	if _, err := s.Identity.Accept(s.Context(), s.As(u), secret); err != nil {
 		s.Fatal(err)
 	}
 }
