@@ -205,7 +205,7 @@ type operation struct {
 	Action           registry.Action
 	Public           bool // see Route
 	Status           int  // of success; 0 = 200, or 204 without a body
-	Or               int  // another status of success, without a body
+	Or               int  // another status of success, with the same body; 204 = without
 	Platform         bool // of the platform itself: no role in an org suffices
 }
 
@@ -228,6 +228,9 @@ func declared[I, O any](a *API, o operation, f func(ctx context.Context, c web.C
 		}
 		return out, nil
 	})
+	if o.Or != 0 && o.Or != http.StatusNoContent {
+		op.Responses[strconv.Itoa(o.Or)].Content = op.Responses[strconv.Itoa(o.Status)].Content
+	}
 }
 
 func describe(a *API, o operation, in reflect.Type) huma.Operation {

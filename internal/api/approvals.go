@@ -91,7 +91,7 @@ type inviteOut struct {
 	Status int
 	Body   struct {
 		Invite   *registry.Link     `json:"invite,omitempty"`
-		Link     string             `json:"link,omitempty" doc:"give it to the person: it works once, for 7 days, and is shown only now. Where mail is sent it goes to the address, and is not shown"`
+		Link     string             `json:"link,omitempty" shown:"once" doc:"give it to the person: it works once, for 7 days, and is shown only now. Where mail is sent it goes to the address, and is not shown"`
 		Approval *registry.Approval `json:"approval,omitempty" doc:"that waits for an owner of the org; nobody is invited yet"`
 	}
 }

@@ -212,6 +212,33 @@ func TestShownOnce(t *testing.T) {
 	if len(made) != 9 {
 		t.Errorf("not all of these show something once: %v", made)
 	}
+	// An invitation that waits is answered with another status, which is kept alike; its link is
+	// shown once to the owner who approves it.
+	other := s.User("owner@example.com", false)
+	s.Org("globex", other)
+	var asked struct {
+		Approval registry.Approval
+		Link     string
+	}
+	const invites = "/api/v1/orgs/globex/invites"
+	const body = `{"email":"bob@example.com","role":"member"}`
+	from := page.With("Idempotency-Key", "waits")
+	first := from.Want(t, 202, "POST", invites, body)
+	first.Decode(t, &asked)
+	again := from.Want(t, 202, "POST", invites, body)
+	if asked.Approval.ID == "" || asked.Link != "" || strings.Contains(first.Body, `"link"`) ||
+		again.Header.Get(replayed) != "true" ||
+		strings.TrimSpace(again.Body) != strings.TrimSpace(first.Body) {
+		t.Errorf("what waits: %s, and then %s", first.Body, again.Body)
+	}
+	approve := "/api/v1/orgs/globex/approvals/" + string(asked.Approval.ID) + "/approve"
+	by := s.Page(s.SignIn(other)).With("Idempotency-Key", "approves")
+	by.Want(t, 200, "POST", approve, "").Decode(t, &asked)
+	again = by.Want(t, 200, "POST", approve, "")
+	if asked.Link == "" || strings.Contains(again.Body, asked.Link) ||
+		!strings.Contains(again.Body, `"link":""`) || again.Header.Get(replayed) != "true" {
+		t.Errorf("an approved invitation is shown again: %s", again.Body)
+	}
 	// No other operation has a member of such a name or description.
 	var doc struct {
 		Paths map[string]map[string]struct {
@@ -249,7 +276,7 @@ func TestShownOnce(t *testing.T) {
 			}
 		}
 	}
-	if found < 10 {
+	if found < 11 {
 		t.Errorf("only %d were found", found)
 	}
 }

@@ -94,7 +94,7 @@ func (a *API) members() {
 			Role  registry.Role `json:"role" enum:"member,admin,owner" example:"member"`
 		}
 	}
-	inOrg(a, operation{ID: "invite", Method: "POST", Path: "/orgs/{org}/invites", Summary: "Invite somebody", Action: registry.MemberInvite, Status: http.StatusCreated, Description: "An earlier open invitation of the same address ends. " + waits},
+	inOrg(a, operation{ID: "invite", Method: "POST", Path: "/orgs/{org}/invites", Summary: "Invite somebody", Action: registry.MemberInvite, Status: http.StatusCreated, Or: http.StatusAccepted, Description: "An earlier open invitation of the same address ends. " + waits},
 		func(ctx context.Context, c web.Caller, id registry.OrgID, in *inviteIn) (*inviteOut, error) {
 			return invited(http.StatusCreated)(a.Identity.InviteOrAsk(ctx, c.Actor, id, in.Body.Email, in.Body.Role))
 		})
@@ -103,7 +103,7 @@ func (a *API) members() {
 		OrgPath
 		Invite string `path:"invite" example:"01890000-0000-7000-8000-000000000000"`
 	}
-	inOrg(a, operation{ID: "resendInvite", Method: "POST", Path: "/orgs/{org}/invites/{invite}/resend", Summary: "Invite somebody again: with another link, for another 7 days", Action: registry.MemberInvite, Description: waits},
+	inOrg(a, operation{ID: "resendInvite", Method: "POST", Path: "/orgs/{org}/invites/{invite}/resend", Summary: "Invite somebody again: with another link, for another 7 days", Action: registry.MemberInvite, Status: http.StatusOK, Or: http.StatusAccepted, Description: waits},
 		func(ctx context.Context, c web.Caller, id registry.OrgID, in *invitePath) (*inviteOut, error) {
 			return invited(http.StatusOK)(a.Identity.Reinvite(ctx, c.Actor, id, in.Invite))
 		})
