@@ -75,7 +75,7 @@ var rows = map[string]row{
 	"POST /orgs/{org}/keys":                        {"admin", "", noKey + noLent + fresh},
 	"DELETE /orgs/{org}/keys/{key}":                {"admin", "", noKey + fresh},
 	"GET /orgs/{org}/runners":                      {"member", "runner:read", ""},
-	"POST /orgs/{org}/runners/claims":              {"member", "runner:write", noLent + fresh + members},
+	"POST /orgs/{org}/runners/claims":              {"member", "runner:write", noLent + noOperator + fresh + members},
 	"POST /orgs/{org}/runners/{runner}/disconnect": {"member", "runner:write", ""},
 	"DELETE /orgs/{org}/runners/{runner}":          {"member", "runner:write", ""},
 
@@ -110,10 +110,10 @@ var rows = map[string]row{
 	"DELETE /orgs/{org}/support/{support}":        {"admin", "platform", ""},
 
 	"GET /orgs/{org}/approvals":                     {"member", "member:read", ""},
-	"POST /orgs/{org}/approvals/{approval}/approve": {"owner", "platform", noOperator + fresh},
-	"POST /orgs/{org}/approvals/{approval}/refuse":  {"admin", "platform", noPlatform + noOperator + fresh},
+	"POST /orgs/{org}/approvals/{approval}/approve": {"owner", "", noKey + noOperator + fresh},
+	"POST /orgs/{org}/approvals/{approval}/refuse":  {"admin", "", noKey + noPlatform + noOperator + fresh},
 	"DELETE /orgs/{org}/approvals/{approval}":       {"platform", "platform", ""},
-	"POST /orgs/{org}/break-glass":                  {"operator", "", ""},
+	"POST /orgs/{org}/break-glass":                  {"operator", "", noKey},
 
 	"GET /events": {"platform", "platform", ""}, "GET /usage": {"platform", "platform", ""},
 	"GET /platform":     {"platform", "platform", ""},
