@@ -45,7 +45,7 @@ var least = map[string]string{
 	"GET /platform/sign-in": "platform", "POST /platform/sign-in": "platform", "POST /platform/sign-in/{connection}": "platform", "POST /platform/sign-in/{connection}/delete": "platform",
 	"GET /orgs/{org}/sign-in": "admin", "POST /orgs/{org}/sign-in": "owner", "POST /orgs/{org}/sign-in/second-step": "owner", "POST /orgs/{org}/sign-in/domains": "owner", "POST /orgs/{org}/sign-in/domains/{domain}/verify": "owner",
 	"POST /orgs/{org}/sign-in/domains/{domain}/remove": "owner", "POST /orgs/{org}/sign-in/{connection}": "owner", "POST /orgs/{org}/sign-in/{connection}/delete": "owner",
-	"POST /platform/users/{user}/identities/{connection}/remove": "platform", "GET /sign-in/for/{org}": "member", "POST /account/identities/{connection}/link": "anybody", "POST /account/identities/{connection}/remove": "anybody",
+	"POST /platform/users/{user}/identities/{connection}/remove": "platform", "GET /sign-in/for/{org}": "member", "POST /sign-in/continue": "anybody", "POST /account/identities/{connection}/link": "anybody", "POST /account/identities/{connection}/remove": "anybody",
 	"GET /api/v1/orgs/{org}/support": "admin", "POST /api/v1/orgs/{org}/support": "platform", "POST /api/v1/orgs/{org}/support/{support}/approve": "owner alone", "POST /api/v1/orgs/{org}/support/{support}/deny": "owner alone",
 	"DELETE /api/v1/orgs/{org}/support/{support}": "admin", "POST /api/v1/orgs/{org}/members/{user}/transfer": "owner alone", "GET /orgs/{org}/members/{user}/transfer": "owner alone", "POST /orgs/{org}/members/{user}/transfer": "owner alone",
 	"GET /api/v1/orgs/{org}/approvals": "member", "POST /api/v1/orgs/{org}/approvals/{approval}/approve": "owner alone", "POST /api/v1/orgs/{org}/approvals/{approval}/refuse": "admins alone",

@@ -120,3 +120,16 @@ func TestOwnersDecide(t *testing.T) {
 	b.press(`form[action$="/refuse"] button`, "refused by ada@example.com")
 	b.quiet()
 }
+
+// approveAll has an owner approve whatever waits in an org.
+func (s *server) approveAll(owner *person, slug string) {
+	s.t.Helper()
+	var page struct{ Items []struct{ ID, State string } }
+	path := s.url("") + "/api/v1/orgs/" + slug + "/approvals"
+	owner.call(s.t, "GET", path, "", 200, &page)
+	for _, p := range page.Items {
+		if p.State == "waiting" {
+			owner.call(s.t, "POST", path+"/"+p.ID+"/approve", "", 200, nil)
+		}
+	}
+}

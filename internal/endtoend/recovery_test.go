@@ -184,6 +184,7 @@ func TestRecoveryEndsTheft(t *testing.T) {
 		t.Errorf("%d %s", a.status, a.body)
 	}
 	s.must("user", "remove-second-step", "eve@example.com")
+	s.approveAll(ada, "acme") // whoever removed it could have signed in as eve
 
 	// The review comes before everything else, an org included.
 	a := signIn(eve, fresh)
