@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -65,15 +64,15 @@ type App struct {
 
 	// How often a running instance is asked for that path. Negative: never.
 	// Default: `10s`.
-	HealthInterval caddy.Duration `json:"health_interval,omitempty"`
+	HealthInterval *caddy.Duration `json:"health_interval,omitempty"`
 
 	// How many checks in a row an instance may miss before it is degraded: it then
 	// still gets requests, and is shown as such. Default: `3`.
-	HealthFailures int `json:"health_failures,omitempty"`
+	HealthFailures *int `json:"health_failures,omitempty"`
 
 	// How long an instance may be degraded before it is restarted. Negative: for
 	// ever. Default: `1m`.
-	HealthRestartAfter caddy.Duration `json:"health_restart_after,omitempty"`
+	HealthRestartAfter *caddy.Duration `json:"health_restart_after,omitempty"`
 
 	// What orgs may set for their instances. Default: variables that begin with `APP_`.
 	Settings *registry.Schema `json:"settings,omitempty"`
@@ -94,14 +93,15 @@ type App struct {
 	// `host:port`. Default: the system's.
 	Resolvers []string `json:"resolvers,omitempty"`
 
-	// How long valid sessions go on while the control plane is away. Default: `1h`.
-	OfflineGrace caddy.Duration `json:"offline_grace,omitempty"`
+	// How long valid sessions go on while the control plane is away, at most 24 hours. Default: `1h`.
+	OfflineGrace *caddy.Duration `json:"offline_grace,omitempty"`
 
 	// How long entries of the audit log are kept, at least 30 days. Default: for ever.
-	AuditKeep caddy.Duration `json:"audit_keep,omitempty"`
+	AuditKeep *caddy.Duration `json:"audit_keep,omitempty"`
 
-	// How many routes, and how many sessions, are kept in memory. Default: `20000`.
-	CacheSize int `json:"cache_size,omitempty"`
+	// How many routes, and how many sessions, are kept in memory, at least 100. A change takes
+	// effect when the server starts again. Default: `20000`.
+	CacheSize *int `json:"cache_size,omitempty"`
 
 	// What clients without a session may use, by address. Default: as its fields say.
 	Limits *Limits `json:"limits,omitempty"`
@@ -115,13 +115,27 @@ type App struct {
 	webhookAllow []netip.Prefix
 	connAllow    []netip.Prefix
 	resolvers    []string
-	mail         *mail.Config
 	runtime      *runtime.Runtime
 	key          string
 	attached     bool
 	drains       *drains
 	guard        *guard.Guard
 	guarded      map[*caddyhttp.Server]bool
+}
+
+const (
+	defaultOfflineGrace = caddy.Duration(time.Hour)
+	defaultCacheSize    = 20_000
+)
+
+func (a *App) cacheSize() int { return valueOr(a.CacheSize, defaultCacheSize) }
+
+// valueOr returns what the config says, or the default when it says nothing.
+func valueOr[T any](set *T, otherwise T) T {
+	if set == nil {
+		return otherwise
+	}
+	return *set
 }
 
 // Store says where the database is; a guest module in `pizzeria.stores` implements it.
@@ -139,12 +153,17 @@ func (App) CaddyModule() caddy.ModuleInfo {
 
 // Provision implements caddy.Provisioner. It makes nothing on disk.
 func (a *App) Provision(ctx caddy.Context) error {
-	var err error
+	err := expandAll(a)
+	if err != nil {
+		return err
+	}
 	if a.site, err = identity.NewSite(a.Domain, a.Issuer, a.Prefix); err != nil {
 		return err
 	}
-	if a.SigningAlgorithm != "" && !slices.Contains(identity.Algorithms(), a.SigningAlgorithm) {
-		return errAlgorithm(a.SigningAlgorithm)
+	if a.SigningAlgorithm != "" {
+		if err := checkAlgorithm(a.SigningAlgorithm); err != nil {
+			return err
+		}
 	}
 	a.site.Algorithm = a.SigningAlgorithm
 	if a.StoreRaw == nil {
@@ -152,12 +171,6 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	if a.ProviderRaw == nil {
 		a.ProviderRaw = caddyconfig.JSONModuleObject(Process{}, "kind", "process", nil)
-	}
-	if a.OfflineGrace == 0 {
-		a.OfflineGrace = caddy.Duration(time.Hour)
-	}
-	if a.CacheSize == 0 {
-		a.CacheSize = 20_000
 	}
 	if err := errors.Join(a.checkBounds(), a.checkHealth()); err != nil {
 		return err
@@ -177,8 +190,10 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.resolvers, err = resolvers(a.Resolvers); err != nil {
 		return err
 	}
-	if a.mail, err = mailOf(a.Mail); err != nil {
-		return err
+	if a.Mail != nil {
+		if err := a.Mail.Check(); err != nil {
+			return err
+		}
 	}
 	store, err := ctx.LoadModule(a, "StoreRaw")
 	if err != nil {
@@ -209,7 +224,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	v, _, err := runtimes.LoadOrNew(path, func() (caddy.Destructor, error) {
 		return runtime.New(runtime.Config{
-			Database: path, SecretKey: a.SecretKey, Routes: a.CacheSize,
+			Database: path, SecretKey: a.SecretKey, Routes: a.cacheSize(),
 			Provider: provider.(Provider).NewProvider, Log: log, Announce: announce,
 		}), nil
 	})
@@ -237,9 +252,9 @@ func announce(link string, until time.Time) {
 // Start implements caddy.App.
 func (a *App) Start() error {
 	err := a.runtime.Attach(context.Background(), a, runtime.Tunables{
-		Site: a.site, OfflineGrace: time.Duration(a.OfflineGrace), Settings: *a.Settings,
-		WebhookAllow: a.webhookAllow, Mail: a.mail, ConnectionAllow: a.connAllow,
-		Resolvers: a.resolvers, AuditKeep: time.Duration(a.AuditKeep), Health: a.health(),
+		Site: a.site, OfflineGrace: time.Duration(valueOr(a.OfflineGrace, defaultOfflineGrace)), Settings: *a.Settings,
+		WebhookAllow: a.webhookAllow, Mail: a.Mail, ConnectionAllow: a.connAllow,
+		Resolvers: a.resolvers, AuditKeep: time.Duration(valueOr(a.AuditKeep, 0)), Health: a.health(),
 	})
 	a.attached = err == nil
 	a.guard.SetLimits(a.guardLimits())

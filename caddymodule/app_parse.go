@@ -45,6 +45,9 @@ import (
 //		http3
 //	}
 func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
+	if err := checkPlaceholders(d); err != nil {
+		return nil, err
+	}
 	d.Next()
 	if existing != nil {
 		return nil, d.Err("pizzeria is configured twice: use one block")
@@ -64,25 +67,25 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 		switch name {
 		case "domain":
 			if err = oneArg(d, &a.Domain); err == nil {
-				_, err = identity.NewSite(a.Domain, "", "")
+				_, err = identity.NewSite(expanded(a.Domain), "", "")
 			}
 		case "issuer":
 			if err = oneArg(d, &a.Issuer); err == nil {
-				_, err = identity.NewSite("example.com", a.Issuer, "")
+				_, err = identity.NewSite("example.com", expanded(a.Issuer), "")
 			}
 		case "prefix":
 			if err = oneArg(d, &a.Prefix); err == nil {
-				_, err = identity.NewSite("example.com", "", a.Prefix)
+				_, err = identity.NewSite("example.com", "", expanded(a.Prefix))
 			}
 		case "secret_key":
 			a.SecretKey, err = keyArg(d)
 		case "signing_algorithm":
-			if err = oneArg(d, &a.SigningAlgorithm); err == nil && !slices.Contains(identity.Algorithms(), a.SigningAlgorithm) {
-				err = errAlgorithm(a.SigningAlgorithm)
+			if err = oneArg(d, &a.SigningAlgorithm); err == nil {
+				err = checkAlgorithm(expanded(a.SigningAlgorithm))
 			}
 		case "health_path":
 			if err = oneArg(d, &a.HealthPath); err == nil {
-				err = a.checkHealth()
+				err = checkHealthPath(expanded(a.HealthPath))
 			}
 		case "health_interval":
 			if err = durationOrOff(d, &a.HealthInterval); err == nil {
@@ -122,19 +125,19 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 			if a.WebhookAllow = d.RemainingArgs(); len(a.WebhookAllow) == 0 {
 				err = d.ArgErr()
 			} else {
-				_, err = prefixes(name, a.WebhookAllow)
+				_, err = prefixes(name, expanded(a.WebhookAllow))
 			}
 		case "connection_allow":
 			if a.ConnectionAllow = d.RemainingArgs(); len(a.ConnectionAllow) == 0 {
 				err = d.ArgErr()
 			} else {
-				_, err = prefixes(name, a.ConnectionAllow)
+				_, err = prefixes(name, expanded(a.ConnectionAllow))
 			}
 		case "resolvers":
 			if a.Resolvers = d.RemainingArgs(); len(a.Resolvers) == 0 {
 				err = d.ArgErr()
 			} else {
-				_, err = resolvers(a.Resolvers)
+				_, err = resolvers(expanded(a.Resolvers))
 			}
 		case "store":
 			a.StoreRaw, err = guest(d, "pizzeria.stores.")
@@ -164,7 +167,10 @@ func keyArg(d *caddyfile.Dispenser) (string, error) {
 	return "", d.Err("secret_key names a file, or a variable of the environment as `env NAME`")
 }
 
-func errAlgorithm(name string) error {
+func checkAlgorithm(name string) error {
+	if slices.Contains(identity.Algorithms(), name) {
+		return nil
+	}
 	return fmt.Errorf("signing_algorithm: %q is none of %s", name, strings.Join(identity.Algorithms(), " and "))
 }
 
@@ -198,18 +204,18 @@ func resolvers(texts []string) (out []string, err error) {
 	return out, nil
 }
 
-// checkBounds checks the numbers that are set; 0 stands for the default.
+// checkBounds checks the numbers that are set.
 func (a *App) checkBounds() error {
-	if a.OfflineGrace < 0 || time.Duration(a.OfflineGrace) > 24*time.Hour {
+	if g := a.OfflineGrace; g != nil && (*g < 0 || time.Duration(*g) > 24*time.Hour) {
 		return errors.New("offline_grace must be at most 24h")
 	}
-	if a.AuditKeep != 0 && time.Duration(a.AuditKeep) < 30*24*time.Hour {
+	if k := a.AuditKeep; k != nil && time.Duration(*k) < 30*24*time.Hour {
 		return errors.New("audit_keep must be at least 30d: leave it out to keep the audit log for ever")
 	}
-	if a.CacheSize != 0 && a.CacheSize < 100 {
+	if c := a.CacheSize; c != nil && *c < 100 {
 		return errors.New("cache_size must be at least 100")
 	}
-	if l := a.Limits; l != nil && (l.Connections < 0 || l.Requests < 0) {
+	if l := a.Limits; l != nil && (valueOr(l.Connections, 1) < 1 || valueOr(l.Requests, 1) < 1) {
 		return errors.New("limits are above zero")
 	}
 	return nil

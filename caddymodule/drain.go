@@ -23,7 +23,7 @@ func init() { caddy.RegisterModule(new(Drain)) }
 // shutdown. What comes meanwhile waits in the socket for the next server.
 type Drain struct {
 	// How long a connection has for its first request, its TLS handshake included. Default: `1s`.
-	Wait caddy.Duration `json:"wait,omitempty"`
+	Wait *caddy.Duration `json:"wait,omitempty"`
 
 	mu        sync.Mutex
 	listeners []*drainListener
@@ -36,11 +36,8 @@ func (*Drain) CaddyModule() caddy.ModuleInfo {
 
 // Provision implements caddy.Provisioner.
 func (d *Drain) Provision(ctx caddy.Context) error {
-	if d.Wait == 0 {
-		d.Wait = caddy.Duration(time.Second)
-	}
-	if d.Wait < 0 {
-		return errors.New("drain: wait is above zero")
+	if d.Wait != nil && *d.Wait < 0 {
+		return errors.New("drain: wait must not be negative")
 	}
 	app, err := ctx.AppIfConfigured("pizzeria")
 	if errors.Is(err, caddy.ErrNotConfigured) {
@@ -65,10 +62,11 @@ func (d *Drain) WrapListener(l net.Listener) net.Listener {
 func (d *Drain) stop() (until time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	wait := time.Duration(valueOr(d.Wait, caddy.Duration(time.Second)))
 	for _, l := range d.listeners {
 		l.draining.Store(true)
 		_ = l.closeOnce()
-		if t := time.Unix(0, l.accepted.Load()).Add(time.Duration(d.Wait)); t.After(until) {
+		if t := time.Unix(0, l.accepted.Load()).Add(wait); t.After(until) {
 			until = t
 		}
 	}

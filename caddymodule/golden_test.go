@@ -77,6 +77,12 @@ func adaptAndValidate(t *testing.T, adapter caddyconfig.Adapter, input string) s
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	t.Chdir(dir)
+	for name, value := range map[string]string{
+		"DOMAIN": "d.example", "WORD": "pizza", "ALGORITHM": "EdDSA", "NETWORK": "10.1.0.0", "ROLE": "admin", "EMPTY": "",
+	} {
+		t.Setenv("GOLDEN_"+name, value)
+	}
+	t.Setenv("SMTP_PASSWORD", "secret")
 	adapted, _, err := adapter.Adapt([]byte(input), map[string]any{"filename": "Caddyfile"})
 	if err != nil {
 		return err.Error() + "\n"

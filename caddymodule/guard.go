@@ -35,20 +35,18 @@ func (g sharedGuard) Destruct() error {
 type Limits struct {
 	// How many connections one address may have open that have not carried a
 	// session. An IPv6 /64 is one address. Default: `256`.
-	Connections int `json:"connections,omitempty"`
+	Connections *int `json:"connections,omitempty"`
 
 	// How many requests one address may have in flight without a session. Default: `128`.
-	Requests int `json:"requests,omitempty"`
+	Requests *int `json:"requests,omitempty"`
 }
 
 // guardLimits completes the limits with the defaults.
 func (a *App) guardLimits() guard.Limits {
 	l := guard.Defaults()
-	if a.Limits != nil && a.Limits.Connections != 0 {
-		l.Connections = a.Limits.Connections
-	}
-	if a.Limits != nil && a.Limits.Requests != 0 {
-		l.Requests = a.Limits.Requests
+	if a.Limits != nil {
+		l.Connections = valueOr(a.Limits.Connections, l.Connections)
+		l.Requests = valueOr(a.Limits.Requests, l.Requests)
 	}
 	return l
 }
@@ -161,7 +159,7 @@ func parseLimits(d *caddyfile.Dispenser) (*Limits, error) {
 	}
 	l := new(Limits)
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		var n *int
+		var n **int
 		name := d.Val()
 		switch name {
 		case "connections":
@@ -171,7 +169,7 @@ func parseLimits(d *caddyfile.Dispenser) (*Limits, error) {
 		default:
 			return nil, d.Errf("unknown option %q: use connections or requests", name)
 		}
-		if *n != 0 {
+		if *n != nil {
 			return nil, d.Errf("%s is given twice", name)
 		}
 		if err := intArg(d, n); err != nil {

@@ -1,7 +1,6 @@
 package caddymodule
 
 import (
-	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/pizzaface/pizzeria/internal/mail"
@@ -37,20 +36,8 @@ func parseMail(d *caddyfile.Dispenser) (*mail.Config, error) {
 			return nil, err
 		}
 	}
-	if _, err := mailOf(c); err != nil {
+	if err := expanded(c).Check(); err != nil {
 		return nil, located(d, err)
 	}
 	return c, nil
-}
-
-// mailOf returns the configuration with its placeholders replaced, and checked; nil when no mail is sent.
-func mailOf(c *mail.Config) (*mail.Config, error) {
-	if c == nil {
-		return nil, nil //nolint:nilnil // no mail is sent
-	}
-	out, repl := *c, caddy.NewReplacer()
-	for _, s := range []*string{&out.Server, &out.From, &out.TLS, &out.Username, &out.Password, &out.CAFile, &out.Templates} {
-		*s = repl.ReplaceAll(*s, "")
-	}
-	return &out, out.Check()
 }

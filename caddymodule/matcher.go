@@ -33,6 +33,9 @@ func (MatchOrg) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "http.matchers.org", New: func() caddy.Module { return new(MatchOrg) }}
 }
 
+// Provision implements caddy.Provisioner.
+func (m *MatchOrg) Provision(caddy.Context) error { return expandAll(m) }
+
 // Validate implements caddy.Validator.
 func (m *MatchOrg) Validate() error {
 	for _, s := range m.Status {
@@ -68,6 +71,9 @@ func (m *MatchOrg) MatchWithError(r *http.Request) (bool, error) {
 //		role   <value>
 //	}
 func (m *MatchOrg) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	if err := checkPlaceholders(d); err != nil {
+		return err
+	}
 	for d.Next() {
 		if d.NextArg() {
 			if err := m.field(d); err != nil {
@@ -97,7 +103,8 @@ func (m *MatchOrg) field(d *caddyfile.Dispenser) error {
 		for _, a := range args {
 			m.Status = append(m.Status, registry.RouteStatus(a))
 		}
-		if err := m.Validate(); err != nil {
+		known := expanded(*m)
+		if err := known.Validate(); err != nil {
 			return d.WrapErr(err)
 		}
 	case "role":
@@ -105,7 +112,7 @@ func (m *MatchOrg) field(d *caddyfile.Dispenser) error {
 			return d.Err("role takes one value")
 		}
 		m.Role = registry.Role(args[0])
-		if err := registry.CheckLeast(m.Role); err != nil {
+		if err := registry.CheckLeast(expanded(m.Role)); err != nil {
 			return d.WrapErr(err)
 		}
 	default:
@@ -116,6 +123,7 @@ func (m *MatchOrg) field(d *caddyfile.Dispenser) error {
 
 // Interface guards
 var (
+	_ caddy.Provisioner                 = (*MatchOrg)(nil)
 	_ caddy.Validator                   = (*MatchOrg)(nil)
 	_ caddyhttp.RequestMatcherWithError = (*MatchOrg)(nil)
 	_ caddyfile.Unmarshaler             = (*MatchOrg)(nil)

@@ -36,11 +36,12 @@ func init() {
 type Org struct {
 	// How long a request that is not a page waits for an org that starts, or whose instance restarts
 	// just then. Pages try again by themselves. Default: `10s`.
-	Hold caddy.Duration `json:"hold,omitempty"`
+	Hold *caddy.Duration `json:"hold,omitempty"`
 
-	// Answer those who are not signed in alike whether an org exists or not, is suspended or gone: with a redirect to
-	// sign in, or 401. Somebody who is signed in and no member gets 404. Default: false.
-	Conceal bool `json:"conceal,omitempty"`
+	// Whether those who are not signed in learn which orgs there are. With `false` they get the same
+	// answer, a redirect to sign in or 401, whether an org exists or not, is suspended or gone; and
+	// somebody who is signed in and no member gets 404. Default: true.
+	Disclose *bool `json:"disclose,omitempty"`
 
 	// File with a Go HTML template for the gateway's own pages: unknown, suspended or starting orgs, no access, no control
 	// plane. It gets `.Status`, `.Title`, `.Detail`, `.RetryAfter`, `.Refresh`, `.Again`, `.Console` and `.RequestID`; its styles
@@ -59,8 +60,11 @@ func (Org) CaddyModule() caddy.ModuleInfo {
 
 // Provision implements caddy.Provisioner.
 func (o *Org) Provision(ctx caddy.Context) (err error) {
-	if o.Hold == 0 {
-		o.Hold = caddy.Duration(10 * time.Second)
+	if err := expandAll(o); err != nil {
+		return err
+	}
+	if o.Hold != nil && *o.Hold < 0 {
+		return errors.New("hold must not be negative")
 	}
 	if o.Page != "" {
 		if o.page, err = gateway.ParsePage(o.Page); err != nil {
@@ -72,6 +76,15 @@ func (o *Org) Provision(ctx caddy.Context) (err error) {
 	}
 	o.runtime = o.app.runtime
 	return o.app.guardServers(ctx)
+}
+
+// defaultHold is how long requests wait for an org that starts.
+const defaultHold = caddy.Duration(10 * time.Second)
+
+func (o *Org) admission() gateway.Admission {
+	return gateway.Admission{
+		Hold: time.Duration(valueOr(o.Hold, defaultHold)), Conceal: !valueOr(o.Disclose, true), Page: o.page,
+	}
 }
 
 // appOf returns the config's pizzeria app.
@@ -122,7 +135,7 @@ func (o *Org) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Handl
 	rec := &statusRecorder{ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w}}
 	began := time.Now()
 	gw := o.runtime.Gateway()
-	st := gw.Admit(rec, r, id, gateway.Admission{Hold: time.Duration(o.Hold), Conceal: o.Conceal, Page: o.page})
+	st := gw.Admit(rec, r, id, o.admission())
 	if st == nil {
 		o.runtime.Metrics().Request(nil, rec.status, time.Since(began))
 		return nil
@@ -240,6 +253,9 @@ func (s *statusRecorder) begin(status int) {
 //		disclose off
 //	}
 func (o *Org) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	if err := checkPlaceholders(d); err != nil {
+		return err
+	}
 	d.Next()
 	if d.NextArg() {
 		return d.ArgErr()
@@ -247,7 +263,7 @@ func (o *Org) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	for d.NextBlock(0) {
 		switch d.Val() {
 		case "hold":
-			if o.Hold != 0 {
+			if o.Hold != nil {
 				return d.Err("hold is given twice")
 			}
 			if err := durationArg(d, &o.Hold); err != nil {
@@ -261,14 +277,9 @@ func (o *Org) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 				return err
 			}
 		case "disclose":
-			var v string
-			if err := oneArg(d, &v); err != nil {
+			if err := onOffArg(d, &o.Disclose); err != nil {
 				return err
 			}
-			if v != "on" && v != "off" {
-				return d.Errf("disclose is on or off, not %q", v)
-			}
-			o.Conceal = v == "off"
 		default:
 			return d.Errf("unknown option %q: use hold, page or disclose", d.Val())
 		}

@@ -44,6 +44,9 @@ func (OrgAuth) CaddyModule() caddy.ModuleInfo {
 
 // Provision implements caddy.Provisioner.
 func (a *OrgAuth) Provision(ctx caddy.Context) (err error) {
+	if err := expandAll(a); err != nil {
+		return err
+	}
 	if a.Role == "" {
 		a.Role = registry.RoleRunner
 	}
@@ -121,8 +124,11 @@ func parseOrgAuth(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 			if err := oneArg(h.Dispenser, &role); err != nil {
 				return nil, err
 			}
+			if _, err := expand(role); err != nil {
+				return nil, h.WrapErr(err)
+			}
 			a.Role = registry.Role(role)
-			if err := registry.CheckLeast(a.Role); err != nil {
+			if err := registry.CheckLeast(expanded(a.Role)); err != nil {
 				return nil, h.WrapErr(err)
 			}
 		default:

@@ -34,16 +34,18 @@ func init() {
 // `org plan team`, each plan has its own.
 type OrgLimit struct {
 	// How many requests an org may have at once, open WebSockets among them. Default: any number.
-	Concurrency int `json:"concurrency,omitempty"`
+	Concurrency *int `json:"concurrency,omitempty"`
 	// How many WebSockets an org may have open. Default: any number.
-	WebSockets int `json:"websockets,omitempty"`
+	WebSockets *int `json:"websockets,omitempty"`
 	// The size in bytes of the largest request body; a larger one gets 413. Default: any size.
-	Body int64 `json:"body,omitempty"`
+	Body *int64 `json:"body,omitempty"`
 	// How many requests a second an org may make, in the mean. Default: any number.
-	Rate float64 `json:"rate,omitempty"`
+	Rate *float64 `json:"rate,omitempty"`
 	// How many requests an org may make at once on top of the mean. Default: twice the rate, at least 1.
-	Burst int `json:"burst,omitempty"`
+	Burst *int `json:"burst,omitempty"`
 
+	limits  gateway.Limits
+	body    int64 // 0 = any size
 	limiter *gateway.Limiter
 	runtime *runtime.Runtime
 	policy  string
@@ -61,25 +63,32 @@ func (OrgLimit) CaddyModule() caddy.ModuleInfo {
 }
 
 // Provision implements caddy.Provisioner.
-func (o *OrgLimit) Provision(ctx caddy.Context) (err error) {
-	if o.runtime, err = runtimeOf(ctx); err != nil {
+func (o *OrgLimit) Provision(ctx caddy.Context) error {
+	app, err := appOf(ctx)
+	if err != nil {
 		return err
 	}
-	if o.Burst == 0 {
-		o.Burst = max(1, int(math.Ceil(2*min(o.Rate, maxRate))))
+	o.runtime = app.runtime
+	o.body = valueOr(o.Body, 0)
+	perSecond := valueOr(o.Rate, 0)
+	o.limits = gateway.Limits{
+		Concurrency: valueOr(o.Concurrency, 0), WebSockets: valueOr(o.WebSockets, 0), Rate: perSecond,
+		Burst: valueOr(o.Burst, max(1, int(math.Ceil(2*min(perSecond, maxRate))))),
 	}
-	app, _ := ctx.AppIfConfigured("pizzeria")
-	o.policy = fmt.Sprintf(`"org";q=%d;w=%d`, o.Burst, int(math.Ceil(float64(o.Burst)/max(o.Rate, 1e-9))))
-	o.limiter, err = gateway.NewLimiter(gateway.Limits{Concurrency: o.Concurrency, WebSockets: o.WebSockets, Rate: o.Rate, Burst: o.Burst}, app.(*App).CacheSize, time.Now)
+	window := math.Ceil(float64(o.limits.Burst) / max(perSecond, 1e-9))
+	o.policy = fmt.Sprintf(`"org";q=%d;w=%d`, o.limits.Burst, int(window))
+	o.limiter, err = gateway.NewLimiter(o.limits, app.cacheSize(), time.Now)
 	return err
 }
 
 // Validate implements caddy.Validator.
 func (o *OrgLimit) Validate() error {
-	if o.Concurrency < 0 || o.WebSockets < 0 || o.Body < 0 || o.Rate < 0 || o.Burst < 0 {
+	if valueOr(o.Concurrency, 1) < 1 || valueOr(o.WebSockets, 1) < 1 || valueOr(o.Body, 1) < 1 ||
+		!(valueOr(o.Rate, 1) > 0) || valueOr(o.Burst, 1) < 1 {
 		return errors.New("org_limit: limits are above zero")
 	}
-	if o.Rate != 0 && (o.Rate < minRate || o.Rate > maxRate) || o.Burst > maxRate {
+	perSecond := valueOr(o.Rate, minRate)
+	if perSecond < minRate || perSecond > maxRate || valueOr(o.Burst, 1) > maxRate {
 		return fmt.Errorf("org_limit: rate is %v to %d requests a second, and so many at once", minRate, maxRate)
 	}
 	if o.none() {
@@ -89,7 +98,7 @@ func (o *OrgLimit) Validate() error {
 }
 
 func (o *OrgLimit) none() bool {
-	return o.Concurrency == 0 && o.WebSockets == 0 && o.Body == 0 && o.Rate == 0
+	return o.Concurrency == nil && o.WebSockets == nil && o.Body == nil && o.Rate == nil
 }
 
 // ServeHTTP implements caddyhttp.MiddlewareHandler.
@@ -99,7 +108,7 @@ func (o *OrgLimit) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyh
 		return caddyhttp.Error(http.StatusInternalServerError, errors.New("org_limit needs the org handler before it"))
 	}
 	give, q, ok := o.limiter.Take(st.Route.OrgID, gateway.IsWebSocket(r))
-	if o.Rate > 0 { // draft-ietf-httpapi-ratelimit-headers
+	if o.limits.Rate > 0 { // draft-ietf-httpapi-ratelimit-headers
 		w.Header().Set("RateLimit-Policy", o.policy)
 		w.Header().Set("RateLimit", `"org";r=`+strconv.Itoa(q.Left)+`;t=`+strconv.Itoa(int(math.Ceil(q.After.Seconds()))))
 	}
@@ -111,14 +120,14 @@ func (o *OrgLimit) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyh
 		return nil
 	}
 	defer give()
-	if o.Body == 0 || r.Body == nil {
+	if o.body == 0 || r.Body == nil {
 		return next.ServeHTTP(w, r)
 	}
-	if r.ContentLength > o.Body {
+	if r.ContentLength > o.body {
 		o.tooLarge(w, r, st)
 		return nil
 	}
-	body := &limitedBody{ReadCloser: r.Body, left: o.Body}
+	body := &limitedBody{ReadCloser: r.Body, left: o.body}
 	r.Body = body
 	err := next.ServeHTTP(w, r)
 	if err != nil && body.over.Load() { // nothing was answered yet, or there would be no error
@@ -131,7 +140,7 @@ func (o *OrgLimit) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyh
 func (o *OrgLimit) tooLarge(w http.ResponseWriter, r *http.Request, st *gateway.State) {
 	w.Header().Set("Connection", "close") // what follows of the body is not read
 	o.runtime.Gateway().Fail(w, r, st, gateway.Problem{
-		Status: http.StatusRequestEntityTooLarge, Title: "This is too large", Detail: st.Route.Name + " takes at most " + strconv.FormatInt(o.Body, 10) + " bytes in one request.",
+		Status: http.StatusRequestEntityTooLarge, Title: "This is too large", Detail: st.Route.Name + " takes at most " + strconv.FormatInt(o.body, 10) + " bytes in one request.",
 	})
 }
 
@@ -176,14 +185,14 @@ func (o *OrgLimit) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	for d.NextBlock(0) {
 		switch d.Val() {
 		case "concurrency":
-			if o.Concurrency != 0 {
+			if o.Concurrency != nil {
 				return d.Err("concurrency is given twice")
 			}
 			if err := intArg(d, &o.Concurrency); err != nil {
 				return err
 			}
 		case "websockets":
-			if o.WebSockets != 0 {
+			if o.WebSockets != nil {
 				return d.Err("websockets is given twice")
 			}
 			if err := intArg(d, &o.WebSockets); err != nil {
@@ -191,7 +200,7 @@ func (o *OrgLimit) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			}
 		case "body":
 			var size string
-			if o.Body != 0 {
+			if o.Body != nil {
 				return d.Err("body is given twice")
 			}
 			if err := oneArg(d, &size); err != nil {
@@ -201,10 +210,11 @@ func (o *OrgLimit) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			if err != nil || n == 0 || n > math.MaxInt64 {
 				return d.Errf("%q is not a size such as 10MB", size)
 			}
-			o.Body = int64(n) //nolint:gosec // it fits
+			bytes := int64(n) //nolint:gosec // it fits
+			o.Body = &bytes
 		case "rate":
 			args := d.RemainingArgs()
-			if o.Rate != 0 {
+			if o.Rate != nil {
 				return d.Err("rate is given twice")
 			}
 			if len(args) < 1 || len(args) > 2 {
@@ -214,11 +224,13 @@ func (o *OrgLimit) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			if err != nil || !(v > 0) || math.IsInf(v, 0) {
 				return d.Errf("%q is not a number of requests a second", args[0])
 			}
-			o.Rate = v
+			o.Rate = &v
 			if len(args) == 2 {
-				if o.Burst, err = strconv.Atoi(args[1]); err != nil || o.Burst < 1 {
+				burst, err := strconv.Atoi(args[1])
+				if err != nil || burst < 1 {
 					return d.Errf("%q is not a whole number above zero", args[1])
 				}
+				o.Burst = &burst
 			}
 		default:
 			return d.Errf("unknown option %q: use concurrency, websockets, rate or body", d.Val())

@@ -24,7 +24,7 @@ func oneArg(d *caddyfile.Dispenser, into *string) error {
 	return nil
 }
 
-func durationArg(d *caddyfile.Dispenser, into *caddy.Duration) error {
+func durationArg(d *caddyfile.Dispenser, into **caddy.Duration) error {
 	var s string
 	if err := oneArg(d, &s); err != nil {
 		return err
@@ -33,29 +33,30 @@ func durationArg(d *caddyfile.Dispenser, into *caddy.Duration) error {
 	if err != nil || v < 0 {
 		return d.Errf("%q is not a duration such as 30s or 1h", s)
 	}
-	*into = caddy.Duration(v)
+	*into = (*caddy.Duration)(&v)
 	return nil
 }
 
 // durationOrOff is durationArg for what can be turned off: -1 then stands for that.
-func durationOrOff(d *caddyfile.Dispenser, into *caddy.Duration) error {
+func durationOrOff(d *caddyfile.Dispenser, into **caddy.Duration) error {
 	var s string
 	if err := oneArg(d, &s); err != nil {
 		return err
 	}
+	off := caddy.Duration(-1)
 	if s == "off" {
-		*into = -1
+		*into = &off
 		return nil
 	}
 	v, err := caddy.ParseDuration(s)
-	if err != nil || v <= 0 {
+	if err != nil || v < 0 {
 		return d.Errf("%q is neither a duration such as 30s nor off", s)
 	}
-	*into = caddy.Duration(v)
+	*into = (*caddy.Duration)(&v)
 	return nil
 }
 
-func intArg(d *caddyfile.Dispenser, into *int) error {
+func intArg(d *caddyfile.Dispenser, into **int) error {
 	var s string
 	if err := oneArg(d, &s); err != nil {
 		return err
@@ -64,6 +65,24 @@ func intArg(d *caddyfile.Dispenser, into *int) error {
 	if err != nil || v < 1 {
 		return d.Errf("%q is not a whole number above zero", s)
 	}
-	*into = v
+	*into = &v
+	return nil
+}
+
+// onOffArg reads a subdirective that turns something on or off, once.
+func onOffArg(d *caddyfile.Dispenser, into **bool) error {
+	name := d.Val()
+	if *into != nil {
+		return d.Errf("%s is given twice", name)
+	}
+	var s string
+	if err := oneArg(d, &s); err != nil {
+		return err
+	}
+	if s != "on" && s != "off" {
+		return d.Errf("%s is on or off, not %q", name, s)
+	}
+	on := s == "on"
+	*into = &on
 	return nil
 }

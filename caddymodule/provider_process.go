@@ -24,7 +24,7 @@ type Process struct {
 	Env map[string]string `json:"env,omitempty"`
 
 	// How long an instance may take to stop before it is killed. Default: `15s`.
-	Grace caddy.Duration `json:"grace,omitempty"`
+	Grace *caddy.Duration `json:"grace,omitempty"`
 }
 
 // CaddyModule returns the Caddy module information.
@@ -32,11 +32,19 @@ func (Process) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "pizzeria.providers.process", New: func() caddy.Module { return new(Process) }}
 }
 
+// Provision implements caddy.Provisioner.
+func (p *Process) Provision(caddy.Context) error {
+	if p.Grace != nil && *p.Grace < 0 {
+		return errors.New("grace must not be negative")
+	}
+	return expandAll(p)
+}
+
+// defaultGrace is how long an instance may take to stop.
+const defaultGrace = caddy.Duration(15 * time.Second)
+
 // NewProvider implements Provider. The shim, and the sample instance, are this same program.
 func (p *Process) NewProvider(dataDir string) (provision.Provider, error) {
-	if p.Grace < 0 {
-		return nil, errors.New("provider process: grace is above zero")
-	}
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -45,7 +53,10 @@ func (p *Process) NewProvider(dataDir string) (provision.Provider, error) {
 	if len(command) == 0 {
 		command = []string{self, "pizzeria", "sample-instance"}
 	}
-	return process.New(process.Config{Dir: dataDir, Command: command, Env: p.Env, Grace: time.Duration(p.Grace), Shim: []string{self, "pizzeria", "shim"}})
+	return process.New(process.Config{
+		Dir: dataDir, Command: command, Env: p.Env, Grace: time.Duration(valueOr(p.Grace, defaultGrace)),
+		Shim: []string{self, "pizzeria", "shim"},
+	})
 }
 
 // UnmarshalCaddyfile sets up the provider from Caddyfile tokens. Syntax:
@@ -82,6 +93,9 @@ func (p *Process) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			}
 			p.Env[name] = value
 		case "grace":
+			if p.Grace != nil {
+				return d.Err("grace is given twice")
+			}
 			if err := durationArg(d, &p.Grace); err != nil {
 				return err
 			}
@@ -94,6 +108,7 @@ func (p *Process) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 
 // Interface guards
 var (
+	_ caddy.Provisioner     = (*Process)(nil)
 	_ Provider              = (*Process)(nil)
 	_ caddyfile.Unmarshaler = (*Process)(nil)
 )

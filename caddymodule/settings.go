@@ -33,7 +33,7 @@ func parseSettings(d *caddyfile.Dispenser) (*registry.Schema, error) {
 		} else if err := parseField(d, s); err != nil {
 			return nil, err
 		}
-		if err := s.Check(); err != nil {
+		if err := expanded(s).Check(); err != nil {
 			return nil, located(d, err)
 		}
 	}

@@ -21,6 +21,9 @@ func (SQLite) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "pizzeria.stores.sqlite", New: func() caddy.Module { return new(SQLite) }}
 }
 
+// Provision implements caddy.Provisioner.
+func (s *SQLite) Provision(caddy.Context) error { return expandAll(s) }
+
 // Database implements Store.
 func (s *SQLite) Database() (string, error) {
 	if s.Path == "" {
@@ -45,6 +48,7 @@ func (s *SQLite) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 
 // Interface guards
 var (
+	_ caddy.Provisioner     = (*SQLite)(nil)
 	_ Store                 = (*SQLite)(nil)
 	_ caddyfile.Unmarshaler = (*SQLite)(nil)
 )

@@ -25,9 +25,10 @@ func init() { caddy.RegisterModule(Transport{}) }
 type Transport struct {
 	reverseproxy.HTTPTransport
 
-	// Send every request through Go's `http.Transport`. Otherwise plain GET and HEAD requests take a
-	// shorter path that does the same with less work. Default: false.
-	NoDirect bool `json:"no_direct,omitempty"`
+	// Whether plain GET and HEAD requests take a short path that does the same as Go's
+	// `http.Transport` with less work. With `false` every request goes through the latter.
+	// Default: true.
+	Direct *bool `json:"direct,omitempty"`
 
 	runtime    *runtime.Runtime
 	transports gateway.Transports
@@ -73,7 +74,7 @@ func (t *Transport) Provision(ctx caddy.Context) (err error) {
 	// 2 is for TLS alone, and so says nothing here.
 	plain := t.MaxConnsPerHost == 0 && !t.Transport.DisableKeepAlives &&
 		t.Transport.DisableCompression && slices.Equal(t.Versions, []string{"1.1", "2"})
-	if plain && !t.NoDirect {
+	if plain && valueOr(t.Direct, true) {
 		t.startDirect(ctx, dial)
 	}
 	return nil
@@ -166,7 +167,6 @@ const dialInfoKey caddy.CtxKey = "reverse_proxy.dial_info"
 func (t *Transport) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next()
 	rest := []caddyfile.Token{d.Token()}
-	given := false
 	for d.NextBlock(0) {
 		if len(rest) == 1 {
 			rest = append(rest, brace("{", rest[0], 0))
@@ -175,18 +175,9 @@ func (t *Transport) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			rest = append(rest, d.NextSegment()...)
 			continue
 		}
-		if given {
-			return d.Err("direct is given twice")
-		}
-		given = true
-		var v string
-		if err := oneArg(d, &v); err != nil {
+		if err := onOffArg(d, &t.Direct); err != nil {
 			return err
 		}
-		if v != "on" && v != "off" {
-			return d.Errf("direct is on or off, not %q", v)
-		}
-		t.NoDirect = v == "off"
 	}
 	if len(rest) > 1 {
 		rest = append(rest, brace("}", rest[len(rest)-1], 1))

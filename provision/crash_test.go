@@ -171,7 +171,8 @@ const lease = healthDeadline + 2*fakeGrace + leaseSpare
 
 // checked is a way to be asked that keeps the tests of time short.
 func checked(c *Config) {
-	h := Health{Interval: 2 * time.Second, RestartAfter: 4 * time.Second}
+	h := DefaultHealth()
+	h.Interval, h.RestartAfter = 2*time.Second, 4*time.Second
 	c.Health = func() Health { return h }
 }
 

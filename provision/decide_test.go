@@ -24,65 +24,68 @@ func TestDecide(t *testing.T) {
 		want     move
 	}{
 		"all is well": {
-			running, time.Hour, 0, up, verdict{healthy: true}, true, Health{}, moveNone,
+			running, time.Hour, 0, up, verdict{healthy: true}, true, DefaultHealth(), moveNone,
 		},
 		"not asked yet": {
-			running, time.Hour, 0, up, verdict{}, false, Health{}, moveNone,
+			running, time.Hour, 0, up, verdict{}, false, DefaultHealth(), moveNone,
 		},
 		"it crashed": {
-			running, time.Second, 0, Observed{}, verdict{}, true, Health{}, moveRevive,
+			running, time.Second, 0, Observed{}, verdict{}, true, DefaultHealth(), moveRevive,
 		},
 		"it crashed while degraded": {
-			degraded, time.Hour, 0, Observed{}, missed, true, Health{}, moveRevive,
+			degraded, time.Hour, 0, Observed{}, missed, true, DefaultHealth(), moveRevive,
 		},
 		"the machine restarted": {
-			running, time.Hour, 0, Observed{}, verdict{}, false, Health{}, moveStart,
+			running, time.Hour, 0, Observed{}, verdict{}, false, DefaultHealth(), moveStart,
 		},
 		"it is elsewhere": {
-			running, time.Hour, 0, Observed{Running: true, Address: "unix//b"}, verdict{}, true, Health{}, moveStart,
+			running, time.Hour, 0, Observed{Running: true, Address: "unix//b"}, verdict{}, true, DefaultHealth(), moveStart,
 		},
 		"two misses": {
-			running, time.Hour, 0, up, verdict{misses: 2}, true, Health{}, moveNone,
+			running, time.Hour, 0, up, verdict{misses: 2}, true, DefaultHealth(), moveNone,
 		},
 		"three misses": {
-			running, time.Hour, 0, up, missed, true, Health{}, moveDegrade,
+			running, time.Hour, 0, up, missed, true, DefaultHealth(), moveDegrade,
 		},
 		"more are allowed": {
-			running, time.Hour, 0, up, missed, true, Health{Failures: 4}, moveNone,
+			running, time.Hour, 0, up, missed, true, Health{Interval: time.Second, Failures: 4, RestartAfter: time.Minute}, moveNone,
 		},
 		"nobody asks any more": {
-			running, time.Hour, 0, up, missed, true, Health{Interval: -1}, moveNone,
+			running, time.Hour, 0, up, missed, true, Health{Interval: -1, Failures: 3, RestartAfter: time.Minute}, moveNone,
 		},
 		"degraded for a while": {
-			degraded, 59 * time.Second, 0, up, missed, true, Health{}, moveNone,
+			degraded, 59 * time.Second, 0, up, missed, true, DefaultHealth(), moveNone,
 		},
 		"degraded for too long": {
-			degraded, time.Minute, 0, up, missed, true, Health{}, moveReplace,
+			degraded, time.Minute, 0, up, missed, true, DefaultHealth(), moveReplace,
 		},
 		"degraded, not asked yet": {
-			degraded, time.Hour, 0, up, verdict{}, false, Health{}, moveNone,
+			degraded, time.Hour, 0, up, verdict{}, false, DefaultHealth(), moveNone,
 		},
 		"degraded, nobody restarts": {
-			degraded, time.Hour, 0, up, missed, true, Health{RestartAfter: -1}, moveNone,
+			degraded, time.Hour, 0, up, missed, true, Health{Interval: time.Second, Failures: 3, RestartAfter: -1}, moveNone,
 		},
 		"degraded, nobody asks": {
-			degraded, time.Hour, 0, up, missed, true, Health{Interval: -1}, moveRecover,
+			degraded, time.Hour, 0, up, missed, true, Health{Interval: -1, Failures: 3, RestartAfter: time.Minute}, moveRecover,
+		},
+		"degraded, restarted at once": {
+			degraded, 0, 0, up, missed, true, Health{Interval: time.Second, Failures: 3}, moveReplace,
 		},
 		"healthy again": {
-			degraded, time.Hour, 0, up, verdict{healthy: true}, true, Health{}, moveRecover,
+			degraded, time.Hour, 0, up, verdict{healthy: true}, true, DefaultHealth(), moveRecover,
 		},
 		"healthy for long": {
-			running, registry.HealthyFor, 4, up, verdict{healthy: true}, true, Health{}, moveForgive,
+			running, registry.HealthyFor, 4, up, verdict{healthy: true}, true, DefaultHealth(), moveForgive,
 		},
 		"healthy, not for long": {
-			running, registry.HealthyFor - 1, 4, up, verdict{healthy: true}, true, Health{}, moveNone,
+			running, registry.HealthyFor - 1, 4, up, verdict{healthy: true}, true, DefaultHealth(), moveNone,
 		},
 	} {
 		i := registry.Instance{
 			Desired: registry.DesiredRunning, State: c.state, Address: "unix//a",
 			Failures: c.failures, ChangedAt: now.Add(-c.since),
 		}
-		if got := decide(i, c.o, c.v, c.known, c.h.withDefaults(), now); got != c.want {
+		if got := decide(i, c.o, c.v, c.known, c.h, now); got != c.want {
 			t.Errorf("%s: %d, want %d", name, got, c.want)
 		}
 	}

@@ -9,34 +9,24 @@ import (
 	"time"
 )
 
-// Health says how instances are asked how they are. Zero values stand for the defaults.
+// Health says how instances are asked how they are; see DefaultHealth.
 type Health struct {
-	// Path is what a healthy instance answers with 200. Default: "/healthz".
+	// Path is what a healthy instance answers with 200.
 	Path string
-	// Interval is the time between two checks of an instance that serves. Default:
-	// 10 s. Negative: it is not checked.
+	// Interval is the time between two checks of an instance that serves. Negative:
+	// it is not checked.
 	Interval time.Duration
-	// Failures is the number of consecutive misses until it is degraded. Default: 3.
+	// Failures is the number of consecutive misses until it is degraded.
 	Failures int
-	// RestartAfter is how long it may be degraded until it is restarted. Default:
-	// 1 min. Negative: for ever.
+	// RestartAfter is how long it may be degraded until it is restarted. Negative: for ever.
 	RestartAfter time.Duration
 }
 
-func (h Health) withDefaults() Health {
-	if h.Path == "" {
-		h.Path = "/healthz"
+// DefaultHealth returns the defaults.
+func DefaultHealth() Health {
+	return Health{
+		Path: "/healthz", Interval: 10 * time.Second, Failures: 3, RestartAfter: time.Minute,
 	}
-	if h.Interval == 0 {
-		h.Interval = 10 * time.Second
-	}
-	if h.Failures == 0 {
-		h.Failures = 3
-	}
-	if h.RestartAfter == 0 {
-		h.RestartAfter = time.Minute
-	}
-	return h
 }
 
 // checkTimeout is how long an instance may take to answer a health check.

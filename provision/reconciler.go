@@ -81,12 +81,8 @@ var self = registry.AsSystem("reconciler")
 
 // NewReconciler makes a Reconciler; Run starts it.
 func NewReconciler(c Config) *Reconciler {
-	health := c.Health
-	c.Health = func() Health {
-		if health == nil {
-			return Health{}.withDefaults()
-		}
-		return health().withDefaults()
+	if c.Health == nil {
+		c.Health = DefaultHealth
 	}
 	r := &Reconciler{
 		Config: c, checker: newChecker(c.Dial), queue: newQueue(),

@@ -108,7 +108,9 @@ func TestRecovers(t *testing.T) {
 func TestHealthOptions(t *testing.T) {
 	bubble(t, func(e *env) {
 		var h atomic.Pointer[Health]
-		h.Store(&Health{Interval: -1})
+		off := DefaultHealth()
+		off.Interval = -1
+		h.Store(&off)
 		org := e.org("acme")
 		defer e.run(func(c *Config) { c.Health = func() Health { return *h.Load() } })()
 		e.running(org, time.Minute)
@@ -117,7 +119,9 @@ func TestHealthOptions(t *testing.T) {
 		if i := e.instance(org); i.State != registry.InstanceRunning {
 			e.Fatalf("without checks: %+v", i)
 		}
-		h.Store(&Health{Failures: 5, RestartAfter: -1})
+		lenient := DefaultHealth()
+		lenient.Failures, lenient.RestartAfter = 5, -1
+		h.Store(&lenient)
 		began := time.Now()
 		e.await("it is degraded", 2*time.Minute, org, degraded)
 		if took := time.Since(began); took < 35*time.Second {
@@ -127,7 +131,8 @@ func TestHealthOptions(t *testing.T) {
 		if i := e.instance(org); i.Generation != 1 || !degraded(i) {
 			e.Errorf("without restarts: %+v", i)
 		}
-		h.Store(&Health{})
+		standard := DefaultHealth()
+		h.Store(&standard)
 		if i := e.running(org, time.Minute); i.Generation != 2 {
 			e.Errorf("%+v", i)
 		}

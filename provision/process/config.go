@@ -12,6 +12,6 @@ type Config struct {
 	Env map[string]string
 	// Shim starts the shim; the run directory is added as its last argument.
 	Shim []string
-	// Grace is how long an instance may take to stop. Default: 15 s.
+	// Grace is how long an instance may take to stop.
 	Grace time.Duration
 }

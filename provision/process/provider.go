@@ -41,9 +41,6 @@ func New(c Config) (*Provider, error) {
 		return nil, fmt.Errorf("process: %w", err)
 	}
 	c.Dir = dir
-	if c.Grace == 0 {
-		c.Grace = 15 * time.Second
-	}
 	p := &Provider{c: c}
 	longest := filepath.Join(p.runDir(provision.Ref{OrgID: registry.OrgID(registry.NewID()), Generation: 999_999}), appSocket)
 	if over := len(longest) - maxSocketPath; over > 0 {
