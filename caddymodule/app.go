@@ -121,6 +121,7 @@ type App struct {
 	drains       *drains
 	guard        *guard.Guard
 	guarded      map[*caddyhttp.Server]bool
+	limitsOf     map[string]int // org_limits so far, by server
 }
 
 const (
@@ -236,6 +237,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return err
 	}
 	a.guard, a.guarded = v.(sharedGuard).Guard, map[*caddyhttp.Server]bool{}
+	a.limitsOf = map[string]int{}
 	for _, c := range append(a.runtime.Metrics().Collectors(), guardMetrics{a.guard}) {
 		if err := ctx.GetMetricsRegistry().Register(c); err != nil {
 			return err

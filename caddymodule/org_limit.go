@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strconv"
 	"sync/atomic"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -31,7 +30,7 @@ func init() {
 
 // OrgLimit holds each org to a measure of its own, so that one org's load does not touch
 // another's: what is over it gets 429. It needs `org` before it; with a matcher, such as
-// `org plan team`, each plan has its own.
+// `org plan team`, each plan has its own. A reload changes the limits and keeps the counts.
 type OrgLimit struct {
 	// How many requests an org may have at once, open WebSockets among them. Default: any number.
 	Concurrency *int `json:"concurrency,omitempty"`
@@ -69,6 +68,9 @@ func (o *OrgLimit) Provision(ctx caddy.Context) error {
 		return err
 	}
 	o.runtime = app.runtime
+	if o.limiter, err = app.runtime.Limiter(app.limitPlace(ctx)); err != nil {
+		return err
+	}
 	o.body = valueOr(o.Body, 0)
 	perSecond := valueOr(o.Rate, 0)
 	o.limits = gateway.Limits{
@@ -77,8 +79,18 @@ func (o *OrgLimit) Provision(ctx caddy.Context) error {
 	}
 	window := math.Ceil(float64(o.limits.Burst) / max(perSecond, 1e-9))
 	o.policy = fmt.Sprintf(`"org";q=%d;w=%d`, o.limits.Burst, int(window))
-	o.limiter, err = gateway.NewLimiter(o.limits, app.cacheSize(), time.Now)
-	return err
+	return nil
+}
+
+// limitPlace names an org_limit across reloads: by its server, and which one it is there. The
+// counts of a limit are kept under that name, so that a reload forgets nothing.
+func (a *App) limitPlace(ctx caddy.Context) string {
+	name := ""
+	if srv, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok {
+		name = srv.Name()
+	}
+	a.limitsOf[name]++
+	return fmt.Sprintf("%s/%d", name, a.limitsOf[name])
 }
 
 // Validate implements caddy.Validator.
@@ -107,7 +119,7 @@ func (o *OrgLimit) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyh
 	if st == nil {
 		return caddyhttp.Error(http.StatusInternalServerError, errors.New("org_limit needs the org handler before it"))
 	}
-	give, q, ok := o.limiter.Take(st.Route.OrgID, gateway.IsWebSocket(r))
+	give, q, ok := o.limiter.Take(st.Route.OrgID, o.limits, gateway.IsWebSocket(r))
 	if o.limits.Rate > 0 { // draft-ietf-httpapi-ratelimit-headers
 		w.Header().Set("RateLimit-Policy", o.policy)
 		w.Header().Set("RateLimit", `"org";r=`+strconv.Itoa(q.Left)+`;t=`+strconv.Itoa(int(math.Ceil(q.After.Seconds()))))

@@ -146,3 +146,58 @@ func TestLimitsByPlan(t *testing.T) {
 		t.Errorf("refused: %v", refused)
 	}
 }
+
+// TestLimitsOutliveReloads: a reload forgets neither open WebSockets nor what was used of a rate,
+// also when it changes the limits.
+func TestLimitsOutliveReloads(t *testing.T) {
+	t.Parallel()
+	orgs := func(limits string) string {
+		return `route {
+		org
+		org_auth
+		org_limit {
+			` + limits + `
+		}
+		reverse_proxy {
+			dynamic org
+			transport org
+			stream_close_delay 1h
+		}
+	}`
+	}
+	s := startWith(t, "", orgs("websockets 2\nrate 0.001 6"))
+	ada := s.admin()
+	s.org(ada, "acme")
+	ada.open(s.url("acme") + "/")
+	ws, err := s.dial(ada, s.url("acme"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = ws.CloseNow() }()
+	for ada.fetch(http.MethodGet, s.url("acme")+"/whoami", "").status == http.StatusOK { // the rate is used up
+	}
+	s.orgs = orgs("websockets 1\nrate 0.002 6")
+	if out, err := s.reload(s.caddyfile("", 0)); err != nil {
+		t.Fatalf("reload: %s", out)
+	}
+	a := ada.fetch(http.MethodGet, s.url("acme")+"/whoami", "")
+	if a.status != http.StatusTooManyRequests || a.header.Get("RateLimit-Policy") != `"org";q=6;w=3000` {
+		t.Errorf("the rate began anew: %d %v", a.status, a.header)
+	}
+	s.orgs = orgs("websockets 1")
+	if out, err := s.reload(s.caddyfile("", 0)); err != nil {
+		t.Fatalf("reload: %s", out)
+	}
+	if second, err := s.dial(ada, s.url("acme")); err == nil {
+		_ = second.CloseNow()
+		t.Error("a WebSocket from before the reload is not counted")
+	}
+	_ = ws.CloseNow()
+	s.eventually("its place is free", func() bool {
+		next, err := s.dial(ada, s.url("acme"))
+		if err == nil {
+			_ = next.CloseNow()
+		}
+		return err == nil
+	})
+}

@@ -2,10 +2,10 @@ package gateway
 
 import (
 	"math"
-	"sync/atomic"
+	"sync"
 	"time"
 
-	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"golang.org/x/time/rate"
 
 	"github.com/pizzaface/pizzeria/registry"
@@ -19,25 +19,27 @@ type Limits struct {
 	Burst       int     // requests at once on top of the mean
 }
 
-// Limiter holds every org to its limits, each for itself: what one uses up,
-// another does not miss. It remembers as many orgs as it is made for; the least
-// used go first, and begin anew.
+// Limiter counts what every org uses. The limits come with each request, since they change with
+// the config and the counts do not. It remembers every org that has a request in flight, and as
+// many others as it is made for; the least used of those go first, and begin anew.
 type Limiter struct {
-	limits Limits
-	now    func() time.Time
-	orgs   *lru.Cache[registry.OrgID, *used]
+	now func() time.Time
+
+	mu   sync.Mutex
+	busy map[registry.OrgID]*used // with requests in flight
+	idle *simplelru.LRU[registry.OrgID, *used]
 }
 
 // used is what an org uses now.
 type used struct {
-	atOnce, webSockets atomic.Int64
-	rate               *rate.Limiter
+	atOnce, webSockets int
+	rate               *rate.Limiter // nil until a limit needs it
 }
 
-// NewLimiter makes a Limiter that remembers size orgs.
-func NewLimiter(l Limits, size int, now func() time.Time) (*Limiter, error) {
-	orgs, err := lru.New[registry.OrgID, *used](size)
-	return &Limiter{limits: l, now: now, orgs: orgs}, err
+// NewLimiter makes a Limiter that remembers size orgs without requests in flight.
+func NewLimiter(size int, now func() time.Time) (*Limiter, error) {
+	idle, err := simplelru.NewLRU[registry.OrgID, *used](size, nil)
+	return &Limiter{now: now, busy: map[registry.OrgID]*used{}, idle: idle}, err
 }
 
 // Quota is what an org has left, for the RateLimit headers.
@@ -48,35 +50,67 @@ type Quota struct {
 
 // Take takes a request's place. With ok, give calls it back when the request has
 // been served; without, nothing was taken, and Quota says when to try again.
-func (l *Limiter) Take(org registry.OrgID, webSocket bool) (give func(), q Quota, ok bool) {
-	u, known := l.orgs.Get(org)
-	if !known {
-		u = &used{rate: rate.NewLimiter(rate.Limit(l.limits.Rate), max(1, l.limits.Burst))}
-		if other, was, _ := l.orgs.PeekOrAdd(org, u); was {
-			u = other
-		}
-	}
-	var held []*atomic.Int64
-	give = func() {
-		for _, n := range held {
-			n.Add(-1)
-		}
-	}
-	hold := func(n *atomic.Int64, most int) bool {
-		held = append(held, n)
-		return n.Add(1) <= int64(most)
-	}
-	if l.limits.Concurrency > 0 && !hold(&u.atOnce, l.limits.Concurrency) || webSocket && l.limits.WebSockets > 0 && !hold(&u.webSockets, l.limits.WebSockets) {
-		give()
+func (l *Limiter) Take(org registry.OrgID, most Limits, webSocket bool) (give func(), q Quota, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	u := l.of(org)
+	if most.Concurrency > 0 && u.atOnce >= most.Concurrency ||
+		webSocket && most.WebSockets > 0 && u.webSockets >= most.WebSockets {
 		return nil, Quota{After: time.Second}, false
 	}
-	if l.limits.Rate > 0 {
+	if most.Rate > 0 {
 		now := l.now()
+		u.adjust(now, most)
 		if !u.rate.AllowN(now, 1) {
-			give()
-			return nil, Quota{After: time.Duration((1 - u.rate.TokensAt(now)) / l.limits.Rate * float64(time.Second))}, false
+			missing := 1 - u.rate.TokensAt(now)
+			return nil, Quota{After: time.Duration(missing / most.Rate * float64(time.Second))}, false
 		}
 		q.Left = int(math.Floor(u.rate.TokensAt(now)))
 	}
-	return give, q, true
+	l.count(org, u, webSocket, 1)
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.count(org, u, webSocket, -1)
+	}, q, true
+}
+
+func (l *Limiter) of(org registry.OrgID) *used {
+	if u, ok := l.busy[org]; ok {
+		return u
+	}
+	u, ok := l.idle.Get(org)
+	if !ok {
+		u = new(used)
+		l.idle.Add(org, u)
+	}
+	return u
+}
+
+// count notes n requests that began, and keeps an org that has some from being forgotten.
+func (l *Limiter) count(org registry.OrgID, u *used, webSocket bool, n int) {
+	if u.atOnce += n; webSocket {
+		u.webSockets += n
+	}
+	if u.atOnce > 0 {
+		l.busy[org] = u
+		l.idle.Remove(org)
+		return
+	}
+	delete(l.busy, org)
+	l.idle.Add(org, u)
+}
+
+// adjust makes the rate that of the limits, and leaves what was used of it.
+func (u *used) adjust(now time.Time, most Limits) {
+	limit, burst := rate.Limit(most.Rate), max(1, most.Burst)
+	if u.rate == nil {
+		u.rate = rate.NewLimiter(limit, burst)
+	}
+	if u.rate.Limit() != limit {
+		u.rate.SetLimitAt(now, limit)
+	}
+	if u.rate.Burst() != burst {
+		u.rate.SetBurstAt(now, burst)
+	}
 }

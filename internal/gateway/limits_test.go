@@ -12,13 +12,13 @@ import (
 // TestLimiter: each org has its own measure, in time and at once.
 func TestLimiter(t *testing.T) {
 	now := time.Unix(1e9, 0)
-	l, err := NewLimiter(Limits{Rate: 2, Burst: 3}, 10, func() time.Time { return now })
+	l, err := NewLimiter(10, func() time.Time { return now })
 	if err != nil {
 		t.Fatal(err)
 	}
 	allowed := func(org registry.OrgID) (n int) {
 		for {
-			_, q, ok := l.Take(org, false)
+			_, q, ok := l.Take(org, Limits{Rate: 2, Burst: 3}, false)
 			if !ok {
 				if q.After <= 0 || q.After > time.Second {
 					t.Errorf("try again after %s", q.After)
@@ -36,15 +36,16 @@ func TestLimiter(t *testing.T) {
 		t.Errorf("a second later %d", n)
 	}
 
-	if l, err = NewLimiter(Limits{Concurrency: 4}, 10, time.Now); err != nil {
+	if l, err = NewLimiter(10, time.Now); err != nil {
 		t.Fatal(err)
 	}
+	four := Limits{Concurrency: 4}
 	var wg sync.WaitGroup
 	var at, most, refused atomic.Int64
 	for range 64 {
 		wg.Go(func() {
 			for range 200 {
-				give, _, ok := l.Take("acme", false)
+				give, _, ok := l.Take("acme", four, false)
 				if !ok {
 					refused.Add(1)
 					continue
@@ -62,52 +63,93 @@ func TestLimiter(t *testing.T) {
 		t.Errorf("%d at once", most.Load())
 	}
 	for range 4 { // all places were given back
-		if _, _, ok := l.Take("acme", false); !ok {
+		if _, _, ok := l.Take("acme", four, false); !ok {
 			t.Fatal("a place is lost")
 		}
 	}
-	if _, _, ok := l.Take("acme", false); ok {
+	if _, _, ok := l.Take("acme", four, false); ok {
 		t.Error("a fifth at once")
 	}
-	if _, _, ok := l.Take("globex", false); !ok {
+	if _, _, ok := l.Take("globex", four, false); !ok {
 		t.Error("one org's use is another's loss")
 	}
 }
 
 // TestWebSocketsAreLimited: apart from other requests, and what a refused one took of another limit is given back.
 func TestWebSocketsAreLimited(t *testing.T) {
-	l, err := NewLimiter(Limits{Concurrency: 3, WebSockets: 1}, 10, time.Now)
+	most := Limits{Concurrency: 3, WebSockets: 1}
+	l, err := NewLimiter(10, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, _, ok := l.Take("acme", true)
+	first, _, ok := l.Take("acme", most, true)
 	if !ok {
 		t.Fatal("the first WebSocket is refused")
 	}
 	for range 5 {
-		if _, _, ok := l.Take("acme", true); ok {
+		if _, _, ok := l.Take("acme", most, true); ok {
 			t.Fatal("a second WebSocket is let in")
 		}
 	}
 	var open []func()
 	for range 2 { // the refused ones hold no place among all requests
-		give, _, ok := l.Take("acme", false)
+		give, _, ok := l.Take("acme", most, false)
 		if !ok {
 			t.Fatal("a request is refused")
 		}
 		open = append(open, give)
 	}
-	if _, _, ok := l.Take("acme", false); ok {
+	if _, _, ok := l.Take("acme", most, false); ok {
 		t.Error("a fourth request is let in")
 	}
-	if _, _, ok := l.Take("globex", true); !ok {
+	if _, _, ok := l.Take("globex", most, true); !ok {
 		t.Error("another org's WebSocket is refused")
 	}
 	first()
 	for _, give := range open {
 		give()
 	}
-	if _, _, ok := l.Take("acme", true); !ok {
+	if _, _, ok := l.Take("acme", most, true); !ok {
+		t.Error("a place that was given back is not free")
+	}
+}
+
+// TestLimitsChange: limits that change, as at a reload, count what is in flight and what was used.
+func TestLimitsChange(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	l, err := NewLimiter(1, func() time.Time { return now })
+	if err != nil {
+		t.Fatal(err)
+	}
+	take := func(org registry.OrgID, most Limits, webSocket bool) (give func()) {
+		give, _, _ = l.Take(org, most, webSocket)
+		return give
+	}
+	open := take("acme", Limits{Rate: 1, Burst: 2}, true)
+	if take("acme", Limits{WebSockets: 1}, true) != nil {
+		t.Error("an open WebSocket is not counted by a limit that is new")
+	}
+	for _, org := range []registry.OrgID{"b", "c", "d"} { // more than are remembered
+		take(org, Limits{Rate: 1}, false)()
+	}
+	if take("acme", Limits{Concurrency: 1}, false) != nil {
+		t.Error("an open WebSocket is forgotten when other orgs come")
+	}
+	if take("acme", Limits{Rate: 1, Burst: 8}, false) == nil || take("acme", Limits{Rate: 1, Burst: 8}, false) != nil {
+		t.Error("a changed rate begins anew")
+	}
+	now = now.Add(time.Second)
+	if take("acme", Limits{Rate: 3, Burst: 8}, false) == nil || take("acme", Limits{Rate: 3, Burst: 8}, false) != nil {
+		t.Error("the rate before a change does not count until then")
+	}
+	now = now.Add(time.Second)
+	for n := range 3 {
+		if take("acme", Limits{Rate: 3, Burst: 8}, false) == nil {
+			t.Errorf("a changed rate does not hold: %d", n)
+		}
+	}
+	open()
+	if take("acme", Limits{WebSockets: 1}, true) == nil {
 		t.Error("a place that was given back is not free")
 	}
 }

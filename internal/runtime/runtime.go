@@ -93,6 +93,9 @@ type Runtime struct {
 	connected atomic.Bool
 	auditHead atomic.Pointer[registry.AuditHead] // that left last
 
+	limiters      map[string]*gateway.Limiter
+	limitersMutex sync.Mutex
+
 	stopReconciler context.CancelFunc
 	reconciles     sync.Mutex // held while the reconciler runs
 }
@@ -104,7 +107,7 @@ type owner struct {
 
 // New makes a Runtime that has not started.
 func New(c Config) *Runtime {
-	return &Runtime{c: c, ready: make(chan struct{}), ended: make(chan struct{}), metrics: newMetrics()}
+	return &Runtime{c: c, ready: make(chan struct{}), ended: make(chan struct{}), metrics: newMetrics(), limiters: map[string]*gateway.Limiter{}}
 }
 
 // Attach starts the Runtime if need be and makes t count until key's Detach.
@@ -363,6 +366,21 @@ func (r *Runtime) Handler() http.Handler { return r.handler }
 
 // Gateway serves org hosts. Call Ready first.
 func (r *Runtime) Gateway() *gateway.Gateway { return r.gateway }
+
+// Limiter returns the counts of one limit of the config. They outlive the config, so that a
+// reload forgets neither open WebSockets nor what was used of a rate.
+func (r *Runtime) Limiter(name string) (*gateway.Limiter, error) {
+	r.limitersMutex.Lock()
+	defer r.limitersMutex.Unlock()
+	if l, ok := r.limiters[name]; ok {
+		return l, nil
+	}
+	l, err := gateway.NewLimiter(r.c.Routes, time.Now)
+	if err == nil {
+		r.limiters[name] = l
+	}
+	return l, err
+}
 
 // Metrics are the runtime's collectors.
 func (r *Runtime) Metrics() *Metrics { return r.metrics }
