@@ -52,6 +52,12 @@ func NewSite(domain, issuer, prefix string) (Site, error) {
 	return s, nil
 }
 
+// Scheme is the scheme of the issuer's URL, and so of every org's.
+func (s Site) Scheme() string {
+	scheme, _, _ := strings.Cut(s.Issuer, "://")
+	return scheme
+}
+
 // OrgHost is the authority of an org, with the port when it is not 443.
 func (s Site) OrgHost(slug string) string { return slug + "." + s.Domain + s.port }
 

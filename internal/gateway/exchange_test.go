@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -149,6 +150,26 @@ func TestAnswersAreJudgedAgain(t *testing.T) {
 	})})
 	if !errors.Is(err, ErrRevoked) || !closed {
 		t.Errorf("%v, body closed: %v", err, closed)
+	}
+}
+
+// TestForwardedProto: an instance hears the issuer's scheme, whatever the last hop was and whoever
+// said otherwise.
+func TestForwardedProto(t *testing.T) {
+	f := newFixture(t)
+	for _, said := range [][]string{nil, {"http"}, {"https"}, {"http", "https"}} {
+		_, _, st := f.ask()
+		r := httptest.NewRequest("POST", "http://acme.example/", nil) // without TLS
+		r.Header["X-Forwarded-Proto"] = said
+		var got []string
+		_, err := f.g.RoundTrip(st, r, &Transports{HTTP: roundTripFunc(func(r *http.Request) (*http.Response, error) {
+			got = r.Header["X-Forwarded-Proto"]
+			return nil, io.EOF
+		})})
+		st.End()
+		if !errors.Is(err, io.EOF) || !slices.Equal(got, []string{"https"}) {
+			t.Errorf("after %q the instance gets %q: %v", said, got, err)
+		}
 	}
 }
 

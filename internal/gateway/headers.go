@@ -13,8 +13,9 @@ import (
 // or digit into "_", and then two names are one. The operator's own (`header_up`, `request_header`,
 // `forward_auth`) come later, and pass.
 //
-// Not here: X-Forwarded-For, X-Forwarded-Proto and X-Forwarded-Host, which reverse_proxy sets, and
-// keeps from those whom the option `trusted_proxies` names. Their other spellings are removed.
+// Not here: X-Forwarded-For and X-Forwarded-Host, which reverse_proxy sets, and keeps from those
+// whom the option `trusted_proxies` names; and X-Forwarded-Proto, which RoundTrip sets. Their other
+// spellings are removed.
 
 // spoofable are whole names, in lower case and with "-".
 const spoofable = `
