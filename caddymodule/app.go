@@ -111,17 +111,18 @@ type App struct {
 	// memory. Default: `false`, and Caddy's servers speak HTTP/1.1 and HTTP/2.
 	HTTP3 bool `json:"http3,omitempty"`
 
-	site         identity.Site
-	webhookAllow []netip.Prefix
-	connAllow    []netip.Prefix
-	resolvers    []string
-	runtime      *runtime.Runtime
-	key          string
-	attached     bool
-	drains       *drains
-	guard        *guard.Guard
-	guarded      map[*caddyhttp.Server]bool
-	limitsOf     map[string]int // org_limits so far, by server
+	site             identity.Site
+	webhookAllow     []netip.Prefix
+	connAllow        []netip.Prefix
+	resolvers        []string
+	runtime          *runtime.Runtime
+	key              string
+	attached         bool
+	drains           *drains
+	guard            *guard.Guard
+	guarded          map[*caddyhttp.Server]bool
+	limitsOf         map[string]int // org_limits so far, by server
+	redirectsChecked bool
 }
 
 const (

@@ -39,6 +39,7 @@ func (c *ControlPlane) Provision(ctx caddy.Context) (err error) {
 	if c.app, err = appOf(ctx); err != nil {
 		return err
 	}
+	c.app.checkRedirects(ctx)
 	c.runtime = c.app.runtime
 	return c.app.guardServers(ctx)
 }

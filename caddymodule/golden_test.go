@@ -69,6 +69,21 @@ func TestGoldens(t *testing.T) {
 	}
 }
 
+// TestDefaultCaddyfile: the golden called default is of the Caddyfile that comes with the binary.
+func TestDefaultCaddyfile(t *testing.T) {
+	want, err := os.ReadFile("../Caddyfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden, err := os.ReadFile("testdata/default.caddyfiletest")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, _, _ := bytes.Cut(golden, []byte("----------\n")); string(got) != string(want) {
+		t.Error("it is not: copy the Caddyfile, and run go test ./caddymodule -update")
+	}
+}
+
 func adaptAndValidate(t *testing.T, adapter caddyconfig.Adapter, input string) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/tmp", "pz") // short: Unix sockets would lie below it

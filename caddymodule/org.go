@@ -74,6 +74,7 @@ func (o *Org) Provision(ctx caddy.Context) (err error) {
 	if o.app, err = appOf(ctx); err != nil {
 		return err
 	}
+	o.app.checkRedirects(ctx)
 	o.runtime = o.app.runtime
 	return o.app.guardServers(ctx)
 }

@@ -108,7 +108,6 @@ func (s *server) caddyfile(global string, grace int) string {
 	}
 	return fmt.Sprintf(`{
 	http_port %d
-	https_port %d
 	skip_install_trust
 	persist_config off
 	grace_period %ds
@@ -127,13 +126,16 @@ func (s *server) caddyfile(global string, grace int) string {
 		%s
 	}
 }
-%s {
+%s:%d {
 	control_plane
 }
-*.%s {
+*.%s:%d {
 	%s
 }
-`, freePort(s.t), s.port, grace, domain, domain, s.port, global, domain, domain, s.orgs)
+:%d {
+	respond "No site here has this host name." 421
+}
+`, freePort(s.t), grace, domain, domain, s.port, global, domain, s.port, domain, s.port, s.orgs, s.port)
 }
 
 func (s *server) write(caddyfile string) {
