@@ -185,12 +185,8 @@ func Permit(actor Actor, role Role, action Action, now time.Time) error {
 		return ErrReview()
 	case actor.Key() != "" && r.scope == "":
 		return errPersonOnly()
-	case !Allows(actor, role, action) && actor.Key() != "":
-		return Errorf(Forbidden, "", "this key does not allow that: its scopes or its role are too narrow")
-	case !Allows(actor, role, action) && r.asks&own != 0:
-		return Errorf(Forbidden, "", "only a person who is signed in has an account")
 	case !Allows(actor, role, action):
-		return Errorf(Forbidden, "", "your role in this org does not allow that: ask an owner")
+		return ErrNotAllowed(actor, action)
 	case r.asks&lasting != 0 && actor.lent:
 		return Errorf(Forbidden, "", "an API token makes nothing that outlives it: sign in to the console or with pizzeria login")
 	case r.asks&fresh != 0 && actor.InPerson():

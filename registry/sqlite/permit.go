@@ -80,7 +80,7 @@ func (t *tx) may(action registry.Action) error { return may(t.actor, action, t.n
 func may(a registry.Actor, action registry.Action, now time.Time) error {
 	err := permit(a, registry.OrgView{}, action, now)
 	if registry.ErrorCode(err) == registry.Forbidden && a.Key() == "" && !registry.Own(action) {
-		return registry.Errorf(registry.Forbidden, "", "only a platform admin may do this")
+		return registry.ErrNotAllowed(a, registry.PlatformRead) // whatever roles in orgs allow
 	}
 	return err
 }
