@@ -115,6 +115,7 @@ type App struct {
 	webhookAllow     []netip.Prefix
 	connAllow        []netip.Prefix
 	resolvers        []string
+	provider         provision.Provider
 	runtime          *runtime.Runtime
 	key              string
 	attached         bool
@@ -212,12 +213,17 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.SecretKey == "" {
 		a.SecretKey = filepath.Join(filepath.Dir(path), "secret.key")
 	}
+	if identity.KeyVariable(a.SecretKey) == "" {
+		if a.SecretKey, err = filepath.Abs(a.SecretKey); err != nil {
+			return err
+		}
+	}
 	if _, err := os.Stat(a.SecretKey); err == nil || identity.KeyVariable(a.SecretKey) != "" { // a malformed key fails here, before anything stops
 		if _, err := identity.LoadMasterKey(a.SecretKey); err != nil {
 			return err
 		}
 	}
-	if _, err := provider.(Provider).NewProvider(filepath.Dir(path)); err != nil {
+	if a.provider, err = provider.(Provider).NewProvider(filepath.Dir(path)); err != nil {
 		return err
 	}
 	log := ctx.Slogger()
@@ -227,13 +233,16 @@ func (a *App) Provision(ctx caddy.Context) error {
 	v, _, err := runtimes.LoadOrNew(path, func() (caddy.Destructor, error) {
 		return runtime.New(runtime.Config{
 			Database: path, SecretKey: a.SecretKey, Routes: a.cacheSize(),
-			Provider: provider.(Provider).NewProvider, Log: log, Announce: announce,
+			Log: log, Announce: announce,
 		}), nil
 	})
 	if err != nil {
 		return err
 	}
 	a.key, a.runtime = path, v.(*runtime.Runtime)
+	if now := a.runtime.SecretKey(); now != a.SecretKey {
+		return fmt.Errorf("secret_key is %s while the server runs: stop it to change that", now)
+	}
 	if v, _, err = guards.LoadOrNew(path, func() (caddy.Destructor, error) { return sharedGuard{guard.New(a.guardLimits())}, nil }); err != nil {
 		return err
 	}
@@ -258,6 +267,7 @@ func (a *App) Start() error {
 		Site: a.site, OfflineGrace: time.Duration(valueOr(a.OfflineGrace, defaultOfflineGrace)), Settings: *a.Settings,
 		WebhookAllow: a.webhookAllow, Mail: a.Mail, ConnectionAllow: a.connAllow,
 		Resolvers: a.resolvers, AuditKeep: time.Duration(valueOr(a.AuditKeep, 0)), Health: a.health(),
+		Provider: a.provider,
 	})
 	a.attached = err == nil
 	a.guard.SetLimits(a.guardLimits())

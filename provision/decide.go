@@ -66,7 +66,7 @@ func (r *Reconciler) next(ctx context.Context, i registry.Instance) (move, Obser
 	}
 	v, known := r.watch.verdict(ref)
 	if o.Running && o.Address == i.Address {
-		r.watch.add(ref, o.Address)
+		r.watch.add(ref, o)
 	}
 	return decide(i, o, v, known, r.Health(), r.Now()), o, nil
 }

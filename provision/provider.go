@@ -21,13 +21,18 @@ type Spec struct {
 	// Env is the instance's environment as the composition root makes it. The
 	// provider adds PIZZERIA_LISTEN and PIZZERIA_DATA_DIR.
 	Env map[string]string
+	// Configuration names what Env and the provider's own configuration are made of, apart from
+	// what is the org's. The provider keeps it with the instance.
+	Configuration string
 }
 
 // Observed is what a provider sees of an instance.
 type Observed struct {
 	Running bool
 	Address string // network address, "unix//path" or "host:port"; set while Running
-	Detail  string // why it is not running, for people
+	// Configuration is that of the Spec with which it was started; set while Running.
+	Configuration string
+	Detail        string // why it is not running, for people
 }
 
 // Provider makes instances exist. All methods are idempotent and may be called again after a crash at any point.
@@ -46,6 +51,9 @@ type Provider interface {
 	// Logs returns what an org's instance prints: the newest lines, and with follow
 	// what comes until ctx ends. Without an instance there is nothing to read.
 	Logs(ctx context.Context, org registry.OrgID, lines int, follow bool) (io.ReadCloser, error)
+	// Configuration identifies the configuration that instances keep from their start: when it
+	// changes, those that run are outdated.
+	Configuration() string
 	// Grace is how long an instance may take to stop.
 	Grace() time.Duration
 	// Isolation says honestly what separates two instances.

@@ -34,6 +34,8 @@ type Config struct {
 	Store       Store
 	Provider    Provider
 	Environment func(registry.Work) (map[string]string, error)
+	// Configuration is what Spec says of it, and may change at any time. Optional.
+	Configuration func() string
 	// Health says how instances are asked how they are, and may change at any time. Optional.
 	Health func() Health
 	// Dial reaches instances for health checks. Optional: a net.Dialer's DialContext.
@@ -84,6 +86,9 @@ func NewReconciler(c Config) *Reconciler {
 	if c.Health == nil {
 		c.Health = DefaultHealth
 	}
+	if c.Configuration == nil {
+		c.Configuration = func() string { return "" }
+	}
 	r := &Reconciler{
 		Config: c, checker: newChecker(c.Dial), queue: newQueue(),
 		slots: make(chan struct{}, workers),
@@ -106,6 +111,12 @@ func (r *Reconciler) Reset() {}
 
 // Look asks for an org to be looked at soon. What fails is tried again no sooner for it.
 func (r *Reconciler) Look(org registry.OrgID) { r.queue.add(org, nil) }
+
+// Outdated returns the instances that serve and were started with another configuration than the
+// one that counts now: their generations, by org. They keep it until they are restarted.
+func (r *Reconciler) Outdated() map[registry.OrgID]int64 {
+	return r.watch.outdated(r.Configuration())
+}
 
 // Run reconciles until ctx ends, and returns when all workers have.
 func (r *Reconciler) Run(ctx context.Context) {

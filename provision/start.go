@@ -41,7 +41,7 @@ func (j *job) start(ctx context.Context) error {
 	if err := j.starting("creating the instance", "created"); err != nil {
 		return err
 	}
-	o, err := j.Provider.Ensure(ctx, Spec{Ref: ref, Slug: j.slug, Env: env})
+	o, err := j.Provider.Ensure(ctx, Spec{Ref: ref, Slug: j.slug, Env: env, Configuration: j.Configuration()})
 	if err != nil {
 		return j.failed(ctx, FailureStart, err)
 	}
@@ -54,7 +54,7 @@ func (j *job) start(ctx context.Context) error {
 	if err := j.running(o, "healthy"); err != nil {
 		return err
 	}
-	j.watch.add(ref, o.Address)
+	j.watch.add(ref, o)
 	if j.Started != nil {
 		j.Started(j.Now().Sub(began))
 	}

@@ -20,10 +20,11 @@ type watch struct {
 
 // subject is one instance that is watched.
 type subject struct {
-	ref     Ref
-	address string
-	due     time.Time
-	asking  bool
+	ref           Ref
+	address       string
+	configuration string // that it was started with
+	due           time.Time
+	asking        bool
 	verdict
 }
 
@@ -40,15 +41,18 @@ const checks = 64
 
 // add watches an instance that serves. The first check comes at a random time
 // within the interval, so that instances that were found together are not asked together.
-func (w *watch) add(ref Ref, address string) {
+func (w *watch) add(ref Ref, o Observed) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if s := w.all[ref.OrgID]; s != nil && s.ref == ref && s.address == address {
+	if s := w.all[ref.OrgID]; s != nil && s.ref == ref && s.address == o.Address {
+		s.configuration = o.Configuration
 		return
 	}
 	within := max(0, w.r.Health().Interval)
 	due := w.r.Now().Add(rand.N(within + 1)) //nolint:gosec // jitter
-	w.all[ref.OrgID] = &subject{ref: ref, address: address, due: due}
+	w.all[ref.OrgID] = &subject{
+		ref: ref, address: o.Address, configuration: o.Configuration, due: due,
+	}
 }
 
 func (w *watch) drop(org registry.OrgID) {
@@ -82,6 +86,19 @@ func (w *watch) verdict(ref Ref) (v verdict, ok bool) {
 		return s.verdict, true
 	}
 	return verdict{}, false
+}
+
+// outdated returns the watched instances that were started with another configuration.
+func (w *watch) outdated(configuration string) map[registry.OrgID]int64 {
+	generations := map[registry.OrgID]int64{}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for org, s := range w.all {
+		if s.configuration != configuration {
+			generations[org] = s.ref.Generation
+		}
+	}
+	return generations
 }
 
 // run checks until ctx ends, and returns when all checks have.

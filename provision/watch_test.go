@@ -168,7 +168,7 @@ func TestManyHang(t *testing.T) {
 		for i := range refs {
 			refs[i] = Ref{registry.OrgID(fmt.Sprintf("org-%d", i)), 1}
 			e.w.running[refs[i]] = &instance{hung: i%10 != 0}
-			r.watch.add(refs[i], address(refs[i]))
+			r.watch.add(refs[i], Observed{Address: address(refs[i])})
 		}
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan struct{})
@@ -195,7 +195,7 @@ func TestChecksAreSpread(t *testing.T) {
 	bubble(t, func(e *env) {
 		r := NewReconciler(Config{Store: e.s, Provider: e.w, Dial: e.w.dial, Log: slog.New(slog.DiscardHandler), Now: time.Now})
 		for i := range 1000 {
-			r.watch.add(Ref{registry.OrgID(fmt.Sprintf("org-%d", i)), 1}, "x")
+			r.watch.add(Ref{registry.OrgID(fmt.Sprintf("org-%d", i)), 1}, Observed{Address: "x"})
 		}
 		second := map[int]int{}
 		for _, s := range r.watch.all {

@@ -45,6 +45,8 @@ type instance struct {
 	deaf    bool          // it never listens, though it runs
 	hung    bool
 	ended   *time.Timer
+
+	configuration string
 }
 
 type spawn struct {
@@ -66,12 +68,14 @@ func (w *world) Name() string         { return "fake" }
 func (w *world) Grace() time.Duration { return fakeGrace }
 func (w *world) Isolation() string    { return "none" }
 
+func (w *world) Configuration() string { return "" }
+
 func (w *world) Ensure(ctx context.Context, s Spec) (Observed, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.ensures[s.Ref]++
 	if w.running[s.Ref] != nil {
-		return Observed{Running: true, Address: address(s.Ref)}, nil
+		return w.observed(s.Ref), nil
 	}
 	for other := range w.running {
 		if other.OrgID == s.OrgID && other.Generation > s.Generation {
@@ -95,8 +99,13 @@ func (w *world) Ensure(ctx context.Context, s Spec) (Observed, error) {
 	if i.lives > 0 {
 		i.ended = time.AfterFunc(i.lives, func() { w.end(s.Ref, i) })
 	}
+	i.configuration = s.Configuration
 	w.running[s.Ref] = i
-	return Observed{Running: true, Address: address(s.Ref)}, nil
+	return w.observed(s.Ref), nil
+}
+
+func (w *world) observed(r Ref) Observed {
+	return Observed{Running: true, Address: address(r), Configuration: w.running[r].configuration}
 }
 
 func (w *world) end(r Ref, i *instance) {
@@ -113,7 +122,7 @@ func (w *world) Observe(_ context.Context, r Ref) (Observed, error) {
 	if w.running[r] == nil {
 		return Observed{Detail: "ended with exit code 7"}, nil
 	}
-	return Observed{Running: true, Address: address(r)}, nil
+	return w.observed(r), nil
 }
 
 func (w *world) Stop(_ context.Context, org registry.OrgID, upTo int64) error {
@@ -221,7 +230,8 @@ type env struct {
 	*testing.T
 	s    *sqlite.Store
 	w    *world
-	deaf bool // its reconcilers do not follow the change feed
+	r    *Reconciler // the last that was started
+	deaf bool        // its reconcilers do not follow the change feed
 }
 
 // tally counts failures.
@@ -274,6 +284,7 @@ func (e *env) run(change ...func(*Config)) (stop func()) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r := NewReconciler(c)
+	e.r = r
 	var wg sync.WaitGroup
 	if !e.deaf {
 		f := registry.NewFollower(e.s, c.Log, time.Now, r)

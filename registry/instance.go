@@ -19,6 +19,15 @@ type Instance struct {
 	Failures   int           `json:"failures"` // consecutive: forgotten after HealthyFor of health
 	Steps      []Step        `json:"steps,omitempty"`
 	ChangedAt  time.Time     `json:"changed_at"` // of the state; every new failure counts as a change
+
+	// Outdated is whether it keeps an earlier configuration until it is restarted. The store does
+	// not know: who shows an instance asks the reconciler.
+	Outdated bool `json:"outdated,omitempty" doc:"it keeps an earlier configuration of the server until it is restarted"`
+}
+
+// MarkOutdated sets Outdated by what the reconciler says: the generations that are, by org.
+func (i *Instance) MarkOutdated(generations map[OrgID]int64) {
+	i.Outdated = i.State.Serves() && generations[i.OrgID] == i.Generation
 }
 
 // ForMembers is an instance without where it is on the server: for whoever does not run the platform.

@@ -28,6 +28,7 @@ type OrgList struct {
 	State  InstanceState // "" = any
 	Plan   string        // "" = any
 	Mine   bool          // only those that the actor is a member of
+	Among  []OrgID       // nil = any
 }
 
 // UserList asks for accounts. Sorts: email (usual), name, created_at.

@@ -47,6 +47,8 @@ type API struct {
 	Isolation func() string // what separates instances
 	// Connections is how many WebSockets and streams a session has open.
 	Connections func(registry.SessionID) int
+	// Outdated are the instances that keep an earlier configuration: their generations, by org.
+	Outdated func() map[registry.OrgID]int64
 
 	// KeyUsed is told of each request with an API key: its kind, and one of KeyResults.
 	KeyUsed func(kind, result string)

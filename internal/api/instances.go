@@ -27,6 +27,7 @@ func (a *API) instances() {
 			if err != nil {
 				return nil, err
 			}
+			v.Instance.MarkOutdated(a.Outdated())
 			return &instanceOut{ShownInstance{
 				v.Instance, v.Instance.RetryAt(), web.Printed(ctx, a.Logs, c.Actor, v),
 			}}, nil

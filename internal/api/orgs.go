@@ -2,7 +2,9 @@ package api
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/pizzaface/pizzeria/internal/web"
@@ -59,6 +61,7 @@ func (a *API) view(ctx context.Context, c web.Caller, id registry.OrgID, action 
 	if err != nil {
 		return nil, err
 	}
+	v.Instance.MarkOutdated(a.Outdated())
 	return &orgOut{ETag: `"` + strconv.FormatInt(v.Version, 10) + `"`, Body: v}, nil
 }
 
@@ -87,10 +90,20 @@ func (a *API) orgs() {
 		State  registry.InstanceState `query:"state" enum:"pending,starting,running,degraded,failed,stopped,absent" doc:"of the instance"`
 		Plan   string                 `query:"plan"`
 		Mine   bool                   `query:"mine" doc:"only orgs that you are a member of, when you are a platform admin"`
+
+		Outdated bool `query:"outdated" doc:"only orgs whose instance keeps an earlier configuration of the server until it is restarted"`
 	}
 	declared(a, operation{ID: "listOrgs", Method: "GET", Path: "/orgs", Summary: "List the orgs that you see"},
 		func(ctx context.Context, c web.Caller, in *listIn) (*listOut[registry.OrgView], error) {
-			p, err := a.Store.Orgs(ctx, c.Actor, registry.OrgList{List: in.list(in.Sort), Status: in.Status, State: in.State, Plan: in.Plan, Mine: in.Mine})
+			l := registry.OrgList{List: in.list(in.Sort), Status: in.Status, State: in.State, Plan: in.Plan, Mine: in.Mine}
+			outdated := a.Outdated()
+			if in.Outdated {
+				l.Among = slices.AppendSeq([]registry.OrgID{}, maps.Keys(outdated))
+			}
+			p, err := a.Store.Orgs(ctx, c.Actor, l)
+			for i := range p.Items {
+				p.Items[i].Instance.MarkOutdated(outdated)
+			}
 			return &listOut[registry.OrgView]{p}, err
 		})
 

@@ -14,7 +14,7 @@ import (
 )
 
 var instanceTable = table(
-	column[registry.Instance]{"STATE", func(i registry.Instance) string { return string(i.State) }},
+	column[registry.Instance]{"STATE", stateOf},
 	column[registry.Instance]{"WANTED", func(i registry.Instance) string { return string(i.Desired) }},
 	column[registry.Instance]{"GENERATION", func(i registry.Instance) string { return fmt.Sprint(i.Generation) }},
 	column[registry.Instance]{"PROVIDER", func(i registry.Instance) string { return i.Provider }},
@@ -22,17 +22,29 @@ var instanceTable = table(
 	column[registry.Instance]{"DETAIL", func(i registry.Instance) string { return i.Detail }},
 )
 
+// stateOf is an instance's state, and whether it is outdated.
+func stateOf(i registry.Instance) string {
+	if i.Outdated {
+		return string(i.State) + " (outdated)"
+	}
+	return string(i.State)
+}
+
 // showInstance prints the table, and below it what an unhealthy instance printed last.
 func showInstance(w io.Writer, b []byte) error {
 	if err := instanceTable(w, b); err != nil {
 		return err
 	}
 	var v struct {
-		RetryAt time.Time `json:"retry_at"`
-		Log     string    `json:"log"`
+		Outdated bool      `json:"outdated"`
+		RetryAt  time.Time `json:"retry_at"`
+		Log      string    `json:"log"`
 	}
 	if err := json.Unmarshal(b, &v); err != nil {
 		return err
+	}
+	if v.Outdated {
+		fmt.Fprintln(w, "\nIt keeps an earlier configuration. `pizzeria instance restart` applies the present one.")
 	}
 	if !v.RetryAt.IsZero() {
 		fmt.Fprintf(w, "\nNext attempt: %s\n", when(v.RetryAt))

@@ -18,7 +18,7 @@ var orgTable = table(
 	column[registry.OrgView]{"SLUG", func(o registry.OrgView) string { return o.Slug }},
 	column[registry.OrgView]{"NAME", func(o registry.OrgView) string { return o.Name }},
 	column[registry.OrgView]{"STATUS", func(o registry.OrgView) string { return string(o.Status) }},
-	column[registry.OrgView]{"INSTANCE", func(o registry.OrgView) string { return string(o.Instance.State) }},
+	column[registry.OrgView]{"INSTANCE", func(o registry.OrgView) string { return stateOf(o.Instance) }},
 	column[registry.OrgView]{"PLAN", func(o registry.OrgView) string { return o.Plan }},
 	column[registry.OrgView]{"ID", func(o registry.OrgView) string { return string(o.ID) }},
 )
@@ -111,12 +111,15 @@ func (c *client) org() *cobra.Command {
 	w.flags(create)
 
 	var l struct{ search, status, state, plan, sort string }
-	var mine bool
+	var mine, outdated bool
 	var limit int
 	list := &cobra.Command{Use: "list", Short: "Lists orgs", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error {
 		q := values("search", l.search, "status", l.status, "state", l.state, "plan", l.plan, "sort", l.sort)
 		if mine {
 			q.Set("mine", "true")
+		}
+		if outdated {
+			q.Set("outdated", "true")
 		}
 		b, err := c.list("/orgs", q, limit)
 		if err != nil {
@@ -130,6 +133,7 @@ func (c *client) org() *cobra.Command {
 	list.Flags().StringVar(&l.plan, "plan", "", "only of a plan")
 	list.Flags().StringVar(&l.sort, "sort", "", "name, slug or created_at; with - in front, backwards")
 	list.Flags().BoolVar(&mine, "mine", false, "only those that you are a member of")
+	list.Flags().BoolVar(&outdated, "outdated", false, "only with an instance that keeps an earlier configuration until it is restarted")
 	list.Flags().IntVar(&limit, "limit", 0, "at most so many (default: all)")
 
 	show := c.on("show <org>", "Shows an org, by slug or ID", cobra.ExactArgs(1), func(args []string) error { return c.show("GET", orgPath(args[0]), nil, orgTable) })

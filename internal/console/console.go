@@ -105,6 +105,8 @@ type Console struct {
 	Operator  func() Operator
 	// Connections is how many WebSockets and streams a session has open.
 	Connections func(registry.SessionID) int
+	// Outdated are the instances that keep an earlier configuration: their generations, by org.
+	Outdated func() map[registry.OrgID]int64
 	// Logs reads what an org's instance prints: its newest lines, and with follow what comes.
 	Logs web.Logs
 

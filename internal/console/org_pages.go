@@ -47,6 +47,7 @@ func (c *Console) instancePage(w http.ResponseWriter, r *http.Request, who web.C
 	if err != nil {
 		return err
 	}
+	v.Org.Instance.MarkOutdated(c.Outdated())
 	if v.May(registry.InstanceLogs) {
 		log, err := c.Logs(r.Context(), v.Org.ID, 200, false)
 		if err != nil {

@@ -2,8 +2,10 @@ package console
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/pizzaface/pizzeria/internal/usage"
 	"github.com/pizzaface/pizzeria/internal/web"
@@ -91,13 +93,19 @@ func (c *Console) orgsData(r *http.Request, who web.Caller) (orgsData, error) {
 		return orgsData{}, registry.Errorf(registry.Forbidden, "", "Only a platform admin sees all orgs.")
 	}
 	q := r.URL.Query()
-	p, err := c.Store.Orgs(r.Context(), who.Actor, registry.OrgList{List: listOf(q), Status: registry.OrgStatus(q.Get("status")), State: registry.InstanceState(q.Get("state"))})
+	l := registry.OrgList{List: listOf(q), Status: registry.OrgStatus(q.Get("status")), State: registry.InstanceState(q.Get("state"))}
+	outdated := c.Outdated()
+	if q.Get("outdated") != "" {
+		l.Among = slices.AppendSeq([]registry.OrgID{}, maps.Keys(outdated))
+	}
+	p, err := c.Store.Orgs(r.Context(), who.Actor, l)
 	if err != nil {
 		return orgsData{}, err
 	}
 	ids := make([]registry.OrgID, len(p.Items))
 	for i, o := range p.Items {
 		ids[i] = o.ID
+		p.Items[i].Instance.MarkOutdated(outdated)
 	}
 	return orgsData{p, c.Usage.Recent(ids, 30)}, nil
 }

@@ -46,6 +46,7 @@ type Tunables struct {
 	ConnectionAllow []netip.Prefix
 	Resolvers       []string // host:port of the DNS servers that show whose a domain is; none: the system's
 	Health          provision.Health
+	Provider        provision.Provider
 }
 
 // Config is what one Runtime is made with; it lasts as long as the Runtime.
@@ -53,7 +54,6 @@ type Config struct {
 	Database  string // path of the SQLite file
 	SecretKey string // path of the key file, made when there is no database yet; or env:NAME
 	Routes    int    // how many routes and sessions are remembered
-	Provider  func(dataDir string) (provision.Provider, error)
 	Log       *slog.Logger
 	// Announce shows people the set-up link.
 	Announce func(link string, until time.Time)
@@ -105,6 +105,9 @@ type owner struct {
 	tunables Tunables
 }
 
+// SecretKey is where the secret key is. It lasts as long as the Runtime.
+func (r *Runtime) SecretKey() string { return r.c.SecretKey }
+
 // New makes a Runtime that has not started.
 func New(c Config) *Runtime {
 	return &Runtime{c: c, ready: make(chan struct{}), ended: make(chan struct{}), metrics: newMetrics(), limiters: map[string]*gateway.Limiter{}}
@@ -117,6 +120,9 @@ func (r *Runtime) Attach(ctx context.Context, key any, t Tunables) error {
 	r.owners = append(r.owners, owner{key, t})
 	r.tunables.Store(&t)
 	if r.started {
+		if n := len(r.reconciler.Outdated()); n > 0 {
+			r.c.Log.Warn("instances keep an earlier configuration until they are restarted", "instances", n)
+		}
 		return nil
 	}
 	if err := r.start(ctx); err != nil {
@@ -191,7 +197,7 @@ func (r *Runtime) start(ctx context.Context) error {
 		}
 	}
 	r.c.Log.Info("instances", "provider", r.provider.Name(), "isolation", r.provider.Isolation())
-	if p, ok := r.provider.(provision.Limited); ok && p.Limits() != "" {
+	if p, ok := r.tunables.Load().Provider.(provision.Limited); ok && p.Limits() != "" {
 		r.c.Log.Warn("run with limits of this system", "provider", r.provider.Name(), "limits", p.Limits())
 	}
 	run, stop := context.WithCancel(context.Background())
@@ -232,9 +238,7 @@ func (r *Runtime) build(dir string) error {
 	}
 	r.closers = append(r.closers, r.snapshot.Close)
 	r.ids = identity.New(r.store, master, r.site, r.c.Log, now)
-	if r.provider, err = r.c.Provider(dir); err != nil {
-		return err
-	}
+	r.provider = provider{r}
 	r.settings = &settings.Service{Store: r.store, Sealer: r.ids, Schema: func() registry.Schema { return r.tunables.Load().Settings }}
 	r.webhooks = webhook.New(r.store, r.ids, r.c.Log, now, func() []netip.Prefix { return r.tunables.Load().WebhookAllow })
 	r.mail = mail.New(r.store, r.ids, func() *mail.Config { return r.tunables.Load().Mail }, r.site, r.c.Log, now)
@@ -266,9 +270,10 @@ func (r *Runtime) build(dir string) error {
 	}
 	r.reconciler = provision.NewReconciler(provision.Config{
 		Store: r.store, Provider: r.provider, Environment: r.environment, Log: r.c.Log, Now: now,
-		Health:  func() provision.Health { return r.tunables.Load().Health },
-		Started: func(d time.Duration) { r.metrics.started.Observe(d.Seconds()) },
-		Failed:  r.metrics.failed(r.provider.Name()),
+		Health:        func() provision.Health { return r.tunables.Load().Health },
+		Configuration: r.configuration,
+		Started:       func(d time.Duration) { r.metrics.started.Observe(d.Seconds()) },
+		Failed:        r.metrics.failed(r.provider.Name()),
 	})
 	r.keeper = &keeper{store: r.store, snapshot: r.snapshot, ids: r.ids, follower: func() *registry.Follower { return r.follower }, log: r.c.Log, now: now, wake: make(chan struct{}, 1)}
 	r.follower = registry.NewFollower(r.store, r.c.Log, now, &rings{r.ids, r.writeJWKS, r.c.Log}, r.directory, r.gateway.Revocations, r.reconciler, r.keeper, r.metrics)
@@ -310,12 +315,13 @@ func (r *Runtime) routes(mux *http.ServeMux) error {
 	(&api.API{
 		Store: r.store, Identity: r.ids, Log: r.c.Log, Ended: ended, Logs: r.provider.Logs,
 		Settings: r.settings, Webhooks: r.webhooks, Usage: r.usage, Capacity: capacity, Isolation: r.provider.Isolation,
-		Connections: r.gateway.Streams.Of,
-		KeyUsed:     func(kind, result string) { r.metrics.keys.WithLabelValues(kind, result).Inc() },
+		Connections: r.gateway.Streams.Of, Outdated: r.reconciler.Outdated,
+		KeyUsed: func(kind, result string) { r.metrics.keys.WithLabelValues(kind, result).Inc() },
 	}).Register(mux)
 	return (&console.Console{
 		Store: r.store, Identity: r.ids, Log: r.c.Log, Now: time.Now, Isolation: r.provider.Isolation, Ended: ended,
 		Settings: r.settings, Webhooks: r.webhooks, Usage: r.usage, Capacity: capacity, Logs: r.provider.Logs, Connections: r.gateway.Streams.Of,
+		Outdated: r.reconciler.Outdated,
 		Operator: func() console.Operator {
 			t := r.tunables.Load()
 			return console.Operator{Mail: t.Mail != nil, Provider: r.provider.Name(), OfflineGrace: t.OfflineGrace, WebhookAllow: t.WebhookAllow, Schema: t.Settings}

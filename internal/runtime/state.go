@@ -16,6 +16,7 @@ type state struct{ runtime atomic.Pointer[Runtime] }
 var (
 	orgsDesc      = prometheus.NewDesc("pizzeria_orgs", "Orgs, by status.", []string{"status"}, nil)
 	instancesDesc = prometheus.NewDesc("pizzeria_instances", "Instances, by state.", []string{"state"}, nil)
+	outdatedDesc  = prometheus.NewDesc("pizzeria_instances_outdated", "Instances that keep an earlier configuration until they are restarted.", nil, nil)
 	streamsDesc   = prometheus.NewDesc("pizzeria_open_streams", "WebSockets and streams that are open to instances.", nil, nil)
 	feedAgeDesc   = prometheus.NewDesc("pizzeria_feed_age_seconds", "Time since the change feed was last read: revocations do not arrive while it grows.", nil, nil)
 	snapshotDesc  = prometheus.NewDesc("pizzeria_snapshot_age_seconds", "Time since the snapshot on disk was last true: sessions do not outlive the store by more than offline_grace less this.", nil, nil)
@@ -27,7 +28,10 @@ const scrapeTimeout = 2 * time.Second
 
 // Describe implements prometheus.Collector.
 func (*state) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{orgsDesc, instancesDesc, streamsDesc, feedAgeDesc, snapshotDesc, storeUpDesc, auditSeqDesc, auditHoldsDesc, auditHeadDesc} {
+	for _, d := range []*prometheus.Desc{
+		orgsDesc, instancesDesc, outdatedDesc, streamsDesc, feedAgeDesc, snapshotDesc, storeUpDesc,
+		auditSeqDesc, auditHoldsDesc, auditHeadDesc,
+	} {
 		ch <- d
 	}
 }
@@ -46,6 +50,7 @@ func (s *state) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
+	gauge(outdatedDesc, float64(len(r.reconciler.Outdated())))
 	gauge(streamsDesc, float64(r.gateway.Streams.Len()))
 	gauge(feedAgeDesc, time.Since(r.follower.Contact()).Seconds())
 	if at := r.keeper.contact.Load(); at != 0 {

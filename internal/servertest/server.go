@@ -43,7 +43,8 @@ type Server struct {
 	Log      *Buffer       // what was logged
 	KeyUse   Counts        // of API keys, by kind and result
 
-	Schema registry.Schema // what orgs may set; change it before the first request
+	Outdated map[registry.OrgID]int64 // generations that keep an earlier configuration
+	Schema   registry.Schema          // what orgs may set; change it before the first request
 }
 
 // New starts a server that ends with the test.
@@ -74,21 +75,22 @@ func New(t testing.TB) *Server {
 	counts := usage.New(s.Store, log, s.Clock.Now)
 	capacity := func() usage.Capacity { return usage.Capacity{} }
 	isolation := func() string { return "there are no instances" }
+	outdated := func() map[registry.OrgID]int64 { return s.Outdated }
 	connections := func(registry.SessionID) int { return 0 }
 	mux := http.NewServeMux()
 	(&api.API{
 		Store: s.Store, Identity: s.Identity, Log: log, Ended: ended, Logs: logs,
 		Settings: s.Settings,
 		Webhooks: s.Webhooks, Usage: counts, Capacity: capacity, Isolation: isolation,
-		Connections: connections, KeyUsed: s.KeyUse.count,
+		Connections: connections, Outdated: outdated, KeyUsed: s.KeyUse.count,
 	}).Register(mux)
 	err = (&console.Console{
 		Store: s.Store, Identity: s.Identity, Log: log, Now: s.Clock.Now, Isolation: isolation,
 		Ended:    ended,
 		Settings: s.Settings, Webhooks: s.Webhooks, Usage: counts, Capacity: capacity,
-		Connections: connections,
-		Logs:        logs,
-		Operator:    func() console.Operator { return console.Operator{Schema: s.Schema} },
+		Connections: connections, Outdated: outdated,
+		Logs:     logs,
+		Operator: func() console.Operator { return console.Operator{Schema: s.Schema} },
 	}).Register(mux)
 	if err != nil {
 		t.Fatal(err)

@@ -4,7 +4,9 @@ package process
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/base32"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,7 +27,10 @@ import (
 )
 
 // Provider runs instances as processes. It keeps no state of its own.
-type Provider struct{ c Config }
+type Provider struct {
+	c             Config
+	configuration string
+}
 
 // maxSocketPath is the shortest limit of the supported systems: 104 bytes with the final NUL on
 // macOS. Linux allows 4 more.
@@ -41,7 +46,7 @@ func New(c Config) (*Provider, error) {
 		return nil, fmt.Errorf("process: %w", err)
 	}
 	c.Dir = dir
-	p := &Provider{c: c}
+	p := &Provider{c: c, configuration: fingerprint(c)}
 	longest := filepath.Join(p.runDir(provision.Ref{OrgID: registry.OrgID(registry.NewID()), Generation: 999_999}), appSocket)
 	if over := len(longest) - maxSocketPath; over > 0 {
 		return nil, fmt.Errorf("process: the data directory %s is %d characters too long for the Unix sockets below it: use a shorter path", dir, over)
@@ -54,6 +59,16 @@ func (*Provider) Name() string { return "process" }
 
 // Grace implements provision.Provider.
 func (p *Provider) Grace() time.Duration { return p.c.Grace }
+
+// Configuration implements provision.Provider.
+func (p *Provider) Configuration() string { return p.configuration }
+
+// fingerprint tells configurations apart by what an instance keeps of them.
+func fingerprint(c Config) string {
+	b, _ := json.Marshal([]any{c.Command, c.Env}) // strings in lists and maps, which have an order in JSON
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
 
 // Isolation implements provision.Provider.
 func (*Provider) Isolation() string {
@@ -112,6 +127,9 @@ func (p *Provider) Ensure(ctx context.Context, s provision.Spec) (provision.Obse
 	env["PIZZERIA_LISTEN"] = "unix:" + socket
 	env["PORT"] = "unix:" + socket
 	env["PIZZERIA_DATA_DIR"] = data
+	if err := writeFile(filepath.Join(dir, configFile), []byte(s.Configuration)); err != nil {
+		return provision.Observed{}, fmt.Errorf("process: %w", err)
+	}
 	spec := shimSpec{OrgID: s.OrgID, Generation: s.Generation, Command: p.c.Command, Env: env, Dir: data, Log: p.LogFile(s.OrgID), Socket: socket}
 	if err := writeJSON(filepath.Join(dir, specFile), spec); err != nil {
 		return provision.Observed{}, fmt.Errorf("process: %w", err)
@@ -208,7 +226,12 @@ func (p *Provider) await(ctx context.Context, r provision.Ref) (provision.Observ
 func tail(b []byte) string { return strings.TrimSpace(string(b[max(0, len(b)-500):])) }
 
 func (p *Provider) observed(r provision.Ref) provision.Observed {
-	return provision.Observed{Running: true, Address: "unix/" + filepath.Join(p.runDir(r), appSocket)}
+	dir := p.runDir(r)
+	// One that cannot be read is another one.
+	configuration, _ := os.ReadFile(filepath.Join(dir, configFile))
+	return provision.Observed{
+		Running: true, Address: "unix/" + filepath.Join(dir, appSocket), Configuration: string(configuration),
+	}
 }
 
 // Observe implements provision.Provider.
@@ -329,6 +352,11 @@ func writeJSON(path string, v any) error {
 	if err != nil {
 		return err
 	}
+	return writeFile(path, b)
+}
+
+// writeFile replaces a file as a whole.
+func writeFile(path string, b []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // others may write the same
 	if err != nil {
 		return err

@@ -25,11 +25,13 @@ import (
 )
 
 const (
-	lockFile  = "lock"
-	specFile  = "spec.json"
-	exitFile  = "exit.json"
-	ctlSocket = "ctl.sock"
-	appSocket = "app.sock"
+	lockFile = "lock"
+	specFile = "spec.json"
+	// configFile names the configuration of the Spec; see provision.Spec.
+	configFile = "configuration"
+	exitFile   = "exit.json"
+	ctlSocket  = "ctl.sock"
+	appSocket  = "app.sock"
 )
 
 type shimSpec struct {

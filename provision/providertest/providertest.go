@@ -24,7 +24,7 @@ func RunTests(t *testing.T, open func(t *testing.T) func() provision.Provider) {
 	for name, test := range map[string]func(*env){
 		"EnsureIsIdempotent": ensureIsIdempotent, "AdoptsWhatRuns": adoptsWhatRuns, "StopKeepsData": stopKeepsData, "StopSparesOthers": stopSparesOthers,
 		"StopIsIdempotent": stopIsIdempotent, "EnvironmentIsClean": environmentIsClean, "SaysWhyItEnded": saysWhyItEnded, "GraceThenForce": graceThenForce,
-		"AddressesAreUnique": addressesAreUnique, "EnsureSparesNewer": ensureSparesNewer,
+		"AddressesAreUnique": addressesAreUnique, "EnsureSparesNewer": ensureSparesNewer, "KeepsItsConfiguration": keepsItsConfiguration,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -227,6 +227,35 @@ func stopIsIdempotent(e *env) {
 	e.stop(org, 5)
 	if gens := e.running(org); len(gens) != 0 {
 		e.Errorf("runs: %v", gens)
+	}
+}
+
+// keepsItsConfiguration: an instance that runs says what it was started with, whatever the
+// configuration is now.
+func keepsItsConfiguration(e *env) {
+	org := e.org()
+	now := func(configuration string) (ensured, observed string) {
+		s := spec(org, 1)
+		s.Configuration = configuration
+		o, err := e.p.Ensure(ctx, s)
+		if err != nil {
+			e.Fatal(err)
+		}
+		e.p = e.again() // as after a restart
+		seen, err := e.p.Observe(ctx, s.Ref)
+		if err != nil {
+			e.Fatal(err)
+		}
+		return o.Configuration, seen.Configuration
+	}
+	for _, step := range [][2]string{{"first", "first"}, {"second", "first"}} {
+		if ensured, observed := now(step[0]); ensured != step[1] || observed != step[1] {
+			e.Errorf("after Ensure with the %s: %q, and observed %q", step[0], ensured, observed)
+		}
+	}
+	e.stop(org, 1)
+	if ensured, observed := now("second"); ensured != "second" || observed != "second" {
+		e.Errorf("started again: %q, and observed %q", ensured, observed)
 	}
 }
 

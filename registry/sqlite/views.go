@@ -145,6 +145,14 @@ func (s *Store) Orgs(ctx context.Context, a registry.Actor, l registry.OrgList) 
 	if l.Plan != "" {
 		q.add(` AND o.plan = ?`, l.Plan)
 	}
+	if l.Among != nil {
+		ids, err := json.Marshal(l.Among)
+		if err != nil {
+			return registry.Page[registry.OrgView]{}, err
+		}
+		// Not by the index of IDs, for the same reason.
+		q.add(` AND o.id || '' IN (SELECT value FROM json_each(?))`, string(ids))
+	}
 	q.search(l.List, "o.name", "o.slug")
 	return page(ctx, s.read, q, l.List, orgOrders, "name", scanView(a))
 }

@@ -111,6 +111,12 @@ func searches(e env) {
 			e.Errorf("%+v: %q", l, got)
 		}
 	}
+	for want, among := range map[int][]registry.OrgID{0: {}, 1: {o.ID}} {
+		p, err := e.s.Orgs(ctx, operator, registry.OrgList{Among: append(among, "no-org")})
+		if err != nil || len(p.Items) != want {
+			e.Errorf("among %v: %d orgs, %v", among, len(p.Items), err)
+		}
+	}
 	if p, err := e.s.Users(ctx, operator, registry.UserList{List: registry.List{Search: "BOB@"}}); err != nil || len(p.Items) != 1 {
 		e.Errorf("users: %+v %v", p, err)
 	}

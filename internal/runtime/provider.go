@@ -1,0 +1,68 @@
+package runtime
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/pizzaface/pizzeria/provision"
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// provider is the provider of the config that counts now. Providers keep no state of their own, so
+// another config's goes on where the last one's was.
+type provider struct{ r *Runtime }
+
+func (p provider) now() provision.Provider { return p.r.tunables.Load().Provider }
+
+// Name implements provision.Provider.
+func (p provider) Name() string { return p.now().Name() }
+
+// Ensure implements provision.Provider.
+func (p provider) Ensure(ctx context.Context, s provision.Spec) (provision.Observed, error) {
+	return p.now().Ensure(ctx, s)
+}
+
+// Observe implements provision.Provider.
+func (p provider) Observe(ctx context.Context, ref provision.Ref) (provision.Observed, error) {
+	return p.now().Observe(ctx, ref)
+}
+
+// Stop implements provision.Provider.
+func (p provider) Stop(ctx context.Context, org registry.OrgID, upTo int64) error {
+	return p.now().Stop(ctx, org, upTo)
+}
+
+// List implements provision.Provider.
+func (p provider) List(ctx context.Context) ([]provision.Ref, error) { return p.now().List(ctx) }
+
+// Logs implements provision.Provider.
+func (p provider) Logs(
+	ctx context.Context, org registry.OrgID, lines int, follow bool,
+) (io.ReadCloser, error) {
+	return p.now().Logs(ctx, org, lines, follow)
+}
+
+// Configuration implements provision.Provider.
+func (p provider) Configuration() string { return p.now().Configuration() }
+
+// Grace implements provision.Provider.
+func (p provider) Grace() time.Duration { return p.now().Grace() }
+
+// Isolation implements provision.Provider.
+func (p provider) Isolation() string { return p.now().Isolation() }
+
+// configuration identifies all of the config that an instance keeps from its start: the provider's
+// part, and the addresses in its environment.
+func (r *Runtime) configuration() string {
+	t := r.tunables.Load()
+	parts := []string{t.Provider.Configuration(), t.Site.Issuer, t.Site.OrgURL("")}
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\n")))
+	return hex.EncodeToString(sum[:])
+}
+
+// Interface guards
+var _ provision.Provider = provider{}
