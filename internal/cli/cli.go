@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -34,7 +35,6 @@ func (a App) Commands() []*cobra.Command {
 		f.StringVarP(&c.output, "output", "o", "table", "output: table, json or yaml")
 		_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json", "yaml"}, cobra.ShellCompDirectiveNoFileComp))
 		cmd.PersistentPreRunE = func(running *cobra.Command, _ []string) error { return c.begin(running) }
-		a.strict(cmd)
 	}
 	return all
 }
@@ -52,8 +52,8 @@ func (c *client) begin(running *cobra.Command) error {
 	return nil
 }
 
-// strict makes a command and its children exit with status 2 on wrong use: arguments, flags, unknown children.
-func (a App) strict(cmd *cobra.Command) {
+// Strict makes a command and its children exit with status 2 on wrong use: arguments, flags, unknown children.
+func (a App) Strict(cmd *cobra.Command) {
 	if check := cmd.Args; check != nil {
 		cmd.Args = func(c *cobra.Command, args []string) error {
 			if err := check(c, args); err != nil {
@@ -73,16 +73,14 @@ func (a App) strict(cmd *cobra.Command) {
 		}
 	}
 	for _, child := range cmd.Commands() {
-		a.strict(child)
+		a.Strict(child)
 	}
 }
 
-// Strict makes the command around Commands exit with status 2 on wrong use, too.
-func (a App) Strict(cmd *cobra.Command) { a.strict(cmd) }
-
 // wrongUse says what is wrong and how the command is used.
 func (a App) wrongUse(cmd *cobra.Command, err error) error {
-	cmd.PrintErrf("Error: %v\n\nUsage: %s\n", err, cmd.UseLine())
+	use := strings.Replace(cmd.UseLine(), "pizzeria pizzeria ", "pizzeria ", 1) // as people type it
+	cmd.PrintErrf("Error: %v\n\nUsage: %s\n", err, use)
 	for _, child := range cmd.Commands() {
 		if !child.Hidden {
 			cmd.PrintErrf("  %-12s %s\n", child.Name(), child.Short)

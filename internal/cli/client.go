@@ -26,14 +26,13 @@ type client struct {
 	public                                          bool           // what is called needs no API key
 }
 
-var errAway = errors.New("the server does not answer")
-
 // target is how a control plane is reached.
 type target struct {
-	http *http.Client
-	base string // URL of the API
-	key  string
-	name string // for people
+	http  *http.Client
+	base  string // URL of the API
+	key   string
+	name  string // for people
+	local bool   // it is Caddy's admin endpoint
 }
 
 func (c *client) target() (target, error) {
@@ -96,7 +95,7 @@ func socket(address, path string) target {
 	if network == "tcp" {
 		host = addr
 	}
-	return target{name: address, base: "http://" + host + path, http: &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	return target{name: address, local: true, base: "http://" + host + path, http: &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
 		return d.DialContext(ctx, network, addr)
 	}}}}
@@ -137,6 +136,7 @@ func (c *client) remote(ctx connection) (target, error) {
 	if h := u.Hostname(); h == "localhost" || strings.HasSuffix(h, ".localhost") { // not every resolver knows what that is
 		tr.DialContext = dialer("")
 	}
+	tr.ResponseHeaderTimeout = answerTimeout
 	// A redirect would carry the key elsewhere.
 	t.http = &http.Client{Transport: tr, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	return t, nil
@@ -175,18 +175,14 @@ func (t target) open(ctx context.Context, method, path string, in any) (io.ReadC
 	}
 	res, err := t.http.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("%w at %s: start it with `pizzeria run`, or name its admin address with --admin: %w", errAway, t.name, err)
+		return nil, t.failed(err)
 	}
 	if res.StatusCode < 300 {
 		return res.Body, nil
 	}
 	defer func() { _ = res.Body.Close() }()
 	b, _ := io.ReadAll(io.LimitReader(res.Body, 1<<20))
-	var p struct{ Detail, Error string }
-	if json.Unmarshal(b, &p) != nil || p.Detail+p.Error == "" {
-		p.Detail = fmt.Sprintf("%s answers %s, and is no control plane", t.name, res.Status)
-	}
-	return nil, errors.New(p.Detail + p.Error)
+	return nil, t.refused(res, b)
 }
 
 // call is open for an answer that is read whole.

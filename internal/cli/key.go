@@ -23,6 +23,9 @@ var keyTable = table(
 	column[registry.APIKey]{"ID", func(k registry.APIKey) string { return string(k.ID) }},
 )
 
+// keyDays is how long keys live unless somebody says otherwise.
+const keyDays = 90
+
 func (c *client) key() *cobra.Command {
 	k := &cobra.Command{Use: "key", Short: "Manages an org's own API keys; your own are made in the console"}
 	var name, role string
@@ -33,10 +36,7 @@ func (c *client) key() *cobra.Command {
 		if name == "" || len(scopes) == 0 {
 			return c.app.wrongUse(cmd, errors.New("--name and --scope are needed"))
 		}
-		in := map[string]any{"name": name, "role": role, "scopes": scopes}
-		if days != 0 {
-			in["days"] = days
-		}
+		in := map[string]any{"name": name, "role": role, "scopes": scopes, "days": days}
 		return c.show("POST", orgPath(args[0])+"/keys", in, func(w io.Writer, b []byte) error {
 			var v struct{ Secret string }
 			if err := json.Unmarshal(b, &v); err != nil {
@@ -49,7 +49,7 @@ func (c *client) key() *cobra.Command {
 	create.Flags().StringVar(&name, "name", "", "what it is for")
 	create.Flags().StringVar(&role, "role", "member", "member or admin")
 	create.Flags().StringSliceVar(&scopes, "scope", nil, "what it may do, such as org:read,member:write")
-	create.Flags().IntVar(&days, "days", 0, "how long it lives (default: 90)")
+	create.Flags().IntVar(&days, "days", keyDays, "how many days it lives")
 	list := c.on("list <org>", "Lists an org's keys", cobra.ExactArgs(1), func(args []string) error {
 		return c.show("GET", orgPath(args[0])+"/keys", nil, keyTable)
 	})

@@ -60,7 +60,7 @@ func (c *client) signedIn(name string, v connection, t target) (string, error) {
 		return "", fmt.Errorf("you are signed out of %s: sign in again with `pizzeria login`", v.Server)
 	}
 	if err != nil {
-		return "", fmt.Errorf("%w at %s: %w", errAway, v.Server, err)
+		return "", t.failedOAuth(err)
 	}
 	s, err := readContexts()
 	if err != nil {
@@ -105,12 +105,12 @@ func (c *client) login() *cobra.Command {
 		conf, ctx := oauth(cmd.Context(), t.server(), t.http)
 		d, err := conf.DeviceAuth(ctx)
 		if err != nil {
-			return fmt.Errorf("%w at %s: %w", errAway, v.Server, err)
+			return t.failedOAuth(err)
 		}
 		fmt.Fprintf(os.Stderr, "Open this page in a browser, and check that it shows the code %s:\n\n  %s\n\n", d.UserCode, d.VerificationURIComplete)
 		token, err := conf.DeviceAccessToken(ctx, d)
 		if err != nil {
-			return refusedLogin(err)
+			return t.failedOAuth(err)
 		}
 		if name == "" {
 			name = c.context
@@ -134,17 +134,21 @@ func (c *client) login() *cobra.Command {
 	return cmd
 }
 
-func refusedLogin(err error) error {
+// failedOAuth is failed for an error of x/oauth2.
+func (t target) failedOAuth(err error) error {
 	var refused *oauth2.RetrieveError
-	if errors.As(err, &refused) {
-		switch refused.ErrorCode {
-		case "access_denied":
-			return errors.New("it was refused in the browser")
-		case "expired_token":
-			return errors.New("nobody answered in time: run it again")
-		}
+	if !errors.As(err, &refused) {
+		return t.failed(err)
 	}
-	return err
+	switch refused.ErrorCode {
+	case "access_denied":
+		return errors.New("it was refused in the browser")
+	case "expired_token":
+		return errors.New("nobody answered in time: run it again")
+	case "":
+		return t.refused(refused.Response, refused.Body)
+	}
+	return fmt.Errorf("%s refuses: %s %s", t.name, refused.ErrorCode, printable(refused.ErrorDescription))
 }
 
 // signedInContext is the context in use, if somebody signed in to it.
@@ -175,7 +179,7 @@ func (c *client) logout() *cobra.Command {
 			return err
 		}
 		_, h := oauth(c.cmd.Context(), t.server(), t.http)
-		if _, err := postForm(h, t.server()+"/revoke", url.Values{"client_id": {string(registry.CLIClient)}, "token": {v.RefreshToken}}); err != nil {
+		if _, err := t.postForm(h, "/revoke", url.Values{"client_id": {string(registry.CLIClient)}, "token": {v.RefreshToken}}); err != nil {
 			return err
 		}
 		v.keep(&oauth2.Token{})
@@ -208,7 +212,7 @@ func (c *client) orgToken() *cobra.Command {
 			return err
 		}
 		_, ctx := oauth(c.cmd.Context(), t.server(), t.http)
-		answer, err := postForm(ctx, t.server()+"/token", url.Values{
+		answer, err := t.postForm(ctx, "/token", url.Values{
 			"client_id": {string(registry.CLIClient)}, "grant_type": {"urn:ietf:params:oauth:grant-type:token-exchange"},
 			"subject_token": {key}, "subject_token_type": {"urn:ietf:params:oauth:token-type:access_token"}, "audience": {"urn:pizzeria:org:" + string(o.ID)},
 		})
@@ -231,15 +235,15 @@ func (c *client) orgToken() *cobra.Command {
 }
 
 // postForm asks an OAuth endpoint that is not part of x/oauth2.
-func postForm(ctx context.Context, address string, form url.Values) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
+func (t target) postForm(ctx context.Context, path string, form url.Values) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, t.server()+path, strings.NewReader(form.Encode()))
 	if err != nil {
 		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	res, err := ctx.Value(oauth2.HTTPClient).(*http.Client).Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errAway, err)
+		return nil, t.failed(err)
 	}
 	defer func() { _ = res.Body.Close() }()
 	b, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
@@ -252,7 +256,7 @@ func postForm(ctx context.Context, address string, form url.Values) ([]byte, err
 		if e.Error == "invalid_target" {
 			return nil, errors.New("you are no member of this org")
 		}
-		return nil, fmt.Errorf("%s answers %s %s", req.URL.Host, res.Status, e.Error)
+		return nil, t.refused(res, b)
 	}
 	return b, nil
 }

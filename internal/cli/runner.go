@@ -51,12 +51,9 @@ func runnerPath(args []string) string {
 
 // claim makes a claim and returns its secret, with the answer that it came in.
 func (c *client) claim(org, name string, days int) (secret string, answer []byte, err error) {
-	in := map[string]any{}
+	in := map[string]any{"days": days}
 	if name != "" {
 		in["name"] = name
-	}
-	if days != 0 {
-		in["days"] = days
 	}
 	if answer, err = c.call("POST", orgPath(org)+"/runners/claims", in); err != nil {
 		return "", nil, err
@@ -84,7 +81,7 @@ func (c *client) runnerClaim() *cobra.Command {
 		})
 	})
 	cmd.Flags().StringVar(&name, "name", "", "the runner's name (default: what the machine says)")
-	cmd.Flags().IntVar(&days, "days", 0, "how long the runner's key lives (default: 90)")
+	cmd.Flags().IntVar(&days, "days", keyDays, "how many days the runner's key lives")
 	return cmd
 }
 
@@ -103,7 +100,7 @@ func (c *client) runnerEnroll() *cobra.Command {
 			if claim, _, err = c.claim(org, name, days); err != nil {
 				return err
 			}
-		} else if days != 0 {
+		} else if cmd.Flags().Changed("days") {
 			return c.app.wrongUse(cmd, errors.New("the claim says how long the key lives: --days goes with --org"))
 		}
 		if name == "" {
@@ -125,7 +122,7 @@ func (c *client) runnerEnroll() *cobra.Command {
 	cmd.Flags().StringVar(&claim, "claim", "", "the claim (pzc_)")
 	cmd.Flags().StringVar(&org, "org", "", "the org, to make a claim for it first")
 	cmd.Flags().StringVar(&name, "name", "", "the runner's name (default: the machine's)")
-	cmd.Flags().IntVar(&days, "days", 0, "with --org: how long the runner's key lives (default: 90)")
+	cmd.Flags().IntVar(&days, "days", keyDays, "with --org: how many days the runner's key lives")
 	return cmd
 }
 
@@ -165,7 +162,7 @@ func (c *client) tokenOf(h *http.Client, endpoint, id, key string) (token string
 	req.SetBasicAuth(id, key)
 	res, err := h.Do(req)
 	if err != nil {
-		return "", nil, fmt.Errorf("%w at %s: %w", errAway, endpoint, err)
+		return "", nil, target{name: endpoint}.failed(err)
 	}
 	defer func() { _ = res.Body.Close() }()
 	if answer, err = io.ReadAll(io.LimitReader(res.Body, 1<<20)); err != nil {
