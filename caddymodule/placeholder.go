@@ -30,8 +30,7 @@ func expand(s string) (string, error) {
 		variable, isEnv := strings.CutPrefix(name, "env.")
 		_, isSet := os.LookupEnv(variable)
 		switch {
-		case isEnv && isSet:
-		case isEnv:
+		case isEnv && !isSet:
 			failed = cmp.Or(failed, fmt.Errorf("the environment variable %s is not set", variable))
 		case !known:
 			failed = cmp.Or(failed, fmt.Errorf(
@@ -78,7 +77,7 @@ func expandValue(v reflect.Value, field string) error {
 			if name == "" || name == "-" { // not of the config, or another module's
 				continue
 			}
-			if err := expandValue(v.Field(i), strings.TrimSpace(field+" "+name)); err != nil {
+			if err := expandValue(v.Field(i), strings.TrimPrefix(field+" "+name, " ")); err != nil {
 				return err
 			}
 		}
