@@ -213,6 +213,22 @@ const (
 	limitsRecorded = "recorded"
 )
 
+// LimitsOf has, for each purpose, the limits that can refuse a try.
+var LimitsOf = map[string][]string{
+	limitsPassword: {limitNetwork, limitTotal, limitPair, limitAccount},
+	limitsSecond:   {limitNetwork, limitTotal, limitDelay, limitLocked},
+	limitsPasskey:  {limitNetwork, limitTotal},
+	limitsForgot:   {limitNetwork, limitTotal, limitPair, limitAccount},
+	limitsCompany:  {limitNetwork, limitTotal},
+	limitsDevice:   {limitNetwork, limitTotal},
+	limitsExternal: {limitNetwork, limitTotal},
+	limitsMail:     {limitNetwork, limitTotal, limitPair, limitAccount, limitTarget},
+	limitsUserCode: {limitOwn},
+	limitsProvider: {limitOwn},
+	limitsConfirm:  {limitOwn},
+	limitsSignIns:  {limitOwn},
+}
+
 // allLimits keeps each purpose apart: a flood of one leaves the others alone.
 type allLimits struct {
 	password, second, passkey, forgot, company, device, external, mail *limits

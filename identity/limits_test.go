@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -316,5 +317,31 @@ func TestLimitIsAudited(t *testing.T) {
 	}
 	if n := entries(); n != 2 {
 		t.Errorf("two hours later: %d entries, want 2", n)
+	}
+}
+
+// TestLimitsOf: every limit that there is has a name in the metrics from the start, and no other.
+func TestLimitsOf(t *testing.T) {
+	all := newAllLimits()
+	for _, l := range []*limits{all.password, all.second, all.passkey, all.forgot, all.company,
+		all.device, all.external, all.mail} {
+		want := []string{limitNetwork, limitTotal}
+		if l.tiers[0].pairs != nil {
+			want = append(want, limitPair)
+		}
+		if l.accounts != nil {
+			want = append(want, limitAccount)
+		}
+		got := slices.DeleteFunc(slices.Clone(LimitsOf[l.purpose]), func(s string) bool {
+			return s == limitDelay || s == limitLocked || s == limitTarget // not of these
+		})
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", l.purpose, got, want)
+		}
+	}
+	for _, o := range []*own{all.userCode, all.provider, all.confirm, all.signIns} {
+		if !slices.Equal(LimitsOf[o.purpose], []string{limitOwn}) {
+			t.Errorf("%s: %q", o.purpose, LimitsOf[o.purpose])
+		}
 	}
 }

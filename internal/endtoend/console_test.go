@@ -309,7 +309,7 @@ func TestBrowserConsole(t *testing.T) {
 		mia.visit(console + "/orgs/acme/settings")
 		mia.shows("ask an admin")
 		mia.visit(console + "/platform")
-		mia.shows("only a platform admin")
+		mia.shows("only platform admins")
 		olga.quiet()
 		mia.quiet()
 	})

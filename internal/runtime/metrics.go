@@ -57,6 +57,11 @@ func newMetrics() *Metrics {
 			m.keys.WithLabelValues(kind, result)
 		}
 	}
+	for purpose, limits := range identity.LimitsOf {
+		for _, limit := range limits {
+			m.limits.WithLabelValues(purpose, limit)
+		}
+	}
 	for _, kind := range identity.Recoveries {
 		m.recoveries.WithLabelValues(kind)
 	}
