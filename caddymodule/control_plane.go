@@ -57,7 +57,7 @@ func (c *ControlPlane) serve(w http.ResponseWriter, r *http.Request) error {
 	if !web.Admit(w, r, c.app.site.Issuer) {
 		return nil
 	}
-	if console.HoldsSecret(r.URL.Path) {
+	if console.HoldsSecret(r) {
 		caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
 	}
 	repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)

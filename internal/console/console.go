@@ -140,8 +140,22 @@ func (c *Console) Register(mux *http.ServeMux) error {
 	return nil
 }
 
-// HoldsSecret reports whether a path is that of a one-time link: an access log would hold what lets somebody in.
-func HoldsSecret(path string) bool {
+// HoldsSecret reports whether a request's URL holds a one-time link, or leads back to one after a
+// sign-in: an access log would hold what lets somebody in. A POST of a sign-in is never hidden: its
+// link is in the form.
+func HoldsSecret(r *http.Request) bool {
+	return oneTimeLink(r.URL.Path) || r.Method != http.MethodPost && returnsToLink(r.URL)
+}
+
+func returnsToLink(u *url.URL) bool {
+	if u.Path != "/sign-in" && !strings.HasPrefix(u.Path, "/sign-in/") {
+		return false
+	}
+	back, err := url.Parse(u.Query().Get("return"))
+	return err == nil && (oneTimeLink(back.Path) || returnsToLink(back))
+}
+
+func oneTimeLink(path string) bool {
 	first, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	switch first {
 	case "setup", "invite", "reset", "verify", "stop":
@@ -158,6 +172,9 @@ func (c *Console) serve(rt Route, w http.ResponseWriter, r *http.Request) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "same-origin") // with no-referrer, forms would come from the origin null
+	if HoldsSecret(r) {
+		h.Set("Referrer-Policy", "strict-origin") // access logs hold the referrers of styles and images
+	}
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	c.secure(w, site.OrgOrigins())
 	if rt.Method == http.MethodPost {
