@@ -313,7 +313,7 @@ func TestExternalAnswers(t *testing.T) {
 		"unknown": {nil, false, false}, "long ago": {now - 3600, false, false}, "just now": {now - 10, true, true}, "in the future": {now + 3600, true, true},
 		"as text": {"now", false, false}, "digits as text": {strconv.FormatInt(now, 10), false, false}, "true": {true, false, false}, "a list": {[]int64{now}, false, false}, "null": {json.RawMessage("null"), false, false},
 		"before all": {-1e13, false, false}, "beyond int64": {1e300, true, true}, "below int64": {-1e300, false, false}, "zero": {0, false, false}, "nearly": {float64(now) - 0.5, true, true},
-		"in the year 10000": {253402300800, true, true}, "in the year 300000": {9.4e12, true, true}, "at 2^63": {json.RawMessage("9223372036854775808"), true, true}, "just below zero": {-1e-300, false, false},
+		"in the year 10000": {int64(253402300800), true, true}, "in the year 300000": {9.4e12, true, true}, "at 2^63": {json.RawMessage("9223372036854775808"), true, true}, "just below zero": {-1e-300, false, false},
 	} {
 		h.change = func(m map[string]any) {
 			if c.claim != nil {

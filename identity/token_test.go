@@ -177,7 +177,7 @@ func hostileTokens(t *testing.T, alg string) {
 		"null start":                  func(m map[string]any) { m["iat"] = nil },
 		"start before 1970":           func(m map[string]any) { m["iat"] = -1e13 },
 		"not before tomorrow":         func(m map[string]any) { m["nbf"] = f.clock.now().Add(24 * time.Hour).Unix() },
-		"not before the year 30000":   func(m map[string]any) { m["nbf"] = 884541340800 },
+		"not before the year 30000":   func(m map[string]any) { m["nbf"] = int64(884541340800) },
 		"not before beyond int64":     func(m map[string]any) { m["nbf"] = json.RawMessage("1e400") },
 		"not before as text":          func(m map[string]any) { m["nbf"] = "0" },
 		"no audience":                 func(m map[string]any) { delete(m, "aud") },
