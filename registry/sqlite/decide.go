@@ -77,9 +77,6 @@ func (t *tx) carryOut(p registry.Approval) error {
 		return registry.Errorf(registry.Conflict, "role",
 			"%s has another role than when this was asked for: refuse it", m.Email)
 	}
-	if err := t.mayRaise(m, p.Role); err != nil {
-		return err
-	}
 	return t.setRole(m, p.Role)
 }
 

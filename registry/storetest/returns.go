@@ -221,6 +221,8 @@ func breakGlass(e env) {
 	}
 	e.want(second(e.s.BreakGlass(ctx, operator, o.ID, "nobody@example.com")), registry.NotFound)
 	e.want(second(e.s.BreakGlass(ctx, operator, o.ID, owner.Email)), registry.Conflict)
+	elsewhere, _ := e.member(e.org("elsewhere", "").ID, "made@example.com", registry.RoleMember)
+	e.want(second(e.s.BreakGlass(ctx, operator, o.ID, elsewhere.Email)), registry.Conflict)
 	ask := func() registry.Approval {
 		e.Helper()
 		p, err := e.s.BreakGlass(ctx, operator, o.ID, you.Email)
