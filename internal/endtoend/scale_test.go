@@ -38,10 +38,11 @@ func keep(t *testing.T, results map[string]any) {
 	if !full() || t.Failed() {
 		return
 	}
-	if err := os.MkdirAll("../../bench/results", 0o755); err != nil {
+	path := filepath.Join("../../bench/results", t.Name()+".json")
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { // of a subtest
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join("../../bench/results", t.Name()+".json"), append(b, '\n'), 0o644); err != nil {
+	if err := os.WriteFile(path, append(b, '\n'), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
