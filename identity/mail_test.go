@@ -178,6 +178,14 @@ func TestTargetAddress(t *testing.T) {
 	if l := mail.next(t, LetterEmail); !l.Withheld {
 		t.Error("a change of address passes")
 	}
+	// So does verifying it, for whoever made an account with it.
+	v := f.user("victim@example.net")
+	if err := f.s.VerifyEmail(ctx, registry.AsUser(v, "", "192.0.2.9")); err != nil {
+		t.Error(err)
+	}
+	if l := mail.next(t, LetterVerify); !l.Withheld {
+		t.Error("a verification passes")
+	}
 	f.clock.add(30 * time.Minute)
 	o := f.org("another", owner)
 	if _, _, err := f.s.Invite(ctx, a, o.ID, "victim@example.net", registry.RoleMember); err != nil {
