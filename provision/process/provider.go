@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -65,7 +66,11 @@ func (p *Provider) Configuration() string { return p.configuration }
 
 // fingerprint tells configurations apart by what an instance keeps of them.
 func fingerprint(c Config) string {
-	b, _ := json.Marshal([]any{c.Command, c.Env}) // strings in lists and maps, which have an order in JSON
+	command := slices.Clone(c.Command)
+	if command[0] == c.Shim[0] {
+		command[0] = "" // this program, wherever it lies: `go run` builds it somewhere else each time
+	}
+	b, _ := json.Marshal([]any{command, c.Env}) // strings in lists and maps, which have an order in JSON
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
 }

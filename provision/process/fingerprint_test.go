@@ -1,0 +1,29 @@
+package process
+
+import "testing"
+
+// TestFingerprint: the same program elsewhere is the same configuration; another one, other
+// arguments or another environment are not.
+func TestFingerprint(t *testing.T) {
+	of := func(shim, command, arg, env string) string {
+		return fingerprint(Config{
+			Shim: []string{shim, "shim"}, Command: []string{command, arg},
+			Env: map[string]string{"A": env},
+		})
+	}
+	was := of("/a/pizzeria", "/a/pizzeria", "sample", "1")
+	if was != of("/b/pizzeria", "/b/pizzeria", "sample", "1") {
+		t.Error("a program that moved is another configuration")
+	}
+	for name, now := range map[string]string{
+		"command": of("/a/pizzeria", "/app", "sample", "1"), "argument": of("/a/pizzeria", "/a/pizzeria", "x", "1"),
+		"env": of("/a/pizzeria", "/a/pizzeria", "sample", "2"),
+	} {
+		if now == was {
+			t.Errorf("another %s changes nothing", name)
+		}
+	}
+	if of("/a/pizzeria", "/app", "x", "1") == of("/a/pizzeria", "/other", "x", "1") {
+		t.Error("another program changes nothing")
+	}
+}
