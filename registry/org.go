@@ -1,10 +1,7 @@
 package registry
 
 import (
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 )
 
 // Org is a tenant.
@@ -82,19 +79,4 @@ func (s OrgStatus) To(next OrgStatus) error {
 		}
 	}
 	return Errorf(Conflict, "status", "the org is %s and cannot become %s", s, next)
-}
-
-// CleanName trims a display name and returns an Invalid error on field "name"
-// when it is not 1 to 80 printable characters.
-func CleanName(name string) (string, error) {
-	name = strings.TrimSpace(name)
-	if n := utf8.RuneCountInString(name); n < 1 || n > 80 || !utf8.ValidString(name) {
-		return "", Errorf(Invalid, "name", "use a name of 1 to 80 characters")
-	}
-	for _, r := range name {
-		if !unicode.IsPrint(r) {
-			return "", Errorf(Invalid, "name", "use printable characters only in a name")
-		}
-	}
-	return name, nil
 }

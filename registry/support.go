@@ -1,9 +1,7 @@
 package registry
 
 import (
-	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // SupportID identifies a request for support access: a UUIDv7.
@@ -51,8 +49,11 @@ const (
 
 // Clean checks a request. Error: Invalid.
 func (n NewSupport) Clean() (NewSupport, error) {
-	n.Reason = strings.TrimSpace(n.Reason)
-	if c := utf8.RuneCountInString(n.Reason); c < 1 || c > 500 || !utf8.ValidString(n.Reason) {
+	var err error
+	if n.Reason, err = CleanReason(n.Reason); err != nil {
+		return n, err
+	}
+	if n.Reason == "" {
 		return n, Errorf(Invalid, "reason", "say in 1 to 500 characters what you need the access for: the org's owners read it")
 	}
 	if n.Role != RoleMember && n.Role != RoleAdmin {

@@ -2,14 +2,13 @@ package registry
 
 import (
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
 // CleanLine makes one printable line of at most limit bytes from text that a
 // program gave us: a terminal or page that shows it is not steered by it.
 func CleanLine(s string, limit int) string {
-	return cut(strings.Join(strings.Fields(printable(s, false)), " "), limit)
+	return cut(strings.Join(strings.Fields(Printable(s)), " "), limit)
 }
 
 // CleanLines is CleanLine for text of several lines. The end is kept when it is too long.
@@ -25,14 +24,20 @@ func CleanLines(s string, limit int) string {
 	return s
 }
 
-// printable replaces control and invisible formatting characters by spaces.
+// Printable replaces control characters, and invisible ones that belong to no spelling, by spaces:
+// what others have typed does not move a terminal's cursor or reorder a line.
+func Printable(s string) string { return printable(s, false) }
+
 func printable(s string, lines bool) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\n' && lines || unicode.IsPrint(r) {
-			return r
+	var b strings.Builder
+	b.Grow(len(s))
+	for r, ok := range characters(s) {
+		if !ok && (r != '\n' || !lines) {
+			r = ' '
 		}
-		return ' '
-	}, s)
+		b.WriteRune(r)
+	}
+	return b.String()
 }
 
 func cut(s string, limit int) string {

@@ -31,3 +31,15 @@ func TestCleanLines(t *testing.T) {
 		}
 	}
 }
+
+func TestPrintable(t *testing.T) {
+	for in, want := range map[string]string{
+		"a\x1b[31m\tb\nc\u009bd": "a [31m b c d",
+		"a  b\u202ec\u200bd":     "a  b c d",
+		"می\u200cخواهم":          "می\u200cخواهم",
+	} {
+		if got := Printable(in); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}

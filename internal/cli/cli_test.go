@@ -58,12 +58,6 @@ func TestReference(t *testing.T) {
 	}
 }
 
-func TestPrintable(t *testing.T) {
-	if got := printable("a\x1b[31m\tb\nc\u009bd"); got != "a [31m b c d" {
-		t.Errorf("%q", got)
-	}
-}
-
 func TestYAML(t *testing.T) {
 	b, err := asYAML([]byte(`{"b":1,"a":["x: y",true],"n":"12"}`))
 	if want := "b: 1\na:\n    - 'x: y'\n    - true\nn: \"12\"\n"; err != nil || string(b) != want {

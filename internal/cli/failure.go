@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/pizzaface/pizzeria/registry"
 )
 
 // answerTimeout is how long a control plane elsewhere may take to begin an answer.
@@ -90,7 +92,7 @@ func (t target) refused(res *http.Response, body []byte) error {
 		return errors.New(p.Detail + p.Error)
 	case res.StatusCode < 400 && res.Header.Get("Location") != "":
 		return fmt.Errorf("%s leads to %s: use that address if it is the control plane's",
-			t.name, printable(res.Header.Get("Location")))
+			t.name, registry.Printable(res.Header.Get("Location")))
 	case res.StatusCode == http.StatusMisdirectedRequest:
 		return fmt.Errorf("%s is not the control plane's address: check the host", t.name)
 	case res.StatusCode >= 500:

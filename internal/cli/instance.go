@@ -52,7 +52,7 @@ func showInstance(w io.Writer, b []byte) error {
 	if v.Log != "" {
 		fmt.Fprintln(w, "\nLast lines of its log:")
 		for line := range strings.Lines(v.Log) {
-			fmt.Fprintln(w, printable(strings.TrimSuffix(line, "\n")))
+			fmt.Fprintln(w, registry.Printable(strings.TrimSuffix(line, "\n")))
 		}
 	}
 	return nil

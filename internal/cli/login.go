@@ -128,7 +128,7 @@ func (c *client) login() *cobra.Command {
 		if err := s.write(); err != nil {
 			return err
 		}
-		fmt.Fprintf(os.Stderr, "You are signed in. The context %s is in use.\n", printable(name))
+		fmt.Fprintf(os.Stderr, "You are signed in. The context %s is in use.\n", registry.Printable(name))
 		return nil
 	}
 	return cmd
@@ -148,7 +148,7 @@ func (t target) failedOAuth(err error) error {
 	case "":
 		return t.refused(refused.Response, refused.Body)
 	}
-	return fmt.Errorf("%s refuses: %s %s", t.name, refused.ErrorCode, printable(refused.ErrorDescription))
+	return fmt.Errorf("%s refuses: %s %s", t.name, refused.ErrorCode, registry.Printable(refused.ErrorDescription))
 }
 
 // signedInContext is the context in use, if somebody signed in to it.
@@ -184,7 +184,7 @@ func (c *client) logout() *cobra.Command {
 		}
 		v.keep(&oauth2.Token{})
 		s.Contexts[name] = v
-		fmt.Fprintf(os.Stderr, "You are signed out of %s.\n", printable(v.Server))
+		fmt.Fprintf(os.Stderr, "You are signed out of %s.\n", registry.Printable(v.Server))
 		return s.write()
 	})
 }

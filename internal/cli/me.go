@@ -29,9 +29,9 @@ func (c *client) me() *cobra.Command {
 			if v.PlatformAdmin {
 				who += ", platform admin"
 			}
-			fmt.Fprintln(w, printable(who))
+			fmt.Fprintln(w, registry.Printable(who))
 			for _, o := range v.Orgs {
-				fmt.Fprintf(w, "%s\t%s\t%s\n", o.Slug, printable(o.Name), o.Role)
+				fmt.Fprintf(w, "%s\t%s\t%s\n", o.Slug, registry.Printable(o.Name), o.Role)
 			}
 			return nil
 		})

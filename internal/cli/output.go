@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/pizzaface/pizzeria/registry"
 )
 
 // column is one column of a table: its head, and an item's value.
@@ -43,22 +45,12 @@ func table[T any](columns ...column[T]) func(io.Writer, []byte) error {
 		fmt.Fprintln(w, strings.Join(cells, "\t"))
 		for _, item := range *page.Items {
 			for i, c := range columns {
-				cells[i] = printable(c.value(item))
+				cells[i] = registry.Printable(c.value(item))
 			}
 			fmt.Fprintln(w, strings.Join(cells, "\t"))
 		}
 		return nil
 	}
-}
-
-// printable keeps what others have typed from moving the cursor or the columns.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
-			return ' '
-		}
-		return r
-	}, s)
 }
 
 // print writes an answer in the form that was asked for; nothing without a table.

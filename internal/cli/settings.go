@@ -37,7 +37,7 @@ func (c *client) settings() *cobra.Command {
 			}
 			fmt.Fprintln(w, "NAME\tTYPE\tWHAT")
 			for _, f := range v.Schema.Fields {
-				fmt.Fprintf(w, "%s\t%s\t%s\n", f.Name, f.Type, printable(strings.TrimSpace(f.Label+" "+f.Help)))
+				fmt.Fprintf(w, "%s\t%s\t%s\n", f.Name, f.Type, registry.Printable(strings.TrimSpace(f.Label+" "+f.Help)))
 			}
 			for _, p := range v.Schema.Allow {
 				fmt.Fprintf(w, "%s\ttext\tanything\n", p)

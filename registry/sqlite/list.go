@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -126,7 +128,7 @@ func (q *query) search(l registry.List, columns ...string) {
 	if l.Search == "" {
 		return
 	}
-	escaped := strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(l.Search)
+	escaped := strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(norm.NFC.String(l.Search)) // as names are kept
 	for i, c := range columns {
 		q.add([]string{" AND (", " OR "}[min(i, 1)]+c+` LIKE ? ESCAPE '\'`, "%"+escaped+"%")
 	}

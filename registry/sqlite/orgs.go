@@ -160,9 +160,9 @@ func errDeleting() error {
 // SuspendOrg closes an org and stops its instance; data stays.
 func (s *Store) SuspendOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, reason string) error {
 	return s.edit(ctx, a, id, version, registry.OrgSuspend, func(t *tx, v registry.OrgView) error {
-		reason = strings.TrimSpace(reason)
-		if len(reason) > 500 {
-			return registry.Errorf(registry.Invalid, "reason", "use at most 500 characters")
+		reason, err := registry.CleanReason(reason)
+		if err != nil {
+			return err
 		}
 		if v.Status == registry.OrgDeleting {
 			return errDeleting()

@@ -89,9 +89,9 @@ func searches(e env) {
 	_, _ = e.user("bob@example.com")
 	o := e.org("acme", u.ID)
 	e.org("under-score", "")
-	e.ok(e.s.UpdateOrg(ctx, operator, o.ID, 0, "100% Acme_Inc"))
+	e.ok(e.s.UpdateOrg(ctx, operator, o.ID, 0, "100% Acme_Inc Zoe\u0308"))
 	e.ok(e.s.SuspendOrg(ctx, operator, o.ID, 0, ""))
-	for search, want := range map[string]int{"": 2, "ACM": 1, "0% a": 1, "%": 1, "_": 1, `\`: 0, "score": 1, "nosuch": 0} {
+	for search, want := range map[string]int{"": 2, "ACM": 1, "0% a": 1, "%": 1, "_": 1, `\`: 0, "score": 1, "nosuch": 0, "zo\u00eb": 1, "zoe\u0308": 1} {
 		p, err := e.s.Orgs(ctx, operator, registry.OrgList{List: registry.List{Search: search}})
 		e.ok(err)
 		if len(p.Items) != want {
