@@ -40,9 +40,6 @@ func (s *Service) SignIn(ctx context.Context, email, password string, c Client) 
 	if !s.limits.signIns.has(s.now(), email) {
 		return Login{}, s.busy(limitsSignIns, limitOwn)
 	}
-	if len(password) > 4*MaxPassword {
-		return Login{}, refused
-	}
 	u, err := s.store.UserByEmail(ctx, registry.AsSystem("sign-in"), email)
 	if err != nil && registry.ErrorCode(err) != registry.NotFound {
 		return Login{}, err

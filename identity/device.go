@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/pizzaface/pizzeria/internal/ascii"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -69,7 +68,7 @@ func cleanUserCode(code string) string {
 			return r
 		}
 		return -1
-	}, ascii.Upper(code))
+	}, typedCode(code))
 }
 
 // DeviceRequest returns the device that waits with a code. Wrong codes are counted by person. Errors: Gone, Busy.

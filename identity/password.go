@@ -25,11 +25,13 @@ const (
 	argonSalt   = 16
 )
 
-// Bounds of a password's length in characters. The lower one follows NIST SP
+// Bounds of a password's length in characters, once normalized. The lower one follows NIST SP
 // 800-63B for a password that a block list guards; the upper one keeps hashing cheap.
 const (
 	MinPassword = 10
 	MaxPassword = 200
+
+	maxPasswordBytes = 16 * MaxPassword // as typed: a letter may be several code points then
 )
 
 // hasher computes password hashes, so many at once and so many waiting: beyond
@@ -70,12 +72,17 @@ func (h *hasher) hash(ctx context.Context, password string) (registry.PasswordHa
 	defer func() { <-h.slots }()
 	salt := make([]byte, argonSalt)
 	_, _ = rand.Read(salt)
-	return encodeHash(salt, argon2.IDKey([]byte(password), salt, argonTime, argonMemory, argonLanes, argonKey)), nil
+	key := argon2.IDKey([]byte(typedPassword(password)), salt, argonTime, argonMemory, argonLanes, argonKey)
+	return encodeHash(salt, key), nil
 }
 
-// check compares a password with a hash; with the empty hash it takes the same
-// time and says no. rehash says that the hash was made with other parameters. Error: Full.
+// check compares a password with a hash; with the empty hash it takes the same time and says no. A
+// password that was typed in another form than it is hashed in is tried as it was typed, too: hashes
+// were once made of that. rehash says that the hash was, or with other parameters. Error: Full.
 func (h *hasher) check(ctx context.Context, password string, stored registry.PasswordHash) (ok, rehash bool, err error) {
+	if len(password) > maxPasswordBytes { // no account has one
+		return false, false, nil
+	}
 	if err := h.enter(ctx); err != nil {
 		return false, false, err
 	}
@@ -88,9 +95,18 @@ func (h *hasher) check(ctx context.Context, password string, stored registry.Pas
 	if err != nil {
 		return false, false, err
 	}
-	got := argon2.IDKey([]byte(password), p.salt, p.time, p.memory, p.lanes, uint32(len(p.key)))
-	same := subtle.ConstantTimeCompare(got, p.key) == 1
-	return same && exists, p.memory != argonMemory || p.time != argonTime || p.lanes != argonLanes, nil
+	same := func(form string) bool {
+		got := argon2.IDKey([]byte(form), p.salt, p.time, p.memory, p.lanes, uint32(len(p.key)))
+		return subtle.ConstantTimeCompare(got, p.key) == 1
+	}
+	rehash = p.memory != argonMemory || p.time != argonTime || p.lanes != argonLanes
+	typed := typedPassword(password)
+	// Whether there is an account must not show in the number of hashes: only a right password saves one.
+	if ok = same(typed) && exists; !ok && typed != password {
+		ok = same(password) && exists
+		rehash = rehash || ok
+	}
+	return ok, rehash, nil
 }
 
 type phc struct {
@@ -126,12 +142,17 @@ func decodeHash(h registry.PasswordHash) (p phc, err error) {
 // too short, too long, common, or made of what is known about its user. There
 // are no composition rules (NIST SP 800-63B, section 3.1.1.2).
 func CheckPassword(password, email, name string) error {
+	tooLong := registry.Errorf(registry.Invalid, "password", "use at most %d characters", MaxPassword)
+	if len(password) > maxPasswordBytes {
+		return tooLong
+	}
+	password, name = typedPassword(password), typedPassword(name)
 	n := utf8.RuneCountInString(password)
 	switch {
 	case n < MinPassword:
 		return registry.Errorf(registry.Invalid, "password", "use at least %d characters: a few words are easy to remember", MinPassword)
 	case n > MaxPassword:
-		return registry.Errorf(registry.Invalid, "password", "use at most %d characters", MaxPassword)
+		return tooLong
 	case commonPassword(password, email, name):
 		return registry.Errorf(registry.Invalid, "password", "this password is easy to guess: it is common, or made of your name or of one repeated pattern")
 	}

@@ -8,13 +8,11 @@ import (
 	"encoding/base32"
 	"encoding/base64"
 	"encoding/json"
-	"strings"
 	"time"
 
 	"github.com/pquerna/otp"
 	"github.com/pquerna/otp/totp"
 
-	"github.com/pizzaface/pizzeria/internal/ascii"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -156,7 +154,7 @@ func (s *Service) countSecond(ctx context.Context, u registry.User, c Client, kn
 
 func (s *Service) checkSecond(ctx context.Context, u registry.User, code string) error {
 	system := registry.AsSystem("sign-in")
-	code = ascii.Upper(strings.NewReplacer(" ", "", "-", "").Replace(code))
+	code = typedCode(code)
 	if len(code) == recoveryLength {
 		left, err := s.store.UseRecoveryCode(ctx, system, u.ID, Secret(code).Hash())
 		switch {
@@ -242,7 +240,7 @@ func (s *Service) AddTOTP(ctx context.Context, a registry.Actor, sealed, name, c
 	if err != nil {
 		return nil, registry.Errorf(registry.Invalid, "code", "begin again: this secret is not yours")
 	}
-	step := stepOf(string(b), strings.ReplaceAll(code, " ", ""), s.now())
+	step := stepOf(string(b), typedCode(code), s.now())
 	if step == 0 {
 		return nil, registry.Errorf(registry.Invalid, "code", "this code is wrong: is the clock of the device right?")
 	}
