@@ -225,8 +225,17 @@ func (s *Service) claimsOf(ctx context.Context, c registry.Connection, p *provid
 		return claims{}, refused(errors.New("token endpoint: " + answered.ErrorCode)) // its body may hold more than is ours to log
 	}
 	raw, _ := t.Extra("id_token").(string)
-	id, err := p.VerifierContext(ctx, &oidc.Config{ClientID: c.ClientID, Now: s.now}).Verify(ctx, raw)
-	if err != nil {
+	keys := oidc.ClientContext(ctx, through(s.outsideFor(c.OrgID), usableKeys))
+	id, err := p.VerifierContext(keys, &oidc.Config{ClientID: c.ClientID, Now: s.now}).Verify(ctx, raw)
+	switch { // the library passes on the words of an error alone
+	case err == nil:
+	case strings.Contains(err.Error(), errNoKeys.Error()):
+		_ = refused(errNoKeys)
+		return claims{}, registry.Errorf(registry.Forbidden, "", "%s publishes no key with which its answers can be checked: tell whoever set it up", c.Name)
+	case strings.Contains(err.Error(), "fetching keys"):
+		s.log.Warn("a provider is away", "connection", c.ID, "issuer", c.Issuer, "error", "its keys cannot be fetched")
+		return claims{}, errProviderAway(c)
+	default:
 		return claims{}, refused(err)
 	}
 	out := claims{subject: id.Subject}

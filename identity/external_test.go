@@ -7,6 +7,7 @@ import (
 	"crypto/rsa"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -34,7 +35,8 @@ type hostile struct {
 	nonce    string
 	asked    int // for its configuration
 	meta     map[string]any
-	form     url.Values // that it got last at the token endpoint
+	keys     func(ours string) string // the JWK Set, made from our key
+	form     url.Values               // that it got last at the token endpoint
 }
 
 func newHostile(t *testing.T) *hostile {
@@ -69,7 +71,12 @@ func newHostile(t *testing.T) *hostile {
 	})
 	mux.HandleFunc("/keys", func(w http.ResponseWriter, _ *http.Request) {
 		public, _ := h.key.PublicKey()
-		write(w, map[string]any{"keys": []any{public}})
+		if h.keys == nil {
+			write(w, map[string]any{"keys": []any{public}})
+			return
+		}
+		text, _ := json.Marshal(public)
+		_, _ = io.WriteString(w, h.keys(string(text)))
 	})
 	mux.HandleFunc("/userinfo", func(w http.ResponseWriter, _ *http.Request) { write(w, h.userinfo) })
 	mux.HandleFunc("/token", func(w http.ResponseWriter, r *http.Request) {

@@ -74,7 +74,12 @@ var status = regexp.MustCompile(`^[1-5]\d\d [A-Za-z -]{1,40}`)
 // reason says why a provider cannot be used, without what it answered: whoever names an address must not read by us what stands there.
 func reason(err error) string {
 	var unreached *url.Error
+	var mismatch *oidc.IssuerMismatchError
 	switch {
+	case errors.As(err, &mismatch) && strings.TrimSuffix(mismatch.Discovered, "/") == strings.TrimSuffix(mismatch.Provided, "/"):
+		return "it calls itself the same, but for a slash at the end: write it as its configuration does"
+	case errors.As(err, &mismatch) && strings.Contains(mismatch.Discovered, "{tenantid}"):
+		return "it is for every tenant: write the issuer of your own, with its ID in place of common or organizations"
 	case errors.As(err, new(*net.DNSError)):
 		return "its name is not found"
 	case errors.As(err, &unreached): // the innermost of it, which names no address that a name stands for inside
@@ -113,7 +118,7 @@ func (s *Service) provider(ctx context.Context, id registry.ConnectionID) (regis
 // discover asks a provider for what it says of itself; for all who want to know at once, once.
 func (s *Service) discover(ctx context.Context, c registry.Connection) *provider {
 	v, _, _ := s.providers.flight.Do(string(c.ID), func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(oidc.ClientContext(ctx, s.outsideFor(c.OrgID))), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(oidc.ClientContext(ctx, through(s.outsideFor(c.OrgID), usableConfiguration))), 10*time.Second)
 		defer cancel()
 		p := &provider{at: s.now()}
 		if p.Provider, p.err = oidc.NewProvider(ctx, c.Issuer); p.err == nil {

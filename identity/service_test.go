@@ -40,6 +40,7 @@ type fixture struct {
 	s     *Service
 	store *sqlite.Store
 	clock *clock
+	tries int
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -58,7 +59,7 @@ func newFixture(t *testing.T) *fixture {
 	if err := s.Refresh(ctx); err != nil {
 		t.Fatal(err)
 	}
-	return &fixture{t, s, store, c}
+	return &fixture{t, s, store, c, 0}
 }
 
 const goodPassword = "correct horse battery"
