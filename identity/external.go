@@ -21,8 +21,7 @@ const (
 	purposeExternal   = "external"
 	purposeConnection = "connection"
 	externalLife      = 15 * time.Minute // to sign in at a provider
-	maxClaimValues    = 1000
-	providerSkew      = 5 * time.Minute // by which a provider's clock may differ, as go-oidc has it
+	providerSkew      = 5 * time.Minute  // by which a provider's clock may differ, as go-oidc has it
 )
 
 // external is a sign-in at a provider that somebody began. The browser keeps it sealed.
@@ -140,6 +139,10 @@ func (s *Service) FinishExternal(ctx context.Context, id registry.ConnectionID, 
 	if err != nil {
 		s.log.Info("an external sign-in is refused", "connection", c.ID, "subject", said.Subject, "error", err)
 		return l, "", err
+	}
+	if said.Undelivered != "" {
+		s.log.Warn("a provider did not deliver roles", "connection", c.ID, "org", c.OrgID, "issuer", c.Issuer,
+			"user", u.ID, "claim", c.RolesClaim, "reason", said.Undelivered)
 	}
 	if linked {
 		s.notify(ctx, u.Email, Letter{Kind: LetterLinked, Name: u.Name, Org: c.Name})
@@ -275,7 +278,7 @@ func (s *Service) claimsOf(ctx context.Context, c registry.Connection, p *provid
 // complete asks the provider's user info endpoint for what the ID token leaves out; what lacks then is judged as lacking.
 func (s *Service) complete(ctx context.Context, c registry.Connection, p *provider, t *oauth2.Token, out claims) {
 	_, email := out.raw["email"]
-	_, roles := out.raw[c.RolesClaim]
+	_, roles := out.find(c.RolesClaim)
 	if p.meta.UserInfo == "" || email && (roles || c.RolesClaim == "") {
 		return
 	}
@@ -355,11 +358,7 @@ func (c claims) signIn(by registry.Connection) registry.ExternalSignIn {
 	if by.RolesClaim == "" {
 		return x
 	}
-	if one := text(by.RolesClaim); one != "" {
-		x.Values = []string{one}
-	} else if json.Unmarshal(c.raw[by.RolesClaim], &x.Values) != nil || len(x.Values) > maxClaimValues {
-		x.Values = nil
-	}
+	x.Values, x.Undelivered = c.roles(by.RolesClaim)
 	return x
 }
 

@@ -51,6 +51,7 @@ var auditPersonal = map[ChangeKind]AuditPersonal{
 	MemberHeld:       aboutAccount,
 	MemberRemoved:    aboutTarget,
 	MemberReturned:   aboutAccount,
+	MemberRoleKept:   aboutTarget,
 	OrgActivated:     aboutNobody,
 	OrgCreated:       aboutNobody,
 	OrgDeletion:      aboutNobody,

@@ -23,6 +23,8 @@ type Connection struct {
 	CreatedBy string    `json:"created_by"` // e-mail address, or operator
 	CreatedAt time.Time `json:"created_at"`
 	Sealed    []byte    `json:"-"` // the client's secret; nil for a public client
+	// Undelivered is how many people's roles the provider did not deliver at their last sign-in.
+	Undelivered int `json:"roles_undelivered,omitempty" doc:"people whose roles claim the provider did not deliver at their last sign-in; they kept their roles"`
 }
 
 // ConnectionKind is the protocol that a provider speaks.
@@ -42,7 +44,8 @@ type ConnectionSpec struct {
 	// TrustEmail lets addresses count as verified of which an org's provider does not say whether they are: it gives them
 	// itself, as Entra ID does. One that says that they are not is believed.
 	TrustEmail bool `json:"trust_email"`
-	// RolesClaim is the claim, of a text or a list of texts, that Roles judges; "" = everybody gets DefaultRole.
+	// RolesClaim is the claim, of a text or a list of texts, that Roles judges, or the path to it, as
+	// realm_access.roles; "" = everybody gets DefaultRole.
 	RolesClaim  string        `json:"roles_claim,omitempty"`
 	Roles       []RoleMapping `json:"roles"`
 	DefaultRole Role          `json:"default_role,omitempty"` // of whom no mapping fits; "" = they are refused
@@ -132,9 +135,13 @@ func mappable(r Role) bool { return r == RoleMember || r == RoleAdmin }
 
 // RoleOf is the highest role that values of the roles claim give, "" for none.
 func (c ConnectionSpec) RoleOf(values []string) Role {
+	given := make(map[string]bool, len(values))
+	for _, v := range values {
+		given[v] = true
+	}
 	role := c.DefaultRole
 	for _, m := range c.Roles {
-		if slices.Contains(values, m.Value) && (role == "" || m.Role.AtLeast(role)) {
+		if given[m.Value] && (role == "" || m.Role.AtLeast(role)) {
 			role = m.Role
 		}
 	}
@@ -155,9 +162,21 @@ type ExternalSignIn struct {
 	EmailVerified bool
 	Name          string
 	Values        []string // of the roles claim
-	Address       string   // client IP
-	Account       UserID   // that is signed in and is to be linked; "" = whose it is
+	Undelivered   Undelivered
+	Address       string // client IP
+	Account       UserID // that is signed in and is to be linked; "" = whose it is
 }
+
+// Undelivered is why a provider did not deliver the roles claim, "" where it did. Such a sign-in lowers
+// and ends no role.
+type Undelivered string
+
+// Reasons why roles are not delivered.
+const (
+	UndeliveredAbsent    Undelivered = "absent"    // there is no such claim
+	UndeliveredElsewhere Undelivered = "elsewhere" // the provider only says where it is
+	UndeliveredMalformed Undelivered = "malformed" // it is, or has, something else than texts
+)
 
 // Identity links an account to somebody at a provider.
 type Identity struct {

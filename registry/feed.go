@@ -34,6 +34,7 @@ const (
 	MemberAdded      ChangeKind = "member.added"
 	MemberChanged    ChangeKind = "member.changed"
 	MemberRemoved    ChangeKind = "member.removed"
+	MemberRoleKept   ChangeKind = "member.role_kept" // for their provider delivered none
 	InviteCreated    ChangeKind = "invite.created"
 	InviteRevoked    ChangeKind = "invite.revoked"
 	UserCreated      ChangeKind = "user.created"
@@ -99,7 +100,7 @@ const (
 func AuditActions() []ChangeKind {
 	return []ChangeKind{
 		APIKeyCreated, APIKeyRefused, APIKeyRevoked, ApprovalGiven, ApprovalInEffect, ApprovalOver, ApprovalDenied, ApprovalAsked, AuditBroken, AuditErased, AuditKeyed, AuditPruned, ClientChanged, ClientCreated, ClientDeleted, ClientSignedIn, ConnectionNew, ConnectionMade, ConnectionGone,
-		DomainAdded, DomainLapsed, DomainMissed, DomainRemoved, DomainVerified, GrantRevoked, IdentityLinked, IdentityGone, InstanceChanged, InviteCreated, InviteRevoked, KeyAdded, KeyRevoked, KeyRotated, MemberAdded, MemberChanged, MemberHeld, PasswordLinkMade, MemberRemoved, MemberReturned,
+		DomainAdded, DomainLapsed, DomainMissed, DomainRemoved, DomainVerified, GrantRevoked, IdentityLinked, IdentityGone, InstanceChanged, InviteCreated, InviteRevoked, KeyAdded, KeyRevoked, KeyRotated, MemberAdded, MemberChanged, MemberHeld, PasswordLinkMade, MemberRemoved, MemberReturned, MemberRoleKept,
 		OrgActivated, OrgCreated, OrgGone, OrgDeletion, OrgKept, OrgRenamed, OrgResumed, OrgSignIn, OrgSuspendedNow, OrgUpdated,
 		RunnerCut, RunnerEnrolled, RunnerInvited, RunnerRevoked, SecondStepFailed, SecondStepLocked, SessionCreated, SessionRevoked, SettingsChanged, SignInLimited, SupportGiven, SupportRefused, SupportDone, SupportUsed, SupportAsked, UserChanged, UserCreated, UserRecovered, UserReviewed, UserVerified, WebhookChanged, WebhookCreated, WebhookDeleted,
 	}

@@ -18,7 +18,7 @@ type ConnectionIn struct {
 	SignUp      bool                   `json:"sign_up,omitempty" doc:"of the operator's: who has no account gets one. An org's always makes accounts"`
 	Required    bool                   `json:"required,omitempty" doc:"of an org's: its people, owners aside, come in by its connections alone"`
 	TrustEmail  bool                   `json:"trust_email,omitempty" doc:"of an org's: addresses count as verified of which the provider does not say whether they are, as Entra ID does not"`
-	RolesClaim  string                 `json:"roles_claim,omitempty" example:"groups" doc:"of an org's: the claim that roles are mapped from"`
+	RolesClaim  string                 `json:"roles_claim,omitempty" example:"groups" doc:"of an org's: the claim that roles are mapped from, or the path to it, as realm_access.roles. If the provider does not deliver it, people keep their roles"`
 	Roles       []registry.RoleMapping `json:"roles,omitempty" doc:"what values of the claim mean; the highest role counts, at each sign-in"`
 	DefaultRole *registry.Role         `json:"default_role,omitempty" doc:"of an org's: of whom no value fits; empty refuses them. Default: member"`
 }

@@ -163,7 +163,7 @@ var happenings = map[registry.ChangeKind]string{
 	registry.AuditKeyed: "Audit log authenticated", registry.AuditErased: "Personal data erased from the audit log",
 	registry.AuditBroken: "Audit log changed from outside", registry.AuditHeadNoted: "Newest audit log entry",
 	registry.ApprovalAsked: "Approval asked for", registry.ApprovalGiven: "Approved by an owner", registry.ApprovalDenied: "Refused by the org", registry.ApprovalOver: "Request ended", registry.ApprovalInEffect: "In effect without an owner",
-	registry.MemberHeld: "Member locked out until confirmed", registry.MemberReturned: "Member has access again", registry.PasswordLinkMade: "Password link made for a member",
+	registry.MemberHeld: "Member locked out until confirmed", registry.MemberReturned: "Member has access again", registry.MemberRoleKept: "Role kept: groups not delivered", registry.PasswordLinkMade: "Password link made for a member",
 	registry.IdentityLinked: "Account linked", registry.IdentityGone: "Account unlinked",
 	registry.WebhookDeleted: "Webhook deleted", registry.WebhookTest: "Test",
 }

@@ -7,11 +7,12 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-const connectionQuery = `SELECT c.id, c.org_id, c.kind, c.name, c.issuer, c.client_id, c.sealed, c.scopes, c.sign_up, c.required, c.trust_email, c.roles_claim, c.roles, c.default_role, c.created_by, c.created_at FROM connections c`
+const connectionQuery = `SELECT c.id, c.org_id, c.kind, c.name, c.issuer, c.client_id, c.sealed, c.scopes, c.sign_up, c.required, c.trust_email, c.roles_claim, c.roles, c.default_role, c.created_by, c.created_at,
+	CASE WHEN c.roles_claim = '' THEN 0 ELSE (SELECT count(*) FROM identities i WHERE i.connection_id = c.id AND i.undelivered <> '') END FROM connections c`
 
 func scanConnection(r scanner) (c registry.Connection, err error) {
 	var scopes, roles []byte
-	if err = r.Scan(&c.ID, &c.OrgID, &c.Kind, &c.Name, &c.Issuer, &c.ClientID, &c.Sealed, &scopes, &c.SignUp, &c.Required, &c.TrustEmail, &c.RolesClaim, &roles, &c.DefaultRole, &c.CreatedBy, (*micros)(&c.CreatedAt)); err != nil {
+	if err = r.Scan(&c.ID, &c.OrgID, &c.Kind, &c.Name, &c.Issuer, &c.ClientID, &c.Sealed, &scopes, &c.SignUp, &c.Required, &c.TrustEmail, &c.RolesClaim, &roles, &c.DefaultRole, &c.CreatedBy, (*micros)(&c.CreatedAt), &c.Undelivered); err != nil {
 		return c, err
 	}
 	if err = json.Unmarshal(scopes, &c.Scopes); err == nil {
@@ -119,6 +120,12 @@ func (s *Store) UpdateConnection(ctx context.Context, a registry.Actor, org regi
 		}
 		if err := t.lasting(org, registry.RoleOwner, "say by which provider people sign in"); err != nil {
 			return err
+		}
+		if spec.RolesClaim != c.RolesClaim { // of the new one nothing is known
+			if _, err := t.exec(`UPDATE identities SET undelivered = '' WHERE connection_id = $1`, id); err != nil {
+				return err
+			}
+			c.Undelivered = 0
 		}
 		c.ConnectionSpec = spec
 		if change.Secret != nil {

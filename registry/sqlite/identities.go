@@ -43,13 +43,17 @@ func (s *Store) SignInExternal(ctx context.Context, a registry.Actor, x registry
 			}
 			u.EmailVerified = true
 		}
-		if _, err := t.exec(`UPDATE identities SET last_used_at = $3, email = $4 WHERE connection_id = $1 AND subject = $2`, c.ID, x.Subject, us(t.now), x.Email); err != nil {
+		var before registry.Undelivered
+		if err := t.QueryRowContext(t.ctx, `SELECT undelivered FROM identities WHERE connection_id = $1 AND subject = $2`, c.ID, x.Subject).Scan(&before); err != nil {
+			return err
+		}
+		if _, err := t.exec(`UPDATE identities SET last_used_at = $3, email = $4, undelivered = $5 WHERE connection_id = $1 AND subject = $2`, c.ID, x.Subject, us(t.now), x.Email, x.Undelivered); err != nil {
 			return err
 		}
 		if c.OrgID == "" {
 			return nil
 		}
-		return t.joinBy(c, u, x)
+		return t.joinBy(c, u, x, before)
 	})
 	return u, linked, err
 }
@@ -178,8 +182,10 @@ func (t *tx) mayComeBy(c registry.Connection, u registry.User) error {
 	return err
 }
 
-// joinBy makes who comes by an org's connection a member, with the role that its mapping says; an owner stays one.
-func (t *tx) joinBy(c registry.Connection, u registry.User, x registry.ExternalSignIn) error {
+// joinBy makes who comes by an org's connection a member, with the role that its mapping
+// says; an owner stays one. Where roles were not delivered nobody loses theirs, and the log says so once: before is why they were
+// not the last time.
+func (t *tx) joinBy(c registry.Connection, u registry.User, x registry.ExternalSignIn, before registry.Undelivered) error {
 	m, err := t.member(c.OrgID, u.ID)
 	if err != nil && registry.ErrorCode(err) != registry.NotFound {
 		return err
@@ -188,6 +194,13 @@ func (t *tx) joinBy(c registry.Connection, u registry.User, x registry.ExternalS
 	switch {
 	case err == nil && m.Role == registry.RoleOwner:
 		return nil
+	case err == nil && x.Undelivered != "" && len(c.Roles) > 0 && (role == "" || m.Role.AtLeast(role) || m.WantedRole.AtLeast(role)):
+		if x.Undelivered == before {
+			return nil
+		}
+		return t.record(registry.Change{Kind: registry.MemberRoleKept, OrgID: c.OrgID, UserID: u.ID}, u.Email, string(m.Role)+", by "+c.Name+": "+string(x.Undelivered))
+	case role == "" && x.Undelivered != "":
+		return registry.Errorf(registry.Forbidden, "", "%s did not say which groups you are in, so you get no role in this org: ask whoever runs it there", c.Name)
 	case role == "":
 		return registry.Errorf(registry.Forbidden, "", "%s gives you no role in this org: ask whoever runs it there", c.Name)
 	case err != nil:
