@@ -12,11 +12,11 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// What providers publish is read by go-oidc, which refuses a whole document for one odd member. It is
-// given the part that the standards let us read.
+// What providers publish is read by go-oidc, which refuses a whole document for one odd member. It
+// is given the part that the standards let us read.
 
-// through returns a client whose successful answers are edited before anybody reads them. An error of
-// edit is one of the exchange.
+// through returns a client whose successful answers are edited before anybody reads them. An error
+// of edit is one of the exchange.
 func through(c *http.Client, edit func([]byte) ([]byte, error)) *http.Client {
 	edited := *c
 	edited.Transport = editor{c.Transport, edit}
@@ -53,8 +53,8 @@ func (e editor) RoundTrip(r *http.Request) (*http.Response, error) {
 // errNoKeys is that a provider's answers cannot be checked, whatever they are.
 var errNoKeys = errors.New("it publishes no key that can be used")
 
-// usableKeys leaves the keys of a JWK Set that can verify a signature: others are ignored (RFC 7517,
-// section 5). Error: errNoKeys.
+// usableKeys leaves the keys of a JWK Set that can verify a signature: others are ignored (RFC
+// 7517, section 5). Error: errNoKeys.
 func usableKeys(document []byte) ([]byte, error) {
 	var set map[string]json.RawMessage // not a struct, to which "KEYS" is keys
 	var all, usable []json.RawMessage
@@ -72,8 +72,8 @@ func usableKeys(document []byte) ([]byte, error) {
 	return json.Marshal(map[string][]json.RawMessage{"keys": usable})
 }
 
-// verifies reports whether a key is a public one, for signatures, that the library can read. A private
-// or symmetric key that somebody published is everybody's.
+// verifies reports whether a key is a public one, for signatures, that the library can read. A
+// private or symmetric key that somebody published is everybody's.
 func verifies(raw json.RawMessage) bool {
 	var key jose.JSONWebKey
 	var use struct {
@@ -92,8 +92,8 @@ var (
 	optionalTexts = []string{"userinfo_endpoint", "device_authorization_endpoint"}
 )
 
-// usableConfiguration leaves out optional members that are of another type than they should be. A text
-// in place of a list is the list of it.
+// usableConfiguration leaves out optional members that are of another type than they should be. A
+// text in place of a list is the list of it.
 func usableConfiguration(document []byte) ([]byte, error) {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(document, &members); err != nil {

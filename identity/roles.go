@@ -7,9 +7,10 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// roles reads the values of the roles claim. A provider that does not deliver them does not say that
-// there are none (OpenID Connect Core, section 5.6.2): missing says why, and then values may be some
-// of them. What a provider refers to elsewhere is not fetched: the address is the token's choice.
+// roles reads the values of the roles claim. A provider that does not deliver them does not say
+// that there are none (OpenID Connect Core, section 5.6.2): missing says why, and then values may
+// be some of them. What a provider refers to elsewhere is not fetched: the address is the token's
+// choice.
 func (c claims) roles(name string) (values []string, missing registry.Undelivered) {
 	raw, ok := c.find(name)
 	if !ok || string(raw) == "null" {

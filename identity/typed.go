@@ -12,8 +12,8 @@ import (
 // maxTypedCode is how many bytes of a typed code are read: the longest has 19 characters.
 const maxTypedCode = 200
 
-// typedPassword is the form of a password that is hashed: the same text has many encodings, and which
-// one a keyboard sends is up to the system that it is on (NIST SP 800-63B, section 3.1.1.2).
+// typedPassword is the form of a password that is hashed: the same text has many encodings, and
+// which one a keyboard sends is up to the system that it is on (NIST SP 800-63B, section 3.1.1.2).
 func typedPassword(s string) string { return norm.NFKC.String(s) }
 
 // typedCode reads a code as people write it: with the digits and the width of their keyboard, in
@@ -28,8 +28,8 @@ func typedCode(s string) string {
 	}, s))
 }
 
-// asciiDigit maps a decimal digit of any script to its ASCII form. The digits of a script follow one
-// another, from zero (Unicode, section 4.6).
+// asciiDigit maps a decimal digit of any script to its ASCII form. The digits of a script follow
+// one another, from zero (Unicode, section 4.6).
 func asciiDigit(r rune) rune {
 	for _, set := range unicode.Nd.R16 {
 		if lo, hi := rune(set.Lo), rune(set.Hi); lo <= r && r <= hi {

@@ -26,8 +26,8 @@ var variants = []*unicode.RangeTable{unicode.Han, unicode.Mongolian, unicode.Mya
 var subdivisionFlag = regexp.MustCompile(
 	`^\x{1f3f4}[\x{e0030}-\x{e0039}\x{e0061}-\x{e007a}]{3,6}\x{e007f}$`)
 
-// characters yields every rune of s, and whether text may show it where it stands: it is visible, or
-// changes the look of its neighbors. Joiners belong to the spelling of Persian and of many Indic
+// characters yields every rune of s, and whether text may show it where it stands: it is visible,
+// or changes the look of its neighbors. Joiners belong to the spelling of Persian and of many Indic
 // languages, and to emoji; variation selectors and tags to emoji and some letters. Anywhere else
 // they hide in text, as direction overrides, fillers and floods of marks do everywhere.
 func characters(s string) iter.Seq2[rune, bool] {
@@ -71,8 +71,8 @@ func visible(r rune) bool {
 		!unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
 }
 
-// joins reports whether a joiner may stand between two runes: after a virama (RFC 5892, appendix A),
-// or between letters, with their marks.
+// joins reports whether a joiner may stand between two runes: after a virama (RFC 5892, appendix
+// A), or between letters, with their marks.
 func joins(before, after rune) bool {
 	if norm.NFC.PropertiesString(string(before)).CCC() == viramaCCC {
 		return true
@@ -88,12 +88,10 @@ func joinsEmoji(rest string) bool { return unicode.In(first(rest), unicode.So, u
 // varies reports whether a variation selector has something to choose: the look of a symbol, of a
 // digit on a keycap, or the form of a letter.
 func varies(before, selector rune) bool {
-	switch {
-	case selector == '\ufe0e' || selector == '\ufe0f':
+	if selector == '\ufe0e' || selector == '\ufe0f' {
 		return unicode.In(before, unicode.S, unicode.P, unicode.Nd) && visible(before)
-	default:
-		return unicode.In(before, variants...) && unicode.IsLetter(before)
 	}
+	return unicode.In(before, variants...) && unicode.IsLetter(before)
 }
 
 // first is the first rune of the texts together, 0 for none.

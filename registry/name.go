@@ -61,8 +61,8 @@ func errNameLength() error {
 	return Errorf(Invalid, "name", "use a name of 1 to %d characters", nameRunes)
 }
 
-// plainSpace maps the spaces of Unicode, such as the ideographic one between the parts of a Japanese
-// name, to the one that everything shows alike.
+// plainSpace maps the spaces of Unicode, such as the ideographic one between the parts of a
+// Japanese name, to the one that everything shows alike.
 func plainSpace(r rune) rune {
 	if unicode.Is(unicode.Zs, r) {
 		return ' '
