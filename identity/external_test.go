@@ -202,7 +202,7 @@ func TestExternalAnswers(t *testing.T) {
 	for name, sign := range map[string]func([]byte) string{
 		"another key": signed(jwa.RS256, other), "a key of another kind": signed(jwa.ES256, ec), "the public key as a secret": signed(jwa.HS256, text), "the client's secret": signed(jwa.HS256, []byte("secret")),
 		"no signature": func(p []byte) string {
-			return strictBase64.EncodeToString([]byte(`{"alg":"none"}`)) + "." + strictBase64.EncodeToString(p) + "."
+			return b64.EncodeToString([]byte(`{"alg":"none"}`)) + "." + b64.EncodeToString(p) + "."
 		},
 		"nothing":   func([]byte) string { return "" },
 		"a cut one": func(p []byte) string { s := h.rs256(p); return s[:len(s)-4] },

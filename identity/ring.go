@@ -2,13 +2,7 @@ package identity
 
 import (
 	"context"
-	"crypto"
 	"crypto/cipher"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/rsa"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -16,10 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/lestrrat-go/jwx/v2/jwa"
-	"github.com/lestrrat-go/jwx/v2/jwk"
-	"github.com/lestrrat-go/jwx/v2/jws"
-
+	"github.com/pizzaface/pizzeria/identity/jose"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -49,7 +40,7 @@ type KeyStore interface {
 }
 
 // Algorithms are what signing keys may be of (RFC 7518, RFC 8037); each key has one, and nothing else counts with it.
-func Algorithms() []string { return []string{jwa.ES256.String(), jwa.EdDSA.String()} }
+func Algorithms() []string { return []string{jose.ES256, jose.EdDSA} }
 
 // Ring is the set of keys for one purpose. The current set is read
 // without locks; when the store is away the last one known goes on.
@@ -70,17 +61,24 @@ type ringKeys struct {
 	jwks []byte
 }
 
+// public returns the public keys as JWKs.
+func (k *ringKeys) public() (jwks []json.RawMessage) {
+	for i := range k.list {
+		jwks = append(jwks, k.list[i].Public)
+	}
+	return jwks
+}
+
 type ringKey struct {
 	registry.Key
-	alg     jwa.SignatureAlgorithm
-	private crypto.Signer
+	private *jose.PrivateKey
 }
 
 // NewRing makes an empty ring; Refresh fills it.
 // alg names the algorithm of new keys, one of Algorithms; nil is ES256.
 func NewRing(purpose string, store KeyStore, master *MasterKey, now func() time.Time, alg func() string) *Ring {
 	if alg == nil {
-		alg = jwa.ES256.String
+		alg = func() string { return jose.ES256 }
 	}
 	return &Ring{purpose: purpose, store: store, seal: master.Sealer("keys/" + purpose), now: now, alg: alg}
 }
@@ -151,29 +149,18 @@ func (r *Ring) Use(stored []registry.Key) error {
 }
 
 func (r *Ring) newKey(from time.Time) (registry.Key, error) {
-	alg := jwa.SignatureAlgorithm(r.alg())
-	private, err := generate(alg)
-	if err != nil {
-		return registry.Key{}, err
+	k := registry.Key{
+		ID: registry.NewID(), Purpose: r.purpose, SignsFrom: from, SignsTo: from.Add(keySigns),
+		ExpiresAt: from.Add(keySigns + keyVerifies),
 	}
-	k := registry.Key{ID: registry.NewID(), Purpose: r.purpose, SignsFrom: from, SignsTo: from.Add(keySigns), ExpiresAt: from.Add(keySigns + keyVerifies)}
-	key, err := jwk.FromRaw(private)
+	private, err := jose.Generate(k.ID, r.alg())
 	if err != nil {
 		return k, err
 	}
-	for field, value := range map[string]any{jwk.KeyIDKey: k.ID, jwk.AlgorithmKey: alg, jwk.KeyUsageKey: jwk.ForSignature} {
-		if err := key.Set(field, value); err != nil {
-			return k, err
-		}
-	}
-	public, err := key.PublicKey()
-	if err != nil {
+	if k.Public, err = private.Public().JWK(); err != nil {
 		return k, err
 	}
-	if k.Public, err = json.Marshal(public); err != nil {
-		return k, err
-	}
-	secret, err := json.Marshal(key)
+	secret, err := private.JWK()
 	if err != nil {
 		return k, err
 	}
@@ -182,69 +169,24 @@ func (r *Ring) newKey(from time.Time) (registry.Key, error) {
 	return k, nil
 }
 
-// rsaBits is what RFC 7518, section 3.3 asks for at least; a key signs for 90 days.
-const rsaBits = 2048
-
-func generate(alg jwa.SignatureAlgorithm) (crypto.Signer, error) {
-	switch alg {
-	case jwa.ES256:
-		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	case jwa.EdDSA:
-		_, private, err := ed25519.GenerateKey(rand.Reader)
-		return private, err
-	case jwa.RS256:
-		return rsa.GenerateKey(rand.Reader, rsaBits)
-	}
-	return nil, fmt.Errorf("there are no signing keys of the algorithm %q", alg)
-}
-
-// signerOf reads a key of one of the algorithms.
-func signerOf(key jwk.Key) (crypto.Signer, jwa.SignatureAlgorithm, error) {
-	switch alg := key.Algorithm(); alg {
-	case jwa.ES256:
-		private := new(ecdsa.PrivateKey)
-		err := key.Raw(private)
-		return private, jwa.ES256, err
-	case jwa.EdDSA:
-		var private ed25519.PrivateKey
-		err := key.Raw(&private)
-		return private, jwa.EdDSA, err
-	case jwa.RS256:
-		private := new(rsa.PrivateKey)
-		err := key.Raw(private)
-		return private, jwa.RS256, err
-	default:
-		return nil, "", fmt.Errorf("it is of the algorithm %q", alg)
-	}
-}
-
 func (r *Ring) use(stored []registry.Key) error {
 	next := &ringKeys{}
-	set := jwk.NewSet()
 	for _, k := range stored {
 		secret, err := r.seal.Open(nil, nil, k.Private, []byte(k.ID))
 		if err != nil {
 			return fmt.Errorf("the %s key %s does not open under the secret key: %w", r.purpose, k.ID, registry.ErrSealed)
 		}
-		key, err := jwk.ParseKey(secret)
+		private, err := jose.ParsePrivateKey(secret)
 		if err != nil {
 			return fmt.Errorf("key %s: %w", k.ID, err)
 		}
-		private, alg, err := signerOf(key)
-		if err != nil {
+		if _, err := jose.ParsePublicKey(k.Public); err != nil {
 			return fmt.Errorf("key %s: %w", k.ID, err)
 		}
-		public, err := jwk.ParseKey(k.Public)
-		if err != nil {
-			return fmt.Errorf("key %s: %w", k.ID, err)
-		}
-		if err := set.AddKey(public); err != nil {
-			return err
-		}
-		next.list = append(next.list, ringKey{Key: k, alg: alg, private: private})
+		next.list = append(next.list, ringKey{Key: k, private: private})
 	}
 	var err error
-	if next.jwks, err = json.Marshal(set); err != nil {
+	if next.jwks, err = jose.MarshalSet(next.public()...); err != nil {
 		return err
 	}
 	old := r.keys.Swap(next)
@@ -275,6 +217,14 @@ func (r *Ring) JWKS() []byte {
 	return []byte(`{"keys":[]}`)
 }
 
+// published returns the public keys as JWKs.
+func (r *Ring) published() []json.RawMessage {
+	if k := r.keys.Load(); k != nil {
+		return k.public()
+	}
+	return nil
+}
+
 // belongs reports whether a ring is what a name stands for: one ring, or "" for all. That of ID
 // tokens in RS256 goes with the other tokens'.
 func (r *Ring) belongs(name string) bool {
@@ -297,7 +247,7 @@ func (r *Ring) sign(typ string, claims any) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return k.sign(typ, payload)
+	return k.private.Sign(typ, payload)
 }
 
 // signer returns the key that signs now.
@@ -314,30 +264,23 @@ func (r *Ring) signer() (*ringKey, error) {
 	return nil, fmt.Errorf("no key of the %s ring signs yet", r.purpose)
 }
 
-func (k *ringKey) sign(typ string, payload []byte) (string, error) {
-	h := jws.NewHeaders() // jws.Sign writes into it: never shared
-	if err := h.Set(jws.KeyIDKey, k.ID); err != nil {
-		return "", err
-	}
-	if err := h.Set(jws.TypeKey, typ); err != nil {
-		return "", err
-	}
-	b, err := jws.Sign(payload, jws.WithKey(k.alg, k.private, jws.WithProtectedHeaders(h)))
-	return string(b), err
+// verify checks a token of kind typ against the ring and decodes its claims. Errors: ErrToken.
+func (r *Ring) verify(token, typ string, claims any) error {
+	return jose.Verify(token, typ, r.verifier, claims)
 }
 
-// verifier returns the key with an ID that still verifies, nil when there is none.
-func (r *Ring) verifier(kid string) *ringKey {
+// verifier returns the key with an ID that still verifies.
+func (r *Ring) verifier(kid string) (k jose.PublicKey, ok bool) {
 	keys, now := r.keys.Load(), r.now()
 	if keys == nil {
-		return nil
+		return k, false
 	}
 	for i := range keys.list {
 		if k := &keys.list[i]; k.ID == kid && now.Before(k.ExpiresAt) {
-			return k
+			return k.private.Public(), true
 		}
 	}
-	return nil
+	return k, false
 }
 
 // algorithms are those of the keys in use, in the order of Algorithms.
@@ -347,7 +290,7 @@ func (r *Ring) algorithms() (out []string) {
 		return nil
 	}
 	for _, alg := range Algorithms() {
-		if slices.ContainsFunc(keys.list, func(k ringKey) bool { return k.alg.String() == alg }) {
+		if slices.ContainsFunc(keys.list, func(k ringKey) bool { return k.private.Alg == alg }) {
 			out = append(out, alg)
 		}
 	}

@@ -24,7 +24,7 @@ func TestRotation(t *testing.T) {
 		kid := ""
 		for _, k := range r.keys.Load().list {
 			var v map[string]any
-			if r.verifier(k.ID) != nil && strings.Contains(decodedHeader(s), k.ID) && r.verify(s, TypSession, &v) == nil {
+			if _, ok := r.verifier(k.ID); ok && strings.Contains(decodedHeader(s), k.ID) && r.verify(s, TypSession, &v) == nil {
 				kid = k.ID
 			}
 		}

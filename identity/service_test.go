@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pizzaface/pizzeria/identity/jose"
 	"github.com/pizzaface/pizzeria/registry"
 	"github.com/pizzaface/pizzeria/registry/sqlite"
 	"github.com/pizzaface/pizzeria/registry/sqlitetest"
@@ -228,7 +229,7 @@ func TestCodeFlow(t *testing.T) {
 	if err != nil || c.Subject != ada.User.ID || c.Role != registry.RoleOwner || c.SessionID != ada.Session.ID {
 		t.Fatalf("%+v %v", c, err)
 	}
-	if TokenType(tok.IDToken) != TypID {
+	if jose.Type(tok.IDToken) != TypID {
 		t.Error("no ID token")
 	}
 	if d, err := f.s.Authorize(ctx, fl.q, nil); err != nil || d.SignIn == "" {

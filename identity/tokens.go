@@ -8,10 +8,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lestrrat-go/jwx/v2/jwa"
-
+	"github.com/pizzaface/pizzeria/identity/jose"
 	"github.com/pizzaface/pizzeria/registry"
 )
+
+// ErrToken says that a token or a key is not acceptable, and not why.
+var ErrToken = jose.ErrToken
 
 // The kinds of tokens (RFC 8725, section 3.11).
 const (
@@ -152,19 +154,11 @@ func (i *Issuer) TokenJWKS() []byte {
 	if i.TokenRSA.empty() {
 		return i.Token.JWKS()
 	}
-	var all struct {
-		Keys []json.RawMessage `json:"keys"`
-	}
+	var all []json.RawMessage
 	for _, r := range []*Ring{i.Token, i.TokenRSA} {
-		var set struct {
-			Keys []json.RawMessage `json:"keys"`
-		}
-		if err := json.Unmarshal(r.JWKS(), &set); err != nil {
-			return i.Token.JWKS() // ours: it never comes to this
-		}
-		all.Keys = append(all.Keys, set.Keys...)
+		all = append(all, r.published()...)
 	}
-	b, err := json.Marshal(all)
+	b, err := jose.MarshalSet(all...)
 	if err != nil {
 		return i.Token.JWKS()
 	}
@@ -271,17 +265,17 @@ func (i *Issuer) idToken(clientID, alg string, g registry.Grant, accessToken str
 	}
 	payload, err := json.Marshal(IDClaims{
 		Issuer: i.site().Issuer, Audience: clientID, Subject: g.User.ID, SessionID: g.Session.ID, Nonce: g.Nonce,
-		AtHash: atHash(k.alg, accessToken), AuthTime: g.Session.AuthTime.Unix(), Methods: strings.Fields(g.Session.Methods), times: i.times(IDTokenLife),
+		AtHash: atHash(k.private.Alg, accessToken), AuthTime: g.Session.AuthTime.Unix(), Methods: strings.Fields(g.Session.Methods), times: i.times(IDTokenLife),
 	})
 	if err != nil {
 		return "", err
 	}
-	return k.sign(TypID, payload)
+	return k.private.Sign(TypID, payload)
 }
 
 // atHash is the left half of the hash that an algorithm uses (OpenID Connect Core, section 3.1.3.6): of Ed25519, SHA-512.
-func atHash(alg jwa.SignatureAlgorithm, accessToken string) string {
-	if alg == jwa.EdDSA {
+func atHash(alg, accessToken string) string {
+	if alg == jose.EdDSA {
 		sum := sha512.Sum512([]byte(accessToken))
 		return base64.RawURLEncoding.EncodeToString(sum[:32])
 	}
@@ -307,4 +301,4 @@ func (i *Issuer) verifyHint(token string) (IDClaims, error) {
 }
 
 // IsSessionToken reports whether a bearer token claims to be an org session: others are the app's own business.
-func IsSessionToken(token string) bool { return TokenType(token) == TypSession }
+func IsSessionToken(token string) bool { return jose.Type(token) == TypSession }

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
-	"github.com/lestrrat-go/jwx/v2/jwk"
+	"github.com/go-jose/go-jose/v4"
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/servertest"
@@ -22,18 +22,11 @@ import (
 // keysOf are the public keys at an address, and their algorithms.
 func keysOf(t *testing.T, s *servertest.Server) (keys []crypto.PublicKey, algs []string) {
 	t.Helper()
-	set, err := jwk.Parse([]byte(s.Nobody().Want(t, 200, "GET", "/.well-known/jwks.json", "").Body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range set.Len() {
-		k, _ := set.Key(i)
-		var raw any
-		if err := k.Raw(&raw); err != nil {
-			t.Fatal(err)
-		}
-		keys, algs = append(keys, raw), append(algs, k.Algorithm().String())
-		if _, private := k.(jwk.RSAPrivateKey); private || k.KeyUsage() != "sig" || k.KeyID() == "" {
+	var set jose.JSONWebKeySet
+	s.Nobody().Want(t, 200, "GET", "/.well-known/jwks.json", "").Decode(t, &set)
+	for _, k := range set.Keys {
+		keys, algs = append(keys, k.Key), append(algs, k.Algorithm)
+		if !k.IsPublic() || k.Use != "sig" || k.KeyID == "" {
 			t.Errorf("%v", k)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/identity/jose"
 	"github.com/pizzaface/pizzeria/internal/ascii"
 	"github.com/pizzaface/pizzeria/internal/web"
 )
@@ -67,7 +68,7 @@ func ourToken(head, payload, issuer string) bool {
 	if i := strings.Index(head, `eyJ`); i > 0 { // `{"`, after what is no separator
 		head = head[i:]
 	}
-	typ := identity.TokenType(head + ".")
+	typ := jose.Type(head + ".")
 	return typ == identity.TypSession || typ == identity.TypAssertion ||
-		identity.TokenIssuer(payload) == issuer
+		jose.Issuer(payload) == issuer
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/identity/jose"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -33,7 +34,7 @@ func TestOurBearerIsNotForwarded(t *testing.T) {
 		for _, v := range []string{
 			"Bearer " + secret, "bearer " + secret, "BEARER   " + secret + " \t", "Bearer\t" + secret, "Bearer \t " + secret, "Bearer\u00a0" + secret, "Bearer \u2000" + secret, "\u2000Bearer " + secret, "Bearer" + "=" + secret,
 			"Bearer x, Bearer " + secret, "Bearer " + secret + ", Bearer x", "Bearer \"" + secret + "\"", "Bearer '" + secret + "'", "Bearer <" + secret + ">", "Token " + secret, "Token token=" + secret, secret, "Bearer: " + secret, "Bearer,," + secret, "Bearer;" + secret,
-			"Bearer " + secret + "=", "Bearer " + secret + "/x", "Bearer x+" + secret, "Bearer " + secret + "\xff", "Bearer Bearer " + secret, "Bearer " + secret + strings.Repeat("x", identity.MaxToken),
+			"Bearer " + secret + "=", "Bearer " + secret + "/x", "Bearer x+" + secret, "Bearer " + secret + "\xff", "Bearer Bearer " + secret, "Bearer " + secret + strings.Repeat("x", jose.MaxToken),
 			"Basic " + b64, "basic  " + b64, "Basic " + strings.TrimRight(b64, "="), "Basic " + base64.URLEncoding.EncodeToString([]byte(secret+":")), "Basic \t" + b64,
 		} {
 			for _, all := range [][]string{{v}, {"Bearer the-apps-own", v}} {

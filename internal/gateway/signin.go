@@ -14,6 +14,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/identity/jose"
 	"github.com/pizzaface/pizzeria/internal/ascii"
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/registry"
@@ -216,7 +217,7 @@ func (g *Gateway) redeem(ctx context.Context, st *State, t tx, code string) (str
 		return "", err
 	}
 	raw, _ := tok.Extra("id_token").(string)
-	if identity.TokenType(raw) != identity.TypID {
+	if jose.Type(raw) != identity.TypID {
 		return "", errors.New("not an ID token")
 	}
 	id, err := p.provider.Verifier(&oidc.Config{ClientID: st.client(), SupportedSigningAlgs: identity.Algorithms(), Now: g.Now}).Verify(oidc.ClientContext(ctx, g.client()), raw)
