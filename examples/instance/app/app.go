@@ -19,13 +19,14 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/coder/websocket"
 	_ "modernc.org/sqlite" // driver
+
+	"github.com/pizzaface/pizzeria/identity/assertion"
 )
 
 //go:embed page.html
@@ -53,13 +54,14 @@ func run() error {
 	if _, err := db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS notes (id INTEGER PRIMARY KEY, author TEXT NOT NULL, text TEXT NOT NULL, at TEXT NOT NULL)`); err != nil {
 		return err
 	}
-	gen, err := strconv.ParseInt(os.Getenv("PIZZERIA_ORG_GENERATION"), 10, 64)
+	check, err := assertion.FromEnv()
 	if err != nil {
-		return fmt.Errorf("PIZZERIA_ORG_GENERATION: %w", err)
+		return err
 	}
-	a := &app{db: db, ctx: ctx, slug: os.Getenv("PIZZERIA_ORG_SLUG"), url: os.Getenv("PIZZERIA_PUBLIC_URL"), console: os.Getenv("PIZZERIA_ISSUER"), check: &checker{
-		orgID: os.Getenv("PIZZERIA_ORG_ID"), issuer: os.Getenv("PIZZERIA_ISSUER"), generation: gen, file: os.Getenv("PIZZERIA_JWKS_FILE"),
-	}}
+	a := &app{
+		db: db, ctx: ctx, slug: os.Getenv("PIZZERIA_ORG_SLUG"), url: os.Getenv("PIZZERIA_PUBLIC_URL"),
+		console: os.Getenv("PIZZERIA_ISSUER"), check: check,
+	}
 	network, address := "tcp", os.Getenv("PIZZERIA_LISTEN")
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
 		network, address = "unix", path
@@ -85,7 +87,7 @@ func run() error {
 type app struct {
 	db                 *sql.DB
 	ctx                context.Context //nolint:containedctx // the process's life, ends streams on shutdown
-	check              *checker
+	check              *assertion.Verifier
 	slug, url, console string
 }
 
@@ -103,20 +105,11 @@ func (a *app) routes() http.Handler {
 }
 
 // signedIn lets a request through only with a good assertion of this org.
-func (a *app) signedIn(h func(http.ResponseWriter, *http.Request, claims)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		v := r.Header.Values("Pizzeria-Assertion")
-		if len(v) != 1 {
-			http.Error(w, "no assertion: reach this app through its gateway", http.StatusUnauthorized)
-			return
-		}
-		c, err := a.check.verify(v[0], time.Now())
-		if err != nil {
-			http.Error(w, "the assertion was refused: "+err.Error(), http.StatusUnauthorized)
-			return
-		}
+func (a *app) signedIn(h func(http.ResponseWriter, *http.Request, assertion.Claims)) http.HandlerFunc {
+	return a.check.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, _ := assertion.FromContext(r.Context())
 		h(w, r, c)
-	}
+	})).ServeHTTP
 }
 
 type note struct {
@@ -143,7 +136,7 @@ func (a *app) notes(ctx context.Context) ([]note, error) {
 	return out, rows.Err()
 }
 
-func (a *app) home(w http.ResponseWriter, r *http.Request, c claims) {
+func (a *app) home(w http.ResponseWriter, r *http.Request, c assertion.Claims) {
 	notes, err := a.notes(r.Context())
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -155,11 +148,11 @@ func (a *app) home(w http.ResponseWriter, r *http.Request, c claims) {
 	_ = page.Execute(w, map[string]any{"Claims": c, "Slug": a.slug, "Notes": notes, "Console": a.console})
 }
 
-func (a *app) whoami(w http.ResponseWriter, r *http.Request, c claims) {
+func (a *app) whoami(w http.ResponseWriter, r *http.Request, c assertion.Claims) {
 	reply(w, map[string]any{"org_id": c.OrgID, "org_slug": a.slug, "email": c.Email, "name": c.Name, "role": c.Role, "sub": c.Subject, "headers": r.Header, "host": r.Host})
 }
 
-func (a *app) list(w http.ResponseWriter, r *http.Request, _ claims) {
+func (a *app) list(w http.ResponseWriter, r *http.Request, _ assertion.Claims) {
 	notes, err := a.notes(r.Context())
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -168,7 +161,7 @@ func (a *app) list(w http.ResponseWriter, r *http.Request, _ claims) {
 	reply(w, notes)
 }
 
-func (a *app) add(w http.ResponseWriter, r *http.Request, c claims) {
+func (a *app) add(w http.ResponseWriter, r *http.Request, c assertion.Claims) {
 	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
 	text := strings.TrimSpace(r.FormValue("text"))
 	if text == "" || len(text) > 4000 {
@@ -183,7 +176,7 @@ func (a *app) add(w http.ResponseWriter, r *http.Request, c claims) {
 }
 
 // echo sends every WebSocket message back.
-func (a *app) echo(w http.ResponseWriter, r *http.Request, _ claims) {
+func (a *app) echo(w http.ResponseWriter, r *http.Request, _ assertion.Claims) {
 	c, err := websocket.Accept(w, r, &websocket.AcceptOptions{OriginPatterns: []string{strings.TrimPrefix(a.url, "https://")}})
 	if err != nil {
 		return
@@ -201,7 +194,7 @@ func (a *app) echo(w http.ResponseWriter, r *http.Request, _ claims) {
 }
 
 // ticks streams the time, four times a second, as server-sent events.
-func (a *app) ticks(w http.ResponseWriter, r *http.Request, _ claims) {
+func (a *app) ticks(w http.ResponseWriter, r *http.Request, _ assertion.Claims) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	tick := time.NewTicker(250 * time.Millisecond)
 	defer tick.Stop()
@@ -221,7 +214,7 @@ func (a *app) ticks(w http.ResponseWriter, r *http.Request, _ claims) {
 }
 
 // size reads an upload and says how long it was.
-func (a *app) size(w http.ResponseWriter, r *http.Request, _ claims) {
+func (a *app) size(w http.ResponseWriter, r *http.Request, _ assertion.Claims) {
 	n, err := io.Copy(io.Discard, r.Body)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
