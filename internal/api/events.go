@@ -19,7 +19,7 @@ import (
 )
 
 const eventsText = "Server-sent events: `id` names the change, `event` is its kind, `data` the change as JSON. " +
-	"Begins with what comes next, or behind the Last-Event-ID; the event `reset` says that changes since then are no longer kept: read anew."
+	"Begins with what comes next, or behind the Last-Event-ID, and with an ID alone to resume from; the event `reset` says that changes since then are no longer kept: read anew."
 
 type EventsIn struct {
 	LastEventID string `header:"Last-Event-ID" doc:"go on behind this event"`
@@ -94,11 +94,11 @@ func (a *API) watch(ctx context.Context, c web.Caller, org registry.OrgID, in Ev
 		w.Header().Set("X-Accel-Buffering", "no")
 		w.WriteHeader(http.StatusOK)
 		s := stream{w: w, flush: http.NewResponseController(w).Flush}
-		if reset {
-			id, _ := a.shown(org, registry.Change{Seq: seq})
+		if id, _ := a.shown(org, registry.Change{Seq: seq}); reset {
 			s.event(id, "reset", struct{}{})
+		} else {
+			s.position(id)
 		}
-		s.comment()
 		tick := time.NewTicker(streamEvery)
 		defer tick.Stop()
 		for s.err == nil {
@@ -145,6 +145,15 @@ func (s *stream) event(id, kind string, data any) {
 		_, err = fmt.Fprintf(s.w, "id: %s\nevent: %s\ndata: %s\n\n", id, kind, b)
 	}
 	s.end(err)
+}
+
+// position tells a client where the stream is, without an event: it resumes there when the
+// connection is lost before the first one.
+func (s *stream) position(id string) {
+	if s.err == nil {
+		_, err := fmt.Fprintf(s.w, "id: %s\n\n", id)
+		s.end(err)
+	}
 }
 
 func (s *stream) comment() {

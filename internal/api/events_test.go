@@ -13,20 +13,24 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// event reads the next event of a stream.
+// event reads the next event of a stream, after the IDs that stand alone.
 func event(t *testing.T, l *servertest.Lines) (id, kind, data string) {
 	t.Helper()
-	for _, f := range []struct {
-		name string
-		to   *string
-	}{{"id: ", &id}, {"event: ", &kind}, {"data: ", &data}} {
-		line, ok := l.Next(f.name)
+	for {
+		line, ok := l.Next("")
 		if !ok {
-			t.Fatalf("the stream ended before %q", f.name)
+			t.Fatal("the stream ended before an event")
 		}
-		*f.to = line
+		name, value, _ := strings.Cut(line, ": ")
+		switch name {
+		case "id":
+			id = value
+		case "event":
+			kind = value
+		case "data":
+			return id, kind, value
+		}
 	}
-	return id, kind, data
 }
 
 // TestResume: somebody whose connection breaks again and again sees each change once, in order.

@@ -242,6 +242,7 @@ func TestEvents(t *testing.T) {
 	next, end := mia.lines(t, api+"/orgs/acme/events")
 	ada.call(t, "PATCH", api+"/orgs/globex", `{"name":"Secret"}`, 200, nil)
 	ada.call(t, "PATCH", api+"/orgs/acme", `{"name":"Seen"}`, 200, nil)
+	until(t, next, "id: ") // where the stream begins
 	id := strings.TrimPrefix(until(t, next, "id: "), "id: ")
 	until(t, next, "event: org.updated")
 	if data := until(t, next, "data: "); !strings.Contains(data, `"slug":"acme"`) {
@@ -250,6 +251,9 @@ func TestEvents(t *testing.T) {
 	end()
 	ada.call(t, "PATCH", api+"/orgs/acme", `{"name":"Missed"}`, 200, nil)
 	next, _ = mia.lines(t, api+"/orgs/acme/events", "Last-Event-ID", id)
+	if begins := until(t, next, "id: "); begins != "id: "+id {
+		t.Errorf("it resumes at %s, not at %s", begins, id)
+	}
 	if again := until(t, next, "id: "); again == "id: "+id {
 		t.Errorf("the event that was seen comes again: %s", again)
 	}
