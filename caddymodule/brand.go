@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/spf13/cobra"
 )
 
 // binaryName is the name of this project's own builds. cmd/pizzeria asks for it by calling Brand,
@@ -33,12 +32,11 @@ Then manage organizations, people and instances, here or from another machine:
 	$ pizzeria login --server https://pizzeria.example.com
 	$ pizzeria org list
 
-'pizzeria pizzeria --help' lists these commands. Leave out the second "pizzeria" when you use
-them. The commands below are Caddy's. They work as in any other Caddy.
+The commands below are these, and Caddy's own, which work as in any other Caddy.
 `
 
 // Brand makes this program Pizzeria's own build: its name, version and description, its commands
-// without the word "pizzeria" before them, and its default directories. Call it before Caddy's
+// at the root, without the word "pizzeria" before them, and its default directories. Call it before Caddy's
 // main function.
 func Brand() {
 	caddy.CustomBinaryName = binaryName
@@ -47,6 +45,7 @@ func Brand() {
 		bi, _ := debug.ReadBuildInfo()
 		caddy.CustomVersion = versionOf(bi) + " with Caddy" // Caddy's version follows
 	}
+	registerCommands()
 	os.Args = arguments(os.Args)
 	if len(os.Args) > 1 && (os.Args[1] == "run" || os.Args[1] == "start") {
 		// The default config listens on a socket in ./data, which Caddy does not create. Caddy's
@@ -60,16 +59,6 @@ func Brand() {
 
 // arguments returns args as Caddy understands them.
 func arguments(args []string) []string {
-	if len(args) < 2 {
-		return args
-	}
-	first := 1
-	if args[1] == cobra.ShellCompRequestCmd || args[1] == cobra.ShellCompNoDescRequestCmd {
-		first = 2 // the shell asks how the words that follow go on; the last of them is incomplete
-	}
-	if len(args) > 2*first-1 && slices.Contains(Commands(), args[first]) { // `pizzeria org list` is `caddy pizzeria org list`
-		return slices.Insert(slices.Clone(args), first, "pizzeria")
-	}
 	// Caddy looks for its admin endpoint on a port. Ours is where the Caddyfile here says.
 	if len(args) == 2 && slices.Contains([]string{"stop", "trust", "untrust"}, args[1]) {
 		if _, err := os.Stat("Caddyfile"); err == nil {

@@ -41,17 +41,8 @@ func TestVersionOf(t *testing.T) {
 func TestArguments(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for in, want := range map[string]string{
-		"x":                             "x",
-		"x org list":                    "x pizzeria org list",
-		"x pizzeria org list":           "x pizzeria org list",
-		"x version":                     "x version",
-		"x run":                         "x run",
-		"x stop":                        "x stop",
-		"x __complete or":               "x __complete or",
-		"x __complete org":              "x __complete org",
-		"x __complete org l":            "x __complete pizzeria org l",
-		"x __completeNoDesc org show a": "x __completeNoDesc pizzeria org show a",
-		"x __complete run a":            "x __complete run a",
+		"x": "x", "x org list": "x org list", "x pizzeria org list": "x pizzeria org list",
+		"x run": "x run", "x stop": "x stop", "x __complete or": "x __complete or",
 	} {
 		if got := arguments(strings.Fields(in)); !slices.Equal(got, strings.Fields(want)) {
 			t.Errorf("%s becomes %v, want %s", in, got, want)

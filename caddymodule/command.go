@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"context"
 
+	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
@@ -12,38 +13,74 @@ import (
 	"github.com/pizzaface/pizzeria/provision/process"
 )
 
+const commandName = "pizzeria"
+
 func init() {
 	caddycmd.RegisterCommand(caddycmd.Command{
-		Name: "pizzeria", Usage: "<command>", Short: "Manages orgs, their members and their instances",
+		Name: commandName, Usage: "<command>", Short: "Manages orgs, their members and their instances",
 		Long: "Manages a running Pizzeria over Caddy's admin socket, or from anywhere with --server and an API key.",
 		CobraFunc: func(c *cobra.Command) {
-			c.AddCommand(children()...)
-			commandLine.Strict(c)
+			c.Hidden = branded() // its children are at the root
+			commands := commandLine()
+			c.AddCommand(commands.Commands()...)
+			c.AddCommand(internalCommands()...)
+			commands.Strict(c)
 		},
 	})
 }
 
-var commandLine = cli.App{
-	Exit: func(code int) error { // Caddy ends with the status of its own error type only
-		return caddycmd.WrapCommandFuncForCobra(func(caddycmd.Flags) (int, error) { return code, nil })(&cobra.Command{}, nil)
-	},
-	Down:  stopProcesses,
-	Rekey: runtime.Rekey,
-}
-
-// Commands are the names of the children of the command `pizzeria`.
-func Commands() []string {
-	var names []string
-	for _, c := range children() {
-		names = append(names, c.Name())
+// registerCommands puts the commands at the root of a program of our own, beside Caddy's.
+func registerCommands() {
+	for _, own := range commandLine().Commands() {
+		if _, taken := caddycmd.Commands()[own.Name()]; taken {
+			continue // still there after the word "pizzeria"
+		}
+		caddycmd.RegisterCommand(caddycmd.Command{
+			Name: own.Name(), Short: own.Short,
+			CobraFunc: func(c *cobra.Command) {
+				become(c, own)
+				commandLine().Strict(c)
+			},
+		})
 	}
-	return names
 }
 
-func children() []*cobra.Command {
-	return append(commandLine.Commands(),
-		&cobra.Command{Use: "shim <dir>", Hidden: true, Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, args []string) error { return process.Shim(args[0]) }},
-		&cobra.Command{Use: "sample-instance", Hidden: true, Args: cobra.NoArgs, Run: func(*cobra.Command, []string) { app.Main() }})
+// become makes c, which Caddy has made, the command that is given.
+func become(c, given *cobra.Command) {
+	c.Use, c.Long, c.Example, c.Annotations = given.Use, given.Long, given.Example, given.Annotations
+	c.Args, c.RunE, c.PersistentPreRunE = given.Args, given.RunE, given.PersistentPreRunE
+	c.ValidArgsFunction = given.ValidArgsFunction
+	c.Flags().AddFlagSet(given.Flags())
+	c.PersistentFlags().AddFlagSet(given.PersistentFlags())
+	c.AddCommand(given.Commands()...)
+}
+
+func commandLine() cli.App {
+	name := "caddy " + commandName
+	if branded() {
+		name = binaryName
+	}
+	return cli.App{
+		Name: name,
+		Exit: func(code int) error { // Caddy ends with the status of its own error type only
+			return caddycmd.WrapCommandFuncForCobra(func(caddycmd.Flags) (int, error) { return code, nil })(&cobra.Command{}, nil)
+		},
+		Down:  stopProcesses,
+		Rekey: runtime.Rekey,
+	}
+}
+
+func branded() bool { return caddy.CustomBinaryName == binaryName }
+
+// internalCommands are those that the server starts itself with.
+func internalCommands() []*cobra.Command {
+	return []*cobra.Command{
+		{
+			Use: "shim <dir>", Hidden: true, Args: cobra.ExactArgs(1),
+			RunE: func(_ *cobra.Command, args []string) error { return process.Shim(args[0]) },
+		},
+		{Use: "sample-instance", Hidden: true, Args: cobra.NoArgs, Run: func(*cobra.Command, []string) { app.Main() }},
+	}
 }
 
 // stopProcesses stops the instances of a data directory whose server is not running: they outlive it.

@@ -15,7 +15,7 @@ func (c *client) api() *cobra.Command {
 	var body string
 	a := &cobra.Command{
 		Use: "api <method> <path>", Short: "Calls a route of the management API and prints the answer", Args: cobra.ExactArgs(2),
-		Example: "  pizzeria api GET /orgs?limit=5\n  echo '{\"name\":\"Acme\"}' | pizzeria api PATCH /orgs/acme -d -",
+		Example: fmt.Sprintf("  %s api GET /orgs?limit=5\n  echo '{\"name\":\"Acme\"}' | %[1]s api PATCH /orgs/acme -d -", c.app.Name),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !strings.HasPrefix(args[1], "/") {
 				return c.app.wrongUse(cmd, fmt.Errorf("%q is not a path below /api/v1: begin it with /", args[1]))

@@ -255,7 +255,7 @@ func (c *client) planMembers(o wantedOrg, exists, prune bool) (plan []change, er
 			plan = append(plan, change{"~", fmt.Sprintf("org %s: %s %s -> %s", o.Slug, email, m.Role, role), func() error {
 				b, err := c.call("PATCH", path, some("role", string(role)))
 				if err == nil && len(b) > 0 {
-					fmt.Printf("%s\t%s\n", email, waitsForOwner)
+					fmt.Printf("%s\t%s\t%s\n", o.Slug, email, waitsForOwner)
 				}
 				return err
 			}})
@@ -267,7 +267,7 @@ func (c *client) planMembers(o wantedOrg, exists, prune bool) (plan []change, er
 				}
 				became, err := invitedBy(b)
 				if err == nil {
-					fmt.Printf("%s\t%s\n", email, became)
+					fmt.Printf("%s\t%s\t%s\n", o.Slug, email, became)
 				}
 				return err
 			}})

@@ -11,20 +11,20 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-var approvalTable = table(
-	column[registry.Approval]{"KIND", func(p registry.Approval) string { return string(p.Kind) }},
-	column[registry.Approval]{"ABOUT", func(p registry.Approval) string { return p.Email }},
-	column[registry.Approval]{"ROLE", func(p registry.Approval) string { return string(p.Role) }},
-	column[registry.Approval]{"ASKED BY", func(p registry.Approval) string { return p.AskedBy }},
-	column[registry.Approval]{"STATE", func(p registry.Approval) string { return string(p.State) }},
-	column[registry.Approval]{"EFFECTIVE", func(p registry.Approval) string {
+var approvalTable = table[registry.Approval]{
+	{"KIND", func(p registry.Approval) string { return string(p.Kind) }},
+	{"ABOUT", func(p registry.Approval) string { return p.Email }},
+	{"ROLE", func(p registry.Approval) string { return string(p.Role) }},
+	{"ASKED BY", func(p registry.Approval) string { return p.AskedBy }},
+	{"STATE", func(p registry.Approval) string { return string(p.State) }},
+	{"EFFECTIVE", func(p registry.Approval) string {
 		if p.EffectiveAt.IsZero() {
 			return ""
 		}
 		return when(p.EffectiveAt)
 	}},
-	column[registry.Approval]{"ID", func(p registry.Approval) string { return string(p.ID) }},
-)
+	{"ID", func(p registry.Approval) string { return string(p.ID) }},
+}
 
 // approval is `pizzeria approval`.
 func (c *client) approval() *cobra.Command {
@@ -36,7 +36,7 @@ func (c *client) approval() *cobra.Command {
 	list := c.on("list <org>",
 		"Lists requests, newest first",
 		cobra.ExactArgs(1), func(args []string) error {
-			return c.show("GET", orgPath(args[0])+"/approvals", nil, approvalTable)
+			return c.showList(orgPath(args[0])+"/approvals", approvalTable)
 		})
 	approve := c.on("approve <org> <request ID>",
 		"Approves a request, and prints the link of an invitation; for an owner, signed in with "+
@@ -61,7 +61,7 @@ func (c *client) approval() *cobra.Command {
 		cobra.ExactArgs(2), func(args []string) error {
 			return c.show("DELETE", path(args), nil, nil)
 		})
-	a.AddCommand(list, approve, refuse, end)
+	a.AddCommand(named(list), approve, refuse, end)
 	return a
 }
 
@@ -72,7 +72,7 @@ func (c *client) breakGlass() *cobra.Command {
 		"Makes somebody an owner of an org whose owners are gone, after 72 hours in which they can "+
 			"refuse; on the admin socket only",
 		cobra.ExactArgs(1), func(args []string) error {
-			return c.show("POST", orgPath(args[0])+"/break-glass", some("owner", owner), approvalTable)
+			return c.show("POST", orgPath(args[0])+"/break-glass", some("owner", owner), approvalTable.show)
 		})
 	b.Flags().StringVar(&owner, "owner", "", "e-mail address of the account that becomes an owner")
 	_ = b.MarkFlagRequired("owner")

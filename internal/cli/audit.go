@@ -10,13 +10,13 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-var auditTable = table(
-	column[registry.AuditEntry]{"WHEN", func(e registry.AuditEntry) string { return when(e.At) }},
-	column[registry.AuditEntry]{"WHO", func(e registry.AuditEntry) string { return e.Shown("actor") }},
-	column[registry.AuditEntry]{"WHAT", func(e registry.AuditEntry) string { return string(e.Action) }},
-	column[registry.AuditEntry]{"TARGET", func(e registry.AuditEntry) string { return e.Shown("target") }},
-	column[registry.AuditEntry]{"DETAIL", func(e registry.AuditEntry) string { return e.Shown("detail") }},
-)
+var auditTable = table[registry.AuditEntry]{
+	{"WHEN", func(e registry.AuditEntry) string { return when(e.At) }},
+	{"WHO", func(e registry.AuditEntry) string { return e.Shown("actor") }},
+	{"WHAT", func(e registry.AuditEntry) string { return string(e.Action) }},
+	{"TARGET", func(e registry.AuditEntry) string { return e.Shown("target") }},
+	{"DETAIL", func(e registry.AuditEntry) string { return e.Shown("detail") }},
+}
 
 func (c *client) audit() *cobra.Command {
 	a := &cobra.Command{Use: "audit", Short: "Reads the audit log"}
@@ -31,7 +31,7 @@ func (c *client) audit() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return c.print(b, auditTable)
+		return c.print(b, auditTable.show)
 	})
 	list.Flags().StringVar(&search, "search", "", "only what has this in who, target or detail")
 	list.Flags().StringVar(&actor, "actor", "", "only what this e-mail address did, or operator")

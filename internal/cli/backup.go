@@ -18,7 +18,7 @@ func (c *client) backup() *cobra.Command {
 			if _, err := os.Lstat(args[0]); !errors.Is(err, fs.ErrNotExist) {
 				return fmt.Errorf("%s is there already: name a new file", args[0])
 			}
-			body, err := socket(c.adminAddress(), "/pizzeria").open(cmd.Context(), "GET", "/backup", nil)
+			body, err := c.socket(c.adminAddress(), "/pizzeria").open(cmd.Context(), "GET", "/backup", nil)
 			if err != nil {
 				return err
 			}

@@ -2,8 +2,10 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,6 +13,8 @@ import (
 
 // App is what the command line needs of the program around it.
 type App struct {
+	// Name is how people call these commands here: "pizzeria", or "caddy pizzeria".
+	Name string
 	// Exit returns the error with which a command makes the program end with a status.
 	Exit func(code int) error
 	// Down stops the instances of a data directory whose server does not run.
@@ -32,8 +36,8 @@ func (a App) Commands() []*cobra.Command {
 		f.StringVar(&c.keyFile, "key-file", "", "file with the API key (default: the key in $PIZZERIA_KEY)")
 		f.StringVar(&c.caFile, "ca-file", "", "file with the certificate authority of the server (default: $PIZZERIA_CA_FILE, or the system's)")
 		f.StringVar(&c.context, "context", "", "a control plane by its name (default: the one in use; see `context`)")
-		f.StringVarP(&c.output, "output", "o", "table", "output: table, json or yaml")
-		_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json", "yaml"}, cobra.ShellCompDirectiveNoFileComp))
+		f.StringVarP(&c.output, "output", "o", "table", "output: table, json or yaml; for lists also name, which prints what other commands call each item")
+		_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json", "yaml", "name"}, cobra.ShellCompDirectiveNoFileComp))
 		cmd.PersistentPreRunE = func(running *cobra.Command, _ []string) error { return c.begin(running) }
 	}
 	return all
@@ -43,13 +47,30 @@ func (a App) Commands() []*cobra.Command {
 func (c *client) begin(running *cobra.Command) error {
 	c.cmd = running
 	running.SilenceUsage = true
-	if c.output != "table" && c.output != "json" && c.output != "yaml" {
-		return c.app.wrongUse(running, fmt.Errorf("-o %s: use table, json or yaml", c.output))
+	switch {
+	case c.output == "name" && running.Annotations[hasNames] == "":
+		return c.app.wrongUse(running, errors.New("-o name: only lists have names; use table, json or yaml"))
+	case !slices.Contains([]string{"table", "json", "yaml", "name"}, c.output):
+		return c.app.wrongUse(running, fmt.Errorf("-o %s: use table, json, yaml or, for a list, name", c.output))
 	}
 	if c.admin != "" && (c.server != "" || c.context != "") || c.server != "" && c.context != "" {
 		return c.app.wrongUse(running, fmt.Errorf("--admin, --server and --context are three ways to name one control plane: use one"))
 	}
 	return nil
+}
+
+// hasNames marks the commands whose output can be names alone.
+const hasNames = "names"
+
+func named(list *cobra.Command) *cobra.Command {
+	list.Annotations = map[string]string{hasNames: "yes"}
+	return list
+}
+
+// program is the name of the program, whose own commands come right after it.
+func (a App) program() string {
+	name, _, _ := strings.Cut(a.Name, " ")
+	return name
 }
 
 // Strict makes a command and its children exit with status 2 on wrong use: arguments, flags, unknown children.
@@ -79,8 +100,7 @@ func (a App) Strict(cmd *cobra.Command) {
 
 // wrongUse says what is wrong and how the command is used.
 func (a App) wrongUse(cmd *cobra.Command, err error) error {
-	use := strings.Replace(cmd.UseLine(), "pizzeria pizzeria ", "pizzeria ", 1) // as people type it
-	cmd.PrintErrf("Error: %v\n\nUsage: %s\n", err, use)
+	cmd.PrintErrf("Error: %v\n\nUsage: %s\n", err, cmd.UseLine())
 	for _, child := range cmd.Commands() {
 		if !child.Hidden {
 			cmd.PrintErrf("  %-12s %s\n", child.Name(), child.Short)

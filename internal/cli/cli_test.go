@@ -35,7 +35,7 @@ func TestReference(t *testing.T) {
 		}
 		rows += fmt.Sprintf("| `%s%s%s` | %s |\n", prefix, strings.TrimSuffix(c.Use, " [flags]"), flags.String(), c.Short)
 	}
-	for _, c := range (App{Exit: func(int) error { return errors.New("exit") }}).Commands() {
+	for _, c := range (App{Name: "pizzeria", Exit: func(int) error { return errors.New("exit") }}).Commands() {
 		walk("", c)
 	}
 	const path = "../../docs/reference/cli.md"

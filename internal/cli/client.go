@@ -28,6 +28,7 @@ type client struct {
 
 // target is how a control plane is reached.
 type target struct {
+	app   App
 	http  *http.Client
 	base  string // URL of the API
 	key   string
@@ -37,7 +38,7 @@ type target struct {
 
 func (c *client) target() (target, error) {
 	if c.admin != "" {
-		return socket(c.admin, "/pizzeria/api/v1"), nil
+		return c.socket(c.admin, "/pizzeria/api/v1"), nil
 	}
 	ctx, name := connection{Server: c.server, CAFile: c.caFile}, c.context
 	if ctx.Server == "" && c.context == "" {
@@ -45,7 +46,7 @@ func (c *client) target() (target, error) {
 	}
 	if ctx.Server == "" {
 		if os.Getenv("PIZZERIA_ADMIN") != "" && c.context == "" {
-			return socket(os.Getenv("PIZZERIA_ADMIN"), "/pizzeria/api/v1"), nil
+			return c.socket(os.Getenv("PIZZERIA_ADMIN"), "/pizzeria/api/v1"), nil
 		}
 		saved, err := readContexts()
 		if err != nil {
@@ -55,7 +56,7 @@ func (c *client) target() (target, error) {
 			name = saved.Current
 		}
 		if name == "" {
-			return socket(defaultAdmin, "/pizzeria/api/v1"), nil
+			return c.socket(defaultAdmin, "/pizzeria/api/v1"), nil
 		}
 		var ok bool
 		if ctx, ok = saved.Contexts[name]; !ok {
@@ -86,7 +87,7 @@ func (c *client) adminAddress() string {
 }
 
 // socket reaches the operator's endpoint on Caddy's admin address.
-func socket(address, path string) target {
+func (c *client) socket(address, path string) target {
 	network, addr := "tcp", address
 	if p, ok := strings.CutPrefix(address, "unix/"); ok {
 		network, addr = "unix", p
@@ -95,7 +96,7 @@ func socket(address, path string) target {
 	if network == "tcp" {
 		host = addr
 	}
-	return target{name: address, local: true, base: "http://" + host + path, http: &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	return target{app: c.app, name: address, local: true, base: "http://" + host + path, http: &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
 		return d.DialContext(ctx, network, addr)
 	}}}}
@@ -106,7 +107,7 @@ func (c *client) remote(ctx connection) (target, error) {
 	if err != nil || u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" {
 		return target{}, fmt.Errorf("--server %s: use the control plane's address, such as https://pizzeria.example.com", ctx.Server)
 	}
-	t := target{name: u.String(), base: "https://" + u.Host + "/api/v1", key: ctx.Key}
+	t := target{app: c.app, name: u.String(), base: "https://" + u.Host + "/api/v1", key: ctx.Key}
 	if c.keyFile != "" {
 		b, err := os.ReadFile(c.keyFile)
 		if err != nil {
@@ -119,7 +120,8 @@ func (c *client) remote(ctx connection) (target, error) {
 	if c.public {
 		t.key = ""
 	} else if t.key == "" && ctx.RefreshToken == "" {
-		return t, errors.New("sign in with `pizzeria login`; or make an API key in the console, and name it with --key-file, $PIZZERIA_KEY or `context set`")
+		return t, fmt.Errorf("sign in with `%s login`; or create an API key in the console, and name it with --key-file, "+
+			"$PIZZERIA_KEY or `%[1]s context set`", c.app.Name)
 	}
 	tr := http.DefaultTransport.(*http.Transport).Clone()
 	if file := ctx.CAFile; file != "" || os.Getenv("PIZZERIA_CA_FILE") != "" {
@@ -201,26 +203,30 @@ func (c *client) list(path string, q url.Values, limit int) ([]byte, error) {
 		Items []json.RawMessage `json:"items"`
 	}{Items: []json.RawMessage{}}
 	for {
-		b, err := c.call("GET", path+"?"+q.Encode(), nil)
+		page := path
+		if len(q) > 0 {
+			page += "?" + q.Encode()
+		}
+		b, err := c.call("GET", page, nil)
 		if err != nil {
 			return nil, err
 		}
-		var page struct {
+		var got struct {
 			Items []json.RawMessage `json:"items"`
 			Next  string            `json:"next"`
 		}
-		if err := json.Unmarshal(b, &page); err != nil {
+		if err := json.Unmarshal(b, &got); err != nil {
 			return nil, err
 		}
-		all.Items = append(all.Items, page.Items...)
+		all.Items = append(all.Items, got.Items...)
 		if limit > 0 && len(all.Items) >= limit {
 			all.Items = all.Items[:limit]
 			break
 		}
-		if page.Next == "" {
+		if got.Next == "" {
 			break
 		}
-		q.Set("cursor", page.Next)
+		q.Set("cursor", got.Next)
 	}
 	return json.Marshal(all)
 }

@@ -13,18 +13,18 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-var clientTable = table(
-	column[registry.Client]{"NAME", func(c registry.Client) string { return c.Name }},
-	column[registry.Client]{"FOR", func(c registry.Client) string {
+var clientTable = table[registry.Client]{
+	{"NAME", func(c registry.Client) string { return c.Name }},
+	{"FOR", func(c registry.Client) string {
 		if c.OrgID != "" {
 			return "members of " + string(c.OrgID)
 		}
 		return "everybody"
 	}},
-	column[registry.Client]{"PUBLIC", func(c registry.Client) string { return map[bool]string{true: "yes", false: "no"}[c.Public] }},
-	column[registry.Client]{"COMES BACK TO", func(c registry.Client) string { return strings.Join(c.RedirectURIs, " ") }},
-	column[registry.Client]{"ID", func(c registry.Client) string { return string(c.ID) }},
-)
+	{"PUBLIC", func(c registry.Client) string { return map[bool]string{true: "yes", false: "no"}[c.Public] }},
+	{"COMES BACK TO", func(c registry.Client) string { return strings.Join(c.RedirectURIs, " ") }},
+	{"ID", func(c registry.Client) string { return string(c.ID) }},
+}
 
 // clients is `pizzeria client`.
 func (c *client) clients() *cobra.Command {
@@ -65,13 +65,13 @@ func (c *client) clients() *cobra.Command {
 	create.Flags().StringVar(&in.Org, "org", "", "the org whose members alone may sign in (default: everybody with an account)")
 	create.Flags().StringVar(&in.Alg, "id-token-alg", "", "RS256, for an app that knows no other signature of ID tokens (default: the installation's)")
 	create.Flags().BoolVar(&in.Public, "public", false, "it runs in browsers or on people's machines, and can keep no secret")
-	list := c.on("list", "Lists the apps", cobra.NoArgs, func([]string) error { return c.show("GET", "/clients", nil, clientTable) })
+	list := c.on("list", "Lists the apps", cobra.NoArgs, func([]string) error { return c.showList("/clients", clientTable) })
 	secret := c.on("secret <client ID>", "Gives an app another secret, and prints it; the old one ends at once", cobra.ExactArgs(1), func(args []string) error {
 		return c.show("POST", "/clients/"+url.PathEscape(args[0])+"/secret", nil, made)
 	})
 	remove := c.on("delete <client ID>", "Deletes an app, and ends what it was given", cobra.ExactArgs(1), func(args []string) error {
 		return c.show("DELETE", "/clients/"+url.PathEscape(args[0]), nil, nil)
 	})
-	k.AddCommand(create, list, secret, remove)
+	k.AddCommand(create, named(list), secret, remove)
 	return k
 }

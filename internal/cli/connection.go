@@ -14,11 +14,11 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-var connectionTable = table(
-	column[registry.Connection]{"NAME", func(k registry.Connection) string { return k.Name }},
-	column[registry.Connection]{"ISSUER", func(k registry.Connection) string { return k.Issuer }},
-	column[registry.Connection]{"REQUIRED", func(k registry.Connection) string { return map[bool]string{true: "yes", false: "no"}[k.Required] }},
-	column[registry.Connection]{"NEW PEOPLE", func(k registry.Connection) string {
+var connectionTable = table[registry.Connection]{
+	{"NAME", func(k registry.Connection) string { return k.Name }},
+	{"ISSUER", func(k registry.Connection) string { return k.Issuer }},
+	{"REQUIRED", func(k registry.Connection) string { return map[bool]string{true: "yes", false: "no"}[k.Required] }},
+	{"NEW PEOPLE", func(k registry.Connection) string {
 		switch {
 		case !k.SignUp:
 			return "by invitation"
@@ -29,8 +29,8 @@ var connectionTable = table(
 		}
 		return string(k.DefaultRole)
 	}},
-	column[registry.Connection]{"ID", func(k registry.Connection) string { return string(k.ID) }},
-)
+	{"ID", func(k registry.Connection) string { return string(k.ID) }},
+}
 
 // connection is `pizzeria connection`.
 func (c *client) connection() *cobra.Command {
@@ -48,12 +48,12 @@ func (c *client) connection() *cobra.Command {
 		return p
 	}
 	list := &cobra.Command{Use: "list", Short: "Lists connections", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error {
-		return c.show("GET", path(), nil, connectionTable)
+		return c.showList(path(), connectionTable)
 	}}
 	remove := &cobra.Command{Use: "delete <connection ID>", Short: "Deletes a connection; who signed in by it is signed out", Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, args []string) error {
 		return c.show("DELETE", path(args[0]), nil, nil)
 	}}
-	k.AddCommand(c.connectionCreate(path), list, c.connectionUpdate(path), remove)
+	k.AddCommand(c.connectionCreate(path), named(list), c.connectionUpdate(path), remove)
 	return k
 }
 
@@ -164,34 +164,34 @@ func (c *client) connectionUpdate(path func(...string) string) *cobra.Command {
 		if err := f.into(cmd, in); err != nil {
 			return err
 		}
-		return c.show("PUT", path(args[0]), in, connectionTable)
+		return c.show("PUT", path(args[0]), in, connectionTable.show)
 	}
 	cmd.Flags().StringVar(&f.name, "name", "", "another name")
 	f.on(cmd)
 	return cmd
 }
 
-var domainTable = table(
-	column[registry.Domain]{"DOMAIN", func(d registry.Domain) string { return d.Domain }},
-	column[registry.Domain]{"VERIFIED", func(d registry.Domain) string {
+var domainTable = table[registry.Domain]{
+	{"DOMAIN", func(d registry.Domain) string { return d.Domain }},
+	{"VERIFIED", func(d registry.Domain) string {
 		if d.VerifiedAt.IsZero() {
 			return "no"
 		}
 		return "by " + d.VerifiedBy
 	}},
-	column[registry.Domain]{"TXT RECORD", func(d registry.Domain) string { return d.Record }},
-	column[registry.Domain]{"WITH", func(d registry.Domain) string { return d.Value }},
-)
+	{"TXT RECORD", func(d registry.Domain) string { return d.Record }},
+	{"WITH", func(d registry.Domain) string { return d.Value }},
+}
 
 // domain is `pizzeria domain`.
 func (c *client) domain() *cobra.Command {
 	d := &cobra.Command{Use: "domain", Short: "Manages the e-mail domains of an org, whose people its connections let in"}
 	path := func(args []string) string { return orgPath(args[0]) + "/domains/" + url.PathEscape(args[1]) }
 	list := c.on("list <org>", "Lists an org's domains", cobra.ExactArgs(1), func(args []string) error {
-		return c.show("GET", orgPath(args[0])+"/domains", nil, domainTable)
+		return c.showList(orgPath(args[0])+"/domains", domainTable)
 	})
 	add := c.on("add <org> <domain>", "Adds a domain, and prints the TXT record that shows whose it is", cobra.ExactArgs(2), func(args []string) error {
-		return c.show("POST", orgPath(args[0])+"/domains", map[string]any{"domain": args[1]}, domainTable)
+		return c.show("POST", orgPath(args[0])+"/domains", map[string]any{"domain": args[1]}, domainTable.show)
 	})
 	var vouch bool
 	verify := c.on("verify <org> <domain>", "Looks for a domain's TXT record", cobra.ExactArgs(2), func(args []string) error {
@@ -199,20 +199,20 @@ func (c *client) domain() *cobra.Command {
 		if vouch {
 			q = "?vouch=true"
 		}
-		return c.show("POST", path(args)+"/verify"+q, nil, domainTable)
+		return c.show("POST", path(args)+"/verify"+q, nil, domainTable.show)
 	})
 	verify.Flags().BoolVar(&vouch, "vouch", false, "a platform admin's word in place of the record")
 	remove := c.on("remove <org> <domain>", "Removes a domain: nobody at it signs in by the org's connections any more", cobra.ExactArgs(2), func(args []string) error {
 		return c.show("DELETE", path(args), nil, nil)
 	})
-	d.AddCommand(list, add, verify, remove)
+	d.AddCommand(named(list), add, verify, remove)
 	return d
 }
 
-var identityTable = table(
-	column[registry.Identity]{"CONNECTION", func(i registry.Identity) string { return i.Connection }},
-	column[registry.Identity]{"EMAIL", func(i registry.Identity) string { return i.Email }},
-	column[registry.Identity]{"SUBJECT", func(i registry.Identity) string { return i.Subject }},
-	column[registry.Identity]{"LAST USED", func(i registry.Identity) string { return when(i.LastUsedAt) }},
-	column[registry.Identity]{"CONNECTION ID", func(i registry.Identity) string { return string(i.ConnectionID) }},
-)
+var identityTable = table[registry.Identity]{
+	{"CONNECTION", func(i registry.Identity) string { return i.Connection }},
+	{"EMAIL", func(i registry.Identity) string { return i.Email }},
+	{"SUBJECT", func(i registry.Identity) string { return i.Subject }},
+	{"LAST USED", func(i registry.Identity) string { return when(i.LastUsedAt) }},
+	{"CONNECTION ID", func(i registry.Identity) string { return string(i.ConnectionID) }},
+}

@@ -1,14 +1,15 @@
 package cli
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -84,6 +85,19 @@ func (s savedContexts) write() error {
 	return os.Rename(path+".tmp", path)
 }
 
+// namedContext is a context without its secrets.
+type namedContext struct {
+	Name    string `json:"name"`
+	Server  string `json:"server"`
+	Current bool   `json:"current"`
+}
+
+var contextTable = table[namedContext]{
+	{"NAME", func(v namedContext) string { return v.Name }},
+	{"SERVER", func(v namedContext) string { return v.Server }},
+	{"CURRENT", func(v namedContext) string { return map[bool]string{true: "*"}[v.Current] }},
+}
+
 func (c *client) contexts() *cobra.Command {
 	ctx := &cobra.Command{Use: "context", Short: "Names the control planes that you work with"}
 	list := &cobra.Command{Use: "list", Short: "Lists contexts", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error {
@@ -91,22 +105,20 @@ func (c *client) contexts() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		names := make([]string, 0, len(s.Contexts))
-		for n := range s.Contexts {
-			names = append(names, n)
+		list := []namedContext{}
+		for _, n := range slices.Sorted(maps.Keys(s.Contexts)) {
+			list = append(list, namedContext{n, s.Contexts[n].Server, n == s.Current})
 		}
-		slices.Sort(names)
-		w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
-		fmt.Fprintln(w, "CURRENT\tNAME\tSERVER")
-		for _, n := range names {
-			fmt.Fprintf(w, "%s\t%s\t%s\n", map[bool]string{true: "*"}[n == s.Current], n, s.Contexts[n].Server)
+		b, err := json.Marshal(map[string]any{"items": list})
+		if err != nil {
+			return err
 		}
-		return w.Flush()
+		return c.printList(b, contextTable)
 	}}
 	set := &cobra.Command{
 		Use: "set <name>", Short: "Makes or changes a context, and uses it", Args: cobra.ExactArgs(1),
 		Long:    "Makes or changes a context, and uses it. --server names the control plane, --key-file its API key, --ca-file its certificate authority.",
-		Example: "  pizzeria context set prod --server https://pizzeria.example.com --key-file ~/prod.key",
+		Example: "  " + c.app.Name + " context set prod --server https://pizzeria.example.com --key-file ~/prod.key",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := readContexts()
 			if err != nil {
@@ -161,7 +173,7 @@ func (c *client) contexts() *cobra.Command {
 		}
 		return s.write()
 	}}
-	ctx.AddCommand(list, set, use, remove)
+	ctx.AddCommand(named(list), set, use, remove)
 	return ctx
 }
 

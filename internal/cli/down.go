@@ -14,7 +14,7 @@ func (c *client) down() *cobra.Command {
 	return &cobra.Command{Use: "down", Short: "Stops all instances; they start again with the server", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
 		address := c.adminAddress()
 		var v struct{ Stopped int }
-		body, err := socket(address, "/pizzeria").open(cmd.Context(), "POST", "/down", nil)
+		body, err := c.socket(address, "/pizzeria").open(cmd.Context(), "POST", "/down", nil)
 		if path, ok := strings.CutPrefix(address, "unix/"); ok && errors.Is(err, errAway) {
 			v.Stopped, err = c.app.Down(filepath.Dir(path))
 		} else if err == nil {

@@ -72,11 +72,11 @@ func (t target) failed(err error) error {
 func (t target) failedLocally(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("%w at %s: start it with `pizzeria run`, or name its admin address with --admin",
-			errAway, t.name)
+		return fmt.Errorf("%w at %s: start it with `%s run`, or name its admin address with --admin",
+			errAway, t.name, t.app.program())
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("you may not use %s: run this as the user of the server, "+
-			"or sign in to it with `pizzeria login`", t.name)
+			"or sign in to it with `%s login`", t.name, t.app.Name)
 	}
 	return fmt.Errorf("cannot reach the server at %s: %w", t.name, err)
 }
@@ -87,7 +87,7 @@ func (t target) refused(res *http.Response, body []byte) error {
 	known := json.Unmarshal(body, &p) == nil && p.Detail+p.Error != ""
 	switch {
 	case known && res.StatusCode == http.StatusUnauthorized && !t.local:
-		return fmt.Errorf("%s: sign in with `pizzeria login`, or check the API key", p.Detail+p.Error)
+		return fmt.Errorf("%s: sign in with `%s login`, or check the API key", p.Detail+p.Error, t.app.Name)
 	case known:
 		return errors.New(p.Detail + p.Error)
 	case res.StatusCode < 400 && res.Header.Get("Location") != "":

@@ -109,7 +109,7 @@ func TestFailuresSayWhy(t *testing.T) {
 			TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12},
 			DialContext:     dialer(""), ResponseHeaderTimeout: patience,
 		}
-		_, err := target{name: address, base: address, http: &http.Client{
+		_, err := target{app: App{Name: "pizzeria"}, name: address, base: address, http: &http.Client{
 			Transport:     tr,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}}.open(t.Context(), "GET", "/orgs", nil)
@@ -140,15 +140,16 @@ func TestAwayIsAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = l.Close() }()
+	c := &client{app: App{Name: "pizzeria"}}
 	for _, path := range []string{filepath.Join(dir, "none.sock"), left} {
-		_, err := socket("unix/"+path, "").open(t.Context(), "GET", "/", nil)
+		_, err := c.socket("unix/"+path, "").open(t.Context(), "GET", "/", nil)
 		if !errors.Is(err, errAway) || !strings.Contains(err.Error(), "pizzeria run") {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := socket("unix/"+mute, "").open(ended, "GET", "/", nil); err == nil || err.Error() != "interrupted" {
+	if _, err := c.socket("unix/"+mute, "").open(ended, "GET", "/", nil); err == nil || err.Error() != "interrupted" {
 		t.Errorf("interrupted: %v", err)
 	}
 	denied := target{name: "unix/x", local: true}.failed(&net.OpError{Op: "dial", Err: os.ErrPermission})

@@ -13,14 +13,14 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-var instanceTable = table(
-	column[registry.Instance]{"STATE", stateOf},
-	column[registry.Instance]{"WANTED", func(i registry.Instance) string { return string(i.Desired) }},
-	column[registry.Instance]{"GENERATION", func(i registry.Instance) string { return fmt.Sprint(i.Generation) }},
-	column[registry.Instance]{"PROVIDER", func(i registry.Instance) string { return i.Provider }},
-	column[registry.Instance]{"SINCE", func(i registry.Instance) string { return when(i.ChangedAt) }},
-	column[registry.Instance]{"DETAIL", func(i registry.Instance) string { return i.Detail }},
-)
+var instanceTable = table[registry.Instance]{
+	{"STATE", stateOf},
+	{"DESIRED", func(i registry.Instance) string { return string(i.Desired) }},
+	{"GENERATION", func(i registry.Instance) string { return fmt.Sprint(i.Generation) }},
+	{"PROVIDER", func(i registry.Instance) string { return i.Provider }},
+	{"SINCE", func(i registry.Instance) string { return when(i.ChangedAt) }},
+	{"DETAIL", func(i registry.Instance) string { return i.Detail }},
+}
 
 // stateOf is an instance's state, and whether it is outdated.
 func stateOf(i registry.Instance) string {
@@ -31,8 +31,8 @@ func stateOf(i registry.Instance) string {
 }
 
 // showInstance prints the table, and below it what an unhealthy instance printed last.
-func showInstance(w io.Writer, b []byte) error {
-	if err := instanceTable(w, b); err != nil {
+func (c *client) showInstance(w io.Writer, b []byte) error {
+	if err := instanceTable.show(w, b); err != nil {
 		return err
 	}
 	var v struct {
@@ -44,7 +44,7 @@ func showInstance(w io.Writer, b []byte) error {
 		return err
 	}
 	if v.Outdated {
-		fmt.Fprintln(w, "\nIt keeps an earlier configuration. `pizzeria instance restart` applies the present one.")
+		fmt.Fprintf(w, "\nIt keeps an earlier configuration. `%s instance restart` applies the present one.\n", c.app.Name)
 	}
 	if !v.RetryAt.IsZero() {
 		fmt.Fprintf(w, "\nNext attempt: %s\n", when(v.RetryAt))
@@ -61,7 +61,7 @@ func showInstance(w io.Writer, b []byte) error {
 func (c *client) instance() *cobra.Command {
 	i := &cobra.Command{Use: "instance", Short: "Looks after an org's instance"}
 	show := c.on("show <org>", "Shows an org's instance", cobra.ExactArgs(1), func(args []string) error {
-		return c.show("GET", orgPath(args[0])+"/instance", nil, showInstance)
+		return c.show("GET", orgPath(args[0])+"/instance", nil, c.showInstance)
 	})
 	var w waiting
 	restart := c.on("restart <org>", "Replaces an org's instance by a new one on the same data", cobra.ExactArgs(1), func(args []string) error {
@@ -85,6 +85,39 @@ func (c *client) instance() *cobra.Command {
 	})
 	logs.Flags().IntVarP(&lines, "lines", "n", 200, "how many of the newest lines, at most 10000")
 	logs.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what comes")
-	i.AddCommand(show, restart, logs)
+	i.AddCommand(named(c.instances()), show, restart, logs)
 	return i
+}
+
+var instancesTable = table[registry.OrgView]{
+	{"SLUG", func(o registry.OrgView) string { return o.Slug }},
+	{"STATE", func(o registry.OrgView) string { return stateOf(o.Instance) }},
+	{"DESIRED", func(o registry.OrgView) string { return string(o.Instance.Desired) }},
+	{"GENERATION", func(o registry.OrgView) string { return fmt.Sprint(o.Instance.Generation) }},
+	{"PROVIDER", func(o registry.OrgView) string { return o.Instance.Provider }},
+	{"SINCE", func(o registry.OrgView) string { return when(o.Instance.ChangedAt) }},
+	{"DETAIL", func(o registry.OrgView) string { return o.Instance.Detail }},
+}
+
+func (c *client) instances() *cobra.Command {
+	var state, sort string
+	var outdated bool
+	list := &cobra.Command{
+		Use: "list", Short: "Lists the instances of all orgs", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			q := values("state", state, "sort", sort)
+			if outdated {
+				q.Set("outdated", "true")
+			}
+			b, err := c.list("/orgs", q, 0)
+			if err != nil {
+				return err
+			}
+			return c.printList(b, instancesTable)
+		},
+	}
+	list.Flags().StringVar(&state, "state", "", "only pending, starting, running, degraded, failed, stopped or absent ones")
+	list.Flags().StringVar(&sort, "sort", "", "the orgs' name, slug or created_at; with - in front, backwards")
+	list.Flags().BoolVar(&outdated, "outdated", false, "only ones that keep an earlier configuration until they are restarted")
+	return list
 }

@@ -13,15 +13,15 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-var keyTable = table(
-	column[registry.APIKey]{"NAME", func(k registry.APIKey) string { return k.Name }},
-	column[registry.APIKey]{"ROLE", func(k registry.APIKey) string { return string(k.Role) }},
-	column[registry.APIKey]{"SCOPES", func(k registry.APIKey) string { return strings.Trim(fmt.Sprint(k.Scopes), "[]") }},
-	column[registry.APIKey]{"ENDS", func(k registry.APIKey) string { return when(k.ExpiresAt) }},
-	column[registry.APIKey]{"LAST USED", func(k registry.APIKey) string { return when(k.LastUsedAt) }},
-	column[registry.APIKey]{"FROM", func(k registry.APIKey) string { return k.LastUsedAddress }},
-	column[registry.APIKey]{"ID", func(k registry.APIKey) string { return string(k.ID) }},
-)
+var keyTable = table[registry.APIKey]{
+	{"NAME", func(k registry.APIKey) string { return k.Name }},
+	{"ROLE", func(k registry.APIKey) string { return string(k.Role) }},
+	{"SCOPES", func(k registry.APIKey) string { return strings.Trim(fmt.Sprint(k.Scopes), "[]") }},
+	{"ENDS", func(k registry.APIKey) string { return when(k.ExpiresAt) }},
+	{"LAST USED", func(k registry.APIKey) string { return when(k.LastUsedAt) }},
+	{"FROM", func(k registry.APIKey) string { return k.LastUsedAddress }},
+	{"ID", func(k registry.APIKey) string { return string(k.ID) }},
+}
 
 // keyDays is how long keys live unless somebody says otherwise.
 const keyDays = 90
@@ -51,11 +51,11 @@ func (c *client) key() *cobra.Command {
 	create.Flags().StringSliceVar(&scopes, "scope", nil, "what it may do, such as org:read,member:write")
 	create.Flags().IntVar(&days, "days", keyDays, "how many days it lives")
 	list := c.on("list <org>", "Lists an org's keys", cobra.ExactArgs(1), func(args []string) error {
-		return c.show("GET", orgPath(args[0])+"/keys", nil, keyTable)
+		return c.showList(orgPath(args[0])+"/keys", keyTable)
 	})
 	revoke := c.on("revoke <org> <key ID>", "Revokes a key", cobra.ExactArgs(2), func(args []string) error {
 		return c.show("DELETE", orgPath(args[0])+"/keys/"+url.PathEscape(args[1]), nil, nil)
 	})
-	k.AddCommand(create, list, revoke)
+	k.AddCommand(create, named(list), revoke)
 	return k
 }

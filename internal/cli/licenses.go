@@ -12,10 +12,10 @@ import (
 	"github.com/pizzaface/pizzeria/internal/licenses"
 )
 
-var licensesTable = table(
-	column[licenses.Module]{"MODULE", func(m licenses.Module) string { return m.Path }},
-	column[licenses.Module]{"VERSION", func(m licenses.Module) string { return m.Version }},
-	column[licenses.Module]{"LICENSE", func(m licenses.Module) string {
+var licensesTable = table[licenses.Module]{
+	{"MODULE", func(m licenses.Module) string { return m.Path }},
+	{"VERSION", func(m licenses.Module) string { return m.Version }},
+	{"LICENSE", func(m licenses.Module) string {
 		switch {
 		case m.License == "":
 			return "not recorded, see its source code"
@@ -24,7 +24,7 @@ var licensesTable = table(
 		}
 		return m.License
 	}},
-)
+}
 
 // licenses needs no server: it reads what is built into the program.
 func (c *client) licenses() *cobra.Command {
@@ -50,7 +50,7 @@ func (c *client) licenses() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return c.print(b, licensesTable)
+				return c.print(b, licensesTable.show)
 			}
 			for _, m := range append(linked, list.Modules...) {
 				switch {

@@ -57,7 +57,7 @@ func (c *client) signedIn(name string, v connection, t target) (string, error) {
 	token, err := conf.TokenSource(ctx, &oauth2.Token{RefreshToken: v.RefreshToken}).Token()
 	var refused *oauth2.RetrieveError
 	if errors.As(err, &refused) && refused.ErrorCode == "invalid_grant" {
-		return "", fmt.Errorf("you are signed out of %s: sign in again with `pizzeria login`", v.Server)
+		return "", fmt.Errorf("you are signed out of %s: sign in again with `%s login`", v.Server, c.app.Name)
 	}
 	if err != nil {
 		return "", t.failedOAuth(err)
@@ -76,7 +76,7 @@ func (c *client) login() *cobra.Command {
 	cmd := c.on("login", "Signs you in to a control plane through your browser", cobra.NoArgs, nil)
 	cmd.Long = "Signs you in to a control plane (--server) through a browser, here or on another machine, and makes it a context that is used from now on. " +
 		"Sign out with `logout`, or in the console, where this machine is listed."
-	cmd.Example = "  pizzeria login --server https://pizzeria.example.com"
+	cmd.Example = "  " + c.app.Name + " login --server https://pizzeria.example.com"
 	cmd.Flags().StringVar(&name, "name", "", "name of the context (default: the server's host)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		s, err := readContexts()
@@ -162,7 +162,7 @@ func (c *client) signedInContext() (s savedContexts, name string, v connection, 
 	}
 	v = s.Contexts[name]
 	if v.RefreshToken == "" {
-		err = errors.New("you are not signed in here: `pizzeria login` does that")
+		err = fmt.Errorf("you are not signed in here: sign in with `%s login`", c.app.Name)
 	}
 	return s, name, v, err
 }
@@ -230,7 +230,7 @@ func (c *client) orgToken() *cobra.Command {
 			return err
 		})
 	})
-	cmd.Example = `  curl -H "Authorization: Bearer $(pizzeria token acme)" https://acme.pizzeria.example.com/`
+	cmd.Example = `  curl -H "Authorization: Bearer $(` + c.app.Name + ` token acme)" https://acme.pizzeria.example.com/`
 	return cmd
 }
 

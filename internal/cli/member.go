@@ -12,13 +12,13 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-var memberTable = table(
-	column[registry.Member]{"EMAIL", func(m registry.Member) string { return m.Email }},
-	column[registry.Member]{"NAME", func(m registry.Member) string { return m.Name }},
-	column[registry.Member]{"ROLE", roleOf},
-	column[registry.Member]{"SINCE", func(m registry.Member) string { return when(m.CreatedAt) }},
-	column[registry.Member]{"ID", func(m registry.Member) string { return string(m.UserID) }},
-)
+var memberTable = table[registry.Member]{
+	{"EMAIL", func(m registry.Member) string { return m.Email }},
+	{"NAME", func(m registry.Member) string { return m.Name }},
+	{"ROLE", roleOf},
+	{"SINCE", func(m registry.Member) string { return when(m.CreatedAt) }},
+	{"ID", func(m registry.Member) string { return string(m.UserID) }},
+}
 
 // roleOf is a member's role, with the one that waits until the address is verified.
 func roleOf(m registry.Member) string {
@@ -28,12 +28,12 @@ func roleOf(m registry.Member) string {
 	return string(m.Role) + " (" + string(m.WantedRole) + " once verified)"
 }
 
-var inviteTable = table(
-	column[registry.Link]{"EMAIL", func(l registry.Link) string { return l.Email }},
-	column[registry.Link]{"ROLE", func(l registry.Link) string { return string(l.Role) }},
-	column[registry.Link]{"ENDS", func(l registry.Link) string { return when(l.ExpiresAt) }},
-	column[registry.Link]{"ID", func(l registry.Link) string { return l.ID }},
-)
+var inviteTable = table[registry.Link]{
+	{"EMAIL", func(l registry.Link) string { return l.Email }},
+	{"ROLE", func(l registry.Link) string { return string(l.Role) }},
+	{"ENDS", func(l registry.Link) string { return when(l.ExpiresAt) }},
+	{"ID", func(l registry.Link) string { return l.ID }},
+}
 
 func (c *client) member() *cobra.Command {
 	m := &cobra.Command{Use: "member", Short: "Manages an org's members and invitations"}
@@ -43,7 +43,7 @@ func (c *client) member() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return c.print(b, memberTable)
+		return c.printList(b, memberTable)
 	})
 	list.Flags().StringVar(&search, "search", "", "only who has this in name or address")
 
@@ -69,10 +69,14 @@ func (c *client) member() *cobra.Command {
 	})
 	invite.Flags().StringVar(&role, "role", "member", "member, admin or owner")
 	invites := c.on("invites <org>", "Lists open invitations", cobra.ExactArgs(1), func(args []string) error {
-		return c.show("GET", orgPath(args[0])+"/invites", nil, inviteTable)
+		return c.showList(orgPath(args[0])+"/invites", inviteTable)
 	})
-	reinvite := c.on("reinvite <org> <invitation ID>", "Invites somebody again, with another link", cobra.ExactArgs(2), func(args []string) error {
-		return c.show("POST", orgPath(args[0])+"/invites/"+url.PathEscape(args[1])+"/resend", nil, func(w io.Writer, b []byte) error {
+	reinvite := c.on("reinvite <org> <email>", "Sends an invitation again, with a new link; takes an address or an invitation's ID", cobra.ExactArgs(2), func(args []string) error {
+		id, err := c.invitation(args[0], args[1])
+		if err != nil {
+			return err
+		}
+		return c.show("POST", orgPath(args[0])+"/invites/"+url.PathEscape(id)+"/resend", nil, func(w io.Writer, b []byte) error {
 			became, err := invitedBy(b)
 			if err == nil {
 				_, err = fmt.Fprintln(w, became)
@@ -80,8 +84,12 @@ func (c *client) member() *cobra.Command {
 			return err
 		})
 	})
-	uninvite := c.on("uninvite <org> <invitation ID>", "Takes an invitation back", cobra.ExactArgs(2), func(args []string) error {
-		return c.show("DELETE", orgPath(args[0])+"/invites/"+url.PathEscape(args[1]), nil, nil)
+	uninvite := c.on("uninvite <org> <email>", "Revokes an invitation; takes an address or an invitation's ID", cobra.ExactArgs(2), func(args []string) error {
+		id, err := c.invitation(args[0], args[1])
+		if err != nil {
+			return err
+		}
+		return c.show("DELETE", orgPath(args[0])+"/invites/"+url.PathEscape(id), nil, nil)
 	})
 	set := c.on("role <org> <user> <role>", "Makes a member a member, admin or owner", cobra.ExactArgs(3), func(args []string) error {
 		return c.show("PATCH", memberPath(args), some("role", args[2]), func(w io.Writer, b []byte) error {
@@ -108,15 +116,40 @@ func (c *client) member() *cobra.Command {
 				return err
 			}
 			fmt.Fprint(w, became)
-			return runnerTable(w, list)
+			return runnerTable.show(w, list)
 		})
 	})
 	remove.Flags().BoolVar(&revoke, "revoke-runners", false, "revoke the runners that they enrolled, too")
 	transfer := c.on("transfer <org> <user>", "Hands an org over: the member becomes an owner, and you an admin; for an owner, signed in with `login`", cobra.ExactArgs(2), func(args []string) error {
 		return c.show("POST", memberPath(args)+"/transfer", nil, nil)
 	})
-	m.AddCommand(transfer, list, invite, invites, reinvite, uninvite, set, remove)
+	m.AddCommand(transfer, named(list), invite, named(invites), reinvite, uninvite, set, remove)
 	return m
+}
+
+// invitation returns the ID of an open invitation, which is named by it or by its address.
+func (c *client) invitation(org, name string) (string, error) {
+	if !strings.Contains(name, "@") {
+		return name, nil
+	}
+	address, err := registry.CleanEmail(name)
+	if err != nil {
+		return "", err
+	}
+	b, err := c.list(orgPath(org)+"/invites", url.Values{}, 0)
+	if err != nil {
+		return "", err
+	}
+	links, err := itemsOf[registry.Link](b)
+	if err != nil {
+		return "", err
+	}
+	for _, l := range links {
+		if l.Email == address {
+			return l.ID, nil
+		}
+	}
+	return "", fmt.Errorf("%s has no open invitation from %s", address, org)
 }
 
 func memberPath(args []string) string {

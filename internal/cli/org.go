@@ -14,14 +14,14 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-var orgTable = table(
-	column[registry.OrgView]{"SLUG", func(o registry.OrgView) string { return o.Slug }},
-	column[registry.OrgView]{"NAME", func(o registry.OrgView) string { return o.Name }},
-	column[registry.OrgView]{"STATUS", func(o registry.OrgView) string { return string(o.Status) }},
-	column[registry.OrgView]{"INSTANCE", func(o registry.OrgView) string { return stateOf(o.Instance) }},
-	column[registry.OrgView]{"PLAN", func(o registry.OrgView) string { return o.Plan }},
-	column[registry.OrgView]{"ID", func(o registry.OrgView) string { return string(o.ID) }},
-)
+var orgTable = table[registry.OrgView]{
+	{"SLUG", func(o registry.OrgView) string { return o.Slug }},
+	{"NAME", func(o registry.OrgView) string { return o.Name }},
+	{"STATUS", func(o registry.OrgView) string { return string(o.Status) }},
+	{"INSTANCE", func(o registry.OrgView) string { return stateOf(o.Instance) }},
+	{"PLAN", func(o registry.OrgView) string { return o.Plan }},
+	{"ID", func(o registry.OrgView) string { return string(o.ID) }},
+}
 
 func orgPath(org string) string { return "/orgs/" + url.PathEscape(org) }
 
@@ -56,7 +56,7 @@ func (v *waiting) flags(cmd *cobra.Command) {
 // changed prints the org in b, or waits first until it runs.
 func (c *client) changed(b []byte, v waiting) error {
 	if !v.wait {
-		return c.print(b, orgTable)
+		return c.print(b, orgTable.show)
 	}
 	var o registry.OrgView
 	if err := json.Unmarshal(b, &o); err != nil {
@@ -78,7 +78,7 @@ func (c *client) changed(b []byte, v waiting) error {
 		}
 		switch {
 		case o.Status == registry.OrgActive && o.Instance.State.Serves():
-			return c.print(b, orgTable)
+			return c.print(b, orgTable.show)
 		case o.Instance.Desired != registry.DesiredRunning:
 			return fmt.Errorf("%s is %s: it will not run", o.Slug, o.Status)
 		case time.Now().After(end):
@@ -125,7 +125,7 @@ func (c *client) org() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return c.print(b, orgTable)
+		return c.printList(b, orgTable)
 	}}
 	list.Flags().StringVar(&l.search, "search", "", "only what has this in its name or slug")
 	list.Flags().StringVar(&l.status, "status", "", "only provisioning, active, suspended or deleting ones")
@@ -136,7 +136,7 @@ func (c *client) org() *cobra.Command {
 	list.Flags().BoolVar(&outdated, "outdated", false, "only with an instance that keeps an earlier configuration until it is restarted")
 	list.Flags().IntVar(&limit, "limit", 0, "at most so many (default: all)")
 
-	show := c.on("show <org>", "Shows an org, by slug or ID", cobra.ExactArgs(1), func(args []string) error { return c.show("GET", orgPath(args[0]), nil, orgTable) })
+	show := c.on("show <org>", "Shows an org, by slug or ID", cobra.ExactArgs(1), func(args []string) error { return c.show("GET", orgPath(args[0]), nil, orgTable.show) })
 
 	var name string
 	update := c.on("update <org>", "Changes an org's display name", cobra.ExactArgs(1), nil)
@@ -144,17 +144,17 @@ func (c *client) org() *cobra.Command {
 		if name == "" {
 			return c.app.wrongUse(cmd, errors.New("--name is missing"))
 		}
-		return c.show("PATCH", orgPath(args[0]), some("name", name), orgTable)
+		return c.show("PATCH", orgPath(args[0]), some("name", name), orgTable.show)
 	}
 	update.Flags().StringVar(&name, "name", "", "display name")
 
 	rename := c.on("rename <org> <slug>", "Gives an org another address; the old one leads there for 14 days", cobra.ExactArgs(2), func(args []string) error {
-		return c.show("POST", orgPath(args[0])+"/rename", some("slug", args[1]), orgTable)
+		return c.show("POST", orgPath(args[0])+"/rename", some("slug", args[1]), orgTable.show)
 	})
 
 	var reason string
 	suspend := c.on("suspend <org>", "Closes an org and stops its instance; data is kept", cobra.ExactArgs(1), func(args []string) error {
-		return c.show("POST", orgPath(args[0])+"/suspend", some("reason", reason), orgTable)
+		return c.show("POST", orgPath(args[0])+"/suspend", some("reason", reason), orgTable.show)
 	})
 	suspend.Flags().StringVar(&reason, "reason", "", "why, shown to its members")
 
@@ -171,12 +171,12 @@ func (c *client) org() *cobra.Command {
 	var confirm string
 	var now bool
 	del := c.on("delete <org>", "Deletes an org: for 7 days it can be kept; its files stay", cobra.ExactArgs(1), func(args []string) error {
-		return c.show("DELETE", orgPath(args[0])+"?"+url.Values{"confirm": {confirm}, "now": {strconv.FormatBool(now)}}.Encode(), nil, orgTable)
+		return c.show("DELETE", orgPath(args[0])+"?"+url.Values{"confirm": {confirm}, "now": {strconv.FormatBool(now)}}.Encode(), nil, orgTable.show)
 	})
 	del.Flags().StringVar(&confirm, "confirm", "", "the org's slug, to confirm")
 	del.Flags().BoolVar(&now, "now", false, "do not keep it for 7 days")
 	keep := c.on("keep <org>", "Keeps an org that is being deleted", cobra.ExactArgs(1), func(args []string) error {
-		return c.show("POST", orgPath(args[0])+"/keep", nil, orgTable)
+		return c.show("POST", orgPath(args[0])+"/keep", nil, orgTable.show)
 	})
 	var required bool
 	second := &cobra.Command{Use: "second-step <org>", Short: "Says whether everybody in an org needs a second step to sign in", Args: cobra.ExactArgs(1), ValidArgsFunction: c.completeOrgs}
@@ -187,7 +187,7 @@ func (c *client) org() *cobra.Command {
 		return c.show("PUT", orgPath(args[0])+"/sign-in", map[string]any{"second_step_required": required}, nil)
 	}
 	second.Flags().BoolVar(&required, "required", false, "whether it is required")
-	org.AddCommand(create, list, show, update, rename, suspend, resume, del, keep, second, c.breakGlass())
+	org.AddCommand(create, named(list), show, update, rename, suspend, resume, del, keep, second, c.breakGlass())
 	return org
 }
 

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -22,35 +24,83 @@ type column[T any] struct {
 	value func(T) string
 }
 
-// table prints a list, or one thing, with the columns.
-func table[T any](columns ...column[T]) func(io.Writer, []byte) error {
-	return func(w io.Writer, b []byte) error {
-		var page struct {
-			Items *[]T `json:"items"`
-		}
-		if err := json.Unmarshal(b, &page); err != nil {
-			return err
-		}
-		if page.Items == nil {
-			var one T
-			if err := json.Unmarshal(b, &one); err != nil {
-				return err
-			}
-			page.Items = &[]T{one}
-		}
-		cells := make([]string, len(columns))
-		for i, c := range columns {
-			cells[i] = c.head
+// table says how things of one kind are printed.
+type table[T any] []column[T]
+
+// show prints a list, or one thing, with a head.
+func (t table[T]) show(w io.Writer, b []byte) error {
+	items, err := itemsOf[T](b)
+	if err != nil {
+		return err
+	}
+	cells := make([]string, len(t))
+	for i, c := range t {
+		cells[i] = c.head
+	}
+	fmt.Fprintln(w, strings.Join(cells, "\t"))
+	for _, item := range items {
+		for i, c := range t {
+			cells[i] = registry.Printable(c.value(item))
 		}
 		fmt.Fprintln(w, strings.Join(cells, "\t"))
-		for _, item := range *page.Items {
-			for i, c := range columns {
-				cells[i] = registry.Printable(c.value(item))
-			}
-			fmt.Fprintln(w, strings.Join(cells, "\t"))
-		}
-		return nil
 	}
+	return nil
+}
+
+// names prints what other commands call each thing, one a line.
+func (t table[T]) names(w io.Writer, b []byte) error {
+	items, err := itemsOf[T](b)
+	if err != nil {
+		return err
+	}
+	name := t[0]
+	if last := t[len(t)-1]; strings.HasSuffix(last.head, "ID") && !slices.Contains(namedBy, name.head) {
+		name = last
+	}
+	for _, item := range items {
+		fmt.Fprintln(w, registry.Printable(name.value(item)))
+	}
+	return nil
+}
+
+// namedBy are the columns that commands take in place of an ID.
+var namedBy = []string{"SLUG", "EMAIL", "DOMAIN"}
+
+func itemsOf[T any](b []byte) ([]T, error) {
+	var page struct {
+		Items *[]T `json:"items"`
+	}
+	if err := json.Unmarshal(b, &page); err != nil {
+		return nil, err
+	}
+	if page.Items != nil {
+		return *page.Items, nil
+	}
+	one := make([]T, 1)
+	return one, json.Unmarshal(b, &one[0])
+}
+
+// showList reads a list to its end and prints it.
+func (c *client) showList(path string, t listed) error {
+	b, err := c.list(path, url.Values{}, 0)
+	if err != nil {
+		return err
+	}
+	return c.printList(b, t)
+}
+
+// listed is a table of any kind.
+type listed interface {
+	show(w io.Writer, b []byte) error
+	names(w io.Writer, b []byte) error
+}
+
+// printList is print for a list, whose names alone can be asked for.
+func (c *client) printList(b []byte, t listed) error {
+	if c.output == "name" {
+		return t.names(os.Stdout, b)
+	}
+	return c.print(b, t.show)
 }
 
 // print writes an answer in the form that was asked for; nothing without a table.

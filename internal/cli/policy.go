@@ -8,28 +8,28 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-var policyTable = table(
-	column[registry.PolicyRow]{"ACTION", func(r registry.PolicyRow) string { return string(r.Action) }},
-	column[registry.PolicyRow]{"LEAST ROLE IN THE ORG", func(r registry.PolicyRow) string {
+var policyTable = table[registry.PolicyRow]{
+	{"ACTION", func(r registry.PolicyRow) string { return string(r.Action) }},
+	{"LEAST ROLE IN THE ORG", func(r registry.PolicyRow) string {
 		if r.Role == "" {
 			return "-"
 		}
 		return string(r.Role)
 	}},
-	column[registry.PolicyRow]{"PLATFORM ADMINS", func(r registry.PolicyRow) string {
+	{"PLATFORM ADMINS", func(r registry.PolicyRow) string {
 		if r.Platform {
 			return "yes"
 		}
 		return "no"
 	}},
-	column[registry.PolicyRow]{"SCOPE OF KEYS", func(r registry.PolicyRow) string { return string(r.Scope) }},
-	column[registry.PolicyRow]{"NEW SIGN-IN", func(r registry.PolicyRow) string {
+	{"SCOPE OF KEYS", func(r registry.PolicyRow) string { return string(r.Scope) }},
+	{"NEW SIGN-IN", func(r registry.PolicyRow) string {
 		if r.Fresh {
 			return "yes"
 		}
 		return "no"
 	}},
-)
+}
 
 // policy prints the one table that decides, as this program has it. It asks no server.
 func (c *client) policy() *cobra.Command {
@@ -39,7 +39,7 @@ func (c *client) policy() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return c.print(b, policyTable)
+		return c.print(b, policyTable.show)
 	}}
 	p.AddCommand(show)
 	return p

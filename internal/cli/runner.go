@@ -15,14 +15,14 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-var runnerTable = table(
-	column[registry.Runner]{"NAME", func(r registry.Runner) string { return r.Name }},
-	column[registry.Runner]{"ENROLLED BY", func(r registry.Runner) string { return r.EnrolledByName }},
-	column[registry.Runner]{"OPEN", func(r registry.Runner) string { return fmt.Sprint(r.Connections) }},
-	column[registry.Runner]{"LAST SEEN", func(r registry.Runner) string { return when(r.LastSeenAt) }},
-	column[registry.Runner]{"ENDS", func(r registry.Runner) string { return when(r.ExpiresAt) }},
-	column[registry.Runner]{"ID", func(r registry.Runner) string { return string(r.ID) }},
-)
+var runnerTable = table[registry.Runner]{
+	{"NAME", func(r registry.Runner) string { return r.Name }},
+	{"ENROLLED BY", func(r registry.Runner) string { return r.EnrolledByName }},
+	{"OPEN", func(r registry.Runner) string { return fmt.Sprint(r.Connections) }},
+	{"LAST SEEN", func(r registry.Runner) string { return when(r.LastSeenAt) }},
+	{"ENDS", func(r registry.Runner) string { return when(r.ExpiresAt) }},
+	{"ID", func(r registry.Runner) string { return string(r.ID) }},
+}
 
 func (c *client) runner() *cobra.Command {
 	r := &cobra.Command{Use: "runner", Short: "Manages the machines that work for an org"}
@@ -32,7 +32,7 @@ func (c *client) runner() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return c.print(b, runnerTable)
+		return c.printList(b, runnerTable)
 	})
 	list.Flags().StringVar(&enrolledBy, "enrolled-by", "", "only what this person enrolled: an ID or e-mail address")
 	disconnect := c.on("disconnect <org> <runner ID>", "Closes what a runner has open; it may come back", cobra.ExactArgs(2), func(args []string) error {
@@ -41,7 +41,7 @@ func (c *client) runner() *cobra.Command {
 	revoke := c.on("revoke <org> <runner ID>", "Ends a runner: its key, its tokens, what it has open", cobra.ExactArgs(2), func(args []string) error {
 		return c.show("DELETE", runnerPath(args), nil, nil)
 	})
-	r.AddCommand(list, c.runnerClaim(), c.runnerEnroll(), c.runnerToken(), disconnect, revoke)
+	r.AddCommand(named(list), c.runnerClaim(), c.runnerEnroll(), c.runnerToken(), disconnect, revoke)
 	return r
 }
 

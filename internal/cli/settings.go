@@ -12,22 +12,22 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-var settingTable = table(
-	column[registry.Setting]{"NAME", func(s registry.Setting) string { return s.Name }},
-	column[registry.Setting]{"VALUE", func(s registry.Setting) string {
+var settingTable = table[registry.Setting]{
+	{"NAME", func(s registry.Setting) string { return s.Name }},
+	{"VALUE", func(s registry.Setting) string {
 		if s.Secret {
 			return "(secret)"
 		}
 		return s.Value
 	}},
-	column[registry.Setting]{"SET", func(s registry.Setting) string { return when(s.UpdatedAt) }},
-	column[registry.Setting]{"BY", func(s registry.Setting) string { return s.UpdatedBy }},
-)
+	{"SET", func(s registry.Setting) string { return when(s.UpdatedAt) }},
+	{"BY", func(s registry.Setting) string { return s.UpdatedBy }},
+}
 
 func (c *client) settings() *cobra.Command {
 	s := &cobra.Command{Use: "settings", Short: "Manages the settings of an org's instance"}
 	show := c.on("show <org>", "Shows an org's settings, secrets without their values", cobra.ExactArgs(1), func(args []string) error {
-		return c.show("GET", orgPath(args[0])+"/settings", nil, settingTable)
+		return c.show("GET", orgPath(args[0])+"/settings", nil, settingTable.show)
 	})
 	schema := c.on("schema <org>", "Shows what may be set", cobra.ExactArgs(1), func(args []string) error {
 		return c.show("GET", orgPath(args[0])+"/settings", nil, func(w io.Writer, b []byte) error {
@@ -67,14 +67,14 @@ func (c *client) settings() *cobra.Command {
 		if len(values)+len(secrets) == 0 {
 			return c.app.wrongUse(cmd, errors.New("say what to set: NAME=value, or --secret NAME"))
 		}
-		return c.show("PATCH", orgPath(args[0])+"/settings", map[string]any{"values": values, "secrets": secrets, "restart": restart}, settingTable)
+		return c.show("PATCH", orgPath(args[0])+"/settings", map[string]any{"values": values, "secrets": secrets, "restart": restart}, settingTable.show)
 	}
 	unset := c.on("unset <org> NAME...", "Unsets variables", cobra.MinimumNArgs(2), func(args []string) error {
 		values := map[string]any{}
 		for _, name := range args[1:] {
 			values[name] = nil
 		}
-		return c.show("PATCH", orgPath(args[0])+"/settings", map[string]any{"values": values, "restart": restart}, settingTable)
+		return c.show("PATCH", orgPath(args[0])+"/settings", map[string]any{"values": values, "restart": restart}, settingTable.show)
 	})
 	set.Flags().StringVar(&secret, "secret", "", "the variable whose value is read from standard input, and never shown again")
 	for _, cmd := range []*cobra.Command{set, unset} {

@@ -14,17 +14,17 @@ type signingKey struct {
 	Expires time.Time `json:"expires_at"`
 }
 
-var signingTable = table(
-	column[signingKey]{"RING", func(k signingKey) string { return k.Ring }},
-	column[signingKey]{"SIGNS FROM", func(k signingKey) string { return when(k.From) }},
-	column[signingKey]{"SIGNS TO", func(k signingKey) string { return when(k.To) }},
-	column[signingKey]{"GOOD UNTIL", func(k signingKey) string { return when(k.Expires) }},
-	column[signingKey]{"ID", func(k signingKey) string { return k.ID }},
-)
+var signingTable = table[signingKey]{
+	{"RING", func(k signingKey) string { return k.Ring }},
+	{"SIGNS FROM", func(k signingKey) string { return when(k.From) }},
+	{"SIGNS TO", func(k signingKey) string { return when(k.To) }},
+	{"GOOD UNTIL", func(k signingKey) string { return when(k.Expires) }},
+	{"ID", func(k signingKey) string { return k.ID }},
+}
 
 func (c *client) signingKeys() *cobra.Command {
 	k := &cobra.Command{Use: "signing-key", Short: "Manages the keys that sign tokens"}
-	list := c.on("list", "Lists the keys of every ring", cobra.NoArgs, func([]string) error { return c.show("GET", "/signing-keys", nil, signingTable) })
+	list := c.on("list", "Lists the keys of every ring", cobra.NoArgs, func([]string) error { return c.showList("/signing-keys", signingTable) })
 	var ring string
 	var ahead time.Duration
 	var emergency bool
@@ -44,6 +44,6 @@ func (c *client) signingKeys() *cobra.Command {
 	rotate.Flags().StringVar(&ring, "ring", "", "token, session or assertion (default: all)")
 	rotate.Flags().DurationVar(&ahead, "ahead", 10*time.Minute, "how long the new key is published before it signs")
 	rotate.Flags().BoolVar(&emergency, "emergency", false, "at once, and end what the old keys signed")
-	k.AddCommand(list, rotate)
+	k.AddCommand(named(list), rotate)
 	return k
 }

@@ -10,20 +10,20 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-var supportTable = table(
-	column[registry.Support]{"WHO", func(p registry.Support) string { return p.Email }},
-	column[registry.Support]{"AS", func(p registry.Support) string { return string(p.Role) }},
-	column[registry.Support]{"FOR", func(p registry.Support) string { return fmt.Sprint(time.Duration(p.Hours) * time.Hour) }},
-	column[registry.Support]{"STATE", func(p registry.Support) string { return string(p.State) }},
-	column[registry.Support]{"ENDS", func(p registry.Support) string {
+var supportTable = table[registry.Support]{
+	{"WHO", func(p registry.Support) string { return p.Email }},
+	{"AS", func(p registry.Support) string { return string(p.Role) }},
+	{"FOR", func(p registry.Support) string { return fmt.Sprint(time.Duration(p.Hours) * time.Hour) }},
+	{"STATE", func(p registry.Support) string { return string(p.State) }},
+	{"ENDS", func(p registry.Support) string {
 		if p.EndsAt.IsZero() {
 			return ""
 		}
 		return when(p.EndsAt)
 	}},
-	column[registry.Support]{"WHY", func(p registry.Support) string { return p.Reason }},
-	column[registry.Support]{"ID", func(p registry.Support) string { return string(p.ID) }},
-)
+	{"WHY", func(p registry.Support) string { return p.Reason }},
+	{"ID", func(p registry.Support) string { return string(p.ID) }},
+}
 
 // support is `pizzeria support`.
 func (c *client) support() *cobra.Command {
@@ -32,23 +32,23 @@ func (c *client) support() *cobra.Command {
 	var reason, role string
 	var hours int
 	request := c.on("request <org>", "Asks an org's owners for access", cobra.ExactArgs(1), func(args []string) error {
-		return c.show("POST", orgPath(args[0])+"/support", map[string]any{"role": role, "reason": reason, "hours": hours}, supportTable)
+		return c.show("POST", orgPath(args[0])+"/support", map[string]any{"role": role, "reason": reason, "hours": hours}, supportTable.show)
 	})
 	request.Flags().StringVar(&reason, "reason", "", "what for; the owners read it")
 	request.Flags().StringVar(&role, "role", "member", "member or admin")
 	request.Flags().IntVar(&hours, "hours", 4, "how long it lasts, from the approval on")
 	list := c.on("list <org>", "Lists requests and accesses, newest first", cobra.ExactArgs(1), func(args []string) error {
-		return c.show("GET", orgPath(args[0])+"/support", nil, supportTable)
+		return c.showList(orgPath(args[0])+"/support", supportTable)
 	})
 	approve := c.on("approve <org> <request ID>", "Gives access; for an owner, signed in with `login`", cobra.ExactArgs(2), func(args []string) error {
-		return c.show("POST", path(args)+"/approve", nil, supportTable)
+		return c.show("POST", path(args)+"/approve", nil, supportTable.show)
 	})
 	deny := c.on("deny <org> <request ID>", "Refuses access; for an owner, signed in with `login`", cobra.ExactArgs(2), func(args []string) error {
-		return c.show("POST", path(args)+"/deny", nil, supportTable)
+		return c.show("POST", path(args)+"/deny", nil, supportTable.show)
 	})
 	end := c.on("end <org> <request ID>", "Ends access before its time, or takes a request back", cobra.ExactArgs(2), func(args []string) error {
 		return c.show("DELETE", path(args), nil, nil)
 	})
-	s.AddCommand(request, list, approve, deny, end)
+	s.AddCommand(request, named(list), approve, deny, end)
 	return s
 }

@@ -15,14 +15,14 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-var userTable = table(
-	column[registry.User]{"EMAIL", func(u registry.User) string { return u.Email }},
-	column[registry.User]{"NAME", func(u registry.User) string { return u.Name }},
-	column[registry.User]{"PLATFORM ADMIN", func(u registry.User) string { return yesNo(u.PlatformAdmin) }},
-	column[registry.User]{"VERIFIED", func(u registry.User) string { return yesNo(u.EmailVerified) }},
-	column[registry.User]{"SINCE", func(u registry.User) string { return when(u.CreatedAt) }},
-	column[registry.User]{"ID", func(u registry.User) string { return string(u.ID) }},
-)
+var userTable = table[registry.User]{
+	{"EMAIL", func(u registry.User) string { return u.Email }},
+	{"NAME", func(u registry.User) string { return u.Name }},
+	{"PLATFORM ADMIN", func(u registry.User) string { return yesNo(u.PlatformAdmin) }},
+	{"VERIFIED", func(u registry.User) string { return yesNo(u.EmailVerified) }},
+	{"SINCE", func(u registry.User) string { return when(u.CreatedAt) }},
+	{"ID", func(u registry.User) string { return string(u.ID) }},
+}
 
 func yesNo(yes bool) string {
 	if yes {
@@ -31,13 +31,13 @@ func yesNo(yes bool) string {
 	return "no"
 }
 
-var sessionTable = table(
-	column[registry.Session]{"ID", func(s registry.Session) string { return string(s.ID) }},
-	column[registry.Session]{"SIGNED IN", func(s registry.Session) string { return when(s.CreatedAt) }},
-	column[registry.Session]{"LAST SEEN", func(s registry.Session) string { return when(s.LastSeenAt) }},
-	column[registry.Session]{"FROM", func(s registry.Session) string { return s.Address }},
-	column[registry.Session]{"WITH", func(s registry.Session) string { return s.UserAgent }},
-)
+var sessionTable = table[registry.Session]{
+	{"ID", func(s registry.Session) string { return string(s.ID) }},
+	{"SIGNED IN", func(s registry.Session) string { return when(s.CreatedAt) }},
+	{"LAST SEEN", func(s registry.Session) string { return when(s.LastSeenAt) }},
+	{"FROM", func(s registry.Session) string { return s.Address }},
+	{"WITH", func(s registry.Session) string { return s.UserAgent }},
+}
 
 func userPath(user string) string { return "/users/" + url.PathEscape(user) }
 
@@ -53,7 +53,7 @@ func (c *client) user() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return c.show("POST", "/users", map[string]any{"email": args[0], "name": name, "platform_admin": admin, "password": password}, userTable)
+		return c.show("POST", "/users", map[string]any{"email": args[0], "name": name, "platform_admin": admin, "password": password}, userTable.show)
 	}}
 	create.Flags().StringVar(&name, "name", "", "the person's name")
 	create.Flags().BoolVar(&admin, "platform-admin", false, "make the account a platform admin")
@@ -69,13 +69,13 @@ func (c *client) user() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return c.print(b, userTable)
+		return c.printList(b, userTable)
 	}}
 	list.Flags().StringVar(&search, "search", "", "only who has this in name or address")
 	list.Flags().BoolVar(&admins, "platform-admins", false, "only platform admins")
 
 	show := &cobra.Command{Use: "show <user>", Short: "Shows an account, by ID or e-mail address", Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, args []string) error {
-		return c.show("GET", userPath(args[0]), nil, userTable)
+		return c.show("GET", userPath(args[0]), nil, userTable.show)
 	}}
 
 	update := &cobra.Command{Use: "update <user>", Short: "Changes an account", Args: cobra.ExactArgs(1)}
@@ -90,7 +90,7 @@ func (c *client) user() *cobra.Command {
 		if len(in) == 0 {
 			return c.app.wrongUse(cmd, errors.New("say what to change: --name or --platform-admin"))
 		}
-		return c.show("PATCH", userPath(args[0]), in, userTable)
+		return c.show("PATCH", userPath(args[0]), in, userTable.show)
 	}
 	update.Flags().StringVar(&name, "name", "", "the person's name")
 	update.Flags().BoolVar(&admin, "platform-admin", false, "make it a platform admin, or with =false none")
@@ -108,24 +108,24 @@ func (c *client) user() *cobra.Command {
 	verify := c.on("verify <user>",
 		"Marks an address as verified, which gives the roles that wait for it", cobra.ExactArgs(1),
 		func(args []string) error {
-			return c.show("POST", userPath(args[0])+"/verify", nil, userTable)
+			return c.show("POST", userPath(args[0])+"/verify", nil, userTable.show)
 		})
 	factors := c.on("remove-second-step <user>", "Removes the second step of somebody who lost what it needs", cobra.ExactArgs(1), func(args []string) error {
 		return c.show("DELETE", userPath(args[0])+"/second-step", nil, nil)
 	})
 	sessions := &cobra.Command{Use: "sessions <user>", Short: "Lists where somebody is signed in", Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, args []string) error {
-		return c.show("GET", userPath(args[0])+"/sessions", nil, sessionTable)
+		return c.showList(userPath(args[0])+"/sessions", sessionTable)
 	}}
 	signOut := &cobra.Command{Use: "sign-out <user>", Short: "Signs somebody out everywhere", Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, args []string) error {
 		return c.show("DELETE", userPath(args[0])+"/sessions", nil, nil)
 	}}
 	identities := c.on("identities <user>", "Lists what somebody's account is linked to at providers", cobra.ExactArgs(1), func(args []string) error {
-		return c.show("GET", userPath(args[0])+"/identities", nil, identityTable)
+		return c.showList(userPath(args[0])+"/identities", identityTable)
 	})
 	unlink := c.on("unlink <user> <connection ID>", "Unlinks somebody's account from a provider", cobra.ExactArgs(2), func(args []string) error {
 		return c.show("DELETE", userPath(args[0])+"/identities/"+url.PathEscape(args[1]), nil, nil)
 	})
-	u.AddCommand(create, list, show, update, verify, link, factors, sessions, signOut, identities, unlink)
+	u.AddCommand(create, named(list), show, update, verify, link, factors, named(sessions), signOut, named(identities), unlink)
 	return u
 }
 

@@ -24,13 +24,13 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-var verifyTable = table(
-	column[isolation.Result]{"OUTCOME", func(r isolation.Result) string { return string(r.Outcome) }},
-	column[isolation.Result]{"ROWS", func(r isolation.Result) string { return strings.Trim(fmt.Sprint(r.Rows), "[]") }},
-	column[isolation.Result]{"THREAT", func(r isolation.Result) string { return r.Threat }},
-	column[isolation.Result]{"REQUESTS", func(r isolation.Result) string { return fmt.Sprint(r.Tries) }},
-	column[isolation.Result]{"DETAIL", func(r isolation.Result) string { return r.Detail }},
-)
+var verifyTable = table[isolation.Result]{
+	{"OUTCOME", func(r isolation.Result) string { return string(r.Outcome) }},
+	{"ROWS", func(r isolation.Result) string { return strings.Trim(fmt.Sprint(r.Rows), "[]") }},
+	{"THREAT", func(r isolation.Result) string { return r.Threat }},
+	{"REQUESTS", func(r isolation.Result) string { return fmt.Sprint(r.Tries) }},
+	{"DETAIL", func(r isolation.Result) string { return r.Detail }},
+}
 
 // verify creates two orgs that attack each other, over the front door, and removes them.
 func (c *client) verify() *cobra.Command {
@@ -79,7 +79,7 @@ Exits with 1 when a control is broken. Over the admin socket only. What instance
 			if err != nil {
 				return err
 			}
-			return verifyTable(w, list)
+			return verifyTable.show(w, list)
 		}); err != nil {
 			return err
 		}
@@ -113,7 +113,7 @@ func (c *client) canaries(connect string) (t isolation.Target, remove func() err
 					break
 				}
 				if time.Now().After(end) {
-					errs = append(errs, fmt.Errorf("%s is deleted, and its instance does not stop: see `pizzeria org show %s`", o.Slug, o.ID))
+					errs = append(errs, fmt.Errorf("%s is deleted, and its instance does not stop: see `%s org show %s`", o.Slug, c.app.Name, o.ID))
 				}
 				time.Sleep(100 * time.Millisecond) // the server is elsewhere: ask again
 			}
@@ -221,7 +221,7 @@ func (c *client) roots() (*x509.CertPool, error) {
 	if err != nil {
 		pool = x509.NewCertPool()
 	}
-	if body, err := socket(c.adminAddress(), "").open(c.cmd.Context(), "GET", "/pki/ca/local", nil); err == nil {
+	if body, err := c.socket(c.adminAddress(), "").open(c.cmd.Context(), "GET", "/pki/ca/local", nil); err == nil {
 		defer func() { _ = body.Close() }()
 		var ca struct {
 			Root string `json:"root_certificate"`

@@ -13,26 +13,26 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-var webhookTable = table(
-	column[registry.Webhook]{"URL", func(w registry.Webhook) string { return w.URL }},
-	column[registry.Webhook]{"EVENTS", func(w registry.Webhook) string {
+var webhookTable = table[registry.Webhook]{
+	{"URL", func(w registry.Webhook) string { return w.URL }},
+	{"EVENTS", func(w registry.Webhook) string {
 		if len(w.Events) == 0 {
 			return "everything"
 		}
 		return strings.Trim(fmt.Sprint(w.Events), "[]")
 	}},
-	column[registry.Webhook]{"ACTIVE", func(w registry.Webhook) string { return map[bool]string{true: "yes", false: "no"}[w.Active] }},
-	column[registry.Webhook]{"ID", func(w registry.Webhook) string { return string(w.ID) }},
-)
+	{"ACTIVE", func(w registry.Webhook) string { return map[bool]string{true: "yes", false: "no"}[w.Active] }},
+	{"ID", func(w registry.Webhook) string { return string(w.ID) }},
+}
 
-var deliveryTable = table(
-	column[registry.Delivery]{"WHEN", func(d registry.Delivery) string { return when(d.CreatedAt) }},
-	column[registry.Delivery]{"EVENT", func(d registry.Delivery) string { return string(d.Event) }},
-	column[registry.Delivery]{"STATE", func(d registry.Delivery) string { return string(d.State) }},
-	column[registry.Delivery]{"TRIES", func(d registry.Delivery) string { return fmt.Sprint(d.Attempts) }},
-	column[registry.Delivery]{"WHY", func(d registry.Delivery) string { return d.Error }},
-	column[registry.Delivery]{"ID", func(d registry.Delivery) string { return d.ID }},
-)
+var deliveryTable = table[registry.Delivery]{
+	{"WHEN", func(d registry.Delivery) string { return when(d.CreatedAt) }},
+	{"EVENT", func(d registry.Delivery) string { return string(d.Event) }},
+	{"STATE", func(d registry.Delivery) string { return string(d.State) }},
+	{"TRIES", func(d registry.Delivery) string { return fmt.Sprint(d.Attempts) }},
+	{"WHY", func(d registry.Delivery) string { return d.Error }},
+	{"ID", func(d registry.Delivery) string { return d.ID }},
+}
 
 func (c *client) webhook() *cobra.Command {
 	w := &cobra.Command{Use: "webhook", Short: "Manages webhooks of an org, or without --org of the platform"}
@@ -63,7 +63,7 @@ func (c *client) webhook() *cobra.Command {
 		})
 	}}
 	create.Flags().StringSliceVar(&events, "event", nil, "what it is told, such as member.added,member.removed (default: everything)")
-	list := &cobra.Command{Use: "list", Short: "Lists webhooks", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return c.show("GET", path(), nil, webhookTable) }}
+	list := &cobra.Command{Use: "list", Short: "Lists webhooks", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return c.showList(path(), webhookTable) }}
 	var address string
 	var active bool
 	update := &cobra.Command{Use: "update <webhook ID>", Short: "Changes a webhook", Args: cobra.ExactArgs(1)}
@@ -97,11 +97,11 @@ func (c *client) webhook() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return c.print(b, deliveryTable)
+		return c.printList(b, deliveryTable)
 	}}
 	replay := &cobra.Command{Use: "replay <webhook ID> <delivery ID>", Short: "Sends a message again", Args: cobra.ExactArgs(2), RunE: func(_ *cobra.Command, args []string) error {
 		return c.show("POST", path(args[0], "deliveries", args[1], "replay"), nil, nil)
 	}}
-	w.AddCommand(create, list, update, del, test, log, replay)
+	w.AddCommand(create, named(list), update, del, test, named(log), replay)
 	return w
 }
