@@ -83,6 +83,9 @@ var auditPersonal = map[ChangeKind]AuditPersonal{
 	UserVerified:     aboutTarget,
 	UserChanged:      aboutAccount, // names and addresses before and after
 	UserCreated:      aboutAccount,
+	UserDeleted:      aboutTarget,
+	UserDisabled:     aboutAccount, // why
+	UserEnabled:      aboutTarget,
 	WebhookChanged:   aboutNobody,
 	WebhookCreated:   aboutNobody,
 	WebhookDeleted:   aboutNobody,

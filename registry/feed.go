@@ -86,6 +86,9 @@ const (
 	UserRecovered    ChangeKind = "user.recovered"     // a new password by a link
 	UserReviewed     ChangeKind = "user.reviewed"      // and what the account keeps
 	UserVerified     ChangeKind = "user.verified"      // its address
+	UserDisabled     ChangeKind = "user.disabled"
+	UserEnabled      ChangeKind = "user.enabled"
+	UserDeleted      ChangeKind = "user.deleted"
 	ApprovalAsked    ChangeKind = "approval.requested"
 	ApprovalGiven    ChangeKind = "approval.approved"
 	ApprovalDenied   ChangeKind = "approval.refused"
@@ -102,7 +105,7 @@ func AuditActions() []ChangeKind {
 		APIKeyCreated, APIKeyRefused, APIKeyRevoked, ApprovalGiven, ApprovalInEffect, ApprovalOver, ApprovalDenied, ApprovalAsked, AuditBroken, AuditErased, AuditKeyed, AuditPruned, ClientChanged, ClientCreated, ClientDeleted, ClientSignedIn, ConnectionNew, ConnectionMade, ConnectionGone,
 		DomainAdded, DomainLapsed, DomainMissed, DomainRemoved, DomainVerified, GrantRevoked, IdentityLinked, IdentityGone, InstanceChanged, InviteCreated, InviteRevoked, KeyAdded, KeyRevoked, KeyRotated, MemberAdded, MemberChanged, MemberHeld, PasswordLinkMade, MemberRemoved, MemberReturned, MemberRoleKept,
 		OrgActivated, OrgCreated, OrgGone, OrgDeletion, OrgKept, OrgRenamed, OrgResumed, OrgSignIn, OrgSuspendedNow, OrgUpdated,
-		RunnerCut, RunnerEnrolled, RunnerInvited, RunnerRevoked, SecondStepFailed, SecondStepLocked, SessionCreated, SessionRevoked, SettingsChanged, SignInLimited, SupportGiven, SupportRefused, SupportDone, SupportUsed, SupportAsked, UserChanged, UserCreated, UserRecovered, UserReviewed, UserVerified, WebhookChanged, WebhookCreated, WebhookDeleted,
+		RunnerCut, RunnerEnrolled, RunnerInvited, RunnerRevoked, SecondStepFailed, SecondStepLocked, SessionCreated, SessionRevoked, SettingsChanged, SignInLimited, SupportGiven, SupportRefused, SupportDone, SupportUsed, SupportAsked, UserChanged, UserCreated, UserDeleted, UserDisabled, UserEnabled, UserRecovered, UserReviewed, UserVerified, WebhookChanged, WebhookCreated, WebhookDeleted,
 	}
 }
 

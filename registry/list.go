@@ -34,7 +34,9 @@ type OrgList struct {
 // UserList asks for accounts. Sorts: email (usual), name, created_at.
 type UserList struct {
 	List
-	PlatformAdmins bool // only those
+	PlatformAdmins bool  // only those
+	Disabled       *bool // only those, or none of them; nil = all
+	DormantDays    int   // only those that nobody signed in to for so long; 0 = all
 }
 
 // AuditList asks for audit entries, newest first.

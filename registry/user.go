@@ -21,9 +21,40 @@ type User struct {
 	DeviceEpoch int64 `json:"-"`
 	// RecoveredAt is when the password was reset; zero once the person reviewed the account.
 	RecoveredAt time.Time `json:"recovered_at,omitzero"`
+	// DisabledAt is when the account was disabled; zero: it is not. Nobody signs in to it.
+	DisabledAt     time.Time `json:"disabled_at,omitzero"`
+	DisabledReason string    `json:"disabled_reason,omitempty"`
+	// LastSignInAt is zero when nobody ever signed in.
+	LastSignInAt time.Time `json:"last_sign_in_at,omitzero"`
 	// MadeByOrg is the org whose invitation or provider made the account, "" for none.
 	MadeByOrg OrgID `json:"-"`
 }
+
+// Disabled reports whether the account was disabled.
+func (u User) Disabled() bool { return !u.DisabledAt.IsZero() }
+
+// Confirm compares what somebody typed to confirm that they mean this account. Error: Invalid.
+func (u User) Confirm(typed string) error {
+	if email, err := CleanEmail(typed); err != nil || email != u.Email {
+		return Errorf(Invalid, "confirm", "type the account's e-mail address to confirm: %s", u.Email)
+	}
+	return nil
+}
+
+// Dormant reports whether nobody has signed in to the account since a time.
+func (u User) Dormant(since time.Time) bool {
+	return u.LastSignInAt.Before(since) && u.CreatedAt.Before(since)
+}
+
+// DisableUser says how an account is disabled.
+type DisableUser struct {
+	Reason    string // up to 500 characters, for platform admins
+	Runners   bool   // revoke the runners that the person enrolled
+	LastOwner bool   // even when an org loses its last owner who can act
+}
+
+// ReasonDormant is the reason of accounts that are disabled because nobody signs in to them.
+const ReasonDormant = "no sign-in for a long time"
 
 // PasswordHash is an argon2id hash in PHC string form. It never prints.
 type PasswordHash string
@@ -119,8 +150,9 @@ type Membership struct {
 // Member is a membership with the user's public details.
 type Member struct {
 	Membership
-	Email string `json:"email"`
-	Name  string `json:"name"`
+	Email    string `json:"email"`
+	Name     string `json:"name"`
+	Disabled bool   `json:"disabled,omitempty"` // the account is: the person cannot sign in
 	// Of a member with a WantedRole, for those who may invite: the account is older than the
 	// membership. MadeBy is the org whose invitation made it, "" for none.
 	AccountSince time.Time `json:"account_since,omitzero"`

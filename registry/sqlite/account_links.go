@@ -35,6 +35,9 @@ func (s *Store) CreateAccountLink(ctx context.Context, a registry.Actor, kind re
 		if err != nil {
 			return err
 		}
+		if u.Disabled() {
+			return registry.Errorf(registry.Conflict, "", "this account is disabled: enable it first")
+		}
 		l.Email = u.Email
 		if kind == registry.LinkEmail {
 			if l.Email, err = registry.CleanEmail(email); err != nil {

@@ -10,11 +10,11 @@ import (
 
 func scanMember(r scanner) (m registry.Member, err error) {
 	err = r.Scan(&m.OrgID, &m.UserID, &m.Role, (*micros)(&m.CreatedAt), (*micros)(&m.EndsAt), &m.WantedRole,
-		&m.Email, &m.Name, (*micros)(&m.AccountSince), &m.MadeBy)
+		&m.Email, &m.Name, &m.Disabled, (*micros)(&m.AccountSince), &m.MadeBy)
 	return m, err
 }
 
-const memberQuery = `SELECT m.org_id, m.user_id, m.role, m.created_at, m.ends_at, m.wanted_role, u.email, u.name,
+const memberQuery = `SELECT m.org_id, m.user_id, m.role, m.created_at, m.ends_at, m.wanted_role, u.email, u.name, u.disabled_at > 0,
 	CASE WHEN m.wanted_role = '' THEN 0 ELSE u.created_at END, COALESCE(made.name, '')
 	FROM memberships m JOIN users u ON u.id = m.user_id
 	LEFT JOIN orgs made ON made.id = u.made_by_org AND m.wanted_role <> '' WHERE m.org_id = $1`
@@ -262,7 +262,8 @@ func (s *Store) RemoveMember(ctx context.Context, a registry.Actor, org registry
 // serial, so two owners who remove each other cannot both succeed.
 func (t *tx) keepOwner(org registry.OrgID) error {
 	var n int
-	if err := t.QueryRowContext(t.ctx, `SELECT count(*) FROM memberships WHERE org_id = $1 AND role = 'owner' AND held_at = 0`, org).Scan(&n); err != nil {
+	if err := t.QueryRowContext(t.ctx, `SELECT count(*) FROM memberships m JOIN users u ON u.id = m.user_id
+		WHERE m.org_id = $1 AND m.role = 'owner' AND m.held_at = 0 AND u.disabled_at = 0`, org).Scan(&n); err != nil {
 		return err
 	}
 	if n == 0 {

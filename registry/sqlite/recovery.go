@@ -80,17 +80,10 @@ func (t *tx) setPassword(id registry.UserID, hash registry.PasswordHash) error {
 
 // endAccess ends what lets programs and browsers in as an account.
 func (t *tx) endAccess(u registry.User) error {
-	keys, err := collect(t.ctx, t, scanAPIKey,
-		apiKeyQuery+` AND k.user_id = $2 AND k.kind = 'personal'`, us(t.now), u.ID)
-	if err != nil {
+	if err := t.removeKeysOf(u.ID); err != nil {
 		return err
 	}
-	for _, k := range keys {
-		if err := t.removeAPIKey(k); err != nil {
-			return err
-		}
-	}
-	err = t.endSupportOf(u.ID, "the account was recovered", registry.SupportApproved)
+	err := t.endSupportOf(u.ID, "the account was recovered", registry.SupportApproved)
 	if err != nil {
 		return err
 	}
@@ -109,6 +102,18 @@ func (t *tx) endAccess(u registry.User) error {
 		}
 	}
 	return t.dropRecovery(u.ID)
+}
+
+// removeKeysOf ends an account's own keys.
+func (t *tx) removeKeysOf(id registry.UserID) error {
+	keys, err := collect(t.ctx, t, scanAPIKey,
+		apiKeyQuery+` AND k.user_id = $2 AND k.kind = 'personal'`, us(t.now), id)
+	for _, k := range keys {
+		if err := t.removeAPIKey(k); err != nil {
+			return err
+		}
+	}
+	return err
 }
 
 // recoveryQuery selects what account $1 has at time $2 that a thief may have left; $3 is whether it

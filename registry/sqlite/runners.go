@@ -9,7 +9,8 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-const runnerQuery = `SELECT r.id, r.org_id, r.name, r.enrolled_by, COALESCE(NULLIF(r.enrolled_with, ''), u.email, 'operator'), r.created_at, r.expires_at, r.last_seen_at, r.address,
+const runnerQuery = `SELECT r.id, r.org_id, r.name, r.enrolled_by, COALESCE(NULLIF(r.enrolled_with, ''), u.email,
+	CASE r.enrolled_by WHEN '' THEN 'operator' ELSE '` + deletedName + `' END), r.created_at, r.expires_at, r.last_seen_at, r.address,
 	r.enrolled_by <> '' AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.org_id = r.org_id AND m.user_id = r.enrolled_by)
 	FROM runners r LEFT JOIN users u ON u.id = r.enrolled_by WHERE r.org_id = $1 AND r.expires_at > $2`
 

@@ -71,20 +71,23 @@ func (s *Store) CreateSession(ctx context.Context, a registry.Actor, n registry.
 			v.ID, n.Token[:], v.UserID, us(t.now), us(v.ExpiresAt), v.Address, v.UserAgent, string(n.User.PasswordHash), v.Methods, v.ConnectionID, v.ViaOrg, us(v.AuthTime)); err != nil {
 			return err
 		}
+		if err := t.must(`UPDATE users SET last_sign_in_at = $2 WHERE id = $1`, v.UserID, us(t.now)); err != nil {
+			return err
+		}
 		t.actor = registry.AsUser(n.User, v.ID, n.Address) // the log names who signed in
 		return t.record(registry.Change{Kind: registry.SessionCreated, UserID: v.UserID, SessionID: v.ID}, n.User.Email, detail)
 	})
 	return v, err
 }
 
-// maySignIn refuses other ways into an account that was recovered than its new password: what else
-// lets somebody in may be a thief's, until the person has reviewed it.
+// maySignIn refuses a disabled account, and other ways into an account that was recovered than its
+// new password: what else lets somebody in may be a thief's, until the person has reviewed it.
 func (t *tx) maySignIn(n registry.NewSession) error {
-	var recovered bool
-	err := t.QueryRowContext(t.ctx,
-		`SELECT EXISTS (SELECT 1 FROM users WHERE id = $1 AND recovered_at > 0)`, n.User.ID,
-	).Scan(&recovered)
-	if err != nil || !recovered || registry.HasWord(n.Methods, registry.MethodPassword) {
+	u, err := t.userByID(n.User.ID)
+	if err == nil && u.Disabled() {
+		return errDisabled()
+	}
+	if err != nil || u.RecoveredAt.IsZero() || registry.HasWord(n.Methods, registry.MethodPassword) {
 		return err
 	}
 	return registry.ErrReview()

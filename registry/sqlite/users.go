@@ -8,11 +8,12 @@ import (
 )
 
 const userColumns = `u.id, u.email, u.email_verified, u.name, u.platform_admin, u.password_hash, u.created_at, u.device_epoch,
-	u.recovered_at, u.made_by_org`
+	u.recovered_at, u.made_by_org, u.disabled_at, u.disabled_reason, u.last_sign_in_at`
 
 func userFields(u *registry.User) []any {
 	return []any{&u.ID, &u.Email, &u.EmailVerified, &u.Name, &u.PlatformAdmin, (*string)(&u.PasswordHash), (*micros)(&u.CreatedAt),
-		&u.DeviceEpoch, (*micros)(&u.RecoveredAt), &u.MadeByOrg}
+		&u.DeviceEpoch, (*micros)(&u.RecoveredAt), &u.MadeByOrg,
+		(*micros)(&u.DisabledAt), &u.DisabledReason, (*micros)(&u.LastSignInAt)}
 }
 
 func scanUser(r scanner) (u registry.User, err error) {
@@ -92,6 +93,13 @@ func (s *Store) Users(ctx context.Context, a registry.Actor, l registry.UserList
 	if l.PlatformAdmins {
 		q.add(` AND u.platform_admin = 1`)
 	}
+	if l.Disabled != nil {
+		q.add(` AND (u.disabled_at > 0) = ?`, *l.Disabled)
+	}
+	if l.DormantDays > 0 {
+		since := s.now().AddDate(0, 0, -l.DormantDays)
+		q.add(` AND `+strings.Replace(dormant, "$1", "?", 1), us(since))
+	}
 	q.search(l.List, "u.email", "u.name")
 	return page(ctx, s.read, q, l.List, userOrders, "email", scanUser)
 }
@@ -166,7 +174,8 @@ func (s *Store) UpdateUser(ctx context.Context, a registry.Actor, id registry.Us
 // otherAdmin fails the transaction when there is no platform admin but id.
 func (t *tx) otherAdmin(id registry.UserID) error {
 	var others bool
-	if err := t.QueryRowContext(t.ctx, `SELECT EXISTS (SELECT 1 FROM users WHERE platform_admin = 1 AND id <> $1)`, id).Scan(&others); err != nil {
+	if err := t.QueryRowContext(t.ctx, `SELECT EXISTS (SELECT 1 FROM users
+		WHERE platform_admin = 1 AND disabled_at = 0 AND id <> $1)`, id).Scan(&others); err != nil {
 		return err
 	}
 	if !others {
