@@ -99,6 +99,11 @@ type App struct {
 	// How long entries of the audit log are kept, at least 30 days. Default: for ever.
 	AuditKeep *caddy.Duration `json:"audit_keep,omitempty"`
 
+	// Accounts that nobody signed in to for so long are disabled, at least 30 days. API keys do not
+	// count as sign-ins. The last platform admin and the last owners of orgs are left alone.
+	// Default: none is.
+	DisableDormant *caddy.Duration `json:"disable_dormant,omitempty"`
+
 	// How many routes, and how many sessions, are kept in memory, at least 100. A change takes
 	// effect when the server starts again. Default: `20000`.
 	CacheSize *int `json:"cache_size,omitempty"`
@@ -266,7 +271,8 @@ func (a *App) Start() error {
 	err := a.runtime.Attach(context.Background(), a, runtime.Tunables{
 		Site: a.site, OfflineGrace: time.Duration(valueOr(a.OfflineGrace, defaultOfflineGrace)), Settings: *a.Settings,
 		WebhookAllow: a.webhookAllow, Mail: a.Mail, ConnectionAllow: a.connAllow,
-		Resolvers: a.resolvers, AuditKeep: time.Duration(valueOr(a.AuditKeep, 0)), Health: a.health(),
+		Resolvers: a.resolvers, AuditKeep: time.Duration(valueOr(a.AuditKeep, 0)),
+		DisableDormant: time.Duration(valueOr(a.DisableDormant, 0)), Health: a.health(),
 		Provider: a.provider,
 	})
 	a.attached = err == nil

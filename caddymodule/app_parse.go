@@ -40,6 +40,7 @@ import (
 //		resolvers     <host[:port]>...
 //		offline_grace <duration>
 //		audit_keep    <duration>
+//		disable_dormant <duration>
 //		cache_size    <number>
 //		limits        { ... }
 //		http3
@@ -107,6 +108,10 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 			if err = durationArg(d, &a.AuditKeep); err == nil {
 				err = a.checkBounds()
 			}
+		case "disable_dormant":
+			if err = durationArg(d, &a.DisableDormant); err == nil {
+				err = a.checkBounds()
+			}
 		case "cache_size":
 			if err = intArg(d, &a.CacheSize); err == nil {
 				err = a.checkBounds()
@@ -144,7 +149,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 		case "provider":
 			a.ProviderRaw, err = guest(d, "pizzeria.providers.")
 		default:
-			return nil, d.Errf("unknown option %q: use domain, issuer, prefix, store, provider, settings, mail, webhook_allow, connection_allow, resolvers, secret_key, signing_algorithm, health_path, health_interval, health_failures, health_restart_after, offline_grace, audit_keep, cache_size, limits or http3", name)
+			return nil, d.Errf("unknown option %q: use domain, issuer, prefix, store, provider, settings, mail, webhook_allow, connection_allow, resolvers, secret_key, signing_algorithm, health_path, health_interval, health_failures, health_restart_after, offline_grace, audit_keep, disable_dormant, cache_size, limits or http3", name)
 		}
 		if err != nil {
 			return nil, located(d, err)
@@ -211,6 +216,9 @@ func (a *App) checkBounds() error {
 	}
 	if k := a.AuditKeep; k != nil && time.Duration(*k) < 30*24*time.Hour {
 		return errors.New("audit_keep must be at least 30d: leave it out to keep the audit log for ever")
+	}
+	if d := a.DisableDormant; d != nil && time.Duration(*d) < 30*24*time.Hour {
+		return errors.New("disable_dormant must be at least 30d: leave it out to disable no account")
 	}
 	if c := a.CacheSize; c != nil && *c < 100 {
 		return errors.New("cache_size must be at least 100")

@@ -42,6 +42,9 @@ type Store interface {
 	UpdateUser(ctx context.Context, a registry.Actor, id registry.UserID, name *string, platformAdmin *bool) error
 	Sessions(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.Session, error)
 	RevokeSession(ctx context.Context, a registry.Actor, id registry.SessionID) error
+	DisableUser(ctx context.Context, a registry.Actor, id registry.UserID, d registry.DisableUser) (registry.User, error)
+	EnableUser(ctx context.Context, a registry.Actor, id registry.UserID) (registry.User, error)
+	DeleteUser(ctx context.Context, a registry.Actor, id registry.UserID, runners bool) (registry.User, error)
 	RevokeSessions(ctx context.Context, a registry.Actor, id registry.UserID, but registry.SessionID) error
 
 	Settings(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Setting, error)

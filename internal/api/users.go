@@ -41,10 +41,16 @@ func (a *API) users() {
 		PageIn
 		Sort   string `query:"sort" enum:"email,-email,name,-name,created_at,-created_at" default:"email"`
 		Admins bool   `query:"platform_admins" doc:"only platform admins"`
+		State  string `query:"state" enum:"enabled,disabled" doc:"only accounts in this state"`
+		Days   int    `query:"dormant_days" minimum:"1" maximum:"3650" doc:"only accounts that nobody signed in to for so many days"`
 	}
 	declared(a, operation{ID: "listUsers", Method: "GET", Path: "/users", Summary: "List all accounts", Action: registry.UserRead},
 		func(ctx context.Context, c web.Caller, in *listIn) (*listOut[registry.User], error) {
-			p, err := a.Store.Users(ctx, c.Actor, registry.UserList{List: in.list(in.Sort), PlatformAdmins: in.Admins})
+			l := registry.UserList{List: in.list(in.Sort), PlatformAdmins: in.Admins, DormantDays: in.Days}
+			if disabled := in.State == "disabled"; in.State != "" {
+				l.Disabled = &disabled
+			}
+			p, err := a.Store.Users(ctx, c.Actor, l)
 			return &listOut[registry.User]{p}, err
 		})
 
@@ -133,6 +139,8 @@ func (a *API) users() {
 			}
 			return a.showUser(ctx, c, id)
 		})
+
+	a.closeUsers()
 
 	declared(a, operation{ID: "listSessions", Method: "GET", Path: "/users/{user}/sessions", Summary: "List where somebody is signed in", Action: registry.UserRead},
 		func(ctx context.Context, c web.Caller, in *UserPath) (*listOut[registry.Session], error) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,6 +21,13 @@ var userTable = table[registry.User]{
 	{"NAME", func(u registry.User) string { return u.Name }},
 	{"PLATFORM ADMIN", func(u registry.User) string { return yesNo(u.PlatformAdmin) }},
 	{"VERIFIED", func(u registry.User) string { return yesNo(u.EmailVerified) }},
+	{"STATE", func(u registry.User) string {
+		if u.Disabled() {
+			return "disabled"
+		}
+		return "enabled"
+	}},
+	{"LAST SIGN-IN", func(u registry.User) string { return when(u.LastSignInAt) }},
 	{"SINCE", func(u registry.User) string { return when(u.CreatedAt) }},
 	{"ID", func(u registry.User) string { return string(u.ID) }},
 }
@@ -58,12 +66,19 @@ func (c *client) user() *cobra.Command {
 	create.Flags().StringVar(&name, "name", "", "the person's name")
 	create.Flags().BoolVar(&admin, "platform-admin", false, "make the account a platform admin")
 
-	var search string
+	var search, state string
 	var admins bool
+	var dormant int
 	list := &cobra.Command{Use: "list", Short: "Lists accounts", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error {
 		q := values("search", search)
 		if admins {
 			q.Set("platform_admins", "true")
+		}
+		if state != "" {
+			q.Set("state", state)
+		}
+		if dormant > 0 {
+			q.Set("dormant_days", strconv.Itoa(dormant))
 		}
 		b, err := c.list("/users", q, 0)
 		if err != nil {
@@ -72,6 +87,8 @@ func (c *client) user() *cobra.Command {
 		return c.printList(b, userTable)
 	}}
 	list.Flags().StringVar(&search, "search", "", "only who has this in name or address")
+	list.Flags().StringVar(&state, "state", "", "only enabled or disabled ones")
+	list.Flags().IntVar(&dormant, "dormant", 0, "only ones that nobody signed in to for so many days")
 	list.Flags().BoolVar(&admins, "platform-admins", false, "only platform admins")
 
 	show := &cobra.Command{Use: "show <user>", Short: "Shows an account, by ID or e-mail address", Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, args []string) error {
@@ -125,7 +142,8 @@ func (c *client) user() *cobra.Command {
 	unlink := c.on("unlink <user> <connection ID>", "Unlinks somebody's account from a provider", cobra.ExactArgs(2), func(args []string) error {
 		return c.show("DELETE", userPath(args[0])+"/identities/"+url.PathEscape(args[1]), nil, nil)
 	})
-	u.AddCommand(create, named(list), show, update, verify, link, factors, named(sessions), signOut, named(identities), unlink)
+	u.AddCommand(create, named(list), show, update, verify, link, factors, named(sessions), signOut, named(identities), unlink,
+		c.userDisable(), c.userEnable(), c.userDelete())
 	return u
 }
 

@@ -61,6 +61,9 @@ type Store interface {
 	RenameOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, slug string) error
 	Sessions(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.Session, error)
 	RevokeSession(ctx context.Context, a registry.Actor, id registry.SessionID) error
+	DisableUser(ctx context.Context, a registry.Actor, id registry.UserID, d registry.DisableUser) (registry.User, error)
+	EnableUser(ctx context.Context, a registry.Actor, id registry.UserID) (registry.User, error)
+	DeleteUser(ctx context.Context, a registry.Actor, id registry.UserID, runners bool) (registry.User, error)
 	RevokeSessions(ctx context.Context, a registry.Actor, id registry.UserID, but registry.SessionID) error
 	APIKeys(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.APIKey, error)
 	RevokeAPIKey(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.APIKeyID) error
@@ -266,6 +269,7 @@ func (c *Console) funcs() template.FuncMap {
 		"ranges":     func() []usage.Range { return []usage.Range{usage.Hour, usage.Day, usage.Week} },
 		"statuses":   func() []string { return []string{"provisioning", "active", "suspended", "deleting"} },
 		"states":     registry.InstanceStates,
+		"days":       func() []int { return dormantDays }, "userFilters": func() map[string]string { return userFilters },
 		"actions":    registry.AuditActions,
 		"label":      func(label, value string) map[string]string { return map[string]string{"Label": label, "Value": value} },
 		"isolation":  func() string { return c.Isolation() },

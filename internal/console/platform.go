@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 
 	"github.com/pizzaface/pizzeria/internal/usage"
 	"github.com/pizzaface/pizzeria/internal/web"
@@ -147,9 +148,22 @@ func auditOf(q url.Values) registry.AuditList {
 	return registry.AuditList{List: l, Actor: q.Get("actor"), Action: registry.ChangeKind(q.Get("action"))}
 }
 
+// userFilters are which accounts are shown, for choice.
+var userFilters = map[string]string{"admins": "Platform admins", "disabled": "Disabled"}
+
+// dormantDays are how long nobody signed in to an account, for choice.
+var dormantDays = []int{30, 90, 180, 365}
+
 func (c *Console) usersPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
 	q := r.URL.Query()
-	p, err := c.Store.Users(r.Context(), who.Actor, registry.UserList{List: listOf(q), PlatformAdmins: q.Has("admins")})
+	l := registry.UserList{List: listOf(q), PlatformAdmins: q.Get("show") == "admins"}
+	if disabled := true; q.Get("show") == "disabled" {
+		l.Disabled = &disabled
+	}
+	if days, err := strconv.Atoi(q.Get("dormant")); err == nil && slices.Contains(dormantDays, days) {
+		l.DormantDays = days
+	}
+	p, err := c.Store.Users(r.Context(), who.Actor, l)
 	if err != nil {
 		return err
 	}

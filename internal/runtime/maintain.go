@@ -43,7 +43,8 @@ func (r *Runtime) maintain(ctx context.Context) {
 			if err = r.ids.Refresh(ctx); err == nil {
 				err = r.writeJWKS()
 			}
-			err = errors.Join(err, r.store.Sweep(ctx, registry.AsSystem("runtime")), r.pruneAudit(ctx))
+			err = errors.Join(err, r.store.Sweep(ctx, registry.AsSystem("runtime")),
+				r.disableDormant(ctx), r.pruneAudit(ctx))
 		}
 		if err != nil && ctx.Err() == nil {
 			r.c.Log.Warn("maintenance", "error", err)
@@ -63,6 +64,19 @@ func (r *Runtime) pruneAudit(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// disableDormant disables the accounts that nobody signed in to for as long as the operator says.
+func (r *Runtime) disableDormant(ctx context.Context) error {
+	after := r.tunables.Load().DisableDormant
+	if after == 0 {
+		return nil
+	}
+	n, err := r.store.DisableDormant(ctx, registry.AsSystem("dormant accounts"), time.Now().Add(-after))
+	if n > 0 {
+		r.c.Log.Info("dormant accounts disabled", "count", n)
+	}
+	return err
 }
 
 // writeJWKS keeps the assertion keys in a file for instances.

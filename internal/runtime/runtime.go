@@ -41,7 +41,9 @@ type Tunables struct {
 	Settings     registry.Schema // what orgs may set for their instances
 	WebhookAllow []netip.Prefix  // networks that webhooks reach though they are not public
 	Mail         *mail.Config    // nil: no mail is sent
-	AuditKeep    time.Duration   // how long entries of the audit log are kept; 0: for ever
+	// Accounts that nobody signed in to for so long are disabled; 0: none is.
+	DisableDormant time.Duration
+	AuditKeep      time.Duration // how long entries of the audit log are kept; 0: for ever
 	// Networks of orgs' sign-in providers that are reached though they are not public.
 	ConnectionAllow []netip.Prefix
 	Resolvers       []string // host:port of the DNS servers that show whose a domain is; none: the system's
