@@ -11,9 +11,9 @@ type APIKey struct {
 	ID         APIKeyID   `json:"id"`
 	Kind       APIKeyKind `json:"kind" enum:"personal,service"`
 	Name       string     `json:"name"`
-	UserID     UserID     `json:"user_id,omitempty"` // whose, of a personal key
-	OrgID      OrgID      `json:"org_id,omitempty"`  // the one org that it reaches; of a personal key "" = all of the person's
-	Role       Role       `json:"role,omitempty"`    // in the org, of a service key
+	UserID     UserID     `json:"user_id,omitempty"`                  // whose, of a personal key
+	OrgID      OrgID      `json:"org_id,omitempty"`                   // the one org that it reaches; of a personal key "" = all of the person's
+	Role       Role       `json:"role,omitempty" enum:"member,admin"` // in the org, of a service key
 	Scopes     []Scope    `json:"scopes"`
 	CreatedBy  string     `json:"created_by"` // e-mail address, or operator
 	CreatedAt  time.Time  `json:"created_at"`

@@ -14,8 +14,8 @@ type Approval struct {
 	Kind      ApprovalKind  `json:"kind" enum:"invite,role,return,break_glass"`
 	UserID    UserID        `json:"user_id,omitempty" doc:"whom it is about; absent for an invitation"`
 	Email     string        `json:"email" doc:"whom it is about"`
-	Role      Role          `json:"role" doc:"that they get"`
-	Was       Role          `json:"was,omitempty" doc:"their role when it was asked for"`
+	Role      Role          `json:"role" enum:"member,admin,owner" doc:"that they get"`
+	Was       Role          `json:"was,omitempty" enum:"member,admin,owner" doc:"their role when it was asked for"`
 	Reason    string        `json:"reason,omitempty" doc:"why somebody is kept out"`
 	AskedBy   string        `json:"asked_by" doc:"e-mail address, or operator"`
 	AskedByID UserID        `json:"asked_by_id,omitempty"`

@@ -11,8 +11,8 @@ import (
 type Instance struct {
 	OrgID      OrgID         `json:"org_id"`
 	Generation int64         `json:"generation"`
-	Desired    Desired       `json:"desired"`
-	State      InstanceState `json:"state"`
+	Desired    Desired       `json:"desired" enum:"running,stopped,absent"`
+	State      InstanceState `json:"state" enum:"pending,starting,running,degraded,failed,stopped,absent"`
 	Detail     string        `json:"detail,omitempty"` // what happens or what went wrong, for people
 	Address    string        `json:"address,omitempty"`
 	Provider   string        `json:"provider,omitempty"`

@@ -10,7 +10,7 @@ type Org struct {
 	Slug   string    `json:"slug"` // its DNS label; may change, the ID does not
 	Name   string    `json:"name"`
 	Plan   string    `json:"plan"`
-	Status OrgStatus `json:"status"`
+	Status OrgStatus `json:"status" enum:"provisioning,active,suspended,deleting,deleted"`
 	Reason string    `json:"reason,omitempty"` // why it is suspended
 	// Generation counts the instances that the org has had; a new one gets the next number.
 	Generation int64     `json:"generation"`
@@ -28,9 +28,9 @@ type Org struct {
 // OrgView is an org as one actor sees it.
 type OrgView struct {
 	Org
-	Role Role `json:"role,omitempty"` // the actor's own; empty for a platform admin who is no member
+	Role Role `json:"role,omitempty" enum:"member,admin,owner"` // the actor's own; empty for a platform admin who is no member
 	// WantedRole is the role that the actor gets once their address is verified.
-	WantedRole Role     `json:"wanted_role,omitempty"`
+	WantedRole Role     `json:"wanted_role,omitempty" enum:"member,admin,owner"`
 	Instance   Instance `json:"instance"`
 }
 

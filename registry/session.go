@@ -62,11 +62,11 @@ type Hash [32]byte
 // Link is a one-time link: to set the installation up, or into an org.
 type Link struct {
 	ID      string   `json:"id"`
-	Kind    LinkKind `json:"kind"`
+	Kind    LinkKind `json:"kind" enum:"setup,invite,verify,email,reset,stop"`
 	OrgID   OrgID    `json:"org_id,omitempty"`
 	OrgName string   `json:"org_name,omitempty"`
 	OrgSlug string   `json:"org_slug,omitempty"`
-	Role    Role     `json:"role,omitempty"`
+	Role    Role     `json:"role,omitempty" enum:"member,admin,owner"`
 	// WantedRole is, of an accepted invitation, the role that waits until the address is verified.
 	WantedRole Role      `json:"-"`
 	Email      string    `json:"email,omitempty"` // an invitation is bound to it

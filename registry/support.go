@@ -14,10 +14,10 @@ type Support struct {
 	UserID    UserID       `json:"user_id"` // the platform admin
 	Email     string       `json:"email"`
 	Name      string       `json:"name"`
-	Role      Role         `json:"role"` // that they have meanwhile: member or admin
+	Role      Role         `json:"role" enum:"member,admin"` // that they have meanwhile: member or admin
 	Reason    string       `json:"reason"`
 	Hours     int          `json:"hours"` // that it lasts, from the approval on
-	State     SupportState `json:"state"`
+	State     SupportState `json:"state" enum:"waiting,approved,denied,ended"`
 	CreatedAt time.Time    `json:"created_at"`
 	DecidedBy string       `json:"decided_by,omitempty"` // e-mail address
 	EndsAt    time.Time    `json:"ends_at,omitzero"`     // of an approved one

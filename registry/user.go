@@ -140,11 +140,11 @@ func CheckLeast(r Role) error {
 type Membership struct {
 	OrgID     OrgID     `json:"org_id"`
 	UserID    UserID    `json:"user_id"`
-	Role      Role      `json:"role"`
+	Role      Role      `json:"role" enum:"member,admin,owner"`
 	CreatedAt time.Time `json:"created_at"`
 	EndsAt    time.Time `json:"ends_at,omitzero"` // of support access
 	// WantedRole is the role that the member gets once the account's address is verified.
-	WantedRole Role `json:"wanted_role,omitempty"`
+	WantedRole Role `json:"wanted_role,omitempty" enum:"member,admin,owner"`
 }
 
 // Member is a membership with the user's public details.

@@ -157,9 +157,11 @@ func (a *API) declare(mux *http.ServeMux) {
 	a.huma = humago.New(mux, huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",
-			Info:    &huma.Info{Title: "Pizzeria management API", Version: "1", Description: description},
+			Info:    info(),
+			Servers: []*huma.Server{{URL: "/", Description: "The control plane that serves this document"}},
+			Tags:    tags,
 			Components: &huma.Components{
-				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+				Schemas: huma.NewMapRegistry("#/components/schemas/", schemaName),
 				SecuritySchemes: map[string]*huma.SecurityScheme{
 					"bearer":  {Type: "http", Scheme: "bearer", Description: "An API token (5 minutes) or a key (`pza_`, `pzs_`)."},
 					"session": {Type: "apiKey", In: "cookie", Name: web.Cookie, Description: "The console's sign-in session, from its own pages."},
@@ -187,9 +189,7 @@ func (a *API) declare(mux *http.ServeMux) {
 	a.webhooks()
 	a.audit()
 	a.usage()
-	for _, unused := range []string{"ErrorModel", "ErrorDetail"} { // of the library; ours is Problem
-		delete(a.huma.OpenAPI().Components.Schemas.Map(), unused)
-	}
+	a.finish()
 }
 
 const description = `Everything that the console and the command line do.
@@ -260,10 +260,7 @@ func describe(a *API, o operation, in reflect.Type) huma.Operation {
 	op := huma.Operation{
 		OperationID: o.ID, Method: o.Method, Path: prefix + o.Path, Summary: o.Summary, Tags: []string{tag},
 		Description: strings.TrimSpace(o.Description + "\n\nWho may: " + who), DefaultStatus: o.Status, MaxBodyBytes: maxBody + 1,
-		Responses: map[string]*huma.Response{"default": {
-			Description: "What went wrong, and what to do",
-			Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[web.Problem](), true, "")}},
-		}},
+		Responses: map[string]*huma.Response{"4XX": a.problemResponse(), "5XX": a.problemResponse()},
 	}
 	if o.Or != 0 {
 		op.Responses[strconv.Itoa(o.Or)] = &huma.Response{Description: http.StatusText(o.Or)}

@@ -64,13 +64,22 @@ func TestOperations(t *testing.T) {
 	seen := map[string]bool{}
 	a := &API{}
 	a.declare(http.NewServeMux())
+	known := map[string]bool{}
+	for _, tag := range a.huma.OpenAPI().Tags {
+		known[tag.Name] = true
+	}
 	for path, item := range a.huma.OpenAPI().Paths {
 		for method, op := range map[string]*huma.Operation{"GET": item.Get, "POST": item.Post, "PUT": item.Put, "PATCH": item.Patch, "DELETE": item.Delete} {
 			if op == nil {
 				continue
 			}
-			if op.Summary == "" || op.OperationID == "" || seen[op.OperationID] || op.Responses["default"] == nil {
+			if op.Summary == "" || op.OperationID == "" || seen[op.OperationID] || op.Responses["4XX"] == nil || op.Responses["5XX"] == nil {
 				t.Errorf("%s %s is not described: %+v", method, path, op)
+			}
+			for _, tag := range op.Tags {
+				if !known[tag] {
+					t.Errorf("%s %s: the tag %s is not described", method, path, tag)
+				}
 			}
 			seen[op.OperationID] = true
 		}

@@ -10,23 +10,31 @@ import (
 
 // ConnectionIn is what a connection is made of.
 type ConnectionIn struct {
-	Name        string                 `json:"name" example:"Okta"`
-	Issuer      string                 `json:"issuer" example:"https://login.example.com" doc:"the provider's issuer, from which it is discovered. It stays as it is"`
-	ClientID    string                 `json:"client_id" example:"pizzeria" doc:"of this installation at the provider. It stays as it is"`
-	Secret      *string                `json:"client_secret,omitempty" doc:"of this installation at the provider; kept sealed. Left out it stays; empty, the client is public"`
-	Scopes      []string               `json:"scopes,omitempty" doc:"asked for beside openid; default: profile and email"`
-	SignUp      bool                   `json:"sign_up,omitempty" doc:"of the operator's: who has no account gets one. An org's always makes accounts"`
-	Required    bool                   `json:"required,omitempty" doc:"of an org's: its people, owners aside, come in by its connections alone"`
-	TrustEmail  bool                   `json:"trust_email,omitempty" doc:"of an org's: addresses count as verified of which the provider does not say whether they are, as Entra ID does not"`
-	RolesClaim  string                 `json:"roles_claim,omitempty" example:"groups" doc:"of an org's: the claim that roles are mapped from, or the path to it, as realm_access.roles. If the provider does not deliver it, people keep their roles"`
-	Roles       []registry.RoleMapping `json:"roles,omitempty" doc:"what values of the claim mean; the highest role counts, at each sign-in"`
-	DefaultRole *registry.Role         `json:"default_role,omitempty" doc:"of an org's: of whom no value fits; empty refuses them. Default: member"`
+	Name        string          `json:"name" example:"Okta"`
+	Issuer      string          `json:"issuer" example:"https://login.example.com" doc:"the provider's issuer, from which it is discovered. It stays as it is"`
+	ClientID    string          `json:"client_id" example:"pizzeria" doc:"of this installation at the provider. It stays as it is"`
+	Secret      *string         `json:"client_secret,omitempty" doc:"of this installation at the provider; kept sealed. Left out it stays; empty, the client is public"`
+	Scopes      []string        `json:"scopes,omitempty" doc:"asked for beside openid; default: profile and email"`
+	SignUp      bool            `json:"sign_up,omitempty" doc:"of the operator's: who has no account gets one. An org's always makes accounts"`
+	Required    bool            `json:"required,omitempty" doc:"of an org's: its people, owners aside, come in by its connections alone"`
+	TrustEmail  bool            `json:"trust_email,omitempty" doc:"of an org's: addresses count as verified of which the provider does not say whether they are, as Entra ID does not"`
+	RolesClaim  string          `json:"roles_claim,omitempty" example:"groups" doc:"of an org's: the claim that roles are mapped from, or the path to it, as realm_access.roles. If the provider does not deliver it, people keep their roles"`
+	Roles       []RoleMappingIn `json:"roles,omitempty" doc:"what values of the claim mean; the highest role counts, at each sign-in"`
+	DefaultRole *registry.Role  `json:"default_role,omitempty" doc:"of an org's: of whom no value fits; empty refuses them. Default: member"`
+}
+
+// RoleMappingIn is registry.RoleMapping in a request, which takes no unknown members.
+type RoleMappingIn struct {
+	registry.RoleMapping
 }
 
 func (in ConnectionIn) spec(org registry.OrgID) registry.ConnectionSpec {
 	s := registry.ConnectionSpec{
 		Name: in.Name, Issuer: in.Issuer, ClientID: in.ClientID, Scopes: in.Scopes, SignUp: in.SignUp, Required: in.Required, TrustEmail: in.TrustEmail,
-		RolesClaim: in.RolesClaim, Roles: in.Roles,
+		RolesClaim: in.RolesClaim,
+	}
+	for _, m := range in.Roles {
+		s.Roles = append(s.Roles, m.RoleMapping)
 	}
 	switch {
 	case in.DefaultRole != nil:
