@@ -6,6 +6,10 @@
 // status; the instance dies with it. The provider finds a running shim by its
 // lock, so a restarted gateway adopts what it finds.
 //
+// What an instance starts ends with it. On Linux the shim is the parent of all
+// orphans below it (tether_linux.go); what a killed shim leaves behind is found by
+// its environment (leftovers_linux.go). Elsewhere only the process group ends.
+//
 // Files, below the data directory:
 //
 //	orgs/{org}/data            the instance's own; never removed here

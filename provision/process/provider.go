@@ -282,6 +282,10 @@ func (p *Provider) stop(ctx context.Context, dir string) error {
 		// Removing is done under the lock: a shim that was just started finds nothing to run.
 		l, err := lock(dir)
 		if err == nil {
+			if err := endLeftovers(ctx, dir); err != nil {
+				return errors.Join(err, l.Close())
+			}
+			reapAdopted()
 			return errors.Join(p.discard(dir), l.Close())
 		}
 		if errors.Is(err, fs.ErrNotExist) {
@@ -314,20 +318,25 @@ func (p *Provider) discard(dir string) error {
 	return os.RemoveAll(to)
 }
 
-// List implements provision.Provider.
+// List implements provision.Provider. What an instance left behind counts as the instance.
 func (p *Provider) List(context.Context) ([]provision.Ref, error) {
 	_ = os.RemoveAll(filepath.Join(p.c.Dir, "run", goneDir)) // left by a crash
 	refs, err := p.refs()
 	if err != nil {
 		return nil, err
 	}
-	running := refs[:0]
+	reapAdopted()
+	var ended []string
 	for _, r := range refs {
-		if held(p.runDir(r)) {
-			running = append(running, r)
+		if dir := p.runDir(r); !held(dir) {
+			ended = append(ended, dir)
 		}
 	}
-	return running, nil
+	left, err := leftovers(ended...)
+	return slices.DeleteFunc(refs, func(r provision.Ref) bool {
+		dir := p.runDir(r)
+		return slices.Contains(ended, dir) && len(left[dir]) == 0
+	}), err
 }
 
 // refs returns every instance with a run directory, running or not.

@@ -34,6 +34,13 @@ const (
 	appSocket  = "app.sock"
 )
 
+// leftoversEnd is how long what an earlier run left behind may take to end once it is killed.
+const leftoversEnd = 10 * time.Second
+
+// marker is in the environment of all that comes from the instance of a run directory, unless it
+// cleared or overwrote it.
+func marker(dir string) string { return "PIZZERIA_LISTEN=unix:" + filepath.Join(dir, appSocket) }
+
 type shimSpec struct {
 	OrgID      registry.OrgID    `json:"org_id"`
 	Generation int64             `json:"generation"`
@@ -199,11 +206,18 @@ func Shim(dir string) error {
 	for k, v := range spec.Env {
 		cmd.Env = append(cmd.Env, k+"="+v)
 	}
-	group, err := startTethered(cmd, l)
+	// A new instance must not meet what an earlier one left behind, which may hold its database.
+	ctx, cancel := context.WithTimeout(context.Background(), leftoversEnd)
+	err = endLeftovers(ctx, dir)
+	cancel()
+	if err != nil {
+		return writeJSON(filepath.Join(dir, exitFile), exit{Error: err.Error(), At: time.Now()})
+	}
+	t, err := startTethered(cmd, l)
 	if err != nil {
 		return writeJSON(filepath.Join(dir, exitFile), exit{Error: "cannot start the command: " + err.Error(), At: time.Now()})
 	}
-	s := &shim{pid: cmd.Process.Pid, group: group, ended: make(chan struct{})}
+	s := &shim{tether: t, ended: make(chan struct{})}
 	term := make(chan os.Signal, 1)
 	signal.Notify(term, syscall.SIGTERM)
 	go func() {
@@ -212,11 +226,10 @@ func Shim(dir string) error {
 	}()
 	go s.serve(ctl)
 
-	_ = cmd.Wait()
-	_ = syscall.Kill(-s.group, syscall.SIGKILL) // what the instance left behind
-	e := exit{At: time.Now(), Code: cmd.ProcessState.ExitCode()}
-	if w, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && w.Signaled() {
-		e.Signal = w.Signal().String()
+	status := t.wait()
+	e := exit{At: time.Now(), Code: status.ExitStatus()}
+	if status.Signaled() {
+		e.Signal = status.Signal().String()
 	}
 	err = writeJSON(filepath.Join(dir, exitFile), e)
 	_ = os.Remove(spec.Socket)
@@ -226,8 +239,7 @@ func Shim(dir string) error {
 }
 
 type shim struct {
-	pid     int // the instance
-	group   int // its process group
+	*tether
 	ended   chan struct{}
 	once    sync.Once
 	answers sync.WaitGroup
@@ -257,7 +269,7 @@ func (s *shim) answer(c net.Conn) {
 	if q.Op == "stop" {
 		s.stop(time.Duration(q.GraceMS) * time.Millisecond)
 	}
-	_ = json.NewEncoder(c).Encode(response{PID: s.pid})
+	_ = json.NewEncoder(c).Encode(response{PID: s.cmd.Process.Pid})
 }
 
 // stop asks the instance to end, then makes it. It returns when the instance has ended.
@@ -269,6 +281,7 @@ func (s *shim) stop(grace time.Duration) {
 			case <-s.ended:
 			case <-time.After(grace):
 				_ = syscall.Kill(-s.group, syscall.SIGKILL)
+				_ = s.cmd.Process.Kill() // it may have left its group
 			}
 		}()
 	})

@@ -3,23 +3,84 @@
 package process
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
 	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // limits is empty: this system gives all that the provider relies on.
 const limits = ""
 
-// startTethered starts cmd in a process group of its own that ends with this shim, and returns
-// the group. The kernel sees to it: PDEATHSIG acts when the thread that started cmd ends, so the
-// calling goroutine keeps its thread.
-func startTethered(cmd *exec.Cmd, _ *os.File) (group int, err error) {
+// tether is an instance and all that comes from it.
+type tether struct {
+	cmd *exec.Cmd
+	// group is the instance's process group.
+	group int
+}
+
+// startTethered starts cmd in a process group of its own that ends with this shim. The kernel sees
+// to it: PDEATHSIG acts when the thread that started cmd ends, so the calling goroutine keeps its
+// thread. Orphans below cmd become children of the shim, whatever sessions and groups they make.
+func startTethered(cmd *exec.Cmd, _ *os.File) (*tether, error) {
 	runtime.LockOSThread()
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return nil, fmt.Errorf("become the parent of orphans: %w", err)
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
-		return 0, err
+		return nil, err
 	}
-	return cmd.Process.Pid, nil
+	return &tether{cmd: cmd, group: cmd.Process.Pid}, nil
+}
+
+// wait returns how the instance ended, when nothing that comes from it is left. Meanwhile it waits
+// for orphans, which would stay zombies.
+func (t *tether) wait() syscall.WaitStatus {
+	var status syscall.WaitStatus
+	for {
+		var s syscall.WaitStatus
+		pid, err := syscall.Wait4(-1, &s, 0, nil)
+		if pid == t.cmd.Process.Pid {
+			status = s
+			break
+		}
+		if err != nil && !errors.Is(err, syscall.EINTR) {
+			break
+		}
+	}
+	t.endDescendants()
+	_ = t.cmd.Wait() // only for its output: the process has been waited for
+	return status
+}
+
+// endDescendants kills until this process has no child: then there is no descendant either, since
+// each is a child or comes from one. Those that fork meanwhile are in the next round.
+func (t *tether) endDescendants() {
+	for reap() {
+		if all, err := allProcs(); err == nil {
+			for _, p := range descendants(all, os.Getpid()) {
+				p.kill()
+			}
+		}
+		time.Sleep(time.Millisecond) // the kernel takes its time to end them
+	}
+}
+
+// reap waits for the children that have ended, and reports whether others are left.
+func reap() bool {
+	for {
+		pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil)
+		switch {
+		case errors.Is(err, syscall.ECHILD):
+			return false
+		case pid == 0:
+			return true
+		}
+	}
 }
