@@ -13,7 +13,6 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"github.com/dustin/go-humanize"
 
 	"github.com/pizzaface/pizzeria/internal/gateway"
 	"github.com/pizzaface/pizzeria/internal/runtime"
@@ -211,19 +210,9 @@ func (o *OrgLimit) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 				return err
 			}
 		case "body":
-			var size string
-			if o.Body != nil {
-				return d.Err("body is given twice")
-			}
-			if err := oneArg(d, &size); err != nil {
+			if err := sizeArg(d, &o.Body); err != nil {
 				return err
 			}
-			n, err := humanize.ParseBytes(size)
-			if err != nil || n == 0 || n > math.MaxInt64 {
-				return d.Errf("%q is not a size such as 10MB", size)
-			}
-			bytes := int64(n) //nolint:gosec // it fits
-			o.Body = &bytes
 		case "rate":
 			args := d.RemainingArgs()
 			if o.Rate != nil {

@@ -1,11 +1,13 @@
 package caddymodule
 
 import (
+	"math"
 	"strconv"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/dustin/go-humanize"
 )
 
 // located adds file and line to an error that has none.
@@ -84,5 +86,24 @@ func onOffArg(d *caddyfile.Dispenser, into **bool) error {
 	}
 	on := s == "on"
 	*into = &on
+	return nil
+}
+
+// sizeArg reads a subdirective that is a number of bytes, once.
+func sizeArg(d *caddyfile.Dispenser, into **int64) error {
+	name := d.Val()
+	if *into != nil {
+		return d.Errf("%s is given twice", name)
+	}
+	var s string
+	if err := oneArg(d, &s); err != nil {
+		return err
+	}
+	n, err := humanize.ParseBytes(s)
+	if err != nil || n == 0 || n > math.MaxInt64 {
+		return d.Errf("%q is not a size such as 10MB", s)
+	}
+	bytes := int64(n) //nolint:gosec // it fits
+	*into = &bytes
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
 	"github.com/pizzaface/pizzeria/internal/gateway"
+	"github.com/pizzaface/pizzeria/internal/guard"
 	"github.com/pizzaface/pizzeria/internal/runtime"
 )
 
@@ -29,6 +30,9 @@ type Transport struct {
 	// `http.Transport` with less work. With `false` every request goes through the latter.
 	// Default: true.
 	Direct *bool `json:"direct,omitempty"`
+	// How many bytes of an app's own cookies an instance gets with a request, from 1 KiB to 32 KiB. The
+	// largest are dropped until the others fit. Default: 16 KiB.
+	MaxCookies *int64 `json:"max_cookies,omitempty"`
 
 	runtime    *runtime.Runtime
 	transports gateway.Transports
@@ -68,6 +72,7 @@ func (t *Transport) Provision(ctx caddy.Context) (err error) {
 		t.Transport.DialContext = gateway.GuardDial(dial, t.MaxResponseHeaderSize)
 	}
 	t.transports.HeaderBytes = t.MaxResponseHeaderSize
+	t.transports.CookieBytes = int(valueOr(t.MaxCookies, gateway.DefaultCookieBytes))
 	t.transports.HTTP = gateway.Guarded{
 		RoundTripper: &t.HTTPTransport, HeaderBytes: t.MaxResponseHeaderSize,
 	}
@@ -76,6 +81,14 @@ func (t *Transport) Provision(ctx caddy.Context) (err error) {
 		t.Transport.DisableCompression && slices.Equal(t.Versions, []string{"1.1", "2"})
 	if plain && valueOr(t.Direct, true) {
 		t.startDirect(ctx, dial)
+	}
+	return nil
+}
+
+// Validate implements caddy.Validator.
+func (t *Transport) Validate() error {
+	if n := valueOr(t.MaxCookies, gateway.DefaultCookieBytes); n < 1<<10 || n > guard.MaxCookies {
+		return errors.New("transport org: max_cookies is from 1KiB to 32KiB")
 	}
 	return nil
 }
@@ -162,6 +175,7 @@ const dialInfoKey caddy.CtxKey = "reverse_proxy.dial_info"
 //
 //	transport org {
 //		direct on|off
+//		max_cookies <size>
 //		<options of transport http>
 //	}
 func (t *Transport) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
@@ -171,11 +185,16 @@ func (t *Transport) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		if len(rest) == 1 {
 			rest = append(rest, brace("{", rest[0], 0))
 		}
-		if d.Val() != "direct" {
+		var err error
+		switch d.Val() {
+		case "direct":
+			err = onOffArg(d, &t.Direct)
+		case "max_cookies":
+			err = sizeArg(d, &t.MaxCookies)
+		default:
 			rest = append(rest, d.NextSegment()...)
-			continue
 		}
-		if err := onOffArg(d, &t.Direct); err != nil {
+		if err != nil {
 			return err
 		}
 	}
@@ -193,6 +212,7 @@ func brace(text string, after caddyfile.Token, lines int) caddyfile.Token {
 // Interface guards
 var (
 	_ caddy.Provisioner     = (*Transport)(nil)
+	_ caddy.Validator       = (*Transport)(nil)
 	_ caddy.CleanerUpper    = (*Transport)(nil)
 	_ http.RoundTripper     = (*Transport)(nil)
 	_ caddyfile.Unmarshaler = (*Transport)(nil)

@@ -19,7 +19,8 @@ type mirrored struct {
 	Env               []string
 }
 
-// mirror is an instance that answers with what it received: this test's own binary.
+// mirror is an instance that answers with what it received, and sets the cookies of the query: this
+// test's own binary.
 func mirror() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
@@ -29,6 +30,9 @@ func mirror() {
 	}
 	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { //nolint:gosec // a test's
 		w.Header().Set("Content-Type", "application/json")
+		for _, cookie := range r.URL.Query()["set"] {
+			w.Header().Add("Set-Cookie", cookie)
+		}
 		_ = json.NewEncoder(w).Encode(mirrored{r.Method, r.RequestURI, r.Host, r.Header, os.Environ()})
 	})}
 	go func() {

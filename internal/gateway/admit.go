@@ -27,6 +27,7 @@ func (g *Gateway) Admit(w http.ResponseWriter, r *http.Request, requestID func()
 		g.fail(w, r, st, Problem{Status: http.StatusMisdirectedRequest, Title: "This address is not an org", Detail: "The host name does not name an org here. Check the address."})
 		return nil
 	}
+	st.slug = slug
 	if p := checkProtocol(r); p != nil {
 		g.fail(w, r, st, *p)
 		return nil

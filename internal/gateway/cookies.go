@@ -16,35 +16,6 @@ func setCookie(w http.ResponseWriter, name, value string, maxAge int) {
 	http.SetCookie(w, &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: maxAge, Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
 }
 
-// maxAppCookies bounds the cookies that an instance gets, in bytes. A sibling org
-// can toss many into its neighbours' browsers; servers refuse requests with long
-// headers, and without the bomb the person still gets in.
-const maxAppCookies = 8 << 10
-
-// stripCookies removes our cookies from a request, whatever their spelling, and all when they are too many.
-func stripCookies(h http.Header) {
-	lines, ok := h["Cookie"]
-	if !ok {
-		return
-	}
-	var keep []string
-	size := 0
-	for _, line := range lines {
-		for part := range strings.SplitSeq(line, ";") {
-			part = ascii.Trim(part)
-			if part != "" && !ours(part) {
-				keep = append(keep, part)
-				size += len(part)
-			}
-		}
-	}
-	if len(keep) == 0 || size > maxAppCookies {
-		delete(h, "Cookie")
-		return
-	}
-	h["Cookie"] = []string{strings.Join(keep, "; ")}
-}
-
 // ours reports whether somebody could read "name=value" as a cookie of ours. Browsers take the
 // `__Host-` prefix in any case, and a cookie without a name by its value. Servers also trim Unicode
 // spaces, quotes and controls, decode percent signs (once or twice), and turn other characters of a name into "_"
@@ -79,51 +50,41 @@ func percentDecode(s string) string {
 	return string(b)
 }
 
-// hasOurPrefix compares with cookiePrefix: bytes that are not visible ASCII, and quotes, do not
-// count, letters in either case, and all other characters are alike.
+// hasOurPrefix compares with cookiePrefix: letters in either case, and all other characters are alike.
+// Bytes that are not visible ASCII, and quotes, may count or not: some servers drop a space, and
+// others turn it into "_".
 func hasOurPrefix(name string) bool {
-	at := 0
-	for i := 0; i < len(name) && at < len(cookiePrefix); i++ {
-		c, want := name[i], cookiePrefix[at]
-		switch {
-		case !ascii.IsGraphic(c) || c == '"' || c == '\'' || c == '=':
-			continue
-		case ascii.IsAlphanumeric(want) && c|0x20 != want, !ascii.IsAlphanumeric(want) && ascii.IsAlphanumeric(c):
-			return false
+	const whole = 1 << len(cookiePrefix)
+	seen := uint32(1) // a bit for each length of cookiePrefix that the name so far can be read as
+	for i := range len(name) {
+		c := name[i]
+		next := (seen & prefixBytes[c]) << 1
+		if !ascii.IsGraphic(c) || c == '"' || c == '\'' || c == '=' {
+			next |= seen
 		}
-		at++
-	}
-	return at == len(cookiePrefix)
-}
-
-// filterSetCookie removes cookies that an instance may not set: ours, and those for other hosts too.
-func filterSetCookie(h http.Header) {
-	cookies, ok := h["Set-Cookie"]
-	if !ok {
-		return
-	}
-	keep := cookies[:0:0]
-	for _, c := range cookies {
-		if !ours(c) && !hasDomain(c) && !hasControl(c) {
-			keep = append(keep, c)
-		}
-	}
-	if len(keep) == 0 {
-		delete(h, "Set-Cookie")
-		return
-	}
-	h["Set-Cookie"] = keep
-}
-
-// hasDomain reports whether a Set-Cookie line sets a cookie for other hosts too.
-func hasDomain(line string) bool {
-	for i, part := range strings.Split(line, ";") {
-		if name, _, _ := strings.Cut(part, "="); i > 0 && ascii.EqualFold(graphic(name), "domain") {
+		if next&whole != 0 {
 			return true
+		}
+		if seen = next; seen == 0 {
+			return false
 		}
 	}
 	return false
 }
+
+// prefixBytes says for each byte where in cookiePrefix it can stand: a bit for each position.
+var prefixBytes = func() (m [256]uint32) {
+	for at, want := range []byte(cookiePrefix) {
+		for c := range m {
+			b := byte(c) //nolint:gosec // below 256
+			letter := ascii.IsAlphanumeric(want)
+			if letter && b|0x20 == want || !letter && !ascii.IsAlphanumeric(b) {
+				m[c] |= 1 << at
+			}
+		}
+	}
+	return m
+}()
 
 // hasControl reports whether a line holds control characters. Browsers refuse such a cookie, or cut
 // it there, or drop them: how depends on the browser, so that nothing can be said of its name.

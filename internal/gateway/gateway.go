@@ -39,8 +39,10 @@ type Config struct {
 	Contact      func() time.Time     // when the change feed was last read
 	OfflineGrace func() time.Duration // how long an expired session is honoured while the control plane is away
 	Sessions     int                  // how many verified sessions are remembered
-	Log          *slog.Logger
-	Now          func() time.Time
+	// CookieDropped is told of every cookie that did not pass. Optional.
+	CookieDropped func(why CookieDrop, n int)
+	Log           *slog.Logger
+	Now           func() time.Time
 }
 
 // Gateway serves org hosts. Make one with New.
@@ -49,6 +51,7 @@ type Gateway struct {
 	Revocations *Revocations
 	Streams     *Streams
 	sessions    *lru.Cache[[sha256.Size]byte, *session]
+	dropLines   *lru.Cache[dropLine, time.Time]
 	seal        cipher.AEAD
 	provider    atomic.Pointer[relyingParty]
 	awayUntil   atomic.Int64 // Unix seconds: renewals are not tried before
@@ -68,7 +71,11 @@ func New(c Config) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Gateway{Config: c, sessions: sessions, seal: c.Master.Sealer("tx-cookie"), Streams: newStreams()}
+	lines, err := lru.New[dropLine, time.Time](dropLines)
+	if err != nil {
+		return nil, err
+	}
+	g := &Gateway{Config: c, sessions: sessions, dropLines: lines, seal: c.Master.Sealer("tx-cookie"), Streams: newStreams()}
 	g.Revocations = newRevocations(c.Now, g.Streams)
 	return g, nil
 }
@@ -80,6 +87,7 @@ type State struct {
 	Assertion string                 // for the instance; "" for nobody
 	RequestID func() string          // for problem pages
 	Forwarded bool                   // it went on to the instance
+	slug      string                 // that was asked for; a renamed org's Route has another
 	epoch     uint64                 // of the revocations when it came
 	until     time.Time              // it may wait for an instance until then
 	session   *session               // whose assertions it gets

@@ -12,28 +12,32 @@ import (
 	"sync/atomic"
 
 	"github.com/pizzaface/pizzeria/internal/ascii"
+	"github.com/pizzaface/pizzeria/internal/guard"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
 // Prepare makes an outgoing request what the instance may see: no cookie, token
 // or alias of ours, exactly one assertion when it is somebody's request and none
-// when it is nobody's, no trailers. issuer is whose tokens are ours. It runs after hop-by-hop headers are gone.
+// when it is nobody's, no trailers, at most cookieBytes of cookies. It runs after hop-by-hop headers are gone.
 // The host in the URL only keys the connection pool: one a generation of an org.
-func (s *State) Prepare(r *http.Request, issuer string) *http.Request {
+func (g *Gateway) Prepare(s *State, r *http.Request, cookieBytes int) *http.Request {
 	s.Forwarded = true
 	for name := range r.Header {
 		if identityAlias(name) {
 			delete(r.Header, name)
 		}
 	}
-	stripCookies(r.Header)
-	stripBearer(r.Header, issuer)
+	cut, before := stripCookies(r.Header, cookieBytes), guard.CutOf(r.Context())
+	if n := cut.Cookies + before.Cookies; n > 0 {
+		g.cookiesDropped(s, CookieTooLarge, n, cut.Bytes+before.Bytes)
+	}
+	stripBearer(r.Header, g.Identity.Site().Issuer)
 	if s.SignedIn() {
 		r.Header[AssertionHeader] = []string{s.Assertion}
 	}
 	r.Trailer = nil
 	r.URL.Host = string(s.Route.OrgID) + "." + strconv.FormatInt(s.Route.Generation, 10)
-	filter1xx(r)
+	g.filter1xx(s, r)
 	return r
 }
 
@@ -55,7 +59,7 @@ func Sendable(u *url.URL) bool {
 // filter takes out of a response what an instance may not say to a browser
 // about other hosts, and what a revocation must not let through.
 func (g *Gateway) filter(s *State, res *http.Response, trailers int64) {
-	filterHeader(res.Header)
+	g.filterHeader(s, res.Header)
 	x := &s.exchange
 	tunnel := res.StatusCode == http.StatusSwitchingProtocols
 	if !tunnel && res.ContentLength >= 0 {
@@ -114,7 +118,8 @@ func (b *streamBody) Read(p []byte) (int, error) {
 		if headerCost(b.response.Trailer) > b.trailers {
 			return n, errHeaderTooLong
 		}
-		filterHeader(b.response.Trailer)
+		filterFields(b.response.Trailer)
+		delete(b.response.Trailer, "Set-Cookie") // nobody takes a cookie from a trailer
 	}
 	return n, err
 }
@@ -173,28 +178,33 @@ func (b *tunnelBody) CloseWrite() error {
 // or that would move its traffic elsewhere.
 var forbidden = []string{"Clear-Site-Data", "Alt-Svc", "Public-Key-Pins", "Expect-Ct", "Nel", "Report-To", "Reporting-Endpoints", "Origin-Agent-Cluster", "Set-Cookie2", AssertionHeader}
 
-func filterHeader(h http.Header) {
+func (g *Gateway) filterHeader(s *State, h http.Header) {
+	filterFields(h)
+	g.filterSetCookie(s, h)
+}
+
+// filterFields is filterHeader without cookies.
+func filterFields(h http.Header) {
 	for _, name := range forbidden {
 		delete(h, name)
 	}
 	if v := h["Strict-Transport-Security"]; len(v) > 0 && strings.Contains(ascii.Lower(strings.Join(v, ",")), "includesubdomains") {
 		delete(h, "Strict-Transport-Security")
 	}
-	filterSetCookie(h)
 }
 
 // filter1xx filters informational responses before reverse_proxy forwards them.
 // It wraps the hook in the proxy's own trace, which is of this round trip alone:
 // httptrace.WithClientTrace would join traces in place, and one that requests
 // share would hand each what the others' instances answer.
-func filter1xx(r *http.Request) {
+func (g *Gateway) filter1xx(s *State, r *http.Request) {
 	trace := httptrace.ContextClientTrace(r.Context())
 	if trace == nil || trace.Got1xxResponse == nil {
 		return // nobody forwards them
 	}
 	forward := trace.Got1xxResponse
 	trace.Got1xxResponse = func(code int, h textproto.MIMEHeader) error {
-		filterHeader(http.Header(h))
+		g.filterHeader(s, http.Header(h))
 		return forward(code, h)
 	}
 }

@@ -16,6 +16,7 @@ type Transports struct {
 	Direct      *Direct           // nil = every request takes the other one
 	HTTP        http.RoundTripper // see Guarded
 	HeaderBytes int64             // what an answer's trailers may cost
+	CookieBytes int               // of the cookies that an instance gets
 }
 
 // RoundTrip passes a request on to its instance: directly where that can be done, else by the other
@@ -25,7 +26,7 @@ func (g *Gateway) RoundTrip(s *State, r *http.Request, t *Transports) (*http.Res
 	if err := g.register(r.Context(), s); err != nil {
 		return nil, err
 	}
-	r = s.Prepare(r, g.Identity.Site().Issuer)
+	r = g.Prepare(s, r, t.CookieBytes)
 	// Caddy logs the request when its answer breaks off, and an assertion is good for two minutes.
 	defer delete(r.Header, AssertionHeader)
 	// The scheme is what browsers see, which the issuer says: a load balancer may have ended TLS.

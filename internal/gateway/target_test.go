@@ -46,7 +46,7 @@ func TestAdmittedTargets(t *testing.T) {
 				t.Errorf("%s: %q was let in and cannot be sent", way, r.RequestURI)
 				return
 			}
-			res, err := transport.RoundTrip(st.Prepare(out, issuer))
+			res, err := transport.RoundTrip(f.g.Prepare(st, out, DefaultCookieBytes))
 			if err != nil {
 				t.Error(err)
 				return

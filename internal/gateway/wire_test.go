@@ -100,6 +100,7 @@ func FuzzReservedPath(f *testing.F) {
 // A request that is nobody's keeps nothing of ours, and loses what pretends to be.
 func TestPrepareForNobody(t *testing.T) {
 	session := "eyJ0eXAiOiJwaXp6ZXJpYS1zZXNzaW9uK2p3dCJ9.e30.x"
+	g := newFixture(t).g
 	st := &State{Route: &registry.Route{OrgID: "o", Generation: 7}}
 	for name, auth := range map[string][]string{"alone": {"Bearer " + session}, "an API key": {"Bearer pza_x"}, "an org's key": {"bearer pzs_x"}, "beside another": {"Basic eDp5", "bearer  " + session}, "after a tab": {"Bearer\t" + session}} {
 		r := httptest.NewRequest("GET", "/", nil)
@@ -108,14 +109,14 @@ func TestPrepareForNobody(t *testing.T) {
 		r.Header["pizzeria_assertion"] = []string{"evil"}
 		r.Header["Pizzeria-Assertion"] = []string{"evil"}
 		r.Trailer = http.Header{"X": nil}
-		r = st.Prepare(r, issuer)
+		r = g.Prepare(st, r, DefaultCookieBytes)
 		if len(r.Header) != 1 || r.Header.Get("Cookie") != "app=1" || r.Trailer != nil || r.URL.Host != "o.7" {
 			t.Errorf("%s: the instance gets %v", name, r.Header)
 		}
 	}
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header.Set("Authorization", "Bearer the-apps-own")
-	if r = st.Prepare(r, issuer); r.Header.Get("Authorization") == "" {
+	if r = g.Prepare(st, r, DefaultCookieBytes); r.Header.Get("Authorization") == "" {
 		t.Error("an app's own token is taken away")
 	}
 }
@@ -123,6 +124,7 @@ func TestPrepareForNobody(t *testing.T) {
 // TestInformationalResponsesAreOneRequests: what an instance says before its
 // answer is filtered, and reaches the request that it is for, and no other.
 func TestInformationalResponsesAreOneRequests(t *testing.T) {
+	g := newFixture(t).g
 	st := &State{Route: &registry.Route{OrgID: "o", Generation: 7}}
 	heard := map[string][]string{}
 	prepare := func(name string) *httptrace.ClientTrace {
@@ -131,7 +133,7 @@ func TestInformationalResponsesAreOneRequests(t *testing.T) {
 			return nil
 		}}
 		r := httptest.NewRequest("GET", "/", nil)
-		r = st.Prepare(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)), issuer)
+		r = g.Prepare(st, r.WithContext(httptrace.WithClientTrace(r.Context(), trace)), DefaultCookieBytes)
 		return httptrace.ContextClientTrace(r.Context())
 	}
 	var last *httptrace.ClientTrace
@@ -144,7 +146,7 @@ func TestInformationalResponsesAreOneRequests(t *testing.T) {
 	if len(heard) != 1 || len(heard["49"]) != 1 || heard["49"][0] != "</a>" {
 		t.Errorf("heard by %v", heard)
 	}
-	if r := st.Prepare(httptest.NewRequest("GET", "/", nil), issuer); httptrace.ContextClientTrace(r.Context()) != nil {
+	if r := g.Prepare(st, httptest.NewRequest("GET", "/", nil), DefaultCookieBytes); httptrace.ContextClientTrace(r.Context()) != nil {
 		t.Error("a trace that nobody asked for")
 	}
 }

@@ -43,7 +43,8 @@ func (g *Guard) Handler(next http.Handler) http.Handler {
 			defer h1.inHead.Store(true)
 		}
 		if !c.Counts() {
-			if _, ok := judge(r); ok {
+			r, _, ok := judge(r)
+			if ok {
 				next.ServeHTTP(w, r)
 				return
 			}
@@ -63,7 +64,7 @@ func (g *Guard) Serve(w http.ResponseWriter, r *http.Request, ip netip.Addr, nex
 
 func (g *Guard) serve(w http.ResponseWriter, r *http.Request, begin func(head int64) (*Request, bool), next func(http.ResponseWriter, *http.Request)) {
 	status := http.StatusRequestHeaderFieldsTooLarge
-	cost, ok := judge(r)
+	r, cost, ok := judge(r)
 	if !ok {
 		g.refused[refusedLarge].Add(1)
 	} else {

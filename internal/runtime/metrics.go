@@ -8,6 +8,7 @@ import (
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/api"
+	"github.com/pizzaface/pizzeria/internal/gateway"
 	"github.com/pizzaface/pizzeria/internal/usage"
 	"github.com/pizzaface/pizzeria/provision"
 	"github.com/pizzaface/pizzeria/registry"
@@ -25,6 +26,7 @@ type Metrics struct {
 	limits     *prometheus.CounterVec
 	keys       *prometheus.CounterVec
 	recoveries *prometheus.CounterVec
+	cookies    *prometheus.CounterVec
 	usage      atomic.Pointer[usage.Recorder] // nil until the start
 	state      state
 }
@@ -42,6 +44,10 @@ func newMetrics() *Metrics {
 			Name: "pizzeria_recoveries_total",
 			Help: "Recoveries of accounts and the steps of them, by kind.",
 		}, []string{"kind"}),
+		cookies: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "pizzeria_cookies_dropped_total",
+			Help: "Cookies that did not pass between browsers and instances, by the reason.",
+		}, []string{"reason"}),
 		requests: newRequestCounts(),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "pizzeria_org_request_duration_seconds", Help: "Time to serve requests to org hosts.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 8)}),
 		started:  prometheus.NewHistogram(prometheus.HistogramOpts{Name: "pizzeria_instance_start_duration_seconds", Help: "Time from first look to healthy of instances.", Buckets: prometheus.ExponentialBuckets(0.05, 2, 11)}),
@@ -65,12 +71,15 @@ func newMetrics() *Metrics {
 	for _, kind := range identity.Recoveries {
 		m.recoveries.WithLabelValues(kind)
 	}
+	for _, reason := range gateway.CookieDrops() {
+		m.cookies.WithLabelValues(string(reason))
+	}
 	return m
 }
 
 // Collectors returns all collectors, to be registered with each config's registry.
 func (m *Metrics) Collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.requests, m.duration, m.started, m.lag, m.signIns, m.failures, m.limits, m.keys, m.recoveries, &m.state}
+	return []prometheus.Collector{m.requests, m.duration, m.started, m.lag, m.signIns, m.failures, m.limits, m.keys, m.recoveries, m.cookies, &m.state}
 }
 
 // failed counts failures of a provider's instances.
@@ -81,6 +90,11 @@ func (m *Metrics) failed(provider string) func(provision.Failure) {
 	return func(f provision.Failure) {
 		m.failures.WithLabelValues(provider, string(f)).Inc()
 	}
+}
+
+// cookieDropped counts cookies that did not pass.
+func (m *Metrics) cookieDropped(why gateway.CookieDrop, n int) {
+	m.cookies.WithLabelValues(string(why)).Add(float64(n))
 }
 
 // Request counts a request. route is nil for one that reached no org.

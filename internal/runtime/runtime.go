@@ -263,6 +263,7 @@ func (r *Runtime) build(dir string) error {
 	r.gateway, err = gateway.New(gateway.Config{
 		Routes: r.directory, Identity: r.ids, ControlPlane: mux, Master: master, Sessions: r.c.Routes, Log: r.c.Log, Now: now,
 		Contact: func() time.Time { return r.follower.Contact() }, OfflineGrace: func() time.Duration { return r.tunables.Load().OfflineGrace },
+		CookieDropped: r.metrics.cookieDropped,
 	})
 	if err != nil {
 		return err
