@@ -13,7 +13,7 @@ type Route struct {
 	Generation int64
 	Address    string // network address of the instance, as a provider gave it: "unix//path" or "host:port"
 	Detail     string // why it is not serving, for people
-	RedirectTo string // the slug that a renamed org has now
+	RedirectTo string // the slug that a renamed org has now, for as long as this one rests
 }
 
 // packed is r in two objects instead of one for each text: every garbage
@@ -42,7 +42,7 @@ const (
 	RouteSuspended   RouteStatus = "suspended"
 	RouteFailed      RouteStatus = "failed"      // the instance does not come up
 	RouteQuarantined RouteStatus = "quarantined" // the org is gone or renamed; the slug rests
-	RouteRenamed     RouteStatus = "renamed"     // see RedirectTo
+	RouteRenamed     RouteStatus = "renamed"     // pages lead to RedirectTo
 )
 
 // RouteStatusOf combines an org's status and its instance's state.

@@ -20,7 +20,15 @@ func (p OrgPath) id(ctx context.Context, a *API, c web.Caller) (registry.OrgID, 
 	if registry.ValidID(p.Org) {
 		return registry.OrgID(p.Org), nil
 	}
-	return a.Store.OrgID(ctx, c.Actor, p.Org)
+	id, err := a.Store.OrgID(ctx, c.Actor, p.Org)
+	if registry.ErrorCode(err) == registry.NotFound {
+		// A program is told, and not led on: after its quarantine the address may be another org's.
+		if v, former := a.Store.OrgByFormerSlug(ctx, c.Actor, p.Org); former == nil {
+			err = registry.Errorf(registry.NotFound, "",
+				"the org %q was renamed: its address is %q now", p.Org, v.Slug)
+		}
+	}
+	return id, err
 }
 
 func (p OrgPath) org() OrgPath { return p }

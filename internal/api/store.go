@@ -12,6 +12,7 @@ type Store interface {
 	CreateOrg(ctx context.Context, a registry.Actor, n registry.NewOrg) (registry.Org, error)
 	Org(ctx context.Context, a registry.Actor, id registry.OrgID) (registry.OrgView, error)
 	OrgID(ctx context.Context, a registry.Actor, slug string) (registry.OrgID, error)
+	OrgByFormerSlug(ctx context.Context, a registry.Actor, slug string) (registry.OrgView, error)
 	Authorize(ctx context.Context, a registry.Actor, id registry.OrgID, action registry.Action) (registry.OrgView, error)
 	AuthorizePlatform(ctx context.Context, a registry.Actor, action registry.Action) error
 	MyOrgs(ctx context.Context, a registry.Actor) ([]registry.OrgView, error)

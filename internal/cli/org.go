@@ -148,7 +148,7 @@ func (c *client) org() *cobra.Command {
 	}
 	update.Flags().StringVar(&name, "name", "", "display name")
 
-	rename := c.on("rename <org> <slug>", "Gives an org another address; the old one leads there for 14 days", cobra.ExactArgs(2), func(args []string) error {
+	rename := c.on("rename <org> <slug>", "Gives an org another address, and restarts its instance; the old address leads there for 14 days", cobra.ExactArgs(2), func(args []string) error {
 		return c.show("POST", orgPath(args[0])+"/rename", some("slug", args[1]), orgTable.show)
 	})
 

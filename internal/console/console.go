@@ -33,6 +33,7 @@ type Store interface {
 	Orgs(ctx context.Context, a registry.Actor, l registry.OrgList) (registry.Page[registry.OrgView], error)
 	Org(ctx context.Context, a registry.Actor, id registry.OrgID) (registry.OrgView, error)
 	OrgBySlug(ctx context.Context, a registry.Actor, slug string) (registry.OrgView, error)
+	OrgByFormerSlug(ctx context.Context, a registry.Actor, slug string) (registry.OrgView, error)
 	CreateOrg(ctx context.Context, a registry.Actor, n registry.NewOrg) (registry.Org, error)
 	SuspendOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, reason string) error
 	ResumeOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64) error
@@ -209,6 +210,9 @@ func (c *Console) serve(rt Route, w http.ResponseWriter, r *http.Request) {
 	}
 	if err == nil {
 		err = rt.serve(c, w, r, who)
+	}
+	if registry.ErrorCode(err) == registry.NotFound && c.toRenamed(w, r, rt.Pattern, who) {
+		return
 	}
 	if registry.ErrorCode(err) == registry.SignInAgain && who.Session.ID != "" {
 		err = c.more(w, r, who, registry.LackOf(err), c.backTo(r, who))

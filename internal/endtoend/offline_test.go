@@ -29,6 +29,7 @@ func TestColdStartWithoutTheStore(t *testing.T) {
 	evil := eve.cookie(s.url("acme"), orgCookie)
 	ada.call(t, "POST", s.url("")+"/api/v1/orgs/closed/suspend", `{"reason":"unpaid"}`, 200, nil)
 	ada.call(t, "POST", s.url("")+"/api/v1/orgs/renamed/rename", `{"slug":"moved"}`, 200, nil)
+	s.active("moved") // again: its instance restarts
 	if a := eve.submit(s.url("acme")+"/.pizzeria/sign-out", url.Values{}); a.status != 200 {
 		t.Fatalf("sign-out: %d %s", a.status, a.body)
 	}

@@ -24,6 +24,9 @@ func TestCertificatesOnDemand(t *testing.T) {
 	s.org(ada, "acme")
 	s.org(ada, "gone")
 	ada.call(t, "DELETE", s.url("")+"/api/v1/orgs/gone?confirm=gone&now=true", "", 202, nil)
+	s.org(ada, "former")
+	ada.call(t, "POST", s.url("")+"/api/v1/orgs/former/rename", `{"slug":"present"}`, 200, nil)
+	s.sql(`UPDATE slugs SET redirect_until = 1 WHERE slug = 'former'`) // it rests
 	hello := func(name string) error {
 		c, err := tls.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.port), &tls.Config{ServerName: name, RootCAs: s.root, MinVersion: tls.VersionTLS12})
 		if err == nil {
@@ -33,6 +36,9 @@ func TestCertificatesOnDemand(t *testing.T) {
 	}
 	if err := hello("acme." + domain); err != nil {
 		t.Fatalf("an org has no certificate: %v", err)
+	}
+	if err := hello("former." + domain); err != nil {
+		t.Errorf("a former address, which runners use, has no certificate: %v", err)
 	}
 	names := []string{"gone." + domain, "a.b." + domain, "xn--acme." + domain, "acme." + domain + ".evil.example", "www." + domain}
 	for i := range scaled(t, "names", 500, 10_000) {
@@ -48,12 +54,12 @@ func TestCertificatesOnDemand(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range made {
-		if name := strings.TrimSuffix(filepath.Base(path), ".crt"); name != domain && name != "acme."+domain && name != "gone."+domain {
+		if name := strings.TrimSuffix(filepath.Base(path), ".crt"); name != domain && name != "acme."+domain && name != "gone."+domain && name != "former."+domain {
 			t.Errorf("a certificate was made for %s", name)
 		}
 	}
 	if err := hello("acme." + domain); err != nil {
 		t.Errorf("after the flood: %v", err)
 	}
-	keep(t, map[string]any{"names": len(names), "certificates": len(made), "orgs": 2})
+	keep(t, map[string]any{"names": len(names), "certificates": len(made), "orgs": 3})
 }

@@ -51,6 +51,10 @@ func (g *Gateway) Admit(w http.ResponseWriter, r *http.Request, requestID func()
 			return nil
 		}
 	}
+	if st.Route, err = g.moved(r, st); err != nil {
+		g.fail(w, r, st, lookupProblem(err))
+		return nil
+	}
 	if p := g.routeProblem(r, st.Route); p != nil {
 		if p.Location != "" {
 			w.Header().Set("Location", p.Location+r.URL.RequestURI())
@@ -107,6 +111,27 @@ func (g *Gateway) find(r *http.Request, slug string, until time.Time) (*registry
 		if rt, err = g.Routes.Lookup(r.Context(), slug); err != nil {
 			return nil, err
 		}
+	}
+	return rt, nil
+}
+
+// moved returns the route that serves a request to a former address of an org: the org's present
+// one for clients that follow no redirect, which are WebSockets and programs with an org session as
+// a bearer token, and else that of the address.
+func (g *Gateway) moved(r *http.Request, st *State) (*registry.Route, error) {
+	former := st.Route
+	if former.RedirectTo == "" {
+		return former, nil
+	}
+	if _, bearer := bearerToken(r); !IsWebSocket(r) && (!bearer || navigation(r)) {
+		return former, nil
+	}
+	rt, err := g.present(r.Context(), former)
+	if err == nil {
+		rt, err = g.find(r, rt.Slug, st.until)
+	}
+	if err != nil || rt.OrgID != former.OrgID {
+		return former, err
 	}
 	return rt, nil
 }

@@ -20,7 +20,7 @@ func (g *Gateway) Again(ctx context.Context, st *State) bool {
 			return false
 		case <-time.After(againEvery):
 		}
-		rt, err := g.Routes.Lookup(ctx, st.Route.Slug)
+		rt, err := g.present(ctx, st.Route)
 		if err != nil || rt.OrgID != st.Route.OrgID {
 			return false
 		}
@@ -33,6 +33,19 @@ func (g *Gateway) Again(ctx context.Context, st *State) bool {
 		}
 	}
 	return false
+}
+
+// present returns what an org's route is by now, also at another address.
+func (g *Gateway) present(ctx context.Context, was *registry.Route) (*registry.Route, error) {
+	rt, err := g.Routes.Lookup(ctx, was.Slug)
+	// A former address may lead to another one for a while, when the org was renamed again.
+	for range registry.RestingMax + 1 {
+		if err != nil || rt.RedirectTo == "" {
+			break
+		}
+		rt, err = g.Routes.Lookup(ctx, rt.RedirectTo)
+	}
+	return rt, err
 }
 
 // move makes a request one for another instance of its org.

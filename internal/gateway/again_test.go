@@ -45,6 +45,8 @@ func TestAgain(t *testing.T) {
 	}
 	old := route(registry.RouteServing, 1)
 	next := route(registry.RouteServing, 2)
+	renamed := *route(registry.RouteRenamed, 2)
+	renamed.RedirectTo = "apex"
 	other := *next
 	other.OrgID = "another"
 	for name, c := range map[string]struct {
@@ -58,6 +60,7 @@ func TestAgain(t *testing.T) {
 		"starting first":          {[]*registry.Route{route(registry.RouteStarting, 2), route(registry.RouteStarting, 2), next}, time.Hour, registry.Change{}, next},
 		"no time to wait":         {[]*registry.Route{next}, 0, registry.Change{}, nil},
 		"suspended meanwhile":     {[]*registry.Route{route(registry.RouteStarting, 2), route(registry.RouteSuspended, 2)}, time.Hour, registry.Change{}, nil},
+		"renamed meanwhile":       {[]*registry.Route{&renamed, route(registry.RouteStarting, 2), &renamed, next}, time.Hour, registry.Change{}, next},
 		"another org's now":       {[]*registry.Route{&other}, time.Hour, registry.Change{}, nil},
 		"signed out meanwhile":    {[]*registry.Route{next}, time.Hour, registry.Change{Kind: registry.SessionRevoked, SessionID: f.login.Session.ID, At: f.clock}, nil},
 		"somebody else signs out": {[]*registry.Route{next}, time.Hour, registry.Change{Kind: registry.SessionRevoked, SessionID: "other", At: f.clock}, next},

@@ -90,7 +90,7 @@ func (g *Gateway) identify(w http.ResponseWriter, r *http.Request, st *State) er
 		if token, ok = web.OneCookie(r, SessionCookie); !ok {
 			return errNobody
 		}
-		if !ownRequest(r, g.Identity.Site().OrgURL(st.Route.Slug)) {
+		if !ownRequest(r, g.Identity.Site().OrgURL(st.slug)) {
 			return errCrossSite
 		}
 	}

@@ -97,7 +97,7 @@ func (g *Gateway) doubtful(s *State, rt *registry.Route) bool {
 // closed reports whether an org is closed to everybody. An instance that restarts, or an org with a
 // new address, may still answer what it was asked before.
 func closed(rt *registry.Route) bool {
-	return rt.Status == registry.RouteSuspended || rt.Status == registry.RouteQuarantined
+	return rt.Status == registry.RouteSuspended || rt.Status == registry.RouteQuarantined && rt.RedirectTo == ""
 }
 
 // streamBody is the body of an answer that ends when its exchange is cut.

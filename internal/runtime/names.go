@@ -24,7 +24,7 @@ func (r *Runtime) Exists(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if rt.Status == registry.RouteQuarantined {
+	if rt.Status == registry.RouteQuarantined && rt.RedirectTo == "" {
 		return fmt.Errorf("the org %q is gone", slug)
 	}
 	return nil

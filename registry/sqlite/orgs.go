@@ -96,9 +96,10 @@ func (s *Store) UpdateOrg(ctx context.Context, a registry.Actor, id registry.Org
 	})
 }
 
-// RenameOrg gives an org another slug. The old one leads to the new one for
-// RenameRedirect, then rests for Quarantine; the org itself may take it back at any time. Error:
-// Conflict, also for the org's own people when RestingMax addresses rest.
+// RenameOrg gives an org another slug, and its instance, which knows its address from its start, a
+// new generation. The old slug leads to the new one for RenameRedirect, then rests for Quarantine;
+// the org itself may take it back at any time. Error: Conflict, also for the org's own people when
+// RestingMax addresses rest.
 func (s *Store) RenameOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, slug string) error {
 	return s.edit(ctx, a, id, version, registry.OrgRename, func(t *tx, v registry.OrgView) error {
 		if err := registry.CheckSlug(slug); err != nil {
@@ -123,7 +124,11 @@ func (s *Store) RenameOrg(ctx context.Context, a registry.Actor, id registry.Org
 		if err := t.must(`UPDATE orgs SET slug = $2 WHERE id = $1`, id, slug); err != nil {
 			return err
 		}
-		return t.record(registry.Change{Kind: registry.OrgRenamed, OrgID: id, Slug: slug, OldSlug: v.Slug}, v.Slug, v.Slug+" -> "+slug)
+		err := t.record(registry.Change{Kind: registry.OrgRenamed, OrgID: id, Slug: slug, OldSlug: v.Slug}, v.Slug, v.Slug+" -> "+slug)
+		if err != nil || v.Status != registry.OrgActive && v.Status != registry.OrgProvisioning {
+			return err
+		}
+		return t.restart(id, slug)
 	})
 }
 
@@ -236,9 +241,13 @@ func (s *Store) RestartInstance(ctx context.Context, a registry.Actor, id regist
 		if v.Status != registry.OrgActive && v.Status != registry.OrgProvisioning {
 			return registry.Errorf(registry.Conflict, "status", "the org is %s: only a running org's instance can be restarted", v.Status)
 		}
-		if err := t.nextGeneration(id); err != nil {
-			return err
-		}
-		return t.record(registry.Change{Kind: registry.InstanceChanged, OrgID: id, Slug: v.Slug}, v.Slug, "restart")
+		return t.restart(id, v.Slug)
 	})
+}
+
+func (t *tx) restart(id registry.OrgID, slug string) error {
+	if err := t.nextGeneration(id); err != nil {
+		return err
+	}
+	return t.record(registry.Change{Kind: registry.InstanceChanged, OrgID: id, Slug: slug}, slug, "restart")
 }

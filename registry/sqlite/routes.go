@@ -45,8 +45,11 @@ func (s *Store) scanRoute(r scanner) (*registry.Route, error) {
 	}
 	if us(timeOf(rests)) != 0 {
 		rt.Status = registry.RouteQuarantined
-		if s.now().Before(timeOf(redirect)) && status != registry.OrgDeleting && status != registry.OrgDeleted {
-			rt.Status, rt.RedirectTo = registry.RouteRenamed, current
+		if status != registry.OrgDeleting && status != registry.OrgDeleted {
+			rt.RedirectTo = current
+			if s.now().Before(timeOf(redirect)) {
+				rt.Status = registry.RouteRenamed
+			}
 		}
 	}
 	if rt.Status != registry.RouteServing {

@@ -79,6 +79,11 @@ func (s *Store) OrgBySlug(ctx context.Context, a registry.Actor, slug string) (r
 	return s.view(ctx, a, bySlug, slug)
 }
 
+// OrgByFormerSlug is Org by a slug that the org gave up and that still rests. Error: NotFound.
+func (s *Store) OrgByFormerSlug(ctx context.Context, a registry.Actor, slug string) (registry.OrgView, error) {
+	return s.view(ctx, a, ` AND o.id = (SELECT org_id FROM slugs WHERE slug = $5 AND rests_until > $6)`, slug, us(s.now()))
+}
+
 // OrgID resolves a current slug for whoever reaches the org, whatever they may do in it: a key
 // finds by its slug what it finds by its ID. Error: NotFound.
 func (s *Store) OrgID(ctx context.Context, a registry.Actor, slug string) (registry.OrgID, error) {
@@ -89,11 +94,11 @@ func (s *Store) OrgID(ctx context.Context, a registry.Actor, slug string) (regis
 	return v.ID, err
 }
 
-func (s *Store) view(ctx context.Context, a registry.Actor, where string, arg any) (registry.OrgView, error) {
+func (s *Store) view(ctx context.Context, a registry.Actor, where string, args ...any) (registry.OrgView, error) {
 	if !a.Valid() {
 		return registry.OrgView{}, errNobody()
 	}
-	v, err := one(ctx, s.read, scanView(a), errNoOrg(), viewQuery+where, viewArgs(a, arg)...)
+	v, err := one(ctx, s.read, scanView(a), errNoOrg(), viewQuery+where, viewArgs(a, args...)...)
 	if err != nil {
 		return v, err
 	}

@@ -36,11 +36,13 @@ func nobody(e env) {
 func visibility(e env) {
 	a, asA := e.user("a@example.com")
 	_, asB := e.user("b@example.com")
-	o := e.org("acme", a.ID)
+	o := e.org("former", a.ID)
+	e.ok(e.s.RenameOrg(ctx, operator, o.ID, 0, "acme"))
 	_, asMember := e.member(o.ID, "m@example.com", registry.RoleMember)
 	for name, err := range map[string]error{
 		"Org":               second(e.s.Org(ctx, asB, o.ID)),
 		"OrgBySlug":         second(e.s.OrgBySlug(ctx, asB, "acme")),
+		"OrgByFormerSlug":   second(e.s.OrgByFormerSlug(ctx, asB, "former")),
 		"OrgID":             second(e.s.OrgID(ctx, asB, "acme")),
 		"Members":           second(e.s.Members(ctx, asB, o.ID, registry.List{})),
 		"Audit":             second(e.s.Audit(ctx, asB, o.ID, registry.AuditList{})),

@@ -20,28 +20,60 @@ func slugs(e env) {
 }
 
 func renames(e env) {
-	o := e.org("acme", "")
+	owner, asOwner := e.user("owner@example.com")
+	o := e.org("acme", owner.ID)
+	before := o.Generation
 	e.want(e.s.RenameOrg(ctx, operator, o.ID, 0, "www"), registry.Invalid)
 	e.ok(e.s.RenameOrg(ctx, operator, o.ID, 0, "apex"))
-	r, err := e.s.Route(ctx, system, "acme")
+	route := func(status registry.RouteStatus, to string) {
+		e.Helper()
+		r, err := e.s.Route(ctx, system, "acme")
+		if err != nil || r.Status != status || r.RedirectTo != to {
+			e.Errorf("old slug: %+v %v, want %s to %q", r, err, status, to)
+		}
+	}
+	former := func(want registry.Code) {
+		e.Helper()
+		v, err := e.s.OrgByFormerSlug(ctx, asOwner, "acme")
+		if e.want(err, want); want == "" && v.Slug != "apex" {
+			e.Errorf("the former slug leads to %q", v.Slug)
+		}
+	}
+	route(registry.RouteRenamed, "apex")
+	former("")
+	e.want(second(e.s.OrgByFormerSlug(ctx, asOwner, "apex")), registry.NotFound) // it is the current one
+	w, err := e.s.WorkOn(ctx, system, o.ID)
 	e.ok(err)
-	if r.Status != registry.RouteRenamed || r.RedirectTo != "apex" {
-		e.Fatalf("old slug: %+v", r)
+	if w.Slug != "apex" || w.Instance.Generation != before+1 || w.Instance.Desired != registry.DesiredRunning {
+		e.Errorf("the instance is not started anew for its address: %+v", w)
 	}
 	_, err = e.s.CreateOrg(ctx, operator, registry.NewOrg{Slug: "acme"})
 	e.want(err, registry.Conflict)
 	e.clock.Add(registry.RenameRedirect + time.Minute)
-	if r, err = e.s.Route(ctx, system, "acme"); err != nil || r.Status != registry.RouteQuarantined {
-		e.Fatalf("after the redirect: %+v %v", r, err)
-	}
+	route(registry.RouteQuarantined, "apex")
+	former("")
 	_, err = e.s.CreateOrg(ctx, operator, registry.NewOrg{Slug: "acme"})
 	e.want(err, registry.Conflict)
 	e.ok(e.s.RenameOrg(ctx, operator, o.ID, 0, "acme")) // the org itself may have it back
+	former(registry.NotFound)
 	e.ok(e.s.RenameOrg(ctx, operator, o.ID, 0, "apex"))
 	e.clock.Add(registry.RenameRedirect + registry.Quarantine + time.Minute)
 	_, err = e.s.Route(ctx, system, "acme")
 	e.want(err, registry.NotFound)
+	former(registry.NotFound)
 	e.org("acme", "")
+}
+
+// renamesStopped: an org that does not run is renamed and does not run.
+func renamesStopped(e env) {
+	o := e.org("acme", "")
+	e.ok(e.s.SuspendOrg(ctx, operator, o.ID, 0, ""))
+	e.ok(e.s.RenameOrg(ctx, operator, o.ID, 0, "apex"))
+	w, err := e.s.WorkOn(ctx, system, o.ID)
+	e.ok(err)
+	if w.Instance.Desired != registry.DesiredStopped || w.Instance.Generation != o.Generation {
+		e.Errorf("a suspended org's instance: %+v", w.Instance)
+	}
 }
 
 // squatting: an org's own people keep few addresses from others by renames. They may take each back at

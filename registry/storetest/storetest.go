@@ -16,6 +16,7 @@ type Store interface {
 	CreateOrg(ctx context.Context, a registry.Actor, n registry.NewOrg) (registry.Org, error)
 	Org(ctx context.Context, a registry.Actor, id registry.OrgID) (registry.OrgView, error)
 	OrgBySlug(ctx context.Context, a registry.Actor, slug string) (registry.OrgView, error)
+	OrgByFormerSlug(ctx context.Context, a registry.Actor, slug string) (registry.OrgView, error)
 	OrgID(ctx context.Context, a registry.Actor, slug string) (registry.OrgID, error)
 	Orgs(ctx context.Context, a registry.Actor, l registry.OrgList) (registry.Page[registry.OrgView], error)
 	MyOrgs(ctx context.Context, a registry.Actor) ([]registry.OrgView, error)
@@ -228,7 +229,7 @@ type env struct {
 // RunTests runs the suite; open makes an empty store on the given clock.
 func RunTests(t *testing.T, open func(t *testing.T, now func() time.Time) Store) {
 	for name, f := range map[string]func(env){
-		"NobodyIsRefusedEverywhere": nobody, "SlugRules": slugs, "RenameAndQuarantine": renames, "RenamesAreBounded": squatting, "DomainChecks": domainChecks, "AllRoutes": allRoutes, "StatusTable": statuses,
+		"NobodyIsRefusedEverywhere": nobody, "SlugRules": slugs, "RenameAndQuarantine": renames, "RenameKeepsStopped": renamesStopped, "RenamesAreBounded": squatting, "DomainChecks": domainChecks, "AllRoutes": allRoutes, "StatusTable": statuses,
 		"OptimisticConcurrency": versions, "Visibility": visibility, "LastOwner": lastOwner, "LastOwnerRace": lastOwnerRace,
 		"SlugRace": slugRace, "FeedIsGapless": feed, "AuditChain": auditChain, "Events": events, "Usage": usage, "Webhooks": webhooks, "Settings": settings, "Idempotency": idempotency, "Setup": setup, "Invites": invites,
 		"Sessions": sessions, "SessionLists": sessionLists, "Pages": pages, "Search": searches, "Deletion": deletion, "Users": users, "DeletedAccounts": deletedAccounts, "DormantAccounts": dormantAccounts, "LastOnes": lastOnes, "DisabledAccounts": disabledAccounts, "APIKeys": apiKeys, "Runners": runners, "KeysReach": keysReach, "KeptForPeople": keptForPeople, "RefusedKeys": refusedKeys, "KeyUse": keyUse, "RunnersOfKeys": runnersOfKeys, "Drafts": drafts, "Codes": codes, "AccountLinks": accountLinks, "EndedSession": endedSession, "ThiefLeavesNothing": thiefLeavesNothing, "Review": review, "ReviewOnce": reviewOnce, "PreHijack": preHijack, "UnverifiedRoles": unverifiedRoles, "Mails": mails, "SigningKeys": signingKeys, "Factors": factors, "Connections": connections, "Domains": domains, "ExternalSignIn": externalSignIn, "Undelivered": undelivered, "SignInRules": signInRules, "Support": support, "Approvals": approvals, "ApprovalRace": approvalRace, "Outsiders": outsiders, "Returns": returns, "BreakGlass": breakGlass, "Transfer": transfer, "Clients": clients, "Grants": grants, "Devices": devices, "Leases": leases, "Provisioning": provisioning,
