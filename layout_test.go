@@ -87,3 +87,23 @@ func TestDependencies(t *testing.T) {
 		}
 	}
 }
+
+// TestOnePackageImportsJWX: a later version of jwx touches one package.
+func TestOnePackageImportsJWX(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f",
+		`{{.ImportPath}}{{range .Imports}} {{.}}{{end}}{{range .TestImports}} {{.}}{{end}}{{range .XTestImports}} {{.}}{{end}}`, "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for line := range strings.Lines(string(out)) {
+		if pkg, _, _ := strings.Cut(line, " "); strings.Contains(line, " github.com/lestrrat-go/jwx/") {
+			if found++; pkg != module+"/identity/jose" {
+				t.Errorf("%s imports jwx: only identity/jose does", pkg)
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("no package imports jwx")
+	}
+}

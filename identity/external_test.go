@@ -3,8 +3,10 @@ package identity
 import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -17,9 +19,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lestrrat-go/jwx/v2/jwa"
-	"github.com/lestrrat-go/jwx/v2/jwk"
-	"github.com/lestrrat-go/jwx/v2/jws"
+	"github.com/go-jose/go-jose/v4"
 
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -28,7 +28,7 @@ import (
 type hostile struct {
 	*httptest.Server
 	t        *testing.T
-	key      jwk.Key
+	key      jose.JSONWebKey
 	change   func(map[string]any) // of the ID token
 	sign     func(payload []byte) string
 	userinfo map[string]any
@@ -45,16 +45,7 @@ func newHostile(t *testing.T) *hostile {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, err := jwk.FromRaw(raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for k, v := range map[string]any{jwk.KeyIDKey: "k", jwk.AlgorithmKey: jwa.RS256} {
-		if err := key.Set(k, v); err != nil {
-			t.Fatal(err)
-		}
-	}
-	h := &hostile{t: t, key: key}
+	h := &hostile{t: t, key: jose.JSONWebKey{Key: raw, KeyID: "k", Algorithm: "RS256"}}
 	mux := http.NewServeMux()
 	write := func(w http.ResponseWriter, v any) {
 		w.Header().Set("Content-Type", "application/json")
@@ -70,7 +61,7 @@ func newHostile(t *testing.T) *hostile {
 		write(w, meta)
 	})
 	mux.HandleFunc("/keys", func(w http.ResponseWriter, _ *http.Request) {
-		public, _ := h.key.PublicKey()
+		public := h.key.Public()
 		if h.keys == nil {
 			write(w, map[string]any{"keys": []any{public}})
 			return
@@ -96,11 +87,33 @@ func newHostile(t *testing.T) *hostile {
 }
 
 func (h *hostile) rs256(payload []byte) string {
-	b, err := jws.Sign(payload, jws.WithKey(jwa.RS256, h.key))
+	return sign(h.t, jose.RS256, h.key.Key, payload)
+}
+
+// sign makes a token with the key ID k.
+func sign(t *testing.T, alg jose.SignatureAlgorithm, key any, payload []byte) string {
+	t.Helper()
+	by, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: jose.JSONWebKey{Key: key, KeyID: "k"}}, nil)
 	if err != nil {
-		h.t.Fatal(err)
+		t.Fatal(err)
 	}
-	return string(b)
+	o, err := by.Sign(payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := o.CompactSerialize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+// hs256 makes a token with a shared secret, of any length.
+func hs256(secret string, payload []byte) string {
+	in := b64.EncodeToString([]byte(`{"alg":"HS256","kid":"k"}`)) + "." + b64.EncodeToString(payload)
+	m := hmac.New(sha256.New, []byte(secret))
+	m.Write([]byte(in))
+	return in + "." + b64.EncodeToString(m.Sum(nil))
 }
 
 // TestExternalAnswers: whatever a provider answers that does not hold signs nobody in.
@@ -180,27 +193,16 @@ func TestExternalAnswers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	signed := func(alg jwa.SignatureAlgorithm, key any) func([]byte) string {
-		return func(p []byte) string {
-			headers := jws.NewHeaders()
-			_ = headers.Set("kid", "k")
-			b, err := jws.Sign(p, jws.WithKey(alg, key, jws.WithProtectedHeaders(headers)))
-			if err != nil {
-				t.Fatal(err)
-			}
-			return string(b)
-		}
+	signed := func(alg jose.SignatureAlgorithm, key any) func([]byte) string {
+		return func(p []byte) string { return sign(t, alg, key, p) }
 	}
-	public, err := h.key.PublicKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := json.Marshal(public)
+	shared := func(secret string) func([]byte) string { return func(p []byte) string { return hs256(secret, p) } }
+	text, err := json.Marshal(h.key.Public())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, sign := range map[string]func([]byte) string{
-		"another key": signed(jwa.RS256, other), "a key of another kind": signed(jwa.ES256, ec), "the public key as a secret": signed(jwa.HS256, text), "the client's secret": signed(jwa.HS256, []byte("secret")),
+		"another key": signed(jose.RS256, other), "a key of another kind": signed(jose.ES256, ec), "the public key as a secret": shared(string(text)), "the client's secret": shared("secret"),
 		"no signature": func(p []byte) string {
 			return b64.EncodeToString([]byte(`{"alg":"none"}`)) + "." + b64.EncodeToString(p) + "."
 		},

@@ -274,8 +274,8 @@ func (c *Console) funcs() template.FuncMap {
 		"statuses":   func() []string { return []string{"provisioning", "active", "suspended", "deleting"} },
 		"states":     registry.InstanceStates,
 		"days":       func() []int { return dormantDays }, "userFilters": func() map[string]string { return userFilters },
-		"actions":    registry.AuditActions,
-		"label":      func(label, value string) map[string]string { return map[string]string{"Label": label, "Value": value} },
-		"isolation":  func() string { return c.Isolation() },
+		"actions":   registry.AuditActions,
+		"label":     func(label, value string) map[string]string { return map[string]string{"Label": label, "Value": value} },
+		"isolation": func() string { return c.Isolation() },
 	}
 }

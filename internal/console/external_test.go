@@ -12,9 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/lestrrat-go/jwx/v2/jwa"
-	"github.com/lestrrat-go/jwx/v2/jwk"
-	"github.com/lestrrat-go/jwx/v2/jws"
+	"github.com/go-jose/go-jose/v4"
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/servertest"
@@ -36,11 +34,9 @@ func startProvider(t *testing.T, s *servertest.Server, email string) *provider {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, err := jwk.FromRaw(raw)
+	key := jose.JSONWebKey{Key: raw, KeyID: "k"}
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: key}, nil)
 	if err != nil {
-		t.Fatal(err)
-	}
-	if err := key.Set(jwk.KeyIDKey, "k"); err != nil {
 		t.Fatal(err)
 	}
 	p := &provider{email: email}
@@ -58,8 +54,7 @@ func startProvider(t *testing.T, s *servertest.Server, email string) *provider {
 		}
 	})
 	answer("/keys", func() any {
-		public, _ := key.PublicKey()
-		return map[string]any{"keys": []any{public}}
+		return map[string]any{"keys": []any{key.Public()}}
 	})
 	answer("/token", func() any {
 		now := s.Clock.Now().Unix()
@@ -71,10 +66,9 @@ func startProvider(t *testing.T, s *servertest.Server, email string) *provider {
 			claims[k] = v
 		}
 		payload, _ := json.Marshal(claims)
-		token, _ := jws.Sign(payload, jws.WithKey(jwa.RS256, key))
-		return map[string]any{
-			"access_token": "at", "token_type": "Bearer", "id_token": string(token),
-		}
+		signed, _ := signer.Sign(payload)
+		token, _ := signed.CompactSerialize()
+		return map[string]any{"access_token": "at", "token_type": "Bearer", "id_token": token}
 	})
 	p.Server = httptest.NewTLSServer(mux)
 	t.Cleanup(p.Close)
