@@ -15,7 +15,6 @@ const (
 	// a MAC over that and all other parameters. A sign-in comes back to the same request with it, so
 	// that prompt=login and max_age are satisfied by one sign-in. Only we can write it.
 	askedAt    = "asked_at"
-	askedLife  = time.Hour // for a sign-in
 	purposeAsk = "asked-at"
 )
 
@@ -27,7 +26,7 @@ func (s *Service) askedAt(q url.Values) time.Time {
 	if err != nil || subtle.ConstantTimeCompare([]byte(tag), []byte(s.askedTag(q, at))) != 1 {
 		return now
 	}
-	if t := time.UnixMicro(n); now.Sub(t) < askedLife {
+	if t := time.UnixMicro(n); now.Sub(t) < AttemptLife {
 		return t
 	}
 	return now

@@ -14,13 +14,13 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 
+	"github.com/pizzaface/pizzeria/internal/ascii"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
 const (
 	purposeExternal   = "external"
 	purposeConnection = "connection"
-	externalLife      = 15 * time.Minute // to sign in at a provider
 	providerSkew      = 5 * time.Minute  // by which a provider's clock may differ, as go-oidc has it
 )
 
@@ -43,19 +43,40 @@ type External struct {
 	Hint  string         // an e-mail address, for the provider's form
 }
 
-// BeginExternal begins a sign-in by a connection: where to send the browser, and what it keeps
-// meanwhile. The caller has to know that the person wants it: a page from elsewhere that could
+// Attempt is a sign-in at a provider that has begun. A browser can be on several at once.
+type Attempt struct {
+	Redirect string // where to send the browser
+	ID       string // of those that the browser is on; see AttemptOf
+	Sealed   string // what the browser keeps meanwhile
+}
+
+const attemptID = 12 // characters of the state: 72 bits
+
+// AttemptOf is the ID of the attempt that a provider answers with a state, "" for none.
+func AttemptOf(state string) string {
+	if len(state) != base64.RawURLEncoding.EncodedLen(secretBytes) {
+		return ""
+	}
+	for _, c := range []byte(state) {
+		if !ascii.IsAlphanumeric(c) && c != '-' && c != '_' {
+			return ""
+		}
+	}
+	return state[:attemptID]
+}
+
+// BeginExternal begins a sign-in by a connection. The caller has to know that the person wants it: a page from elsewhere that could
 // begin one would sign people in as somebody of its own. Errors: NotFound, Busy, Full (the provider
 // is away).
 func (s *Service) BeginExternal(
 	ctx context.Context, id registry.ConnectionID, e External, at Client,
-) (redirect, sealed string, err error) {
+) (Attempt, error) {
 	if _, err := s.try(ctx, s.limits.external, "", at); err != nil {
-		return "", "", err
+		return Attempt{}, err
 	}
 	c, p, err := s.provider(ctx, id)
 	if err != nil {
-		return "", "", err
+		return Attempt{}, err
 	}
 	x := external{
 		Connection: id, State: NewSecret().Reveal(), Nonce: NewSecret().Reveal(), Verifier: oauth2.GenerateVerifier(),
@@ -63,11 +84,11 @@ func (s *Service) BeginExternal(
 	}
 	b, err := json.Marshal(x)
 	if err != nil {
-		return "", "", err
+		return Attempt{}, err
 	}
 	config, err := s.clientAt(c, p)
 	if err != nil {
-		return "", "", err
+		return Attempt{}, err
 	}
 	options := []oauth2.AuthCodeOption{oidc.Nonce(x.Nonce), oauth2.S256ChallengeOption(x.Verifier)}
 	if e.Again {
@@ -76,7 +97,10 @@ func (s *Service) BeginExternal(
 	if e.Hint != "" {
 		options = append(options, oauth2.SetAuthURLParam("login_hint", e.Hint))
 	}
-	return config.AuthCodeURL(x.State, options...), base64.RawURLEncoding.EncodeToString(s.Seal(purposeExternal, "", b)), nil
+	return Attempt{
+		Redirect: config.AuthCodeURL(x.State, options...), ID: AttemptOf(x.State),
+		Sealed: base64.RawURLEncoding.EncodeToString(s.Seal(purposeExternal, "", b)),
+	}, nil
 }
 
 // clientAt is what we are at a provider. Every connection has an address of its own to come back to,
@@ -105,40 +129,46 @@ func (s *Service) ConnectionCallback(id registry.ConnectionID) string {
 // FinishExternal takes a provider's answer and signs its person in, or links them to the account that is signed in.
 // Where somebody else is signed in it asks first: see Login.Other.
 // An account with a second step is asked for it, too: what an org's provider says stands for the password alone.
+// back is where the sign-in leads, after an error too; "" when that is not known.
 // Errors: Gone (begin again), Forbidden, NotFound, Conflict, Busy, Full.
 func (s *Service) FinishExternal(ctx context.Context, id registry.ConnectionID, q url.Values, sealed string, a registry.Actor, at Client) (l Login, back string, err error) {
 	defer func() { s.note("connection", at, l, err) }()
 	x, err := s.openExternal(sealed, id)
+	defer func() {
+		if err != nil && x.Account != "" { // it is not where it was to lead: nothing is linked
+			back = ""
+		}
+	}()
 	if err != nil {
-		return l, "", err
+		return l, x.Back, err
 	}
 	if x.Account != "" && (x.Account != a.User || x.In != a.Session) {
-		return l, "", registry.Errorf(registry.Gone, "", "this was begun in another session: begin again")
+		return l, x.Back, registry.Errorf(registry.Gone, "", "You began this in another session. Try again.")
 	}
 	// One attempt answered with many codes would have us ask the provider for each.
 	settle, err := s.try(ctx, s.limits.external, "", at)
 	if err != nil {
-		return l, "", err
+		return l, x.Back, err
 	}
 	defer func() { settle(&err) }()
 	c, p, err := s.provider(ctx, id)
 	if err != nil {
-		return l, "", err
+		return l, x.Back, err
 	}
 	code, err := x.code(q, c, p.meta.ISS)
 	if err != nil {
-		return l, "", err
+		return l, x.Back, err
 	}
 	claims, err := s.claimsOf(ctx, c, p, x, code)
 	if err != nil {
-		return l, "", err
+		return l, x.Back, err
 	}
 	said := claims.signIn(c)
 	said.Address, said.Account = at.Address, x.Account
 	u, linked, err := s.store.SignInExternal(ctx, registry.AsSystem("sign-in"), said)
 	if err != nil {
 		s.log.Info("an external sign-in is refused", "connection", c.ID, "subject", said.Subject, "error", err)
-		return l, "", err
+		return l, x.Back, err
 	}
 	if said.Undelivered != "" {
 		s.log.Warn("a provider did not deliver roles", "connection", c.ID, "org", c.OrgID, "issuer", c.Issuer,
@@ -170,12 +200,12 @@ func (s *Service) loginBy(
 }
 
 func (s *Service) openExternal(sealed string, id registry.ConnectionID) (x external, err error) {
-	late := registry.Errorf(registry.Gone, "", "this sign-in was begun elsewhere, or took too long: begin again")
+	late := registry.Errorf(registry.Gone, "", "This sign-in took too long, or began in another browser. Try again.")
 	b, err := base64.RawURLEncoding.DecodeString(sealed)
 	if err != nil || sealed == "" {
 		return x, late
 	}
-	if b, err = s.Open(purposeExternal, "", b); err != nil || json.Unmarshal(b, &x) != nil || s.now().After(x.Began.Add(externalLife)) || x.Connection != id {
+	if b, err = s.Open(purposeExternal, "", b); err != nil || json.Unmarshal(b, &x) != nil || s.now().After(x.Began.Add(AttemptLife)) || x.Connection != id {
 		return x, late
 	}
 	return x, nil
@@ -189,7 +219,7 @@ func (x external) code(q url.Values, c registry.Connection, promisesISS bool) (s
 		}
 	}
 	if subtle.ConstantTimeCompare([]byte(q.Get("state")), []byte(x.State)) != 1 {
-		return "", registry.Errorf(registry.Gone, "", "this sign-in was begun elsewhere, or another one since: begin again")
+		return "", registry.Errorf(registry.Gone, "", "This sign-in began in another browser. Try again.")
 	}
 	if iss := q.Get("iss"); iss != c.Issuer && (iss != "" || promisesISS) {
 		return "", registry.Errorf(registry.Forbidden, "", "the answer is not one of %s", c.Name)
@@ -313,10 +343,11 @@ func (c claims) authTime(now time.Time) (at time.Time, ok bool) {
 // since is when somebody signed in at the provider. One that does not say, and was not asked for a new sign-in, may have let them
 // through without a question: that counts as long ago, or a browser left open would pass for its owner.
 func (c claims) since(x external, now time.Time) time.Time {
-	if x.Again { // fresh saw to it; the provider's clock may be behind ours
-		return now
-	}
-	if at, ok := c.authTime(now); ok {
+	at, ok := c.authTime(now)
+	switch {
+	case x.Again && at.Before(x.Began): // fresh saw to it; the provider's clock may be behind ours
+		return x.Began
+	case ok:
 		return at
 	}
 	return now.Add(-registry.FreshFor - time.Second)

@@ -156,10 +156,11 @@ func TestExternalAnswers(t *testing.T) {
 		t.Helper()
 		tries++
 		from := Client{Address: fmt.Sprintf("2001:db8:%x::1", tries)} // limits are tested elsewhere
-		to, sealed, err := f.s.BeginExternal(ctx, c.ID, e, from)
+		began, err := f.s.BeginExternal(ctx, c.ID, e, from)
 		if err != nil {
 			t.Fatal(err)
 		}
+		to := began.Redirect
 		u, err := url.Parse(to)
 		if err != nil {
 			t.Fatal(err)
@@ -174,7 +175,7 @@ func TestExternalAnswers(t *testing.T) {
 		h.nonce = q.Get("nonce")
 		back := url.Values{"state": {q.Get("state")}, "code": {"c"}}
 		maps.Copy(back, answer)
-		l, _, err := f.s.FinishExternal(ctx, c.ID, back, sealed, registry.Actor{}, from)
+		l, _, err := f.s.FinishExternal(ctx, c.ID, back, began.Sealed, registry.Actor{}, from)
 		return l, err
 	}
 	l, err := try(External{}, nil)
@@ -367,11 +368,12 @@ func TestExternalAnswers(t *testing.T) {
 	h.sign = h.rs256
 
 	// An attempt ends, and is its connection's and its account's.
-	to, sealed, err := f.s.BeginExternal(ctx, c.ID, External{Link: registry.AsSession(l.User, l.Session, "")}, Client{})
+	began, err := f.s.BeginExternal(ctx, c.ID, External{Link: registry.AsSession(l.User, l.Session, "")}, Client{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	u, _ := url.Parse(to)
+	sealed := began.Sealed
+	u, _ := url.Parse(began.Redirect)
 	back := url.Values{"state": {u.Query().Get("state")}, "code": {"c"}}
 	h.nonce = u.Query().Get("nonce")
 	two, err := f.s.CreateConnection(ctx, registry.AsOperator(), "", spec, "secret")
@@ -394,7 +396,7 @@ func TestExternalAnswers(t *testing.T) {
 	if err := finish(c.ID, sealed, self); err != nil {
 		t.Error(err)
 	}
-	f.clock.add(externalLife + time.Second)
+	f.clock.add(AttemptLife + time.Second)
 	if err := finish(c.ID, sealed, self); registry.ErrorCode(err) != registry.Gone {
 		t.Error(err)
 	}
@@ -425,7 +427,7 @@ func TestExternalAnswers(t *testing.T) {
 	f.s.Outside.Operator = h.Client()
 	h.meta = map[string]any{"issuer": "https://evil.example"}
 	f.clock.add(2 * providerLife)
-	if _, _, err := f.s.BeginExternal(ctx, c.ID, External{}, Client{}); registry.ErrorCode(err) != registry.Full {
+	if _, err := f.s.BeginExternal(ctx, c.ID, External{}, Client{}); registry.ErrorCode(err) != registry.Full {
 		t.Error(err)
 	}
 	if _, err := f.s.CreateConnection(ctx, registry.AsOperator(), "", spec, ""); registry.ErrorCode(err) != registry.Invalid {

@@ -123,7 +123,7 @@ func TestKnownBrowser(t *testing.T) {
 // halfOf is something sealed of another kind.
 func (f *fixture) halfOf(u registry.User) string {
 	f.Helper()
-	n, err := f.s.NewTOTP(registry.AsUser(u, "", ""), u.Email)
+	n, err := f.s.NewTOTP(registry.AsUser(u, "", ""), u.Email, "")
 	if err != nil {
 		f.Fatal(err)
 	}

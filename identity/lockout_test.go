@@ -16,7 +16,7 @@ func (f *fixture) withCode(u registry.User) (code func() string, recovery []stri
 	f.Helper()
 	l := f.signIn(u.Email)
 	a := registry.AsUser(u, l.Session.ID, "192.0.2.1")
-	n, err := f.s.NewTOTP(a, u.Email)
+	n, err := f.s.NewTOTP(a, u.Email, "")
 	if err != nil {
 		f.Fatal(err)
 	}

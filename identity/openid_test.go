@@ -321,7 +321,7 @@ func TestAuthorizationRequests(t *testing.T) {
 	if d, err := f.s.Authorize(ctx, own, &again.Session); err != nil || !strings.Contains(d.Redirect, "code=") {
 		t.Errorf("%+v %v", d, err)
 	}
-	f.clock.add(askedLife)
+	f.clock.add(AttemptLife)
 	if d, err := f.s.Authorize(ctx, own, &again.Session); err != nil || d.SignIn == "" {
 		t.Errorf("the request of an hour ago: %+v %v", d, err)
 	}

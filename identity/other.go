@@ -13,9 +13,6 @@ import (
 
 const purposeOther = "other-account"
 
-// otherLife is how long somebody has to say whether they want to change accounts.
-const otherLife = 10 * time.Minute
-
 // other is somebody whom a provider signed in, in a browser where somebody else is signed in. The
 // provider may be another's, and the person may not know: they are asked. The browser keeps it
 // sealed, and it is good in that session alone, which ends by it.
@@ -32,7 +29,7 @@ func (s *Service) askOther(
 	u registry.User, by registry.ConnectionID, in registry.SessionID, since time.Time,
 ) (Login, error) {
 	b, err := json.Marshal(other{
-		u.ID, sha256.Sum256([]byte(u.PasswordHash)), by, in, since, s.now().Add(otherLife),
+		u.ID, sha256.Sum256([]byte(u.PasswordHash)), by, in, since, s.now().Add(AttemptLife),
 	})
 	if err != nil {
 		return Login{}, err
@@ -48,7 +45,7 @@ func (s *Service) ContinueAs(
 ) (l Login, err error) {
 	defer func() { s.note("connection", at, l, err) }()
 	late := registry.Errorf(registry.Gone, "",
-		"that took too long, or another session has begun: sign in again")
+		"That took too long, or another session has begun. Sign in again.")
 	b, err := base64.RawURLEncoding.DecodeString(sealed)
 	if err != nil {
 		return l, late

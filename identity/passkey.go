@@ -26,10 +26,7 @@ type ceremony struct {
 	For     registry.UserID
 }
 
-const (
-	purposeCeremony = "passkey"
-	ceremonyLife    = 10 * time.Minute
-)
+const purposeCeremony = "passkey"
 
 // relyingParty is this installation to authenticators: its host, and answers from its own origin alone. A page
 // of an org may ask for the same passkey, since it is below that host; its answer names another origin.
@@ -93,12 +90,12 @@ func (s *Service) sealCeremony(options any, session *webauthn.SessionData, id re
 }
 
 func (s *Service) openCeremony(sealed string) (c ceremony, err error) {
-	late := registry.Errorf(registry.Gone, "", "that took too long: begin again")
+	late := registry.Errorf(registry.Gone, "", "That took too long. Try again.")
 	b, err := base64.RawURLEncoding.DecodeString(sealed)
 	if err != nil {
 		return c, late
 	}
-	if b, err = s.Open(purposeCeremony, "", b); err != nil || json.Unmarshal(b, &c) != nil || s.now().Sub(c.Began) > ceremonyLife {
+	if b, err = s.Open(purposeCeremony, "", b); err != nil || json.Unmarshal(b, &c) != nil || s.now().Sub(c.Began) > AttemptLife {
 		return c, late
 	}
 	return c, nil

@@ -16,9 +16,6 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// halfLife is how long after the password the second step may be taken.
-const halfLife = 10 * time.Minute
-
 // half is somebody who took the first step and not yet their second. It is kept sealed by the
 // browser.
 type half struct {
@@ -44,7 +41,7 @@ func (s *Service) needsSecond(ctx context.Context, u registry.User, methods stri
 	if err != nil || len(list) == 0 {
 		return "", err
 	}
-	b, err := json.Marshal(half{u.ID, sha256.Sum256([]byte(u.PasswordHash)), methods, by, s.now().Add(halfLife)})
+	b, err := json.Marshal(half{u.ID, sha256.Sum256([]byte(u.PasswordHash)), methods, by, s.now().Add(AttemptLife)})
 	return base64.RawURLEncoding.EncodeToString(s.Seal(purposeHalf, "", b)), err
 }
 
@@ -87,7 +84,7 @@ func (s *Service) SignInSecond(ctx context.Context, second string, p Proof, c Cl
 
 // halfWay returns who took the first step and not yet their second. Error: Gone.
 func (s *Service) halfWay(ctx context.Context, second string) (u registry.User, h half, err error) {
-	late := registry.Errorf(registry.Gone, "", "that took too long: sign in again")
+	late := registry.Errorf(registry.Gone, "", "That took too long. Sign in again.")
 	b, err := base64.RawURLEncoding.DecodeString(second)
 	if err != nil {
 		return u, h, late
@@ -205,23 +202,6 @@ func stepOf(secret, code string, now time.Time) int64 {
 	return 0
 }
 
-// NewTOTP is an authenticator app that is about to be added.
-type NewTOTP struct {
-	Secret string // for who types it, in base32
-	URL    string // for who scans it (otpauth://)
-	Sealed string // to come back with AddTOTP
-}
-
-// NewTOTP makes a secret for an authenticator app of the actor's. Nothing is kept.
-func (s *Service) NewTOTP(a registry.Actor, email string) (NewTOTP, error) {
-	site := s.site()
-	key, err := totp.Generate(totp.GenerateOpts{Issuer: site.Domain, AccountName: email, Period: totpPeriod, SecretSize: 20, Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1})
-	if err != nil {
-		return NewTOTP{}, err
-	}
-	return NewTOTP{key.Secret(), key.URL(), base64.RawURLEncoding.EncodeToString(s.Seal(purposeFactor, "new "+string(a.User), []byte(key.Secret())))}, nil
-}
-
 // AddTOTP adds an authenticator app that shows a right code; the password shows that it is the
 // person. recovery are codes to write down, with the first factor. Errors: Forbidden, Invalid,
 // Conflict, Busy.
@@ -233,18 +213,15 @@ func (s *Service) AddTOTP(ctx context.Context, a registry.Actor, sealed, name, c
 	if err := s.checkOwn(ctx, a, u, password); err != nil {
 		return nil, err
 	}
-	b, err := base64.RawURLEncoding.DecodeString(sealed)
-	if err == nil {
-		b, err = s.Open(purposeFactor, "new "+string(a.User), b)
+	secret, ok := s.openSetUp(a, sealed)
+	if !ok {
+		return nil, registry.Errorf(registry.Invalid, "code", "That took too long. Scan the new code.")
 	}
-	if err != nil {
-		return nil, registry.Errorf(registry.Invalid, "code", "begin again: this secret is not yours")
-	}
-	step := stepOf(string(b), typedCode(code), s.now())
+	step := stepOf(secret, typedCode(code), s.now())
 	if step == 0 {
 		return nil, registry.Errorf(registry.Invalid, "code", "this code is wrong: is the clock of the device right?")
 	}
-	return s.addFactor(ctx, a, u, registry.FactorTOTP, name, b, step)
+	return s.addFactor(ctx, a, u, registry.FactorTOTP, name, []byte(secret), step)
 }
 
 // addFactor keeps a factor that was shown to work, and returns recovery codes with the first.
@@ -302,11 +279,13 @@ func (s *Service) RenewRecoveryCodes(ctx context.Context, a registry.Actor, pass
 // recoveryLength is that of a recovery code: base32 digits of 80 bits.
 const recoveryLength = 16
 
+var base32Secret = base32.StdEncoding.WithPadding(base32.NoPadding)
+
 func newRecoveryCodes() (codes []string, hashes []registry.Hash) {
 	for range registry.RecoveryCodeCount {
 		var b [10]byte
 		_, _ = rand.Read(b[:]) // never fails (crypto/rand)
-		text := base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b[:])
+		text := base32Secret.EncodeToString(b[:])
 		codes, hashes = append(codes, text[:4]+"-"+text[4:8]+"-"+text[8:12]+"-"+text[12:]), append(hashes, Secret(text).Hash())
 	}
 	return codes, hashes

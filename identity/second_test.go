@@ -19,7 +19,7 @@ func TestSecondStep(t *testing.T) {
 	bob := f.user("bob@example.com")
 	l := f.signIn("ada@example.com")
 	a, asBob := registry.AsUser(u, l.Session.ID, "192.0.2.1"), registry.AsUser(bob, "", "192.0.2.2")
-	n, err := f.s.NewTOTP(a, u.Email)
+	n, err := f.s.NewTOTP(a, u.Email, "")
 	if err != nil || !strings.HasPrefix(n.URL, "otpauth://totp/d.example:ada@example.com?") {
 		t.Fatalf("%+v %v", n, err)
 	}
@@ -96,7 +96,7 @@ func TestSecondStep(t *testing.T) {
 	for _, bad := range []string{"", "x", half + "x", n.Sealed} {
 		refused(second(bad, code()), registry.Gone, bad)
 	}
-	f.clock.add(halfLife + time.Second)
+	f.clock.add(AttemptLife + time.Second)
 	refused(second(half, code()), registry.Gone, "late")
 	half = begin()
 	if _, err := f.s.ChangePassword(ctx, a, goodPassword, "another good sentence", Client{}); err != nil {

@@ -13,9 +13,11 @@ import (
 // asked to with Reveal.
 type Secret string
 
+const secretBytes = 32
+
 // NewSecret returns a new Secret.
 func NewSecret() Secret {
-	var b [32]byte
+	var b [secretBytes]byte
 	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
 	return Secret(base64.RawURLEncoding.EncodeToString(b[:]))
 }

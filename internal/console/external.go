@@ -3,23 +3,11 @@ package console
 import (
 	"net/http"
 	"net/url"
-	"time"
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/registry"
 )
-
-// externalCookie keeps a sign-in at a provider that the browser is on.
-const externalCookie = "__Host-pizzeria-external"
-
-func keepExternal(w http.ResponseWriter, sealed string) {
-	c := &http.Cookie{Name: externalCookie, Value: sealed, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: int(15 * time.Minute / time.Second)}
-	if sealed == "" {
-		c.MaxAge = -1
-	}
-	http.SetCookie(w, c)
-}
 
 // withData is what the page shows that asks before it leads to a provider.
 type withData struct {
@@ -70,12 +58,12 @@ func (c *Console) signInWith(w http.ResponseWriter, r *http.Request, who web.Cal
 func (c *Console) begin(
 	w http.ResponseWriter, r *http.Request, who web.Caller, id, name string, e identity.External,
 ) error {
-	to, sealed, err := c.Identity.BeginExternal(r.Context(), registry.ConnectionID(id), e, who.Client)
+	a, err := c.Identity.BeginExternal(r.Context(), registry.ConnectionID(id), e, who.Client)
 	if err != nil {
 		return err
 	}
-	keepExternal(w, sealed)
-	return c.goOn(w, r, web.Caller{}, name, to)
+	keepAttempt(w, r, a)
+	return c.goOn(w, r, web.Caller{}, name, a.Redirect)
 }
 
 // hint is an e-mail address that a provider may fill its form with.
@@ -89,30 +77,49 @@ func hint(email string) string {
 
 // signedInWith takes what the browser brings back from a provider.
 func (c *Console) signedInWith(w http.ResponseWriter, r *http.Request, who web.Caller) error {
-	sealed, _ := web.OneCookie(r, externalCookie)
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return registry.Errorf(registry.Invalid, "", "The provider's answer is malformed.")
 	}
-	l, back, err := c.Identity.FinishExternal(r.Context(), registry.ConnectionID(r.PathValue("connection")), q, sealed, who.Actor, who.Client)
+	id := identity.AttemptOf(q.Get("state"))
+	l, back, err := c.Identity.FinishExternal(r.Context(), registry.ConnectionID(r.PathValue("connection")), q, attemptOf(r, id), who.Actor, who.Client)
 	if err != nil {
-		if registry.ErrorCode(err) == registry.Gone || registry.ErrorCode(err) == registry.Forbidden || registry.ErrorCode(err) == registry.Conflict {
-			_, message := web.Message(err)
-			return c.show(w, r, web.Status(err), "external.html", view{Title: "Not signed in", Error: message})
-		}
-		return err
+		return c.notSignedIn(w, r, who, back, err)
 	}
-	keepExternal(w, "")
+	dropAttempt(w, id)
 	switch {
 	case l.Other != "":
 		return c.showOther(w, r, who, l, back)
 	case l.Second != "":
 		return c.showSecond(w, r, view{Form: url.Values{"return": {back}, "second": {l.Second}}}, nil)
-	case l.Token == "": // linked
+	case l.Token == "":
 		http.Redirect(w, r, back, http.StatusSeeOther)
 		return nil
 	}
 	return c.signedIn(w, r, who, l, back)
+}
+
+// notSignedIn answers a sign-in that did not work, and leads to another. Other errors are the
+// caller's.
+func (c *Console) notSignedIn(
+	w http.ResponseWriter, r *http.Request, who web.Caller, back string, err error,
+) error {
+	switch registry.ErrorCode(err) {
+	case registry.Gone, registry.Forbidden, registry.Conflict:
+	default:
+		return err
+	}
+	// A tab that was left open, in a browser that signed in meanwhile, goes on. It cannot come back
+	// here: only a provider leads here.
+	if registry.ErrorCode(err) == registry.Gone && back != "" && who.Session.ID != "" && r.Method == http.MethodGet {
+		http.Redirect(w, r, back, http.StatusSeeOther)
+		return nil
+	}
+	_, message := web.Message(err)
+	return c.show(w, r, web.Status(err), "external.html", view{
+		Title: "Not signed in", Who: who, Orgs: []registry.OrgView{}, Error: message,
+		Form: url.Values{"return": {returnTo(back)}},
+	})
 }
 
 // showOther asks whether somebody who is signed in wants to be somebody else.
@@ -132,7 +139,7 @@ func (c *Console) continueAs(w http.ResponseWriter, r *http.Request, who web.Cal
 	l, err := c.Identity.ContinueAs(r.Context(), r.PostForm.Get("other"), who.Actor, who.Client)
 	switch {
 	case err != nil:
-		return err
+		return c.notSignedIn(w, r, who, back, err)
 	case l.Second != "":
 		return c.showSecond(w, r, view{Form: url.Values{"return": {back}, "second": {l.Second}}}, nil)
 	}

@@ -129,7 +129,7 @@ func (c *Console) signInSecond(w http.ResponseWriter, r *http.Request, who web.C
 	p := identity.Proof{Code: r.PostForm.Get("code"), Sealed: r.PostForm.Get("sealed"), Answer: r.PostForm.Get("response")}
 	l, err := c.Identity.SignInSecond(r.Context(), r.PostForm.Get("second"), p, who.Client)
 	if err != nil {
-		return c.showSecond(w, r, view{Form: r.PostForm}, err)
+		return c.showSecond(w, r, view{Form: r.PostForm}, late(err))
 	}
 	return c.signedIn(w, r, who, l, back)
 }
@@ -142,10 +142,14 @@ type secondStepData struct {
 
 func (c *Console) showSecond(w http.ResponseWriter, r *http.Request, v view, err error) error {
 	code, passkey, err2 := c.Identity.SecondSteps(r.Context(), v.Form.Get("second"))
+	back := returnTo(v.Form.Get("return"))
+	if registry.ErrorCode(err2) == registry.Gone {
+		return c.notSignedIn(w, r, web.Caller{}, back, err2)
+	}
 	if err2 != nil {
 		return err2
 	}
-	c.destination(w, r, returnTo(v.Form.Get("return")))
+	c.destination(w, r, back)
 	d := secondStepData{Code: code}
 	if passkey {
 		ask, err := c.Identity.AskPasskey()
@@ -167,7 +171,7 @@ func (c *Console) signInPasskey(w http.ResponseWriter, r *http.Request, who web.
 	back := returnTo(r.PostForm.Get("return"))
 	l, err := c.Identity.SignInPasskey(r.Context(), r.PostForm.Get("sealed"), r.PostForm.Get("response"), who.Client)
 	if err != nil {
-		return c.showSignIn(w, r, who, view{}, err)
+		return c.showSignIn(w, r, who, view{}, late(err))
 	}
 	return c.signedIn(w, r, who, l, back)
 }

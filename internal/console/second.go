@@ -19,21 +19,31 @@ type secondData struct {
 	QR  template.HTML
 }
 
-func (c *Console) secondStepView(who web.Caller) (view, error) {
-	n, err := c.Identity.NewTOTP(who.Actor, who.User.Email)
+// setUpCookie keeps the secret of an authenticator app that is being added, so that the app that
+// scanned it works whatever happens to the page: a wrong code, a reload, another sign-in.
+const setUpCookie = "__Host-pizzeria-totp"
+
+func (c *Console) secondStepView(w http.ResponseWriter, r *http.Request, who web.Caller) (view, error) {
+	sealed := r.PostForm.Get("sealed")
+	if sealed == "" {
+		sealed, _ = web.OneCookie(r, setUpCookie)
+	}
+	n, err := c.Identity.NewTOTP(who.Actor, who.User.Email, sealed)
 	if err != nil {
 		return view{}, err
 	}
+	setBrowserCookie(w, setUpCookie, n.Sealed, identity.AttemptLife)
 	code, err := qrCode(n.URL)
 	return view{Title: "Second step", Who: who, Data: secondData{n, code}}, err
 }
 
-// secondStepPage shows a new secret each time; nothing is kept before a code shows that an app has it.
+// secondStepPage shows one secret until it is confirmed; nothing is stored before a code shows that
+// an app has it.
 func (c *Console) secondStepPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
 	if err := c.mayAdd(who); err != nil {
 		return err
 	}
-	v, err := c.secondStepView(who)
+	v, err := c.secondStepView(w, r, who)
 	if err != nil {
 		return err
 	}
@@ -51,13 +61,14 @@ func (c *Console) mayAdd(who web.Caller) error {
 func (c *Console) addSecondStep(w http.ResponseWriter, r *http.Request, who web.Caller) error {
 	codes, err := c.Identity.AddTOTP(r.Context(), who.Actor, r.PostForm.Get("sealed"), r.PostForm.Get("name"), r.PostForm.Get("code"), r.PostForm.Get("old_password"))
 	if err != nil {
-		v, err2 := c.secondStepView(who)
+		v, err2 := c.secondStepView(w, r, who)
 		if err2 != nil {
 			return err2
 		}
 		r.PostForm.Del("code")
 		return c.again(w, r, "second-step.html", v, err)
 	}
+	setBrowserCookie(w, setUpCookie, "", 0)
 	return c.showRecovery(w, r, who, codes, "second")
 }
 
@@ -84,7 +95,7 @@ func (c *Console) addPasskey(w http.ResponseWriter, r *http.Request, who web.Cal
 		if err2 != nil {
 			return err2
 		}
-		return c.again(w, r, "passkey.html", v, err)
+		return c.again(w, r, "passkey.html", v, late(err))
 	}
 	return c.showRecovery(w, r, who, codes, "second")
 }

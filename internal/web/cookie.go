@@ -28,3 +28,17 @@ func OneCookie(r *http.Request, name string) (value string, ok bool) {
 	}
 	return value, ok
 }
+
+// CookieNames returns the names that begin with a prefix of the request's cookies, in the order of
+// the request: browsers send the oldest first (RFC 6265, section 5.4).
+func CookieNames(r *http.Request, prefix string) (names []string) {
+	for _, line := range r.Header["Cookie"] {
+		for part := range strings.SplitSeq(line, ";") {
+			name, _, _ := strings.Cut(part, "=")
+			if name = ascii.Trim(name); strings.HasPrefix(name, prefix) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
