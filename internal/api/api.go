@@ -50,6 +50,9 @@ type API struct {
 	// Outdated are the instances that keep an earlier configuration: their generations, by org.
 	Outdated func() map[registry.OrgID]int64
 
+	// Page answers a browser with the page of an error.
+	Page func(http.ResponseWriter, *http.Request, error)
+
 	// KeyUsed is told of each request with an API key: its kind, and one of KeyResults.
 	KeyUsed func(kind, result string)
 

@@ -56,7 +56,7 @@ func (a *API) authorize(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	c, err := web.Who(a.Identity, r)
 	if err != nil {
-		web.WriteProblem(w, r, err)
+		a.fail(w, r, err)
 		return
 	}
 	q, err := url.ParseQuery(r.URL.RawQuery)
@@ -72,7 +72,7 @@ func (a *API) authorize(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 		a.Log.Error("authorize", "error", err)
-		web.WriteProblem(w, r, err)
+		a.fail(w, r, err)
 	case d.Redirect != "":
 		http.Redirect(w, r, d.Redirect, http.StatusSeeOther)
 	case d.For != "":
@@ -86,6 +86,15 @@ func (a *API) authorize(w http.ResponseWriter, r *http.Request) {
 	default:
 		http.Error(w, "This sign-in request is not valid: "+d.Refuse+".", http.StatusBadRequest)
 	}
+}
+
+// fail answers what a browser or a program opens.
+func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if web.WantsPage(r) {
+		a.Page(w, r, err)
+		return
+	}
+	web.WriteProblem(w, r, err)
 }
 
 // formToQuery answers a request that a client's page sent as a form (OpenID Connect Core, section

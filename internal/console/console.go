@@ -201,7 +201,7 @@ func (c *Console) serve(rt Route, w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if err == nil && who.Actor.MustReview() && !beforeReview(rt) {
-		c.toReview(w, r, cameFrom(site, r))
+		c.toReview(w, r, web.CameFrom(r, site.Issuer))
 		return
 	}
 	if err == nil && (rt.Fresh || registry.NeedsFresh(rt.Action)) && who.MayNow(c.Identity.Now()) != nil {
@@ -228,12 +228,17 @@ func (c *Console) secure(w http.ResponseWriter, origin string) {
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self' "+origin+"; frame-ancestors 'none'; base-uri 'none'")
 }
 
+// toSignIn asks for a sign-in. A form that was sent is not dropped without a word.
 func (c *Console) toSignIn(w http.ResponseWriter, r *http.Request) {
-	back := "/"
-	if r.Method == http.MethodGet {
-		back = r.URL.RequestURI()
+	back := web.CameFrom(r, c.Identity.Site().Issuer)
+	if web.Safe(r.Method) {
+		c.toSignInFor(w, r, back)
+		return
 	}
-	c.toSignInFor(w, r, back)
+	v := view{Title: "You are signed out", Form: url.Values{"return": {back}}}
+	if err := c.show(w, r, http.StatusUnauthorized, "ended.html", v); err != nil {
+		c.problem(w, r, web.Caller{}, err)
+	}
 }
 
 // toSignInFor asks for a sign-in, and then leads on.
@@ -244,17 +249,6 @@ func (c *Console) toSignInFor(w http.ResponseWriter, r *http.Request, back strin
 // signInAgain asks for the password, and comes back to the page that asked for more than a session of long ago.
 func (c *Console) signInAgain(w http.ResponseWriter, r *http.Request, back string) {
 	http.Redirect(w, r, "/sign-in?"+url.Values{"return": {back}, "again": {"1"}}.Encode(), http.StatusSeeOther)
-}
-
-// cameFrom is the page to come back to: this one, or of a form the one that it stands on.
-func cameFrom(site identity.Site, r *http.Request) string {
-	if r.Method == http.MethodGet {
-		return r.URL.RequestURI()
-	}
-	if from, err := url.Parse(r.Referer()); err == nil && from.Scheme+"://"+from.Host == site.Issuer {
-		return from.RequestURI()
-	}
-	return "/"
 }
 
 func (c *Console) funcs() template.FuncMap {

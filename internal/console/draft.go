@@ -23,7 +23,7 @@ type draft struct {
 // backTo is where to come back to after a new sign-in: the page, or of a form one that sends it
 // again, so that nothing that was typed is lost.
 func (c *Console) backTo(r *http.Request, who web.Caller) string {
-	from := cameFrom(c.Identity.Site(), r)
+	from := web.CameFrom(r, c.Identity.Site().Issuer)
 	if r.Method != http.MethodPost || who.Session.ID == "" {
 		return from
 	}

@@ -111,6 +111,12 @@ func (c *Console) again(w http.ResponseWriter, r *http.Request, page string, v v
 	return c.show(w, r, web.Status(err), page, v)
 }
 
+// Problem answers with the page of an error, for what else browsers open on this host.
+func (c *Console) Problem(w http.ResponseWriter, r *http.Request, err error) {
+	c.secure(w, "")
+	c.problem(w, r, web.Caller{}, err)
+}
+
 func (c *Console) problem(w http.ResponseWriter, r *http.Request, who web.Caller, err error) {
 	if registry.ErrorCode(err) == "" {
 		c.Log.Error("console", "path", r.URL.Path, "error", err)

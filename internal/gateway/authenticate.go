@@ -59,7 +59,7 @@ func (g *Gateway) Authenticate(w http.ResponseWriter, r *http.Request, st *State
 // refuse answers a request whose caller identify did not find.
 func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, st *State, err error) {
 	switch {
-	case errors.Is(err, errCrossSite) && (!safe(r.Method) || IsWebSocket(r)):
+	case errors.Is(err, errCrossSite) && (!web.Safe(r.Method) || IsWebSocket(r)):
 		g.fail(w, r, st, Problem{Status: http.StatusForbidden, Title: "Refused", Detail: "This request came from another site and would have acted in your name."})
 	case errors.Is(err, errNotMember):
 		g.fail(w, r, st, notMember(st, "Ask one of its admins to invite you."))
@@ -67,6 +67,8 @@ func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, st *State, err 
 		g.fail(w, r, st, Problem{Status: http.StatusServiceUnavailable, Title: "Signing in is not possible right now", Detail: "The control plane is away. Try again shortly.", RetryAfter: 5})
 	case navigation(r):
 		g.startSignIn(w, r, st)
+	case wantsPage(r):
+		g.fail(w, r, st, Problem{Status: http.StatusUnauthorized, Title: "You are signed out", Detail: "What you sent was not received. Sign in, then send it again.", Challenge: true})
 	default:
 		g.fail(w, r, st, Problem{Status: http.StatusUnauthorized, Title: "Sign in first", Detail: "Open " + g.Identity.Site().OrgURL(st.Route.Slug) + " in a browser to sign in.", Challenge: true})
 	}
@@ -79,8 +81,6 @@ func notMember(st *State, advice string) Problem {
 	}
 	return Problem{Status: http.StatusForbidden, Title: "You are not a member of " + st.Route.Name, Detail: advice}
 }
-
-func safe(method string) bool { return method == http.MethodGet || method == http.MethodHead }
 
 // identify fills in the request's claims and assertion.
 func (g *Gateway) identify(w http.ResponseWriter, r *http.Request, st *State) error {
@@ -216,7 +216,7 @@ func ownRequest(r *http.Request, origin string) bool {
 	case site == "same-origin":
 		// A page with "Referrer-Policy: no-referrer" sends the origin null to its own origin.
 		return len(o) == 0 || len(o) == 1 && (o[0] == origin || o[0] == "null")
-	case safe(r.Method) && r.Header.Get("Sec-Fetch-Mode") == "navigate":
+	case web.Safe(r.Method) && r.Header.Get("Sec-Fetch-Mode") == "navigate":
 		dest := r.Header.Get("Sec-Fetch-Dest")
 		return site != "" && (dest == "document" || dest == "")
 	case site != "":
@@ -224,5 +224,5 @@ func ownRequest(r *http.Request, origin string) bool {
 	case len(o) == 1:
 		return o[0] == origin
 	}
-	return safe(r.Method) && len(o) == 0 // a client without Fetch Metadata: reading only
+	return web.Safe(r.Method) && len(o) == 0 // a client without Fetch Metadata: reading only
 }

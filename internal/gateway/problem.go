@@ -7,7 +7,8 @@ import (
 	"io"
 	"net/http"
 	"strconv"
-	"strings"
+
+	"github.com/pizzaface/pizzeria/internal/web"
 )
 
 //go:embed pages/problem.html
@@ -36,6 +37,8 @@ type ProblemPage struct {
 	RetryAfter int    // seconds; 0 = not said
 	Refresh    bool   // the page should load itself again after RetryAfter
 	Again      string // a path on this host to try again; "" = none
+	SignIn     bool   // Again asks to sign in
+	Form       bool   // a form was sent: Again leads back to its page
 	Console    string // URL of the control plane
 	RequestID  string
 }
@@ -69,7 +72,13 @@ func (g *Gateway) fail(w http.ResponseWriter, r *http.Request, st *State, p Prob
 	if p.Challenge {
 		h.Set("WWW-Authenticate", `Bearer realm="pizzeria"`)
 	}
-	if navigation(r) {
+	if wantsPage(r) {
+		if !web.Safe(r.Method) { // loading it again would send no form
+			p.Refresh = false
+			if st.Route != nil {
+				p.Again = web.CameFrom(r, g.Identity.Site().OrgURL(st.Route.Slug))
+			}
+		}
 		h.Set("Content-Type", "text/html; charset=utf-8")
 		h.Set("Content-Security-Policy", pageCSP)
 		w.WriteHeader(p.Status)
@@ -80,7 +89,7 @@ func (g *Gateway) fail(w http.ResponseWriter, r *http.Request, st *State, p Prob
 			}
 			_ = page.Execute(w, ProblemPage{
 				Status: p.Status, Title: p.Title, Detail: p.Detail, RetryAfter: p.RetryAfter, Refresh: p.Refresh, Again: p.Again,
-				Console: g.Identity.Site().Issuer, RequestID: st.RequestID(),
+				SignIn: p.Challenge, Form: !web.Safe(r.Method), Console: g.Identity.Site().Issuer, RequestID: st.RequestID(),
 			})
 		}
 		return
@@ -93,12 +102,7 @@ func (g *Gateway) fail(w http.ResponseWriter, r *http.Request, st *State, p Prob
 }
 
 // navigation reports whether a browser asked for a page to show.
-func navigation(r *http.Request) bool {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead || IsWebSocket(r) {
-		return false
-	}
-	if m := r.Header.Get("Sec-Fetch-Mode"); m != "" && m != "navigate" {
-		return false
-	}
-	return strings.Contains(r.Header.Get("Accept"), "text/html")
-}
+func navigation(r *http.Request) bool { return web.Safe(r.Method) && wantsPage(r) }
+
+// wantsPage reports whether an answer of the gateway's own is a page.
+func wantsPage(r *http.Request) bool { return !IsWebSocket(r) && web.WantsPage(r) }

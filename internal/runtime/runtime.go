@@ -315,13 +315,7 @@ func (r *Runtime) routes(mux *http.ServeMux) error {
 	})
 	ended := func() <-chan struct{} { return r.ended }
 	capacity := func() usage.Capacity { return usage.ReadCapacity(filepath.Dir(r.c.Database)) }
-	(&api.API{
-		Store: r.store, Identity: r.ids, Log: r.c.Log, Ended: ended, Logs: r.provider.Logs,
-		Settings: r.settings, Webhooks: r.webhooks, Usage: r.usage, Capacity: capacity, Isolation: r.provider.Isolation,
-		Connections: r.gateway.Streams.Of, Outdated: r.reconciler.Outdated,
-		KeyUsed: func(kind, result string) { r.metrics.keys.WithLabelValues(kind, result).Inc() },
-	}).Register(mux)
-	return (&console.Console{
+	pages := &console.Console{
 		Store: r.store, Identity: r.ids, Log: r.c.Log, Now: time.Now, Isolation: r.provider.Isolation, Ended: ended,
 		Settings: r.settings, Webhooks: r.webhooks, Usage: r.usage, Capacity: capacity, Logs: r.provider.Logs, Connections: r.gateway.Streams.Of,
 		Outdated: r.reconciler.Outdated,
@@ -329,7 +323,14 @@ func (r *Runtime) routes(mux *http.ServeMux) error {
 			t := r.tunables.Load()
 			return console.Operator{Mail: t.Mail != nil, Provider: r.provider.Name(), OfflineGrace: t.OfflineGrace, WebhookAllow: t.WebhookAllow, Schema: t.Settings}
 		},
+	}
+	(&api.API{
+		Store: r.store, Identity: r.ids, Log: r.c.Log, Ended: ended, Logs: r.provider.Logs,
+		Settings: r.settings, Webhooks: r.webhooks, Usage: r.usage, Capacity: capacity, Isolation: r.provider.Isolation,
+		Connections: r.gateway.Streams.Of, Outdated: r.reconciler.Outdated,
+		Page: pages.Problem, KeyUsed: func(kind, result string) { r.metrics.keys.WithLabelValues(kind, result).Inc() },
 	}).Register(mux)
+	return pages.Register(mux)
 }
 
 // environment is the instance contract.

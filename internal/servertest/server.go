@@ -78,21 +78,21 @@ func New(t testing.TB) *Server {
 	outdated := func() map[registry.OrgID]int64 { return s.Outdated }
 	connections := func(registry.SessionID) int { return 0 }
 	mux := http.NewServeMux()
-	(&api.API{
-		Store: s.Store, Identity: s.Identity, Log: log, Ended: ended, Logs: logs,
-		Settings: s.Settings,
-		Webhooks: s.Webhooks, Usage: counts, Capacity: capacity, Isolation: isolation,
-		Connections: connections, Outdated: outdated, KeyUsed: s.KeyUse.count,
-	}).Register(mux)
-	err = (&console.Console{
+	pages := &console.Console{
 		Store: s.Store, Identity: s.Identity, Log: log, Now: s.Clock.Now, Isolation: isolation,
 		Ended:    ended,
 		Settings: s.Settings, Webhooks: s.Webhooks, Usage: counts, Capacity: capacity,
 		Connections: connections, Outdated: outdated,
 		Logs:     logs,
 		Operator: func() console.Operator { return console.Operator{Schema: s.Schema} },
+	}
+	(&api.API{
+		Store: s.Store, Identity: s.Identity, Log: log, Ended: ended, Logs: logs,
+		Settings: s.Settings,
+		Webhooks: s.Webhooks, Usage: counts, Capacity: capacity, Isolation: isolation,
+		Connections: connections, Outdated: outdated, KeyUsed: s.KeyUse.count, Page: pages.Problem,
 	}).Register(mux)
-	if err != nil {
+	if err = pages.Register(mux); err != nil {
 		t.Fatal(err)
 	}
 	s.Handler = mux
