@@ -9,11 +9,12 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// Decision is the answer to an authorization request: Redirect, SignIn or Refuse.
+// Decision is the answer to an authorization request: Redirect, SignIn, Denied or Refuse.
 type Decision struct {
 	Redirect string         // 303 to the client, with a code or an error
 	SignIn   string         // sign in first, then this request, which is the same query for a session that is new enough
 	For      registry.OrgID // with SignIn: who is signed in lacks what this org asks for beyond that
+	Denied   string         // this request, which is an org's: who is signed in may not enter the org
 	Refuse   string         // an error for the person, not for the client: it may not be the client's
 }
 
@@ -92,6 +93,9 @@ func (s *Service) Authorize(ctx context.Context, q url.Values, session *registry
 			return Decision{}, err
 		case code == errLoginRequired && !silent:
 			return Decision{SignIn: s.signInFor(q, asked), For: more}, nil
+		case code == errAccessDenied && !silent && c.app == nil:
+			// Told here, where the org's app cannot read who is signed in.
+			return Decision{Denied: s.signInFor(q, asked)}, nil
 		case code != "":
 			return answer("error", code)
 		}
@@ -135,6 +139,13 @@ func (s *Service) mayEnter(ctx context.Context, session *registry.Session, org r
 		return errLoginRequired, org, nil
 	}
 	return errLoginRequired, "", nil
+}
+
+// Entry says whether a session lets its person into an org now: nil, SignInAgain with what it lacks,
+// or Forbidden. Errors: also NotFound (the session ended).
+func (s *Service) Entry(ctx context.Context, id registry.SessionID, org registry.OrgID) error {
+	_, err := s.store.Grant(ctx, registry.AsSystem("authorize"), id, org)
+	return err
 }
 
 // grantedScope is what a registered app gets of what it asks for: the scopes that exist, in the order of the request.

@@ -75,6 +75,8 @@ func (a *API) authorize(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, err)
 	case d.Redirect != "":
 		http.Redirect(w, r, d.Redirect, http.StatusSeeOther)
+	case d.Denied != "":
+		http.Redirect(w, r, "/sign-in/denied?"+url.Values{"return": {"/authorize?" + d.Denied}}.Encode(), http.StatusSeeOther)
 	case d.For != "":
 		http.Redirect(w, r, "/sign-in/for/"+string(d.For)+"?"+url.Values{"return": {"/authorize?" + d.SignIn}}.Encode(), http.StatusSeeOther)
 	case d.SignIn != "":

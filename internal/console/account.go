@@ -56,9 +56,9 @@ func (c *Console) accountView(r *http.Request, who web.Caller) (view, keysData, 
 		"mailed": "A link is on its way to you. It works for a day.", "verified": "Your address is verified.",
 		"second": "The second step is added.", "second-removed": "The second step is removed.",
 		"linked": "The account is linked: you can sign in with it.", "unlinked": "The link is removed.",
-		"needs-second": "The org that you go to asks for a second step. Add one, and then go there again.",
+		"needs-second": "The organization you are going to requires two-factor authentication. Add a passkey or an authenticator app to continue.",
 	}[r.URL.Query().Get("done")]
-	return view{Title: "Account", Who: who, Data: d, Done: done}, d, err
+	return view{Title: "Account", Who: who, Data: d, Done: done, Form: backForm(r)}, d, err
 }
 
 func (c *Console) accountPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {

@@ -201,14 +201,13 @@ func (c *Console) unlinkUser(w http.ResponseWriter, r *http.Request, who web.Cal
 // signInFor asks somebody who is signed in for what an org asks for beyond that, and then leads on.
 func (c *Console) signInFor(w http.ResponseWriter, r *http.Request, who web.Caller) error {
 	back := returnTo(r.URL.Query().Get("return"))
-	_, err := c.org(r, who)
+	// Managing an org asks for less than entering it: a platform admin may do the one alone.
+	err := c.Identity.Entry(r.Context(), who.Session.ID, registry.OrgID(r.PathValue("org")))
 	if lack := registry.LackOf(err); lack != "" {
 		return c.more(w, r, who, lack, back)
 	}
-	if err == nil {
-		http.Redirect(w, r, back, http.StatusSeeOther)
-	}
-	return err
+	http.Redirect(w, r, back, http.StatusSeeOther)
+	return nil
 }
 
 // more asks for what a sign-in lacks for the org of the address, and comes back.
@@ -227,7 +226,7 @@ func (c *Console) more(w http.ResponseWriter, r *http.Request, who web.Caller, l
 			return err
 		}
 		if len(factors) == 0 {
-			http.Redirect(w, r, "/account?done=needs-second#second-step", http.StatusSeeOther)
+			http.Redirect(w, r, "/account?"+url.Values{"done": {"needs-second"}, "return": {back}}.Encode()+"#second-step", http.StatusSeeOther)
 			return nil
 		}
 	}

@@ -42,7 +42,11 @@ func (c *Console) signInPage(w http.ResponseWriter, r *http.Request, who web.Cal
 		http.Redirect(w, r, back, http.StatusSeeOther)
 		return nil
 	}
-	return c.showSignIn(w, r, who, view{Form: url.Values{"return": {back}, "email": {who.User.Email}}}, nil)
+	form := url.Values{"return": {back}, "email": {who.User.Email}}
+	if r.URL.Query().Has("other") {
+		form.Del("email")
+	}
+	return c.showSignIn(w, r, who, view{Form: form}, nil)
 }
 
 // signInData is what the page to sign in shows.

@@ -30,6 +30,7 @@ func Routes() []Route {
 		{"GET", "/sign-in/with/{connection}/callback", true, "", false, (*Console).signedInWith},
 		{"POST", "/sign-in/continue", false, "", false, (*Console).continueAs},
 		{"GET", "/sign-in/for/{org}", false, "", false, (*Console).signInFor},
+		{"GET", "/sign-in/denied", false, "", false, (*Console).denied},
 		{"GET", "/sign-in/company", true, "", false, (*Console).companyPage},
 		{"POST", "/sign-in/company", true, "", false, (*Console).company},
 		{"POST", "/sign-out", true, "", false, (*Console).signOut},

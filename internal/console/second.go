@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/boombuler/barcode/qr"
@@ -34,7 +35,7 @@ func (c *Console) secondStepView(w http.ResponseWriter, r *http.Request, who web
 	}
 	setBrowserCookie(w, setUpCookie, n.Sealed, identity.AttemptLife)
 	code, err := qrCode(n.URL)
-	return view{Title: "Second step", Who: who, Data: secondData{n, code}}, err
+	return view{Title: "Second step", Who: who, Form: backForm(r), Data: secondData{n, code}}, err
 }
 
 // secondStepPage shows one secret until it is confirmed; nothing is stored before a code shows that
@@ -72,9 +73,17 @@ func (c *Console) addSecondStep(w http.ResponseWriter, r *http.Request, who web.
 	return c.showRecovery(w, r, who, codes, "second")
 }
 
+// backForm keeps where somebody was going who is asked to add a factor first.
+func backForm(r *http.Request) url.Values {
+	if back := r.FormValue("return"); back != "" {
+		return url.Values{"return": {returnTo(back)}}
+	}
+	return url.Values{}
+}
+
 func (c *Console) passkeyView(r *http.Request, who web.Caller) (view, error) {
 	ask, err := c.Identity.NewPasskey(r.Context(), who.Actor)
-	return view{Title: "Passkey", Who: who, Data: ask}, err
+	return view{Title: "Passkey", Who: who, Form: backForm(r), Data: ask}, err
 }
 
 func (c *Console) passkeyPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
@@ -102,11 +111,16 @@ func (c *Console) addPasskey(w http.ResponseWriter, r *http.Request, who web.Cal
 
 // showRecovery shows recovery codes, this once, or without any goes back to the account.
 func (c *Console) showRecovery(w http.ResponseWriter, r *http.Request, who web.Caller, codes []string, done string) error {
+	form := backForm(r)
 	if codes == nil {
-		http.Redirect(w, r, "/account?done="+done, http.StatusSeeOther)
+		to := form.Get("return")
+		if to == "" {
+			to = "/account?done=" + done
+		}
+		http.Redirect(w, r, to, http.StatusSeeOther)
 		return nil
 	}
-	return c.show(w, r, http.StatusCreated, "recovery.html", view{Title: "Recovery codes", Who: who, Data: codes})
+	return c.show(w, r, http.StatusCreated, "recovery.html", view{Title: "Recovery codes", Who: who, Form: form, Data: codes})
 }
 
 func (c *Console) removeSecondStep(w http.ResponseWriter, r *http.Request, who web.Caller) error {

@@ -61,6 +61,8 @@ func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, st *State, err 
 	switch {
 	case errors.Is(err, errCrossSite) && (!web.Safe(r.Method) || IsWebSocket(r)):
 		g.fail(w, r, st, Problem{Status: http.StatusForbidden, Title: "Refused", Detail: "This request came from another site and would have acted in your name."})
+	case errors.Is(err, errNotMember) && navigation(r): // the control plane says as whom, and why
+		g.startSignIn(w, r, st)
 	case errors.Is(err, errNotMember):
 		g.fail(w, r, st, notMember(st, "Ask one of its admins to invite you."))
 	case errors.Is(err, errAway):

@@ -1,0 +1,50 @@
+package console
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// deniedData is what the page shows to somebody who may not enter the org that they are going to.
+type deniedData struct {
+	Name string // of the org; "" where nobody is told which orgs there are
+	Held bool   // a member, who has to be confirmed
+}
+
+// denied says as whom somebody is signed in who may not enter an org, and lets them sign in as
+// somebody else. It is on this host since an org's app reads every page of its own.
+func (c *Console) denied(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	back := returnTo(r.URL.Query().Get("return"))
+	u, err := url.Parse(back)
+	if err != nil || u.Path != "/authorize" {
+		return registry.Errorf(registry.Invalid, "", "This address names no organization.")
+	}
+	d, status := deniedData{}, http.StatusForbidden
+	org := c.Identity.OrgOf(r.Context(), u.Query())
+	if org != "" {
+		err := c.Identity.Entry(r.Context(), who.Session.ID, org)
+		if registry.ErrorCode(err) != registry.Forbidden {
+			if err == nil || registry.ErrorCode(err) == registry.SignInAgain {
+				http.Redirect(w, r, back, http.StatusSeeOther)
+				return nil
+			}
+			return err
+		}
+		d.Name, _ = c.Identity.Destination(r.Context(), u.Query())
+		waiting, err := c.Store.Returns(r.Context(), who.Actor, who.Actor.User)
+		if err != nil {
+			return err
+		}
+		for _, p := range waiting {
+			d.Held = d.Held || p.OrgID == org
+		}
+	} else {
+		status = http.StatusNotFound
+	}
+	return c.show(w, r, status, "denied.html", view{
+		Title: "No access", Who: who, Data: d, Form: url.Values{"return": {back}},
+	})
+}
