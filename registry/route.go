@@ -1,6 +1,9 @@
 package registry
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // Route is what the gateway needs of an org to serve a request. Routes are
 // immutable: a change makes a new one.
@@ -12,8 +15,10 @@ type Route struct {
 	Status     RouteStatus
 	Generation int64
 	Address    string // network address of the instance, as a provider gave it: "unix//path" or "host:port"
-	Detail     string // why it is not serving, for people
+	Detail     string // why it is not serving, for its members
 	RedirectTo string // the slug that a renamed org has now, for as long as this one rests
+	// RestoreUntil is when an org that is being deleted can no longer be restored; zero of others.
+	RestoreUntil time.Time
 }
 
 // packed is r in two objects instead of one for each text: every garbage

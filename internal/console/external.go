@@ -206,6 +206,11 @@ func (c *Console) signInFor(w http.ResponseWriter, r *http.Request, who web.Call
 	if lack := registry.LackOf(err); lack != "" {
 		return c.more(w, r, who, lack, back)
 	}
+	if registry.ErrorCode(err) != "" { // those who do not see it are not told that it is there
+		if _, err := c.org(r, who); err != nil {
+			return err
+		}
+	}
 	http.Redirect(w, r, back, http.StatusSeeOther)
 	return nil
 }

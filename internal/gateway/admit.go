@@ -262,7 +262,7 @@ func (g *Gateway) routeProblem(r *http.Request, rt *registry.Route) *Problem {
 	case registry.RouteFailed:
 		return &Problem{Status: http.StatusServiceUnavailable, Title: rt.Name + " does not start", Detail: "Its server failed to come up and is being tried again. The org's admins see why in the console.", RetryAfter: 10, Refresh: true}
 	case registry.RouteSuspended:
-		return &Problem{Status: http.StatusForbidden, Title: rt.Name + " is suspended", Detail: "A platform admin closed this org for now. Its data is kept."}
+		return g.suspended(r, rt)
 	case registry.RouteRenamed:
 		site := g.Identity.Site()
 		if r.Method == http.MethodGet || r.Method == http.MethodHead {
@@ -270,6 +270,6 @@ func (g *Gateway) routeProblem(r *http.Request, rt *registry.Route) *Problem {
 		}
 		return &Problem{Status: http.StatusGone, Title: "This org has moved", Detail: "Its new address is " + site.OrgURL(rt.RedirectTo)}
 	default:
-		return &Problem{Status: http.StatusGone, Title: "This org is gone", Detail: "It was deleted or moved away. The address rests before anybody else can have it."}
+		return g.gone(r, rt)
 	}
 }

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"time"
 
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -25,7 +26,7 @@ func (s *Store) Routes(ctx context.Context, a registry.Actor, after string, limi
 		`SELECT `+routeColumns+` WHERE s.slug > $1 AND (s.rests_until IS NULL OR s.rests_until > $2) ORDER BY s.slug LIMIT $3`, after, us(s.now()), limit)
 }
 
-const routeColumns = `s.slug, o.id, o.name, o.plan, o.slug, o.status, o.reason, i.generation, i.state, i.address, i.detail, s.redirect_until, s.rests_until
+const routeColumns = `s.slug, o.id, o.name, o.plan, o.slug, o.status, o.reason, o.delete_at, i.generation, i.state, i.address, i.detail, s.redirect_until, s.rests_until
 	FROM slugs s JOIN orgs o ON o.id = s.org_id JOIN instances i ON i.org_id = o.id`
 
 func (s *Store) scanRoute(r scanner) (*registry.Route, error) {
@@ -34,16 +35,21 @@ func (s *Store) scanRoute(r scanner) (*registry.Route, error) {
 		status          registry.OrgStatus
 		state           registry.InstanceState
 		redirect, rests micros
+		ends            micros
 		current, reason string
 	)
-	if err := r.Scan(&rt.Slug, &rt.OrgID, &rt.Name, &rt.Plan, &current, &status, &reason, &rt.Generation, &state, &rt.Address, &rt.Detail, &redirect, &rests); err != nil {
+	if err := r.Scan(&rt.Slug, &rt.OrgID, &rt.Name, &rt.Plan, &current, &status, &reason, &ends, &rt.Generation, &state, &rt.Address, &rt.Detail, &redirect, &rests); err != nil {
 		return nil, err
 	}
 	rt.Status = registry.RouteStatusOf(status, state)
 	if rt.Status == registry.RouteSuspended {
 		rt.Detail = reason
 	}
+	if status == registry.OrgDeleting {
+		rt.Detail, rt.RestoreUntil = "", timeOf(ends)
+	}
 	if us(timeOf(rests)) != 0 {
+		rt.RestoreUntil = time.Time{}
 		rt.Status = registry.RouteQuarantined
 		if status != registry.OrgDeleting && status != registry.OrgDeleted {
 			rt.RedirectTo = current

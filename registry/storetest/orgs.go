@@ -145,7 +145,8 @@ func statuses(e env) {
 	e.ok(e.s.SuspendOrg(ctx, operator, o.ID, 0, "unpaid"))
 	e.want(e.s.SuspendOrg(ctx, operator, o.ID, 0, ""), registry.Conflict)
 	e.want(e.s.RestartInstance(ctx, operator, o.ID, 0), registry.Conflict)
-	if r, err := e.s.Route(ctx, system, "acme"); err != nil || r.Status != registry.RouteSuspended || r.Address != "" {
+	if r, err := e.s.Route(ctx, system, "acme"); err != nil || r.Status != registry.RouteSuspended || r.Address != "" ||
+		r.Detail != "unpaid" || !r.RestoreUntil.IsZero() {
 		e.Fatalf("suspended: %+v %v", r, err)
 	}
 	e.ok(e.s.ResumeOrg(ctx, operator, o.ID, 0))
@@ -206,7 +207,8 @@ func deletion(e env) {
 	e.ok(e.s.DeleteOrg(ctx, operator, o.ID, 0, "acme", false))
 	state(registry.OrgDeleting, registry.DesiredStopped)
 	e.want(e.s.DeleteOrg(ctx, operator, o.ID, 0, "acme", false), registry.Conflict)
-	if r, err := e.s.Route(ctx, system, "acme"); err != nil || r.Status != registry.RouteQuarantined {
+	if r, err := e.s.Route(ctx, system, "acme"); err != nil || r.Status != registry.RouteQuarantined ||
+		!r.RestoreUntil.Equal(e.clock.Now().Add(registry.DeleteUndo)) || r.Detail != "" {
 		e.Fatalf("deleting: %+v %v", r, err)
 	}
 	e.clock.Add(registry.DeleteUndo - time.Second)

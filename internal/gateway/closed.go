@@ -1,0 +1,62 @@
+package gateway
+
+import (
+	"net/http"
+
+	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// suspended is what a request for a suspended org meets. Its members read why.
+func (g *Gateway) suspended(r *http.Request, rt *registry.Route) *Problem {
+	p := &Problem{
+		Status: http.StatusForbidden, Title: rt.Name + " is suspended",
+		Detail: "A platform admin closed this org for now. Its data is kept. Its members see why in the console.",
+	}
+	if rt.Detail != "" && g.roleOf(r, rt).AtLeast(registry.RoleMember) {
+		p.Detail = "A platform admin closed this org for now. Its data is kept. Reason: " + rt.Detail
+	}
+	return p
+}
+
+// gone is what a request for an org meets that was deleted. Its admins read until when that can be
+// undone, its other members that it can.
+func (g *Gateway) gone(r *http.Request, rt *registry.Route) *Problem {
+	p := &Problem{
+		Status: http.StatusGone, Title: "This org is gone",
+		Detail: "It was deleted or moved away. Its owners see in the console whether it can be restored.",
+	}
+	if !rt.RestoreUntil.After(g.Now()) {
+		return p
+	}
+	switch role := g.roleOf(r, rt); {
+	case role.AtLeast(registry.RoleAdmin):
+		p.Title = rt.Name + " is being deleted"
+		p.Detail = "An owner can restore it in the console until " + rt.RestoreUntil.UTC().Format("2 January 2006, 15:04") + " UTC."
+	case role.AtLeast(registry.RoleMember):
+		p.Title, p.Detail = rt.Name+" is being deleted", "Ask an owner if you still need it. They can restore it for a while."
+	}
+	return p
+}
+
+// roleOf is the role that a request's session has in an org that is not served, "" for nobody. Such
+// a session is not renewed, and lets nobody in: the control plane is not asked.
+func (g *Gateway) roleOf(r *http.Request, rt *registry.Route) registry.Role {
+	token, bearer := bearerToken(r)
+	if !bearer {
+		var ok bool
+		if token, ok = web.OneCookie(r, SessionCookie); !ok || !ownRequest(r, g.Identity.Site().OrgURL(rt.Slug)) {
+			return ""
+		}
+	}
+	s, err := g.verified(token, rt.OrgID)
+	if err != nil {
+		return ""
+	}
+	now := g.Now().Unix()
+	ended := s.claims.Expires <= now || s.claims.Until != 0 && s.claims.Until <= now
+	if must, gone := g.Revocations.judge(&s.claims, s.read.Load()); must || gone || ended {
+		return ""
+	}
+	return s.claims.Role
+}

@@ -1,0 +1,74 @@
+package gateway
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// TestClosedOrgTellsItsMembers: why an org is suspended, and until when a deletion can be undone, is
+// told to those whose session holds, in pages and problem details, and without asking the registry.
+func TestClosedOrgTellsItsMembers(t *testing.T) {
+	const reason = "The invoice of March is open."
+	f := newFixture(t)
+	until := f.clock.Add(72 * time.Hour)
+	suspended := registry.Route{OrgID: f.org.ID, Slug: "acme", Name: "Acme", Status: registry.RouteSuspended, Detail: reason}
+	deleting := registry.Route{OrgID: f.org.ID, Slug: "acme", Name: "Acme", Status: registry.RouteQuarantined, RestoreUntil: until}
+	says := func(rt *registry.Route, accept, token string, more ...string) string {
+		t.Helper()
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		for i := 0; i+1 < len(more); i += 2 {
+			r.Header.Set(more[i], more[i+1])
+		}
+		r.Header.Set("Accept", accept)
+		if token != "" {
+			r.Header.Set("Cookie", SessionCookie+"="+token)
+		}
+		w := httptest.NewRecorder()
+		f.g.fail(w, r, &State{Route: rt, RequestID: func() string { return "r" }}, *f.g.routeProblem(r, rt))
+		return w.Body.String()
+	}
+	before := f.store.grants.Load()
+	date := until.Format("2 January 2006, 15:04")
+	for _, accept := range []string{"text/html", "application/json"} {
+		if got := says(&suspended, accept, f.token); !strings.Contains(got, reason) {
+			t.Errorf("a member: %s", got)
+		}
+		if got := says(&deleting, accept, f.token); !strings.Contains(got, date) {
+			t.Errorf("an owner: %s", got)
+		}
+		for who, token := range map[string]string{"nobody": "", "a forger": f.token + "x", "a member twice": f.token + "; " + SessionCookie + "=x"} {
+			for _, rt := range []*registry.Route{&suspended, &deleting} {
+				if got := says(rt, accept, token); strings.Contains(got, reason) || strings.Contains(got, "being deleted") {
+					t.Errorf("%s: %s", who, got)
+				}
+			}
+		}
+		for _, site := range []string{"same-site", "cross-site"} {
+			if got := says(&suspended, accept, f.token, "Sec-Fetch-Site", site, "Sec-Fetch-Mode", "cors"); strings.Contains(got, reason) {
+				t.Errorf("a page of %s: %s", site, got)
+			}
+		}
+		other := suspended
+		other.OrgID = registry.OrgID(registry.NewID())
+		if got := says(&other, accept, f.token); strings.Contains(got, reason) {
+			t.Errorf("a member of another org: %s", got)
+		}
+	}
+	if n := f.store.grants.Load(); n != before {
+		t.Errorf("the registry was asked %d times", n-before)
+	}
+	late := deleting
+	late.RestoreUntil = f.clock
+	if got := says(&late, "text/html", f.token); !strings.Contains(got, "is gone") {
+		t.Errorf("too late: %s", got)
+	}
+	f.clock = f.clock.Add(time.Hour)
+	if got := says(&suspended, "text/html", f.token); strings.Contains(got, reason) {
+		t.Errorf("a session that has ended: %s", got)
+	}
+}
