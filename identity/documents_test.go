@@ -15,16 +15,16 @@ func (f *fixture) signInAt(h *hostile, id registry.ConnectionID) (Login, error) 
 	f.Helper()
 	f.tries++
 	from := Client{Address: fmt.Sprintf("2001:db8:%x::1", f.tries)} // limits are tested elsewhere
-	to, sealed, err := f.s.BeginExternal(ctx, id, External{}, from)
+	a, err := f.s.BeginExternal(ctx, id, External{}, from)
 	if err != nil {
 		return Login{}, err
 	}
-	u, err := url.Parse(to)
+	u, err := url.Parse(a.Redirect)
 	if err != nil {
 		f.Fatal(err)
 	}
 	h.nonce = u.Query().Get("nonce")
-	l, _, err := f.s.FinishExternal(ctx, id, url.Values{"state": {u.Query().Get("state")}, "code": {"c"}}, sealed, registry.Actor{}, from)
+	l, _, err := f.s.FinishExternal(ctx, id, url.Values{"state": {u.Query().Get("state")}, "code": {"c"}}, a.Sealed, registry.Actor{}, from)
 	return l, err
 }
 

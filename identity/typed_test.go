@@ -151,7 +151,7 @@ func TestCodesOfOtherKeyboards(t *testing.T) {
 	f := newFixture(t)
 	u := f.user("ada@example.com")
 	a := registry.AsSession(u, registry.Session{ID: "x", AuthTime: f.clock.now()}, "192.0.2.9")
-	fresh, err := f.s.NewTOTP(a, u.Email)
+	fresh, err := f.s.NewTOTP(a, u.Email, "")
 	if err != nil {
 		t.Fatal(err)
 	}
