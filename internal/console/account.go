@@ -183,7 +183,7 @@ func (c *Console) setTheme(w http.ResponseWriter, r *http.Request, _ web.Caller)
 		cookie.Value, cookie.MaxAge = "", -1
 	}
 	http.SetCookie(w, cookie)
-	http.Redirect(w, r, web.ReturnPath(r.PostForm.Get("return")), http.StatusSeeOther)
+	web.GoTo(w, returnTo(r.PostForm.Get("return")))
 	return nil
 }
 

@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,17 +16,41 @@ const (
 	// browser's tabs has one of its own.
 	attemptCookie = "__Host-pizzeria-external-"
 	maxAttempts   = 8
+	// maxAttemptBytes holds one attempt that leads to the longest path.
+	maxAttemptBytes = 20 << 10
 	// attemptKept is longer than an attempt lives, so that a late one still tells where it led.
 	attemptKept = 24 * time.Hour
 )
 
-// keepAttempt gives the browser another attempt, and takes its oldest ones away.
+// keepAttempt gives the browser another attempt. Its oldest ones end: there are at most maxAttempts,
+// and their cookies stay far below what servers take of a request's header.
 func keepAttempt(w http.ResponseWriter, r *http.Request, a identity.Attempt) {
-	names := web.CookieNames(r, attemptCookie)
-	for _, name := range names[:max(0, len(names)-maxAttempts+1)] {
-		dropAttempt(w, strings.TrimPrefix(name, attemptCookie))
+	ids, sizes := attemptsOf(r)
+	size := len(a.Sealed)
+	for i, id := range slices.Backward(ids) {
+		size += sizes[id]
+		if size > maxAttemptBytes || len(ids)-i >= maxAttempts {
+			for _, old := range ids[:i+1] {
+				dropAttempt(w, r, old)
+			}
+			break
+		}
 	}
-	setBrowserCookie(w, attemptCookie+a.ID, a.Sealed, attemptKept)
+	setPieces(w, r, attemptCookie+a.ID, a.Sealed, attemptKept)
+}
+
+// attemptsOf returns the attempts that the browser keeps, oldest first, with their bytes.
+func attemptsOf(r *http.Request) (ids []string, sizes map[string]int) {
+	sizes = map[string]int{}
+	for _, name := range web.CookieNames(r, attemptCookie) {
+		id, _, _ := strings.Cut(strings.TrimPrefix(name, attemptCookie), ".") // or a piece of it
+		if _, known := sizes[id]; !known {
+			ids = append(ids, id)
+		}
+		value, _ := web.OneCookie(r, name)
+		sizes[id] += len(name) + len(value)
+	}
+	return ids, sizes
 }
 
 // attemptOf is what the browser keeps of the attempt that a provider answers.
@@ -33,22 +58,11 @@ func attemptOf(r *http.Request, id string) string {
 	if id == "" {
 		return ""
 	}
-	sealed, _ := web.OneCookie(r, attemptCookie+id)
-	return sealed
+	return joinPieces(r, attemptCookie+id)
 }
 
-func dropAttempt(w http.ResponseWriter, id string) { setBrowserCookie(w, attemptCookie+id, "", 0) }
-
-// setBrowserCookie keeps something sealed in the browser for a while; without a value it ends.
-func setBrowserCookie(w http.ResponseWriter, name, value string, life time.Duration) {
-	c := &http.Cookie{
-		Name: name, Value: value, Path: "/", Secure: true, HttpOnly: true,
-		SameSite: http.SameSiteLaxMode, MaxAge: int(life / time.Second),
-	}
-	if value == "" {
-		c.MaxAge = -1
-	}
-	http.SetCookie(w, c)
+func dropAttempt(w http.ResponseWriter, r *http.Request, id string) {
+	setPieces(w, r, attemptCookie+id, "", 0)
 }
 
 // late lets a form say that what it began took too long, and begin it anew: it is not the page that

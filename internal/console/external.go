@@ -86,14 +86,14 @@ func (c *Console) signedInWith(w http.ResponseWriter, r *http.Request, who web.C
 	if err != nil {
 		return c.notSignedIn(w, r, who, back, err)
 	}
-	dropAttempt(w, id)
+	dropAttempt(w, r, id)
 	switch {
 	case l.Other != "":
 		return c.showOther(w, r, who, l, back)
 	case l.Second != "":
 		return c.showSecond(w, r, view{Form: url.Values{"return": {back}, "second": {l.Second}}}, nil)
 	case l.Token == "":
-		http.Redirect(w, r, back, http.StatusSeeOther)
+		web.GoTo(w, back)
 		return nil
 	}
 	return c.signedIn(w, r, who, l, back)
@@ -211,7 +211,7 @@ func (c *Console) signInFor(w http.ResponseWriter, r *http.Request, who web.Call
 			return err
 		}
 	}
-	http.Redirect(w, r, back, http.StatusSeeOther)
+	web.GoTo(w, back)
 	return nil
 }
 

@@ -29,8 +29,13 @@ func (c *Console) setup(w http.ResponseWriter, r *http.Request, who web.Caller) 
 	return nil
 }
 
+// maxReturn holds an authorization request from an org's gateway, whose state holds a path of
+// web.MaxPath, sealed and in base64.
+const maxReturn = 2 * web.MaxPath
+
 // returnTo is where to go after signing in: a page of the console, or back into an authorization request.
-func returnTo(v string) string { return web.ReturnPath(v) }
+// The browser takes its fragment along to the page that the request leads to.
+func returnTo(v string) string { return web.ReturnPathMax(v, maxReturn) }
 
 func (c *Console) signInPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
 	back := returnTo(r.URL.Query().Get("return"))
@@ -39,7 +44,7 @@ func (c *Console) signInPage(w http.ResponseWriter, r *http.Request, who web.Cal
 		return nil
 	}
 	if who.Actor.Valid() && !r.URL.Query().Has("again") {
-		http.Redirect(w, r, back, http.StatusSeeOther)
+		web.GoTo(w, back)
 		return nil
 	}
 	form := url.Values{"return": {back}, "email": {who.User.Email}}
@@ -188,7 +193,7 @@ func (c *Console) signedIn(w http.ResponseWriter, r *http.Request, who web.Calle
 		}
 	}
 	web.SignedIn(w, l)
-	http.Redirect(w, r, back, http.StatusSeeOther)
+	web.GoTo(w, back)
 	return nil
 }
 

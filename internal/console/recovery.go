@@ -78,7 +78,7 @@ func (c *Console) reviewPage(w http.ResponseWriter, r *http.Request, who web.Cal
 		return err
 	}
 	if !who.Actor.MustReview() {
-		http.Redirect(w, r, v.Form.Get("return"), http.StatusSeeOther)
+		web.GoTo(w, v.Form.Get("return"))
 		return nil
 	}
 	c.destination(w, r, v.Form.Get("return"))
@@ -111,7 +111,7 @@ func (c *Console) review(w http.ResponseWriter, r *http.Request, who web.Caller)
 			Title: "Recovery codes", Who: who, Form: url.Values{"return": {back}}, Data: codes,
 		})
 	}
-	http.Redirect(w, r, back, http.StatusSeeOther)
+	web.GoTo(w, back)
 	return nil
 }
 

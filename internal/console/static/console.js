@@ -45,6 +45,17 @@ document.addEventListener("click", e => {
   for (const d of document.querySelectorAll("details.menu[open]")) if (!d.contains(e.target)) d.open = false;
 });
 
+// Servers never see a fragment, and a browser drops it with a form or link. So it goes along with
+// the address that a page to sign in leads to; the server judges it there.
+if (location.hash.length > 1) {
+  for (const f of document.querySelectorAll('input[name="return"]')) {
+    if (!f.value.includes("#")) f.value += location.hash;
+  }
+  for (const a of document.querySelectorAll('a[href*="?return="]')) {
+    a.setAttribute("href", a.getAttribute("href").split("#")[0] + location.hash);
+  }
+}
+
 // Passkeys: a form does what its options say before it is sent, and is not there where the browser has none.
 for (const form of document.querySelectorAll("form[data-passkey]")) {
   if (!window.PublicKeyCredential?.parseRequestOptionsFromJSON) continue;
