@@ -85,13 +85,13 @@ func FuzzStripCookies(f *testing.F) {
 	})
 }
 
-// TestOldAttemptsAreDropped: of more attempts than eight the browser forgets some, and no answer grows with what was sent.
+// TestOldAttemptsAreDropped: of more attempts than eight the browser forgets the oldest, and no answer grows with what was sent.
 func TestOldAttemptsAreDropped(t *testing.T) {
 	drop := func(cookie string) []string {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header.Set("Cookie", cookie)
 		w := httptest.NewRecorder()
-		(&Gateway{}).dropOldTx(w, r)
+		dropOldAttempts(w, r)
 		return w.Header()["Set-Cookie"]
 	}
 	if got := drop(strings.Repeat(txCookie+"abcdefghijkl=x; ", 9)); len(got) != 2 || !strings.HasPrefix(got[0], txCookie+"abcdefghijkl=;") {

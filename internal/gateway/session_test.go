@@ -295,28 +295,3 @@ func TestGapRenewsEverything(t *testing.T) {
 	f.g.Revocations.Reset()
 	f.want(503)
 }
-
-func TestSealedAttempts(t *testing.T) {
-	f := newFixture(t)
-	acme, globex := identity.ClientID(f.org.ID), identity.ClientID("another")
-	in := tx{State: "s", Verifier: "v", Nonce: "n", Return: "/", Expires: f.clock.Add(txLife).Unix()}
-	sealed, err := f.g.sealTx(in, acme)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if out, err := f.g.openTx(sealed, acme); err != nil || out != in {
-		t.Fatalf("%+v %v", out, err)
-	}
-	if _, err := f.g.openTx(sealed, globex); err == nil {
-		t.Error("an attempt at another org opens")
-	}
-	for _, bad := range []string{"", "x", sealed[:len(sealed)-4], "A" + sealed[1:], strings.Repeat("A", 9<<10)} {
-		if _, err := f.g.openTx(bad, acme); err == nil && bad != sealed {
-			t.Errorf("%.20q opens", bad)
-		}
-	}
-	f.pass(txLife + time.Second)
-	if _, err := f.g.openTx(sealed, acme); err == nil {
-		t.Error("an old attempt opens")
-	}
-}

@@ -3,37 +3,17 @@ package gateway
 import (
 	"context"
 	"crypto/subtle"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net/http"
-	"strings"
-	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/identity/jose"
-	"github.com/pizzaface/pizzeria/internal/ascii"
-	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/registry"
 )
-
-const (
-	txLife    = 5 * time.Minute
-	txCookies = 8
-	txIDLen   = 12
-)
-
-// tx is one sign-in attempt, kept sealed in a cookie of its own.
-type tx struct {
-	State    string `json:"s"`
-	Verifier string `json:"v"`
-	Nonce    string `json:"n"`
-	Return   string `json:"r"`
-	Expires  int64  `json:"e"`
-}
 
 // relyingParty is what go-oidc knows of the issuer.
 type relyingParty struct {
@@ -74,74 +54,6 @@ func (g *Gateway) oauth(p *relyingParty, st *State) *oauth2.Config {
 	}
 }
 
-// startSignIn sends a browser to the control plane, remembering where it wanted to go.
-func (g *Gateway) startSignIn(w http.ResponseWriter, r *http.Request, st *State) {
-	p, err := g.party(r.Context())
-	if err != nil {
-		g.Log.Warn("cannot reach the control plane", "error", err)
-		g.fail(w, r, st, Problem{Status: http.StatusServiceUnavailable, Title: "Signing in is not possible right now", Detail: "The control plane is away. Try again shortly.", RetryAfter: 5})
-		return
-	}
-	t := tx{State: identity.NewSecret().Reveal(), Verifier: oauth2.GenerateVerifier(), Nonce: identity.NewSecret().Reveal(), Return: web.ReturnPath(r.URL.RequestURI()), Expires: g.Now().Add(txLife).Unix()}
-	sealed, err := g.sealTx(t, st.client())
-	if err != nil {
-		g.fail(w, r, st, Problem{Status: http.StatusInternalServerError, Title: "Internal error", Detail: "Try again."})
-		return
-	}
-	g.dropOldTx(w, r)
-	setCookie(w, txCookie+t.State[:txIDLen], sealed, int(txLife/time.Second))
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Referrer-Policy", "no-referrer")
-	http.Redirect(w, r, g.oauth(p, st).AuthCodeURL(t.State, oidc.Nonce(t.Nonce), oauth2.S256ChallengeOption(t.Verifier)), http.StatusFound)
-}
-
-// maxDropped bounds an answer to a request with more cookies than any browser has.
-const maxDropped = 100
-
-// dropOldTx keeps the number of open attempts bounded.
-func (g *Gateway) dropOldTx(w http.ResponseWriter, r *http.Request) {
-	n := 0
-	for _, line := range r.Header["Cookie"] {
-		for part := range strings.SplitSeq(line, ";") {
-			name, _, _ := strings.Cut(part, "=")
-			if name = ascii.Trim(name); len(name) != len(txCookie)+txIDLen || !strings.HasPrefix(name, txCookie) || graphic(name) != name {
-				continue // not one that we set
-			}
-			if n++; n >= txCookies && n < txCookies+maxDropped {
-				setCookie(w, name, "", -1)
-			}
-		}
-	}
-}
-
-func (g *Gateway) sealTx(t tx, client string) (string, error) {
-	b, err := json.Marshal(t)
-	if err != nil {
-		return "", err
-	}
-	return base64.RawURLEncoding.EncodeToString(g.seal.Seal(nil, nil, b, []byte(client))), nil
-}
-
-func (g *Gateway) openTx(value, client string) (t tx, err error) {
-	if len(value) > 8<<10 {
-		return t, errors.New("too long")
-	}
-	b, err := base64.RawURLEncoding.DecodeString(value)
-	if err != nil {
-		return t, err
-	}
-	if b, err = g.seal.Open(nil, nil, b, []byte(client)); err != nil {
-		return t, err
-	}
-	if err := json.Unmarshal(b, &t); err != nil {
-		return t, err
-	}
-	if g.Now().Unix() > t.Expires {
-		return t, errors.New("expired")
-	}
-	return t, nil
-}
-
 // serveReserved answers what is under the reserved prefix.
 func (g *Gateway) serveReserved(w http.ResponseWriter, r *http.Request, st *State, path string) {
 	w.Header().Set("Cache-Control", "no-store")
@@ -159,60 +71,14 @@ func (g *Gateway) serveReserved(w http.ResponseWriter, r *http.Request, st *Stat
 	}
 }
 
-// callback receives the code, redeems it, and starts the org session.
-func (g *Gateway) callback(w http.ResponseWriter, r *http.Request, st *State) {
-	q := r.URL.Query()
-	again := Problem{Status: http.StatusBadRequest, Title: "Signing in did not work", Detail: "The attempt is unknown, too old, or was used already.", Again: "/"}
-	for _, v := range q {
-		if len(v) != 1 {
-			g.fail(w, r, st, again)
-			return
-		}
-	}
-	state := q.Get("state")
-	if len(state) != 43 || q.Get("iss") != g.Identity.Site().Issuer { // RFC 9207
-		g.fail(w, r, st, again)
-		return
-	}
-	name := txCookie + state[:txIDLen]
-	sealed, ok := web.OneCookie(r, name)
-	if !ok {
-		g.fail(w, r, st, again)
-		return
-	}
-	setCookie(w, name, "", -1)
-	t, err := g.openTx(sealed, st.client())
-	if err != nil || subtle.ConstantTimeCompare([]byte(t.State), []byte(state)) != 1 {
-		g.fail(w, r, st, again)
-		return
-	}
-	again.Again = t.Return
-	if e := q.Get("error"); e != "" {
-		if e == "access_denied" {
-			again = notMember(st, "Ask one of its admins to invite you, or sign in as somebody else.")
-		}
-		g.fail(w, r, st, again)
-		return
-	}
-	token, err := g.redeem(r.Context(), st, t, q.Get("code"))
-	if err != nil {
-		g.Log.Info("a code was refused", "org", st.Route.OrgID, "error", err)
-		g.fail(w, r, st, again)
-		return
-	}
-	setCookie(w, SessionCookie, token, 0)
-	w.Header().Set("Referrer-Policy", "no-referrer")
-	http.Redirect(w, r, t.Return, http.StatusSeeOther)
-}
-
 // redeem exchanges a code and checks everything about the answer: typ before
 // go-oidc, which checks none, then signature, nonce, at_hash, and that both tokens are the same person's.
-func (g *Gateway) redeem(ctx context.Context, st *State, t tx, code string) (string, error) {
+func (g *Gateway) redeem(ctx context.Context, st *State, own proof, code string) (string, error) {
 	p, err := g.party(ctx)
 	if err != nil {
 		return "", err
 	}
-	tok, err := g.oauth(p, st).Exchange(oidc.ClientContext(ctx, g.client()), code, oauth2.VerifierOption(t.Verifier))
+	tok, err := g.oauth(p, st).Exchange(oidc.ClientContext(ctx, g.client()), code, oauth2.VerifierOption(own.Verifier))
 	if err != nil {
 		return "", err
 	}
@@ -224,7 +90,7 @@ func (g *Gateway) redeem(ctx context.Context, st *State, t tx, code string) (str
 	if err != nil {
 		return "", err
 	}
-	if subtle.ConstantTimeCompare([]byte(id.Nonce), []byte(t.Nonce)) != 1 {
+	if subtle.ConstantTimeCompare([]byte(id.Nonce), []byte(own.Nonce)) != 1 {
 		return "", errors.New("another attempt's nonce")
 	}
 	if err := id.VerifyAccessToken(tok.AccessToken); err != nil {
