@@ -41,7 +41,9 @@ type App struct {
 	// The control plane's public URL. Every link is made from it. Default: `https://{domain}`.
 	Issuer string `json:"issuer,omitempty"`
 
-	// The path prefix on org hosts that belongs to the gateway. Default: `/.pizzeria`.
+	// The path prefix on org hosts that belongs to the gateway, of letters, digits, `-`, `.`, `_`, `~`
+	// and `/`. Move it for apps whose service worker leaves only some paths, such as `/api/`, alone.
+	// Default: `/.pizzeria`.
 	Prefix string `json:"prefix,omitempty"`
 
 	// Where everything that exists is kept. Default: `sqlite ./data/pizzeria.db`.

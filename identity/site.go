@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"github.com/pizzaface/pizzeria/internal/ascii"
@@ -27,6 +28,9 @@ func (s Site) alg() string {
 	return s.Algorithm
 }
 
+// plainPath is a path that every server and browser reads alike, without a trailing slash.
+var plainPath = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)
+
 // NewSite checks and completes a Site: issuer "" is https://domain, prefix "" is "/.pizzeria".
 func NewSite(domain, issuer, prefix string) (Site, error) {
 	s := Site{Issuer: strings.TrimSuffix(issuer, "/"), Domain: ascii.Lower(domain), Prefix: prefix}
@@ -46,7 +50,7 @@ func NewSite(domain, issuer, prefix string) (Site, error) {
 	if s.Prefix == "" {
 		s.Prefix = "/.pizzeria"
 	}
-	if !strings.HasPrefix(s.Prefix, "/") || strings.HasSuffix(s.Prefix, "/") || len(s.Prefix) < 3 || strings.ContainsAny(s.Prefix, "%?#\\;{} ") || strings.Contains(s.Prefix, "//") {
+	if !plainPath.MatchString(s.Prefix) || len(s.Prefix) < 3 || strings.Contains(s.Prefix+"/", "/./") || strings.Contains(s.Prefix+"/", "/../") {
 		return s, fmt.Errorf("prefix %q must be a plain path such as /.pizzeria", prefix)
 	}
 	return s, nil
@@ -69,3 +73,6 @@ func (s Site) OrgOrigins() string { return "https://*." + s.Domain + s.port }
 
 // CallbackURL is where an org's gateway receives codes.
 func (s Site) CallbackURL(slug string) string { return s.OrgURL(slug) + s.Prefix + "/callback" }
+
+// SignInURL is where an app sends browsers to sign in to an org.
+func (s Site) SignInURL(slug string) string { return s.OrgURL(slug) + s.Prefix + "/sign-in" }
