@@ -344,7 +344,7 @@ func (r *Runtime) environment(w registry.Work) (map[string]string, error) {
 	}
 	maps.Copy(env, map[string]string{ // ours win
 		"PIZZERIA_ORG_ID": string(w.Instance.OrgID), "PIZZERIA_ORG_SLUG": w.Slug, "PIZZERIA_ORG_GENERATION": fmt.Sprint(w.Instance.Generation),
-		"PIZZERIA_ISSUER": s.Issuer, "PIZZERIA_PUBLIC_URL": s.OrgURL(w.Slug), "PIZZERIA_JWKS_FILE": r.jwks,
+		"PIZZERIA_ISSUER": s.Issuer, "PIZZERIA_PUBLIC_URL": s.OrgURL(w.Slug), "PIZZERIA_PREFIX": s.Prefix, "PIZZERIA_JWKS_FILE": r.jwks,
 	})
 	return env, nil
 }

@@ -60,7 +60,7 @@ func run() error {
 	}
 	a := &app{
 		db: db, ctx: ctx, slug: os.Getenv("PIZZERIA_ORG_SLUG"), url: os.Getenv("PIZZERIA_PUBLIC_URL"),
-		console: os.Getenv("PIZZERIA_ISSUER"), check: check,
+		console: os.Getenv("PIZZERIA_ISSUER"), prefix: os.Getenv("PIZZERIA_PREFIX"), check: check,
 	}
 	network, address := "tcp", os.Getenv("PIZZERIA_LISTEN")
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
@@ -85,10 +85,11 @@ func run() error {
 }
 
 type app struct {
-	db                 *sql.DB
-	ctx                context.Context //nolint:containedctx // the process's life, ends streams on shutdown
-	check              *assertion.Verifier
-	slug, url, console string
+	db    *sql.DB
+	ctx   context.Context //nolint:containedctx // the process's life, ends streams on shutdown
+	check *assertion.Verifier
+
+	slug, url, console, prefix string
 }
 
 func (a *app) routes() http.Handler {
@@ -145,7 +146,7 @@ func (a *app) home(w http.ResponseWriter, r *http.Request, c assertion.Claims) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; connect-src 'self'; form-action 'self'")
-	_ = page.Execute(w, map[string]any{"Claims": c, "Slug": a.slug, "Notes": notes, "Console": a.console})
+	_ = page.Execute(w, map[string]any{"Claims": c, "Slug": a.slug, "Notes": notes, "Console": a.console, "Prefix": a.prefix})
 }
 
 func (a *app) whoami(w http.ResponseWriter, r *http.Request, c assertion.Claims) {
