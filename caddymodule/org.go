@@ -44,8 +44,8 @@ type Org struct {
 	Disclose *bool `json:"disclose,omitempty"`
 
 	// File with a Go HTML template for the gateway's own pages: unknown, suspended or starting orgs, no access, no control
-	// plane. It gets `.Status`, `.Title`, `.Detail`, `.RetryAfter`, `.Refresh`, `.Again`, `.Console` and `.RequestID`; its styles
-	// and images stand in it, since nothing else may be loaded. Default: a built-in page.
+	// plane. It gets `.Status`, `.Title`, `.Detail`, `.RetryAfter`, `.Refresh`, `.Again`, `.SignIn`,
+	// `.Console` and `.RequestID`; its styles and images stand in it, since nothing else may be loaded. Default: a built-in page.
 	Page string `json:"page,omitempty"`
 
 	page    *template.Template

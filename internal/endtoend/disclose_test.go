@@ -65,6 +65,7 @@ func TestDiscloseOff(t *testing.T) {
 		return strings.ReplaceAll(random.ReplaceAllString(strings.Join(lines, "\n"), "*"), slug, "{slug}")
 	}
 	page := map[string]string{"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "none"}
+	onward := map[string]string{"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "same-site", "Sec-Fetch-Dest": "empty"}
 	with := func(more ...string) map[string]string {
 		h := map[string]string{"Accept": "application/json"}
 		for i := 0; i < len(more); i += 2 {
@@ -82,6 +83,7 @@ func TestDiscloseOff(t *testing.T) {
 		{"POST", "/", with("Cookie", cookie, "Sec-Fetch-Site", "cross-site")}, {"GET", "/", with("Cookie", cookie, "Sec-Fetch-Site", "same-origin")},
 		{"GET", "/", with("Authorization", "Bearer "+strings.Repeat("e", 43)+".e.e")},
 		{"GET", "/echo", with("Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Version", "13", "Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==", "Origin", s.url("{slug}"))},
+		{"GET", "/", onward}, {"GET", "/.pizzeria/sign-in?return=/x", page}, {"GET", "/.pizzeria/sign-in", onward}, {"GET", "/.pizzeria/sign-in", with()}, {"POST", "/notes", page},
 		{"GET", "/.pizzeria/session", with()}, {"GET", "/.pizzeria/callback", page}, {"GET", "/.pizzeria/callback?state=" + strings.Repeat("s", 43) + "&code=c&iss=" + url.QueryEscape(s.url("")), page},
 		{"POST", "/.pizzeria/sign-out", page}, {"GET", "/.pizzeria/sign-out", page}, {"GET", "/.pizzeria/none", page}, {"GET", "/.pizzeria//x", page}, {"TRACE", "/", with()},
 	} {

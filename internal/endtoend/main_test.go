@@ -35,6 +35,9 @@ func TestMain(m *testing.M) {
 		case "raw":
 			raw()
 			return
+		case "workers":
+			workerApp()
+			return
 		}
 	}
 	code, err := run(m)

@@ -40,11 +40,6 @@ type proof struct {
 	Expires  int64  `json:"e"`
 }
 
-// startSignIn sends a browser to the control plane, remembering where it wanted to go.
-func (g *Gateway) startSignIn(w http.ResponseWriter, r *http.Request, st *State) {
-	g.begin(w, r, st, attempt{Return: web.ReturnPath(r.URL.RequestURI())})
-}
-
 // begin begins an attempt, whose ID it makes.
 func (g *Gateway) begin(w http.ResponseWriter, r *http.Request, st *State, a attempt) {
 	p, err := g.party(r.Context())

@@ -39,7 +39,8 @@ var (
 
 // Authenticate finds out whose request it is. It returns false when it answered
 // the request itself: with a redirect to sign in, or a refusal. With optional,
-// nobody is fine, and so is a request from elsewhere: it is nobody's.
+// nobody is fine, and so is a request from elsewhere: it is nobody's. Only a page that a worker
+// passed on is loaded again, since the person may well be signed in.
 func (g *Gateway) Authenticate(w http.ResponseWriter, r *http.Request, st *State, role registry.Role, optional bool) bool {
 	err := g.identify(w, r, st)
 	switch {
@@ -49,7 +50,7 @@ func (g *Gateway) Authenticate(w http.ResponseWriter, r *http.Request, st *State
 		st.Assertion = ""
 		g.fail(w, r, st, Problem{Status: http.StatusForbidden, Title: "Your role does not reach this", Detail: "This part of " + st.Route.Name + " is for the role " + string(role) + ". Ask an owner of the org."})
 		return false
-	case optional && (errors.Is(err, errNobody) || errors.Is(err, errNotMember) || errors.Is(err, errCrossSite)):
+	case optional && (errors.Is(err, errNobody) || errors.Is(err, errNotMember) || errors.Is(err, errCrossSite) && !passedOn(r)):
 		return true
 	}
 	g.refuse(w, r, st, err)
@@ -61,18 +62,20 @@ func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, st *State, err 
 	switch {
 	case errors.Is(err, errCrossSite) && (!web.Safe(r.Method) || IsWebSocket(r)):
 		g.fail(w, r, st, Problem{Status: http.StatusForbidden, Title: "Refused", Detail: "This request came from another site and would have acted in your name."})
-	case errors.Is(err, errNotMember) && navigation(r): // the control plane says as whom, and why
-		g.startSignIn(w, r, st)
+	case errors.Is(err, errNotMember) && navigation(r) && !framed(r) && !passedOn(r): // the control plane says as whom, and why
+		g.signIn(w, r, st, returnPath(r))
 	case errors.Is(err, errNotMember):
 		g.fail(w, r, st, notMember(st, "Ask one of its admins to invite you."))
 	case errors.Is(err, errAway):
 		g.fail(w, r, st, Problem{Status: http.StatusServiceUnavailable, Title: "Signing in is not possible right now", Detail: "The control plane is away. Try again shortly.", RetryAfter: 5})
-	case navigation(r):
-		g.startSignIn(w, r, st)
-	case wantsPage(r):
+	case passedOn(r):
+		g.onward(w, r, st)
+	case navigation(r) && !framed(r):
+		g.signIn(w, r, st, returnPath(r))
+	case wantsPage(r) && !web.Safe(r.Method):
 		g.fail(w, r, st, Problem{Status: http.StatusUnauthorized, Title: "You are signed out", Detail: "What you sent was not received. Sign in, then send it again.", Challenge: true})
 	default:
-		g.fail(w, r, st, Problem{Status: http.StatusUnauthorized, Title: "Sign in first", Detail: "Open " + g.Identity.Site().OrgURL(st.Route.Slug) + " in a browser to sign in.", Challenge: true})
+		g.fail(w, r, st, Problem{Status: http.StatusUnauthorized, Title: "Sign in first", Detail: "Open " + g.Identity.Site().SignInURL(st.Route.Slug) + " in a browser to sign in.", Challenge: true, SignIn: returnPath(r)})
 	}
 }
 
@@ -109,6 +112,9 @@ func (g *Gateway) identify(w http.ResponseWriter, r *http.Request, st *State) er
 	}
 	if fresh != "" && !bearer {
 		setCookie(w, SessionCookie, fresh, 0)
+	}
+	if g.Now().Unix()-s.claims.IssuedAt < int64(roundLife/time.Second) {
+		endRound(w, r)
 	}
 	st.Claims, st.session = s.claims, s
 	guard.SignedIn(r.Context())
@@ -220,7 +226,7 @@ func ownRequest(r *http.Request, origin string) bool {
 		return len(o) == 0 || len(o) == 1 && (o[0] == origin || o[0] == "null")
 	case web.Safe(r.Method) && r.Header.Get("Sec-Fetch-Mode") == "navigate":
 		dest := r.Header.Get("Sec-Fetch-Dest")
-		return site != "" && (dest == "document" || dest == "")
+		return site != "" && (dest == "document" || dest == "") || site == "none" && dest == "empty"
 	case site != "":
 		return false
 	case len(o) == 1:

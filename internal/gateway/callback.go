@@ -52,6 +52,7 @@ func (g *Gateway) callback(w http.ResponseWriter, r *http.Request, st *State) {
 		return
 	}
 	setCookie(w, SessionCookie, token, 0)
+	g.startRound(w, st)
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	web.GoTo(w, a.Return)
 }

@@ -26,6 +26,7 @@ type Problem struct {
 	Refresh    bool   // the page loads itself again
 	Location   string // of a redirect
 	Again      string // a path on this host to try again
+	SignIn     string // a path on this host to return to after signing in
 	Challenge  bool   // with WWW-Authenticate
 }
 
@@ -37,8 +38,8 @@ type ProblemPage struct {
 	RetryAfter int    // seconds; 0 = not said
 	Refresh    bool   // the page should load itself again after RetryAfter
 	Again      string // a path on this host to try again; "" = none
-	SignIn     bool   // Again asks to sign in
 	Form       bool   // a form was sent: Again leads back to its page
+	SignIn     string // a path on this host that signs in; "" = none
 	Console    string // URL of the control plane
 	RequestID  string
 }
@@ -50,7 +51,7 @@ func ParsePage(file string) (*template.Template, error) {
 	if err != nil {
 		return nil, err
 	}
-	return t, t.Execute(io.Discard, ProblemPage{Status: http.StatusNotFound, Title: "Title", Detail: "Detail", RetryAfter: 1, Refresh: true, Again: "/", Console: "https://example.com", RequestID: "id"})
+	return t, t.Execute(io.Discard, ProblemPage{Status: http.StatusNotFound, Title: "Title", Detail: "Detail", RetryAfter: 1, Refresh: true, Again: "/", SignIn: "/", Console: "https://example.com", RequestID: "id"})
 }
 
 // pageCSP allows the page's one style element by its hash-free nature: the page has no script at all.
@@ -63,41 +64,23 @@ func (g *Gateway) Fail(w http.ResponseWriter, r *http.Request, st *State, p Prob
 
 func (g *Gateway) fail(w http.ResponseWriter, r *http.Request, st *State, p Problem) {
 	h := w.Header()
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "same-origin")
 	if p.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(p.RetryAfter))
 	}
+	site := g.Identity.Site()
+	details := map[string]any{"type": "about:blank", "title": p.Title, "status": p.Status, "detail": p.Detail, "request_id": st.RequestID()}
 	if p.Challenge {
-		h.Set("WWW-Authenticate", `Bearer realm="pizzeria"`)
+		details["sign_in"] = site.SignInURL(st.Route.Slug)
+		h.Set("WWW-Authenticate", `Bearer realm="pizzeria", sign_in="`+site.SignInURL(st.Route.Slug)+`"`)
 	}
 	if wantsPage(r) {
-		if !web.Safe(r.Method) { // loading it again would send no form
-			p.Refresh = false
-			if st.Route != nil {
-				p.Again = web.CameFrom(r, g.Identity.Site().OrgURL(st.Route.Slug))
-			}
-		}
-		h.Set("Content-Type", "text/html; charset=utf-8")
-		h.Set("Content-Security-Policy", pageCSP)
-		w.WriteHeader(p.Status)
-		if r.Method != http.MethodHead {
-			page := problemPage
-			if st.page != nil {
-				page = st.page
-			}
-			_ = page.Execute(w, ProblemPage{
-				Status: p.Status, Title: p.Title, Detail: p.Detail, RetryAfter: p.RetryAfter, Refresh: p.Refresh, Again: p.Again,
-				SignIn: p.Challenge, Form: !web.Safe(r.Method), Console: g.Identity.Site().Issuer, RequestID: st.RequestID(),
-			})
-		}
+		g.page(w, r, st, p)
 		return
 	}
-	h.Set("Content-Type", "application/problem+json")
+	head(h, "application/problem+json")
 	w.WriteHeader(p.Status)
 	if r.Method != http.MethodHead {
-		_ = json.NewEncoder(w).Encode(map[string]any{"type": "about:blank", "title": p.Title, "status": p.Status, "detail": p.Detail, "request_id": st.RequestID()})
+		_ = json.NewEncoder(w).Encode(details)
 	}
 }
 
@@ -106,3 +89,41 @@ func navigation(r *http.Request) bool { return web.Safe(r.Method) && wantsPage(r
 
 // wantsPage reports whether an answer of the gateway's own is a page.
 func wantsPage(r *http.Request) bool { return !IsWebSocket(r) && web.WantsPage(r) }
+
+// page shows what happened to people.
+func (g *Gateway) page(w http.ResponseWriter, r *http.Request, st *State, p Problem) {
+	page := problemPage
+	if st.page != nil {
+		page = st.page
+	}
+	data := ProblemPage{
+		Status: p.Status, Title: p.Title, Detail: p.Detail, RetryAfter: p.RetryAfter, Again: p.Again,
+		Refresh: p.Refresh && web.Safe(r.Method), // what a form sent is not loaded again
+		Console: g.Identity.Site().Issuer, RequestID: st.RequestID(),
+	}
+	if !web.Safe(r.Method) && st.Route != nil && (p.Challenge || p.SignIn == "") {
+		back := web.CameFrom(r, g.Identity.Site().OrgURL(st.Route.Slug))
+		if p.Challenge {
+			p.SignIn = back
+		} else {
+			data.Again, data.Form = back, true
+		}
+	}
+	if p.SignIn != "" {
+		data.SignIn = g.signInPath(p.SignIn)
+	}
+	head(w.Header(), "text/html; charset=utf-8")
+	w.Header().Set("Content-Security-Policy", pageCSP)
+	w.WriteHeader(p.Status)
+	if r.Method != http.MethodHead {
+		_ = page.Execute(w, data)
+	}
+}
+
+// head sets what all answers of the gateway's own have.
+func head(h http.Header, contentType string) {
+	h.Set("Content-Type", contentType)
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "same-origin")
+}

@@ -12,7 +12,6 @@ import (
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/identity/jose"
-	"github.com/pizzaface/pizzeria/registry"
 )
 
 // relyingParty is what go-oidc knows of the issuer.
@@ -62,9 +61,11 @@ func (g *Gateway) serveReserved(w http.ResponseWriter, r *http.Request, st *Stat
 		g.callback(w, r, st)
 	case path == "/session" && r.Method == http.MethodGet:
 		g.session(w, r, st)
+	case path == "/sign-in" && r.Method == http.MethodGet:
+		g.signInPage(w, r, st)
 	case path == "/sign-out" && r.Method == http.MethodPost:
 		g.signOut(w, r, st)
-	case path == "/callback", path == "/session", path == "/sign-out":
+	case path == "/callback", path == "/session", path == "/sign-in", path == "/sign-out":
 		g.fail(w, r, st, Problem{Status: http.StatusMethodNotAllowed, Title: "Method not allowed", Detail: "This address takes another method."})
 	default:
 		g.fail(w, r, st, Problem{Status: http.StatusNotFound, Title: "Not found", Detail: "There is nothing at this address."})
@@ -115,27 +116,4 @@ func (g *Gateway) session(w http.ResponseWriter, r *http.Request, st *State) {
 	w.Header().Set("Content-Type", "application/json")
 	c := st.Claims
 	_ = json.NewEncoder(w).Encode(map[string]any{"sub": c.Subject, "email": c.Email, "name": c.Name, "role": c.Role, "org_id": c.OrgID, "org_slug": st.Route.Slug, "console": g.Identity.Site().Issuer})
-}
-
-// signOut ends the sign-in session, and so the session on every org host.
-func (g *Gateway) signOut(w http.ResponseWriter, r *http.Request, st *State) {
-	err := g.identify(w, r, st)
-	switch {
-	case errors.Is(err, errCrossSite):
-		g.fail(w, r, st, Problem{Status: http.StatusForbidden, Title: "Refused", Detail: "This request came from another site."})
-		return
-	case err == nil && st.Claims.Role == registry.RoleRunner:
-		g.fail(w, r, st, Problem{Status: http.StatusForbidden, Title: "A runner has no sign-in session", Detail: "Revoke the runner in the console to end what it may."})
-		return
-	case err == nil:
-		if err := g.Identity.SignOut(r.Context(), st.Claims.SessionID); err != nil {
-			g.fail(w, r, st, Problem{Status: http.StatusServiceUnavailable, Title: "You are still signed in", Detail: "The control plane is away. Try again shortly.", RetryAfter: 5})
-			return
-		}
-	case errors.Is(err, errAway):
-		g.fail(w, r, st, Problem{Status: http.StatusServiceUnavailable, Title: "You are still signed in", Detail: "The control plane is away. Try again shortly.", RetryAfter: 5})
-		return
-	}
-	setCookie(w, SessionCookie, "", -1)
-	http.Redirect(w, r, g.Identity.Site().Issuer+"/signed-out", http.StatusSeeOther)
 }
