@@ -59,7 +59,7 @@ func (s *signIns) org(target string) *http.Response {
 		r.AddCookie(c)
 	}
 	w := httptest.NewRecorder()
-	st := &State{Route: s.route, RequestID: func() string { return "r" }}
+	st := &State{slug: s.route.Slug, Route: s.route, RequestID: func() string { return "r" }}
 	if strings.HasPrefix(r.URL.Path, "/.pizzeria/callback") {
 		s.g.callback(w, r, st)
 	} else if s.g.Authenticate(w, r, st, registry.RoleMember, false) {

@@ -21,7 +21,7 @@ func (f *fixture) browse(r *http.Request, answer func(http.ResponseWriter, *http
 		IssuerURL: site.Issuer, AuthURL: site.Issuer + "/authorize",
 	}).NewProvider(f.Context())})
 	w := httptest.NewRecorder()
-	answer(w, r, &State{Route: &registry.Route{OrgID: f.org.ID, Slug: "acme", Name: "Acme", Generation: f.org.Generation}, RequestID: func() string { return "r" }})
+	answer(w, r, &State{slug: "acme", Route: &registry.Route{OrgID: f.org.ID, Slug: "acme", Name: "Acme", Generation: f.org.Generation}, RequestID: func() string { return "r" }})
 	return w
 }
 

@@ -59,9 +59,9 @@ func TestErrorsAreForWhoAsks(t *testing.T) {
 func TestFormAfterTheSession(t *testing.T) {
 	f := newFixture(t)
 	for referer, back := range map[string]string{
-		"https://acme.d.example/forms/7?x=1":  "/forms/7?x=1",
-		"https://other.d.example/forms/7?x=1": "/",
-		"":                                    "/",
+		"https://acme.d.example/forms/7?x=1":  "?return=%2Fforms%2F7%3Fx%3D1",
+		"https://other.d.example/forms/7?x=1": "?return=%2F",
+		"":                                    "?return=%2F",
 	} {
 		r := httptest.NewRequest(http.MethodPost, "/save", strings.NewReader("text=long"))
 		r.Header.Set("Accept", "text/html")
@@ -75,7 +75,7 @@ func TestFormAfterTheSession(t *testing.T) {
 			t.Fatal("nobody was let in")
 		}
 		if w.Code != http.StatusUnauthorized || w.Header().Get("WWW-Authenticate") == "" ||
-			!strings.Contains(w.Body.String(), `<a href="`+back+`">Sign in</a>`) ||
+			!strings.Contains(w.Body.String(), `<a href="/.pizzeria/sign-in`+back+`">Sign in</a>`) ||
 			!strings.Contains(w.Body.String(), "You are signed out") {
 			t.Errorf("from %q: %d %s", referer, w.Code, w.Body)
 		}
