@@ -19,7 +19,13 @@ type proc struct {
 	pid, parent, session int
 	state                byte
 	start                string // clock ticks since the machine started
+	// execs is true while it becomes another program (execve): for that moment it shows no
+	// environment, and then one.
+	execs bool
 }
+
+// kernelThread is a flag of processes that have no memory, and so never an environment.
+const kernelThread = 0x00200000 // PF_KTHREAD
 
 // ended reports whether only the parent's wait for it is missing.
 func (p proc) ended() bool { return p.state == 'Z' || p.state == 'X' }
@@ -32,14 +38,16 @@ func readProc(pid int) (proc, error) {
 	}
 	// The second field is a name in parentheses that can hold anything; see proc_pid_stat(5).
 	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
-	if len(fields) < 20 {
+	if len(fields) < 50 {
 		return proc{}, fmt.Errorf("process: %d has no stat", pid)
 	}
 	p := proc{pid: pid, state: fields[0][0], start: fields[19]}
 	parent, err1 := strconv.Atoi(fields[1])
 	session, err2 := strconv.Atoi(fields[3])
+	flags, err3 := strconv.ParseUint(fields[6], 10, 64)
 	p.parent, p.session = parent, session
-	return p, errors.Join(err1, err2)
+	p.execs = fields[48] == "0" && flags&kernelThread == 0 && !p.ended() // env_end
+	return p, errors.Join(err1, err2, err3)
 }
 
 // allProcs returns every process. Those that begin or end meanwhile may be missing.
