@@ -31,7 +31,7 @@ func init() {
 
 // registerCommands puts the commands at the root of a program of our own, beside Caddy's.
 func registerCommands() {
-	for _, own := range commandLine().Commands() {
+	for _, own := range append(commandLine().Commands(), internalCommands()...) {
 		if _, taken := caddycmd.Commands()[own.Name()]; taken {
 			continue // still there after the word "pizzeria"
 		}
@@ -48,7 +48,8 @@ func registerCommands() {
 // become makes c, which Caddy has made, the command that is given.
 func become(c, given *cobra.Command) {
 	c.Use, c.Long, c.Example, c.Annotations = given.Use, given.Long, given.Example, given.Annotations
-	c.Args, c.RunE, c.PersistentPreRunE = given.Args, given.RunE, given.PersistentPreRunE
+	c.Args, c.RunE, c.Run, c.PersistentPreRunE = given.Args, given.RunE, given.Run, given.PersistentPreRunE
+	c.Hidden = given.Hidden
 	c.ValidArgsFunction = given.ValidArgsFunction
 	c.Flags().AddFlagSet(given.Flags())
 	c.PersistentFlags().AddFlagSet(given.PersistentFlags())
@@ -76,10 +77,10 @@ func branded() bool { return caddy.CustomBinaryName == binaryName }
 func internalCommands() []*cobra.Command {
 	return []*cobra.Command{
 		{
-			Use: "shim <dir>", Hidden: true, Args: cobra.ExactArgs(1),
+			Use: "shim <dir>", Short: "Runs an instance, for the server", Hidden: true, Args: cobra.ExactArgs(1),
 			RunE: func(_ *cobra.Command, args []string) error { return process.Shim(args[0]) },
 		},
-		{Use: "sample-instance", Hidden: true, Args: cobra.NoArgs, Run: func(*cobra.Command, []string) { app.Main() }},
+		{Use: "sample-instance", Short: "Is the sample instance", Hidden: true, Args: cobra.NoArgs, Run: func(*cobra.Command, []string) { app.Main() }},
 	}
 }
 

@@ -15,7 +15,7 @@ func TestDeniedInBrowser(t *testing.T) {
 	b := s.chromium()
 	b.visit(s.url("acme") + "/whoami?x=1")
 	b.fill(map[string]string{"email": "eve@example.com", "password": password})
-	b.press("form.card button", "You don’t have access to acme")
+	b.press("form.card button", "You don’t have access to The acme org")
 	b.shows("You are signed in as eve@example.com")
 	b.shot("denied")
 	b.press("main a.button", "You are signed in as eve@example.com until you sign in here")
@@ -30,7 +30,7 @@ func TestDeniedInBrowser(t *testing.T) {
 		document.body.innerHTML = '<form method="post" action="/save"><input name="text" value="long"><button>Save</button></form>'`)
 	b.press("form button", "You are signed out")
 	b.shot("form-after-session")
-	b.press("main a", "Sign in to acme")
+	b.press("main a", "E-mail")
 	b.fill(map[string]string{"email": "mia@example.com", "password": password})
 	b.press("form.card button", "mia@example.com")
 	if got := b.location(); got != s.url("acme")+"/whoami?x=1" {

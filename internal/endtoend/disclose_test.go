@@ -117,6 +117,7 @@ func TestDiscloseOff(t *testing.T) {
 	if a := mia.open(s.url("acme-x") + "/whoami"); a.status != http.StatusOK || !strings.Contains(a.body, "mia@example.com") {
 		t.Errorf("a member: %d %s", a.status, a.body)
 	}
+	s.active("new-xx") // it was restarted for its new address
 	if a := eve.open(s.url("old-xx") + "/whoami"); a.status != http.StatusOK || a.url.Host != s.host("new-xx") {
 		t.Errorf("a member at the old address: %d at %s", a.status, a.url)
 	}

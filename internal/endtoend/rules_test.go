@@ -63,7 +63,7 @@ func TestSecondStepRequired(t *testing.T) {
 	if a := eve.fetch("GET", api+"/orgs/acme", ""); a.status != 401 || !strings.Contains(a.body, "second step") {
 		t.Errorf("management: %d %s", a.status, a.body)
 	}
-	if a := eve.open(s.url("acme") + "/"); a.url.Path != "/account" || !strings.Contains(a.body, "asks for a second step") {
+	if a := eve.open(s.url("acme") + "/"); a.url.Path != "/account" || !strings.Contains(a.body, "requires two-factor authentication") {
 		t.Errorf("%d at %s", a.status, a.url)
 	}
 	eve.addTOTP()
