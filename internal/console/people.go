@@ -57,6 +57,7 @@ func (c *Console) signInPage(w http.ResponseWriter, r *http.Request, who web.Cal
 // signInData is what the page to sign in shows.
 type signInData struct {
 	To      string // the name of the org or app that the person is going to
+	As      string // the address of who is signed in
 	Passkey identity.Ceremony
 	Own     []registry.Connection // of the org that the person is going to
 	Others  []registry.Connection // for everybody
@@ -70,7 +71,7 @@ func (c *Console) showSignIn(w http.ResponseWriter, r *http.Request, who web.Cal
 	if err != nil {
 		back = returnTo(r.PostForm.Get("return"))
 	}
-	d := signInData{To: c.destination(w, r, back)}
+	d := signInData{To: c.destination(w, r, back), As: who.User.Email}
 	var err2 error
 	if d.Passkey, err2 = c.Identity.AskPasskey(); err2 != nil {
 		return err2
