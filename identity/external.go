@@ -21,7 +21,7 @@ import (
 const (
 	purposeExternal   = "external"
 	purposeConnection = "connection"
-	providerSkew      = 5 * time.Minute  // by which a provider's clock may differ, as go-oidc has it
+	providerSkew      = 5 * time.Minute // by which a provider's clock may differ, as go-oidc has it
 )
 
 // external is a sign-in at a provider that somebody began. The browser keeps it sealed.
