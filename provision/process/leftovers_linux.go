@@ -18,23 +18,33 @@ import (
 // which no other instance has. A process can claim that for itself alone, and what runs as another
 // user is left alone.
 
-// leftovers returns those of run directories, by directory. Nobody holds the lock of one. unsure
-// says that there may be more: some process shows no environment for the moment.
-func leftovers(dirs ...string) (found map[string][]proc, unsure bool, err error) {
+// execWait is how long a look at all processes waits for those that show no environment. One that
+// becomes another program shows it within milliseconds; one that hides it never does.
+const execWait = 50 * time.Millisecond
+
+// leftovers returns those of run directories, by directory. Nobody holds the lock of one.
+func leftovers(dirs ...string) (map[string][]proc, error) {
 	if len(dirs) == 0 {
-		return nil, false, nil
+		return nil, nil
 	}
 	all, err := allProcs()
 	if err != nil {
-		return nil, false, fmt.Errorf("process: list processes: %w", err)
+		return nil, fmt.Errorf("process: list processes: %w", err)
 	}
-	found = map[string][]proc{}
-	self := os.Getpid()
+	found := map[string][]proc{}
+	self, patience := os.Getpid(), time.Now().Add(execWait)
 	for _, p := range all {
 		if p.pid == self || p.ended() || !sameUser(p.pid) {
 			continue
 		}
-		unsure = unsure || p.execs
+		for p.execs && time.Now().Before(patience) {
+			time.Sleep(time.Millisecond)
+			now, err := readProc(p.pid)
+			if err != nil || now.start != p.start {
+				break
+			}
+			p = now
+		}
 		env, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(p.pid), "environ"))
 		if err != nil {
 			continue // it has ended, or hides it (PR_SET_DUMPABLE)
@@ -45,7 +55,7 @@ func leftovers(dirs ...string) (found map[string][]proc, unsure bool, err error)
 			}
 		}
 	}
-	return found, unsure, nil
+	return found, nil
 }
 
 func sameUser(pid int) bool {
@@ -67,27 +77,20 @@ func hasVariable(env []byte, variable string) bool {
 	return false
 }
 
-// execLooks is how often processes are looked at again that show no environment. One that becomes
-// another program shows it within milliseconds; one that hides it never does.
-const execLooks = 100
-
 // endLeftovers ends the leftovers of a run directory whose lock the caller holds.
 func endLeftovers(ctx context.Context, dir string) error {
-	for looks := 0; ; looks++ {
-		found, unsure, err := leftovers(dir)
-		if err != nil || len(found[dir]) == 0 && (!unsure || looks >= execLooks) {
+	for {
+		found, err := leftovers(dir)
+		if err != nil || len(found[dir]) == 0 {
 			return err
-		}
-		if len(found[dir]) > 0 {
-			looks = 0
 		}
 		for _, p := range found[dir] {
 			p.kill()
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("processes of an earlier run do not end (%d seen): %w",
-				len(found[dir]), ctx.Err())
+			return fmt.Errorf("process %d of an earlier run does not end: %w",
+				found[dir][0].pid, ctx.Err())
 		case <-time.After(time.Millisecond):
 		}
 	}
