@@ -206,7 +206,7 @@ func (p *person) lines(t *testing.T, url string, headers ...string) (next func()
 				return "(end)"
 			}
 			return l
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatal("nothing comes from " + url)
 			return ""
 		}
