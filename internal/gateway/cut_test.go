@@ -95,9 +95,9 @@ func TestClientThatStopsReading(t *testing.T) {
 	if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: acme.d.example\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
-	<-stuck
+	soon(t, stuck)
 	f.g.Revocations.Apply(registry.Change{Kind: registry.SessionRevoked, SessionID: f.login.Session.ID, At: f.clock})
-	<-closed
+	soon(t, closed)
 }
 
 // TestSlowUpload: an upload that is cut while its client sends nothing is answered all the same.
@@ -131,7 +131,7 @@ func TestSlowUpload(t *testing.T) {
 	if _, err := io.WriteString(c, "POST / HTTP/1.1\r\nHost: acme.d.example\r\nContent-Length: 100000\r\n\r\n"+strings.Repeat("x", 10_000)); err != nil {
 		t.Fatal(err)
 	}
-	<-arrived
+	soon(t, arrived)
 	f.g.Revocations.Apply(registry.Change{Kind: registry.SessionRevoked, SessionID: f.login.Session.ID, At: f.clock})
 	res, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil {

@@ -26,6 +26,17 @@ type instance struct {
 	conns atomic.Int64
 }
 
+// soon returns what arrives on ch, and fails the test instead of waiting for ever.
+func soon[T any](t *testing.T, ch <-chan T) (v T) {
+	t.Helper()
+	select {
+	case v = <-ch:
+	case <-time.After(time.Minute):
+		t.Fatal("nothing within a minute")
+	}
+	return v
+}
+
 // listen serves each connection by f.
 func listen(t *testing.T, f func(net.Conn)) *instance {
 	t.Helper()
@@ -248,7 +259,7 @@ func TestDirectIdle(t *testing.T) {
 				if _, got := get(t, d, "GET", "/"); got != "ok" {
 					t.Fatalf("%q", got)
 				}
-				<-spoke
+				soon(t, spoke)
 				if i.conns.Load() != n {
 					t.Errorf("%d connections for %d answers", i.conns.Load(), n)
 				}

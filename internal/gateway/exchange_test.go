@@ -58,7 +58,7 @@ func TestExchangesAreCut(t *testing.T) {
 		case "/stream":
 			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbegun\r\n")
 		case "/both":
-			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nbegunwhole")
+			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 10\r\n\r\nbegunwhole")
 		case "/hint":
 			_, _ = io.WriteString(c, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
 		}
@@ -112,13 +112,13 @@ func TestExchangesAreCut(t *testing.T) {
 						if _, err := io.ReadFull(res.Body, make([]byte, 5)); err != nil {
 							t.Fatal(err)
 						}
-						<-arrived
+						soon(t, arrived)
 						apply()
 						if b, err := io.ReadAll(res.Body); !errors.Is(err, ErrRevoked) || len(b) > 0 {
 							t.Errorf("after it: %q %v", b, err)
 						}
 					}
-					<-gone // the instance's side is closed, and so its upload has ended
+					soon(t, gone) // the instance's side is closed, and so its upload has ended
 					if !st.Revoked() {
 						t.Error("the request does not know")
 					}
@@ -240,7 +240,7 @@ func TestNothingStays(t *testing.T) {
 					if n := f.g.Streams.inFlight(); n != 0 || f.g.Streams.Len() != 0 {
 						t.Errorf("%d are left, %d streams", n, f.g.Streams.Len())
 					}
-					<-closed
+					soon(t, closed)
 				})
 			}
 		}
@@ -263,7 +263,7 @@ func TestAssertionIsNotLogged(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = res.Body.Close()
-		if a := <-got; a != st.Assertion {
+		if a := soon(t, got); a != st.Assertion {
 			t.Errorf("%s: the instance gets %q", way, a)
 		}
 		if r.Header.Get(AssertionHeader) != "" {

@@ -73,7 +73,7 @@ func TestAdmittedTargets(t *testing.T) {
 		} {
 			if got := ask("GET " + target); got != 204 {
 				t.Errorf("%s: %s: %d", way, target, got)
-			} else if line := <-lines; line != "GET "+want+" HTTP/1.1" {
+			} else if line := soon(t, lines); line != "GET "+want+" HTTP/1.1" {
 				t.Errorf("%s: %s reaches the instance as %q", way, target, line)
 			}
 		}
