@@ -43,9 +43,10 @@ type Org struct {
 	// somebody who is signed in and no member gets 404. Default: true.
 	Disclose *bool `json:"disclose,omitempty"`
 
-	// File with a Go HTML template for the gateway's own pages: unknown, suspended or starting orgs, no access, no control
-	// plane. It gets `.Status`, `.Title`, `.Detail`, `.RetryAfter`, `.Refresh`, `.Again`, `.SignIn`,
-	// `.Console` and `.RequestID`; its styles and images stand in it, since nothing else may be loaded. Default: a built-in page.
+	// File with a Go HTML template for the gateway's own pages: unknown, suspended or starting orgs, no
+	// access, no control plane. It gets `.Status`, `.Title`, `.Detail`, `.RetryAfter`, `.Refresh`,
+	// `.Again`, `.SignIn`, `.Why`, `.Console` and `.RequestID`; its styles and images stand in it,
+	// since nothing else may be loaded. Default: a built-in page.
 	Page string `json:"page,omitempty"`
 
 	page    *template.Template

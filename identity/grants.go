@@ -246,6 +246,17 @@ func (s *Service) Renew(ctx context.Context, old SessionClaims) (string, error) 
 	return s.SessionToken(g)
 }
 
+// RoleOf returns the role that the person behind an org session has in its org now, whether the org
+// is served or not. Errors: NotFound, and those of signing in to that org.
+func (s *Service) RoleOf(ctx context.Context, c SessionClaims) (registry.Role, error) {
+	v, u, err := s.store.SessionByID(ctx, registry.AsSystem("gateway"), c.SessionID)
+	if err != nil {
+		return "", err
+	}
+	o, err := s.store.Org(ctx, registry.AsSession(u, v, ""), c.OrgID)
+	return o.Role, err
+}
+
 // APITokenFor makes an API token for a signed-in user's session.
 func (s *Service) APITokenFor(ctx context.Context, a registry.Actor, v registry.Session) (string, error) {
 	orgs, err := s.store.MyOrgs(ctx, a)

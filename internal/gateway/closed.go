@@ -10,11 +10,12 @@ import (
 // suspended is what a request for a suspended org meets. Its members read why.
 func (g *Gateway) suspended(r *http.Request, rt *registry.Route) *Problem {
 	p := &Problem{
-		Status: http.StatusForbidden, Title: rt.Name + " is suspended",
-		Detail: "A platform admin closed this org for now. Its data is kept. Its members see why in the console.",
+		Status: http.StatusForbidden, Title: rt.Name + " is suspended", Why: true,
+		Detail: "A platform admin closed this org for now. Its data is kept.",
 	}
 	if rt.Detail != "" && g.roleOf(r, rt).AtLeast(registry.RoleMember) {
 		p.Detail = "A platform admin closed this org for now. Its data is kept. Reason: " + rt.Detail
+		p.Why = false
 	}
 	return p
 }
@@ -23,7 +24,7 @@ func (g *Gateway) suspended(r *http.Request, rt *registry.Route) *Problem {
 // undone, its other members that it can.
 func (g *Gateway) gone(r *http.Request, rt *registry.Route) *Problem {
 	p := &Problem{
-		Status: http.StatusGone, Title: "This org is gone",
+		Status: http.StatusGone, Title: "This org is gone", Why: true,
 		Detail: "It was deleted or moved away. Its owners see in the console whether it can be restored.",
 	}
 	if !rt.RestoreUntil.After(g.Now()) {
@@ -40,7 +41,8 @@ func (g *Gateway) gone(r *http.Request, rt *registry.Route) *Problem {
 }
 
 // roleOf is the role that a request's session has in an org that is not served, "" for nobody. Such
-// a session is not renewed, and lets nobody in: the control plane is not asked.
+// a session lets nobody in and is not renewed. What is too old, or changed, is asked of the control
+// plane; while that is away it is nobody's.
 func (g *Gateway) roleOf(r *http.Request, rt *registry.Route) registry.Role {
 	token, bearer := bearerToken(r)
 	if !bearer {
@@ -54,9 +56,18 @@ func (g *Gateway) roleOf(r *http.Request, rt *registry.Route) registry.Role {
 		return ""
 	}
 	now := g.Now().Unix()
-	ended := s.claims.Expires <= now || s.claims.Until != 0 && s.claims.Until <= now
-	if must, gone := g.Revocations.judge(&s.claims, s.read.Load()); must || gone || ended {
+	must, gone := g.Revocations.judge(&s.claims, s.read.Load())
+	switch {
+	case gone || s.claims.Until != 0 && s.claims.Until <= now:
+		return ""
+	case !must && now < s.claims.Expires:
+		return s.claims.Role
+	case s.claims.ClientID != "" || now < g.awayUntil.Load():
 		return ""
 	}
-	return s.claims.Role
+	role, err := g.Identity.RoleOf(r.Context(), s.claims)
+	if err != nil {
+		return ""
+	}
+	return role
 }

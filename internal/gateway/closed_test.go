@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -67,8 +68,55 @@ func TestClosedOrgTellsItsMembers(t *testing.T) {
 	if got := says(&late, "text/html", f.token); !strings.Contains(got, "is gone") {
 		t.Errorf("too late: %s", got)
 	}
-	f.clock = f.clock.Add(time.Hour)
-	if got := says(&suspended, "text/html", f.token); strings.Contains(got, reason) {
-		t.Errorf("a session that has ended: %s", got)
+}
+
+// TestClosedOrgTellsWhoStays: once the org session is too old, the reason is for those whom the
+// registry still calls members, and for nobody while it is away.
+func TestClosedOrgTellsWhoStays(t *testing.T) {
+	const reason = "The invoice of March is open."
+	f := newFixture(t)
+	bob := f.join("bob@example.com", registry.RoleOwner)
+	if err := f.store.SuspendOrg(t.Context(), registry.AsOperator(), f.org.ID, 0, reason); err != nil {
+		t.Fatal(err)
+	}
+	rt := &registry.Route{OrgID: f.org.ID, Slug: "acme", Name: "Acme", Status: registry.RouteSuspended, Detail: reason}
+	told := func(want bool, who string) {
+		t.Helper()
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set("Accept", "text/html")
+		r.Header.Set("Cookie", SessionCookie+"="+f.token)
+		w := httptest.NewRecorder()
+		f.g.fail(w, r, &State{Route: rt, RequestID: func() string { return "r" }}, *f.g.routeProblem(r, rt))
+		if got := w.Body.String(); strings.Contains(got, reason) != want ||
+			strings.Contains(got, "/orgs/acme") == want {
+			t.Errorf("%s: %s", who, got)
+		}
+	}
+	f.pass(identity.SessionTokenLife + time.Minute)
+	told(true, "a member")
+	f.store.away.Store(true)
+	told(false, "a member while the registry is away")
+	f.store.away.Store(false)
+	told(true, "a member")
+	if _, err := f.store.RemoveMember(t.Context(), bob, f.org.ID, f.login.User.ID, false); err != nil {
+		t.Fatal(err)
+	}
+	told(false, "a former member")
+	f.newMember(bob)
+	told(true, "a member again")
+	if err := f.store.RevokeSession(t.Context(), registry.AsSystem("test"), f.login.Session.ID); err != nil {
+		t.Fatal(err)
+	}
+	told(false, "a member who signed out")
+}
+
+func (f *fixture) newMember(by registry.Actor) {
+	f.Helper()
+	secret := identity.NewSecret()
+	if _, err := f.store.CreateInvite(f.Context(), by, f.org.ID, f.login.User.Email, registry.RoleMember, secret.Hash()); err != nil {
+		f.Fatal(err)
+	}
+	if _, err := f.store.AcceptInvite(f.Context(), f.as(f.login.User), secret.Hash()); err != nil {
+		f.Fatal(err)
 	}
 }

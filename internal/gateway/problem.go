@@ -28,6 +28,7 @@ type Problem struct {
 	Again      string // a path on this host to try again
 	SignIn     string // a path on this host to return to after signing in
 	Challenge  bool   // with WWW-Authenticate
+	Why        bool   // the console tells members more
 }
 
 // ProblemPage is what a template of the gateway's pages gets.
@@ -41,6 +42,7 @@ type ProblemPage struct {
 	Form       bool   // a form was sent: Again leads back to its page
 	SignIn     string // a path on this host that signs in; "" = none
 	Console    string // URL of the control plane
+	Why        string // URL of a console page that tells members more; "" = none
 	RequestID  string
 }
 
@@ -51,7 +53,7 @@ func ParsePage(file string) (*template.Template, error) {
 	if err != nil {
 		return nil, err
 	}
-	return t, t.Execute(io.Discard, ProblemPage{Status: http.StatusNotFound, Title: "Title", Detail: "Detail", RetryAfter: 1, Refresh: true, Again: "/", SignIn: "/", Console: "https://example.com", RequestID: "id"})
+	return t, t.Execute(io.Discard, ProblemPage{Status: http.StatusNotFound, Title: "Title", Detail: "Detail", RetryAfter: 1, Refresh: true, Again: "/", SignIn: "/", Console: "https://example.com", Why: "https://example.com/orgs/acme", RequestID: "id"})
 }
 
 // pageCSP allows the page's one style element by its hash-free nature: the page has no script at all.
@@ -108,6 +110,9 @@ func (g *Gateway) page(w http.ResponseWriter, r *http.Request, st *State, p Prob
 		} else {
 			data.Again, data.Form = back, true
 		}
+	}
+	if p.Why {
+		data.Why = data.Console + "/orgs/" + st.Route.Slug
 	}
 	if p.SignIn != "" {
 		data.SignIn = g.signInPath(p.SignIn)

@@ -32,6 +32,14 @@ func (a *awayStore) Grant(ctx context.Context, actor registry.Actor, sid registr
 	return a.Store.Grant(ctx, actor, sid, org)
 }
 
+func (a *awayStore) Org(ctx context.Context, actor registry.Actor, id registry.OrgID) (registry.OrgView, error) {
+	a.grants.Add(1)
+	if a.away.Load() {
+		return registry.OrgView{}, errors.New("away")
+	}
+	return a.Store.Org(ctx, actor, id)
+}
+
 type fixture struct {
 	testing.TB
 	g       *Gateway
