@@ -55,7 +55,7 @@ func (g *Gateway) Admit(w http.ResponseWriter, r *http.Request, requestID func()
 		g.fail(w, r, st, lookupProblem(err))
 		return nil
 	}
-	if p := g.routeProblem(r, st.Route); p != nil {
+	if p := g.routeProblem(r, st.Route); p != nil && !g.signsOut(r) {
 		if p.Location != "" {
 			w.Header().Set("Location", p.Location+r.URL.RequestURI())
 		}

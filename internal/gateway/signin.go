@@ -63,9 +63,9 @@ func (g *Gateway) serveReserved(w http.ResponseWriter, r *http.Request, st *Stat
 		g.session(w, r, st)
 	case path == "/sign-in" && r.Method == http.MethodGet:
 		g.signInPage(w, r, st)
-	case path == "/sign-out" && r.Method == http.MethodPost:
+	case path == signOutPath && r.Method == http.MethodPost:
 		g.signOut(w, r, st)
-	case path == "/callback", path == "/session", path == "/sign-in", path == "/sign-out":
+	case path == "/callback", path == "/session", path == "/sign-in", path == signOutPath:
 		g.fail(w, r, st, Problem{Status: http.StatusMethodNotAllowed, Title: "Method not allowed", Detail: "This address takes another method."})
 	default:
 		g.fail(w, r, st, Problem{Status: http.StatusNotFound, Title: "Not found", Detail: "There is nothing at this address."})

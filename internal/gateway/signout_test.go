@@ -2,8 +2,12 @@ package gateway
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/pizzaface/pizzeria/registry"
 )
 
 // TestSignOut: it is answered on the org's own host, with a page for people and with nothing for scripts.
@@ -48,5 +52,69 @@ func TestSignOut(t *testing.T) {
 				t.Errorf("the session afterwards: %v", err)
 			}
 		})
+	}
+}
+
+// TestSignOutOfWhatIsRefused: a session that no longer lets anybody in signs out all the same, as the
+// sign-in session behind it would sign in again. Without one, the page does not claim that it did.
+func TestSignOutOfWhatIsRefused(t *testing.T) {
+	const everywhere = "signed out of all your orgs"
+	for name, c := range map[string]struct {
+		before func(f *fixture)
+		cookie bool
+		ends   bool
+	}{
+		"left open for hours": {func(f *fixture) { f.pass(3 * time.Hour) }, true, true},
+		"a second step is required": {func(f *fixture) {
+			if err := f.store.RequireSecondStep(f.Context(), registry.AsOperator(), f.org.ID, true); err != nil {
+				f.Fatal(err)
+			}
+			f.pass(20 * time.Minute)
+		}, true, true},
+		"no session here": {func(*fixture) {}, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			c.before(f)
+			r := page("POST", "/.pizzeria/sign-out", "same-origin", "document")
+			r.Header.Set("Origin", "https://acme.d.example")
+			if c.cookie {
+				r.Header.Set("Cookie", SessionCookie+"="+f.token)
+			}
+			w := f.browse(r, f.reserved("/sign-out"))
+			if says := strings.Contains(w.Body.String(), everywhere); w.Code != http.StatusOK || says != c.ends {
+				t.Errorf("%d, it says %v\n%s", w.Code, says, w.Body)
+			}
+			if cookieSet(w, SessionCookie) != "-" {
+				t.Error("the session's cookie stays")
+			}
+			v, _, err := f.g.Identity.Authenticate(t.Context(), f.login.Token.Reveal())
+			if (err != nil) != c.ends {
+				t.Errorf("the sign-in session afterwards: %v %v", v.ID, err)
+			}
+		})
+	}
+}
+
+// TestSignOutWhateverTheOrg: an org that is closed, or an instance that does not run, keeps nobody
+// signed in.
+func TestSignOutWhateverTheOrg(t *testing.T) {
+	for _, status := range []registry.RouteStatus{
+		registry.RouteStarting, registry.RouteFailed, registry.RouteSuspended, registry.RouteQuarantined, registry.RouteRenamed,
+	} {
+		f := newFixture(t)
+		f.g.Routes = mapRoutes{"acme": {OrgID: f.org.ID, Slug: "acme", Name: "Acme", Status: status, RedirectTo: "apex"}}
+		r := page("POST", "https://acme.d.example/.pizzeria/sign-out", "same-origin", "document")
+		r.TLS = nil
+		r.Header.Set("Origin", "https://acme.d.example")
+		r.Header.Set("Cookie", SessionCookie+"="+f.token)
+		w := httptest.NewRecorder()
+		f.g.Admit(w, r, func() string { return "r" }, Admission{})
+		if w.Code != http.StatusOK {
+			t.Errorf("%s: %d\n%s", status, w.Code, w.Body)
+		}
+		if _, _, err := f.g.Identity.Authenticate(t.Context(), f.login.Token.Reveal()); err == nil {
+			t.Errorf("%s: still signed in", status)
+		}
 	}
 }
