@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -47,6 +48,10 @@ func Brand() {
 	}
 	registerCommands()
 	os.Args = arguments(os.Args)
+	if err := checkNotRunning(os.Args); err != nil {
+		fmt.Fprintln(os.Stderr, "Error:", err)
+		os.Exit(1)
+	}
 	if len(os.Args) > 1 && (os.Args[1] == "run" || os.Args[1] == "start") {
 		// The default config listens on a socket in ./data, which Caddy does not create. Caddy's
 		// own state belongs there too, not in the home directory.
