@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -80,8 +81,7 @@ func (c *client) instance() *cobra.Command {
 			return err
 		}
 		defer func() { _ = body.Close() }()
-		_, err = io.Copy(os.Stdout, body)
-		return err
+		return copyLog(os.Stdout, body, term.IsTerminal(int(os.Stdout.Fd())))
 	})
 	logs.Flags().IntVarP(&lines, "lines", "n", 200, "how many of the newest lines, at most 10000")
 	logs.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what comes")
