@@ -171,6 +171,9 @@ func (c *client) org() *cobra.Command {
 	var confirm string
 	var now bool
 	del := c.on("delete <org>", "Deletes an org: for 7 days it can be kept; its files stay", cobra.ExactArgs(1), func(args []string) error {
+		if confirm == "" {
+			return c.app.wrongUse(c.cmd, errors.New("--confirm is missing: give the org's slug, to confirm"))
+		}
 		return c.show("DELETE", orgPath(args[0])+"?"+url.Values{"confirm": {confirm}, "now": {strconv.FormatBool(now)}}.Encode(), nil, orgTable.show)
 	})
 	del.Flags().StringVar(&confirm, "confirm", "", "the org's slug, to confirm")

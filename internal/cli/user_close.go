@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"net/url"
 	"strconv"
 
@@ -35,6 +36,9 @@ func (c *client) userDelete() *cobra.Command {
 	var confirm string
 	var runners bool
 	cmd := c.on("delete <user>", "Deletes an account and its personal data for good", cobra.ExactArgs(1), func(args []string) error {
+		if confirm == "" {
+			return c.app.wrongUse(c.cmd, errors.New("--confirm is missing: give the account's e-mail address, to confirm"))
+		}
 		q := url.Values{"confirm": {confirm}, "revoke_runners": {strconv.FormatBool(runners)}}
 		return c.show("DELETE", userPath(args[0])+"?"+q.Encode(), nil, nil)
 	})
