@@ -18,32 +18,42 @@ import (
 // which no other instance has. A process can claim that for itself alone, and what runs as another
 // user is left alone.
 
-// execWait is how long a look at all processes waits for those that show no environment. One that
-// becomes another program shows it within milliseconds; one that hides it never does.
-const execWait = 50 * time.Millisecond
+const (
+	// execWaits is how often a look at all processes waits for a millisecond for those that show no
+	// environment. One that becomes another program shows it within milliseconds; one that hides it
+	// never does.
+	execWaits = 50
+	// endingWait is how long processes may take that have begun to end. Some may hang in the kernel.
+	endingWait = time.Second
+)
 
-// leftovers returns those of run directories, by directory. Nobody holds the lock of one.
-func leftovers(dirs ...string) (map[string][]proc, error) {
+// leftovers returns those of run directories, by directory, and which processes of this user are
+// ending: they no longer show whose they are. Nobody holds the lock of a directory.
+func leftovers(dirs ...string) (found map[string][]proc, ending []proc, err error) {
 	if len(dirs) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
 	all, err := allProcs()
 	if err != nil {
-		return nil, fmt.Errorf("process: list processes: %w", err)
+		return nil, nil, fmt.Errorf("process: list processes: %w", err)
 	}
-	found := map[string][]proc{}
-	self, patience := os.Getpid(), time.Now().Add(execWait)
+	found = map[string][]proc{}
+	self, waits := os.Getpid(), execWaits
 	for _, p := range all {
-		if p.pid == self || p.ended() || !sameUser(p.pid) {
+		if p.pid == self || p.ended || !sameUser(p.pid) {
 			continue
 		}
-		for p.execs && time.Now().Before(patience) {
+		for ; p.execs && waits > 0; waits-- {
 			time.Sleep(time.Millisecond)
 			now, err := readProc(p.pid)
-			if err != nil || now.start != p.start {
+			if err != nil || now.procID != p.procID {
 				break
 			}
 			p = now
+		}
+		if p.ending {
+			ending = append(ending, p)
+			continue
 		}
 		env, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(p.pid), "environ"))
 		if err != nil {
@@ -55,7 +65,7 @@ func leftovers(dirs ...string) (map[string][]proc, error) {
 			}
 		}
 	}
-	return found, nil
+	return found, ending, nil
 }
 
 func sameUser(pid int) bool {
@@ -77,20 +87,38 @@ func hasVariable(env []byte, variable string) bool {
 	return false
 }
 
-// endLeftovers ends the leftovers of a run directory whose lock the caller holds.
+// endLeftovers ends the leftovers of a run directory whose lock the caller holds. None of them holds
+// a file any more when it returns.
 func endLeftovers(ctx context.Context, dir string) error {
+	patience := time.Now().Add(endingWait)
+	var left map[procID]bool // to wait for
 	for {
-		found, err := leftovers(dir)
-		if err != nil || len(found[dir]) == 0 {
+		found, ending, err := leftovers(dir)
+		if err != nil {
 			return err
+		}
+		if left == nil { // those that begin to end later have shown whose they are
+			left = map[procID]bool{}
+			for _, p := range ending {
+				left[p.procID] = true
+			}
 		}
 		for _, p := range found[dir] {
 			p.kill()
+			left[p.procID] = true
+			patience = time.Now().Add(endingWait)
+		}
+		for id := range left {
+			if now, err := readProc(id.pid); err != nil || now.procID != id || now.ended {
+				delete(left, id)
+			}
+		}
+		if len(found[dir]) == 0 && (len(left) == 0 || time.Now().After(patience)) {
+			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("process %d of an earlier run does not end: %w",
-				found[dir][0].pid, ctx.Err())
+			return fmt.Errorf("what an earlier run left in %s does not end: %w", dir, ctx.Err())
 		case <-time.After(time.Millisecond):
 		}
 	}
@@ -109,7 +137,7 @@ func reapAdopted() {
 		return
 	}
 	for _, p := range all {
-		if p.parent == self.pid && p.session != self.session && p.ended() {
+		if p.parent == self.pid && p.session != self.session && p.ended {
 			_, _ = syscall.Wait4(p.pid, nil, syscall.WNOHANG, nil)
 		}
 	}

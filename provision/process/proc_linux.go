@@ -8,27 +8,37 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 )
 
-// proc is a process as /proc/{pid}/stat shows it. Its number may be another process's later; its
-// number and start together are not.
+// procID is one process: its number may be another's later.
+type procID struct {
+	pid   int
+	start string // clock ticks since the machine started
+}
+
+// proc is a process as /proc/{pid}/stat shows it.
 type proc struct {
-	pid, parent, session int
-	state                byte
-	start                string // clock ticks since the machine started
+	procID
+	parent, session int
 	// execs is true while it becomes another program (execve): for that moment it shows no
 	// environment, and then one.
 	execs bool
+	// ending is true from the moment it has begun to end until it has: it shows no environment any
+	// more, and still holds files and their locks.
+	ending bool
+	// ended is true when only the parent's wait for it is missing.
+	ended bool
 }
 
-// kernelThread is a flag of processes that have no memory, and so never an environment.
-const kernelThread = 0x00200000 // PF_KTHREAD
-
-// ended reports whether only the parent's wait for it is missing.
-func (p proc) ended() bool { return p.state == 'Z' || p.state == 'X' }
+// Flags of a process (linux/sched.h).
+const (
+	isEnding       = 0x00000004 // PF_EXITING
+	isKernelThread = 0x00200000 // PF_KTHREAD: it has no memory, and so never an environment
+)
 
 // readProc returns a process. One that has ended and was waited for is an error.
 func readProc(pid int) (proc, error) {
@@ -41,13 +51,18 @@ func readProc(pid int) (proc, error) {
 	if len(fields) < 50 {
 		return proc{}, fmt.Errorf("process: %d has no stat", pid)
 	}
-	p := proc{pid: pid, state: fields[0][0], start: fields[19]}
+	p := proc{procID: procID{pid, fields[19]}}
 	parent, err1 := strconv.Atoi(fields[1])
 	session, err2 := strconv.Atoi(fields[3])
 	flags, err3 := strconv.ParseUint(fields[6], 10, 64)
+	threads, err4 := strconv.Atoi(fields[17])
 	p.parent, p.session = parent, session
-	p.execs = fields[48] == "0" && flags&kernelThread == 0 && !p.ended() // env_end
-	return p, errors.Join(err1, err2, err3)
+	zombie := fields[0] == "Z" || fields[0] == "X"
+	p.ended = zombie && threads <= 1 // its first thread can end before the others
+	p.ending = !p.ended && (zombie || flags&isEnding != 0)
+	noEnvironment := fields[48] == "0" // env_end
+	p.execs = noEnvironment && flags&isKernelThread == 0 && !p.ending && !p.ended
+	return p, errors.Join(err1, err2, err3, err4)
 }
 
 // allProcs returns every process. Those that begin or end meanwhile may be missing.
@@ -82,31 +97,34 @@ func (p proc) kill() {
 		return
 	}
 	defer func() { _ = held.Release() }()
-	if now, err := readProc(p.pid); err == nil && now.start == p.start {
+	if now, err := readProc(p.pid); err == nil && now.procID == p.procID {
 		_ = held.Signal(syscall.SIGKILL)
 	}
 }
 
-// descendants returns those of all that come from root, and have not ended.
-func descendants(all []proc, root int) (found []proc) {
-	children := make(map[int][]proc, len(all))
-	for _, p := range all {
-		children[p.parent] = append(children[p.parent], p)
+// children returns the processes that are, or were a moment ago, children of this one.
+func children() ([]proc, error) {
+	lists, err := filepath.Glob("/proc/self/task/*/children")
+	if err != nil || len(lists) == 0 { // a kernel without CONFIG_PROC_CHILDREN
+		all, err := allProcs()
+		self := os.Getpid()
+		return slices.DeleteFunc(all, func(p proc) bool { return p.parent != self }), err
 	}
-	seen := map[int]bool{root: true} // numbers that change hands while /proc is read could make a circle
-	for next := []int{root}; len(next) > 0; {
-		parent := next[0]
-		next = next[1:]
-		for _, p := range children[parent] {
-			if seen[p.pid] {
-				continue
+	var found []proc
+	for _, list := range lists {
+		b, err := os.ReadFile(list)
+		if err != nil {
+			continue // the thread has ended
+		}
+		for pid := range strings.FieldsSeq(string(b)) {
+			n, err := strconv.Atoi(pid)
+			if err != nil {
+				return nil, fmt.Errorf("process: %s: %w", list, err)
 			}
-			seen[p.pid] = true
-			next = append(next, p.pid)
-			if !p.ended() {
+			if p, err := readProc(n); err == nil {
 				found = append(found, p)
 			}
 		}
 	}
-	return found
+	return found, nil
 }

@@ -332,7 +332,7 @@ func (p *Provider) List(context.Context) ([]provision.Ref, error) {
 			ended = append(ended, dir)
 		}
 	}
-	left, err := leftovers(ended...)
+	left, _, err := leftovers(ended...)
 	return slices.DeleteFunc(refs, func(r provision.Ref) bool {
 		dir := p.runDir(r)
 		return slices.Contains(ended, dir) && len(left[dir]) == 0

@@ -60,15 +60,23 @@ func (t *tether) wait() syscall.WaitStatus {
 }
 
 // endDescendants kills until this process has no child: then there is no descendant either, since
-// each is a child or comes from one. Those that fork meanwhile are in the next round.
+// each is a child, or becomes one when its parent ends. Only children are looked for, which is quick:
+// what starts a copy of itself and ends must not win the race.
 func (t *tether) endDescendants() {
+	killed := map[procID]bool{}
 	for reap() {
-		if all, err := allProcs(); err == nil {
-			for _, p := range descendants(all, os.Getpid()) {
-				p.kill()
+		now, _ := children()
+		progress := false
+		for _, p := range now {
+			if p.ended || p.ending || killed[p.procID] {
+				continue
 			}
+			p.kill()
+			killed[p.procID], progress = true, true
 		}
-		time.Sleep(time.Millisecond) // the kernel takes its time to end them
+		if !progress {
+			time.Sleep(time.Millisecond) // the kernel takes its time to end them
+		}
 	}
 }
 

@@ -67,7 +67,7 @@ func (t *tether) wait() syscall.WaitStatus {
 // What left the process group cannot be found here: macOS has no /proc, and no adoption of orphans
 // but by the first process.
 
-func leftovers(...string) (map[string][]int, error) { return nil, nil }
+func leftovers(...string) (map[string][]int, []int, error) { return nil, nil, nil }
 
 func endLeftovers(context.Context, string) error { return nil }
 
