@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -128,20 +129,24 @@ func (a *attack) raw(sni string, at *url.URL, request string) (answer, error) {
 	if err := c.HandshakeContext(ctx); err != nil {
 		return answer{}, err
 	}
-	if _, err := io.WriteString(c, request); err != nil {
-		return answer{}, err
-	}
+	_, unsent := io.WriteString(c, request)
 	res, err := http.ReadResponse(bufio.NewReader(c), &http.Request{Method: strings.SplitN(request, " ", 2)[0]})
+	if hungUp(unsent) && err != nil || hungUp(err) {
+		return answer{status: http.StatusBadRequest, header: http.Header{}}, nil
+	}
 	if err != nil {
-		// A server may hang up on what it does not like.
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return answer{status: http.StatusBadRequest, header: http.Header{}}, nil
-		}
-		return answer{}, err
+		return answer{}, errors.Join(unsent, err)
 	}
 	defer func() { _ = res.Body.Close() }()
 	b, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
 	return answer{res.StatusCode, res.Header, string(b)}, err
+}
+
+// hungUp reports whether a server ended the connection, as it may on what it does not like. It sees a
+// reset where the server had not read all that was sent.
+func hungUp(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 // want returns an error unless the answer's status is one of those.

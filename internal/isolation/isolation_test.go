@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/ecdsa"
 	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"maps"
 	"math/big"
@@ -141,6 +143,45 @@ func TestNotChecked(t *testing.T) {
 	}
 	if not != 2 {
 		t.Errorf("%d checks were not made", not)
+	}
+}
+
+// TestHangingUpRefuses: a server that ends the connection has refused, however much of the request it
+// had read.
+func TestHangingUpRefuses(t *testing.T) {
+	g, target := newGate(t, "")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert := g.certificate()
+	known, err := x509.ParseCertificate(cert.Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	target.Roots = x509.NewCertPool()
+	target.Roots.AddCert(known)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			s := tls.Server(c, &tls.Config{Certificates: []tls.Certificate{cert}}) //nolint:gosec // of the test
+			_, _ = s.Read(make([]byte, 1))
+			_ = c.(*net.TCPConn).SetLinger(0) // a reset
+			_ = c.Close()
+		}
+	}()
+	t.Cleanup(func() { _ = l.Close(); <-ended })
+	target.Dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, l.Addr().String())
+	}
+	r, err := isolation.Run(t.Context(), target)
+	if err == nil || !strings.Contains(err.Error(), "refuses its own runner") || r != nil {
+		t.Errorf("%v %v", r, err)
 	}
 }
 
