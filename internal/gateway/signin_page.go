@@ -38,7 +38,11 @@ func (g *Gateway) signInPage(w http.ResponseWriter, r *http.Request, st *State) 
 	case !navigation(r) || framed(r): // another site's image must not use up attempts
 		g.fail(w, r, st, Problem{Status: http.StatusBadRequest, Title: "This address is a page", Detail: "Open it in a tab of a browser to sign in."})
 	default:
-		g.signIn(w, r, st, web.ReturnPath(r.URL.Query().Get("return")))
+		back := web.ReturnPath(r.URL.Query().Get("return"))
+		if path := back[:strings.IndexAny(back+"?", "?#")]; under(path, g.Identity.Site().Prefix) {
+			back = "/" // none of ours is a page to return to: this one would begin again
+		}
+		g.signIn(w, r, st, back)
 	}
 }
 

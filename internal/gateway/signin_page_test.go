@@ -18,6 +18,7 @@ func TestSignInPage(t *testing.T) {
 	for back, want := range map[string]string{
 		"/notes?x=1&y=2": "/notes?x=1&y=2", "/a%2Fb": "/a%2Fb", "/notes#x": "/notes#x", "": "/", "//evil.example": "/",
 		"https://evil.example/": "/", `/\evil.example`: "/", "notes": "/",
+		"/.pizzeria/sign-in?return=/x": "/", "/.pizzeria#x": "/", "/.pizzeria/sign-out": "/", "/.pizzerias?x": "/.pizzerias?x",
 	} {
 		r := page("GET", "/.pizzeria/sign-in?return="+url.QueryEscape(back), "same-origin", "document")
 		if got := f.attempt(f.browse(r, f.reserved("/sign-in"))).Return; got != want {
