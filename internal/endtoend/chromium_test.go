@@ -144,7 +144,7 @@ func (b *tab) shows(text string) {
 }
 
 // shot keeps the page's picture, in both themes, where CI collects them; and
-// refuses a page that scrolls sideways.
+// refuses a page that scrolls sideways, or has the current one of its links out of view.
 func (b *tab) shot(name string) {
 	b.s.t.Helper()
 	for _, width := range []int64{380, 2560} {
@@ -152,6 +152,12 @@ func (b *tab) shot(name string) {
 		if over := get(b, chromedp.Evaluate[int](`document.documentElement.scrollWidth - document.documentElement.clientWidth`)); over > 0 {
 			b.s.t.Errorf("%s: %d px too wide at %d px", name, over, width)
 		}
+		b.s.eventually(name+" shows where it is", func() bool {
+			return get(b, chromedp.Evaluate[bool](`[...document.querySelectorAll("nav [aria-current]")].every(link => {
+				const a = link.getBoundingClientRect(), b = link.parentNode.getBoundingClientRect();
+				return a.left >= b.left - 1 && a.right <= b.right + 1;
+			})`))
+		})
 	}
 	b.do(chromedp.EmulateViewport(1280, 800))
 	dir := os.Getenv("PIZZERIA_TEST_OUTPUT")

@@ -45,6 +45,16 @@ document.addEventListener("click", e => {
   for (const d of document.querySelectorAll("details.menu[open]")) if (!d.contains(e.target)) d.open = false;
 });
 
+// Strips of links scroll on narrow pages. The current link is in view.
+function showCurrent() {
+  for (const link of document.querySelectorAll(".rail [aria-current], .tabs [aria-current]")) {
+    const strip = link.parentNode, a = link.getBoundingClientRect(), b = strip.getBoundingClientRect();
+    if (a.left < b.left || a.right > b.right) strip.scrollLeft += a.left - b.left - (b.width - a.width) / 2;
+  }
+}
+addEventListener("resize", showCurrent);
+showCurrent();
+
 // Servers never see a fragment, and a browser drops it with a form or link. So it goes along with
 // the address that a page to sign in leads to; the server judges it there.
 if (location.hash.length > 1) {
