@@ -81,22 +81,26 @@ func (t target) failedLocally(err error) error {
 	return fmt.Errorf("cannot reach the server at %s: %w", t.name, err)
 }
 
-// refused says what an answer means that is no success.
+// refused says what an answer means that is no success. Whoever answers does not steer the terminal.
 func (t target) refused(res *http.Response, body []byte) error {
+	return errors.New(registry.Printable(t.refusal(res, body)))
+}
+
+func (t target) refusal(res *http.Response, body []byte) string {
 	var p struct{ Detail, Error string }
 	known := json.Unmarshal(body, &p) == nil && p.Detail+p.Error != ""
 	switch {
 	case known && res.StatusCode == http.StatusUnauthorized && !t.local:
-		return fmt.Errorf("%s: sign in with `%s login`, or check the API key", p.Detail+p.Error, t.app.Name)
+		return fmt.Sprintf("%s: sign in with `%s login`, or check the API key", p.Detail+p.Error, t.app.Name)
 	case known:
-		return errors.New(p.Detail + p.Error)
+		return p.Detail + p.Error
 	case res.StatusCode < 400 && res.Header.Get("Location") != "":
-		return fmt.Errorf("%s leads to %s: use that address if it is the control plane's",
-			t.name, registry.Printable(res.Header.Get("Location")))
+		return fmt.Sprintf("%s leads to %s: use that address if it is the control plane's",
+			t.name, res.Header.Get("Location"))
 	case res.StatusCode == http.StatusMisdirectedRequest:
-		return fmt.Errorf("%s is not the control plane's address: check the host", t.name)
+		return t.name + " is not the control plane's address: check the host"
 	case res.StatusCode >= 500:
-		return fmt.Errorf("%s answers %s: look at the server's log, or try again later", t.name, res.Status)
+		return fmt.Sprintf("%s answers %s: look at the server's log, or try again later", t.name, res.Status)
 	}
-	return fmt.Errorf("%s answers %s, and is no control plane: check the address", t.name, res.Status)
+	return fmt.Sprintf("%s answers %s, and is no control plane: check the address", t.name, res.Status)
 }

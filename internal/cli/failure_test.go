@@ -157,3 +157,20 @@ func TestAwayIsAway(t *testing.T) {
 		t.Errorf("a socket of somebody else: %v", denied)
 	}
 }
+
+// TestAnswersDoNotSteer: whoever answers a command does not steer the terminal that shows it.
+func TestAnswersDoNotSteer(t *testing.T) {
+	const evil = "\x1b]52;c;cm0=\x07\u202e"
+	for _, res := range []*http.Response{
+		{StatusCode: http.StatusForbidden}, {StatusCode: http.StatusUnauthorized},
+		{StatusCode: http.StatusFound, Header: http.Header{"Location": {evil}}},
+		{StatusCode: http.StatusBadGateway, Status: "502 " + evil}, {StatusCode: http.StatusNotFound, Status: evil},
+	} {
+		for _, body := range []string{"", `{"detail": "\u001b]52;c;cm0=\u0007\u202e"}`} {
+			got := target{name: "x"}.refused(res, []byte(body)).Error()
+			if strings.ContainsAny(got, evil[:1]+"\x07\u202e") {
+				t.Errorf("%d with %q: %q", res.StatusCode, body, got)
+			}
+		}
+	}
+}

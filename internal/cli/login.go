@@ -107,7 +107,8 @@ func (c *client) login() *cobra.Command {
 		if err != nil {
 			return t.failedOAuth(err)
 		}
-		fmt.Fprintf(os.Stderr, "Open this page in a browser, and check that it shows the code %s:\n\n  %s\n\n", d.UserCode, d.VerificationURIComplete)
+		fmt.Fprintf(os.Stderr, "Open this page in a browser, and check that it shows the code %s:\n\n  %s\n\n",
+			registry.Printable(d.UserCode), registry.Printable(d.VerificationURIComplete))
 		token, err := conf.DeviceAccessToken(ctx, d)
 		if err != nil {
 			return t.failedOAuth(err)
@@ -148,7 +149,7 @@ func (t target) failedOAuth(err error) error {
 	case "":
 		return t.refused(refused.Response, refused.Body)
 	}
-	return fmt.Errorf("%s refuses: %s %s", t.name, refused.ErrorCode, registry.Printable(refused.ErrorDescription))
+	return fmt.Errorf("%s refuses: %s %s", t.name, registry.Printable(refused.ErrorCode), registry.Printable(refused.ErrorDescription))
 }
 
 // signedInContext is the context in use, if somebody signed in to it.
