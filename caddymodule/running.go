@@ -21,6 +21,7 @@ func checkNotRunning(args []string) error {
 	}
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
 	flags.ParseErrorsAllowlist.UnknownFlags = true
+	flags.Usage = func() {} // Caddy shows it
 	file := flags.StringP("config", "c", "Caddyfile", "")
 	if err := flags.Parse(args[2:]); err != nil {
 		return nil //nolint:nilerr // Caddy says what is wrong

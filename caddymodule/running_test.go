@@ -54,6 +54,7 @@ func TestCheckNotRunning(t *testing.T) {
 	}
 	for line, want := range map[string]bool{
 		run: true, "x start": true, "x run --config Caddyfile": true, "x run -c other": false,
+		"x run --help": false, "x run --config": false,
 		"x": false, "x reload": false, "x validate --config Caddyfile": false, "x pizzeria org list": false,
 	} {
 		if refuses(line) != want {
