@@ -22,6 +22,7 @@ func init() {
 		CobraFunc: func(c *cobra.Command) {
 			c.Hidden = branded() // its children are at the root
 			commands := commandLine()
+			c.SetHelpTemplate(helpTemplate())
 			c.AddCommand(commands.Commands()...)
 			c.AddCommand(internalCommands()...)
 			commands.Strict(c)
@@ -39,11 +40,15 @@ func registerCommands() {
 			Name: own.Name(), Short: own.Short,
 			CobraFunc: func(c *cobra.Command) {
 				become(c, own)
+				c.SetHelpTemplate(helpTemplate())
 				commandLine().Strict(c)
 			},
 		})
 	}
 }
+
+// helpTemplate is without what Caddy adds for all commands: its documentation names none of ours.
+func helpTemplate() string { return new(cobra.Command).HelpTemplate() }
 
 // become makes c, which Caddy has made, the command that is given.
 func become(c, given *cobra.Command) {
