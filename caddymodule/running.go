@@ -12,9 +12,9 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// checkNotRunning refuses arguments that start a server whose admin socket another one serves. Caddy
-// would take the socket away first, and learn only then that the data directory is in use: the
-// other server would run on, out of reach.
+// checkNotRunning refuses arguments that start a server whose admin socket another one serves.
+// Caddy would take the socket away first, and learn only then that the data directory is in use:
+// the other server would run on, out of reach.
 func checkNotRunning(args []string) error {
 	if len(args) < 2 || args[1] != "run" && args[1] != "start" {
 		return nil
@@ -35,8 +35,9 @@ func checkNotRunning(args []string) error {
 		return nil //nolint:nilerr // nobody is there
 	}
 	_ = c.Close()
-	return errors.New("a server is already running: it answers at " + socket + ". Apply a changed configuration " +
-		"with `pizzeria reload --config " + *file + "`, or stop it with `pizzeria stop`")
+	return errors.New("a server is already running: it answers at " + socket +
+		". Apply a changed configuration with `pizzeria reload --config " + *file +
+		"`, or stop it with `pizzeria stop`")
 }
 
 // adminSocket is the path of the Unix socket that a config file names for administration, if any.

@@ -12,16 +12,16 @@ func TestAdminSocket(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config")
 	t.Setenv("TOUR", "run")
 	for text, want := range map[string]string{
-		"{\n\tadmin unix//run/a.sock|0600\n\tpizzeria {\n\t\tdomain x.example\n\t}\n}\nx.example {\n\tcontrol_plane\n}": "/run/a.sock",
-		"{\n\tadmin unix/./a.sock {\n\t\torigins x\n\t}\n}":                                                             "./a.sock",
-		"{\n\tadmin unix//{$TOUR}/a.sock\n}":                                                                            "/run/a.sock",
-		"{\n\tadmin off\n}":                                                                                             "",
-		"{\n\tadmin localhost:2019\n}":                                                                                  "",
-		"{\n\tadmin\n}":                                                                                                 "",
-		"{\n\tgrace_period 1s\n}\nx.example {\n\tadmin unix//a.sock\n}":                                                 "",
-		"x.example {\n\tadmin unix//a.sock\n}":                                                                          "",
-		"{":                                                                                                             "",
-		"":                                                                                                              "",
+		"{\n\tadmin unix//run/a.sock|0600\n\tpizzeria {\n\t\tdomain x\n\t}\n}\nx {\n\tnosuch\n}": "/run/a.sock",
+		"{\n\tadmin unix/./a.sock {\n\t\torigins x\n\t}\n}":                                      "./a.sock",
+		"{\n\tadmin unix//{$TOUR}/a.sock\n}":                                                     "/run/a.sock",
+		"{\n\tadmin off\n}":                                                                      "",
+		"{\n\tadmin localhost:2019\n}":                                                           "",
+		"{\n\tadmin\n}":                                                                          "",
+		"{\n\tgrace_period 1s\n}\nx.example {\n\tadmin unix//a.sock\n}":                          "",
+		"x.example {\n\tadmin unix//a.sock\n}":                                                   "",
+		"{":                                                                                      "",
+		"":                                                                                       "",
 		`{"admin": {"listen": "unix//run/b.sock|0660"}, "apps": {"a": 1}}`: "/run/b.sock",
 		`{"apps": {}}`: "",
 	} {
