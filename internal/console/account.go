@@ -62,10 +62,14 @@ func (c *Console) accountView(r *http.Request, who web.Caller) (view, keysData, 
 }
 
 func (c *Console) accountPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
-	v, _, err := c.accountView(r, who)
+	v, d, err := c.accountView(r, who)
 	if err != nil {
 		return err
 	}
+	if _, err := c.takeShown(r, who, &d.Secret); err != nil {
+		return err
+	}
+	v.Data = d
 	return c.show(w, r, http.StatusOK, "account.html", v)
 }
 
@@ -157,16 +161,10 @@ func (c *Console) createMyKey(w http.ResponseWriter, r *http.Request, who web.Ca
 	if err == nil {
 		_, secret, err = c.Identity.CreateAPIKey(r.Context(), who.Actor, n)
 	}
-	v, d, err2 := c.accountView(r, who)
-	if err2 != nil {
-		return err2
-	}
 	if err != nil {
-		return c.again(w, r, "account.html", v, err)
+		return c.onAccount(w, r, who, "", func() error { return err })
 	}
-	d.Secret = secret.Reveal()
-	v.Data = d
-	return c.show(w, r, http.StatusCreated, "account.html", v)
+	return c.redirectShown(w, r, who, "/account", secret.Reveal())
 }
 
 func (c *Console) revokeMyKey(w http.ResponseWriter, r *http.Request, who web.Caller) error {

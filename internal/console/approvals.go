@@ -20,7 +20,7 @@ func (c *Console) approve(w http.ResponseWriter, r *http.Request, who web.Caller
 	if err != nil || i.Invite.ID == "" {
 		return c.answered(w, r, who, o, err)
 	}
-	return c.invited(w, r, who, []identity.Invitation{i}, nil)
+	return c.invited(w, r, who, o, []identity.Invitation{i}, nil)
 }
 
 func (c *Console) refuse(w http.ResponseWriter, r *http.Request, who web.Caller) error {

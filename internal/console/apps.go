@@ -17,6 +17,12 @@ type appsData struct {
 	Slugs  map[registry.OrgID]string
 }
 
+// newApp is an app with its new secret, shown once.
+type newApp struct {
+	App    registry.Client
+	Secret string
+}
+
 func (c *Console) appsView(r *http.Request, who web.Caller) (view, appsData, error) {
 	var d appsData
 	var err error
@@ -37,10 +43,17 @@ func (c *Console) appsView(r *http.Request, who web.Caller) (view, appsData, err
 }
 
 func (c *Console) appsPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
-	v, _, err := c.appsView(r, who)
+	v, d, err := c.appsView(r, who)
 	if err != nil {
 		return err
 	}
+	var made newApp
+	if ok, err := c.takeShown(r, who, &made); err != nil {
+		return err
+	} else if ok {
+		d.Made, d.Secret = &made.App, made.Secret
+	}
+	v.Data = d
 	return c.show(w, r, http.StatusOK, "apps.html", v)
 }
 
@@ -71,16 +84,14 @@ func (c *Console) newAppSecret(w http.ResponseWriter, r *http.Request, who web.C
 // madeApp shows an app's new secret, this once.
 func (c *Console) madeApp(w http.ResponseWriter, r *http.Request, who web.Caller, f func() (registry.Client, identity.Secret, error)) error {
 	made, secret, err := f()
-	v, d, err2 := c.appsView(r, who)
-	if err2 != nil {
-		return err2
-	}
 	if err != nil {
+		v, _, err2 := c.appsView(r, who)
+		if err2 != nil {
+			return err2
+		}
 		return c.again(w, r, "apps.html", v, err)
 	}
-	d.Made, d.Secret = &made, secret.Reveal()
-	v.Data = d
-	return c.show(w, r, http.StatusCreated, "apps.html", v)
+	return c.redirectShown(w, r, who, "/platform/apps", newApp{made, secret.Reveal()})
 }
 
 func (c *Console) deleteApp(w http.ResponseWriter, r *http.Request, who web.Caller) error {
@@ -102,6 +113,9 @@ type deviceData struct {
 func (c *Console) devicePage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
 	d := deviceData{Code: r.URL.Query().Get("user_code")}
 	v := view{Title: "Sign a device in", Who: who}
+	if _, err := c.takeShown(r, who, &d.Answer); err != nil {
+		return err
+	}
 	if d.Code != "" {
 		req, err := c.Identity.DeviceRequest(r.Context(), who.Actor, d.Code)
 		switch registry.ErrorCode(err) {
@@ -131,5 +145,5 @@ func (c *Console) decideDevice(w http.ResponseWriter, r *http.Request, who web.C
 	if err := c.Identity.DecideDevice(r.Context(), who.Actor, d.Code, approve); err != nil {
 		return err
 	}
-	return c.show(w, r, http.StatusOK, "device.html", view{Title: "Sign a device in", Who: who, Data: d})
+	return c.redirectShown(w, r, who, "/device", d.Answer)
 }

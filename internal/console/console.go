@@ -92,6 +92,9 @@ type Store interface {
 	Changed() <-chan struct{}
 	KeepDraft(ctx context.Context, a registry.Actor, id registry.DraftID, sealed []byte) error
 	Draft(ctx context.Context, a registry.Actor, id registry.DraftID) ([]byte, error)
+	TakeDraft(ctx context.Context, a registry.Actor, id registry.DraftID) ([]byte, error)
+	BeginIdempotent(ctx context.Context, a registry.Actor, key string, request registry.Hash) ([]byte, error)
+	FinishIdempotent(ctx context.Context, a registry.Actor, key string, answer []byte) error
 }
 
 // Console serves the pages.
@@ -209,7 +212,7 @@ func (c *Console) serve(rt Route, w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err == nil {
-		err = rt.serve(c, w, r, who)
+		err = c.once(rt, w, r, who)
 	}
 	if registry.ErrorCode(err) == registry.NotFound && c.toRenamed(w, r, rt.Pattern, who) {
 		return

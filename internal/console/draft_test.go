@@ -89,8 +89,9 @@ func TestNothingTypedIsLost(t *testing.T) {
 	again.Want(t, 200, "GET", to.Query().Get("return"), "")
 	sent := again.With("Content-Type", form).Do("POST", "/orgs/"+string(acme.ID)+"/keys",
 		"key_name=Typed&role=member&scope=org%3Aread&days=9")
-	if sent.Status >= 400 || !strings.Contains(sent.Body, "pzs_") {
-		t.Errorf("%d %.300s", sent.Status, sent.Body)
+	made := again.Want(t, 200, "GET", sent.Header.Get("Location"), "")
+	if sent.Status != 303 || !strings.Contains(made.Body, "pzs_") {
+		t.Errorf("%d %.300s", sent.Status, made.Body)
 	}
 	for _, c := range []*servertest.Client{s.Nobody(), stranger} {
 		if a := c.Do("GET", "/continue/"+unknown, ""); a.Status == 200 {

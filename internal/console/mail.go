@@ -10,7 +10,12 @@ import (
 
 // forgotPage asks who forgot their password.
 func (c *Console) forgotPage(w http.ResponseWriter, r *http.Request, _ web.Caller) error {
-	return c.show(w, r, http.StatusOK, "forgot.html", view{Title: "New password", Data: c.Operator().Mail, Form: url.Values{"email": {r.URL.Query().Get("email")}}})
+	q := r.URL.Query()
+	v := view{Title: "New password", Data: c.Operator().Mail, Form: url.Values{"email": {q.Get("email")}}}
+	if q.Get("done") == "mailed" {
+		v.Done = "If this address has an account, a link is on its way there. It works for an hour."
+	}
+	return c.show(w, r, http.StatusOK, "forgot.html", v)
 }
 
 func (c *Console) forgot(w http.ResponseWriter, r *http.Request, who web.Caller) error {
@@ -18,7 +23,8 @@ func (c *Console) forgot(w http.ResponseWriter, r *http.Request, who web.Caller)
 	if err := c.Identity.ForgotPassword(r.Context(), email, who.Client); err != nil {
 		return c.again(w, r, "forgot.html", view{Title: "New password", Data: c.Operator().Mail}, err)
 	}
-	return c.show(w, r, http.StatusOK, "forgot.html", view{Title: "New password", Data: true, Done: "If " + email + " has an account, a link is on its way there. It works for an hour."})
+	http.Redirect(w, r, "/forgot?done=mailed", http.StatusSeeOther)
+	return nil
 }
 
 // accountLink returns what a link about an account is for, when it is of one of these kinds.
@@ -52,7 +58,8 @@ func (c *Console) reset(w http.ResponseWriter, r *http.Request, who web.Caller) 
 		return c.again(w, r, "reset.html", view{Title: "New password", Data: l}, err)
 	}
 	web.SetSession(w, "")
-	return c.showSignIn(w, r, web.Caller{}, view{Form: url.Values{"return": {"/"}, "email": {l.Email}}, Done: "Your password is changed. Every session of yours has ended: sign in with the new one."}, nil)
+	http.Redirect(w, r, "/sign-in?done=password", http.StatusSeeOther)
+	return nil
 }
 
 // verifyPage asks for a click, since programs that look through mail follow links, too.
@@ -94,9 +101,10 @@ func (c *Console) changeEmail(w http.ResponseWriter, r *http.Request, who web.Ca
 
 // passwordLink makes a link for somebody's new password, shown this once.
 func (c *Console) passwordLink(w http.ResponseWriter, r *http.Request, who web.Caller) error {
-	_, link, err := c.Identity.ResetLink(r.Context(), who.Actor, registry.UserID(r.PathValue("user")))
+	id := registry.UserID(r.PathValue("user"))
+	_, link, err := c.Identity.ResetLink(r.Context(), who.Actor, id)
 	if err != nil {
 		return err
 	}
-	return c.showUser(w, r, who, http.StatusCreated, link)
+	return c.redirectShown(w, r, who, "/platform/users/"+string(id), link)
 }

@@ -31,5 +31,5 @@ func TestNumbersInForms(t *testing.T) {
 		}
 	}
 	form := url.Values{"days": {"366"}, "key_name": {"k"}, "scope": {"org:read"}}
-	page.Want(t, 201, "POST", "/account/keys", form.Encode())
+	page.Want(t, 303, "POST", "/account/keys", form.Encode())
 }

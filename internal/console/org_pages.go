@@ -107,10 +107,14 @@ func (c *Console) keysView(r *http.Request, who web.Caller) (view, keysData, err
 }
 
 func (c *Console) keysPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
-	v, _, err := c.keysView(r, who)
+	v, d, err := c.keysView(r, who)
 	if err != nil {
 		return err
 	}
+	if _, err := c.takeShown(r, who, &d.Secret); err != nil {
+		return err
+	}
+	v.Data = d
 	return c.show(w, r, http.StatusOK, "keys.html", v)
 }
 
@@ -131,12 +135,7 @@ func (c *Console) createKey(w http.ResponseWriter, r *http.Request, who web.Call
 	if err != nil {
 		return c.again(w, r, "keys.html", v, err)
 	}
-	if d.Keys, err = c.Store.APIKeys(r.Context(), who.Actor, v.Org.ID); err != nil {
-		return err
-	}
-	d.Secret = secret.Reveal()
-	v.Data = d
-	return c.show(w, r, http.StatusCreated, "keys.html", v)
+	return c.redirectShown(w, r, who, d.Base, secret.Reveal())
 }
 
 func (c *Console) revokeKey(w http.ResponseWriter, r *http.Request, who web.Caller) error {

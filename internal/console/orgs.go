@@ -134,14 +134,19 @@ func (c *Console) keep(w http.ResponseWriter, r *http.Request, who web.Caller) e
 type membersData struct {
 	Members registry.Page[registry.Member]
 	Invites []registry.Link
-	Links   []invitationLink // of invitations just made, shown this once
-	Mailed  []string         // who was just invited by mail
-	Mail    bool             // whether mail is sent
+	Invited invited
+	Mail    bool // whether mail is sent
 	Support []registry.Support
 	Ask     bool // whether the caller may ask for support access
 
 	Approvals []registry.Approval
-	Waiting   []string // about whom an owner was just asked
+}
+
+// invited is what became of invitations just made, shown once.
+type invited struct {
+	Links   []invitationLink
+	Mailed  []string // who was invited by mail
+	Waiting []string // about whom an owner was asked
 }
 
 type invitationLink struct{ Email, URL string }
@@ -173,10 +178,14 @@ func (c *Console) membersView(r *http.Request, who web.Caller) (view, membersDat
 }
 
 func (c *Console) membersPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
-	v, _, err := c.membersView(r, who)
+	v, d, err := c.membersView(r, who)
 	if err != nil {
 		return err
 	}
+	if _, err := c.takeShown(r, who, &d.Invited); err != nil {
+		return err
+	}
+	v.Data = d
 	return c.show(w, r, http.StatusOK, "members.html", v)
 }
 
@@ -189,7 +198,7 @@ func (c *Console) invite(w http.ResponseWriter, r *http.Request, who web.Caller)
 		return registry.Errorf(registry.Forbidden, "", "Only an admin of the org invites people.")
 	}
 	made, err := c.inviteAll(r, who, o.ID)
-	return c.invited(w, r, who, made, err)
+	return c.invited(w, r, who, o, made, err)
 }
 
 // reinvite invites somebody again.
@@ -199,18 +208,19 @@ func (c *Console) reinvite(w http.ResponseWriter, r *http.Request, who web.Calle
 		return err
 	}
 	i, err := c.Identity.Reinvite(r.Context(), who.Actor, o.ID, r.PathValue("invite"))
-	return c.invited(w, r, who, []identity.Invitation{i}, err)
+	return c.invited(w, r, who, o, []identity.Invitation{i}, err)
 }
 
 // invited shows the links of invitations just made, or to whom they were mailed, or who waits.
-func (c *Console) invited(w http.ResponseWriter, r *http.Request, who web.Caller, made []identity.Invitation, err error) error {
-	v, d, err2 := c.membersView(r, who)
-	if err2 != nil {
-		return err2
-	}
+func (c *Console) invited(w http.ResponseWriter, r *http.Request, who web.Caller, o registry.OrgView, made []identity.Invitation, err error) error {
 	if err != nil {
+		v, _, err2 := c.membersView(r, who)
+		if err2 != nil {
+			return err2
+		}
 		return c.again(w, r, "members.html", v, err)
 	}
+	var d invited
 	for _, i := range made {
 		switch {
 		case i.Invite.ID == "":
@@ -221,8 +231,7 @@ func (c *Console) invited(w http.ResponseWriter, r *http.Request, who web.Caller
 			d.Links = append(d.Links, invitationLink{i.Invite.Email, i.Link})
 		}
 	}
-	v.Data = d
-	return c.show(w, r, http.StatusCreated, "members.html", v)
+	return c.redirectShown(w, r, who, "/orgs/"+o.Slug+"/members", d)
 }
 
 // maxInvites bounds how many people are invited at once.

@@ -51,7 +51,11 @@ func (c *Console) signInPage(w http.ResponseWriter, r *http.Request, who web.Cal
 	if r.URL.Query().Has("other") {
 		form.Del("email")
 	}
-	return c.showSignIn(w, r, who, view{Form: form}, nil)
+	v := view{Form: form}
+	if r.URL.Query().Get("done") == "password" {
+		v.Done = "Your password is changed and all your sessions have ended. Sign in with the new password."
+	}
+	return c.showSignIn(w, r, who, v, nil)
 }
 
 // signInData is what the page to sign in shows.
@@ -318,15 +322,19 @@ func (c *Console) madeBy(r *http.Request, u registry.User) (string, error) {
 
 // declineInvite ends an invitation that somebody does not want.
 func (c *Console) declineInvite(w http.ResponseWriter, r *http.Request, who web.Caller) error {
-	v, err := c.inviteView(r, who)
+	_, err := c.inviteView(r, who)
 	if err == nil {
 		err = c.Identity.Decline(r.Context(), r.PathValue("token"), who.Client)
 	}
 	if err != nil {
 		return err
 	}
-	v.Title = "Declined"
-	return c.show(w, r, http.StatusOK, "declined.html", v)
+	http.Redirect(w, r, "/declined", http.StatusSeeOther)
+	return nil
+}
+
+func (c *Console) declined(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	return c.show(w, r, http.StatusOK, "declined.html", view{Title: "Declined", Who: who})
 }
 
 // acceptInvite makes the signed-in person a member, or an account first for somebody new.

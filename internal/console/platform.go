@@ -207,19 +207,16 @@ func (c *Console) userView(r *http.Request, who web.Caller) (view, error) {
 }
 
 func (c *Console) userPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
-	return c.showUser(w, r, who, http.StatusOK, "")
-}
-
-// showUser shows an account, and a link for a new password that was just made for it.
-func (c *Console) showUser(w http.ResponseWriter, r *http.Request, who web.Caller, status int, link string) error {
 	v, err := c.userView(r, who)
 	if err != nil {
 		return err
 	}
 	d := v.Data.(userData)
-	d.Link = link
+	if _, err := c.takeShown(r, who, &d.Link); err != nil {
+		return err
+	}
 	v.Data = d
-	return c.show(w, r, status, "user.html", v)
+	return c.show(w, r, http.StatusOK, "user.html", v)
 }
 
 func (c *Console) setAdmin(w http.ResponseWriter, r *http.Request, who web.Caller) error {

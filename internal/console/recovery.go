@@ -106,13 +106,12 @@ func (c *Console) review(w http.ResponseWriter, r *http.Request, who web.Caller)
 		c.destination(w, r, back)
 		return c.again(w, r, "review.html", v, err)
 	}
-	if codes != nil {
-		return c.show(w, r, http.StatusCreated, "recovery.html", view{
-			Title: "Recovery codes", Who: who, Form: url.Values{"return": {back}}, Data: codes,
-		})
+	if codes != nil { // the review is over: read the session as it is now
+		if who, err = web.Who(c.Identity, r); err != nil {
+			return err
+		}
 	}
-	web.GoTo(w, back)
-	return nil
+	return c.toRecovery(w, r, who, codes, back)
 }
 
 // stopPage asks for a click, since programs that look through mail follow links, too.
@@ -126,15 +125,20 @@ func (c *Console) stopPage(w http.ResponseWriter, r *http.Request, who web.Calle
 
 // stop keeps the address of an account as it is. It tells what to do next, and signs nobody in.
 func (c *Console) stop(w http.ResponseWriter, r *http.Request, who web.Caller) error {
-	l, err := c.accountLink(r, who, registry.LinkStop)
+	_, err := c.accountLink(r, who, registry.LinkStop)
 	if err == nil {
 		err = c.Identity.StopEmailChange(r.Context(), r.PathValue("token"), who.Client)
 	}
 	if err != nil {
 		return err
 	}
+	http.Redirect(w, r, "/stopped", http.StatusSeeOther)
+	return nil
+}
+
+func (c *Console) stopped(w http.ResponseWriter, r *http.Request, _ web.Caller) error {
 	return c.show(w, r, http.StatusOK, "stop.html", view{
-		Title: "Your address", Data: l, Done: "Your account keeps the address " + l.Email + ".",
+		Title: "Your address", Done: "Your account keeps its address.",
 	})
 }
 

@@ -38,7 +38,7 @@ func recoverAccount(t *testing.T, s *servertest.Server, u registry.User) *server
 	submit(
 		t,
 		s.Nobody(),
-		200,
+		303,
 		strings.TrimPrefix(link, servertest.Issuer),
 		url.Values{"password": {newPassword}},
 	)

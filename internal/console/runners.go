@@ -16,6 +16,12 @@ type runnersData struct {
 	Secret  string                // of it, shown this once
 }
 
+// newClaim is a claim with its secret, shown once.
+type newClaim struct {
+	Claim  registry.RunnerClaim
+	Secret string
+}
+
 func (c *Console) runnersView(r *http.Request, who web.Caller) (view, runnersData, error) {
 	v, err := c.orgView(r, who, "runners", registry.RunnerRead)
 	if err != nil {
@@ -54,15 +60,22 @@ func (c *Console) runnerState(r registry.Runner) status {
 }
 
 func (c *Console) runnersPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
-	v, _, err := c.runnersView(r, who)
+	v, d, err := c.runnersView(r, who)
 	if err != nil {
 		return err
 	}
+	var made newClaim
+	if ok, err := c.takeShown(r, who, &made); err != nil {
+		return err
+	} else if ok {
+		d.Claim, d.Secret = &made.Claim, made.Secret
+	}
+	v.Data = d
 	return c.show(w, r, http.StatusOK, "runners.html", v)
 }
 
 func (c *Console) claimRunner(w http.ResponseWriter, r *http.Request, who web.Caller) error {
-	v, d, err := c.runnersView(r, who)
+	v, _, err := c.runnersView(r, who)
 	if err != nil {
 		return err
 	}
@@ -78,9 +91,7 @@ func (c *Console) claimRunner(w http.ResponseWriter, r *http.Request, who web.Ca
 	if err != nil {
 		return c.again(w, r, "runners.html", v, err)
 	}
-	d.Claim, d.Secret = &claim, secret.Reveal()
-	v.Data = d
-	return c.show(w, r, http.StatusCreated, "runners.html", v)
+	return c.redirectShown(w, r, who, "/orgs/"+v.Org.Slug+"/runners", newClaim{claim, secret.Reveal()})
 }
 
 func (c *Console) disconnectRunner(w http.ResponseWriter, r *http.Request, who web.Caller) error {

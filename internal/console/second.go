@@ -70,7 +70,15 @@ func (c *Console) addSecondStep(w http.ResponseWriter, r *http.Request, who web.
 		return c.again(w, r, "second-step.html", v, err)
 	}
 	setBrowserCookie(w, setUpCookie, "", 0)
-	return c.showRecovery(w, r, who, codes, "second")
+	return c.toRecovery(w, r, who, codes, afterFactor(r))
+}
+
+// afterFactor is where somebody goes who has added a factor.
+func afterFactor(r *http.Request) string {
+	if back := backForm(r).Get("return"); back != "" {
+		return back
+	}
+	return "/account?done=second"
 }
 
 // backForm keeps where somebody was going who is asked to add a factor first.
@@ -106,21 +114,35 @@ func (c *Console) addPasskey(w http.ResponseWriter, r *http.Request, who web.Cal
 		}
 		return c.again(w, r, "passkey.html", v, late(err))
 	}
-	return c.showRecovery(w, r, who, codes, "second")
+	return c.toRecovery(w, r, who, codes, afterFactor(r))
 }
 
-// showRecovery shows recovery codes, this once, or without any goes back to the account.
-func (c *Console) showRecovery(w http.ResponseWriter, r *http.Request, who web.Caller, codes []string, done string) error {
-	form := backForm(r)
+// toRecovery leads to a page that shows recovery codes once, and then back; without codes it leads
+// back at once.
+func (c *Console) toRecovery(w http.ResponseWriter, r *http.Request, who web.Caller, codes []string, back string) error {
 	if codes == nil {
-		to := form.Get("return")
-		if to == "" {
-			to = "/account?done=" + done
-		}
-		http.Redirect(w, r, to, http.StatusSeeOther)
+		web.GoTo(w, back)
 		return nil
 	}
-	return c.show(w, r, http.StatusCreated, "recovery.html", view{Title: "Recovery codes", Who: who, Form: form, Data: codes})
+	to := "/account/recovery-codes?" + url.Values{"return": {back}}.Encode()
+	return c.redirectShown(w, r, who, to, codes)
+}
+
+// recoveryCodesPage shows codes that were just made; once they were shown, it leads on.
+func (c *Console) recoveryCodesPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	back := returnTo(r.URL.Query().Get("return"))
+	var codes []string
+	ok, err := c.takeShown(r, who, &codes)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		web.GoTo(w, back)
+		return nil
+	}
+	return c.show(w, r, http.StatusOK, "recovery.html", view{
+		Title: "Recovery codes", Who: who, Form: url.Values{"return": {back}}, Data: codes,
+	})
 }
 
 func (c *Console) removeSecondStep(w http.ResponseWriter, r *http.Request, who web.Caller) error {
@@ -134,7 +156,7 @@ func (c *Console) renewRecoveryCodes(w http.ResponseWriter, r *http.Request, who
 	if err != nil {
 		return c.onAccount(w, r, who, "", func() error { return err })
 	}
-	return c.showRecovery(w, r, who, codes, "")
+	return c.toRecovery(w, r, who, codes, "/account")
 }
 
 // removeFactors lets somebody in who lost what their second step needs.

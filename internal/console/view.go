@@ -2,6 +2,7 @@ package console
 
 import (
 	"bytes"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/netip"
@@ -67,6 +68,9 @@ func (v view) Kept() bool {
 	return v.Org != nil && v.Org.Status == registry.OrgDeleting && v.Org.Instance.Desired != registry.DesiredAbsent
 }
 
+// signInStep are the pages between the forms of one sign-in, which a reload merely begins again.
+var signInStep = map[string]bool{"second.html": true, "go.html": true}
+
 // show renders a page. It is rendered whole before the first byte is sent.
 func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, page string, v view) error {
 	v.Site, v.Request, v.Query, v.Theme = c.Identity.Site(), web.RequestID(r.Context()), r.URL.Query(), themeOf(r)
@@ -85,13 +89,16 @@ func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, page 
 			return err
 		}
 	}
+	if r.Method == http.MethodPost && status < 400 && !signInStep[page] {
+		return fmt.Errorf("console: %s shows %s instead of redirecting: a reload would repeat it", r.Pattern, page)
+	}
 	var b bytes.Buffer
 	if err := c.pages[page].ExecuteTemplate(&b, "layout.html", v); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = b.WriteTo(w)
+	_, _ = w.Write(withNonces(b.Bytes()))
 	return nil
 }
 

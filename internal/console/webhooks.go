@@ -66,15 +66,19 @@ func (c *Console) webhooksOf(r *http.Request, who web.Caller, action registry.Ac
 }
 
 func (c *Console) webhooksPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
-	v, _, _, err := c.webhooksOf(r, who, registry.WebhookRead)
+	v, _, d, err := c.webhooksOf(r, who, registry.WebhookRead)
 	if err != nil {
 		return err
 	}
+	if _, err := c.takeShown(r, who, &d.Secret); err != nil {
+		return err
+	}
+	v.Data = d
 	return c.show(w, r, http.StatusOK, "webhooks.html", v)
 }
 
 func (c *Console) createWebhook(w http.ResponseWriter, r *http.Request, who web.Caller) error {
-	v, org, _, err := c.webhooksOf(r, who, registry.WebhookManage)
+	v, org, d, err := c.webhooksOf(r, who, registry.WebhookManage)
 	if err != nil {
 		return err
 	}
@@ -86,13 +90,7 @@ func (c *Console) createWebhook(w http.ResponseWriter, r *http.Request, who web.
 	if err != nil {
 		return c.again(w, r, "webhooks.html", v, err)
 	}
-	v, _, d, err := c.webhooksOf(r, who, registry.WebhookManage)
-	if err != nil {
-		return err
-	}
-	d.Secret = secret
-	v.Data = d
-	return c.show(w, r, http.StatusCreated, "webhooks.html", v)
+	return c.redirectShown(w, r, who, d.Base, secret)
 }
 
 // onWebhook does something to a webhook and comes back to the page.

@@ -250,6 +250,26 @@ func TestBrowserConsole(t *testing.T) {
 		ada.do(chromedp.Click(`input[value="org:read"]`))
 		ada.press(`form[action="/account/keys"] button`, "It is shown only now")
 		ada.shot("account-keys")
+		secret := get(ada, chromedp.Value("#secret"))
+		keys := func() int {
+			return strings.Count(get(ada, chromedp.Evaluate(`document.body.innerHTML`)), "/revoke")
+		}
+		one := keys()
+		for what, action := range map[string]chromedp.Action{
+			"a reload": chromedp.Reload(), "back": chromedp.NavigateBack(),
+			"forward": chromedp.NavigateForward(),
+		} {
+			ada.do(action)
+			ada.shows("Ada Lovelace")
+			page := get(ada, chromedp.Evaluate(`document.body.innerHTML`))
+			if strings.Contains(page, secret) {
+				t.Errorf("after %s the key is shown again", what)
+			}
+		}
+		ada.visit(console + "/account")
+		if n := keys(); n != one {
+			t.Errorf("%d keys, not %d", n, one)
+		}
 		ada.press(`form[action^="/account/keys/"] button`, "The key is revoked")
 		ada.press(`form[action="/account/sessions/end"] button`, "You are signed out there")
 		if a := admin.open(console + "/"); a.url.Path != "/sign-in" {

@@ -30,3 +30,18 @@ func (s *Store) Draft(ctx context.Context, a registry.Actor, id registry.DraftID
 		return sealed, err
 	}, registry.Errorf(registry.Gone, "", "What you sent is no longer here: go back, and send it again."), `SELECT sealed FROM drafts WHERE id = $1 AND user_id = $2 AND expires_at > $3`, id, a.User, us(s.now()))
 }
+
+// TakeDraft returns what Draft does, and removes it: of several calls, one gets it. Error: Gone.
+func (s *Store) TakeDraft(ctx context.Context, a registry.Actor, id registry.DraftID) (sealed []byte, err error) {
+	err = s.update(ctx, a, func(t *tx) error {
+		if err := own(a, a.User, registry.AccountManage, t.now); err != nil {
+			return err
+		}
+		sealed, err = one(t.ctx, t, func(r scanner) (sealed []byte, err error) {
+			err = r.Scan(&sealed)
+			return sealed, err
+		}, registry.Errorf(registry.Gone, "", "This was shown already."), `DELETE FROM drafts WHERE id = $1 AND user_id = $2 AND expires_at > $3 RETURNING sealed`, id, a.User, us(t.now))
+		return err
+	})
+	return sealed, err
+}

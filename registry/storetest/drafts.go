@@ -1,6 +1,11 @@
 package storetest
 
-import "github.com/pizzaface/pizzeria/registry"
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
 
 // drafts: what a person sent is there for the same person alone, for a while, and not without end.
 func drafts(e env) {
@@ -22,6 +27,25 @@ func drafts(e env) {
 	e.want(second(e.s.Draft(ctx, asKey, first)), registry.PersonOnly)
 	e.want(e.s.KeepDraft(ctx, asKey, "x", nil), registry.PersonOnly)
 	e.want(e.s.KeepDraft(ctx, operator, "x", nil), registry.Forbidden)
+	taken := keep(asA)
+	e.want(second(e.s.TakeDraft(ctx, asB, taken)), registry.Gone)
+	e.want(second(e.s.TakeDraft(ctx, asKey, taken)), registry.PersonOnly)
+	var got atomic.Int64 // of many at once, one gets it
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			switch sealed, err := e.s.TakeDraft(ctx, asA, taken); {
+			case err == nil && string(sealed) == "sealed":
+				got.Add(1)
+			case registry.ErrorCode(err) != registry.Gone:
+				e.Errorf("%q %v", sealed, err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := got.Load(); n != 1 {
+		e.Errorf("%d got it", n)
+	}
 	theirs := keep(asB)
 	for range registry.DraftsMax {
 		keep(asA)
@@ -29,5 +53,6 @@ func drafts(e env) {
 	e.want(second(e.s.Draft(ctx, asA, first)), registry.Gone)
 	e.ok(second(e.s.Draft(ctx, asB, theirs)))
 	e.clock.Add(registry.DraftLife)
+	e.want(second(e.s.TakeDraft(ctx, asB, theirs)), registry.Gone)
 	e.want(second(e.s.Draft(ctx, asB, theirs)), registry.Gone)
 }

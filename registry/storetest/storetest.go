@@ -176,6 +176,7 @@ type Store interface {
 	Sweep(ctx context.Context, a registry.Actor) error
 	KeepDraft(ctx context.Context, a registry.Actor, id registry.DraftID, sealed []byte) error
 	Draft(ctx context.Context, a registry.Actor, id registry.DraftID) ([]byte, error)
+	TakeDraft(ctx context.Context, a registry.Actor, id registry.DraftID) ([]byte, error)
 	Settings(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Setting, error)
 	SetSettings(ctx context.Context, a registry.Actor, org registry.OrgID, changes map[string]*registry.SettingValue) error
 	SettingValues(ctx context.Context, a registry.Actor, org registry.OrgID) (map[string]registry.SettingValue, error)
