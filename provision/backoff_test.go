@@ -129,7 +129,7 @@ func TestPeopleDoNotWait(t *testing.T) {
 			}, func(i registry.Instance) bool { return i.State == registry.InstanceAbsent }},
 			"settings": {func(e *env, org registry.OrgID) error {
 				set := map[string]*registry.SettingValue{"APP_X": {Value: "x"}}
-				return e.s.SetSettings(context.Background(), operator, org, set)
+				return e.s.SetSettings(context.Background(), operator, org, "", set)
 			}, func(i registry.Instance) bool { return i.State == registry.InstanceRunning }},
 		} {
 			if name == "settings" && how.mute {

@@ -2,22 +2,37 @@ package api
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
 type settingsOut struct {
+	ETag string `header:"ETag" doc:"the settings' version, for If-Match"`
 	Body struct {
 		Items  []registry.Setting `json:"items"`
 		Schema registry.Schema    `json:"schema" doc:"what may be set, as the operator states it"`
 	}
 }
 
+// settingsVersion is the precondition (RFC 9110, section 13.1.1), "" when there is none.
+func settingsVersion(ifMatch string) (string, error) {
+	if ifMatch == "" || ifMatch == "*" {
+		return "", nil
+	}
+	s, err := strconv.Unquote(ifMatch)
+	if err != nil || s == "" {
+		return "", registry.Errorf(registry.Stale, "", "If-Match is not an ETag of these settings")
+	}
+	return s, nil
+}
+
 func (a *API) settings() {
 	show := func(ctx context.Context, c web.Caller, id registry.OrgID) (*settingsOut, error) {
 		list, err := a.Store.Settings(ctx, c.Actor, id)
 		out := new(settingsOut)
+		out.ETag = strconv.Quote(registry.SettingsVersion(list))
 		out.Body.Items, out.Body.Schema = list, a.Settings.Schema()
 		return out, err
 	}
@@ -27,7 +42,7 @@ func (a *API) settings() {
 		})
 
 	type setIn struct {
-		OrgPath
+		ChangeIn
 		Body struct {
 			Values  map[string]*string `json:"values,omitempty" doc:"variable: value; null unsets it"`
 			Secrets map[string]*string `json:"secrets,omitempty" doc:"the same, for what nobody shall read again; fields of type secret always are"`
@@ -44,7 +59,11 @@ func (a *API) settings() {
 			if err != nil {
 				return nil, err
 			}
-			if err := a.Settings.Set(ctx, c.Actor, id, in.Body.Values, in.Body.Secrets); err != nil {
+			version, err := settingsVersion(in.IfMatch)
+			if err != nil {
+				return nil, err
+			}
+			if err := a.Settings.Set(ctx, c.Actor, id, version, in.Body.Values, in.Body.Secrets); err != nil {
 				return nil, err
 			}
 			// What does not run gets them when it starts.

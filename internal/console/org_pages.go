@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/pizzaface/pizzeria/identity"
@@ -149,6 +150,8 @@ type fieldView struct {
 	registry.Field
 	Now   string
 	IsSet bool
+	Typed bool // Now is what was typed, and not saved
+	Saved registry.Setting
 }
 
 type fieldGroup struct {
@@ -160,6 +163,9 @@ type settingsData struct {
 	Groups []fieldGroup
 	Others []registry.Setting
 	Allow  []string
+	// Version is of the settings that the page shows. See registry.SettingsVersion.
+	Version string
+	Stale   bool // somebody saved other settings while the form was open
 }
 
 func (c *Console) settingsView(r *http.Request, who web.Caller) (view, error) {
@@ -176,7 +182,7 @@ func (c *Console) settingsView(r *http.Request, who web.Caller) (view, error) {
 		now[s.Name] = s
 	}
 	schema := c.Settings.Schema()
-	d := settingsData{Allow: schema.Allow}
+	d := settingsData{Allow: schema.Allow, Version: registry.SettingsVersion(list)}
 	for _, f := range schema.Fields {
 		s, set := now[f.Name]
 		delete(now, f.Name)
@@ -185,9 +191,13 @@ func (c *Console) settingsView(r *http.Request, who web.Caller) (view, error) {
 			i = len(d.Groups)
 			d.Groups = append(d.Groups, fieldGroup{Name: f.Group})
 		}
-		fv := fieldView{Field: f, Now: s.Value, IsSet: set}
+		fv := fieldView{Field: f, Now: s.Value, IsSet: set, Saved: s}
 		if !set {
 			fv.Now = f.Default
+		}
+		typed, sent := r.PostForm["set."+f.Name]
+		if sent && f.Type != registry.FieldSecret && typed[0] != fv.Now {
+			fv.Saved.Value, fv.Now, fv.Typed = fv.Now, typed[0], true
 		}
 		d.Groups[i].Fields = append(d.Groups[i].Fields, fv)
 	}
@@ -218,6 +228,15 @@ func (c *Console) onSettings(w http.ResponseWriter, r *http.Request, who web.Cal
 		return err
 	}
 	if err := f(*v.Org); err != nil {
+		if registry.ErrorCode(err) == registry.Stale { // shown with what is saved now
+			var err2 error
+			if v, err2 = c.settingsView(r, who); err2 != nil {
+				return err2
+			}
+			d := v.Data.(settingsData)
+			d.Stale = r.PostForm.Has("settings_version")
+			v.Data = d
+		}
 		return c.again(w, r, "settings.html", v, err)
 	}
 	http.Redirect(w, r, "/orgs/"+string(v.Org.ID)+"/settings?done", http.StatusSeeOther)
@@ -228,6 +247,14 @@ func (c *Console) saveSettings(w http.ResponseWriter, r *http.Request, who web.C
 	return c.onSettings(w, r, who, func(o registry.OrgView) error {
 		values, secrets := map[string]*string{}, map[string]*string{}
 		schema := c.Settings.Schema()
+		list, err := c.Store.Settings(r.Context(), who.Actor, o.ID)
+		if err != nil {
+			return err
+		}
+		isSet := map[string]bool{}
+		for _, s := range list {
+			isSet[s.Name] = true
+		}
 		for name, v := range r.PostForm {
 			name, ok := strings.CutPrefix(name, "set.")
 			f, known := schema.Field(name)
@@ -235,7 +262,7 @@ func (c *Console) saveSettings(w http.ResponseWriter, r *http.Request, who web.C
 				continue
 			}
 			switch {
-			case f.Type == registry.FieldSecret && v[0] == "": // left as it is
+			case f.Type == registry.FieldSecret && v[0] == "" && (!f.Required || isSet[name]): // left as it is
 			case v[0] == "" || v[0] == f.Default:
 				values[name] = nil
 			default:
@@ -253,7 +280,7 @@ func (c *Console) saveSettings(w http.ResponseWriter, r *http.Request, who web.C
 		for _, name := range r.PostForm["unset"] {
 			values[name] = nil
 		}
-		if err := c.Settings.Set(r.Context(), who.Actor, o.ID, values, secrets); err != nil {
+		if err := c.Settings.Set(r.Context(), who.Actor, o.ID, r.PostForm.Get("settings_version"), values, secrets); err != nil {
 			return err
 		}
 		if r.PostForm.Get("restart") != "" && (o.Status == registry.OrgActive || o.Status == registry.OrgProvisioning) {
@@ -263,9 +290,18 @@ func (c *Console) saveSettings(w http.ResponseWriter, r *http.Request, who web.C
 	})
 }
 
+// orgVersion is the version of the org that a form was made for, 0 when it names none.
+func orgVersion(r *http.Request) int64 {
+	n, err := strconv.ParseInt(r.PostForm.Get("org_version"), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
 func (c *Console) saveName(w http.ResponseWriter, r *http.Request, who web.Caller) error {
 	return c.onSettings(w, r, who, func(o registry.OrgView) error {
-		return c.Store.UpdateOrg(r.Context(), who.Actor, o.ID, 0, r.PostForm.Get("name"))
+		return c.Store.UpdateOrg(r.Context(), who.Actor, o.ID, orgVersion(r), r.PostForm.Get("name"))
 	})
 }
 

@@ -146,7 +146,7 @@ func TestRecoveryCodesShownOnce(t *testing.T) {
 	s := servertest.New(t)
 	ada := s.User("ada@example.com", false)
 	me := s.Page(s.SignIn(ada))
-	n, err := s.Identity.NewTOTP(s.As(ada), ada.Email)
+	n, err := s.Identity.NewTOTP(s.As(ada), ada.Email, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,9 @@
 package settings
 
 import (
+	"cmp"
 	"context"
+	"strings"
 
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -12,7 +14,7 @@ import (
 // Store keeps settings, and decides who may.
 type Store interface {
 	Authorize(ctx context.Context, a registry.Actor, org registry.OrgID, action registry.Action) (registry.OrgView, error)
-	SetSettings(ctx context.Context, a registry.Actor, org registry.OrgID, changes map[string]*registry.SettingValue) error
+	SetSettings(ctx context.Context, a registry.Actor, org registry.OrgID, version string, changes map[string]*registry.SettingValue) error
 	SettingValues(ctx context.Context, a registry.Actor, org registry.OrgID) (map[string]registry.SettingValue, error)
 }
 
@@ -31,9 +33,9 @@ type Service struct {
 
 const purpose = "settings"
 
-// Set changes settings of an org; nil unsets one. Errors: Invalid, with the
-// variable's name as field, and those of the store.
-func (s *Service) Set(ctx context.Context, a registry.Actor, org registry.OrgID, values, secrets map[string]*string) error {
+// Set changes settings of an org; nil unsets one. version is that of the settings that the caller has
+// seen, "" for any. Errors: Invalid, with the variable's name as field, and those of the store.
+func (s *Service) Set(ctx context.Context, a registry.Actor, org registry.OrgID, version string, values, secrets map[string]*string) error {
 	// Who may is decided before what is wrong is told.
 	if _, err := s.Store.Authorize(ctx, a, org, registry.SettingsWrite); err != nil {
 		return err
@@ -46,6 +48,10 @@ func (s *Service) Set(ctx context.Context, a registry.Actor, org registry.OrgID,
 				return registry.Errorf(registry.Invalid, name, "%s is given as a value and as a secret", name)
 			}
 			changes[name] = nil
+			f, _ := schema.Field(name)
+			if f.Required && f.Default == "" && (v == nil || strings.TrimSpace(*v) == "") {
+				return registry.Errorf(registry.Invalid, name, "%s is required", cmp.Or(f.Label, name))
+			}
 			if v == nil {
 				continue
 			}
@@ -53,7 +59,6 @@ func (s *Service) Set(ctx context.Context, a registry.Actor, org registry.OrgID,
 			if err != nil {
 				return err
 			}
-			f, _ := schema.Field(name)
 			if secret || f.Type == registry.FieldSecret {
 				changes[name] = &registry.SettingValue{Sealed: s.Sealer.Seal(purpose, string(org)+"/"+name, []byte(clean))}
 			} else {
@@ -68,7 +73,7 @@ func (s *Service) Set(ctx context.Context, a registry.Actor, org registry.OrgID,
 	if err := put(secrets, true); err != nil {
 		return err
 	}
-	return s.Store.SetSettings(ctx, a, org, changes)
+	return s.Store.SetSettings(ctx, a, org, version, changes)
 }
 
 // Environment returns an org's settings as variables, with the schema's

@@ -47,7 +47,7 @@ func pairs(list ...string) map[string]*string {
 }
 
 func (f *fixture) set(values, secrets map[string]*string) error {
-	return f.Settings.Set(f.Context(), registry.AsOperator(), f.org.ID, values, secrets)
+	return f.Settings.Set(f.Context(), registry.AsOperator(), f.org.ID, "", values, secrets)
 }
 
 func (f *fixture) environment() map[string]string {
@@ -211,7 +211,7 @@ func TestSealedToItsPlace(t *testing.T) {
 	}
 	moved := values["KEY"]
 	for name, org := range map[string]registry.OrgID{"KEY": other.ID, "APP_X": f.org.ID} {
-		err := f.Store.SetSettings(f.Context(), registry.AsOperator(), org,
+		err := f.Store.SetSettings(f.Context(), registry.AsOperator(), org, "",
 			map[string]*registry.SettingValue{name: &moved})
 		if err != nil {
 			t.Fatal(err)
@@ -293,8 +293,8 @@ func TestWhoMaySet(t *testing.T) {
 			registry.RoleAdmin)), ""},
 		"a key that sets settings": {key(registry.ScopeSettingsWrite), ""},
 	} {
-		good := f.Settings.Set(t.Context(), c.a, f.org.ID, pairs("NOTE", who), nil)
-		bad := f.Settings.Set(t.Context(), c.a, f.org.ID, pairs("LD_PRELOAD", "x"), nil)
+		good := f.Settings.Set(t.Context(), c.a, f.org.ID, "", pairs("NOTE", who), nil)
+		bad := f.Settings.Set(t.Context(), c.a, f.org.ID, "", pairs("LD_PRELOAD", "x"), nil)
 		if registry.ErrorCode(good) != c.want || good != nil && c.want == "" {
 			t.Errorf("%s sets one: %v", who, good)
 		}

@@ -14,21 +14,35 @@ func (s *Store) Settings(ctx context.Context, a registry.Actor, org registry.Org
 	if _, err := s.Authorize(ctx, a, org, registry.SettingsRead); err != nil {
 		return nil, err
 	}
-	return collect(ctx, s.read, func(r scanner) (v registry.Setting, err error) {
-		err = r.Scan(&v.Name, &v.Value, &v.Secret, (*micros)(&v.UpdatedAt), &v.UpdatedBy)
+	return settings(ctx, s.read, org)
+}
+
+func settings(ctx context.Context, q querier, org registry.OrgID) ([]registry.Setting, error) {
+	return collect(ctx, q, func(r scanner) (v registry.Setting, err error) {
+		err = r.Scan(&v.Name, &v.Value, &v.Secret, (*micros)(&v.UpdatedAt), &v.UpdatedBy, &v.ChangeID)
 		return v, err
-	}, `SELECT name, value, sealed IS NOT NULL, updated_at, updated_by FROM settings WHERE org_id = $1 ORDER BY name`, org)
+	}, `SELECT name, value, sealed IS NOT NULL, updated_at, updated_by, change_id FROM settings WHERE org_id = $1 ORDER BY name`, org)
 }
 
 // SetSettings sets and, with nil, unsets settings of an org, all or none. The
 // instance gets them at its next start; a failed one starts at once. The log names
-// what changed, no values.
-func (s *Store) SetSettings(ctx context.Context, a registry.Actor, org registry.OrgID, changes map[string]*registry.SettingValue) error {
+// what changed, no values. version must be current ("" = any). Error: Stale.
+func (s *Store) SetSettings(ctx context.Context, a registry.Actor, org registry.OrgID, version string, changes map[string]*registry.SettingValue) error {
 	return s.update(ctx, a, func(t *tx) error {
 		v, err := t.allowed(org, registry.SettingsWrite)
 		if err != nil || len(changes) == 0 {
 			return err
 		}
+		if version != "" {
+			list, err := settings(t.ctx, t, org)
+			if err != nil {
+				return err
+			}
+			if version != registry.SettingsVersion(list) {
+				return registry.Errorf(registry.Stale, "version", "somebody changed the settings meanwhile: load them again and repeat your change")
+			}
+		}
+		change := registry.NewID()
 		names := slices.Sorted(maps.Keys(changes))
 		for _, name := range names {
 			c := changes[name]
@@ -41,8 +55,8 @@ func (s *Store) SetSettings(ctx context.Context, a registry.Actor, org registry.
 			if err := registry.CheckSettingName(name); err != nil {
 				return err
 			}
-			if _, err := t.exec(`INSERT INTO settings (org_id, name, value, sealed, updated_at, updated_by) VALUES ($1,$2,$3,$4,$5,$6)
-				ON CONFLICT (org_id, name) DO UPDATE SET value = $3, sealed = $4, updated_at = $5, updated_by = $6`, org, name, c.Value, c.Sealed, us(t.now), a.Name()); err != nil {
+			if _, err := t.exec(`INSERT INTO settings (org_id, name, value, sealed, updated_at, updated_by, change_id) VALUES ($1,$2,$3,$4,$5,$6,$7)
+				ON CONFLICT (org_id, name) DO UPDATE SET value = $3, sealed = $4, updated_at = $5, updated_by = $6, change_id = $7`, org, name, c.Value, c.Sealed, us(t.now), a.Name(), change); err != nil {
 				return err
 			}
 		}

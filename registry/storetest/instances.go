@@ -37,7 +37,7 @@ func provisioning(e env) {
 		e.Fatalf("%+v", r)
 	}
 	_, service := e.key(asOwner, registry.NewAPIKey{Scopes: everything, OrgID: o.ID, Role: registry.RoleAdmin})
-	e.ok(e.s.SetSettings(ctx, asOwner, o.ID, map[string]*registry.SettingValue{"APP_X": {Value: "x"}}))
+	e.ok(e.s.SetSettings(ctx, asOwner, o.ID, "", map[string]*registry.SettingValue{"APP_X": {Value: "x"}}))
 	e.ok(second(e.s.CreateWebhook(ctx, asOwner, registry.Webhook{ID: "hook", OrgID: o.ID, URL: "https://example.com", Sealed: []byte("x")})))
 	e.ok(e.s.DeleteOrg(ctx, operator, o.ID, 0, "acme", true))
 	if r, err = e.s.Route(ctx, system, "acme"); err != nil || r.Status != registry.RouteQuarantined || r.Address != "" {
@@ -126,7 +126,7 @@ func instanceFailures(e env) {
 	failed()
 	failed()
 	want(registry.InstanceFailed, 2)
-	e.ok(e.s.SetSettings(ctx, asOwner, o.ID, map[string]*registry.SettingValue{"APP_X": {Value: "x"}}))
+	e.ok(e.s.SetSettings(ctx, asOwner, o.ID, "", map[string]*registry.SettingValue{"APP_X": {Value: "x"}}))
 	if i := want(registry.InstanceFailed, 0); i.Waits(e.clock.Now()) {
 		e.Fatalf("it waits until %s", i.RetryAt())
 	}

@@ -1,6 +1,12 @@
 package storetest
 
-import "github.com/pizzaface/pizzeria/registry"
+import (
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
 
 // settings: who may, that secrets are not read back, and that a change is all or nothing.
 func settings(e env) {
@@ -9,10 +15,10 @@ func settings(e env) {
 	o, other := e.org("acme", a.ID), e.org("other", "")
 	_, asMember := e.member(o.ID, "m@example.com", registry.RoleMember)
 	change := map[string]*registry.SettingValue{"APP_COLOUR": {Value: "red"}, "API_KEY": {Sealed: []byte("sealed")}}
-	e.want(e.s.SetSettings(ctx, asMember, o.ID, change), registry.Forbidden)
-	e.want(e.s.SetSettings(ctx, asB, o.ID, change), registry.NotFound)
-	e.want(e.s.SetSettings(ctx, asA, other.ID, change), registry.NotFound)
-	e.ok(e.s.SetSettings(ctx, asA, o.ID, change))
+	e.want(e.s.SetSettings(ctx, asMember, o.ID, "", change), registry.Forbidden)
+	e.want(e.s.SetSettings(ctx, asB, o.ID, "", change), registry.NotFound)
+	e.want(e.s.SetSettings(ctx, asA, other.ID, "", change), registry.NotFound)
+	e.ok(e.s.SetSettings(ctx, asA, o.ID, "", change))
 	e.want(second(e.s.Settings(ctx, asMember, o.ID)), registry.Forbidden)
 	e.want(second(e.s.Settings(ctx, asB, o.ID)), registry.NotFound)
 	e.want(second(e.s.SettingValues(ctx, asA, o.ID)), registry.Forbidden)
@@ -21,14 +27,33 @@ func settings(e env) {
 	if len(list) != 2 || list[0].Name != "API_KEY" || !list[0].Secret || list[0].Value != "" || list[1].Value != "red" || list[1].UpdatedBy != "a@example.com" {
 		e.Fatalf("%+v", list)
 	}
-	e.want(e.s.SetSettings(ctx, asA, o.ID, map[string]*registry.SettingValue{"APP_COLOUR": {Value: "blue"}, "LD_PRELOAD": {Value: "x"}}), registry.Invalid)
+	e.want(e.s.SetSettings(ctx, asA, o.ID, "", map[string]*registry.SettingValue{"APP_COLOUR": {Value: "blue"}, "LD_PRELOAD": {Value: "x"}}), registry.Invalid)
 	v, err := e.s.SettingValues(ctx, system, o.ID)
 	e.ok(err)
 	if len(v) != 2 || v["APP_COLOUR"].Value != "red" || string(v["API_KEY"].Sealed) != "sealed" {
 		e.Fatalf("%+v", v)
 	}
-	e.ok(e.s.SetSettings(ctx, asA, o.ID, map[string]*registry.SettingValue{"API_KEY": nil, "NEVER_WAS": nil}))
+	e.ok(e.s.SetSettings(ctx, asA, o.ID, "", map[string]*registry.SettingValue{"API_KEY": nil, "NEVER_WAS": nil}))
 	if list, err = e.s.Settings(ctx, asA, o.ID); err != nil || len(list) != 1 {
 		e.Fatalf("%+v %v", list, err)
+	}
+
+	// Of many who saw the same settings, one changes them.
+	seen := registry.SettingsVersion(list)
+	var done atomic.Int64
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			switch err := e.s.SetSettings(ctx, asA, o.ID, seen, map[string]*registry.SettingValue{"APP_COLOUR": {Value: strconv.Itoa(i)}}); {
+			case err == nil:
+				done.Add(1)
+			case registry.ErrorCode(err) != registry.Stale:
+				e.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := done.Load(); n != 1 {
+		e.Errorf("%d changes of one version", n)
 	}
 }

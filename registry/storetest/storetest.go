@@ -178,7 +178,7 @@ type Store interface {
 	Draft(ctx context.Context, a registry.Actor, id registry.DraftID) ([]byte, error)
 	TakeDraft(ctx context.Context, a registry.Actor, id registry.DraftID) ([]byte, error)
 	Settings(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Setting, error)
-	SetSettings(ctx context.Context, a registry.Actor, org registry.OrgID, changes map[string]*registry.SettingValue) error
+	SetSettings(ctx context.Context, a registry.Actor, org registry.OrgID, version string, changes map[string]*registry.SettingValue) error
 	SettingValues(ctx context.Context, a registry.Actor, org registry.OrgID) (map[string]registry.SettingValue, error)
 	RunningInstances(ctx context.Context, a registry.Actor) (int64, error)
 	AddUsage(ctx context.Context, a registry.Actor, at time.Time, byOrg map[registry.OrgID]registry.Usage) error
