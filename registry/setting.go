@@ -142,7 +142,23 @@ func (s Schema) Clean(name, value string) (string, error) {
 	return "", Errorf(Invalid, name, "%s is not a setting of this app: ask the operator to state it", name)
 }
 
+// CheckUnset returns an Invalid error, with the variable's name as field, when a setting must
+// keep a value: it is required and has no default.
+func (s Schema) CheckUnset(name string) error {
+	if f, ok := s.Field(name); ok && f.Required && f.Default == "" {
+		return f.missing()
+	}
+	return nil
+}
+
+func (f Field) missing() error {
+	return Errorf(Invalid, f.Name, "%s is required: give it a value", f.Name)
+}
+
 func (f Field) clean(value string) (string, error) {
+	if f.Required && strings.TrimSpace(value) == "" {
+		return "", f.missing()
+	}
 	if f.Type != FieldSecret {
 		value = strings.TrimSpace(value)
 	}

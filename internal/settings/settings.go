@@ -4,9 +4,7 @@
 package settings
 
 import (
-	"cmp"
 	"context"
-	"strings"
 
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -34,7 +32,8 @@ type Service struct {
 const purpose = "settings"
 
 // Set changes settings of an org; nil unsets one. version is that of the settings that the caller has
-// seen, "" for any. Errors: Invalid, with the variable's name as field, and those of the store.
+// seen, "" for any. A required setting without a default cannot be unset or empty. Errors: Invalid,
+// with the variable's name as field, and those of the store.
 func (s *Service) Set(ctx context.Context, a registry.Actor, org registry.OrgID, version string, values, secrets map[string]*string) error {
 	// Who may is decided before what is wrong is told.
 	if _, err := s.Store.Authorize(ctx, a, org, registry.SettingsWrite); err != nil {
@@ -48,18 +47,17 @@ func (s *Service) Set(ctx context.Context, a registry.Actor, org registry.OrgID,
 				return registry.Errorf(registry.Invalid, name, "%s is given as a value and as a secret", name)
 			}
 			changes[name] = nil
-			f, _ := schema.Field(name)
-			if f.Required && f.Default == "" && (v == nil || strings.TrimSpace(*v) == "") {
-				return registry.Errorf(registry.Invalid, name, "%s is required", cmp.Or(f.Label, name))
-			}
 			if v == nil {
+				if err := schema.CheckUnset(name); err != nil {
+					return err
+				}
 				continue
 			}
 			clean, err := schema.Clean(name, *v)
 			if err != nil {
 				return err
 			}
-			if secret || f.Type == registry.FieldSecret {
+			if f, _ := schema.Field(name); secret || f.Type == registry.FieldSecret {
 				changes[name] = &registry.SettingValue{Sealed: s.Sealer.Seal(purpose, string(org)+"/"+name, []byte(clean))}
 			} else {
 				changes[name] = &registry.SettingValue{Value: clean}
