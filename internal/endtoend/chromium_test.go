@@ -132,6 +132,17 @@ func (b *tab) press(selector, then string) {
 	b.shows(then)
 }
 
+// leap goes back or forward to an address. Chromium may restore the page from memory, which loads
+// nothing that chromedp's own actions could wait for.
+func (b *tab) leap(way, to string) {
+	b.s.t.Helper()
+	b.script(`setTimeout(() => history.` + way + `())`)
+	b.s.eventually(way+" leads to "+to, func() bool {
+		there, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](`document.readyState == "complete"`))
+		return err == nil && there && b.location() == to
+	})
+}
+
 func (b *tab) shows(text string) {
 	b.s.t.Helper()
 	deadline := time.Now().Add(time.Minute)

@@ -256,7 +256,7 @@ func TestBrowserConsole(t *testing.T) {
 		}
 		one := keys()
 		hidden := func(after string) {
-			ada.shows("Ada Lovelace")
+			ada.shows("Where you are signed in")
 			page := get(ada, chromedp.Evaluate[string](`document.body.innerHTML`))
 			if strings.Contains(page, secret) {
 				t.Errorf("after %s the key is shown again", after)
@@ -264,10 +264,23 @@ func TestBrowserConsole(t *testing.T) {
 		}
 		ada.do(chromedp.Reload())
 		hidden("a reload")
+		// A second key, so that Back leads to a page that showed its secret and was not loaded again.
+		ada.fill(map[string]string{"key-name": "Tablet"})
+		ada.do(chromedp.Click(`input[value="org:read"]`))
+		ada.press(`form[action="/account/keys"] button`, "It is shown only now")
+		secret, one = get(ada, chromedp.Value("#secret")), one+1
+		created := ada.location()
+		ada.visit(console + "/")
+		ada.leap("back", created)
+		hidden("Back")
+		ada.leap("forward", console+"/")
+		ada.leap("back", created)
+		hidden("Back, Forward and Back")
 		ada.visit(console + "/account")
 		if n := keys(); n != one {
 			t.Errorf("%d keys, not %d", n, one)
 		}
+		ada.press(`form[action^="/account/keys/"] button`, "The key is revoked")
 		ada.press(`form[action^="/account/keys/"] button`, "The key is revoked")
 		ada.press(`form[action="/account/sessions/end"] button`, "You are signed out there")
 		if a := admin.open(console + "/"); a.url.Path != "/sign-in" {

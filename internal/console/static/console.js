@@ -87,6 +87,11 @@ for (const form of document.querySelectorAll("form[data-passkey]")) {
   });
 }
 
+// A browser may keep a page in memory to come back to. What is shown once is not kept with it.
+addEventListener("pagehide", () => {
+  for (const once of document.querySelectorAll("[data-once]")) once.remove();
+});
+
 // Copy buttons.
 document.addEventListener("click", async e => {
   const b = e.target.closest("[data-copy]");
