@@ -186,7 +186,7 @@ func TestScannedSecretStays(t *testing.T) {
 		}
 	}
 	used := form(code, servertest.Password)
-	if a := b.do("POST", "/account/second-step", used); a.Status != http.StatusCreated {
+	if a := b.do("POST", "/account/second-step", used); a.Status != http.StatusSeeOther {
 		t.Fatalf("%d %s", a.Status, a.Body)
 	}
 	if next := field(b.get("/account/second-step"), "secret"); next == secret {

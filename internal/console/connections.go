@@ -170,7 +170,7 @@ type connectionForm struct {
 }
 
 func formOf(v view, c any) connectionForm {
-	f := connectionForm{view: v, Default: registry.Role(v.Form.Get("default_role"))}
+	f := connectionForm{view: v}
 	if k, ok := c.(connectionView); ok {
 		f.ID, f.C, f.Default, f.Field = string(k.ID), k, k.DefaultRole, ""
 	}

@@ -118,6 +118,7 @@ type Console struct {
 	Logs web.Logs
 
 	pages map[string]*template.Template
+	forms *http.ServeMux // the pages that forms are on
 }
 
 // Register parses the pages and adds the routes to a mux.
@@ -138,7 +139,15 @@ func (c *Console) Register(mux *http.ServeMux) error {
 	if err := registerStatic(mux); err != nil {
 		return err
 	}
+	c.forms = http.NewServeMux()
+	c.forms.HandleFunc("/", func(http.ResponseWriter, *http.Request) {})
 	for _, rt := range Routes() {
+		if rt.Method == http.MethodGet {
+			c.forms.HandleFunc("GET "+rt.Pattern, func(w http.ResponseWriter, r *http.Request) {
+				s := sentOf(r.Context())
+				s.failed = rt.serve(c, w, r, s.who)
+			})
+		}
 		mux.HandleFunc(rt.Method+" "+rt.Pattern, func(w http.ResponseWriter, r *http.Request) { c.serve(rt, w, r) })
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
@@ -194,6 +203,7 @@ func (c *Console) serve(rt Route, w http.ResponseWriter, r *http.Request) {
 			c.problem(w, r, web.Caller{}, registry.Errorf(registry.Invalid, "", "The form could not be read."))
 			return
 		}
+		r = c.receive(r)
 	}
 	who, err := web.Who(c.Identity, r)
 	if err == nil && who.Session.ID == "" {
@@ -220,7 +230,7 @@ func (c *Console) serve(rt Route, w http.ResponseWriter, r *http.Request) {
 	if registry.ErrorCode(err) == registry.SignInAgain && who.Session.ID != "" {
 		err = c.more(w, r, who, registry.LackOf(err), c.backTo(r, who))
 	}
-	if err != nil {
+	if err != nil && !c.onItsPage(w, r, who, err) {
 		c.problem(w, r, who, err)
 	}
 }

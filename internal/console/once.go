@@ -1,43 +1,26 @@
 package console
 
 import (
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"net/http"
-	"regexp"
 	"time"
 
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-const (
-	nonceField     = "form_nonce"
-	purposeAnswers = "console/answers"
-)
-
-// Values are escaped, so that no > of theirs ends a tag.
-var postForm = regexp.MustCompile(`<form [^>]*method="post"[^>]*>`)
-
-// withNonces gives every form of a page a nonce, by which a second click is known.
-func withNonces(page []byte) []byte {
-	return postForm.ReplaceAllFunc(page, func(tag []byte) []byte {
-		return append(tag[:len(tag):len(tag)],
-			`<input type="hidden" name="`+nonceField+`" value="`+rand.Text()+`">`...)
-	})
-}
+const purposeAnswers = "console/answers"
 
 // once serves a form. Sent twice, such as by a double click, a form takes effect once, and both
 // lead to the same page. A form without a nonce, or of somebody not signed in, is served as it is.
 func (c *Console) once(rt Route, w http.ResponseWriter, r *http.Request, who web.Caller) error {
-	nonce := r.PostForm.Get(nonceField)
-	r.PostForm.Del(nonceField) // drafts and forms with errors get a new one
-	if rt.Method != http.MethodPost || rt.Public || nonce == "" || who.Actor.MustReview() {
+	s := sentOf(r.Context())
+	if s == nil || rt.Public || s.nonce == "" || who.Actor.MustReview() {
 		return rt.serve(c, w, r, who)
 	}
 	// Another content is another request: somebody went back and changed the form.
-	sum := sha256.Sum256([]byte(nonce + "\n" + r.URL.RequestURI() + "\n" + r.PostForm.Encode()))
+	sum := sha256.Sum256([]byte(s.nonce + "\n" + r.URL.RequestURI() + "\n" + r.PostForm.Encode()))
 	key := "form " + base64.RawURLEncoding.EncodeToString(sum[:])
 	sealed, err := c.reserve(r, who, key, sum)
 	if err != nil {

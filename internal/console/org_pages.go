@@ -148,10 +148,9 @@ func (c *Console) revokeKey(w http.ResponseWriter, r *http.Request, who web.Call
 // fieldView is a field of the operator's schema with what it is now.
 type fieldView struct {
 	registry.Field
-	Now   string
-	IsSet bool
-	Typed bool // Now is what was typed, and not saved
-	Saved registry.Setting
+	Now      string
+	IsSet    bool
+	ChangeID string
 }
 
 type fieldGroup struct {
@@ -165,7 +164,6 @@ type settingsData struct {
 	Allow  []string
 	// Version is of the settings that the page shows. See registry.SettingsVersion.
 	Version string
-	Stale   bool // somebody saved other settings while the form was open
 }
 
 func (c *Console) settingsView(r *http.Request, who web.Caller) (view, error) {
@@ -191,13 +189,9 @@ func (c *Console) settingsView(r *http.Request, who web.Caller) (view, error) {
 			i = len(d.Groups)
 			d.Groups = append(d.Groups, fieldGroup{Name: f.Group})
 		}
-		fv := fieldView{Field: f, Now: s.Value, IsSet: set, Saved: s}
+		fv := fieldView{Field: f, Now: s.Value, IsSet: set, ChangeID: s.ChangeID}
 		if !set {
 			fv.Now = f.Default
-		}
-		typed, sent := r.PostForm["set."+f.Name]
-		if sent && f.Type != registry.FieldSecret && typed[0] != fv.Now {
-			fv.Saved.Value, fv.Now, fv.Typed = fv.Now, typed[0], true
 		}
 		d.Groups[i].Fields = append(d.Groups[i].Fields, fv)
 	}
@@ -228,15 +222,6 @@ func (c *Console) onSettings(w http.ResponseWriter, r *http.Request, who web.Cal
 		return err
 	}
 	if err := f(*v.Org); err != nil {
-		if registry.ErrorCode(err) == registry.Stale { // shown with what is saved now
-			var err2 error
-			if v, err2 = c.settingsView(r, who); err2 != nil {
-				return err2
-			}
-			d := v.Data.(settingsData)
-			d.Stale = r.PostForm.Has("settings_version")
-			v.Data = d
-		}
 		return c.again(w, r, "settings.html", v, err)
 	}
 	http.Redirect(w, r, "/orgs/"+string(v.Org.ID)+"/settings?done", http.StatusSeeOther)
@@ -280,7 +265,7 @@ func (c *Console) saveSettings(w http.ResponseWriter, r *http.Request, who web.C
 		for _, name := range r.PostForm["unset"] {
 			values[name] = nil
 		}
-		if err := c.Settings.Set(r.Context(), who.Actor, o.ID, r.PostForm.Get("settings_version"), values, secrets); err != nil {
+		if err := c.Settings.Set(r.Context(), who.Actor, o.ID, r.PostForm.Get(versionField), values, secrets); err != nil {
 			return err
 		}
 		if r.PostForm.Get("restart") != "" && (o.Status == registry.OrgActive || o.Status == registry.OrgProvisioning) {
@@ -292,7 +277,7 @@ func (c *Console) saveSettings(w http.ResponseWriter, r *http.Request, who web.C
 
 // orgVersion is the version of the org that a form was made for, 0 when it names none.
 func orgVersion(r *http.Request) int64 {
-	n, err := strconv.ParseInt(r.PostForm.Get("org_version"), 10, 64)
+	n, err := strconv.ParseInt(r.PostForm.Get(versionField), 10, 64)
 	if err != nil {
 		return 0
 	}

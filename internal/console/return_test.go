@@ -134,7 +134,7 @@ func addAuthenticator(t *testing.T, s *servertest.Server, email string) string {
 		"sealed": {valueOf(page, "sealed")}, "code": {code}, "name": {"Phone"},
 		"old_password": {servertest.Password},
 	})
-	if a.Status != http.StatusCreated {
+	if a.Status != http.StatusSeeOther {
 		t.Fatalf("%d %s", a.Status, a.Body)
 	}
 	return secret

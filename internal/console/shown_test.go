@@ -18,7 +18,7 @@ import (
 
 var (
 	postForms = regexp.MustCompile(`<form [^>]*method="post"[^>]*>`)
-	nonces    = regexp.MustCompile(`name="form_nonce" value="([A-Z2-7]{26,})"`)
+	nonces    = regexp.MustCompile(`name="form_nonce" value="([\w.-]{26,})"`)
 	copied    = regexp.MustCompile(`<input readonly[^>]* value="([^"]+)"`)
 )
 

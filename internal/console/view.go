@@ -23,6 +23,7 @@ type view struct {
 	Org     *registry.OrgView
 	Tab     string
 	Error   string
+	Stale   bool // somebody else saved what the form edits meanwhile
 	Field   string
 	Form    url.Values
 	Data    any
@@ -76,8 +77,10 @@ func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, page 
 	v.Site, v.Request, v.Query, v.Theme = c.Identity.Site(), web.RequestID(r.Context()), r.URL.Query(), themeOf(r)
 	if v.Path == "" {
 		v.Path = "/"
-		if r.Method == http.MethodGet {
+		if s := sentOf(r.Context()); r.Method == http.MethodGet {
 			v.Path = r.URL.RequestURI()
+		} else if s != nil && s.Page != "" {
+			v.Path = s.Page
 		}
 	}
 	if v.Form == nil {
@@ -89,6 +92,15 @@ func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, page 
 			return err
 		}
 	}
+	s := sentOf(r.Context())
+	if s != nil && s.refused != nil {
+		v.Field, v.Error = web.Message(s.refused)
+		if v.Stale = registry.ErrorCode(s.refused) == registry.Stale; v.Stale {
+			v.Error = ""
+		}
+		maps.Copy(w.Header(), web.ProblemOf(r.Context(), s.refused).GetHeaders())
+		status = web.Status(s.refused)
+	}
 	if r.Method == http.MethodPost && status < 400 && !signInStep[page] {
 		return fmt.Errorf("console: %s shows %s instead of redirecting: a reload would repeat it", r.Pattern, page)
 	}
@@ -96,25 +108,28 @@ func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, page 
 	if err := c.pages[page].ExecuteTemplate(&b, "layout.html", v); err != nil {
 		return err
 	}
+	stamp, err := c.stamped(r, v.Who)
+	if err != nil {
+		return err
+	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = w.Write(withNonces(b.Bytes()))
+	_, _ = w.Write(finishForms(b.Bytes(), stamp, s.refill()))
 	return nil
 }
 
 // again shows a form with its error and what was typed, but for passwords; other errors are the caller's.
 func (c *Console) again(w http.ResponseWriter, r *http.Request, page string, v view, err error) error {
-	if registry.ErrorCode(err) == "" || registry.ErrorCode(err) == registry.NotFound || registry.ErrorCode(err) == registry.Gone || registry.ErrorCode(err) == registry.SignInAgain {
+	if !correctable(err) {
 		return err
 	}
-	v.Field, v.Error = web.Message(err)
-	v.Form = url.Values{}
+	v.Form = url.Values{} // what the form leads on
 	for k, val := range r.PostForm {
 		if k != "password" && k != "old_password" {
 			v.Form[k] = val
 		}
 	}
-	maps.Copy(w.Header(), web.ProblemOf(r.Context(), err).GetHeaders())
+	sentOf(r.Context()).refused = err
 	return c.show(w, r, web.Status(err), page, v)
 }
 
@@ -128,6 +143,9 @@ func (c *Console) problem(w http.ResponseWriter, r *http.Request, who web.Caller
 	if registry.ErrorCode(err) == "" {
 		c.Log.Error("console", "path", r.URL.Path, "error", err)
 		w.Header().Set("Retry-After", "5")
+	}
+	if s := sentOf(r.Context()); s != nil {
+		s.refused = nil
 	}
 	status := web.Status(err)
 	_, message := web.Message(err)
