@@ -50,9 +50,9 @@ func (s *Service) mayConnect(ctx context.Context, a registry.Actor, org registry
 	return s.store.AuthorizePlatform(ctx, a, registry.SignInManage)
 }
 
-// UpdateConnection changes a connection; secret nil leaves it as it is. Errors: those of the store.
-func (s *Service) UpdateConnection(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.ConnectionID, spec registry.ConnectionSpec, secret *string) (registry.Connection, error) {
-	change := registry.ConnectionChange{Spec: spec}
+// UpdateConnection changes a connection of a version, "" for any; secret nil leaves it as it is. Errors: those of the store.
+func (s *Service) UpdateConnection(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.ConnectionID, version string, spec registry.ConnectionSpec, secret *string) (registry.Connection, error) {
+	change := registry.ConnectionChange{Version: version, Spec: spec}
 	if secret != nil {
 		var sealed []byte
 		if *secret != "" {

@@ -150,8 +150,9 @@ func (c ConnectionSpec) RoleOf(values []string) Role {
 
 // ConnectionChange is what changes of a connection.
 type ConnectionChange struct {
-	Spec   ConnectionSpec
-	Secret *[]byte // sealed; nil leaves it
+	Version string // that it must have; "" for any
+	Spec    ConnectionSpec
+	Secret  *[]byte // sealed; nil leaves it
 }
 
 // ExternalSignIn is what a provider said of somebody who signed in with it, after its signature was checked.

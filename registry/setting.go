@@ -1,9 +1,6 @@
 package registry
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
 	"net/url"
 	"slices"
 	"strconv"
@@ -19,15 +16,6 @@ type Setting struct {
 	UpdatedAt time.Time `json:"updated_at"`
 	UpdatedBy string    `json:"updated_by"`
 	ChangeID  string    `json:"-"` // of the change that set it
-}
-
-// SettingsVersion names a state of an org's settings: it is another after every change of a value.
-func SettingsVersion(list []Setting) string {
-	h := sha256.New()
-	for _, s := range list {
-		fmt.Fprintf(h, "%s %s\n", s.Name, s.ChangeID)
-	}
-	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
 // SettingValue is what a setting becomes. Sealed is of a secret, and only its

@@ -21,6 +21,14 @@ type Webhook struct {
 	Sealed    []byte       `json:"-"` // its secret
 }
 
+// WebhookChange is what changes of a webhook: what is not nil.
+type WebhookChange struct {
+	Version string // that it must have; "" for any
+	URL     *string
+	Events  *[]ChangeKind
+	Active  *bool
+}
+
 // Delivery is one message to a webhook.
 type Delivery struct {
 	ID        string        `json:"id" doc:"the webhook-id header: the same for every try, and for a replay"`

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"strconv"
 
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/registry"
@@ -45,18 +46,26 @@ func (in ConnectionIn) spec(org registry.OrgID) registry.ConnectionSpec {
 	return s
 }
 
-type connectionOut struct{ Body ConnectionView }
+type connectionOut struct {
+	ETag string `header:"ETag" doc:"the connection's version, for If-Match"`
+	Body ConnectionView
+}
 
 // ConnectionView is a connection with the address that its provider must know.
 type ConnectionView struct {
 	registry.Connection
 	Callback string `json:"redirect_uri" doc:"the provider sends people back to it: tell it to the provider"`
+	ETag     string `json:"etag" doc:"the connection's version, for If-Match"`
 }
 
 // connections declares the same routes for an org and for the operator.
 func (a *API) connections() {
 	view := func(c registry.Connection) ConnectionView {
-		return ConnectionView{c, a.Identity.ConnectionCallback(c.ID)}
+		return ConnectionView{c, a.Identity.ConnectionCallback(c.ID), strconv.Quote(c.Version())}
+	}
+	one := func(k registry.Connection) *connectionOut {
+		v := view(k)
+		return &connectionOut{v.ETag, v}
 	}
 	create := func(ctx context.Context, c web.Caller, org registry.OrgID, in ConnectionIn) (*connectionOut, error) {
 		secret := ""
@@ -64,7 +73,7 @@ func (a *API) connections() {
 			secret = *in.Secret
 		}
 		k, err := a.Identity.CreateConnection(ctx, c.Actor, org, in.spec(org), secret)
-		return &connectionOut{view(k)}, err
+		return one(k), err
 	}
 	list := func(ctx context.Context, c web.Caller, org registry.OrgID) (*listOut[ConnectionView], error) {
 		l, err := a.Store.Connections(ctx, c.Actor, org)
@@ -74,9 +83,13 @@ func (a *API) connections() {
 		}
 		return out, err
 	}
-	update := func(ctx context.Context, c web.Caller, org registry.OrgID, id string, in ConnectionIn) (*connectionOut, error) {
-		k, err := a.Identity.UpdateConnection(ctx, c.Actor, org, registry.ConnectionID(id), in.spec(org), in.Secret)
-		return &connectionOut{view(k)}, err
+	update := func(ctx context.Context, c web.Caller, org registry.OrgID, id string, match Precondition, in ConnectionIn) (*connectionOut, error) {
+		seen, err := match.version()
+		if err != nil {
+			return nil, err
+		}
+		k, err := a.Identity.UpdateConnection(ctx, c.Actor, org, registry.ConnectionID(id), seen, in.spec(org), in.Secret)
+		return one(k), err
 	}
 
 	type orgCreateIn struct {
@@ -89,6 +102,7 @@ func (a *API) connections() {
 	}
 	type orgUpdateIn struct {
 		OrgPath
+		Precondition
 		Connection string `path:"connection" example:"01890000-0000-7000-8000-000000000000"`
 		Body       ConnectionIn
 	}
@@ -102,7 +116,7 @@ func (a *API) connections() {
 		})
 	inOrg(a, operation{ID: "replaceOrgConnection", Method: "PUT", Path: "/orgs/{org}/connections/{connection}", Summary: "Change a connection of an org", Action: registry.SignInManage},
 		func(ctx context.Context, c web.Caller, org registry.OrgID, in *orgUpdateIn) (*connectionOut, error) {
-			return update(ctx, c, org, in.Connection, in.Body)
+			return update(ctx, c, org, in.Connection, in.Precondition, in.Body)
 		})
 	inOrg(a, operation{ID: "deleteOrgConnection", Method: "DELETE", Path: "/orgs/{org}/connections/{connection}", Summary: "Delete a connection of an org; who signed in by it is signed out", Action: registry.SignInManage},
 		func(ctx context.Context, c web.Caller, org registry.OrgID, in *orgOneIn) (*none, error) {
@@ -114,6 +128,7 @@ func (a *API) connections() {
 	}
 	type createIn struct{ Body ConnectionIn }
 	type updateIn struct {
+		Precondition
 		Connection string `path:"connection" example:"01890000-0000-7000-8000-000000000000"`
 		Body       ConnectionIn
 	}
@@ -127,7 +142,7 @@ func (a *API) connections() {
 		})
 	declared(a, operation{ID: "replaceConnection", Method: "PUT", Path: "/connections/{connection}", Summary: "Change a connection", Action: registry.SignInManage, Platform: true},
 		func(ctx context.Context, c web.Caller, in *updateIn) (*connectionOut, error) {
-			return update(ctx, c, "", in.Connection, in.Body)
+			return update(ctx, c, "", in.Connection, in.Precondition, in.Body)
 		})
 	declared(a, operation{ID: "deleteConnection", Method: "DELETE", Path: "/connections/{connection}", Summary: "Delete a connection; who signed in by it is signed out", Action: registry.SignInManage, Platform: true},
 		func(ctx context.Context, c web.Caller, in *oneIn) (*none, error) {
@@ -182,7 +197,7 @@ func (a *API) domains() {
 	}
 	inOrg(a, operation{ID: "setSignInRules", Method: "PUT", Path: "/orgs/{org}/sign-in", Summary: "Say what an org asks of a sign-in", Action: registry.SignInManage},
 		func(ctx context.Context, c web.Caller, org registry.OrgID, in *rulesIn) (*none, error) {
-			return &none{}, a.Store.RequireSecondStep(ctx, c.Actor, org, in.Body.SecondStep)
+			return &none{}, a.Store.RequireSecondStep(ctx, c.Actor, org, "", in.Body.SecondStep)
 		})
 
 	declared(a, operation{ID: "listUserIdentities", Method: "GET", Path: "/users/{user}/identities", Summary: "List what an account is linked to at providers", Action: registry.UserRead},

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/registry"
 )
 
 // TestIfMatch: a change with a precondition happens to the version that was seen, or not at all.
@@ -60,6 +61,72 @@ func TestIfMatch(t *testing.T) {
 		wg.Wait()
 		if n := done.Load(); n != 1 {
 			t.Errorf("%d changes of one version", n)
+		}
+	}
+}
+
+// TestIfMatchOfParts: what of an org, or of the platform, more than one person edits has a version of
+// its own, and a change of one that was not seen is refused.
+func TestIfMatchOfParts(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	s.Schema = registry.Schema{Allow: []string{"APP_*"}}
+	owner := s.User("owner@example.com", false)
+	acme := s.Org("acme", owner)
+	for id, org := range map[registry.ConnectionID]registry.OrgID{"a": acme.ID, "b": ""} {
+		spec := registry.ConnectionSpec{Name: "A", Issuer: "https://login.example.com", ClientID: "us"}
+		as := registry.AsOperator()
+		if org != "" {
+			as, spec.DefaultRole = s.Owner(org), registry.RoleMember
+		}
+		if _, err := s.Store.CreateConnection(t.Context(), as, registry.Connection{
+			ID: id, OrgID: org, Kind: registry.ConnectionOIDC, ConnectionSpec: spec,
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	root := s.Page(s.SignIn(s.User("root@example.com", true)))
+	own := s.Page(s.SignIn(owner))
+	const of = `{"issuer":"https://login.example.com","client_id":"us","name":"`
+	for _, c := range []struct {
+		by                      *servertest.Client
+		path, create            string
+		method, change, change2 string
+	}{
+		{own, "/orgs/acme/settings", "", "PATCH", `{"values":{"APP_X":"1"}}`, `{"values":{"APP_X":"2"}}`},
+		{own, "/orgs/acme/connections", "", "PUT", of + `B"}`, of + `C"}`},
+		{root, "/connections", "", "PUT", of + `B"}`, of + `C"}`},
+		{own, "/orgs/acme/webhooks", `{"url":"https://example.com/a"}`, "PATCH",
+			`{"url":"https://example.com/b"}`, `{"active":false}`},
+		{root, "/webhooks", `{"url":"https://example.com/a"}`, "PATCH",
+			`{"url":"https://example.com/b"}`, `{"active":false}`},
+	} {
+		path := "/api/v1" + c.path
+		var seen string
+		switch {
+		case c.method == "PUT": // a new one would ask its provider
+			var list registry.Page[struct{ ID, ETag string }]
+			c.by.Want(t, 200, "GET", path, "").Decode(t, &list)
+			seen, path = list.Items[0].ETag, path+"/"+list.Items[0].ID
+		case c.create == "":
+			seen = c.by.Want(t, 200, "GET", path, "").Header.Get("ETag")
+		default:
+			a := c.by.Want(t, 201, "POST", path, c.create)
+			var made struct{ Webhook struct{ ID string } }
+			a.Decode(t, &made)
+			seen, path = a.Header.Get("ETag"), path+"/"+made.Webhook.ID
+		}
+		for _, tag := range []string{`"x"`, "x", "'x'", `""`, "W/" + seen, seen + ", " + seen} {
+			problem(t, c.path+" with "+tag, c.by.With("If-Match", tag).Do(c.method, path, c.change), 412)
+		}
+		if a := c.by.With("If-Match", seen).Do(c.method, path, c.change); a.Status/100 != 2 {
+			t.Errorf("%s: %d %s", c.path, a.Status, a.Body)
+		}
+		problem(t, c.path+" again", c.by.With("If-Match", seen).Do(c.method, path, c.change2), 412)
+		for _, c2 := range []*servertest.Client{c.by.With("If-Match", "*"), c.by} {
+			if a := c2.Do(c.method, path, c.change2); a.Status/100 != 2 {
+				t.Errorf("%s: %d %s", c.path, a.Status, a.Body)
+			}
 		}
 	}
 }

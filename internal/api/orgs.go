@@ -47,17 +47,17 @@ func inOrg[I interface{ org() OrgPath }, O any](a *API, o operation, f func(ctx 
 // ChangeIn is a change of an org.
 type ChangeIn struct {
 	OrgPath
-	IfMatch string `header:"If-Match" doc:"the ETag that must still be current"`
+	Precondition
 }
 
 // version is the precondition (RFC 9110, section 13.1.1), 0 when there is none.
 func (in ChangeIn) version() (int64, error) {
-	if in.IfMatch == "" || in.IfMatch == "*" {
-		return 0, nil
+	s, err := in.Precondition.version()
+	if err != nil || s == "" {
+		return 0, err
 	}
-	s, err := strconv.Unquote(in.IfMatch)
-	n, err2 := strconv.ParseInt(s, 10, 64)
-	if err != nil || err2 != nil || n < 1 {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < 1 {
 		return 0, registry.Errorf(registry.Stale, "", "If-Match is not an ETag of this org")
 	}
 	return n, nil

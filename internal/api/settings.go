@@ -16,18 +16,6 @@ type settingsOut struct {
 	}
 }
 
-// settingsVersion is the precondition (RFC 9110, section 13.1.1), "" when there is none.
-func settingsVersion(ifMatch string) (string, error) {
-	if ifMatch == "" || ifMatch == "*" {
-		return "", nil
-	}
-	s, err := strconv.Unquote(ifMatch)
-	if err != nil || s == "" {
-		return "", registry.Errorf(registry.Stale, "", "If-Match is not an ETag of these settings")
-	}
-	return s, nil
-}
-
 func (a *API) settings() {
 	show := func(ctx context.Context, c web.Caller, id registry.OrgID) (*settingsOut, error) {
 		list, err := a.Store.Settings(ctx, c.Actor, id)
@@ -59,7 +47,7 @@ func (a *API) settings() {
 			if err != nil {
 				return nil, err
 			}
-			version, err := settingsVersion(in.IfMatch)
+			version, err := in.Precondition.version()
 			if err != nil {
 				return nil, err
 			}

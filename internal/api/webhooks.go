@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"strconv"
 
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/registry"
@@ -22,6 +23,7 @@ type WebhookChange struct {
 }
 
 type webhookOut struct {
+	ETag string `header:"ETag" doc:"the webhook's version, for If-Match"`
 	Body struct {
 		Webhook registry.Webhook `json:"webhook"`
 		Secret  string           `json:"secret" shown:"once" doc:"with which messages are signed; shown only now"`
@@ -47,7 +49,7 @@ func (a *API) webhooks() {
 			return nil, err
 		}
 		w, secret, err := a.Webhooks.Create(ctx, c.Actor, org, in.URL, in.Events)
-		out := new(webhookOut)
+		out := &webhookOut{ETag: strconv.Quote(w.Version())}
 		out.Body.Webhook, out.Body.Secret = w, secret
 		return out, err
 	}
@@ -100,14 +102,16 @@ func (a *API) webhooks() {
 
 	type orgUpdateIn struct {
 		OrgPath
+		Precondition
 		Webhook string `path:"webhook" example:"01890000-0000-7000-8000-000000000000"`
 		Body    WebhookChange
 	}
 	type platformUpdateIn struct {
+		Precondition
 		Webhook string `path:"webhook" example:"01890000-0000-7000-8000-000000000000"`
 		Body    WebhookChange
 	}
-	update := func(ctx context.Context, c web.Caller, org registry.OrgID, hook string, in WebhookChange) (*none, error) {
+	update := func(ctx context.Context, c web.Caller, org registry.OrgID, hook string, match Precondition, in WebhookChange) (*none, error) {
 		if err := a.mayWebhooks(ctx, c, org, registry.WebhookManage); err != nil {
 			return nil, err
 		}
@@ -116,15 +120,20 @@ func (a *API) webhooks() {
 				return nil, err
 			}
 		}
-		return &none{}, a.Store.UpdateWebhook(ctx, c.Actor, org, registry.WebhookID(hook), in.URL, in.Events, in.Active)
+		seen, err := match.version()
+		if err != nil {
+			return nil, err
+		}
+		return &none{}, a.Store.UpdateWebhook(ctx, c.Actor, org, registry.WebhookID(hook),
+			registry.WebhookChange{Version: seen, URL: in.URL, Events: in.Events, Active: in.Active})
 	}
 	inOrg(a, operation{ID: "updateWebhook", Method: "PATCH", Path: "/orgs/{org}/webhooks/{webhook}", Summary: "Change a webhook", Action: registry.WebhookManage},
 		func(ctx context.Context, c web.Caller, org registry.OrgID, in *orgUpdateIn) (*none, error) {
-			return update(ctx, c, org, in.Webhook, in.Body)
+			return update(ctx, c, org, in.Webhook, in.Precondition, in.Body)
 		})
 	declared(a, operation{ID: "updatePlatformWebhook", Method: "PATCH", Path: "/webhooks/{webhook}", Summary: "Change a webhook", Action: registry.PlatformAudit},
 		func(ctx context.Context, c web.Caller, in *platformUpdateIn) (*none, error) {
-			return update(ctx, c, "", in.Webhook, in.Body)
+			return update(ctx, c, "", in.Webhook, in.Precondition, in.Body)
 		})
 
 	type orgLogIn struct {

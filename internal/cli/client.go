@@ -24,6 +24,7 @@ type client struct {
 	admin, server, keyFile, caFile, context, output string
 	cmd                                             *cobra.Command // that runs
 	public                                          bool           // what is called needs no API key
+	ifMatch                                         string         // what a change was made from; "" = any
 }
 
 // target is how a control plane is reached.
@@ -32,6 +33,7 @@ type target struct {
 	http  *http.Client
 	base  string // URL of the API
 	key   string
+	match string // If-Match
 	name  string // for people
 	local bool   // it is Caddy's admin endpoint
 }
@@ -150,6 +152,7 @@ func (c *client) open(method, path string, in any) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.match = c.ifMatch
 	return t.open(c.cmd.Context(), method, path, in)
 }
 
@@ -171,6 +174,9 @@ func (t target) open(ctx context.Context, method, path string, in any) (io.ReadC
 	}
 	if in != nil {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	if t.match != "" {
+		req.Header.Set("If-Match", t.match)
 	}
 	if t.key != "" {
 		req.Header.Set("Authorization", "Bearer "+t.key)

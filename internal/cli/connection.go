@@ -164,6 +164,7 @@ func (c *client) connectionUpdate(path func(...string) string) *cobra.Command {
 		if err := f.into(cmd, in); err != nil {
 			return err
 		}
+		c.ifMatch, _ = page.Items[i]["etag"].(string)
 		return c.show("PUT", path(args[0]), in, connectionTable.show)
 	}
 	cmd.Flags().StringVar(&f.name, "name", "", "another name")

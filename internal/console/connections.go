@@ -124,7 +124,7 @@ func (c *Console) updateConnection(w http.ResponseWriter, r *http.Request, who w
 		if s := r.PostForm.Get("client_secret"); s != "" {
 			secret = &s
 		}
-		_, err = c.Identity.UpdateConnection(r.Context(), who.Actor, org, registry.ConnectionID(r.PathValue("connection")), spec, secret)
+		_, err = c.Identity.UpdateConnection(r.Context(), who.Actor, org, registry.ConnectionID(r.PathValue("connection")), r.PostForm.Get(versionField), spec, secret)
 		return err
 	})
 }
@@ -157,7 +157,7 @@ func (c *Console) removeDomain(w http.ResponseWriter, r *http.Request, who web.C
 
 func (c *Console) requireSecondStep(w http.ResponseWriter, r *http.Request, who web.Caller) error {
 	return c.onConnections(w, r, who, "saved", func(org registry.OrgID) error {
-		return c.Store.RequireSecondStep(r.Context(), who.Actor, org, r.PostForm.Has("required"))
+		return c.Store.RequireSecondStep(r.Context(), who.Actor, org, r.PostForm.Get(versionField), r.PostForm.Has("required"))
 	})
 }
 

@@ -76,7 +76,7 @@ type Store interface {
 	Clients(ctx context.Context, a registry.Actor) ([]registry.Client, error)
 	Connections(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Connection, error)
 	DeleteConnection(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.ConnectionID) error
-	RequireSecondStep(ctx context.Context, a registry.Actor, org registry.OrgID, required bool) error
+	RequireSecondStep(ctx context.Context, a registry.Actor, org registry.OrgID, version string, required bool) error
 	Domains(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Domain, error)
 	RemoveDomain(ctx context.Context, a registry.Actor, org registry.OrgID, domain string) error
 	Identities(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.Identity, error)
@@ -85,7 +85,7 @@ type Store interface {
 	Settings(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Setting, error)
 	PlatformAudit(ctx context.Context, a registry.Actor, l registry.AuditList) (registry.Page[registry.AuditEntry], error)
 	Webhooks(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Webhook, error)
-	UpdateWebhook(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.WebhookID, address *string, events *[]registry.ChangeKind, active *bool) error
+	UpdateWebhook(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.WebhookID, change registry.WebhookChange) error
 	DeleteWebhook(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.WebhookID) error
 	Deliveries(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.WebhookID, l registry.List) (registry.Page[registry.Delivery], error)
 	usage.HistoryStore

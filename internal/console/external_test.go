@@ -309,7 +309,7 @@ func TestSignInAtProviderStaysShort(t *testing.T) {
 		t.Errorf("%d, now %q", a.Status, b.is())
 	}
 	// An org that asks for its provider leads to the page with the button.
-	if _, err := s.Identity.UpdateConnection(s.Context(), s.As(owner), org.ID, registry.ConnectionID(id),
+	if _, err := s.Identity.UpdateConnection(s.Context(), s.As(owner), org.ID, registry.ConnectionID(id), "",
 		registry.ConnectionSpec{Name: "Corp", Issuer: p.URL, ClientID: "us", DefaultRole: registry.RoleMember, Required: true}, nil); err != nil {
 		t.Fatal(err)
 	}

@@ -13,14 +13,8 @@ import (
 // of its buttons.
 func filledForm(t *testing.T, page, action string) url.Values {
 	t.Helper()
-	root, err := html.Parse(strings.NewReader(page))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for n := range root.Descendants() {
-		if n.DataAtom == atom.Form && attr(n, "action") == action {
-			return valuesOf(n)
-		}
+	if form, ok := formsOf(t, page)[action]; ok {
+		return form
 	}
 	t.Fatalf("no form leads to %s: %s", action, page)
 	return nil
@@ -80,4 +74,20 @@ func attr(n *html.Node, name string) string {
 		}
 	}
 	return ""
+}
+
+// formsOf are the forms of a page that change something, by their action.
+func formsOf(t *testing.T, page string) map[string]url.Values {
+	t.Helper()
+	root, err := html.Parse(strings.NewReader(page))
+	if err != nil {
+		t.Fatal(err)
+	}
+	forms := map[string]url.Values{}
+	for n := range root.Descendants() {
+		if n.DataAtom == atom.Form && attr(n, "method") == "post" {
+			forms[attr(n, "action")] = valuesOf(n)
+		}
+	}
+	return forms
 }

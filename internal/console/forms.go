@@ -138,8 +138,8 @@ func (f field) remark(form []token, what, value string) {
 // field is what a form shows: mostly what people fill in.
 type field struct {
 	name string
-	box  string // of a box, what it sends when it is ticked
-	now  string // what the page has in it
+	box  string             // of a box, what it sends when it is ticked
+	now  string             // what the page has in it
 	put  func(value string) // nil for what is only shown
 	end  int                // index of its last token
 }

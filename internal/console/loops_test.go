@@ -146,7 +146,7 @@ func TestNoRedirectLoops(t *testing.T) {
 					requireProvider(t, s, org.ID, fmt.Sprintf("corp%d.example", n))
 				}
 				if asks == "a factor" || asks == "both" {
-					if err := s.Store.RequireSecondStep(s.Context(), s.Owner(org.ID), org.ID, true); err != nil {
+					if err := s.Store.RequireSecondStep(s.Context(), s.Owner(org.ID), org.ID, "", true); err != nil {
 						t.Fatal(err)
 					}
 				}

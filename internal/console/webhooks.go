@@ -115,7 +115,7 @@ func (c *Console) testWebhook(w http.ResponseWriter, r *http.Request, who web.Ca
 func (c *Console) activateWebhook(w http.ResponseWriter, r *http.Request, who web.Caller) error {
 	return c.onWebhook(w, r, who, func(ctx context.Context, org registry.OrgID, id registry.WebhookID) error {
 		active := r.PostForm.Get("active") == "true"
-		return c.Store.UpdateWebhook(ctx, who.Actor, org, id, nil, nil, &active)
+		return c.Store.UpdateWebhook(ctx, who.Actor, org, id, registry.WebhookChange{Active: &active})
 	})
 }
 

@@ -86,7 +86,7 @@ func TestClockSetBack(t *testing.T) {
 				return f.store.SetRole(f.Context(), owner, f.org.ID, f.login.User.ID, registry.RoleMember)
 			}, 200},
 			"the org asks for more": {func(f *fixture, _ registry.Actor) error {
-				return f.store.RequireSecondStep(f.Context(), registry.AsOperator(), f.org.ID, true)
+				return f.store.RequireSecondStep(f.Context(), registry.AsOperator(), f.org.ID, "", true)
 			}, 401},
 		} {
 			t.Run(what+", clock "+name, func(t *testing.T) {

@@ -74,8 +74,8 @@ func TestDisabled(t *testing.T) {
 		w, _ := f.hook(f.org.ID, r.URL, registry.OrgUpdated)
 		f.rename(f.org.ID, "Due")
 		active := func(on bool) {
-			if err := f.store.UpdateWebhook(t.Context(), registry.AsOperator(), f.org.ID, w.ID, nil,
-				nil, &on); err != nil {
+			if err := f.store.UpdateWebhook(t.Context(), registry.AsOperator(), f.org.ID, w.ID,
+				registry.WebhookChange{Active: &on}); err != nil {
 				t.Fatal(err)
 			}
 			synctest.Wait()

@@ -49,7 +49,7 @@ func TestAuditHeadIsTold(t *testing.T) {
 		t.Errorf("an org asks for it: %v", err)
 	}
 	events := []registry.ChangeKind{registry.AuditHeadNoted}
-	err = w.s.UpdateWebhook(ctx, operator, o.ID, orgs.ID, nil, &events, nil)
+	err = w.s.UpdateWebhook(ctx, operator, o.ID, orgs.ID, registry.WebhookChange{Events: &events})
 	if registry.ErrorCode(err) != registry.Invalid {
 		t.Errorf("an org asks for it later: %v", err)
 	}

@@ -111,6 +111,9 @@ func (s *Store) UpdateConnection(ctx context.Context, a registry.Actor, org regi
 		if c, err = t.connectionOf(org, id); err != nil {
 			return err
 		}
+		if err := registry.CheckVersion(change.Version, c.Version()); err != nil {
+			return err
+		}
 		spec, err := change.Spec.Clean(org)
 		if err != nil {
 			return err
@@ -207,14 +210,18 @@ func (t *tx) requireSSO(org registry.OrgID) error {
 	return t.record(registry.Change{Kind: registry.OrgSignIn, OrgID: org}, "company sign-in", map[bool]string{true: "required", false: "not required any more"}[required])
 }
 
-// RequireSecondStep says whether an org asks its people for a second step. Errors: Forbidden, NotFound.
-func (s *Store) RequireSecondStep(ctx context.Context, a registry.Actor, org registry.OrgID, required bool) error {
+// RequireSecondStep says whether an org asks its people for a second step. version is of the policy
+// that the caller has seen, "" for any. Errors: Forbidden, NotFound, Stale.
+func (s *Store) RequireSecondStep(ctx context.Context, a registry.Actor, org registry.OrgID, version string, required bool) error {
 	return s.update(ctx, a, func(t *tx) error {
 		if org == "" {
 			return errNoOrg()
 		}
 		v, err := t.either(org, registry.SignInManage)
-		if err != nil || v.SecondStepRequired == required {
+		if err != nil {
+			return err
+		}
+		if err := registry.CheckVersion(version, v.SignInPolicyVersion()); err != nil || v.SecondStepRequired == required {
 			return err
 		}
 		if err := t.must(`UPDATE orgs SET second_step_required = $2 WHERE id = $1`, org, required); err != nil {

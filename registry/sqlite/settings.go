@@ -33,14 +33,12 @@ func (s *Store) SetSettings(ctx context.Context, a registry.Actor, org registry.
 		if err != nil || len(changes) == 0 {
 			return err
 		}
-		if version != "" {
-			list, err := settings(t.ctx, t, org)
-			if err != nil {
-				return err
-			}
-			if version != registry.SettingsVersion(list) {
-				return registry.Errorf(registry.Stale, "version", "somebody changed the settings meanwhile: load them again and repeat your change")
-			}
+		now, err := settings(t.ctx, t, org)
+		if err != nil {
+			return err
+		}
+		if err := registry.CheckVersion(version, registry.SettingsVersion(now)); err != nil {
+			return err
 		}
 		change := registry.NewID()
 		names := slices.Sorted(maps.Keys(changes))

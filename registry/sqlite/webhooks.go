@@ -99,17 +99,20 @@ func (s *Store) onWebhook(ctx context.Context, a registry.Actor, org registry.Or
 	})
 }
 
-// UpdateWebhook changes what is not nil of a webhook.
-func (s *Store) UpdateWebhook(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.WebhookID, address *string, events *[]registry.ChangeKind, active *bool) error {
+// UpdateWebhook changes a webhook. Errors: Forbidden, NotFound, Invalid, Stale.
+func (s *Store) UpdateWebhook(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.WebhookID, change registry.WebhookChange) error {
 	return s.onWebhook(ctx, a, org, id, func(t *tx, w registry.Webhook) error {
-		if address != nil {
-			w.URL = *address
+		if err := registry.CheckVersion(change.Version, w.Version()); err != nil {
+			return err
 		}
-		if events != nil {
-			w.Events = *events
+		if change.URL != nil {
+			w.URL = *change.URL
 		}
-		if active != nil {
-			w.Active = *active
+		if change.Events != nil {
+			w.Events = *change.Events
+		}
+		if change.Active != nil {
+			w.Active = *change.Active
 		}
 		if err := registry.CheckWebhook(w.OrgID, w.URL, w.Events); err != nil {
 			return err

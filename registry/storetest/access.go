@@ -63,7 +63,7 @@ func visibility(e env) {
 		"CreateConnection":  second(e.s.CreateConnection(ctx, asB, registry.Connection{OrgID: o.ID})),
 		"UpdateConnection":  second(e.s.UpdateConnection(ctx, asB, o.ID, "x", registry.ConnectionChange{})),
 		"DeleteConnection":  e.s.DeleteConnection(ctx, asB, o.ID, "x"),
-		"RequireSecondStep": e.s.RequireSecondStep(ctx, asB, o.ID, true),
+		"RequireSecondStep": e.s.RequireSecondStep(ctx, asB, o.ID, "", true),
 		"Domains":           second(e.s.Domains(ctx, asB, o.ID)),
 		"AddDomain":         second(e.s.AddDomain(ctx, asB, o.ID, "example.com", "t")),
 		"RemoveDomain":      e.s.RemoveDomain(ctx, asB, o.ID, "example.com"),

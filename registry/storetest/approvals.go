@@ -316,8 +316,8 @@ func outsiders(e env) {
 	}
 
 	// What lets nobody in can still be done for people who are shut out.
-	e.ok(e.s.RequireSecondStep(ctx, asRoot, o.ID, true))
-	e.ok(e.s.RequireSecondStep(ctx, asRoot, o.ID, false))
+	e.ok(e.s.RequireSecondStep(ctx, asRoot, o.ID, "", true))
+	e.ok(e.s.RequireSecondStep(ctx, asRoot, o.ID, "", false))
 	e.ok(e.s.DeleteConnection(ctx, asRoot, o.ID, c.ID))
 	e.ok(e.s.RemoveDomain(ctx, asRoot, o.ID, d.Domain))
 

@@ -89,7 +89,7 @@ func (e env) kept(a registry.Actor, org registry.OrgID, user registry.UserID) ma
 			return second(e.s.AddDomain(ctx, a, org, "example.com", "t"))
 		}},
 		"RequireSecondStep": {registry.SignInManage, func() error {
-			return e.s.RequireSecondStep(ctx, a, org, true)
+			return e.s.RequireSecondStep(ctx, a, org, "", true)
 		}},
 		"CreateAPIKey of the org": {registry.KeyManage, func() error {
 			n := registry.NewAPIKey{Name: "x", OrgID: org, Role: registry.RoleMember,

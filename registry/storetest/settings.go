@@ -1,12 +1,6 @@
 package storetest
 
-import (
-	"strconv"
-	"sync"
-	"sync/atomic"
-
-	"github.com/pizzaface/pizzeria/registry"
-)
+import "github.com/pizzaface/pizzeria/registry"
 
 // settings: who may, that secrets are not read back, and that a change is all or nothing.
 func settings(e env) {
@@ -36,24 +30,5 @@ func settings(e env) {
 	e.ok(e.s.SetSettings(ctx, asA, o.ID, "", map[string]*registry.SettingValue{"API_KEY": nil, "NEVER_WAS": nil}))
 	if list, err = e.s.Settings(ctx, asA, o.ID); err != nil || len(list) != 1 {
 		e.Fatalf("%+v %v", list, err)
-	}
-
-	// Of many who saw the same settings, one changes them.
-	seen := registry.SettingsVersion(list)
-	var done atomic.Int64
-	var wg sync.WaitGroup
-	for i := range 8 {
-		wg.Go(func() {
-			switch err := e.s.SetSettings(ctx, asA, o.ID, seen, map[string]*registry.SettingValue{"APP_COLOUR": {Value: strconv.Itoa(i)}}); {
-			case err == nil:
-				done.Add(1)
-			case registry.ErrorCode(err) != registry.Stale:
-				e.Error(err)
-			}
-		})
-	}
-	wg.Wait()
-	if n := done.Load(); n != 1 {
-		e.Errorf("%d changes of one version", n)
 	}
 }

@@ -87,7 +87,7 @@ type Store interface {
 	CreateConnection(ctx context.Context, a registry.Actor, c registry.Connection) (registry.Connection, error)
 	UpdateConnection(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.ConnectionID, change registry.ConnectionChange) (registry.Connection, error)
 	DeleteConnection(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.ConnectionID) error
-	RequireSecondStep(ctx context.Context, a registry.Actor, org registry.OrgID, required bool) error
+	RequireSecondStep(ctx context.Context, a registry.Actor, org registry.OrgID, version string, required bool) error
 	Domains(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Domain, error)
 	AddDomain(ctx context.Context, a registry.Actor, org registry.OrgID, domain, token string) (registry.Domain, error)
 	VerifyDomain(ctx context.Context, a registry.Actor, org registry.OrgID, domain, value string) (registry.Domain, error)
@@ -165,7 +165,7 @@ type Store interface {
 	PlatformAudit(ctx context.Context, a registry.Actor, l registry.AuditList) (registry.Page[registry.AuditEntry], error)
 	CreateWebhook(ctx context.Context, a registry.Actor, w registry.Webhook) (registry.Webhook, error)
 	Webhooks(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Webhook, error)
-	UpdateWebhook(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.WebhookID, address *string, events *[]registry.ChangeKind, active *bool) error
+	UpdateWebhook(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.WebhookID, change registry.WebhookChange) error
 	DeleteWebhook(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.WebhookID) error
 	Deliveries(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.WebhookID, l registry.List) (registry.Page[registry.Delivery], error)
 	ReplayDelivery(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.WebhookID, delivery string) error
@@ -232,7 +232,7 @@ func RunTests(t *testing.T, open func(t *testing.T, now func() time.Time) Store)
 	for name, f := range map[string]func(env){
 		"NobodyIsRefusedEverywhere": nobody, "SlugRules": slugs, "RenameAndQuarantine": renames, "RenameKeepsStopped": renamesStopped, "RenamesAreBounded": squatting, "DomainChecks": domainChecks, "AllRoutes": allRoutes, "StatusTable": statuses,
 		"OptimisticConcurrency": versions, "Visibility": visibility, "LastOwner": lastOwner, "LastOwnerRace": lastOwnerRace,
-		"SlugRace": slugRace, "FeedIsGapless": feed, "AuditChain": auditChain, "Events": events, "Usage": usage, "Webhooks": webhooks, "Settings": settings, "Idempotency": idempotency, "Setup": setup, "Invites": invites,
+		"SlugRace": slugRace, "FeedIsGapless": feed, "AuditChain": auditChain, "Events": events, "Usage": usage, "Webhooks": webhooks, "Settings": settings, "SeenVersions": seenVersions, "Idempotency": idempotency, "Setup": setup, "Invites": invites,
 		"Sessions": sessions, "SessionLists": sessionLists, "Pages": pages, "Search": searches, "Deletion": deletion, "Users": users, "DeletedAccounts": deletedAccounts, "DormantAccounts": dormantAccounts, "LastOnes": lastOnes, "DisabledAccounts": disabledAccounts, "APIKeys": apiKeys, "Runners": runners, "KeysReach": keysReach, "KeptForPeople": keptForPeople, "RefusedKeys": refusedKeys, "KeyUse": keyUse, "RunnersOfKeys": runnersOfKeys, "Drafts": drafts, "Codes": codes, "AccountLinks": accountLinks, "EndedSession": endedSession, "ThiefLeavesNothing": thiefLeavesNothing, "Review": review, "ReviewOnce": reviewOnce, "PreHijack": preHijack, "UnverifiedRoles": unverifiedRoles, "Mails": mails, "SigningKeys": signingKeys, "Factors": factors, "Connections": connections, "Domains": domains, "ExternalSignIn": externalSignIn, "Undelivered": undelivered, "SignInRules": signInRules, "Support": support, "Approvals": approvals, "ApprovalRace": approvalRace, "Outsiders": outsiders, "Returns": returns, "BreakGlass": breakGlass, "Transfer": transfer, "Clients": clients, "Grants": grants, "Devices": devices, "Leases": leases, "Provisioning": provisioning,
 		"InstanceFailures": instanceFailures, "InstanceTransitions": instanceTransitions,
 		"UnresponsiveInstance": unresponsive,

@@ -61,9 +61,9 @@ func support(e env) {
 	c, err := e.connect(asOwner, o.ID, func(s *registry.ConnectionSpec) { s.Required = true })
 	e.ok(err)
 	e.ok(second(e.s.Grant(ctx, system, session.ID, o.ID)))
-	e.ok(e.s.RequireSecondStep(ctx, operator, o.ID, true))
+	e.ok(e.s.RequireSecondStep(ctx, operator, o.ID, "", true))
 	e.want(second(e.s.Grant(ctx, system, session.ID, o.ID)), registry.SignInAgain)
-	e.ok(e.s.RequireSecondStep(ctx, operator, o.ID, false))
+	e.ok(e.s.RequireSecondStep(ctx, operator, o.ID, "", false))
 	e.ok(e.s.DeleteConnection(ctx, operator, o.ID, c.ID))
 
 	// It ends to the moment, and its membership goes.

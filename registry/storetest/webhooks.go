@@ -101,7 +101,7 @@ func webhooks(e env) {
 	}
 	e.ok(e.s.TestWebhook(ctx, asA, o.ID, mine))
 	off := false
-	e.ok(e.s.UpdateWebhook(ctx, asA, o.ID, mine, nil, nil, &off))
+	e.ok(e.s.UpdateWebhook(ctx, asA, o.ID, mine, registry.WebhookChange{Active: &off}))
 	if due() != 0 {
 		e.Fatal("a webhook that is off is told")
 	}
