@@ -90,7 +90,7 @@ type Store interface {
 	Deliveries(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.WebhookID, l registry.List) (registry.Page[registry.Delivery], error)
 	usage.HistoryStore
 	Changed() <-chan struct{}
-	KeepDraft(ctx context.Context, a registry.Actor, id registry.DraftID, sealed []byte) error
+	KeepDraft(ctx context.Context, a registry.Actor, user registry.UserID, id registry.DraftID, sealed []byte) error
 	Draft(ctx context.Context, a registry.Actor, id registry.DraftID) ([]byte, error)
 	TakeDraft(ctx context.Context, a registry.Actor, id registry.DraftID) ([]byte, error)
 	BeginIdempotent(ctx context.Context, a registry.Actor, key string, request registry.Hash) ([]byte, error)
@@ -209,9 +209,13 @@ func (c *Console) serve(rt Route, w http.ResponseWriter, r *http.Request) {
 	if err == nil && who.Session.ID == "" {
 		who = web.Caller{Client: who.Client} // pages are for browsers: no tokens here
 		if !rt.Public {
-			c.toSignIn(w, r)
+			c.toSignIn(w, r, who)
 			return
 		}
+	}
+	if err == nil && !rt.Public && sentOf(r.Context()).ofSomebodyElse(who) {
+		c.toSignIn(w, r, who)
+		return
 	}
 	if err == nil && who.Actor.MustReview() && !beforeReview(rt) {
 		c.toReview(w, r, web.CameFrom(r, site.Issuer))
@@ -241,15 +245,23 @@ func (c *Console) secure(w http.ResponseWriter, origin string) {
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self' "+origin+"; frame-ancestors 'none'; base-uri 'none'")
 }
 
-// toSignIn asks for a sign-in. A form that was sent is not dropped without a word.
-func (c *Console) toSignIn(w http.ResponseWriter, r *http.Request) {
-	back := web.CameFrom(r, c.Identity.Site().Issuer)
+// toSignIn asks for a sign-in. A form that was sent is kept for whose page it is on, whoever signs in
+// next.
+func (c *Console) toSignIn(w http.ResponseWriter, r *http.Request, who web.Caller) {
 	if web.Safe(r.Method) {
-		c.toSignInFor(w, r, back)
+		c.toSignInFor(w, r, web.CameFrom(r, c.Identity.Site().Issuer))
 		return
 	}
-	v := view{Title: "You are signed out", Form: url.Values{"return": {back}}}
-	if err := c.show(w, r, http.StatusUnauthorized, "ended.html", v); err != nil {
+	back := c.backTo(r, web.Caller{})
+	v := view{
+		Title: "You are signed out", Who: who, Form: url.Values{"return": {back}},
+		Data: strings.HasPrefix(back, continuePath),
+	}
+	status := http.StatusUnauthorized
+	if who.Actor.Valid() {
+		v.Title, status = "You are signed in as somebody else", http.StatusConflict
+	}
+	if err := c.show(w, r, status, "ended.html", v); err != nil {
 		c.problem(w, r, web.Caller{}, err)
 	}
 }

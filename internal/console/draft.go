@@ -11,7 +11,10 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-const purposeDraft = "draft"
+const (
+	purposeDraft = "draft"
+	continuePath = "/continue/"
+)
 
 // draft is a form that somebody sent who has to sign in again first.
 type draft struct {
@@ -23,8 +26,18 @@ type draft struct {
 // backTo is where to come back to after a new sign-in: the page, or of a form one that sends it
 // again, so that nothing that was typed is lost.
 func (c *Console) backTo(r *http.Request, who web.Caller) string {
-	from := web.CameFrom(r, c.Identity.Site().Issuer)
-	if r.Method != http.MethodPost || who.Session.ID == "" {
+	from, s := web.CameFrom(r, c.Identity.Site().Issuer), sentOf(r.Context())
+	if s == nil {
+		return from
+	}
+	if s.Page != "" {
+		from = s.Page
+	}
+	as, user := who.Actor, who.Actor.User
+	if user == "" { // the session has ended
+		as, user = registry.AsSystem("console"), s.User
+	}
+	if user == "" {
 		return from
 	}
 	d := draft{Action: r.URL.RequestURI(), From: from, Form: url.Values{}}
@@ -40,11 +53,11 @@ func (c *Console) backTo(r *http.Request, who web.Caller) string {
 	}
 	id := registry.NewID()
 	sealed := c.Identity.Seal(purposeDraft, id, b)
-	if err := c.Store.KeepDraft(r.Context(), who.Actor, registry.DraftID(id), sealed); err != nil {
+	if err := c.Store.KeepDraft(r.Context(), as, user, registry.DraftID(id), sealed); err != nil {
 		c.Log.Error("console", "path", r.URL.Path, "error", err)
 		return from
 	}
-	return "/continue/" + id
+	return continuePath + id
 }
 
 // draftField is a value that was typed, for people to see what they send.
@@ -55,7 +68,8 @@ type draftData struct {
 	Shown []draftField
 }
 
-// draftPage shows what was sent before the new sign-in, and sends it again by a click.
+// draftPage shows what was sent before the new sign-in, and sends it again by a click, or fills it in
+// again where it can be changed.
 func (c *Console) draftPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
 	id := r.PathValue("draft")
 	sealed, err := c.Store.Draft(r.Context(), who.Actor, registry.DraftID(id))
@@ -70,9 +84,15 @@ func (c *Console) draftPage(w http.ResponseWriter, r *http.Request, who web.Call
 	if err != nil {
 		return err
 	}
+	if r.URL.Query().Has("edit") {
+		s := &sent{stamp: stamp{Page: d.From}, action: d.Action, form: d.Form, resumed: true}
+		if c.showPageOf(w, r, who, s) {
+			return nil
+		}
+	}
 	for name, values := range d.Form {
 		for _, v := range values {
-			if v == "" || strings.Contains(name, "secret") {
+			if v == "" || c.hides(name, d.Form) {
 				continue
 			}
 			name := strings.ReplaceAll(name, "_", " ")
@@ -80,5 +100,21 @@ func (c *Console) draftPage(w http.ResponseWriter, r *http.Request, who web.Call
 		}
 	}
 	sort.Slice(d.Shown, func(i, j int) bool { return d.Shown[i].Name < d.Shown[j].Name })
-	return c.show(w, r, http.StatusOK, "draft.html", view{Title: "Continue", Who: who, Data: d})
+	return c.show(w, r, http.StatusOK, "draft.html", view{
+		Title: "Continue", Who: who, Data: d, FormPage: d.From,
+	})
+}
+
+// hides reports whether a field of a form is for nobody to read: a secret, or what forms carry along.
+func (c *Console) hides(name string, form url.Values) bool {
+	if f, ok := c.Settings.Schema().Field(strings.TrimPrefix(name, "set.")); ok {
+		return f.Type == registry.FieldSecret
+	}
+	switch name {
+	case versionField, seenField:
+		return true
+	case "new_value":
+		return form.Has("new_secret")
+	}
+	return strings.Contains(name, "secret")
 }

@@ -53,7 +53,7 @@ func finishForms(page []byte, stamp string, again *refill) []byte {
 		fields := fieldsOf(form)
 		n++
 		t.after = hidden(nonceField, stamp+"."+strconv.Itoa(n))
-		if versioned(form) {
+		if carries(form, versionField) && !carries(form, seenField) {
 			t.after += hidden(seenField, seenOf(fields))
 		}
 		if again != nil && (t.attr("action") == again.action || t.attr("action") == "") {
@@ -75,8 +75,8 @@ func hidden(name, value string) string {
 	return `<input type="hidden" name="` + name + `" value="` + html.EscapeString(value) + `">`
 }
 
-func versioned(form []token) bool {
-	return slices.ContainsFunc(form, func(t token) bool { return t.attr("name") == versionField })
+func carries(form []token, name string) bool {
+	return slices.ContainsFunc(form, func(t token) bool { return t.attr("name") == name })
 }
 
 // seenOf is what fields show, in short.

@@ -34,6 +34,7 @@ type sent struct {
 	action  string
 	form    url.Values
 	refused error // why its page is shown again
+	resumed bool  // its page is shown again after a new sign-in
 	failed  error // of showing that page
 }
 
@@ -46,11 +47,17 @@ func sentOf(ctx context.Context) *sent {
 
 // refill is the form, to be filled in again where it was refused.
 func (s *sent) refill() *refill {
-	if s == nil || s.refused == nil {
+	if s == nil || s.refused == nil && !s.resumed {
 		return nil
 	}
 	stale := registry.ErrorCode(s.refused) == registry.Stale
 	return &refill{action: s.action, typed: s.form, stale: stale}
+}
+
+// ofSomebodyElse reports whether the form's page was opened by another account: in a tab that stayed
+// open while its browser signed in as somebody else.
+func (s *sent) ofSomebodyElse(who web.Caller) bool {
+	return s != nil && s.User != "" && s.User != who.Actor.User
 }
 
 // receive reads a form's nonce, and takes it out of the form.
@@ -67,11 +74,13 @@ func (c *Console) receive(r *http.Request) *http.Request {
 }
 
 // stamped seals the stamp of a page's forms.
-func (c *Console) stamped(r *http.Request, who web.Caller) (string, error) {
-	st := stamp{User: who.Actor.User, Salt: rand.Text()}
-	if s := sentOf(r.Context()); s != nil && r.Method == http.MethodPost {
+func (c *Console) stamped(r *http.Request, v view) (string, error) {
+	st := stamp{User: v.Who.Actor.User, Salt: rand.Text(), Page: v.FormPage}
+	switch s := sentOf(r.Context()); {
+	case st.Page != "":
+	case s != nil && r.Method == http.MethodPost:
 		st.Page = s.Page
-	} else {
+	default:
 		st.Page = pageOf(r.URL)
 	}
 	b, err := json.Marshal(st)
@@ -99,15 +108,20 @@ func (c *Console) onItsPage(w http.ResponseWriter, r *http.Request, who web.Call
 	if s == nil || s.Page == "" || !correctable(err) {
 		return false
 	}
-	u, err2 := url.Parse(s.Page)
-	if err2 != nil {
+	s.refused = err
+	return c.showPageOf(w, r, who, s)
+}
+
+// showPageOf shows the page that a form is on, filled in. It reports whether it could.
+func (c *Console) showPageOf(w http.ResponseWriter, r *http.Request, who web.Caller, s *sent) bool {
+	u, err := url.Parse(s.Page)
+	if err != nil {
 		return false
 	}
-	s.who, s.refused = who, err
-	page := r.Clone(r.Context())
+	s.who, s.failed = who, registry.Errorf(registry.NotFound, "", "there is no such page")
+	page := r.Clone(context.WithValue(r.Context(), sentKey{}, s))
 	page.Method, page.URL, page.RequestURI = http.MethodGet, u, s.Page
 	page.Form, page.PostForm, page.Body = nil, nil, http.NoBody
-	s.failed = registry.Errorf(registry.NotFound, "", "there is no such page")
 	c.forms.ServeHTTP(w, page)
 	return s.failed == nil
 }

@@ -25,7 +25,7 @@ func (c *Console) redirectShown(w http.ResponseWriter, r *http.Request, who web.
 	}
 	id := registry.NewID()
 	sealed := c.Identity.Seal(purposeShown, shownName(id, who), b)
-	if err := c.Store.KeepDraft(r.Context(), who.Actor, registry.DraftID(id), sealed); err != nil {
+	if err := c.Store.KeepDraft(r.Context(), who.Actor, who.Actor.User, registry.DraftID(id), sealed); err != nil {
 		return err
 	}
 	sep := "?"

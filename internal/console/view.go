@@ -16,26 +16,28 @@ import (
 
 // view is what every page gets.
 type view struct {
-	Title   string
-	Who     web.Caller
-	Site    identity.Site
-	Orgs    []registry.OrgView // of the switcher
-	Org     *registry.OrgView
-	Tab     string
-	Error   string
-	Stale   bool // somebody else saved what the form edits meanwhile
-	Field   string
-	Form    url.Values
-	Data    any
-	Request string
-	Query   url.Values
-	Path    string // of this page, to come back to
-	Section string // of the rail
-	Theme   string // light or dark; "" = as the system is
-	Live    string // address of the page's event stream; "" = the page stays as it was loaded
-	LiveID  string // the version that the page shows; see liveVersion
-	Done    string // what was just done
-	Log     string // what a server printed that does not run yet
+	Title string
+	Who   web.Caller
+	Site  identity.Site
+	Orgs  []registry.OrgView // of the switcher
+	Org   *registry.OrgView
+	Tab   string
+	Error string
+	// FormPage is where the page's form comes from; "" = from the page itself.
+	FormPage string
+	Stale    bool // somebody else saved what the form edits meanwhile
+	Field    string
+	Form     url.Values
+	Data     any
+	Request  string
+	Query    url.Values
+	Path     string // of this page, to come back to
+	Section  string // of the rail
+	Theme    string // light or dark; "" = as the system is
+	Live     string // address of the page's event stream; "" = the page stays as it was loaded
+	LiveID   string // the version that the page shows; see liveVersion
+	Done     string // what was just done
+	Log      string // what a server printed that does not run yet
 }
 
 // Operator is what the operator's configuration says, for the platform admin to see.
@@ -108,7 +110,7 @@ func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, page 
 	if err := c.pages[page].ExecuteTemplate(&b, "layout.html", v); err != nil {
 		return err
 	}
-	stamp, err := c.stamped(r, v.Who)
+	stamp, err := c.stamped(r, v)
 	if err != nil {
 		return err
 	}

@@ -75,7 +75,7 @@ func TestNothingPersonalIsLeft(t *testing.T) {
 	_, err = w.s.CreateClient(ctx, as, registry.NewClient{Name: "App", RedirectURIs: []string{"https://app.example/"}}, secret("app"))
 	ok(err)
 	ok(w.s.SetSettings(ctx, as, acme.ID, "", map[string]*registry.SettingValue{"COLOUR": {Value: "red"}}))
-	ok(w.s.KeepDraft(ctx, as, registry.DraftID(registry.NewID()), []byte("x")))
+	ok(w.s.KeepDraft(ctx, as, u.ID, registry.DraftID(registry.NewID()), []byte("x")))
 	ok(w.s.QueueMail(ctx, system, registry.Mail{ID: registry.NewID(), To: u.Email, Sealed: []byte("x")}, ""))
 	if _, err := w.s.BeginIdempotent(ctx, as, "once", secret("request")); err != nil {
 		t.Fatal(err)

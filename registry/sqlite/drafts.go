@@ -6,16 +6,20 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// KeepDraft keeps what a person sent, sealed, for DraftLife. Errors: Forbidden, PersonOnly.
-func (s *Store) KeepDraft(ctx context.Context, a registry.Actor, id registry.DraftID, sealed []byte) error {
+// KeepDraft keeps what a user sent, sealed, for DraftLife. The system does that for somebody whose
+// session has ended. Errors: Forbidden, NotFound, PersonOnly.
+func (s *Store) KeepDraft(ctx context.Context, a registry.Actor, user registry.UserID, id registry.DraftID, sealed []byte) error {
 	return s.update(ctx, a, func(t *tx) error {
-		if err := own(a, a.User, registry.AccountManage, t.now); err != nil {
+		if err := own(a, user, registry.AccountManage, t.now); err != nil && !a.IsSystem() {
 			return err
 		}
-		if err := t.must(`INSERT INTO drafts (id, user_id, sealed, expires_at) VALUES ($1,$2,$3,$4)`, id, a.User, sealed, us(t.now.Add(registry.DraftLife))); err != nil {
+		if _, err := t.userByID(user); err != nil {
 			return err
 		}
-		_, err := t.exec(`DELETE FROM drafts WHERE user_id = $1 AND id NOT IN (SELECT id FROM drafts WHERE user_id = $1 ORDER BY id DESC LIMIT $2)`, a.User, registry.DraftsMax)
+		if err := t.must(`INSERT INTO drafts (id, user_id, sealed, expires_at) VALUES ($1,$2,$3,$4)`, id, user, sealed, us(t.now.Add(registry.DraftLife))); err != nil {
+			return err
+		}
+		_, err := t.exec(`DELETE FROM drafts WHERE user_id = $1 AND id NOT IN (SELECT id FROM drafts WHERE user_id = $1 ORDER BY id DESC LIMIT $2)`, user, registry.DraftsMax)
 		return err
 	})
 }

@@ -10,12 +10,12 @@ import (
 // drafts: what a person sent is there for the same person alone, for a while, and not without end.
 func drafts(e env) {
 	a, asA := e.user("a@example.com")
-	_, asB := e.user("b@example.com")
+	b, asB := e.user("b@example.com")
 	_, asKey := e.key(asA, registry.NewAPIKey{Scopes: everything})
 	keep := func(as registry.Actor) registry.DraftID {
 		e.Helper()
 		id := registry.DraftID(registry.NewID())
-		e.ok(e.s.KeepDraft(ctx, as, id, []byte("sealed")))
+		e.ok(e.s.KeepDraft(ctx, as, as.User, id, []byte("sealed")))
 		return id
 	}
 	first := keep(asA)
@@ -25,8 +25,14 @@ func drafts(e env) {
 	}
 	e.want(second(e.s.Draft(ctx, asB, first)), registry.Gone)
 	e.want(second(e.s.Draft(ctx, asKey, first)), registry.PersonOnly)
-	e.want(e.s.KeepDraft(ctx, asKey, "x", nil), registry.PersonOnly)
-	e.want(e.s.KeepDraft(ctx, operator, "x", nil), registry.Forbidden)
+	e.want(e.s.KeepDraft(ctx, asKey, a.ID, "x", nil), registry.PersonOnly)
+	e.want(e.s.KeepDraft(ctx, operator, a.ID, "x", nil), registry.Forbidden)
+	e.want(e.s.KeepDraft(ctx, asA, b.ID, "x", nil), registry.NotFound)
+	e.want(e.s.KeepDraft(ctx, system, "nobody", "x", nil), registry.NotFound)
+	ended := registry.DraftID(registry.NewID()) // their session had ended
+	e.ok(e.s.KeepDraft(ctx, system, a.ID, ended, []byte("sealed")))
+	e.ok(second(e.s.Draft(ctx, asA, ended)))
+	e.want(second(e.s.Draft(ctx, asB, ended)), registry.Gone)
 	taken := keep(asA)
 	e.want(second(e.s.TakeDraft(ctx, asB, taken)), registry.Gone)
 	e.want(second(e.s.TakeDraft(ctx, asKey, taken)), registry.PersonOnly)

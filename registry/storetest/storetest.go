@@ -174,7 +174,7 @@ type Store interface {
 	DueDeliveries(ctx context.Context, a registry.Actor, busy []registry.WebhookID, limit int) ([]registry.Task, error)
 	ReportDelivery(ctx context.Context, a registry.Actor, id string, status int, failure string, next time.Time) error
 	Sweep(ctx context.Context, a registry.Actor) error
-	KeepDraft(ctx context.Context, a registry.Actor, id registry.DraftID, sealed []byte) error
+	KeepDraft(ctx context.Context, a registry.Actor, user registry.UserID, id registry.DraftID, sealed []byte) error
 	Draft(ctx context.Context, a registry.Actor, id registry.DraftID) ([]byte, error)
 	TakeDraft(ctx context.Context, a registry.Actor, id registry.DraftID) ([]byte, error)
 	Settings(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Setting, error)
