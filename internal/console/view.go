@@ -103,6 +103,9 @@ func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, page 
 		maps.Copy(w.Header(), web.ProblemOf(r.Context(), s.refused).GetHeaders())
 		status = web.Status(s.refused)
 	}
+	if s.refill() != nil {
+		v.Live = "" // its script would load the page from the address of the form
+	}
 	if r.Method == http.MethodPost && status < 400 && !signInStep[page] {
 		return fmt.Errorf("console: %s shows %s instead of redirecting: a reload would repeat it", r.Pattern, page)
 	}

@@ -39,8 +39,13 @@ func (s *Store) BeginIdempotent(ctx context.Context, a registry.Actor, key strin
 
 // FinishIdempotent keeps the answer of a reserved key; without one the key is free again.
 func (s *Store) FinishIdempotent(ctx context.Context, a registry.Actor, key string, answer []byte) error {
-	// The answer is on its way, whether its reader is still there or not.
-	return s.update(context.WithoutCancel(ctx), a, func(t *tx) error {
+	if !a.Valid() {
+		return errNobody()
+	}
+	// The answer is on its way, whether its reader is still there or not, and whether or not the request
+	// ended its own session.
+	as := registry.AsSystem("idempotency")
+	return s.update(context.WithoutCancel(ctx), as, func(t *tx) error {
 		if answer == nil {
 			_, err := t.exec(`DELETE FROM idempotency WHERE actor = $1 AND key = $2 AND answer IS NULL`, who(a), key)
 			return err
