@@ -469,7 +469,7 @@ func (w *forms) orgForms() map[string]func() post {
 		"/orgs/{org}/invites": func() post {
 			return post{
 				by: w.own, page: acme + "/members", action: acme + "/invites",
-				set: vals("email", "kim@example.com"), bad: vals("email", "lee@example.com\r\nnonsense", "role", "admin"),
+				set: vals("email", "kim@example.com"), bad: vals("email", "\r\nlee@example.com\r\n</textarea>"+hostile, "role", "admin"),
 			}
 		},
 		"/orgs/{org}/invites/{invite}/resend": invite("resend", "/resend"),
@@ -505,7 +505,7 @@ func (w *forms) orgForms() map[string]func() post {
 		"/orgs/{org}/settings": func() post {
 			return post{
 				by: w.own, page: acme + "/settings", action: acme + "/settings", set: vals("set.COLOUR", "red"),
-				bad: vals("set.COLOUR", "blue", "set.COUNT", "many", "set.SIZE", "m", "new_name", "APP_X", "new_value", "x"),
+				bad: vals("set.COLOUR", hostile, "set.COUNT", "many", "set.SIZE", "m", "new_name", "APP_X", "new_value", "x"),
 			}
 		},
 		"/orgs/{org}/name": func() post {
