@@ -23,7 +23,8 @@ func CheckVersion(seen, now string) error {
 	if seen == "" || seen == now {
 		return nil
 	}
-	return Errorf(Stale, "version", "somebody changed this meanwhile: load it again and repeat your change")
+	return Errorf(Stale, "version",
+		"somebody changed this meanwhile: load it again and repeat your change")
 }
 
 // Version is of a connection as people state it.

@@ -65,8 +65,8 @@ func TestIfMatch(t *testing.T) {
 	}
 }
 
-// TestIfMatchOfParts: what of an org, or of the platform, more than one person edits has a version of
-// its own, and a change of one that was not seen is refused.
+// TestIfMatchOfParts: what of an org, or of the platform, more than one person edits has a version
+// of its own, and a change of one that was not seen is refused.
 func TestIfMatchOfParts(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)

@@ -15,8 +15,8 @@ import (
 
 var returns = regexp.MustCompile(`href="/sign-in\?return=([^"&]*)`)
 
-// TestEndedSession: what was typed into a form whose session has ended, or whose browser signed in as
-// somebody else, waits for whose page it was on, and for nobody else.
+// TestEndedSession: what was typed into a form whose session has ended, or whose browser signed in
+// as somebody else, waits for whose page it was on, and for nobody else.
 func TestEndedSession(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/net/html/atom"
 )
 
-// filledForm is the form of a page with an action as a browser would send it, without a click on one
-// of its buttons.
+// filledForm is the form of a page with an action as a browser would send it, without a click on
+// one of its buttons.
 func filledForm(t *testing.T, page, action string) url.Values {
 	t.Helper()
 	if form, ok := formsOf(t, page)[action]; ok {

@@ -27,8 +27,8 @@ type refill struct {
 	stale  bool // somebody saved something else meanwhile
 }
 
-// finishForms completes the forms of a page that change something. Each gets a nonce, and one with a
-// version what it shows. The form of again, if any, gets back what was typed, but for passwords.
+// finishForms completes the forms of a page that change something. Each gets a nonce, and one with
+// a version what it shows. The form of again, if any, gets back what was typed, but for passwords.
 func finishForms(page []byte, stamp string, again *refill) []byte {
 	tokens := tokensOf(page)
 	var details []int // around the token at hand
@@ -144,8 +144,8 @@ type field struct {
 	end  int                // index of its last token
 }
 
-// shownPrefix starts the key of what a form shows and cannot change: an element with data-shown, its
-// name, and data-now, its state.
+// shownPrefix starts the key of what a form shows and cannot change: an element with data-shown,
+// its name, and data-now, its state.
 const shownPrefix = "="
 
 const ticked = "ticked"
@@ -181,7 +181,8 @@ func (f field) words(value string) string {
 	return "nothing"
 }
 
-// fieldsOf are the fields of a form. Hidden ones are not for people, and passwords do not come back.
+// fieldsOf are the fields of a form. Hidden ones are not for people, and passwords do not come
+// back.
 func fieldsOf(form []token) (fields []field) {
 	label := -1 // index in fields of the first one in a label
 	for i := range form {

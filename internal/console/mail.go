@@ -58,7 +58,7 @@ func (c *Console) reset(w http.ResponseWriter, r *http.Request, who web.Caller) 
 		return c.again(w, r, "reset.html", view{Title: "New password", Data: l}, err)
 	}
 	web.SetSession(w, "")
-	http.Redirect(w, r, "/sign-in?done=password", http.StatusSeeOther)
+	http.Redirect(w, r, c.about("/sign-in", l.Email)+"&done=password", http.StatusSeeOther)
 	return nil
 }
 

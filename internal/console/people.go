@@ -53,6 +53,7 @@ func (c *Console) signInPage(w http.ResponseWriter, r *http.Request, who web.Cal
 	}
 	v := view{Form: form}
 	if r.URL.Query().Get("done") == "password" {
+		form.Set("email", c.aboutOf(r))
 		v.Done = "Your password is changed and all your sessions have ended. Sign in with the new password."
 	}
 	return c.showSignIn(w, r, who, v, nil)
@@ -322,19 +323,21 @@ func (c *Console) madeBy(r *http.Request, u registry.User) (string, error) {
 
 // declineInvite ends an invitation that somebody does not want.
 func (c *Console) declineInvite(w http.ResponseWriter, r *http.Request, who web.Caller) error {
-	_, err := c.inviteView(r, who)
+	v, err := c.inviteView(r, who)
 	if err == nil {
 		err = c.Identity.Decline(r.Context(), r.PathValue("token"), who.Client)
 	}
 	if err != nil {
 		return err
 	}
-	http.Redirect(w, r, "/declined", http.StatusSeeOther)
+	http.Redirect(w, r, c.about("/declined", v.Data.(inviteData).OrgName), http.StatusSeeOther)
 	return nil
 }
 
 func (c *Console) declined(w http.ResponseWriter, r *http.Request, who web.Caller) error {
-	return c.show(w, r, http.StatusOK, "declined.html", view{Title: "Declined", Who: who})
+	return c.show(w, r, http.StatusOK, "declined.html", view{
+		Title: "Declined", Who: who, Data: c.aboutOf(r),
+	})
 }
 
 // acceptInvite makes the signed-in person a member, or an account first for somebody new.

@@ -125,20 +125,21 @@ func (c *Console) stopPage(w http.ResponseWriter, r *http.Request, who web.Calle
 
 // stop keeps the address of an account as it is. It tells what to do next, and signs nobody in.
 func (c *Console) stop(w http.ResponseWriter, r *http.Request, who web.Caller) error {
-	_, err := c.accountLink(r, who, registry.LinkStop)
+	l, err := c.accountLink(r, who, registry.LinkStop)
 	if err == nil {
 		err = c.Identity.StopEmailChange(r.Context(), r.PathValue("token"), who.Client)
 	}
 	if err != nil {
 		return err
 	}
-	http.Redirect(w, r, "/stopped", http.StatusSeeOther)
+	http.Redirect(w, r, c.about("/stopped", l.Email), http.StatusSeeOther)
 	return nil
 }
 
 func (c *Console) stopped(w http.ResponseWriter, r *http.Request, _ web.Caller) error {
 	return c.show(w, r, http.StatusOK, "stop.html", view{
-		Title: "Your address", Done: "Your account keeps its address.",
+		Title: "Your address", Data: registry.Link{Email: c.aboutOf(r)},
+		Done: "Your account keeps its address.",
 	})
 }
 

@@ -18,8 +18,9 @@ const (
 	maxStamped   = 1000 // bytes of a page's address; a longer one is left out
 )
 
-// stamp says for whom and on which page a form was made. It is part of the form's nonce, sealed: who
-// sends a form may have signed out meanwhile, and a browser need not say which page it came from.
+// stamp says for whom and on which page a form was made. It is part of the form's nonce, sealed:
+// who sends a form may have signed out meanwhile, and a browser need not say which page it came
+// from.
 type stamp struct {
 	User registry.UserID `json:"u,omitempty"`
 	Page string          `json:"p,omitempty"`
@@ -54,8 +55,8 @@ func (s *sent) refill() *refill {
 	return &refill{action: s.action, typed: s.form, stale: stale}
 }
 
-// ofSomebodyElse reports whether the form's page was opened by another account: in a tab that stayed
-// open while its browser signed in as somebody else.
+// ofSomebodyElse reports whether the form's page was opened by another account: in a tab that
+// stayed open while its browser signed in as somebody else.
 func (s *sent) ofSomebodyElse(who web.Caller) bool {
 	return s != nil && s.User != "" && s.User != who.Actor.User
 }
@@ -103,7 +104,8 @@ func pageOf(u *url.URL) string {
 
 // onItsPage answers a form that was refused with the page that it is on, what is wrong and what was
 // typed. It reports whether it could.
-func (c *Console) onItsPage(w http.ResponseWriter, r *http.Request, who web.Caller, err error) bool {
+func (c *Console) onItsPage(w http.ResponseWriter, r *http.Request, who web.Caller,
+	err error) bool {
 	s := sentOf(r.Context())
 	if s == nil || s.Page == "" || !correctable(err) {
 		return false

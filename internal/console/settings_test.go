@@ -39,8 +39,9 @@ func TestTwoTabs(t *testing.T) {
 	patch(`{"values":{"APP_OLD":"2","APP_GONE":null,"APP_NEW":"1"},"secrets":{"KEY":"l"}}`)
 	refused := submit(t, me, 412, page, second).Body
 	for after, want := range map[string]string{
-		`value="&#34;blue&#34;"`: `Saved meanwhile: <code>red`, `value="round"`: `Changed meanwhile, before: <code>nothing`,
-		`data-shown="KEY"`: `Changed meanwhile`, `data-shown="APP_OLD"`: `Changed meanwhile`,
+		`value="&#34;blue&#34;"`: `Saved meanwhile: <code>red`,
+		`value="round"`:          `Changed meanwhile, before: <code>nothing`,
+		`data-shown="KEY"`:       `Changed meanwhile`, `data-shown="APP_OLD"`: `Changed meanwhile`,
 		`data-shown="APP_NEW"`: `Added meanwhile`, `name="restart"`: `Removed meanwhile: <code>APP_GONE`,
 	} {
 		_, rest, _ := strings.Cut(refused, after)
@@ -49,7 +50,8 @@ func TestTwoTabs(t *testing.T) {
 			t.Errorf("after %s: %q, want %s", after, remark, want)
 		}
 	}
-	if n := strings.Count(refused, `class="hint">`); n != 7 || strings.Contains(refused, "typed secret") {
+	if n := strings.Count(refused, `class="hint">`); n != 7 || strings.Contains(refused,
+		"typed secret") {
 		t.Errorf("%d remarks and hints: %s", n, refused)
 	}
 	if a := me.Want(t, 200, "GET", "/api/v1"+page, ""); !strings.Contains(a.Body, `"red"`) {

@@ -56,7 +56,7 @@ var least = map[string]string{
 	"POST /api/v1/orgs/{org}/invites/{invite}/resend": "admin", "POST /api/v1/users/{user}/password-link": "platform",
 	"POST /orgs/{org}/invites/{invite}/resend": "admin", "POST /platform/users/{user}/password-link": "platform",
 	"DELETE /api/v1/users/{user}/second-step": "platform", "POST /platform/users/{user}/second-step/remove": "platform",
-	"GET /account/passkey": "anybody", "POST /account/passkey": "anybody", "GET /account/second-step": "anybody", "POST /account/second-step": "anybody", "POST /account/second-step/{factor}/remove": "anybody", "POST /account/recovery-codes": "anybody",
+	"GET /account/passkey": "anybody", "POST /account/passkey": "anybody", "GET /account/second-step": "anybody", "POST /account/second-step": "anybody", "POST /account/second-step/{factor}/remove": "anybody", "GET /account/recovery-codes": "anybody", "POST /account/recovery-codes": "anybody",
 	"POST /account/email": "anybody", "POST /account/email/verify": "anybody",
 	"GET /account/review": "anybody", "POST /account/review": "anybody",
 	"POST /api/v1/users/{user}/disable": "platform", "POST /api/v1/users/{user}/enable": "platform", "DELETE /api/v1/users/{user}": "platform",

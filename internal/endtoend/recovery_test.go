@@ -44,7 +44,7 @@ func (p *person) addApp(name string) {
 			"sealed":       {sealed[1]},
 		},
 	)
-	if a.status != 201 {
+	if a.status != 200 {
 		p.s.t.Fatalf("%d %s", a.status, a.body)
 	}
 }

@@ -42,7 +42,7 @@ func TestRekey(t *testing.T) {
 		}
 		return c
 	}
-	if a := ada.submit(s.url("")+"/account/second-step", url.Values{"sealed": {sealed}, "code": {code(time.Now())}, "name": {"Phone"}, "old_password": {password}}); a.status != 201 {
+	if a := ada.submit(s.url("")+"/account/second-step", url.Values{"sealed": {sealed}, "code": {code(time.Now())}, "name": {"Phone"}, "old_password": {password}}); a.status != 200 {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
 	if out, err := s.cli("", "rekey"); err == nil || !strings.Contains(out, "in use by process") {

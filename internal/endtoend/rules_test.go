@@ -35,7 +35,7 @@ func (p *person) addTOTPFrom(page string) answer {
 	}
 	sealed := html.UnescapeString(between(p.s.t, page, `name="sealed" value="`, `"`))
 	a := p.submit(p.s.url("")+"/account/second-step", url.Values{"sealed": {sealed}, "name": {"Phone"}, "code": {code}, "old_password": {password}})
-	if a.status != 201 {
+	if a.status != 200 || !strings.Contains(a.body, "Recovery codes") {
 		p.s.t.Fatalf("%d %s", a.status, tail(a.body, 1500))
 	}
 	return a

@@ -8,7 +8,8 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// seenVersions: of many who saw the same version of something, one changes it. Who says none changes any.
+// seenVersions: of many who saw the same version of something, one changes it. Who says none
+// changes any.
 func seenVersions(e env) {
 	a, asA := e.user("a@example.com")
 	o := e.org("acme", a.ID)
