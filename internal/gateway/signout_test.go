@@ -66,7 +66,7 @@ func TestSignOutOfWhatIsRefused(t *testing.T) {
 	}{
 		"left open for hours": {func(f *fixture) { f.pass(3 * time.Hour) }, true, true},
 		"a second step is required": {func(f *fixture) {
-			if err := f.store.RequireSecondStep(f.Context(), registry.AsOperator(), f.org.ID, true); err != nil {
+			if err := f.store.RequireSecondStep(f.Context(), registry.AsOperator(), f.org.ID, "", true); err != nil {
 				f.Fatal(err)
 			}
 			f.pass(20 * time.Minute)
