@@ -113,7 +113,7 @@ func (s *signIns) leads(a servertest.Answer, host string) string {
 }
 
 var returnField = regexp.MustCompile(
-	`action="/sign-in" class="card">\s*<input type="hidden" name="return" value="([^"]*)">`)
+	`action="/sign-in" class="card">(?s:.*?)name="return" value="([^"]*)">`)
 
 // page is the page to sign in that an authorization request leads to: the value of its field.
 func (s *signIns) page(authorize string) string {
