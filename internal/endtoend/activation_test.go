@@ -74,9 +74,10 @@ func TestSocketActivation(t *testing.T) {
 
 	reloads := scaled(t, "reloads", 5, 100)
 	l := s.startLoad(ada, true, "acme")
-	for i := range reloads {
+	done := 0
+	for ; done < reloads || !l.enough(); done++ {
 		if out, err := s.cli("", "reload", "--config", "Caddyfile", "--force"); err != nil {
-			t.Errorf("reload %d: %s", i, out)
+			t.Errorf("reload %d: %s", done, out)
 		}
 	}
 	result := l.stop()
@@ -111,17 +112,15 @@ func TestSocketActivation(t *testing.T) {
 		})
 	}
 	restarts := scaled(t, "restarts", 3, 20)
-	for range restarts {
+	restarted := 0
+	for ; restarted < restarts || connections.Load() < 8 && !t.Failed(); restarted++ {
 		s.stop()
 		s.run()
 	}
 	close(end)
 	wg.Wait()
-	result["reloads"], result["restarts"], result["connections_over_restarts"], result["failed_over_restarts"] = reloads, restarts, connections.Load(), failed.Load()
+	result["reloads"], result["restarts"], result["connections_over_restarts"], result["failed_over_restarts"] = done, restarted, connections.Load(), failed.Load()
 	keep(t, result)
-	if connections.Load() < 8 {
-		t.Error("too few connections to tell")
-	}
 
 	// No process of an instance holds a socket of the front door.
 	pids := s.processes(filepath.Join(dir, "data"))

@@ -64,23 +64,21 @@ func TestRestartUnderLoad(t *testing.T) {
 			}
 		})
 	}
-	for i := range 5 {
+	restarts := 0
+	for ; restarts < 5 || requests.Load() < 50 && !t.Failed(); restarts++ {
 		if out, err := s.cli("", "instance", "restart", "acme", "--wait"); err != nil {
 			t.Errorf("restart: %s", out)
 		}
 		ws, err := s.dial(ada, s.url("acme"))
 		if err != nil {
-			t.Errorf("WebSocket after restart %d: %v", i, err)
+			t.Errorf("WebSocket after restart %d: %v", restarts, err)
 			continue
 		}
 		_ = ws.CloseNow()
 	}
 	close(end)
 	wg.Wait()
-	t.Logf("%d requests over 5 restarts, %d failed", requests.Load(), failed.Load())
-	if requests.Load() < 50 {
-		t.Error("too few requests to tell")
-	}
+	t.Logf("%d requests over %d restarts, %d failed", requests.Load(), restarts, failed.Load())
 }
 
 // TestCrash: an instance that is killed is back by itself, and what comes meanwhile waits for it.

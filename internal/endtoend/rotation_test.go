@@ -72,16 +72,14 @@ func TestKeyRotation(t *testing.T) {
 		}
 		return ""
 	})
-	for range rounds {
+	rotated := 0
+	for ; rotated < rounds || asked.Load() < 100 && !t.Failed(); rotated++ {
 		s.must("signing-key", "rotate", "--ahead", "1s")
 		time.Sleep(every) // how often keys change is the point
 	}
 	close(stop)
 	wg.Wait()
-	keep(t, map[string]any{"rotations": rounds, "every_seconds": every.Seconds(), "requests": asked.Load(), "failed": failed.Load()})
-	if asked.Load() < 100 {
-		t.Errorf("only %d requests", asked.Load())
-	}
+	keep(t, map[string]any{"rotations": rotated, "every_seconds": every.Seconds(), "requests": asked.Load(), "failed": failed.Load()})
 	if err := echo(ws); err != nil {
 		t.Errorf("a WebSocket did not stay: %v", err)
 	}
