@@ -16,6 +16,7 @@ import (
 
 	"github.com/pizzaface/pizzeria/internal/gateway"
 	"github.com/pizzaface/pizzeria/internal/runtime"
+	"github.com/pizzaface/pizzeria/internal/web"
 )
 
 func init() {
@@ -195,12 +196,12 @@ func (o *Org) upstreamError(w http.ResponseWriter, r *http.Request, st *gateway.
 	if !errors.As(err, &he) {
 		return err
 	}
-	p := gateway.Problem{Status: he.StatusCode, RetryAfter: 2, Title: st.Route.Name + " does not answer", Detail: "Its server broke the connection or is restarting. Try again in a moment."}
+	p := gateway.Problem{Code: web.InstanceAway, Status: he.StatusCode, RetryAfter: 2, Title: st.Route.Name + " does not answer", Detail: "Its server broke the connection or is restarting. Try again in a moment."}
 	switch he.StatusCode {
 	case http.StatusBadGateway, http.StatusServiceUnavailable:
 		p.Status, p.Refresh = http.StatusBadGateway, true
 	case http.StatusGatewayTimeout:
-		p.Detail = "Its server took too long. Try again in a moment."
+		p.Code, p.Detail = web.InstanceSlow, "Its server took too long. Try again in a moment."
 	default:
 		return err
 	}

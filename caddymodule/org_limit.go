@@ -16,6 +16,8 @@ import (
 
 	"github.com/pizzaface/pizzeria/internal/gateway"
 	"github.com/pizzaface/pizzeria/internal/runtime"
+	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/registry"
 )
 
 func init() {
@@ -125,7 +127,7 @@ func (o *OrgLimit) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyh
 	}
 	if !ok {
 		o.runtime.Gateway().Fail(w, r, st, gateway.Problem{
-			Status: http.StatusTooManyRequests, RetryAfter: max(1, int(math.Ceil(q.After.Seconds()))),
+			Code: web.Code(registry.Busy), Status: http.StatusTooManyRequests, RetryAfter: max(1, int(math.Ceil(q.After.Seconds()))),
 			Title: st.Route.Name + " has too many requests", Detail: "It uses all that it may for the moment. Other orgs are not touched. Try again shortly.",
 		})
 		return nil
@@ -151,7 +153,7 @@ func (o *OrgLimit) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyh
 func (o *OrgLimit) tooLarge(w http.ResponseWriter, r *http.Request, st *gateway.State) {
 	w.Header().Set("Connection", "close") // what follows of the body is not read
 	o.runtime.Gateway().Fail(w, r, st, gateway.Problem{
-		Status: http.StatusRequestEntityTooLarge, Title: "This is too large", Detail: st.Route.Name + " takes at most " + strconv.FormatInt(o.body, 10) + " bytes in one request.",
+		Code: web.ContentTooLarge, Status: http.StatusRequestEntityTooLarge, Title: "This is too large", Detail: st.Route.Name + " takes at most " + strconv.FormatInt(o.body, 10) + " bytes in one request.",
 	})
 }
 

@@ -151,7 +151,7 @@ func (s *Service) VerifyDomain(ctx context.Context, a registry.Actor, org regist
 	}
 	d := list[i]
 	if found, _ := s.look(ctx, d); found != registry.LookFound {
-		return d, registry.Errorf(registry.Conflict, "domain", "there is no TXT record %s with the value %s yet: a new record can take an hour to be seen", d.Record, d.Value)
+		return d, registry.Errorf(registry.Conflict, "domain", "there is no TXT record %s with the value %s yet: a new record can take an hour to be seen", d.Record, d.Value).Because(registry.RecordMissing)
 	}
 	return s.store.VerifyDomain(ctx, registry.AsSystem("domains"), org, domain, d.Value)
 }

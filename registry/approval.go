@@ -66,7 +66,7 @@ type NewApproval struct {
 }
 
 // ErrOwnerApproves is the error for a change that waits for an owner: see Store.RequestApproval.
-var ErrOwnerApproves = Errorf(Forbidden, "role", "this org has an owner, who has to approve this")
+var ErrOwnerApproves = Errorf(Forbidden, "role", "this org has an owner, who has to approve this").Because(ApprovalNeeded)
 
 // ErrFromOutside is the error for what gives access to an org that has an owner, and is not done
 // from outside at all.

@@ -168,7 +168,7 @@ func (c *AuditChain) Next(e AuditEntry) error {
 		known = false // an export that starts in the middle does not say what came before
 	}
 	if known && hash != e.Hash || e.Prev != "" && e.Prev != c.Prev() {
-		return Errorf(Conflict, "", "the audit log was changed at or before entry %d", e.Seq)
+		return Errorf(Conflict, "", "the audit log was changed at or before entry %d", e.Seq).Because(AuditLogChanged)
 	}
 	if !known {
 		c.Unchecked++
@@ -181,5 +181,5 @@ func (c *AuditChain) Next(e AuditEntry) error {
 }
 
 func errAuditChanged(seq int64, err error) error {
-	return Errorf(Conflict, "", "the audit log was changed at or before entry %d: %s", seq, err)
+	return Errorf(Conflict, "", "the audit log was changed at or before entry %d: %s", seq, err).Because(AuditLogChanged)
 }

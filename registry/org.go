@@ -78,5 +78,5 @@ func (s OrgStatus) To(next OrgStatus) error {
 			return nil
 		}
 	}
-	return Errorf(Conflict, "status", "the org is %s and cannot become %s", s, next)
+	return Errorf(Conflict, "status", "the org is %s and cannot become %s", s, next).Because(WrongStatus)
 }

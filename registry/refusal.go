@@ -9,7 +9,7 @@ func ErrNotAllowed(actor Actor, action Action) error {
 	case action == OrgBreakGlass || !known:
 		return Errorf(Forbidden, "", "only the operator may do that, on the server's machine")
 	case actor.Key() != "" && !actor.Has(r.scope):
-		return Errorf(Forbidden, "", "this key does not allow that: it needs the scope %s", r.scope)
+		return Errorf(Forbidden, "", "this key does not allow that: it needs the scope %s", r.scope).Because(ScopeMissing)
 	case actor.Key() != "" && r.role != "":
 		return Errorf(Forbidden, "", "this key's role in the org does not allow that: "+
 			"it needs to be at least %s", r.role)

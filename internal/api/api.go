@@ -91,7 +91,7 @@ func (a *API) Register(mux *http.ServeMux) {
 	inner := http.NewServeMux()
 	a.declare(inner)
 	inner.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		web.WriteProblem(w, r, registry.Errorf(registry.NotFound, "", "there is no such API route: see %s/openapi.json", prefix))
+		web.WriteProblem(w, r, a.issuer(), registry.Errorf(registry.NotFound, "", "there is no such API route: see %s/openapi.json", prefix))
 	})
 	mux.Handle("/api/", a.admit(a.once(inner)))
 	for _, rt := range a.routes {
@@ -103,6 +103,7 @@ func (a *API) Register(mux *http.ServeMux) {
 		mux.Handle("GET "+prefix+name, inner) // says nothing that the docs do not
 	}
 	a.registerOpenID(mux)
+	web.RegisterProblems(mux)
 }
 
 // admit finds out who is asking, and refuses nobody and other sites' pages.
@@ -117,14 +118,14 @@ func (a *API) admit(next http.Handler) http.Handler {
 		}
 		// A cookie alone does not show that the person meant it; a bearer token and the admin socket do.
 		if err == nil && r.Method != http.MethodGet && c.Session.ID != "" && !web.SameOrigin(r, a.Identity.Site().Issuer) {
-			err = registry.Errorf(registry.Forbidden, "", "this request came from another site")
+			err = registry.Errorf(registry.Forbidden, "", "this request came from another site").Because(registry.CrossSite)
 		}
 		if err == nil && c.Actor.MustReview() {
 			err = registry.ErrReview()
 		}
 		if err != nil {
 			a.logged(r, err)
-			web.WriteProblem(w, r, err)
+			web.WriteProblem(w, r, a.issuer(), err)
 			return
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, c)))
@@ -140,6 +141,9 @@ func (a *API) admitAnybody(next http.Handler) http.Handler {
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, web.Caller{Client: c, Actor: registry.AsVisitor(c.Address)})))
 	})
 }
+
+// issuer is the control plane's URL.
+func (a *API) issuer() string { return a.Identity.Site().Issuer }
 
 // logged notes errors that are not the caller's.
 func (a *API) logged(r *http.Request, err error) {
@@ -173,7 +177,7 @@ func (a *API) declare(mux *http.ServeMux) {
 			Security: []map[string][]string{{"bearer": {}}, {"session": {}}},
 		},
 		OpenAPIPath: prefix + "/openapi", Formats: huma.DefaultFormats, DefaultFormat: "application/json",
-		RejectUnknownQueryParameters: true, Transformers: []huma.Transformer{problems},
+		RejectUnknownQueryParameters: true, Transformers: []huma.Transformer{a.problems},
 	})
 	a.huma.UseMiddleware(a.countKeys)
 	a.me()
@@ -197,7 +201,7 @@ func (a *API) declare(mux *http.ServeMux) {
 
 const description = `Everything that the console and the command line do.
 
-Errors are problem details (RFC 9457) that say what to do; ` + "`field`" + ` names the input that is at fault.
+Errors are problem details (RFC 9457) that say what to do; ` + "`code`" + ` is for programs, ` + "`type`" + ` leads to a page about it, and ` + "`field`" + ` names the input that is at fault.
 Lists come in pages: send ` + "`next`" + ` back as ` + "`cursor`" + ` until there is none.
 Send an ` + "`Idempotency-Key`" + ` with a POST to repeat it safely: for 24 hours the same key gets the same answer, without secrets and links that are shown once.
 Send an ` + "`ETag`" + ` back in ` + "`If-Match`" + ` to change only what you have seen.`
@@ -226,7 +230,7 @@ func declared[I, O any](a *API, o operation, f func(ctx context.Context, c web.C
 			if registry.ErrorCode(err) == "" {
 				a.Log.Error("api", "operation", o.ID, "request_id", web.RequestID(ctx), "error", err)
 			}
-			return nil, web.ProblemOf(ctx, err)
+			return nil, web.ProblemOf(ctx, err).On(a.issuer())
 		}
 		if rec, ok := ctx.Value(recorderKey{}).(*recorder); ok {
 			rec.once = once
@@ -311,12 +315,12 @@ func example(in reflect.Type) map[string]any {
 }
 
 // problems makes the library's own errors look like all others; what was sent is not echoed.
-func problems(ctx huma.Context, _ string, v any) (any, error) {
+func (a *API) problems(ctx huma.Context, _ string, v any) (any, error) {
 	e, ok := v.(*huma.ErrorModel)
 	if !ok {
 		return v, nil
 	}
-	p := web.Problem{Type: "about:blank", Title: http.StatusText(e.Status), Status: e.Status, Detail: e.Detail, RequestID: web.RequestID(ctx.Context())}
+	p := web.ProblemOfStatus(ctx.Context(), e.Status, e.Detail).On(a.issuer())
 	for _, d := range e.Errors {
 		message, where := d.Message, strings.TrimPrefix(d.Location, "body.")
 		if d.Location == "body" {

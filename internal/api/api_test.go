@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/pizzaface/pizzeria/internal/web"
 )
 
 var update = flag.Bool("update", false, "write the reference instead of comparing it")
@@ -30,17 +32,32 @@ func TestReference(t *testing.T) {
 		_, who, _ := strings.Cut(op.Description, "Who may: ")
 		rows += fmt.Sprintf("| `%s %s` | %s | %s |\n", rt.Method, strings.TrimPrefix(rt.Pattern, prefix), op.Summary, strings.TrimSuffix(who, "."))
 	}
-	const path = "../../docs/reference/api.md"
+	compareBetween(t, "../../docs/reference/api.md", "routes", rows)
+}
+
+// TestReferenceOfProblems: the table of problems in docs is that of the code.
+func TestReferenceOfProblems(t *testing.T) {
+	rows := "| code | status | meaning |\n| --- | --- | --- |\n"
+	for _, pt := range web.ProblemTypes() {
+		rows += fmt.Sprintf("| `%s` | %d | %s |\n", pt.Code, pt.Status, pt.Meaning)
+	}
+	compareBetween(t, "../../docs/reference/problems.md", "problems", rows)
+}
+
+// compareBetween compares what is between two marks of a page.
+func compareBetween(t *testing.T, path, mark, rows string) {
+	t.Helper()
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, rest, ok1 := strings.Cut(string(text), "<!-- routes -->\n")
-	_, after, ok2 := strings.Cut(rest, "<!-- /routes -->")
+	from, to := "<!-- "+mark+" -->\n", "<!-- /"+mark+" -->"
+	before, rest, ok1 := strings.Cut(string(text), from)
+	_, after, ok2 := strings.Cut(rest, to)
 	if !ok1 || !ok2 {
-		t.Fatalf("%s has no place for the routes", path)
+		t.Fatalf("%s has no place for the %s", path, mark)
 	}
-	compare(t, path, before+"<!-- routes -->\n"+rows+"<!-- /routes -->"+after)
+	compare(t, path, before+from+rows+to+after)
 }
 
 func compare(t *testing.T, path, got string) {

@@ -35,7 +35,7 @@ func (a *API) once(next http.Handler) http.Handler {
 		err := a.serveOnce(w, r, key, next)
 		if err != nil {
 			a.logged(r, err)
-			web.WriteProblem(w, r, err)
+			web.WriteProblem(w, r, a.issuer(), err)
 		}
 	})
 }

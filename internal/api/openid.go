@@ -96,7 +96,7 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 		a.Page(w, r, err)
 		return
 	}
-	web.WriteProblem(w, r, err)
+	web.WriteProblem(w, r, a.issuer(), err)
 }
 
 // formToQuery answers a request that a client's page sent as a form (OpenID Connect Core, section
@@ -146,7 +146,7 @@ func (a *API) tokenSide(f func(*http.Request, identity.Credentials) (any, error)
 		case errors.As(err, &te):
 			refuse(te)
 		case registry.ErrorCode(err) == registry.Busy:
-			web.WriteProblem(w, r, err)
+			web.WriteProblem(w, r, a.issuer(), err)
 		case err != nil:
 			a.Log.Error("token", "error", err)
 			w.Header().Set("Retry-After", strconv.Itoa(5))
@@ -201,7 +201,7 @@ func (a *API) userInfo(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="pizzeria", error="invalid_token"`)
 		writeJSON(w, http.StatusUnauthorized, map[string]string{"error": "invalid_token"})
 	case err != nil:
-		web.WriteProblem(w, r, err)
+		web.WriteProblem(w, r, a.issuer(), err)
 	default:
 		writeJSON(w, http.StatusOK, u)
 	}

@@ -25,7 +25,7 @@ func (p OrgPath) id(ctx context.Context, a *API, c web.Caller) (registry.OrgID, 
 		// A program is told, and not led on: after its quarantine the address may be another org's.
 		if v, former := a.Store.OrgByFormerSlug(ctx, c.Actor, p.Org); former == nil {
 			err = registry.Errorf(registry.NotFound, "",
-				"the org %q was renamed: its address is %q now", p.Org, v.Slug)
+				"the org %q was renamed: its address is %q now", p.Org, v.Slug).Because(registry.OrgMoved)
 		}
 	}
 	return id, err

@@ -46,7 +46,7 @@ func (g *Gateway) begin(w http.ResponseWriter, r *http.Request, st *State, a att
 	if err != nil {
 		g.Log.Warn("cannot reach the control plane", "error", err)
 		g.fail(w, r, st, Problem{
-			Status: http.StatusServiceUnavailable, Title: "Signing in is not possible right now",
+			Code: web.Unavailable, Status: http.StatusServiceUnavailable, Title: "Signing in is not possible right now",
 			Detail: "The control plane is away. Try again shortly.", RetryAfter: 5,
 		})
 		return
@@ -59,7 +59,7 @@ func (g *Gateway) begin(w http.ResponseWriter, r *http.Request, st *State, a att
 	sealed, err := g.sealProof(own, a.ID, st.client())
 	if err != nil {
 		g.fail(w, r, st, Problem{
-			Status: http.StatusInternalServerError, Title: "Internal error", Detail: "Try again.",
+			Code: web.Internal, Status: http.StatusInternalServerError, Title: "Internal error", Detail: "Try again.",
 		})
 		return
 	}
@@ -83,7 +83,7 @@ func (g *Gateway) startOver(w http.ResponseWriter, r *http.Request, st *State, a
 		web.GoTo(w, a.Return)
 	case a.Again || !navigation(r):
 		g.fail(w, r, st, Problem{
-			Status: http.StatusBadRequest, Title: "Signing in did not work", Again: a.Return,
+			Code: web.SignInFailed, Status: http.StatusBadRequest, Title: "Signing in did not work", Again: a.Return,
 			Detail: "The sign-in took too long, was already used, or your browser blocks cookies " +
 				"from this site.",
 		})

@@ -48,7 +48,7 @@ func (g *Gateway) Authenticate(w http.ResponseWriter, r *http.Request, st *State
 		return true
 	case err == nil:
 		st.Assertion = ""
-		g.fail(w, r, st, Problem{Status: http.StatusForbidden, Title: "Your role does not reach this", Detail: "This part of " + st.Route.Name + " is for the role " + string(role) + ". Ask an owner of the org."})
+		g.fail(w, r, st, Problem{Code: web.RoleTooLow, Status: http.StatusForbidden, Title: "Your role does not reach this", Detail: "This part of " + st.Route.Name + " is for the role " + string(role) + ". Ask an owner of the org."})
 		return false
 	case optional && (errors.Is(err, errNobody) || errors.Is(err, errNotMember) || errors.Is(err, errCrossSite) && !passedOn(r)):
 		return true
@@ -61,21 +61,21 @@ func (g *Gateway) Authenticate(w http.ResponseWriter, r *http.Request, st *State
 func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, st *State, err error) {
 	switch {
 	case errors.Is(err, errCrossSite) && (!web.Safe(r.Method) || IsWebSocket(r)):
-		g.fail(w, r, st, Problem{Status: http.StatusForbidden, Title: "Refused", Detail: "This request came from another site and would have acted in your name."})
+		g.fail(w, r, st, Problem{Code: web.Code(registry.CrossSite), Status: http.StatusForbidden, Title: "Refused", Detail: "This request came from another site and would have acted in your name."})
 	case errors.Is(err, errNotMember) && navigation(r) && !framed(r) && !passedOn(r): // the control plane says as whom, and why
 		g.signIn(w, r, st, returnPath(r))
 	case errors.Is(err, errNotMember):
 		g.fail(w, r, st, notMember(st, "Ask one of its admins to invite you."))
 	case errors.Is(err, errAway):
-		g.fail(w, r, st, Problem{Status: http.StatusServiceUnavailable, Title: "Signing in is not possible right now", Detail: "The control plane is away. Try again shortly.", RetryAfter: 5})
+		g.fail(w, r, st, Problem{Code: web.Unavailable, Status: http.StatusServiceUnavailable, Title: "Signing in is not possible right now", Detail: "The control plane is away. Try again shortly.", RetryAfter: 5})
 	case passedOn(r):
 		g.onward(w, r, st)
 	case navigation(r) && !framed(r):
 		g.signIn(w, r, st, returnPath(r))
 	case wantsPage(r) && !web.Safe(r.Method):
-		g.fail(w, r, st, Problem{Status: http.StatusUnauthorized, Title: "You are signed out", Detail: "What you sent was not received. Sign in, then send it again.", Challenge: true})
+		g.fail(w, r, st, Problem{Code: web.Code(registry.Unauthenticated), Status: http.StatusUnauthorized, Title: "You are signed out", Detail: "What you sent was not received. Sign in, then send it again.", Challenge: true})
 	default:
-		g.fail(w, r, st, Problem{Status: http.StatusUnauthorized, Title: "Sign in first", Detail: "Open " + g.Identity.Site().SignInURL(st.Route.Slug) + " in a browser to sign in.", Challenge: true, SignIn: returnPath(r)})
+		g.fail(w, r, st, Problem{Code: web.Code(registry.Unauthenticated), Status: http.StatusUnauthorized, Title: "Sign in first", Detail: "Open " + g.Identity.Site().SignInURL(st.Route.Slug) + " in a browser to sign in.", Challenge: true, SignIn: returnPath(r)})
 	}
 }
 
@@ -84,7 +84,7 @@ func notMember(st *State, advice string) Problem {
 	if st.conceal {
 		return noOrg
 	}
-	return Problem{Status: http.StatusForbidden, Title: "You are not a member of " + st.Route.Name, Detail: advice}
+	return Problem{Code: web.NotAMember, Status: http.StatusForbidden, Title: "You are not a member of " + st.Route.Name, Detail: advice}
 }
 
 // identify fills in the request's claims and assertion.

@@ -13,7 +13,7 @@ import (
 func (g *Gateway) callback(w http.ResponseWriter, r *http.Request, st *State) {
 	q := r.URL.Query()
 	again := Problem{
-		Status: http.StatusBadRequest, Title: "Signing in did not work", Again: "/",
+		Code: web.SignInFailed, Status: http.StatusBadRequest, Title: "Signing in did not work", Again: "/",
 		Detail: "This address does not belong to a sign-in here.",
 	}
 	for _, v := range q {

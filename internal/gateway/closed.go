@@ -10,7 +10,7 @@ import (
 // suspended is what a request for a suspended org meets. Its members read why.
 func (g *Gateway) suspended(r *http.Request, rt *registry.Route) *Problem {
 	p := &Problem{
-		Status: http.StatusForbidden, Title: rt.Name + " is suspended", Why: true,
+		Code: web.OrgSuspended, Status: http.StatusForbidden, Title: rt.Name + " is suspended", Why: true,
 		Detail: "A platform admin closed this org for now. Its data is kept.",
 	}
 	if rt.Detail != "" && g.roleOf(r, rt).AtLeast(registry.RoleMember) {
@@ -24,7 +24,7 @@ func (g *Gateway) suspended(r *http.Request, rt *registry.Route) *Problem {
 // undone, its other members that it can.
 func (g *Gateway) gone(r *http.Request, rt *registry.Route) *Problem {
 	p := &Problem{
-		Status: http.StatusGone, Title: "This org is gone", Why: true,
+		Code: web.OrgDeleted, Status: http.StatusGone, Title: "This org is gone", Why: true,
 		Detail: "It was deleted or moved away. Its owners see in the console whether it can be restored.",
 	}
 	if !rt.RestoreUntil.After(g.Now()) {

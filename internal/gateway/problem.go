@@ -19,6 +19,7 @@ var problemPage = template.Must(template.ParseFS(pageFiles, "pages/problem.html"
 // Problem is an answer of the gateway's own: a page for people, RFC 9457 problem
 // details for programs.
 type Problem struct {
+	Code       web.Code
 	Status     int
 	Title      string
 	Detail     string
@@ -70,7 +71,7 @@ func (g *Gateway) fail(w http.ResponseWriter, r *http.Request, st *State, p Prob
 		h.Set("Retry-After", strconv.Itoa(p.RetryAfter))
 	}
 	site := g.Identity.Site()
-	details := map[string]any{"type": "about:blank", "title": p.Title, "status": p.Status, "detail": p.Detail, "request_id": st.RequestID()}
+	details := map[string]any{"type": web.TypeURL(site.Issuer, p.Code), "code": p.Code, "title": p.Title, "status": p.Status, "detail": p.Detail, "request_id": st.RequestID()}
 	if p.Challenge {
 		details["sign_in"] = site.SignInURL(st.Route.Slug)
 		h.Set("WWW-Authenticate", `Bearer realm="pizzeria", sign_in="`+site.SignInURL(st.Route.Slug)+`"`)

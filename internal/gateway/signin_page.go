@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/registry"
 )
 
 // roundCookie says that this browser has just come back from signing in. The first request with a
@@ -22,7 +23,7 @@ func (g *Gateway) signIn(w http.ResponseWriter, r *http.Request, st *State, back
 	if g.cameBack(r, st) {
 		setCookie(w, roundCookie, "", -1) // who tries again is sent again
 		g.fail(w, r, st, Problem{
-			Status: http.StatusUnauthorized, Title: "Signing in did not work", Challenge: true, SignIn: back,
+			Code: web.Code(registry.Unauthenticated), Status: http.StatusUnauthorized, Title: "Signing in did not work", Challenge: true, SignIn: back,
 			Detail: "You signed in, but your browser did not send the session back. It may block cookies, or a script or service worker of this site may drop them.",
 		})
 		return
@@ -36,7 +37,7 @@ func (g *Gateway) signInPage(w http.ResponseWriter, r *http.Request, st *State) 
 	case passedOn(r):
 		g.onward(w, r, st)
 	case !navigation(r) || framed(r): // another site's image must not use up attempts
-		g.fail(w, r, st, Problem{Status: http.StatusBadRequest, Title: "This address is a page", Detail: "Open it in a tab of a browser to sign in."})
+		g.fail(w, r, st, Problem{Code: web.Malformed, Status: http.StatusBadRequest, Title: "This address is a page", Detail: "Open it in a tab of a browser to sign in."})
 	default:
 		back := web.ReturnPath(r.URL.Query().Get("return"))
 		if path := back[:strings.IndexAny(back+"?", "?#")]; under(path, g.Identity.Site().Prefix) {

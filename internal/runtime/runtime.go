@@ -310,7 +310,7 @@ func (r *Runtime) routes(mux *http.ServeMux) error {
 		case time.Since(r.follower.Contact()) < r.tunables.Load().OfflineGrace:
 			_, _ = w.Write([]byte("ready for those who are signed in; the store is away\n"))
 		default:
-			web.WriteProblem(w, q, err)
+			web.WriteProblem(w, q, r.ids.Site().Issuer, err)
 		}
 	})
 	ended := func() <-chan struct{} { return r.ended }

@@ -13,28 +13,51 @@ import (
 
 // Problem is problem details (RFC 9457), and an error that has become an answer.
 type Problem struct {
-	Type      string         `json:"type"`
-	Title     string         `json:"title"`
-	Status    int            `json:"status"`
+	Type      string         `json:"type" format:"uri" doc:"address of a page about the code, on this server"`
+	Code      Code           `json:"code" doc:"the kind of problem, for programs: see the reference of problems"`
+	Title     string         `json:"title" doc:"the kind of problem, for people"`
+	Status    int            `json:"status" doc:"the answer's HTTP status"`
 	Detail    string         `json:"detail" doc:"what is wrong and what to do"`
 	Field     string         `json:"field,omitempty" doc:"the input that is at fault"`
-	RequestID string         `json:"request_id,omitempty" doc:"names this request in the log"`
+	RequestID string         `json:"request_id,omitempty" doc:"identifies this request in the log"`
 	Errors    []ProblemError `json:"errors,omitempty" doc:"each fault of the input, when there are several"`
-
-	code registry.Code
 }
 
 // ProblemError is one fault of an input.
 type ProblemError struct {
-	Location string `json:"location,omitempty"`
-	Message  string `json:"message"`
+	Location string `json:"location,omitempty" doc:"where the fault is, such as body.name"`
+	Message  string `json:"message" doc:"what is wrong there"`
 }
 
-// ProblemOf returns the problem that an error becomes.
+// ProblemOf returns the problem that an error becomes. Its Type is relative; see On.
 func ProblemOf(ctx context.Context, err error) *Problem {
-	status := Status(err)
-	field, message := Message(err)
-	return &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: message, Field: field, RequestID: RequestID(ctx), code: registry.ErrorCode(err)}
+	p := newProblem(ctx, codeOf(err))
+	p.Field, p.Detail = Message(err)
+	return p
+}
+
+// ProblemOfStatus returns the problem that a refusal of the HTTP library becomes.
+func ProblemOfStatus(ctx context.Context, status int, detail string) *Problem {
+	code, ok := statusCodes[status]
+	if !ok {
+		code = Unavailable
+	}
+	p := newProblem(ctx, code)
+	p.Status, p.Detail = status, detail
+	return p
+}
+
+func newProblem(ctx context.Context, c Code) *Problem {
+	t, _ := TypeOf(c)
+	return &Problem{
+		Type: TypeURL("", c), Code: c, Title: t.Title, Status: t.Status, RequestID: RequestID(ctx),
+	}
+}
+
+// On makes the Type absolute: on the control plane of an issuer.
+func (p *Problem) On(issuer string) *Problem {
+	p.Type = TypeURL(issuer, p.Code)
+	return p
 }
 
 func (p *Problem) Error() string { return p.Detail }
@@ -53,7 +76,7 @@ func (p *Problem) GetHeaders() http.Header {
 		h.Set("Retry-After", strconv.Itoa(5))
 	case http.StatusUnauthorized:
 		challenge := `Bearer realm="pizzeria"`
-		if p.code == registry.SignInAgain { // RFC 9470, section 3
+		if p.Code == Code(registry.SignInAgain) { // RFC 9470, section 3
 			challenge += fmt.Sprintf(`, error="insufficient_user_authentication", max_age=%d`, int(registry.FreshFor.Seconds()))
 		}
 		h.Set("WWW-Authenticate", challenge)
@@ -62,8 +85,8 @@ func (p *Problem) GetHeaders() http.Header {
 }
 
 // WriteProblem answers with what err becomes.
-func WriteProblem(w http.ResponseWriter, r *http.Request, err error) {
-	p := ProblemOf(r.Context(), err)
+func WriteProblem(w http.ResponseWriter, r *http.Request, issuer string, err error) {
+	p := ProblemOf(r.Context(), err).On(issuer)
 	for k, v := range p.GetHeaders() {
 		w.Header()[k] = v
 	}
@@ -73,29 +96,10 @@ func WriteProblem(w http.ResponseWriter, r *http.Request, err error) {
 	_ = json.NewEncoder(w).Encode(p)
 }
 
-// Status is the one place where an error becomes an HTTP status.
+// Status is the HTTP status that an error becomes.
 func Status(err error) int {
-	switch registry.ErrorCode(err) {
-	case registry.Invalid:
-		return http.StatusUnprocessableEntity
-	case registry.Unauthenticated, registry.SignInAgain:
-		return http.StatusUnauthorized
-	case registry.Forbidden, registry.PersonOnly:
-		return http.StatusForbidden
-	case registry.NotFound:
-		return http.StatusNotFound
-	case registry.Conflict:
-		return http.StatusConflict
-	case registry.Stale:
-		return http.StatusPreconditionFailed
-	case registry.Gone:
-		return http.StatusGone
-	case registry.Busy:
-		return http.StatusTooManyRequests
-	case registry.Full:
-		return http.StatusServiceUnavailable
-	}
-	return http.StatusServiceUnavailable
+	t, _ := TypeOf(codeOf(err))
+	return t.Status
 }
 
 // Message is what a person is told of an error: its own words when it has any for them.

@@ -28,7 +28,7 @@ func TestProblems(t *testing.T) {
 		w := httptest.NewRecorder()
 		r := httptest.NewRequest("GET", "/", nil)
 		r = r.WithContext(web.WithRequest(r.Context(), "request-1", ""))
-		web.WriteProblem(w, r, fmt.Errorf("wrapped: %w",
+		web.WriteProblem(w, r, servertest.Issuer, fmt.Errorf("wrapped: %w",
 			registry.Errorf(code, "name", "choose another")))
 		body, retry := w.Body.String(), w.Header().Get("Retry-After") != ""
 		if w.Code != want || !strings.Contains(body,

@@ -117,7 +117,7 @@ func (t *tx) moveTo(u registry.User, email string) error {
 		return err
 	}
 	if taken {
-		return registry.Errorf(registry.Conflict, "email", "%s has an account already", email)
+		return registry.Errorf(registry.Conflict, "email", "%s has an account already", email).Because(registry.EmailTaken)
 	}
 	err = t.must(`UPDATE users SET email = $2, email_verified = 1 WHERE id = $1`, u.ID, email)
 	if err != nil {

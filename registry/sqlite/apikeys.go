@@ -99,7 +99,7 @@ func (t *tx) mayHave(k *registry.APIKey, scopes registry.ScopeSet) error {
 		return err
 	}
 	if n >= registry.KeysMax {
-		return registry.Errorf(registry.Conflict, "", "there are %d keys already: revoke one that is not used", n)
+		return registry.Errorf(registry.Conflict, "", "there are %d keys already: revoke one that is not used", n).Because(registry.LimitReached)
 	}
 	return nil
 }

@@ -130,7 +130,7 @@ func (s *Store) AuditHead(ctx context.Context, a registry.Actor) (registry.Audit
 		return registry.AuditHead{}, err
 	}
 	if why := s.keys.fault(state); why != "" {
-		return state.AuditHead, registry.Errorf(registry.Conflict, "", "%s", why)
+		return state.AuditHead, registry.Errorf(registry.Conflict, "", "%s", why).Because(registry.AuditLogChanged)
 	}
 	return state.AuditHead, nil
 }

@@ -24,7 +24,7 @@ func (s *Store) NoteAuditHead(
 			return err
 		}
 		if why := t.keys.fault(state); why != "" {
-			return registry.Errorf(registry.Conflict, "", "%s", why)
+			return registry.Errorf(registry.Conflict, "", "%s", why).Because(registry.AuditLogChanged)
 		}
 		head = state.AuditHead
 		n, err := t.exec(`INSERT INTO meta (key, value) VALUES ('audit_head_noted', $1)

@@ -37,7 +37,7 @@ func (s *Store) VerifyAudit(
 		return r, err
 	}
 	if why := s.keys.fault(state); why != "" {
-		return r, registry.Errorf(registry.Conflict, "", "%s", why)
+		return r, registry.Errorf(registry.Conflict, "", "%s", why).Because(registry.AuditLogChanged)
 	}
 	if err := explained(ctx, view, state); err != nil {
 		return r, err

@@ -60,7 +60,7 @@ func (s *Store) CreateClient(ctx context.Context, a registry.Actor, n registry.N
 			return err
 		}
 		if have >= registry.ClientsMax {
-			return registry.Errorf(registry.Conflict, "", "there are %d apps already: delete one that is not used", have)
+			return registry.Errorf(registry.Conflict, "", "there are %d apps already: delete one that is not used", have).Because(registry.LimitReached)
 		}
 		redirects, err := json.Marshal(c.RedirectURIs)
 		if err != nil {

@@ -75,7 +75,7 @@ func (s *Store) CreateConnection(ctx context.Context, a registry.Actor, c regist
 			return err
 		}
 		if have >= registry.ConnectionsMax {
-			return registry.Errorf(registry.Conflict, "", "there are %d connections already: delete one first", have)
+			return registry.Errorf(registry.Conflict, "", "there are %d connections already: delete one first", have).Because(registry.LimitReached)
 		}
 		if err := t.lasting(c.OrgID, registry.RoleOwner, "say by which provider people sign in"); err != nil {
 			return err

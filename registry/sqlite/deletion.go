@@ -46,10 +46,10 @@ func (s *Store) DeleteOrg(ctx context.Context, a registry.Actor, id registry.Org
 func (s *Store) KeepOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64) error {
 	return s.edit(ctx, a, id, version, registry.OrgDelete, func(t *tx, v registry.OrgView) error {
 		if v.Status != registry.OrgDeleting {
-			return registry.Errorf(registry.Conflict, "status", "the org is %s, not being deleted", v.Status)
+			return registry.Errorf(registry.Conflict, "status", "the org is %s, not being deleted", v.Status).Because(registry.WrongStatus)
 		}
 		if !v.DeleteAt.After(t.now) {
-			return registry.Errorf(registry.Conflict, "status", "it is too late: the org is being removed")
+			return registry.Errorf(registry.Conflict, "status", "it is too late: the org is being removed").Because(registry.WrongStatus)
 		}
 		to, err := one(t.ctx, t, func(r scanner) (st registry.OrgStatus, err error) {
 			err = r.Scan(&st)

@@ -132,7 +132,7 @@ func (t *tx) keepOwners(u registry.User) error {
 		return err
 	}
 	return registry.Errorf(registry.Conflict, "", "%s is the last owner of %s: make somebody else an owner first, or delete the org",
-		u.Email, strings.Join(slugs, ", "))
+		u.Email, strings.Join(slugs, ", ")).Because(registry.LastOwner)
 }
 
 // endAccount ends what lets anybody or anything in as an account, and what waits on it.
@@ -192,5 +192,5 @@ func (t *tx) removeInvitesOf(id registry.UserID) error {
 }
 
 func errDisabled() error {
-	return registry.Errorf(registry.Forbidden, "", "this account is disabled: ask a platform admin")
+	return registry.Errorf(registry.Forbidden, "", "this account is disabled: ask a platform admin").Because(registry.AccountDisabled)
 }

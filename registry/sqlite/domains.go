@@ -47,7 +47,7 @@ func (s *Store) AddDomain(ctx context.Context, a registry.Actor, org registry.Or
 			return err
 		}
 		if have >= registry.DomainsMax {
-			return registry.Errorf(registry.Conflict, "domain", "there are %d domains already: remove one first", have)
+			return registry.Errorf(registry.Conflict, "domain", "there are %d domains already: remove one first", have).Because(registry.LimitReached)
 		}
 		n, err := t.exec(`INSERT INTO domains (domain, org_id, token, created_at) VALUES ($1,$2,$3,$4) ON CONFLICT DO NOTHING`, domain, org, token, us(t.now))
 		if err != nil {
@@ -87,7 +87,7 @@ func (s *Store) VerifyDomain(ctx context.Context, a registry.Actor, org registry
 			return err
 		}
 		if taken {
-			return registry.Errorf(registry.Conflict, "domain", "%s belongs to another org: it has to remove it first", domain)
+			return registry.Errorf(registry.Conflict, "domain", "%s belongs to another org: it has to remove it first", domain).Because(registry.DomainTaken)
 		}
 		if err := t.must(`UPDATE domains SET verified_at = $3, verified_by = $4, missed = 0, check_at = $5 WHERE domain = $1 AND org_id = $2`, domain, org, us(t.now), by, us(registry.LookFound.After(t.now))); err != nil {
 			return err

@@ -41,7 +41,7 @@ func (s *Store) AddFactor(ctx context.Context, a registry.Actor, f registry.Fact
 			return err
 		}
 		if have >= registry.FactorsMax {
-			return registry.Errorf(registry.Conflict, "", "there are %d already: remove one first", have)
+			return registry.Errorf(registry.Conflict, "", "there are %d already: remove one first", have).Because(registry.LimitReached)
 		}
 		if err := t.must(`INSERT INTO factors (id, user_id, kind, name, sealed, step, created_at) VALUES ($1,$2,$3,$4,$5,$6,$7)`, f.ID, a.User, f.Kind, name, f.Sealed, step, us(t.now)); err != nil {
 			return err

@@ -28,9 +28,9 @@ func (s *Store) BeginIdempotent(ctx context.Context, a registry.Actor, key strin
 		}
 		switch {
 		case string(was) != string(request[:]):
-			return registry.Errorf(registry.Invalid, "Idempotency-Key", "this Idempotency-Key was used for another request: use a new one")
+			return registry.Errorf(registry.Invalid, "Idempotency-Key", "this Idempotency-Key was used for another request: use a new one").Because(registry.KeyReused)
 		case answer == nil:
-			return registry.Errorf(registry.Conflict, "Idempotency-Key", "the first request with this Idempotency-Key has not finished, or its end is not known: look whether it had its effect before you use a new key")
+			return registry.Errorf(registry.Conflict, "Idempotency-Key", "the first request with this Idempotency-Key has not finished, or its end is not known: look whether it had its effect before you use a new key").Because(registry.KeyInUse)
 		}
 		return nil
 	})

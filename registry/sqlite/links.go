@@ -88,7 +88,7 @@ func (t *tx) invitable(v registry.OrgView, email string, role registry.Role) (st
 		return "", err
 	}
 	if member {
-		return "", registry.Errorf(registry.Conflict, "email", "%s is a member already", email)
+		return "", registry.Errorf(registry.Conflict, "email", "%s is a member already", email).Because(registry.AlreadyMember)
 	}
 	return email, t.noBackDoor(t.actor, v, email)
 }

@@ -94,7 +94,7 @@ func (t *tx) addMember(org registry.OrgID, u registry.User, role, waiting regist
 		return err
 	}
 	if n == 0 {
-		return registry.Errorf(registry.Conflict, "email", "%s is a member already", u.Email)
+		return registry.Errorf(registry.Conflict, "email", "%s is a member already", u.Email).Because(registry.AlreadyMember)
 	}
 	return t.record(registry.Change{Kind: registry.MemberAdded, OrgID: org, UserID: u.ID}, u.Email, roleDetail(role, waiting))
 }
@@ -267,7 +267,7 @@ func (t *tx) keepOwner(org registry.OrgID) error {
 		return err
 	}
 	if n == 0 {
-		return registry.Errorf(registry.Conflict, "role", "an org needs an owner: make somebody else an owner first")
+		return registry.Errorf(registry.Conflict, "role", "an org needs an owner: make somebody else an owner first").Because(registry.LastOwner)
 	}
 	return nil
 }

@@ -77,7 +77,7 @@ func (t *tx) takeSlug(slug string, org registry.OrgID) error {
 		return err
 	}
 	if n == 0 {
-		return registry.Errorf(registry.Conflict, "slug", "the address %q is taken, or was given up by another org less than %d days ago: choose another", slug, int(registry.Quarantine.Hours()/24))
+		return registry.Errorf(registry.Conflict, "slug", "the address %q is taken, or was given up by another org less than %d days ago: choose another", slug, int(registry.Quarantine.Hours()/24)).Because(registry.SlugTaken)
 	}
 	return nil
 }
@@ -159,7 +159,7 @@ func (t *tx) mayRest(id registry.OrgID) error {
 }
 
 func errDeleting() error {
-	return registry.Errorf(registry.Conflict, "status", "the org is being deleted: keep it first, while there is time")
+	return registry.Errorf(registry.Conflict, "status", "the org is being deleted: keep it first, while there is time").Because(registry.WrongStatus)
 }
 
 // SuspendOrg closes an org and stops its instance; data stays.
@@ -239,7 +239,7 @@ func (t *tx) nextGeneration(id registry.OrgID) error {
 func (s *Store) RestartInstance(ctx context.Context, a registry.Actor, id registry.OrgID, version int64) error {
 	return s.edit(ctx, a, id, version, registry.InstanceReboot, func(t *tx, v registry.OrgView) error {
 		if v.Status != registry.OrgActive && v.Status != registry.OrgProvisioning {
-			return registry.Errorf(registry.Conflict, "status", "the org is %s: only a running org's instance can be restarted", v.Status)
+			return registry.Errorf(registry.Conflict, "status", "the org is %s: only a running org's instance can be restarted", v.Status).Because(registry.WrongStatus)
 		}
 		return t.restart(id, v.Slug)
 	})

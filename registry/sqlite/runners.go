@@ -78,7 +78,7 @@ func (s *Store) CreateRunnerClaim(ctx context.Context, a registry.Actor, org reg
 			return err
 		}
 		if have >= registry.RunnersMax {
-			return registry.Errorf(registry.Conflict, "", "the org has %d runners and open claims already: revoke a runner that is not used", have)
+			return registry.Errorf(registry.Conflict, "", "the org has %d runners and open claims already: revoke a runner that is not used", have).Because(registry.LimitReached)
 		}
 		c.CreatedAt, c.ExpiresAt = t.now, t.now.Add(registry.RunnerClaimLife)
 		if err := t.must(`INSERT INTO runner_claims (hash, id, org_id, name, life, created_by, key_id, expires_at)

@@ -42,7 +42,7 @@ func (s *Store) RequestSupport(ctx context.Context, a registry.Actor, org regist
 			return registry.Errorf(registry.Forbidden, "", "support access is asked for in person")
 		}
 		if v.Role != "" {
-			return registry.Errorf(registry.Conflict, "", "you are a member already")
+			return registry.Errorf(registry.Conflict, "", "you are a member already").Because(registry.AlreadyMember)
 		}
 		if n, err = n.Clean(); err != nil {
 			return err
@@ -110,7 +110,7 @@ func (s *Store) DecideSupport(ctx context.Context, a registry.Actor, org registr
 			return err
 		}
 		if n == 0 {
-			return registry.Errorf(registry.Conflict, "", "%s is a member already", u.Email)
+			return registry.Errorf(registry.Conflict, "", "%s is a member already", u.Email).Because(registry.AlreadyMember)
 		}
 		if err := t.note(registry.Change{Kind: registry.MemberAdded, OrgID: org, UserID: u.ID}); err != nil {
 			return err

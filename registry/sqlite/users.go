@@ -55,7 +55,7 @@ func (t *tx) createUser(n registry.NewUser) (registry.User, error) {
 		return u, err
 	}
 	if c == 0 {
-		return u, registry.Errorf(registry.Conflict, "email", "%s has an account already", u.Email)
+		return u, registry.Errorf(registry.Conflict, "email", "%s has an account already", u.Email).Because(registry.EmailTaken)
 	}
 	return u, t.record(registry.Change{Kind: registry.UserCreated, UserID: u.ID}, u.Email, "")
 }
@@ -179,7 +179,7 @@ func (t *tx) otherAdmin(id registry.UserID) error {
 		return err
 	}
 	if !others {
-		return registry.Errorf(registry.Conflict, "platform_admin", "a platform needs a platform admin: make somebody else one first")
+		return registry.Errorf(registry.Conflict, "platform_admin", "a platform needs a platform admin: make somebody else one first").Because(registry.LastPlatformAdmin)
 	}
 	return nil
 }

@@ -39,7 +39,7 @@ func (t *tx) ofUnverified(email string) error {
 	}
 	return registry.Errorf(registry.Conflict, "email", "%s has an account already, which is older, "+
 		"and nobody has verified its address. If it is not yours, ask a platform admin for a link "+
-		"for a new password: it ends what somebody else left there. Then sign in and accept", email)
+		"for a new password: it ends what somebody else left there. Then sign in and accept", email).Because(registry.EmailTaken)
 }
 
 // mayRaise refuses a higher role for a member whose address nobody verified. Error: Conflict.

@@ -58,7 +58,7 @@ func (s *Store) CreateWebhook(ctx context.Context, a registry.Actor, w registry.
 			return err
 		}
 		if n >= registry.WebhooksMax {
-			return registry.Errorf(registry.Conflict, "", "there are %d webhooks already: delete one that is not used", n)
+			return registry.Errorf(registry.Conflict, "", "there are %d webhooks already: delete one that is not used", n).Because(registry.LimitReached)
 		}
 		if w.Events == nil {
 			w.Events = []registry.ChangeKind{}

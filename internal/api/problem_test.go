@@ -1,0 +1,71 @@
+package api_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/web"
+)
+
+// TestCodes: a program tells errors apart by their codes.
+func TestCodes(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	ada := s.SignIn(s.User("ada@example.com", true))
+	s.Org("acme", ada.User)
+	page := s.Page(ada)
+	for _, c := range []struct {
+		as                 *servertest.Client
+		method, path, body string
+		status             int
+		code               web.Code
+	}{
+		{s.Nobody(), "GET", "/orgs", "", 401, "unauthenticated"},
+		{page, "GET", "/nosuch", "", 404, "not_found"},
+		{page, "DELETE", "/orgs", "", 404, "not_found"},
+		{page, "GET", "/orgs/nosuch", "", 404, "not_found"},
+		{page, "POST", "/orgs", `{"slug":"acme"}`, 409, "slug_taken"},
+		{page, "POST", "/orgs", `{"slug":"X"}`, 422, "invalid"},
+		{page, "POST", "/orgs", `{"slug":`, 400, "malformed_request"},
+		{page, "POST", "/orgs", `{}`, 422, "invalid"},
+		{page, "POST", "/orgs", `{"slug":"` + strings.Repeat("x", 70000) + `"}`, 413, "content_too_large"},
+		{page.With("Content-Type", "text/csv"), "POST", "/orgs", "a;b", 415, "unsupported_media_type"},
+		{page.With("If-Match", `"99"`), "PATCH", "/orgs/acme", `{"name":"x"}`, 412, "version_conflict"},
+		{page.With("Sec-Fetch-Site", "", "Sec-Fetch-Site", "same-site"), "PATCH", "/orgs/acme", `{"name":"x"}`, 403, "cross_site_request"},
+		{page, "POST", "/users", `{"email":"ada@example.com","name":"x","password":"correct horse battery"}`, 409, "email_taken"},
+		{page, "PATCH", "/orgs/acme/members/ada@example.com", `{"role":"member"}`, 409, "last_owner"},
+		{page, "PATCH", "/users/ada@example.com", `{"platform_admin":false}`, 409, "last_platform_admin"},
+	} {
+		what := c.method + " " + c.path
+		p := problem(t, what, c.as.Do(c.method, "/api/v1"+c.path, c.body), c.status)
+		if p.Code != c.code || p.Type != servertest.Issuer+"/problems/"+string(c.code) {
+			t.Errorf("%s: %+v, want %s", what, p, c.code)
+		}
+	}
+}
+
+// TestProblemPages: the type of each problem leads to a page for people, and to JSON for programs.
+func TestProblemPages(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	person := s.Nobody().With("Accept", "text/html", "Sec-Fetch-Mode", "navigate")
+	list := person.Want(t, 200, "GET", "/problems", "")
+	for _, pt := range web.ProblemTypes() {
+		path := strings.TrimPrefix(web.TypeURL(servertest.Issuer, pt.Code), servertest.Issuer)
+		var got web.ProblemType
+		s.Nobody().Want(t, 200, "GET", path, "").Decode(t, &got)
+		if got != pt {
+			t.Errorf("%s: %+v", path, got)
+		}
+		a := person.Want(t, 200, "GET", path, "")
+		if !strings.HasPrefix(a.Header.Get("Content-Type"), "text/html") || !strings.Contains(a.Body, "<h1>"+pt.Title+"</h1>") {
+			t.Errorf("%s: %v %s", path, a.Header, a.Body)
+		}
+		if !strings.Contains(list.Body, path) {
+			t.Errorf("%s is not in the list", path)
+		}
+	}
+	s.Nobody().Want(t, 404, "GET", "/problems/nosuch", "")
+	s.Nobody().Want(t, 200, "GET", "/problems", "")
+}
