@@ -40,7 +40,7 @@ func (Admin) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	switch path := strings.TrimPrefix(r.URL.Path, "/pizzeria"); {
 	case strings.HasPrefix(path, "/api/"):
-		r = r.Clone(web.WithOperator(r.Context()))
+		r = r.Clone(web.WithOperator(r.Context(), "/pizzeria"))
 		r.URL.Path, r.URL.RawPath = path, ""
 		r.Header.Del("Cookie")
 		r.Header.Del("Authorization")

@@ -41,6 +41,13 @@ type NewClient struct {
 	IDTokenAlg   string   // AlgRS256, or "" for what the installation uses
 }
 
+// ClientChange is what UpdateClient changes of an app: what is not nil.
+type ClientChange struct {
+	Name         *string
+	RedirectURIs *[]string
+	LogoutURIs   *[]string
+}
+
 // AlgRS256 is the algorithm that every OpenID client has to know, and some know alone (RFC 7518,
 // section 3.3).
 const AlgRS256 = "RS256"

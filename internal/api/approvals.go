@@ -36,6 +36,16 @@ func (a *API) approvals() {
 			l, err := a.Store.Approvals(ctx, c.Actor, org)
 			return &listOut[registry.Approval]{registry.Page[registry.Approval]{Items: l}}, err
 		})
+	type approvalOut struct{ Body registry.Approval }
+	inOrg(a, operation{ID: "showApproval", Method: "GET",
+		Path: "/orgs/{org}/approvals/{approval}", Action: registry.ApprovalRead,
+		Summary: "Show a request for an approval",
+	},
+		func(ctx context.Context, c web.Caller, org registry.OrgID, in *oneIn) (*approvalOut, error) {
+			l, err := a.Store.Approvals(ctx, c.Actor, org)
+			p, err := pick("request", l, err, func(p registry.Approval) bool { return string(p.ID) == in.Approval })
+			return &approvalOut{p}, err
+		})
 	type decider = func(context.Context, web.Caller, registry.OrgID, *oneIn) (*decideOut, error)
 	decide := func(approve bool) decider {
 		return func(ctx context.Context, c web.Caller, org registry.OrgID, in *oneIn) (
@@ -75,7 +85,6 @@ func (a *API) approvals() {
 			Owner string `json:"owner" example:"you@example.com" doc:"e-mail address of an account"`
 		}
 	}
-	type approvalOut struct{ Body registry.Approval }
 	inOrg(a, operation{ID: "breakGlass", Method: "POST",
 		Path: "/orgs/{org}/break-glass", Action: registry.OrgBreakGlass, Status: http.StatusAccepted,
 		Summary:     "Make somebody an owner of an org whose owners are gone",
@@ -88,6 +97,7 @@ func (a *API) approvals() {
 }
 
 type inviteOut struct {
+	Located
 	Status int
 	Body   struct {
 		Invite   *registry.Link     `json:"invite,omitempty"`

@@ -10,6 +10,7 @@ import (
 )
 
 type clientOut struct {
+	Located
 	Body struct {
 		Client registry.Client `json:"client"`
 		Secret string          `json:"secret,omitempty" shown:"once" doc:"the app's secret (pzo_), with which it asks for tokens. It is shown only now; a public client has none"`
@@ -49,12 +50,34 @@ func (a *API) clients() {
 				}
 				n.OrgID = id
 			}
-			return clientAnswer(a.Identity.CreateClient(ctx, c.Actor, n))
+			out, err := clientAnswer(a.Identity.CreateClient(ctx, c.Actor, n))
+			out.Located = at(ctx, "clients", string(out.Body.Client.ID))
+			return out, err
 		})
 
 	type clientPath struct {
 		Client string `path:"client" example:"01890000-0000-7000-8000-000000000000"`
 	}
+	type showOut struct{ Body registry.Client }
+	declared(a, operation{ID: "showClient", Method: "GET", Path: "/clients/{client}", Summary: "Show an app", Action: registry.ClientRead},
+		func(ctx context.Context, c web.Caller, in *clientPath) (*showOut, error) {
+			k, err := a.Store.Client(ctx, c.Actor, registry.ClientID(in.Client))
+			return &showOut{k}, err
+		})
+	type updateIn struct {
+		Client string `path:"client" example:"01890000-0000-7000-8000-000000000000"`
+		Body   struct {
+			Name      *string   `json:"name,omitempty"`
+			Redirects *[]string `json:"redirect_uris,omitempty" minItems:"1"`
+			Logouts   *[]string `json:"post_logout_redirect_uris,omitempty"`
+		}
+	}
+	declared(a, operation{ID: "updateClient", Method: "PATCH", Path: "/clients/{client}", Summary: "Change an app's name and addresses", Action: registry.ClientManage,
+		Description: "A list replaces the one that there was. Sign-ins that are under way to an address that is gone end."},
+		func(ctx context.Context, c web.Caller, in *updateIn) (*showOut, error) {
+			k, err := a.Store.UpdateClient(ctx, c.Actor, registry.ClientID(in.Client), registry.ClientChange{Name: in.Body.Name, RedirectURIs: in.Body.Redirects, LogoutURIs: in.Body.Logouts})
+			return &showOut{k}, err
+		})
 	declared(a, operation{ID: "rotateClientSecret", Method: "POST", Path: "/clients/{client}/secret", Summary: "Give an app another secret; the old one ends at once", Action: registry.ClientManage},
 		func(ctx context.Context, c web.Caller, in *clientPath) (*clientOut, error) {
 			return clientAnswer(a.Identity.RotateClientSecret(ctx, c.Actor, registry.ClientID(in.Client)))

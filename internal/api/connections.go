@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/pizzaface/pizzeria/internal/ascii"
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -51,6 +52,12 @@ type connectionOut struct {
 	Body ConnectionView
 }
 
+type createConnectionOut struct {
+	Located
+	ETag string `header:"ETag" doc:"the connection's version, for If-Match"`
+	Body ConnectionView
+}
+
 // ConnectionView is a connection with the address that its provider must know.
 type ConnectionView struct {
 	registry.Connection
@@ -67,12 +74,18 @@ func (a *API) connections() {
 		v := view(k)
 		return &connectionOut{v.ETag, v}
 	}
-	create := func(ctx context.Context, c web.Caller, org registry.OrgID, in ConnectionIn) (*connectionOut, error) {
+	create := func(ctx context.Context, c web.Caller, org registry.OrgID, in ConnectionIn) (*createConnectionOut, error) {
 		secret := ""
 		if in.Secret != nil {
 			secret = *in.Secret
 		}
 		k, err := a.Identity.CreateConnection(ctx, c.Actor, org, in.spec(org), secret)
+		v := view(k)
+		return &createConnectionOut{inside(ctx, org, "connections", string(k.ID)), v.ETag, v}, err
+	}
+	show := func(ctx context.Context, c web.Caller, org registry.OrgID, id string) (*connectionOut, error) {
+		l, err := a.Store.Connections(ctx, c.Actor, org)
+		k, err := pick("connection", l, err, func(k registry.Connection) bool { return string(k.ID) == id })
 		return one(k), err
 	}
 	list := func(ctx context.Context, c web.Caller, org registry.OrgID) (*listOut[ConnectionView], error) {
@@ -111,8 +124,12 @@ func (a *API) connections() {
 			return list(ctx, c, org)
 		})
 	inOrg(a, operation{ID: "createOrgConnection", Method: "POST", Path: "/orgs/{org}/connections", Summary: "Connect an OpenID provider of an org", Description: "It lets in people with an address at one of the org's verified domains, and makes them members.", Action: registry.SignInManage, Status: http.StatusCreated},
-		func(ctx context.Context, c web.Caller, org registry.OrgID, in *orgCreateIn) (*connectionOut, error) {
+		func(ctx context.Context, c web.Caller, org registry.OrgID, in *orgCreateIn) (*createConnectionOut, error) {
 			return create(ctx, c, org, in.Body)
+		})
+	inOrg(a, operation{ID: "showOrgConnection", Method: "GET", Path: "/orgs/{org}/connections/{connection}", Summary: "Show a connection of an org", Action: registry.SignInRead},
+		func(ctx context.Context, c web.Caller, org registry.OrgID, in *orgOneIn) (*connectionOut, error) {
+			return show(ctx, c, org, in.Connection)
 		})
 	inOrg(a, operation{ID: "replaceOrgConnection", Method: "PUT", Path: "/orgs/{org}/connections/{connection}", Summary: "Change a connection of an org", Action: registry.SignInManage},
 		func(ctx context.Context, c web.Caller, org registry.OrgID, in *orgUpdateIn) (*connectionOut, error) {
@@ -137,8 +154,12 @@ func (a *API) connections() {
 			return list(ctx, c, "")
 		})
 	declared(a, operation{ID: "createConnection", Method: "POST", Path: "/connections", Summary: "Connect an OpenID provider for everybody", Action: registry.SignInManage, Platform: true, Status: http.StatusCreated},
-		func(ctx context.Context, c web.Caller, in *createIn) (*connectionOut, error) {
+		func(ctx context.Context, c web.Caller, in *createIn) (*createConnectionOut, error) {
 			return create(ctx, c, "", in.Body)
+		})
+	declared(a, operation{ID: "showConnection", Method: "GET", Path: "/connections/{connection}", Summary: "Show a connection for everybody", Action: registry.SignInRead, Platform: true},
+		func(ctx context.Context, c web.Caller, in *oneIn) (*connectionOut, error) {
+			return show(ctx, c, "", in.Connection)
 		})
 	declared(a, operation{ID: "replaceConnection", Method: "PUT", Path: "/connections/{connection}", Summary: "Change a connection", Action: registry.SignInManage, Platform: true},
 		func(ctx context.Context, c web.Caller, in *updateIn) (*connectionOut, error) {
@@ -160,6 +181,10 @@ func (a *API) domains() {
 		}
 	}
 	type domainOut struct{ Body registry.Domain }
+	type addOut struct {
+		Located
+		Body registry.Domain
+	}
 	type oneIn struct {
 		OrgPath
 		Domain string `path:"domain" example:"example.com"`
@@ -175,8 +200,14 @@ func (a *API) domains() {
 			return &listOut[registry.Domain]{registry.Page[registry.Domain]{Items: l}}, err
 		})
 	inOrg(a, operation{ID: "addDomain", Method: "POST", Path: "/orgs/{org}/domains", Summary: "Add an e-mail domain to an org", Description: "The answer says which TXT record shows that it is the org's. It counts once that was seen.", Action: registry.SignInManage, Status: http.StatusCreated},
-		func(ctx context.Context, c web.Caller, org registry.OrgID, in *addIn) (*domainOut, error) {
+		func(ctx context.Context, c web.Caller, org registry.OrgID, in *addIn) (*addOut, error) {
 			d, err := a.Identity.AddDomain(ctx, c.Actor, org, in.Body.Domain)
+			return &addOut{inside(ctx, org, "domains", d.Domain), d}, err
+		})
+	inOrg(a, operation{ID: "showDomain", Method: "GET", Path: "/orgs/{org}/domains/{domain}", Summary: "Show an e-mail domain of an org", Action: registry.SignInRead},
+		func(ctx context.Context, c web.Caller, org registry.OrgID, in *oneIn) (*domainOut, error) {
+			l, err := a.Store.Domains(ctx, c.Actor, org)
+			d, err := pick("domain", l, err, func(d registry.Domain) bool { return d.Domain == ascii.Lower(in.Domain) })
 			return &domainOut{d}, err
 		})
 	inOrg(a, operation{ID: "verifyDomain", Method: "POST", Path: "/orgs/{org}/domains/{domain}/verify", Summary: "Look for the record that shows whose a domain is", Action: registry.SignInManage},

@@ -50,7 +50,7 @@ var tags = []*huma.Tag{
 var schemaNames = map[string]string{
 	"AddInBody": "DomainCreate", "AskInBody": "SupportRequest", "BreakInBody": "BreakGlassRequest",
 	"ClaimInBody": "EnrollmentTokenCreate", "ClaimOutBody": "EnrollmentTokenCreated", "RunnerClaim": "EnrollmentToken",
-	"Client": "OAuthClient", "PageClient": "PageOAuthClient", "CreateInBody": "OAuthClientCreate", "ClientOutBody": "OAuthClientCreated",
+	"Client": "OAuthClient", "PageClient": "PageOAuthClient", "CreateInBody": "OAuthClientCreate", "UpdateInBody": "OAuthClientUpdate", "ClientOutBody": "OAuthClientCreated",
 	"ConnectionIn": "ConnectionSpec", "ConnectionView": "Connection", "PageConnectionView": "PageConnection",
 	"CreateKeyInBody": "OrgKeyCreate", "CreateMyKeyInBody": "MyKeyCreate", "KeyOutBody": "APIKeyCreated",
 	"CreateOrgInBody": "OrgCreate", "UpdateOrgInBody": "OrgUpdate", "RenameInBody": "OrgRename", "SuspendInBody": "OrgSuspend",

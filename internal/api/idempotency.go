@@ -81,7 +81,7 @@ func (a *API) serveOnce(w http.ResponseWriter, r *http.Request, key string, next
 		if err != nil {
 			return err
 		}
-		plain, err := json.Marshal(kept{rec.status, http.Header{"Content-Type": w.Header()["Content-Type"], "Etag": w.Header()["Etag"]}, body})
+		plain, err := json.Marshal(kept{rec.status, http.Header{"Content-Type": w.Header()["Content-Type"], "Etag": w.Header()["Etag"], "Location": w.Header()["Location"]}, body})
 		if err != nil {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 )
 
 type keyOut struct {
+	Located
 	Body struct {
 		Key    registry.APIKey `json:"key"`
 		Secret string          `json:"secret" shown:"once" doc:"the key itself: send it as Authorization: Bearer. It is shown only now"`
@@ -21,6 +22,9 @@ func (a *API) makeKey(ctx context.Context, c web.Caller, n registry.NewAPIKey, d
 	k, secret, err := a.Identity.CreateAPIKey(ctx, c.Actor, n)
 	out := new(keyOut)
 	out.Body.Key, out.Body.Secret = k, secret.Reveal()
+	if out.Located = at(ctx, "me", "keys", string(k.ID)); n.Role != "" {
+		out.Located = inside(ctx, k.OrgID, "keys", string(k.ID))
+	}
 	return out, err
 }
 
@@ -59,6 +63,19 @@ func (a *API) keys() {
 	type keyPath struct {
 		Key string `path:"key" example:"01890000-0000-7000-8000-000000000000"`
 	}
+	type showOut struct{ Body registry.APIKey }
+	show := func(id string, list []registry.APIKey, err error) (*showOut, error) {
+		k, err := pick("key", list, err, func(k registry.APIKey) bool { return string(k.ID) == id })
+		return &showOut{k}, err
+	}
+	declared(a, operation{ID: "showMyKey", Action: registry.AccountManage, Method: "GET", Path: "/me/keys/{key}", Summary: "Show a key of yours"},
+		func(ctx context.Context, c web.Caller, in *keyPath) (*showOut, error) {
+			if err := a.own(ctx, c); err != nil {
+				return nil, err
+			}
+			list, err := a.Store.APIKeys(ctx, c.Actor, "")
+			return show(in.Key, list, err)
+		})
 	declared(a, operation{ID: "revokeMyKey", Action: registry.AccountManage, Method: "DELETE", Path: "/me/keys/{key}", Summary: "Revoke a key of yours"},
 		func(ctx context.Context, c web.Caller, in *keyPath) (*none, error) {
 			if err := a.own(ctx, c); err != nil {
@@ -91,6 +108,11 @@ func (a *API) keys() {
 		OrgPath
 		Key string `path:"key" example:"01890000-0000-7000-8000-000000000000"`
 	}
+	inOrg(a, operation{ID: "showKey", Method: "GET", Path: "/orgs/{org}/keys/{key}", Summary: "Show a key of an org", Action: registry.KeyRead},
+		func(ctx context.Context, c web.Caller, id registry.OrgID, in *orgKeyPath) (*showOut, error) {
+			list, err := a.Store.APIKeys(ctx, c.Actor, id)
+			return show(in.Key, list, err)
+		})
 	inOrg(a, operation{ID: "revokeKey", Method: "DELETE", Path: "/orgs/{org}/keys/{key}", Summary: "Revoke a key of an org", Action: registry.KeyManage},
 		func(ctx context.Context, c web.Caller, id registry.OrgID, in *orgKeyPath) (*none, error) {
 			return &none{}, a.Store.RevokeAPIKey(ctx, c.Actor, id, registry.APIKeyID(in.Key))

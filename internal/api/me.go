@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"net/http"
 
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/registry"
@@ -72,7 +71,7 @@ func (a *API) me() {
 		}
 	}
 	declared(a, operation{
-		ID: "createToken", Method: "POST", Path: "/tokens", Summary: "Make an API token for 5 minutes", Status: http.StatusCreated,
+		ID: "createToken", Method: "POST", Path: "/tokens", Summary: "Make an API token for 5 minutes",
 		Description: "From a sign-in session only, so that a token never makes a token.",
 	}, func(ctx context.Context, c web.Caller, _ *none) (*tokenOut, error) {
 		if c.Session.ID == "" {

@@ -37,6 +37,17 @@ func (a *API) members() {
 			return &listOut[registry.Member]{p}, err
 		})
 
+	type memberOut struct{ Body registry.Member }
+	declared(a, operation{ID: "showMember", Method: "GET", Path: "/orgs/{org}/members/{user}", Summary: "Show a member of an org", Action: registry.MemberRead},
+		func(ctx context.Context, c web.Caller, in *MemberPath) (*memberOut, error) {
+			org, user, err := in.ids(ctx, a, c)
+			if err != nil {
+				return nil, err
+			}
+			m, err := a.Store.Member(ctx, c.Actor, org, user)
+			return &memberOut{m}, err
+		})
+
 	type roleIn struct {
 		MemberPath
 		Body struct {
@@ -96,13 +107,29 @@ func (a *API) members() {
 	}
 	inOrg(a, operation{ID: "invite", Method: "POST", Path: "/orgs/{org}/invites", Summary: "Invite somebody", Action: registry.MemberInvite, Status: http.StatusCreated, Or: http.StatusAccepted, Description: "An earlier open invitation of the same address ends. " + waits},
 		func(ctx context.Context, c web.Caller, id registry.OrgID, in *inviteIn) (*inviteOut, error) {
-			return invited(http.StatusCreated)(a.Identity.InviteOrAsk(ctx, c.Actor, id, in.Body.Email, in.Body.Role))
+			out, err := invited(http.StatusCreated)(a.Identity.InviteOrAsk(ctx, c.Actor, id, in.Body.Email, in.Body.Role))
+			if err != nil {
+				return nil, err
+			}
+			if out.Body.Approval != nil {
+				out.Located = inside(ctx, id, "approvals", string(out.Body.Approval.ID))
+			} else {
+				out.Located = inside(ctx, id, "invites", out.Body.Invite.ID)
+			}
+			return out, nil
 		})
 
 	type invitePath struct {
 		OrgPath
 		Invite string `path:"invite" example:"01890000-0000-7000-8000-000000000000"`
 	}
+	type invitationOut struct{ Body registry.Link }
+	inOrg(a, operation{ID: "showInvite", Method: "GET", Path: "/orgs/{org}/invites/{invite}", Summary: "Show a pending invitation", Action: registry.MemberInvite},
+		func(ctx context.Context, c web.Caller, id registry.OrgID, in *invitePath) (*invitationOut, error) {
+			list, err := a.Store.Invites(ctx, c.Actor, id)
+			l, err := pick("invitation", list, err, func(l registry.Link) bool { return l.ID == in.Invite })
+			return &invitationOut{l}, err
+		})
 	inOrg(a, operation{ID: "resendInvite", Method: "POST", Path: "/orgs/{org}/invites/{invite}/resend", Summary: "Invite somebody again: with another link, for another 7 days", Action: registry.MemberInvite, Status: http.StatusOK, Or: http.StatusAccepted, Description: waits},
 		func(ctx context.Context, c web.Caller, id registry.OrgID, in *invitePath) (*inviteOut, error) {
 			return invited(http.StatusOK)(a.Identity.Reinvite(ctx, c.Actor, id, in.Invite))

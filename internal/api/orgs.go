@@ -123,8 +123,13 @@ func (a *API) orgs() {
 			Owner string `json:"owner,omitempty" format:"email" doc:"e-mail address of an account; default: you. No key names one: its org has no owner yet"`
 		}
 	}
+	type createOrgOut struct {
+		Located
+		ETag string `header:"ETag" doc:"the org's version, for If-Match"`
+		Body registry.OrgView
+	}
 	declared(a, operation{ID: "createOrg", Method: "POST", Path: "/orgs", Summary: "Create an org with its instance", Action: registry.OrgCreate, Status: http.StatusCreated},
-		func(ctx context.Context, c web.Caller, in *createOrgIn) (*orgOut, error) {
+		func(ctx context.Context, c web.Caller, in *createOrgIn) (*createOrgOut, error) {
 			n := registry.NewOrg{Slug: in.Body.Slug, Name: in.Body.Name, Plan: in.Body.Plan}
 			if c.Actor.InPerson() {
 				n.Owner = c.Actor.User
@@ -140,7 +145,11 @@ func (a *API) orgs() {
 			if err != nil {
 				return nil, err
 			}
-			return a.view(ctx, c, o.ID, registry.OrgRead)
+			v, err := a.view(ctx, c, o.ID, registry.OrgRead)
+			if err != nil {
+				return nil, err
+			}
+			return &createOrgOut{inside(ctx, o.ID), v.ETag, v.Body}, nil
 		})
 
 	inOrg(a, operation{ID: "showOrg", Method: "GET", Path: "/orgs/{org}", Summary: "Show an org", Action: registry.OrgRead},

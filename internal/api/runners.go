@@ -49,6 +49,7 @@ func (a *API) runners() {
 		}
 	}
 	type claimOut struct {
+		Located
 		Body struct {
 			Claim  registry.RunnerClaim `json:"claim"`
 			Secret string               `json:"secret" shown:"once" doc:"the claim itself (pzc_): it enrolls one runner, within 15 minutes, and is shown only now"`
@@ -60,7 +61,18 @@ func (a *API) runners() {
 			claim, secret, err := a.Identity.CreateRunnerClaim(ctx, c.Actor, id, registry.NewRunnerClaim{Name: in.Body.Name, Life: time.Duration(in.Body.Days) * 24 * time.Hour})
 			out := new(claimOut)
 			out.Body.Claim, out.Body.Secret = claim, secret.Reveal()
+			out.Located = inside(ctx, id, "runner-claims", claim.ID)
 			return out, err
+		})
+	type claimPath struct {
+		OrgPath
+		Claim string `path:"claim" example:"01890000-0000-7000-8000-000000000000"`
+	}
+	type showClaimOut struct{ Body registry.RunnerClaim }
+	inOrg(a, operation{ID: "showRunnerClaim", Method: "GET", Path: "/orgs/{org}/runner-claims/{claim}", Summary: "Show an enrollment token that was not used yet", Action: registry.RunnerRead},
+		func(ctx context.Context, c web.Caller, id registry.OrgID, in *claimPath) (*showClaimOut, error) {
+			claim, err := a.Store.RunnerClaim(ctx, c.Actor, id, in.Claim)
+			return &showClaimOut{claim}, err
 		})
 
 	type enrollIn struct {
@@ -70,6 +82,7 @@ func (a *API) runners() {
 		}
 	}
 	type enrollOut struct {
+		Located
 		Body struct {
 			Runner registry.Runner `json:"runner"`
 			Key    string          `json:"key" shown:"once" doc:"the runner's key (pzr_). Send it with the runner's ID to the token endpoint. It is shown only now"`
@@ -91,6 +104,7 @@ func (a *API) runners() {
 			out := new(enrollOut)
 			site := a.Identity.Site()
 			out.Body.Runner, out.Body.Key, out.Body.Token, out.Body.URL = r, key.Reveal(), site.Issuer+"/token", site.OrgURL(o.Slug)
+			out.Located = inside(ctx, r.OrgID, "runners", string(r.ID))
 			return out, nil
 		})
 
@@ -98,6 +112,15 @@ func (a *API) runners() {
 		OrgPath
 		Runner string `path:"runner" example:"01890000-0000-7000-8000-000000000000"`
 	}
+	type runnerOut struct{ Body registry.Runner }
+	inOrg(a, operation{ID: "showRunner", Method: "GET", Path: "/orgs/{org}/runners/{runner}", Summary: "Show a runner of an org", Action: registry.RunnerRead},
+		func(ctx context.Context, c web.Caller, id registry.OrgID, in *runnerPath) (*runnerOut, error) {
+			r, err := a.Store.Runner(ctx, c.Actor, id, registry.RunnerID(in.Runner))
+			if err != nil {
+				return nil, err
+			}
+			return &runnerOut{a.connected([]registry.Runner{r})[0]}, nil
+		})
 	act := func(f func(context.Context, registry.Actor, registry.OrgID, registry.RunnerID) error) func(context.Context, web.Caller, *runnerPath) (*none, error) {
 		return func(ctx context.Context, c web.Caller, in *runnerPath) (*none, error) {
 			id, err := in.id(ctx, a, c)

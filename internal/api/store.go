@@ -30,6 +30,7 @@ type Store interface {
 	Changed() <-chan struct{}
 
 	Members(ctx context.Context, a registry.Actor, org registry.OrgID, l registry.List) (registry.Page[registry.Member], error)
+	Member(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID) (registry.Member, error)
 	MemberByEmail(ctx context.Context, a registry.Actor, org registry.OrgID, email string) (registry.Member, error)
 	RemoveMember(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID, revoke bool) ([]registry.Runner, error)
 	Invites(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Link, error)
@@ -72,9 +73,13 @@ type Store interface {
 	EndApproval(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.ApprovalID) error
 	TransferOrg(ctx context.Context, a registry.Actor, org registry.OrgID, to registry.UserID) error
 	Clients(ctx context.Context, a registry.Actor) ([]registry.Client, error)
+	Client(ctx context.Context, a registry.Actor, id registry.ClientID) (registry.Client, error)
+	UpdateClient(ctx context.Context, a registry.Actor, id registry.ClientID, n registry.ClientChange) (registry.Client, error)
 	DeleteClient(ctx context.Context, a registry.Actor, id registry.ClientID) error
 
 	Runners(ctx context.Context, a registry.Actor, org registry.OrgID, l registry.RunnerList) (registry.Page[registry.Runner], error)
+	Runner(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.RunnerID) (registry.Runner, error)
+	RunnerClaim(ctx context.Context, a registry.Actor, org registry.OrgID, id string) (registry.RunnerClaim, error)
 	DisconnectRunner(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.RunnerID) error
 	RevokeRunner(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.RunnerID) error
 

@@ -28,10 +28,20 @@ func (a *API) support() {
 			l, err := a.Store.Supports(ctx, c.Actor, org)
 			return &listOut[registry.Support]{registry.Page[registry.Support]{Items: l}}, err
 		})
-	inOrg(a, operation{ID: "requestSupport", Method: "POST", Path: "/orgs/{org}/support", Summary: "Ask an org's owners for access for a while", Action: registry.SupportRequest, Status: http.StatusCreated},
-		func(ctx context.Context, c web.Caller, org registry.OrgID, in *askIn) (*supportOut, error) {
-			p, err := a.Identity.RequestSupport(ctx, c.Actor, org, registry.NewSupport{Role: in.Body.Role, Reason: in.Body.Reason, Hours: in.Body.Hours})
+	type requestOut struct {
+		Located
+		Body registry.Support
+	}
+	inOrg(a, operation{ID: "showSupport", Method: "GET", Path: "/orgs/{org}/support/{support}", Summary: "Show a request for support access", Action: registry.SupportRead},
+		func(ctx context.Context, c web.Caller, org registry.OrgID, in *oneIn) (*supportOut, error) {
+			l, err := a.Store.Supports(ctx, c.Actor, org)
+			p, err := pick("request", l, err, func(p registry.Support) bool { return string(p.ID) == in.Support })
 			return &supportOut{p}, err
+		})
+	inOrg(a, operation{ID: "requestSupport", Method: "POST", Path: "/orgs/{org}/support", Summary: "Ask an org's owners for access for a while", Action: registry.SupportRequest, Status: http.StatusCreated},
+		func(ctx context.Context, c web.Caller, org registry.OrgID, in *askIn) (*requestOut, error) {
+			p, err := a.Identity.RequestSupport(ctx, c.Actor, org, registry.NewSupport{Role: in.Body.Role, Reason: in.Body.Reason, Hours: in.Body.Hours})
+			return &requestOut{inside(ctx, org, "support", string(p.ID)), p}, err
 		})
 	for _, id := range []string{"approve", "deny"} { // in this order in the reference
 		approve := id == "approve"

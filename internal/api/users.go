@@ -62,11 +62,14 @@ func (a *API) users() {
 			PlatformAdmin bool   `json:"platform_admin,omitempty"`
 		}
 	}
-	type createUserOut struct{ Body registry.User }
+	type createUserOut struct {
+		Located
+		Body registry.User
+	}
 	declared(a, operation{ID: "createUser", Method: "POST", Path: "/users", Summary: "Create an account", Action: registry.UserCreate, Status: http.StatusCreated},
 		func(ctx context.Context, c web.Caller, in *createUserIn) (*createUserOut, error) {
 			u, err := a.Identity.CreateUser(ctx, c.Actor, in.Body.Email, in.Body.Name, in.Body.Password, in.Body.PlatformAdmin)
-			return &createUserOut{u}, err
+			return &createUserOut{at(ctx, "users", string(u.ID)), u}, err
 		})
 
 	declared(a, operation{ID: "removeFactors", Method: "DELETE", Path: "/users/{user}/second-step", Summary: "Remove somebody's second step, who lost what it needs", Action: registry.UserUpdate, Description: held},
@@ -100,7 +103,7 @@ func (a *API) users() {
 			Ends time.Time `json:"ends"`
 		}
 	}
-	declared(a, operation{ID: "createPasswordLink", Method: "POST", Path: "/users/{user}/password-link", Summary: "Make a link with which somebody chooses a new password", Action: registry.UserUpdate, Status: http.StatusCreated, Description: "The person and the owners of their orgs are told. Once the link is used: " + held},
+	declared(a, operation{ID: "createPasswordLink", Method: "POST", Path: "/users/{user}/password-link", Summary: "Make a link with which somebody chooses a new password", Action: registry.UserUpdate, Description: "The person and the owners of their orgs are told. Once the link is used: " + held},
 		func(ctx context.Context, c web.Caller, in *UserPath) (*linkOut, error) {
 			id, err := a.userFor(ctx, c, *in, registry.UserUpdate)
 			if err != nil {

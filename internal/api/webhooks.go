@@ -24,6 +24,7 @@ type WebhookChange struct {
 
 type webhookOut struct {
 	ETag string `header:"ETag" doc:"the webhook's version, for If-Match"`
+	Located
 	Body struct {
 		Webhook registry.Webhook `json:"webhook"`
 		Secret  string           `json:"secret" shown:"once" doc:"with which messages are signed; shown only now"`
@@ -51,6 +52,7 @@ func (a *API) webhooks() {
 		w, secret, err := a.Webhooks.Create(ctx, c.Actor, org, in.URL, in.Events)
 		out := &webhookOut{ETag: strconv.Quote(w.Version())}
 		out.Body.Webhook, out.Body.Secret = w, secret
+		out.Located = inside(ctx, org, "webhooks", string(w.ID))
 		return out, err
 	}
 	inOrg(a, operation{ID: "createWebhook", Method: "POST", Path: "/orgs/{org}/webhooks", Summary: "Make a webhook of an org", Description: text, Action: registry.WebhookManage, Status: http.StatusCreated},
@@ -74,6 +76,8 @@ func (a *API) webhooks() {
 		func(ctx context.Context, c web.Caller, _ *none) (*listOut[registry.Webhook], error) {
 			return list(ctx, c, "")
 		})
+
+	a.showWebhook()
 
 	// What is done to one webhook, for both.
 	one := func(id, method, path, summary string, action registry.Action, status int, f func(ctx context.Context, c web.Caller, org registry.OrgID, hook registry.WebhookID) error) {
@@ -168,6 +172,33 @@ func (a *API) webhooks() {
 	declared(a, operation{ID: "replayPlatformDelivery", Method: "POST", Path: "/webhooks/{webhook}/deliveries/{delivery}/replay", Summary: "Send a message again", Action: registry.PlatformAudit, Status: http.StatusAccepted},
 		func(ctx context.Context, c web.Caller, in *replayIn) (*none, error) {
 			return &none{}, a.Webhooks.Replay(ctx, c.Actor, "", registry.WebhookID(in.Webhook), in.Delivery)
+		})
+}
+
+func (a *API) showWebhook() {
+	type orgIn struct {
+		OrgPath
+		Webhook string `path:"webhook" example:"01890000-0000-7000-8000-000000000000"`
+	}
+	type platformIn struct {
+		Webhook string `path:"webhook" example:"01890000-0000-7000-8000-000000000000"`
+	}
+	type showOut struct {
+		ETag string `header:"ETag" doc:"the webhook's version, for If-Match"`
+		Body registry.Webhook
+	}
+	show := func(ctx context.Context, c web.Caller, org registry.OrgID, id string) (*showOut, error) {
+		l, err := a.Store.Webhooks(ctx, c.Actor, org)
+		w, err := pick("webhook", l, err, func(w registry.Webhook) bool { return string(w.ID) == id })
+		return &showOut{strconv.Quote(w.Version()), w}, err
+	}
+	inOrg(a, operation{ID: "showWebhook", Method: "GET", Path: "/orgs/{org}/webhooks/{webhook}", Summary: "Show a webhook of an org", Action: registry.WebhookRead},
+		func(ctx context.Context, c web.Caller, org registry.OrgID, in *orgIn) (*showOut, error) {
+			return show(ctx, c, org, in.Webhook)
+		})
+	declared(a, operation{ID: "showPlatformWebhook", Method: "GET", Path: "/webhooks/{webhook}", Summary: "Show a webhook of the platform", Action: registry.PlatformAudit},
+		func(ctx context.Context, c web.Caller, in *platformIn) (*showOut, error) {
+			return show(ctx, c, "", in.Webhook)
 		})
 }
 

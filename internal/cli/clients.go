@@ -69,9 +69,39 @@ func (c *client) clients() *cobra.Command {
 	secret := c.on("secret <client ID>", "Gives an app another secret, and prints it; the old one ends at once", cobra.ExactArgs(1), func(args []string) error {
 		return c.show("POST", "/clients/"+url.PathEscape(args[0])+"/secret", nil, made)
 	})
+	update := c.clientUpdate()
 	remove := c.on("delete <client ID>", "Deletes an app, and ends what it was given", cobra.ExactArgs(1), func(args []string) error {
 		return c.show("DELETE", "/clients/"+url.PathEscape(args[0]), nil, nil)
 	})
-	k.AddCommand(create, named(list), secret, remove)
+	k.AddCommand(create, named(list), update, secret, remove)
 	return k
+}
+
+// clientUpdate is `pizzeria client update`.
+func (c *client) clientUpdate() *cobra.Command {
+	var name string
+	var redirects, logouts []string
+	update := c.on("update <client ID>", "Changes an app's name and addresses", cobra.ExactArgs(1), nil)
+	update.RunE = func(cmd *cobra.Command, args []string) error {
+		in := map[string]any{}
+		for flag, field := range map[string]struct {
+			name  string
+			value any
+		}{
+			"name": {"name", name}, "redirect-uri": {"redirect_uris", redirects},
+			"logout-uri": {"post_logout_redirect_uris", append([]string{}, logouts...)},
+		} {
+			if cmd.Flags().Changed(flag) {
+				in[field.name] = field.value
+			}
+		}
+		if len(in) == 0 {
+			return c.app.wrongUse(cmd, errors.New("say what to change: --name, --redirect-uri or --logout-uri"))
+		}
+		return c.show("PATCH", "/clients/"+url.PathEscape(args[0]), in, clientTable.show)
+	}
+	update.Flags().StringVar(&name, "name", "", "what it is called")
+	update.Flags().StringSliceVar(&redirects, "redirect-uri", nil, "where people come back to, in place of all before; may be repeated")
+	update.Flags().StringSliceVar(&logouts, "logout-uri", nil, `where the app may send the browser after a sign-out, in place of all before; "" for none`)
+	return update
 }

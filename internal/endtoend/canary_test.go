@@ -58,7 +58,11 @@ func TestSecretsStayAway(t *testing.T) {
 		"a link of a reset": {"POST", "/users/ada@example.com/password-link", "", "link"},
 	} {
 		var v map[string]any
-		ada.call(t, request.method, at+request.path, request.body, http.StatusCreated, &v)
+		status := http.StatusCreated
+		if what == "the API token" || what == "a link of a reset" { // neither is kept anywhere to read
+			status = http.StatusOK
+		}
+		ada.call(t, request.method, at+request.path, request.body, status, &v)
 		secret, _ := v[request.field].(string)
 		if i := strings.LastIndexByte(secret, '/'); strings.HasPrefix(secret, "https://") {
 			if a := s.person().open(secret); a.status != 200 { // its page is logged

@@ -23,13 +23,19 @@ type Client struct {
 	s        *Server
 	header   http.Header
 	operator bool
+	base     string // the path that the operator's requests are below
 }
 
 // Nobody is not signed in.
 func (s *Server) Nobody() *Client { return &Client{s: s, header: http.Header{}} }
 
 // Operator asks over the admin socket.
-func (s *Server) Operator() *Client { return &Client{s: s, header: http.Header{}, operator: true} }
+func (s *Server) Operator() *Client { return s.OperatorBelow("") }
+
+// OperatorBelow asks over an admin socket that has the control plane below a path.
+func (s *Server) OperatorBelow(base string) *Client {
+	return &Client{s: s, header: http.Header{}, operator: true, base: base}
+}
 
 // Bearer presents a key or token.
 func (s *Server) Bearer(token string) *Client {
@@ -44,7 +50,7 @@ func (s *Server) Page(l identity.Login) *Client {
 
 // With is the client with more headers, given as names and values. An empty value takes one away.
 func (c *Client) With(headers ...string) *Client {
-	more := &Client{c.s, c.header.Clone(), c.operator}
+	more := &Client{c.s, c.header.Clone(), c.operator, c.base}
 	for i := 0; i+1 < len(headers); i += 2 {
 		if headers[i+1] == "" {
 			more.header.Del(headers[i])
@@ -103,7 +109,7 @@ func (c *Client) prepare(r *http.Request, body string) *http.Request {
 	}
 	ctx := web.WithRequest(r.Context(), "request-1", address)
 	if c.operator {
-		ctx = web.WithOperator(ctx)
+		ctx = web.WithOperator(ctx, c.base)
 	}
 	return r.WithContext(ctx)
 }

@@ -39,15 +39,23 @@ func (c Caller) MayNow(now time.Time) error {
 type requestIDKey struct{}
 type clientIPKey struct{}
 type operatorKey struct{}
+type baseKey struct{}
 
 // WithRequest notes the request's ID and the client's address, as the server knows them.
 func WithRequest(ctx context.Context, id, clientIP string) context.Context {
 	return context.WithValue(context.WithValue(ctx, requestIDKey{}, id), clientIPKey{}, clientIP)
 }
 
-// WithOperator marks a request as come over the local admin socket.
-func WithOperator(ctx context.Context) context.Context {
-	return context.WithValue(ctx, operatorKey{}, true)
+// WithOperator marks a request as come over the local admin socket, where the control plane is
+// below a path.
+func WithOperator(ctx context.Context, base string) context.Context {
+	return context.WithValue(context.WithValue(ctx, operatorKey{}, true), baseKey{}, base)
+}
+
+// Base is the path that the control plane is below for the caller, "" for all but the operator.
+func Base(ctx context.Context) string {
+	base, _ := ctx.Value(baseKey{}).(string)
+	return base
 }
 
 // RequestID is the request's ID, "" when nobody noted one.

@@ -34,17 +34,7 @@ func (s *Store) CreateClient(ctx context.Context, a registry.Actor, n registry.N
 		if err := t.may(registry.ClientManage); err != nil {
 			return err
 		}
-		var err error
-		if c.Name, err = registry.CleanName(n.Name); err != nil {
-			return err
-		}
-		if c.RedirectURIs, err = registry.CleanClientURIs("redirect_uris", n.RedirectURIs); err != nil {
-			return err
-		}
-		if len(c.RedirectURIs) == 0 {
-			return registry.Errorf(registry.Invalid, "redirect_uris", "name at least one address that people come back to after they signed in")
-		}
-		if c.LogoutURIs, err = registry.CleanClientURIs("post_logout_redirect_uris", n.LogoutURIs); err != nil {
+		if err := setClient(&c, registry.ClientChange{Name: &n.Name, RedirectURIs: &n.RedirectURIs, LogoutURIs: &n.LogoutURIs}); err != nil {
 			return err
 		}
 		if c.IDTokenAlg != "" && c.IDTokenAlg != registry.AlgRS256 {
@@ -80,6 +70,60 @@ func (s *Store) CreateClient(ctx context.Context, a registry.Actor, n registry.N
 			return err
 		}
 		return t.record(registry.Change{Kind: registry.ClientCreated, OrgID: c.OrgID}, c.Name, string(redirects))
+	})
+	return c, err
+}
+
+// setClient makes a change of an app, and checks it. Error: Invalid.
+func setClient(c *registry.Client, n registry.ClientChange) (err error) {
+	if n.Name != nil {
+		if c.Name, err = registry.CleanName(*n.Name); err != nil {
+			return err
+		}
+	}
+	if n.RedirectURIs != nil {
+		if c.RedirectURIs, err = registry.CleanClientURIs("redirect_uris", *n.RedirectURIs); err != nil {
+			return err
+		}
+		if len(c.RedirectURIs) == 0 {
+			return registry.Errorf(registry.Invalid, "redirect_uris", "name at least one address that people come back to after they signed in")
+		}
+	}
+	if n.LogoutURIs != nil {
+		c.LogoutURIs, err = registry.CleanClientURIs("post_logout_redirect_uris", *n.LogoutURIs)
+	}
+	return err
+}
+
+// UpdateClient changes an app. Codes that were sent to an address that is no longer its end. For
+// platform admins. Errors: Invalid, NotFound.
+func (s *Store) UpdateClient(
+	ctx context.Context, a registry.Actor, id registry.ClientID, n registry.ClientChange,
+) (c registry.Client, err error) {
+	err = s.update(ctx, a, func(t *tx) error {
+		if c, err = t.client(id); err != nil {
+			return err
+		}
+		if err := setClient(&c, n); err != nil {
+			return err
+		}
+		redirects, err := json.Marshal(c.RedirectURIs)
+		if err != nil {
+			return err
+		}
+		logouts, err := json.Marshal(c.LogoutURIs)
+		if err != nil {
+			return err
+		}
+		if err := t.must(`UPDATE clients SET name = $2, redirect_uris = $3, logout_uris = $4 WHERE id = $1`,
+			id, c.Name, string(redirects), string(logouts)); err != nil {
+			return err
+		}
+		if _, err := t.exec(`DELETE FROM codes WHERE client_id = $1 AND grant_id <> ''
+			AND redirect_uri NOT IN (SELECT value FROM json_each($2))`, id, string(redirects)); err != nil {
+			return err
+		}
+		return t.record(registry.Change{Kind: registry.ClientChanged, OrgID: c.OrgID}, c.Name, string(redirects))
 	})
 	return c, err
 }

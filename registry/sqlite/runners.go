@@ -188,6 +188,32 @@ func (s *Store) Runners(ctx context.Context, a registry.Actor, org registry.OrgI
 	return page(ctx, s.read, q, l.List, runnerOrders, "name", scanRunner)
 }
 
+// Runner returns a runner of an org. Error: NotFound.
+func (s *Store) Runner(
+	ctx context.Context, a registry.Actor, org registry.OrgID, id registry.RunnerID,
+) (registry.Runner, error) {
+	if _, err := s.Authorize(ctx, a, org, registry.RunnerRead); err != nil {
+		return registry.Runner{}, err
+	}
+	return one(ctx, s.read, scanRunner, errNoRunner(), runnerQuery+` AND r.id = $3`, org, us(s.now()), id)
+}
+
+// RunnerClaim returns an open claim of an org. Error: NotFound (also when it was used).
+func (s *Store) RunnerClaim(
+	ctx context.Context, a registry.Actor, org registry.OrgID, id string,
+) (registry.RunnerClaim, error) {
+	if _, err := s.Authorize(ctx, a, org, registry.RunnerRead); err != nil {
+		return registry.RunnerClaim{}, err
+	}
+	return one(ctx, s.read, func(r scanner) (c registry.RunnerClaim, err error) {
+		err = r.Scan(&c.ID, &c.OrgID, &c.Name, (*micros)(&c.ExpiresAt))
+		c.CreatedAt = c.ExpiresAt.Add(-registry.RunnerClaimLife)
+		return c, err
+	}, registry.Errorf(registry.NotFound, "", "no such claim, or it was used or has expired"),
+		`SELECT id, org_id, name, expires_at FROM runner_claims
+		WHERE org_id = $1 AND expires_at > $2 AND id = $3`, org, us(s.now()), id)
+}
+
 // mine returns a runner that the actor may end: one's own, or as an admin anybody's.
 func (t *tx) mine(org registry.OrgID, id registry.RunnerID) (registry.Runner, error) {
 	v, err := t.allowed(org, registry.RunnerEnd)

@@ -244,7 +244,7 @@ func (s *Store) transact(ctx context.Context, a registry.Actor, f func(*tx) erro
 		return fmt.Errorf("store: %w", err)
 	}
 	defer func() { _ = t.Rollback() }()
-	x := &tx{Tx: t, ctx: ctx, actor: a, now: s.now(), keys: s.keys}
+	x := &tx{Tx: t, ctx: ctx, actor: a, now: s.now().Truncate(time.Microsecond), keys: s.keys} // as it is kept
 	if p := s.prepared.Load(); p != nil {
 		x.prepared = *p
 	}

@@ -58,6 +58,8 @@ func visibility(e env) {
 		"RemoveMember":      second(e.s.RemoveMember(ctx, asB, o.ID, a.ID, false)),
 		"Member":            second(e.s.Member(ctx, asB, o.ID, a.ID)),
 		"Runners":           second(e.s.Runners(ctx, asB, o.ID, registry.RunnerList{})),
+		"Runner":            second(e.s.Runner(ctx, asB, o.ID, "x")),
+		"RunnerClaim":       second(e.s.RunnerClaim(ctx, asB, o.ID, "x")),
 		"CreateRunnerClaim": second(e.s.CreateRunnerClaim(ctx, asB, o.ID, registry.NewRunnerClaim{}, secret("r"))),
 		"Connections":       second(e.s.Connections(ctx, asB, o.ID)),
 		"CreateConnection":  second(e.s.CreateConnection(ctx, asB, registry.Connection{OrgID: o.ID})),

@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,9 +46,48 @@ func clients(e env) {
 	if got, err = e.s.Client(ctx, system, c.ID); err != nil || got.Secret != secret("s2") {
 		e.Errorf("%+v %v", got, err)
 	}
+	e.changedClient(c)
+	e.want(second(e.s.UpdateClient(ctx, asA, c.ID, registry.ClientChange{})), registry.Forbidden)
 	e.want(e.s.DeleteClient(ctx, asA, c.ID), registry.Forbidden)
 	e.ok(e.s.DeleteClient(ctx, operator, c.ID))
 	e.want(e.s.DeleteClient(ctx, operator, c.ID), registry.NotFound)
+}
+
+// changedClient changes an app: what is left out stays, and codes for an address that is gone end.
+func (e env) changedClient(c registry.Client) {
+	e.Helper()
+	u, _ := e.user("u@example.com")
+	v, err := e.s.CreateSession(ctx, system, registry.NewSession{Token: secret("session"), User: u})
+	e.ok(err)
+	redeem := func(code, uri string) error {
+		return second(e.s.RedeemCode(ctx, system, registry.CodeMatch{Hash: secret(code), ClientID: string(c.ID), RedirectURI: uri, Challenge: "ch"}))
+	}
+	for code, uri := range map[string]string{"to one that stays": c.RedirectURIs[1], "to one that goes": c.RedirectURIs[0]} {
+		e.ok(e.s.InsertCode(ctx, system, registry.NewCode{
+			Hash: secret(code), ClientID: string(c.ID), UserID: u.ID, SessionID: v.ID, RedirectURI: uri, Challenge: "ch",
+			Grant: registry.GrantID(registry.NewID()), ExpiresAt: e.clock.Now().Add(time.Minute),
+		}))
+	}
+	uris, none, name := []string{c.RedirectURIs[1], "https://app.example.com/new"}, []string{}, "Renamed"
+	e.ok(second(e.s.UpdateClient(ctx, operator, c.ID, registry.ClientChange{RedirectURIs: &uris})))
+	e.ok(second(e.s.UpdateClient(ctx, operator, c.ID, registry.ClientChange{Name: &name, LogoutURIs: &none})))
+	got, err := e.s.Client(ctx, system, c.ID)
+	e.ok(err)
+	if got.Name != name || !slices.Equal(got.RedirectURIs, uris) || len(got.LogoutURIs) != 0 || got.Public || got.CreatedAt != c.CreatedAt {
+		e.Errorf("%+v", got)
+	}
+	e.ok(redeem("to one that stays", uris[0]))
+	e.want(redeem("to one that goes", c.RedirectURIs[0]), registry.Gone)
+	bad := []string{"http://evil.example/"}
+	for _, n := range []registry.ClientChange{{RedirectURIs: &bad}, {LogoutURIs: &bad}, {RedirectURIs: &none}, {Name: new(string)}} {
+		e.want(second(e.s.UpdateClient(ctx, operator, c.ID, n)), registry.Invalid)
+	}
+	e.want(second(e.s.UpdateClient(ctx, operator, "x", registry.ClientChange{})), registry.NotFound)
+	log, err := e.s.PlatformAudit(ctx, operator, registry.AuditList{Action: registry.ClientChanged})
+	e.ok(err)
+	if log.Items[0].Target != name || log.Items[1].Target != c.Name || !strings.Contains(log.Items[1].Detail, "/new") {
+		e.Errorf("%+v", log.Items[:2])
+	}
 }
 
 // signIn signs somebody in to an app and returns what it is given.

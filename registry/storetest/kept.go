@@ -79,6 +79,9 @@ func (e env) kept(a registry.Actor, org registry.OrgID, user registry.UserID) ma
 			return second(e.s.CreateClient(ctx, a, registry.NewClient{Name: "x",
 				RedirectURIs: []string{"https://x.example/"}}, secret("c")))
 		}},
+		"UpdateClient": {registry.ClientManage, func() error {
+			return second(e.s.UpdateClient(ctx, a, registry.ClientID(none), registry.ClientChange{}))
+		}},
 		"SetClientSecret": {registry.ClientManage, func() error {
 			return second(e.s.SetClientSecret(ctx, a, registry.ClientID(none), secret("c")))
 		}},

@@ -61,7 +61,12 @@ func runners(e env) {
 
 	// A claim works once, also for twenty at once, not late, and not when its maker may no longer.
 	once := secret("once")
-	e.ok(second(e.s.CreateRunnerClaim(ctx, asM, o.ID, registry.NewRunnerClaim{}, once)))
+	open, err := e.s.CreateRunnerClaim(ctx, asM, o.ID, registry.NewRunnerClaim{}, once)
+	e.ok(err)
+	if c, err := e.s.RunnerClaim(ctx, asN, o.ID, open.ID); err != nil || c != open {
+		e.Errorf("%+v %v, want %+v", c, err, open)
+	}
+	e.want(second(e.s.RunnerClaim(ctx, asA, other.ID, open.ID)), registry.NotFound)
 	e.want(second(e.s.EnrollRunner(ctx, visitor, once, "", secret("k"))), registry.Invalid) // no name at all
 	var enrolled atomic.Int32
 	var wg sync.WaitGroup
@@ -77,6 +82,7 @@ func runners(e env) {
 		e.Errorf("one claim enrolled %d runners", n)
 	}
 	e.want(second(e.s.EnrollRunner(ctx, visitor, once, "host", secret("k"))), registry.Gone)
+	e.want(second(e.s.RunnerClaim(ctx, asN, o.ID, open.ID)), registry.NotFound)
 	late, gone := secret("late"), secret("gone")
 	e.ok(second(e.s.CreateRunnerClaim(ctx, asM, o.ID, registry.NewRunnerClaim{Name: "x"}, late)))
 	e.clock.Add(registry.RunnerClaimLife)
@@ -95,6 +101,10 @@ func runners(e env) {
 	if len(p.Items) != 1 || p.Items[0].ID != r.ID {
 		e.Fatalf("%+v", p)
 	}
+	if one, err := e.s.Runner(ctx, asN, o.ID, r.ID); err != nil || one != p.Items[0] {
+		e.Errorf("%+v %v", one, err)
+	}
+	e.want(second(e.s.Runner(ctx, asA, other.ID, r.ID)), registry.NotFound)
 	e.want(e.s.RevokeRunner(ctx, asN, o.ID, r.ID), registry.Forbidden)
 	e.want(e.s.DisconnectRunner(ctx, asN, o.ID, r.ID), registry.Forbidden)
 	e.want(e.s.RevokeRunner(ctx, asA, other.ID, r.ID), registry.NotFound)

@@ -37,6 +37,8 @@ type Store interface {
 	RemoveMember(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID, revoke bool) ([]registry.Runner, error)
 	CreateRunnerClaim(ctx context.Context, a registry.Actor, org registry.OrgID, n registry.NewRunnerClaim, secret registry.Hash) (registry.RunnerClaim, error)
 	EnrollRunner(ctx context.Context, a registry.Actor, claim registry.Hash, name string, key registry.Hash) (registry.Runner, error)
+	Runner(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.RunnerID) (registry.Runner, error)
+	RunnerClaim(ctx context.Context, a registry.Actor, org registry.OrgID, id string) (registry.RunnerClaim, error)
 	Runners(ctx context.Context, a registry.Actor, org registry.OrgID, l registry.RunnerList) (registry.Page[registry.Runner], error)
 	DisconnectRunner(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.RunnerID) error
 	RevokeRunner(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.RunnerID) error
@@ -133,6 +135,7 @@ type Store interface {
 	CreateClient(ctx context.Context, a registry.Actor, n registry.NewClient, secret registry.Hash) (registry.Client, error)
 	Clients(ctx context.Context, a registry.Actor) ([]registry.Client, error)
 	Client(ctx context.Context, a registry.Actor, id registry.ClientID) (registry.Client, error)
+	UpdateClient(ctx context.Context, a registry.Actor, id registry.ClientID, n registry.ClientChange) (registry.Client, error)
 	SetClientSecret(ctx context.Context, a registry.Actor, id registry.ClientID, secret registry.Hash) (registry.Client, error)
 	DeleteClient(ctx context.Context, a registry.Actor, id registry.ClientID) error
 	GrantByID(ctx context.Context, a registry.Actor, id registry.GrantID) (registry.Grant, error)
