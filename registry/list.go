@@ -1,5 +1,7 @@
 package registry
 
+import "time"
+
 // List says which part of a list is asked for. The zero List is its first page in the usual order.
 type List struct {
 	Limit  int    // items of a page, 1 to MaxPage; 0 = DefaultPage
@@ -44,6 +46,19 @@ type AuditList struct {
 	List
 	Actor  string     // e-mail address of who did it; "" = anybody
 	Action ChangeKind // "" = any
+	Since  time.Time  // only entries from then on; zero = all
+	Until  time.Time  // only entries before then; zero = all
+}
+
+// Ranged reports whether only entries of a time range are asked for.
+func (l AuditList) Ranged() bool { return !l.Since.IsZero() || !l.Until.IsZero() }
+
+// CheckAuditList returns an Invalid error when l's times are the wrong way round.
+func CheckAuditList(l AuditList) error {
+	if !l.Since.IsZero() && !l.Until.IsZero() && l.Since.After(l.Until) {
+		return Errorf(Invalid, "since", "since is later than until: exchange them")
+	}
+	return nil
 }
 
 // CheckList returns an Invalid error when l's limit is out of bounds or its search too long.

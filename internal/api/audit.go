@@ -16,13 +16,22 @@ import (
 
 type AuditIn struct {
 	PageIn
-	Actor  string              `query:"actor" doc:"e-mail address of who did it, or operator"`
-	Action registry.ChangeKind `query:"action" example:"member.added"`
+	AuditFilter
 }
 
-func (in AuditIn) query() registry.AuditList {
-	return registry.AuditList{List: in.list(""), Actor: in.Actor, Action: in.Action}
+// AuditFilter says which entries are asked for.
+type AuditFilter struct {
+	Actor  string              `query:"actor" doc:"e-mail address of who did it, or operator"`
+	Action registry.ChangeKind `query:"action" example:"member.added" doc:"what was done"`
+	Since  time.Time           `query:"since" doc:"only entries from this time on (RFC 3339)"`
+	Until  time.Time           `query:"until" doc:"only entries before this time (RFC 3339)"`
 }
+
+func (f AuditFilter) list(l registry.List) registry.AuditList {
+	return registry.AuditList{List: l, Actor: f.Actor, Action: f.Action, Since: f.Since, Until: f.Until}
+}
+
+func (in AuditIn) query() registry.AuditList { return in.AuditFilter.list(in.PageIn.list("")) }
 
 // OrgAuditEntry is an entry as an org's people see it. Its number, and its hash in the chain of all
 // orgs, from which the number could be found, would tell how much others do.
@@ -67,6 +76,7 @@ func (a *API) orgPage(ctx context.Context, c web.Caller, org registry.OrgID, l r
 
 // ExportIn says where an export goes on.
 type ExportIn struct {
+	AuditFilter
 	After int64 `query:"after" minimum:"0" doc:"the seq of the last entry that is there already"`
 }
 
@@ -74,8 +84,9 @@ const exportPage = 1000
 
 // export writes the log page by page, each read as the caller is allowed to then. A failure breaks the
 // answer off: what came is whole lines, and the next export goes on after the last.
-func (a *API) export(ctx context.Context, c web.Caller, org registry.OrgID, after int64) (*huma.StreamResponse, error) {
-	list, err := a.Store.AuditAfter(ctx, c.Actor, org, after, exportPage)
+func (a *API) export(ctx context.Context, c web.Caller, org registry.OrgID, f AuditFilter, after int64) (*huma.StreamResponse, error) {
+	l := f.list(registry.List{})
+	list, err := a.Store.AuditAfter(ctx, c.Actor, org, l, after, exportPage)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +104,7 @@ func (a *API) export(ctx context.Context, c web.Caller, org registry.OrgID, afte
 				}
 				after = e.Seq
 			}
-			if list, err = a.Store.AuditAfter(ctx, c.Actor, org, after, exportPage); err != nil {
+			if list, err = a.Store.AuditAfter(ctx, c.Actor, org, l, after, exportPage); err != nil {
 				a.Log.Warn("api", "operation", "exportAudit", "request_id", web.RequestID(ctx), "error", err)
 				panic(http.ErrAbortHandler)
 			}
@@ -119,22 +130,23 @@ func (a *API) audit() {
 
 	type orgExportIn struct {
 		OrgPath
+		AuditFilter
 		After string `query:"after" maxLength:"22" doc:"the id of the last entry that is there already"`
 	}
 	inOrg(a, operation{ID: "exportOrgAudit", Method: "GET", Path: "/orgs/{org}/audit/export", Summary: "Export an org's audit log as JSON lines, oldest first", Action: registry.AuditRead},
 		func(ctx context.Context, c web.Caller, id registry.OrgID, in *orgExportIn) (*huma.StreamResponse, error) {
 			if in.After == "" || in.After == "0" {
-				return a.export(ctx, c, id, 0)
+				return a.export(ctx, c, id, in.AuditFilter, 0)
 			}
 			after, ok := a.Identity.ShowNumber(identity.NumberAudit, id, in.After)
 			if !ok {
 				return nil, registry.Errorf(registry.Invalid, "after", "after is the id of an entry of this log: begin again without it")
 			}
-			return a.export(ctx, c, id, after)
+			return a.export(ctx, c, id, in.AuditFilter, after)
 		})
 	declared(a, operation{ID: "exportAudit", Method: "GET", Path: "/audit/export", Summary: "Export the whole audit log as JSON lines, oldest first", Action: registry.PlatformAudit},
 		func(ctx context.Context, c web.Caller, in *ExportIn) (*huma.StreamResponse, error) {
-			return a.export(ctx, c, "", in.After)
+			return a.export(ctx, c, "", in.AuditFilter, in.After)
 		})
 
 	a.verify()

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pizzaface/pizzeria/internal/servertest"
 	"github.com/pizzaface/pizzeria/registry"
@@ -88,5 +89,50 @@ func TestErasedInAPI(t *testing.T) {
 	}
 	if chain.Erased == 0 || chain.Unchecked != 0 || strings.Contains(page, "gone@") {
 		t.Errorf("%+v", chain)
+	}
+}
+
+// TestAuditTimes: lists and exports of an org and of all take a time range, in pages with a cursor
+// that belongs to such a list.
+func TestAuditTimes(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	owner := s.User("owner@example.com", false)
+	s.Org("acme", owner)
+	page, op := s.Page(s.SignIn(owner)), s.Operator()
+	stamp := func() string { return s.Clock.Now().UTC().Format(time.RFC3339) }
+	var times []string
+	for range 4 {
+		s.Clock.Advance(time.Minute)
+		times = append(times, stamp())
+		page.Want(t, 200, "PATCH", "/api/v1/orgs/acme", `{"name":"at `+stamp()+`"}`)
+	}
+	between := "since=" + times[1] + "&until=" + times[3]
+	for where, c := range map[string]*servertest.Client{"/api/v1/orgs/acme/audit": page, "/api/v1/audit": op} {
+		var got []string
+		next := ""
+		for range 3 {
+			var p registry.Page[struct{ Detail string }]
+			c.Want(t, 200, "GET", where+"?limit=1&"+between+"&cursor="+next, "").Decode(t, &p)
+			for _, e := range p.Items {
+				got = append(got, e.Detail[len(e.Detail)-len(times[0]):])
+			}
+			if next = p.Next; next == "" {
+				break
+			}
+		}
+		if want := times[2] + " " + times[1]; strings.Join(got, " ") != want {
+			t.Errorf("%s: %q, want %q", where, got, want)
+		}
+		export := c.Want(t, 200, "GET", where+"/export?"+between+"&actor=owner@example.com", "").Body
+		if strings.Count(export, "\n") != 2 || !strings.Contains(export, "at "+times[1]) || !strings.Contains(export, "at "+times[2]) {
+			t.Errorf("%s exports %s", where, export)
+		}
+		for _, path := range []string{where, where + "/export"} {
+			if p := problem(t, path, c.Do("GET", path+"?since="+times[1]+"&until="+times[0], ""), 422); p.Field != "since" {
+				t.Errorf("%s: %+v", path, p)
+			}
+			problem(t, path, c.Do("GET", path+"?since=yesterday", ""), 422)
+		}
 	}
 }

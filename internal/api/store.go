@@ -85,7 +85,7 @@ type Store interface {
 
 	Audit(ctx context.Context, a registry.Actor, org registry.OrgID, l registry.AuditList) (registry.Page[registry.AuditEntry], error)
 	PlatformAudit(ctx context.Context, a registry.Actor, l registry.AuditList) (registry.Page[registry.AuditEntry], error)
-	AuditAfter(ctx context.Context, a registry.Actor, org registry.OrgID, after int64, limit int) ([]registry.AuditEntry, error)
+	AuditAfter(ctx context.Context, a registry.Actor, org registry.OrgID, l registry.AuditList, after int64, limit int) ([]registry.AuditEntry, error)
 	VerifyAudit(ctx context.Context, a registry.Actor, heads registry.AuditHeads) (registry.AuditReport, error)
 
 	BeginIdempotent(ctx context.Context, a registry.Actor, key string, request registry.Hash) (answer []byte, err error)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/pizzaface/pizzeria/registry"
@@ -57,6 +58,10 @@ func (t *tx) append(s *auditState, c registry.Change, target, detail string) err
 
 var auditOrders = map[string]order[registry.AuditEntry]{
 	"seq": {column: "seq", value: func(e registry.AuditEntry) any { return e.Seq }},
+	// In an interval of time it is the order of the index that finds it. Clocks can be set back, so
+	// seq need not follow at.
+	"at": {"at", "seq", func(e registry.AuditEntry) any { return us(e.At) },
+		func(e registry.AuditEntry) string { return strconv.FormatInt(e.Seq, 10) }},
 }
 
 // Audit returns a page of the entries about an org, newest first.
@@ -93,54 +98,70 @@ func (s *Store) auditPage(
 	q *query,
 	l registry.AuditList,
 ) (registry.Page[registry.AuditEntry], error) {
-	if l.Actor != "" {
-		q.add(` AND actor = ?`, l.Actor)
+	if err := registry.CheckAuditList(l); err != nil {
+		return registry.Page[registry.AuditEntry]{}, err
 	}
-	if l.Action != "" {
-		q.add(` AND action = ?`, l.Action)
+	q.audited(l)
+	usual := "-seq"
+	if l.Ranged() {
+		usual = "-at"
 	}
-	q.search(l.List, "target", "detail", "actor")
-	p, err := page(ctx, s.read, q, l.List, auditOrders, "-seq", scanAudit)
+	p, err := page(ctx, s.read, q, l.List, auditOrders, usual, scanAudit)
 	for i := range p.Items { // who checks the chain reads an export
 		p.Items[i].Salts = nil
 	}
 	return p, err
 }
 
-// AuditAfter returns up to limit entries that follow one, oldest first, with all that it takes to
-// check them: about an org, or with "" all. As Audit and PlatformAudit, it decides who may.
+// audited adds what l asks for of entries.
+func (q *query) audited(l registry.AuditList) {
+	if l.Actor != "" {
+		q.add(` AND actor = ?`, l.Actor)
+	}
+	if l.Action != "" {
+		q.add(` AND action = ?`, l.Action)
+	}
+	// Entries have whole microseconds: the first one that is not before a time between two is the
+	// later one.
+	const almost = time.Microsecond - time.Nanosecond
+	if !l.Since.IsZero() {
+		q.add(` AND at >= ?`, us(l.Since.Add(almost)))
+	}
+	if !l.Until.IsZero() {
+		q.add(` AND at < ?`, us(l.Until.Add(almost)))
+	}
+	q.search(l.List, "target", "detail", "actor")
+}
+
+// AuditAfter returns up to limit entries that follow one and that l asks for, oldest first, with all
+// that it takes to check them: about an org, or with "" all. l's cursor, limit and sort do not count.
+// As Audit and PlatformAudit, it decides who may.
 func (s *Store) AuditAfter(
 	ctx context.Context,
 	a registry.Actor,
 	org registry.OrgID,
+	l registry.AuditList,
 	after int64,
 	limit int,
 ) ([]registry.AuditEntry, error) {
+	q := new(query)
 	if org == "" {
 		if err := s.may(a, registry.PlatformAudit); err != nil {
 			return nil, err
 		}
-		return collect(
-			ctx,
-			s.read,
-			scanAudit,
-			auditExport+` WHERE seq > $1 ORDER BY seq LIMIT $2`,
-			after,
-			limit,
-		)
+		q.add(auditExport+` WHERE seq > ?`, after)
+	} else {
+		if _, err := s.Authorize(ctx, a, org, registry.AuditRead); err != nil {
+			return nil, err
+		}
+		q.add(auditExport+` WHERE org_id = ? AND seq > ?`, org, after)
 	}
-	if _, err := s.Authorize(ctx, a, org, registry.AuditRead); err != nil {
+	if err := registry.CheckAuditList(l); err != nil {
 		return nil, err
 	}
-	return collect(
-		ctx,
-		s.read,
-		scanAudit,
-		auditExport+` WHERE org_id = $1 AND seq > $2 ORDER BY seq LIMIT $3`,
-		org,
-		after,
-		limit,
-	)
+	q.audited(l)
+	q.add(` ORDER BY seq LIMIT ?`, limit)
+	return collect(ctx, s.read, scanAudit, q.text.String(), q.args...)
 }
 
 const auditColumns = `seq, at, actor_kind, actor, actor_id, address, action, org_id, subject_id,

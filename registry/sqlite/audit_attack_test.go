@@ -113,7 +113,7 @@ func (w *auditWorld) sql(statements ...string) {
 // rechain computes every public hash anew, and puts the last one in the place of the head's.
 func (w *auditWorld) rechain() {
 	w.Helper()
-	list, err := w.s.AuditAfter(w.Context(), registry.AsOperator(), "", 0, 1000)
+	list, err := w.s.AuditAfter(w.Context(), registry.AsOperator(), "", registry.AuditList{}, 0, 1000)
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -270,7 +270,7 @@ func (w *auditWorld) swap() {
 
 func (w *auditWorld) entry(seq int64) registry.AuditEntry {
 	w.Helper()
-	list, err := w.s.AuditAfter(w.Context(), registry.AsOperator(), "", seq-1, 1)
+	list, err := w.s.AuditAfter(w.Context(), registry.AsOperator(), "", registry.AuditList{}, seq-1, 1)
 	if err != nil || len(list) != 1 || list[0].Seq != seq {
 		w.Fatal(list, err)
 	}

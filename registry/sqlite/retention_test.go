@@ -38,7 +38,7 @@ func TestAuditRetention(t *testing.T) {
 	}
 	first := func() registry.AuditEntry {
 		t.Helper()
-		list, err := s.AuditAfter(ctx, registry.AsOperator(), "", 0, 1)
+		list, err := s.AuditAfter(ctx, registry.AsOperator(), "", registry.AuditList{}, 0, 1)
 		if err != nil {
 			t.Fatal(err)
 		}

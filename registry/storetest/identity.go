@@ -51,12 +51,12 @@ func invites(e env) {
 	e.ok(e.s.DeclineInvite(ctx, visitor, secret("no")))
 	e.want(e.s.DeclineInvite(ctx, visitor, secret("no")), registry.Gone)
 	e.want(e.s.DeclineInvite(ctx, visitor, secret("b")), registry.Gone) // accepted
-	if list, err := e.s.AuditAfter(ctx, asA, o.ID, 0, 100); err != nil || list[len(list)-1].Detail != "declined" || list[0].Seq >= list[1].Seq {
+	if list, err := e.s.AuditAfter(ctx, asA, o.ID, registry.AuditList{}, 0, 100); err != nil || list[len(list)-1].Detail != "declined" || list[0].Seq >= list[1].Seq {
 		e.Errorf("%+v %v", list, err)
 	}
-	e.want(second(e.s.AuditAfter(ctx, asB, o.ID, 0, 100)), registry.Forbidden)
-	e.want(second(e.s.AuditAfter(ctx, asA, "", 0, 100)), registry.Forbidden)
-	if list, err := e.s.AuditAfter(ctx, operator, "", 2, 1); err != nil || len(list) != 1 || list[0].Seq != 3 {
+	e.want(second(e.s.AuditAfter(ctx, asB, o.ID, registry.AuditList{}, 0, 100)), registry.Forbidden)
+	e.want(second(e.s.AuditAfter(ctx, asA, "", registry.AuditList{}, 0, 100)), registry.Forbidden)
+	if list, err := e.s.AuditAfter(ctx, operator, "", registry.AuditList{}, 2, 1); err != nil || len(list) != 1 || list[0].Seq != 3 {
 		e.Errorf("%+v %v", list, err)
 	}
 	_, err = e.s.CreateInvite(ctx, asA, o.ID, "c@example.com", registry.RoleMember, secret("c"))

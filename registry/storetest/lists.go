@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -75,6 +76,69 @@ func pages(e env) {
 	}, registry.List{})); n != 7 {
 		e.Fatalf("%d orgs were created", n)
 	}
+}
+
+// auditTimes: entries of a time range are found in the order of their times, page by page, also where
+// the clock was set back.
+func auditTimes(e env) {
+	u, asU := e.user("u@example.com")
+	o := e.org("acme", u.ID)
+	other := e.org("globex", u.ID)
+	start := e.clock.Now()
+	for i, d := range []time.Duration{0, 10, 20, 30, 15, 40, 40} { // minutes; once it is set back
+		e.clock.Add(start.Add(d * time.Minute).Sub(e.clock.Now()))
+		e.ok(e.s.UpdateOrg(ctx, asU, o.ID, 0, fmt.Sprint("name ", i)))
+		e.ok(e.s.UpdateOrg(ctx, operator, other.ID, 0, fmt.Sprint("other ", i)))
+	}
+	at := func(minutes float64) time.Time { return start.Add(time.Duration(minutes * float64(time.Minute))) }
+	for name, c := range map[string]struct {
+		l    registry.AuditList
+		want string
+	}{
+		"all":            {registry.AuditList{}, "6 5 4 3 2 1 0"},
+		"from":           {registry.AuditList{Since: at(15)}, "6 5 3 2 4"},
+		"before":         {registry.AuditList{Until: at(20)}, "4 1 0"},
+		"half-open":      {registry.AuditList{Since: at(10), Until: at(30)}, "2 4 1"},
+		"just after":     {registry.AuditList{Since: at(10).Add(time.Nanosecond), Until: at(30)}, "2 4"},
+		"just before":    {registry.AuditList{Since: at(10), Until: at(30).Add(time.Nanosecond)}, "3 2 4 1"},
+		"none":           {registry.AuditList{Since: at(20), Until: at(20)}, ""},
+		"another's":      {registry.AuditList{Since: at(0), Actor: "nobody@example.com"}, ""},
+		"one's":          {registry.AuditList{Since: at(15), Actor: "u@example.com", Action: registry.OrgUpdated}, "6 5 3 2 4"},
+		"with a search":  {registry.AuditList{Since: at(15), List: registry.List{Search: "-> name 4"}}, "4"},
+		"another action": {registry.AuditList{Until: at(90), Action: registry.OrgSuspendedNow}, ""},
+	} {
+		if c.l.Action == "" {
+			c.l.Action = registry.OrgUpdated
+		}
+		for limit := 1; limit < 4; limit++ {
+			var got []string
+			for _, entry := range walk(e, limit, func(l registry.List) (registry.Page[registry.AuditEntry], error) {
+				c.l.Limit, c.l.Cursor = l.Limit, l.Cursor
+				return e.s.Audit(ctx, asU, o.ID, c.l)
+			}, registry.List{}) {
+				got = append(got, entry.Detail[len(entry.Detail)-1:])
+			}
+			if strings.Join(got, " ") != c.want {
+				e.Errorf("%s by %d: %q, want %q", name, limit, got, c.want)
+			}
+		}
+		c.l.Limit, c.l.Cursor = 0, ""
+		entries, err := e.s.AuditAfter(ctx, asU, o.ID, c.l, 0, 100)
+		if n := len(strings.Fields(c.want)); err != nil || len(entries) != n {
+			e.Errorf("%s: %d entries are exported, want %d: %v", name, len(entries), n, err)
+		}
+		p, err := e.s.PlatformAudit(ctx, operator, c.l)
+		if e.ok(err); name == "half-open" && len(p.Items) != 6 {
+			e.Errorf("of all orgs: %+v", p.Items)
+		}
+	}
+	first, err := e.s.Audit(ctx, asU, o.ID, registry.AuditList{Since: at(0), List: registry.List{Limit: 1}})
+	e.ok(err)
+	e.want(second(e.s.Audit(ctx, asU, o.ID, registry.AuditList{List: registry.List{Cursor: first.Next}})), registry.Invalid)
+	wrong := registry.AuditList{Since: at(1), Until: at(0)}
+	e.want(second(e.s.Audit(ctx, asU, o.ID, wrong)), registry.Invalid)
+	e.want(second(e.s.PlatformAudit(ctx, operator, wrong)), registry.Invalid)
+	e.want(second(e.s.AuditAfter(ctx, operator, "", wrong, 0, 1)), registry.Invalid)
 }
 
 func operatorOr(a registry.Actor, use bool) registry.Actor {

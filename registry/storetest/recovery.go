@@ -441,7 +441,7 @@ func review(e env) {
 	e.ok(second(e.session(u, registry.WithMethod(registry.MethodPasskey, "user"))))
 
 	// All that happened is in the log.
-	entries, err := e.s.AuditAfter(ctx, operator, "", 0, 1000)
+	entries, err := e.s.AuditAfter(ctx, operator, "", registry.AuditList{}, 0, 1000)
 	e.ok(err)
 	var actions []registry.ChangeKind
 	for _, a := range entries {
