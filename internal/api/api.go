@@ -216,6 +216,9 @@ type operation struct {
 	Status           int  // of success; 0 = 200, or 204 without a body
 	Or               int  // another status of success, with the same body; 204 = without
 	Platform         bool // of the platform itself: no role in an org suffices
+
+	Sends     string // media type of a stream or download; "" = JSON
+	SendsText string // what it holds
 }
 
 // declared adds an operation whose handler is told who asks.
@@ -271,6 +274,11 @@ func describe(a *API, o operation, in reflect.Type) huma.Operation {
 	}
 	if o.Or != 0 {
 		op.Responses[strconv.Itoa(o.Or)] = &huma.Response{Description: http.StatusText(o.Or)}
+	}
+	if o.Sends != "" {
+		op.Responses["200"] = &huma.Response{Description: o.SendsText, Content: map[string]*huma.MediaType{
+			o.Sends: {Schema: &huma.Schema{Type: "string", Description: o.SendsText}},
+		}}
 	}
 	if o.Public {
 		op.Security = []map[string][]string{}

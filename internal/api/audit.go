@@ -80,7 +80,11 @@ type ExportIn struct {
 	After int64 `query:"after" minimum:"0" doc:"the seq of the last entry that is there already"`
 }
 
-const exportPage = 1000
+const (
+	exportPage = 1000
+	exportType = "application/jsonl"
+	exportText = "One entry a line, as a JSON object"
+)
 
 // export writes the log page by page, each read as the caller is allowed to then. A failure breaks the
 // answer off: what came is whole lines, and the next export goes on after the last.
@@ -92,7 +96,7 @@ func (a *API) export(ctx context.Context, c web.Caller, org registry.OrgID, f Au
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		_, w := humago.Unwrap(hc)
-		w.Header().Set("Content-Type", "application/jsonl; charset=utf-8")
+		w.Header().Set("Content-Type", exportType+"; charset=utf-8")
 		for out := json.NewEncoder(w); len(list) > 0; {
 			for _, e := range list {
 				line := any(e)
@@ -133,7 +137,8 @@ func (a *API) audit() {
 		AuditFilter
 		After string `query:"after" maxLength:"22" doc:"the id of the last entry that is there already"`
 	}
-	inOrg(a, operation{ID: "exportOrgAudit", Method: "GET", Path: "/orgs/{org}/audit/export", Summary: "Export an org's audit log as JSON lines, oldest first", Action: registry.AuditRead},
+	inOrg(a, operation{ID: "exportOrgAudit", Method: "GET", Path: "/orgs/{org}/audit/export", Summary: "Export an org's audit log as JSON lines, oldest first", Action: registry.AuditRead,
+		Sends: exportType, SendsText: exportText},
 		func(ctx context.Context, c web.Caller, id registry.OrgID, in *orgExportIn) (*huma.StreamResponse, error) {
 			if in.After == "" || in.After == "0" {
 				return a.export(ctx, c, id, in.AuditFilter, 0)
@@ -144,7 +149,8 @@ func (a *API) audit() {
 			}
 			return a.export(ctx, c, id, in.AuditFilter, after)
 		})
-	declared(a, operation{ID: "exportAudit", Method: "GET", Path: "/audit/export", Summary: "Export the whole audit log as JSON lines, oldest first", Action: registry.PlatformAudit},
+	declared(a, operation{ID: "exportAudit", Method: "GET", Path: "/audit/export", Summary: "Export the whole audit log as JSON lines, oldest first", Action: registry.PlatformAudit,
+		Sends: exportType, SendsText: exportText},
 		func(ctx context.Context, c web.Caller, in *ExportIn) (*huma.StreamResponse, error) {
 			return a.export(ctx, c, "", in.AuditFilter, in.After)
 		})

@@ -18,6 +18,11 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
+const (
+	eventsType    = "text/event-stream"
+	eventsContent = "One event for each change"
+)
+
 const eventsText = "Server-sent events: `id` names the change, `event` is its kind, `data` the change as JSON. " +
 	"Begins with what comes next, or behind the Last-Event-ID, and with an ID alone to resume from; the event `reset` says that changes since then are no longer kept: read anew."
 
@@ -61,11 +66,11 @@ func (a *API) events() {
 		OrgPath
 		EventsIn
 	}
-	inOrg(a, operation{ID: "watchOrg", Method: "GET", Path: "/orgs/{org}/events", Summary: "Watch an org change", Action: registry.OrgRead, Description: eventsText},
+	inOrg(a, operation{ID: "watchOrg", Method: "GET", Path: "/orgs/{org}/events", Summary: "Watch an org change", Action: registry.OrgRead, Description: eventsText, Sends: eventsType, SendsText: eventsContent},
 		func(ctx context.Context, c web.Caller, id registry.OrgID, in *orgIn) (*huma.StreamResponse, error) {
 			return a.watch(ctx, c, id, in.EventsIn)
 		})
-	declared(a, operation{ID: "watch", Method: "GET", Path: "/events", Summary: "Watch everything change", Action: registry.PlatformAudit, Description: eventsText},
+	declared(a, operation{ID: "watch", Method: "GET", Path: "/events", Summary: "Watch everything change", Action: registry.PlatformAudit, Description: eventsText, Sends: eventsType, SendsText: eventsContent},
 		func(ctx context.Context, c web.Caller, in *EventsIn) (*huma.StreamResponse, error) {
 			return a.watch(ctx, c, "", *in)
 		})
@@ -90,7 +95,7 @@ func (a *API) watch(ctx context.Context, c web.Caller, org registry.OrgID, in Ev
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		r, w := humago.Unwrap(hc)
-		w.Header().Set("Content-Type", "text/event-stream")
+		w.Header().Set("Content-Type", eventsType)
 		w.Header().Set("X-Accel-Buffering", "no")
 		w.WriteHeader(http.StatusOK)
 		s := stream{w: w, flush: http.NewResponseController(w).Flush}

@@ -19,6 +19,8 @@ type ShownInstance struct {
 	Log     string    `json:"log,omitempty" doc:"its last log lines while it is not healthy, for those who may read them"`
 }
 
+const logsType = "text/plain"
+
 func (a *API) instances() {
 	type instanceOut struct{ Body ShownInstance }
 	inOrg(a, operation{ID: "showInstance", Method: "GET", Path: "/orgs/{org}/instance", Summary: "Show an org's instance", Action: registry.OrgRead},
@@ -45,7 +47,8 @@ func (a *API) instances() {
 		Lines  int  `query:"lines" minimum:"0" maximum:"10000" default:"200" doc:"how many of the newest lines"`
 		Follow bool `query:"follow" doc:"go on with what comes"`
 	}
-	inOrg(a, operation{ID: "showLogs", Method: "GET", Path: "/orgs/{org}/instance/logs", Summary: "Read what an org's instance prints", Action: registry.InstanceLogs},
+	inOrg(a, operation{ID: "showLogs", Method: "GET", Path: "/orgs/{org}/instance/logs", Summary: "Read what an org's instance prints", Action: registry.InstanceLogs,
+		Sends: logsType, SendsText: "Lines of the log, oldest first"},
 		func(ctx context.Context, c web.Caller, id registry.OrgID, in *logsIn) (*huma.StreamResponse, error) {
 			if _, err := a.Store.Authorize(ctx, c.Actor, id, registry.InstanceLogs); err != nil {
 				return nil, err
@@ -58,7 +61,7 @@ func (a *API) instances() {
 			}
 			return &huma.StreamResponse{Body: func(hc huma.Context) {
 				r, w := humago.Unwrap(hc)
-				w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+				w.Header().Set("Content-Type", logsType+"; charset=utf-8")
 				w.Header().Set("X-Accel-Buffering", "no")
 				w.WriteHeader(http.StatusOK)
 				err := web.Pour(ctx, cancel, w, logs, web.Guard{Ended: a.Ended(), Changed: a.Store.Changed, May: func() bool {

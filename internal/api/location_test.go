@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/internal/api"
 	"github.com/pizzaface/pizzeria/internal/servertest"
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -61,7 +62,7 @@ func TestLocation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	left := creations(t, s)
+	left, types := creations(t, s), declaredTypes(t, s)
 	for _, c := range []struct {
 		name, body string
 		as         *servertest.Client
@@ -91,6 +92,7 @@ func TestLocation(t *testing.T) {
 			}
 			made := with.Want(t, 201, method, path, c.body)
 			delete(left, c.name)
+			types.check(t, api.Route{Method: method, Pattern: "/api/v1" + strings.TrimPrefix(c.name, method+" ")}, made)
 			where := made.Header.Get("Location")
 			reads := c.as
 			if c.reads != nil {
