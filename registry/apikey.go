@@ -8,19 +8,19 @@ type APIKeyID string
 // APIKey is a key for programs: a person's own (`pza_`), or an org's (`pzs_`).
 // The key itself is known to its holder alone; the store has its SHA-256.
 type APIKey struct {
-	ID         APIKeyID   `json:"id"`
-	Kind       APIKeyKind `json:"kind" enum:"personal,service"`
-	Name       string     `json:"name"`
-	UserID     UserID     `json:"user_id,omitempty"`                  // whose, of a personal key
-	OrgID      OrgID      `json:"org_id,omitempty"`                   // the one org that it reaches; of a personal key "" = all of the person's
-	Role       Role       `json:"role,omitempty" enum:"member,admin"` // in the org, of a service key
-	Scopes     []Scope    `json:"scopes"`
-	CreatedBy  string     `json:"created_by"` // e-mail address, or operator
-	CreatedAt  time.Time  `json:"created_at"`
-	ExpiresAt  time.Time  `json:"expires_at"`
-	LastUsedAt time.Time  `json:"last_used_at,omitzero"`
+	ID         APIKeyID   `json:"id" doc:"ID of the key (UUIDv7); the key itself is never shown again"`
+	Kind       APIKeyKind `json:"kind" enum:"personal,service" doc:"personal: acts as a person; service: belongs to an org"`
+	Name       string     `json:"name" doc:"label that the creator chose"`
+	UserID     UserID     `json:"user_id,omitempty" doc:"account that a personal key acts as"`
+	OrgID      OrgID      `json:"org_id,omitempty" doc:"the only org that the key reaches; absent: all of the person's orgs"`
+	Role       Role       `json:"role,omitempty" enum:"member,admin" doc:"a service key's role in its org"`
+	Scopes     []Scope    `json:"scopes" doc:"what the key may do at most"`
+	CreatedBy  string     `json:"created_by" doc:"email address of the creator, or operator"`
+	CreatedAt  time.Time  `json:"created_at" doc:"when the key was created"`
+	ExpiresAt  time.Time  `json:"expires_at" doc:"when the key stops working"`
+	LastUsedAt time.Time  `json:"last_used_at,omitzero" doc:"last use, accurate to about a minute; absent: never used"`
 	// LastUsedAddress is the client IP of the last use.
-	LastUsedAddress string `json:"last_used_address,omitempty"`
+	LastUsedAddress string `json:"last_used_address,omitempty" doc:"client IP address of the last use"`
 }
 
 // KeyUse is a use of a key.

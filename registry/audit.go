@@ -9,22 +9,22 @@ import (
 // one before it. The hash covers personal fields by salted commitments, so that a value can be
 // erased and the chain still holds.
 type AuditEntry struct {
-	Seq       int64             `json:"seq"`
-	At        time.Time         `json:"at"`
-	ActorKind string            `json:"actor_kind"`
-	Actor     string            `json:"actor"`
-	ActorID   UserID            `json:"actor_id,omitempty"`
-	Address   string            `json:"address,omitempty"`
-	Action    ChangeKind        `json:"action"`
-	OrgID     OrgID             `json:"org_id,omitempty"`
+	Seq       int64             `json:"seq" doc:"position in the log, from 1 without gaps"`
+	At        time.Time         `json:"at" doc:"when it happened"`
+	ActorKind string            `json:"actor_kind" doc:"what acted: user, service, operator, system or visitor"`
+	Actor     string            `json:"actor" doc:"email address of the person who acted, or the name of the program"`
+	ActorID   UserID            `json:"actor_id,omitempty" doc:"account that acted; absent for programs"`
+	Address   string            `json:"address,omitempty" doc:"client IP address"`
+	Action    ChangeKind        `json:"action" doc:"what was done, such as member.added"`
+	OrgID     OrgID             `json:"org_id,omitempty" doc:"org that it happened in; absent for the platform"`
 	SubjectID UserID            `json:"subject_id,omitempty" doc:"the account that it is about"`
-	Target    string            `json:"target,omitempty"`
-	Detail    string            `json:"detail,omitempty"`
+	Target    string            `json:"target,omitempty" doc:"what it was done to, such as an email address or a slug"`
+	Detail    string            `json:"detail,omitempty" doc:"more about it, such as old and new value"`
 	Format    int               `json:"format,omitempty" doc:"of the hash"`
 	Salts     map[string]string `json:"salts,omitempty" doc:"in exports: of actor, address, target, detail"`
 	Erased    map[string]string `json:"erased,omitempty" doc:"fields that were erased, with the commitments left in their place"`
 	Prev      string            `json:"prev,omitempty" doc:"in exports: the hash of the entry before"`
-	Hash      string            `json:"hash"` // hex SHA-256, see AuditDigest
+	Hash      string            `json:"hash" doc:"hex SHA-256 of this entry and the hash before it"`
 }
 
 // Formats of an entry's hash.
@@ -36,8 +36,8 @@ const (
 // AuditHead is the newest entry of the audit log at some time. Kept elsewhere, it shows later that
 // nothing up to it was changed or removed.
 type AuditHead struct {
-	Seq   int64  `json:"seq"`
-	Hash  string `json:"hash"`
+	Seq   int64  `json:"seq" doc:"position of the newest entry"`
+	Hash  string `json:"hash" doc:"hash of that entry"`
 	Epoch int64  `json:"epoch,omitempty" doc:"the number of the key that authenticates it"`
 }
 
@@ -52,7 +52,7 @@ const AuditHeadLog = "audit head"
 type AuditReport struct {
 	First  int64     `json:"first" doc:"seq of the oldest entry that is kept"`
 	Before string    `json:"before,omitempty" doc:"the hash of the last entry that was removed"`
-	Head   AuditHead `json:"head"`
+	Head   AuditHead `json:"head" doc:"newest entry"`
 	Erased int64     `json:"erased" doc:"how many entries have erased fields"`
 	// Entries of an earlier version with erased fields have no hash that anybody can compute. Their
 	// MACs, which only the server checks, vouch for the rest of them.

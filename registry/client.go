@@ -15,16 +15,16 @@ type ClientID string
 
 // Client is an app that people sign in to with their account here. Platform admins register it.
 type Client struct {
-	ID           ClientID  `json:"id"`
-	Name         string    `json:"name"`
-	OrgID        OrgID     `json:"org_id,omitempty"` // whose members alone may sign in; "" = everybody with an account
-	Public       bool      `json:"public"`           // it runs on people's own machines and can keep no secret
-	RedirectURIs []string  `json:"redirect_uris"`
-	LogoutURIs   []string  `json:"post_logout_redirect_uris"`
-	CreatedBy    string    `json:"created_by"` // e-mail address, or operator
-	CreatedAt    time.Time `json:"created_at"`
+	ID           ClientID  `json:"id" doc:"client_id of the application (UUIDv7)"`
+	Name         string    `json:"name" doc:"display name, shown at sign-in"`
+	OrgID        OrgID     `json:"org_id,omitempty" doc:"org whose members alone can sign in; absent: everybody with an account"`
+	Public       bool      `json:"public" doc:"runs in a browser or on the machine of its user, and has no secret"`
+	RedirectURIs []string  `json:"redirect_uris" doc:"where people may return after a sign-in, compared byte for byte"`
+	LogoutURIs   []string  `json:"post_logout_redirect_uris" doc:"where the browser may go after a sign-out"`
+	CreatedBy    string    `json:"created_by" doc:"email address of the creator, or operator"`
+	CreatedAt    time.Time `json:"created_at" doc:"when it was registered"`
 	// What its ID tokens are signed with: AlgRS256, or "" for what the installation uses.
-	IDTokenAlg string `json:"id_token_signed_response_alg,omitempty"`
+	IDTokenAlg string `json:"id_token_signed_response_alg,omitempty" doc:"signature of its ID tokens; absent: the installation's usual one"`
 	Secret     Hash   `json:"-"` // of a client that is not public
 }
 

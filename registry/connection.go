@@ -16,12 +16,12 @@ type ConnectionID string
 
 // Connection is a provider elsewhere by which people sign in here ("sign in with your company").
 type Connection struct {
-	ID    ConnectionID   `json:"id"`
-	OrgID OrgID          `json:"org_id,omitempty"` // whose people come by it; "" = the operator's, for everybody
-	Kind  ConnectionKind `json:"kind"`
+	ID    ConnectionID   `json:"id" doc:"ID of the identity provider here (UUIDv7)"`
+	OrgID OrgID          `json:"org_id,omitempty" doc:"org whose people sign in with it; absent: everybody"`
+	Kind  ConnectionKind `json:"kind" doc:"protocol; oidc is OpenID Connect"`
 	ConnectionSpec
-	CreatedBy string    `json:"created_by"` // e-mail address, or operator
-	CreatedAt time.Time `json:"created_at"`
+	CreatedBy string    `json:"created_by" doc:"email address of the creator, or operator"`
+	CreatedAt time.Time `json:"created_at" doc:"when it was connected"`
 	Sealed    []byte    `json:"-"` // the client's secret; nil for a public client
 	// Undelivered is how many people's roles the provider did not deliver at their last sign-in.
 	Undelivered int `json:"roles_undelivered,omitempty" doc:"people whose roles claim the provider did not deliver at their last sign-in; they kept their roles"`
@@ -35,26 +35,26 @@ const ConnectionOIDC ConnectionKind = "oidc"
 
 // ConnectionSpec is what may be said of a connection, but for its secret.
 type ConnectionSpec struct {
-	Name     string   `json:"name"`
-	Issuer   string   `json:"issuer"`
-	ClientID string   `json:"client_id"`
-	Scopes   []string `json:"scopes"`  // asked for beside openid
-	SignUp   bool     `json:"sign_up"` // who has no account gets one. An org's always does that
-	Required bool     `json:"required"`
+	Name     string   `json:"name" doc:"display name, shown on the sign-in page"`
+	Issuer   string   `json:"issuer" doc:"issuer URL of the provider"`
+	ClientID string   `json:"client_id" doc:"client_id of this installation at the provider"`
+	Scopes   []string `json:"scopes" doc:"scopes that are asked for besides openid"`
+	SignUp   bool     `json:"sign_up" doc:"people without an account get one"`
+	Required bool     `json:"required" doc:"the org's people, owners aside, must sign in with its identity providers"`
 	// TrustEmail lets addresses count as verified of which an org's provider does not say whether they are: it gives them
 	// itself, as Entra ID does. One that says that they are not is believed.
-	TrustEmail bool `json:"trust_email"`
+	TrustEmail bool `json:"trust_email" doc:"addresses count as verified although the provider does not say so"`
 	// RolesClaim is the claim, of a text or a list of texts, that Roles judges, or the path to it, as
 	// realm_access.roles; "" = everybody gets DefaultRole.
-	RolesClaim  string        `json:"roles_claim,omitempty"`
-	Roles       []RoleMapping `json:"roles"`
-	DefaultRole Role          `json:"default_role,omitempty"` // of whom no mapping fits; "" = they are refused
+	RolesClaim  string        `json:"roles_claim,omitempty" doc:"claim that roles are mapped from, or the path to it"`
+	Roles       []RoleMapping `json:"roles" doc:"what values of the role claim mean; the highest role counts"`
+	DefaultRole Role          `json:"default_role,omitempty" doc:"role of people whom no mapping fits; absent: they are refused"`
 }
 
 // RoleMapping gives who has a value in the roles claim a role in the org.
 type RoleMapping struct {
-	Value string `json:"value"`
-	Role  Role   `json:"role"`
+	Value string `json:"value" doc:"value of the role claim, such as a group's name"`
+	Role  Role   `json:"role" enum:"member,admin" doc:"role that people with this value get"`
 }
 
 // Bounds of connections and domains, each of an org or of the operator.
@@ -181,24 +181,24 @@ const (
 
 // Identity links an account to somebody at a provider.
 type Identity struct {
-	ConnectionID ConnectionID `json:"connection_id"`
-	Connection   string       `json:"connection"` // its name
-	Subject      string       `json:"subject"`
-	Email        string       `json:"email"` // that the provider told last
-	CreatedAt    time.Time    `json:"created_at"`
-	LastUsedAt   time.Time    `json:"last_used_at"`
+	ConnectionID ConnectionID `json:"connection_id" doc:"ID of the identity provider here"`
+	Connection   string       `json:"connection" doc:"display name of the identity provider"`
+	Subject      string       `json:"subject" doc:"the person's ID at the identity provider (sub)"`
+	Email        string       `json:"email" doc:"address that the identity provider last sent"`
+	CreatedAt    time.Time    `json:"created_at" doc:"when the accounts were linked"`
+	LastUsedAt   time.Time    `json:"last_used_at" doc:"last sign-in with it"`
 }
 
 // Domain is an e-mail domain that an org says is its own.
 type Domain struct {
-	Domain     string    `json:"domain"`
-	OrgID      OrgID     `json:"org_id"`
-	Record     string    `json:"record"`                // name of the TXT record that shows it
-	Value      string    `json:"value"`                 // of the record
-	VerifiedAt time.Time `json:"verified_at,omitzero"`  // zero: not yet
-	VerifiedBy string    `json:"verified_by,omitempty"` // dns, or who vouched for it
-	CreatedAt  time.Time `json:"created_at"`
-	Missed     int       `json:"missed,omitempty"` // looks in a row that did not find the record
+	Domain     string    `json:"domain" doc:"email domain, in lower case"`
+	OrgID      OrgID     `json:"org_id" doc:"org that claims the domain"`
+	Record     string    `json:"record" doc:"name of the TXT record that proves ownership"`
+	Value      string    `json:"value" doc:"text that the TXT record must hold"`
+	VerifiedAt time.Time `json:"verified_at,omitzero" doc:"when ownership was proved; absent: not yet"`
+	VerifiedBy string    `json:"verified_by,omitempty" doc:"dns, or the email address of the platform admin who marked it as verified"`
+	CreatedAt  time.Time `json:"created_at" doc:"when the domain was added"`
+	Missed     int       `json:"missed,omitempty" doc:"checks in a row that did not find the record"`
 }
 
 // CleanDomain checks and lower-cases an e-mail domain. Error: Invalid on field "domain".

@@ -9,16 +9,16 @@ import (
 // Instance is the one dedicated server of an org: what is wanted, and what
 // the reconciler last saw.
 type Instance struct {
-	OrgID      OrgID         `json:"org_id"`
-	Generation int64         `json:"generation"`
-	Desired    Desired       `json:"desired" enum:"running,stopped,absent"`
-	State      InstanceState `json:"state" enum:"pending,starting,running,degraded,failed,stopped,absent"`
-	Detail     string        `json:"detail,omitempty"` // what happens or what went wrong, for people
-	Address    string        `json:"address,omitempty"`
-	Provider   string        `json:"provider,omitempty"`
-	Failures   int           `json:"failures"` // consecutive: forgotten after HealthyFor of health
-	Steps      []Step        `json:"steps,omitempty"`
-	ChangedAt  time.Time     `json:"changed_at"` // of the state; every new failure counts as a change
+	OrgID      OrgID         `json:"org_id" doc:"org that the instance serves"`
+	Generation int64         `json:"generation" doc:"number of this instance; each replacement gets the next one"`
+	Desired    Desired       `json:"desired" enum:"running,stopped,absent" doc:"what the control plane aims for"`
+	State      InstanceState `json:"state" enum:"pending,starting,running,degraded,failed,stopped,absent" doc:"what was last observed"`
+	Detail     string        `json:"detail,omitempty" doc:"what happens now, or what went wrong"`
+	Address    string        `json:"address,omitempty" doc:"where the instance listens; shown to platform admins only"`
+	Provider   string        `json:"provider,omitempty" doc:"what runs it: process, docker, kubernetes or external"`
+	Failures   int           `json:"failures" doc:"consecutive failures; reset after a while of health"`
+	Steps      []Step        `json:"steps,omitempty" doc:"progress of the current start, oldest first"`
+	ChangedAt  time.Time     `json:"changed_at" doc:"last change of the state"`
 
 	// Outdated is whether it keeps an earlier configuration until it is restarted. The store does
 	// not know: who shows an instance asks the reconciler.
@@ -41,8 +41,8 @@ var places = regexp.MustCompile(`(?:unix:|[a-z]+://)?(?:/[^\s/:'"\x60,;()]+){2,}
 
 // Step is one step of bringing an instance up, with its time.
 type Step struct {
-	Name string    `json:"name"`
-	At   time.Time `json:"at"`
+	Name string    `json:"name" doc:"step of the start, such as pulling"`
+	At   time.Time `json:"at" doc:"when the step began"`
 }
 
 // Desired is what an instance should be.

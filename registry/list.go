@@ -19,7 +19,7 @@ const (
 // Page is a part of a list. A page that is read with a cursor starts after the
 // last item of the page before, whatever was added or removed meanwhile.
 type Page[T any] struct {
-	Items []T    `json:"items"`
+	Items []T    `json:"items" doc:"items of this page, in order"`
 	Next  string `json:"next,omitempty" doc:"cursor of the next page; absent on the last one"`
 }
 

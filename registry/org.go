@@ -6,21 +6,21 @@ import (
 
 // Org is a tenant.
 type Org struct {
-	ID     OrgID     `json:"id"`
-	Slug   string    `json:"slug"` // its DNS label; may change, the ID does not
-	Name   string    `json:"name"`
-	Plan   string    `json:"plan"`
-	Status OrgStatus `json:"status" enum:"provisioning,active,suspended,deleting,deleted"`
-	Reason string    `json:"reason,omitempty"` // why it is suspended
+	ID     OrgID     `json:"id" doc:"ID of the org (UUIDv7); never changes"`
+	Slug   string    `json:"slug" doc:"the org's DNS label; can change"`
+	Name   string    `json:"name" doc:"display name"`
+	Plan   string    `json:"plan" doc:"plan that the operator assigned"`
+	Status OrgStatus `json:"status" enum:"provisioning,active,suspended,deleting,deleted" doc:"provisioning until the first instance runs; deleting can be undone until delete_at"`
+	Reason string    `json:"reason,omitempty" doc:"why it is suspended"`
 	// Generation counts the instances that the org has had; a new one gets the next number.
-	Generation int64     `json:"generation"`
-	Version    int64     `json:"version"` // changes with every edit; see Stale
-	CreatedAt  time.Time `json:"created_at"`
-	UpdatedAt  time.Time `json:"updated_at"`
-	DeleteAt   time.Time `json:"delete_at,omitzero"` // being deleted: until then it can be kept
+	Generation int64     `json:"generation" doc:"number of its newest instance"`
+	Version    int64     `json:"version" doc:"rises with every edit; the same number as in the ETag"`
+	CreatedAt  time.Time `json:"created_at" doc:"when it was created"`
+	UpdatedAt  time.Time `json:"updated_at" doc:"last edit"`
+	DeleteAt   time.Time `json:"delete_at,omitzero" doc:"until then a deletion can be undone"`
 	// What it asks of its people's sign-in; see Lacks.
-	SSORequired        bool `json:"sso_required"`
-	SecondStepRequired bool `json:"second_step_required"`
+	SSORequired        bool `json:"sso_required" doc:"members, owners aside, must sign in with the org's identity provider"`
+	SecondStepRequired bool `json:"second_step_required" doc:"members need two-factor authentication"`
 	// How often that changed: a token issued under another number is read again.
 	SignInVersion int64 `json:"-"`
 }
@@ -28,10 +28,10 @@ type Org struct {
 // OrgView is an org as one actor sees it.
 type OrgView struct {
 	Org
-	Role Role `json:"role,omitempty" enum:"member,admin,owner"` // the actor's own; empty for a platform admin who is no member
+	Role Role `json:"role,omitempty" enum:"member,admin,owner" doc:"your own role; absent for platform admins who are not members"`
 	// WantedRole is the role that the actor gets once their address is verified.
-	WantedRole Role     `json:"wanted_role,omitempty" enum:"member,admin,owner"`
-	Instance   Instance `json:"instance"`
+	WantedRole Role     `json:"wanted_role,omitempty" enum:"member,admin,owner" doc:"role that you get once your email address is verified"`
+	Instance   Instance `json:"instance" doc:"server of the org"`
 }
 
 // NewOrg is what CreateOrg needs.

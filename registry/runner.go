@@ -13,27 +13,27 @@ func (id RunnerID) Session() SessionID { return SessionID(id) }
 // holds a key (`pzr_`) of which the store has the SHA-256, and gets short tokens for
 // its org's host with it: nothing of the control plane, nothing of another org.
 type Runner struct {
-	ID             RunnerID  `json:"id"`
-	OrgID          OrgID     `json:"org_id"`
-	Name           string    `json:"name"`
-	EnrolledBy     UserID    `json:"enrolled_by,omitempty"` // "" = the operator
-	EnrolledByName string    `json:"enrolled_by_name"`      // e-mail address, or operator
-	CreatedAt      time.Time `json:"created_at"`
-	ExpiresAt      time.Time `json:"expires_at"`
-	LastSeenAt     time.Time `json:"last_seen_at,omitzero"`   // when it last asked for a token
-	Address        string    `json:"address,omitempty"`       // client IP of that
-	Connections    int       `json:"connections"`             // open WebSockets and streams; not of the store
-	Gone           bool      `json:"enroller_gone,omitempty"` // who enrolled it is no member any more
+	ID             RunnerID  `json:"id" doc:"ID of the runner (UUIDv7); its client_id at the token endpoint"`
+	OrgID          OrgID     `json:"org_id" doc:"org that the runner works for"`
+	Name           string    `json:"name" doc:"name of the machine"`
+	EnrolledBy     UserID    `json:"enrolled_by,omitempty" doc:"account that enrolled it; absent for the operator"`
+	EnrolledByName string    `json:"enrolled_by_name" doc:"email address of that account, or operator"`
+	CreatedAt      time.Time `json:"created_at" doc:"when it enrolled"`
+	ExpiresAt      time.Time `json:"expires_at" doc:"when its key stops working"`
+	LastSeenAt     time.Time `json:"last_seen_at,omitzero" doc:"when it last asked for a token; absent: never"`
+	Address        string    `json:"address,omitempty" doc:"client IP address of that request"`
+	Connections    int       `json:"connections" doc:"open WebSockets and streams"`
+	Gone           bool      `json:"enroller_gone,omitempty" doc:"the person who enrolled it is no longer a member"`
 }
 
 // RunnerClaim is the permission to enroll one runner, once and soon. Who holds
 // its secret (`pzc_`) needs nothing else.
 type RunnerClaim struct {
-	ID        string    `json:"id"`
-	OrgID     OrgID     `json:"org_id"`
-	Name      string    `json:"name,omitempty"` // of the runner; "" = the machine says
-	CreatedAt time.Time `json:"created_at"`
-	ExpiresAt time.Time `json:"expires_at"`
+	ID        string    `json:"id" doc:"ID of the token (UUIDv7)"`
+	OrgID     OrgID     `json:"org_id" doc:"org that the runner joins"`
+	Name      string    `json:"name,omitempty" doc:"name of the runner; absent: the machine chooses"`
+	CreatedAt time.Time `json:"created_at" doc:"when the token was created"`
+	ExpiresAt time.Time `json:"expires_at" doc:"when the token can no longer be used"`
 }
 
 // NewRunnerClaim is what CreateRunnerClaim needs.

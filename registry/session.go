@@ -8,18 +8,18 @@ import (
 // Session is a sign-in session at the control plane. Its token is known to the
 // browser alone; the store has its SHA-256.
 type Session struct {
-	ID         SessionID `json:"id"`
-	UserID     UserID    `json:"user_id"`
-	AuthTime   time.Time `json:"auth_time"` // when the person showed who they are
-	CreatedAt  time.Time `json:"created_at"`
-	LastSeenAt time.Time `json:"last_seen_at"`
-	ExpiresAt  time.Time `json:"expires_at"` // absolute end
-	Address    string    `json:"address"`    // client IP at sign-in
-	UserAgent  string    `json:"user_agent"`
+	ID         SessionID `json:"id" doc:"ID of the session (UUIDv7)"`
+	UserID     UserID    `json:"user_id" doc:"account that is signed in"`
+	AuthTime   time.Time `json:"auth_time" doc:"last time the person proved who they are"`
+	CreatedAt  time.Time `json:"created_at" doc:"when the session began"`
+	LastSeenAt time.Time `json:"last_seen_at" doc:"last use, accurate to about a minute"`
+	ExpiresAt  time.Time `json:"expires_at" doc:"when the session ends at the latest"`
+	Address    string    `json:"address" doc:"client IP address at sign-in"`
+	UserAgent  string    `json:"user_agent" doc:"browser or program, as it calls itself"`
 	// Methods are how the person showed who they are, as words of RFC 8176 (amr); none of a sign-in with a provider elsewhere.
-	Methods      string       `json:"methods"`
-	ConnectionID ConnectionID `json:"connection_id,omitempty"` // by which they signed in
-	ViaOrg       OrgID        `json:"-"`                       // whose connection it is
+	Methods      string       `json:"methods" doc:"how the person signed in, as space-separated words of RFC 8176 (amr); empty with an identity provider"`
+	ConnectionID ConnectionID `json:"connection_id,omitempty" doc:"identity provider that was used; absent: none"`
+	ViaOrg       OrgID        `json:"-"` // whose connection it is
 }
 
 // NewSession is what CreateSession needs.
@@ -61,20 +61,20 @@ type Hash [32]byte
 
 // Link is a one-time link: to set the installation up, or into an org.
 type Link struct {
-	ID      string   `json:"id"`
-	Kind    LinkKind `json:"kind" enum:"setup,invite,verify,email,reset,stop"`
-	OrgID   OrgID    `json:"org_id,omitempty"`
-	OrgName string   `json:"org_name,omitempty"`
-	OrgSlug string   `json:"org_slug,omitempty"`
-	Role    Role     `json:"role,omitempty" enum:"member,admin,owner"`
+	ID      string   `json:"id" doc:"ID of the invitation (UUIDv7)"`
+	Kind    LinkKind `json:"kind" enum:"setup,invite,verify,email,reset,stop" doc:"what the link is for; always invite in this API"`
+	OrgID   OrgID    `json:"org_id,omitempty" doc:"org that the person is invited to"`
+	OrgName string   `json:"org_name,omitempty" doc:"display name of that org"`
+	OrgSlug string   `json:"org_slug,omitempty" doc:"slug of that org"`
+	Role    Role     `json:"role,omitempty" enum:"member,admin,owner" doc:"role that the person gets"`
 	// WantedRole is, of an accepted invitation, the role that waits until the address is verified.
 	WantedRole Role      `json:"-"`
-	Email      string    `json:"email,omitempty"` // an invitation is bound to it
-	UserID     UserID    `json:"-"`               // whose account it is about
-	Mailed     bool      `json:"mailed"`          // to its address, and shown to nobody
-	CreatedBy  UserID    `json:"created_by,omitempty"`
-	CreatedAt  time.Time `json:"created_at"`
-	ExpiresAt  time.Time `json:"expires_at"`
+	Email      string    `json:"email,omitempty" doc:"the only address that can accept the invitation"`
+	UserID     UserID    `json:"-"` // whose account it is about
+	Mailed     bool      `json:"mailed" doc:"the link was sent by mail, and shown to nobody"`
+	CreatedBy  UserID    `json:"created_by,omitempty" doc:"account that invited"`
+	CreatedAt  time.Time `json:"created_at" doc:"when it was created"`
+	ExpiresAt  time.Time `json:"expires_at" doc:"when the link stops working"`
 }
 
 // LinkKind says what a link is for.

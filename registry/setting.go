@@ -10,11 +10,11 @@ import (
 
 // Setting is one variable of an org's instance. Of a secret only that it is set is ever shown.
 type Setting struct {
-	Name      string    `json:"name"`
+	Name      string    `json:"name" doc:"name of the environment variable"`
 	Value     string    `json:"value,omitempty" doc:"absent for a secret"`
-	Secret    bool      `json:"secret"`
-	UpdatedAt time.Time `json:"updated_at"`
-	UpdatedBy string    `json:"updated_by"`
+	Secret    bool      `json:"secret" doc:"the value is write-only"`
+	UpdatedAt time.Time `json:"updated_at" doc:"last change"`
+	UpdatedBy string    `json:"updated_by" doc:"email address of the person who changed it last, or operator"`
 	ChangeID  string    `json:"-"` // of the change that set it
 }
 
@@ -27,14 +27,14 @@ type SettingValue struct {
 
 // Field is a setting that the operator states for the app.
 type Field struct {
-	Name     string    `json:"name"`
-	Type     FieldType `json:"type"`
-	Label    string    `json:"label,omitempty"`
-	Help     string    `json:"help,omitempty"`
-	Group    string    `json:"group,omitempty"`
-	Default  string    `json:"default,omitempty"`
-	Options  []string  `json:"options,omitempty"`
-	Required bool      `json:"required,omitempty"`
+	Name     string    `json:"name" doc:"name of the environment variable"`
+	Type     FieldType `json:"type" doc:"kind of value, such as text, secret, number or url"`
+	Label    string    `json:"label,omitempty" doc:"name for people"`
+	Help     string    `json:"help,omitempty" doc:"what the setting does"`
+	Group    string    `json:"group,omitempty" doc:"heading that it is shown below"`
+	Default  string    `json:"default,omitempty" doc:"value while none is set"`
+	Options  []string  `json:"options,omitempty" doc:"allowed values, of a choice"`
+	Required bool      `json:"required,omitempty" doc:"the instance does not start without it"`
 }
 
 // FieldType says what a field's value is.
@@ -58,9 +58,9 @@ func FieldTypes() []FieldType {
 
 // Schema is what an org's admins may set for its instance.
 type Schema struct {
-	Fields []Field `json:"fields"`
+	Fields []Field `json:"fields" doc:"settings that the app documents"`
 	// Allow are further names that may be set, such as APP_*: a star ends a pattern.
-	Allow []string `json:"allow"`
+	Allow []string `json:"allow" doc:"further variables that may be set; a final * stands for any ending"`
 }
 
 // Bounds of settings.

@@ -9,18 +9,18 @@ type SupportID string
 
 // Support is the access of a platform admin to an org for a while, to help its people. They ask, and an owner answers.
 type Support struct {
-	ID        SupportID    `json:"id"`
-	OrgID     OrgID        `json:"org_id"`
-	UserID    UserID       `json:"user_id"` // the platform admin
-	Email     string       `json:"email"`
-	Name      string       `json:"name"`
-	Role      Role         `json:"role" enum:"member,admin"` // that they have meanwhile: member or admin
-	Reason    string       `json:"reason"`
-	Hours     int          `json:"hours"` // that it lasts, from the approval on
-	State     SupportState `json:"state" enum:"waiting,approved,denied,ended"`
-	CreatedAt time.Time    `json:"created_at"`
-	DecidedBy string       `json:"decided_by,omitempty"` // e-mail address
-	EndsAt    time.Time    `json:"ends_at,omitzero"`     // of an approved one
+	ID        SupportID    `json:"id" doc:"ID of the request (UUIDv7)"`
+	OrgID     OrgID        `json:"org_id" doc:"org that access is asked for"`
+	UserID    UserID       `json:"user_id" doc:"account of the platform admin"`
+	Email     string       `json:"email" doc:"email address of the platform admin"`
+	Name      string       `json:"name" doc:"display name of the platform admin"`
+	Role      Role         `json:"role" enum:"member,admin" doc:"role during the access"`
+	Reason    string       `json:"reason" doc:"why access is needed"`
+	Hours     int          `json:"hours" doc:"duration from the approval on, in hours"`
+	State     SupportState `json:"state" enum:"waiting,approved,denied,ended" doc:"waiting until an owner decides; ended: over or withdrawn"`
+	CreatedAt time.Time    `json:"created_at" doc:"when it was asked for"`
+	DecidedBy string       `json:"decided_by,omitempty" doc:"email address of the owner who decided"`
+	EndsAt    time.Time    `json:"ends_at,omitzero" doc:"when approved access ends"`
 }
 
 // SupportState is how far a request is.

@@ -67,8 +67,8 @@ const UsageStep = 10 * time.Minute
 
 // Totals is how much there is of everything.
 type Totals struct {
-	Orgs      map[OrgStatus]int     `json:"orgs"`
-	Instances map[InstanceState]int `json:"instances"`
-	Users     int                   `json:"users"`
+	Orgs      map[OrgStatus]int     `json:"orgs" doc:"number of orgs by status"`
+	Instances map[InstanceState]int `json:"instances" doc:"number of instances by state"`
+	Users     int                   `json:"users" doc:"number of accounts"`
 	Sessions  int                   `json:"sessions" doc:"that are signed in"`
 }

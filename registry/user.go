@@ -10,22 +10,22 @@ import (
 
 // User is a central account.
 type User struct {
-	ID            UserID       `json:"id"`
-	Email         string       `json:"email"`          // lower case, unique
-	EmailVerified bool         `json:"email_verified"` // mail to it arrived, or a platform admin knows
-	Name          string       `json:"name"`
-	PlatformAdmin bool         `json:"platform_admin"`
+	ID            UserID       `json:"id" doc:"ID of the account (UUIDv7)"`
+	Email         string       `json:"email" doc:"email address, in lower case"`
+	EmailVerified bool         `json:"email_verified" doc:"mail to the address arrived, or a platform admin vouched for it"`
+	Name          string       `json:"name" doc:"display name"`
+	PlatformAdmin bool         `json:"platform_admin" doc:"manages all orgs and accounts"`
 	PasswordHash  PasswordHash `json:"-"`
-	CreatedAt     time.Time    `json:"created_at"`
+	CreatedAt     time.Time    `json:"created_at" doc:"when the account was created"`
 	// DeviceEpoch rises when all sessions end: browsers that signed in before are known no more.
 	DeviceEpoch int64 `json:"-"`
 	// RecoveredAt is when the password was reset; zero once the person reviewed the account.
-	RecoveredAt time.Time `json:"recovered_at,omitzero"`
+	RecoveredAt time.Time `json:"recovered_at,omitzero" doc:"password reset that the person has not reviewed yet"`
 	// DisabledAt is when the account was disabled; zero: it is not. Nobody signs in to it.
-	DisabledAt     time.Time `json:"disabled_at,omitzero"`
-	DisabledReason string    `json:"disabled_reason,omitempty"`
+	DisabledAt     time.Time `json:"disabled_at,omitzero" doc:"when the account was disabled; absent: enabled"`
+	DisabledReason string    `json:"disabled_reason,omitempty" doc:"why it was disabled"`
 	// LastSignInAt is zero when nobody ever signed in.
-	LastSignInAt time.Time `json:"last_sign_in_at,omitzero"`
+	LastSignInAt time.Time `json:"last_sign_in_at,omitzero" doc:"last sign-in; absent: never"`
 	// MadeByOrg is the org whose invitation or provider made the account, "" for none.
 	MadeByOrg OrgID `json:"-"`
 }
@@ -138,23 +138,23 @@ func CheckLeast(r Role) error {
 
 // Membership links a user to an org.
 type Membership struct {
-	OrgID     OrgID     `json:"org_id"`
-	UserID    UserID    `json:"user_id"`
-	Role      Role      `json:"role" enum:"member,admin,owner"`
-	CreatedAt time.Time `json:"created_at"`
-	EndsAt    time.Time `json:"ends_at,omitzero"` // of support access
+	OrgID     OrgID     `json:"org_id" doc:"org of the membership"`
+	UserID    UserID    `json:"user_id" doc:"account of the member"`
+	Role      Role      `json:"role" enum:"member,admin,owner" doc:"current role"`
+	CreatedAt time.Time `json:"created_at" doc:"when the person joined"`
+	EndsAt    time.Time `json:"ends_at,omitzero" doc:"when temporary access ends; absent: no end"`
 	// WantedRole is the role that the member gets once the account's address is verified.
-	WantedRole Role `json:"wanted_role,omitempty" enum:"member,admin,owner"`
+	WantedRole Role `json:"wanted_role,omitempty" enum:"member,admin,owner" doc:"role that applies once the email address is verified"`
 }
 
 // Member is a membership with the user's public details.
 type Member struct {
 	Membership
-	Email    string `json:"email"`
-	Name     string `json:"name"`
-	Disabled bool   `json:"disabled,omitempty"` // the account is: the person cannot sign in
+	Email    string `json:"email" doc:"email address of the account"`
+	Name     string `json:"name" doc:"display name of the account"`
+	Disabled bool   `json:"disabled,omitempty" doc:"the account is disabled, so the person cannot sign in"`
 	// Of a member with a WantedRole, for those who may invite: the account is older than the
 	// membership. MadeBy is the org whose invitation made it, "" for none.
-	AccountSince time.Time `json:"account_since,omitzero"`
-	MadeBy       string    `json:"account_made_by,omitempty"`
+	AccountSince time.Time `json:"account_since,omitzero" doc:"when the account was created, while the person's role waits for a verified address; shown to those who may invite"`
+	MadeBy       string    `json:"account_made_by,omitempty" doc:"org whose invitation created the account, while the role waits"`
 }

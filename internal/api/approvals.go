@@ -17,11 +17,11 @@ const waits = "From outside an org that has an owner, one of its owners has to "
 func (a *API) approvals() {
 	type oneIn struct {
 		OrgPath
-		Approval string `path:"approval" example:"01890000-0000-7000-8000-000000000000"`
+		Approval string `path:"approval" example:"01890000-0000-7000-8000-000000000000" doc:"ID of the request"`
 	}
 	type decideOut struct {
 		Body struct {
-			Approval registry.Approval `json:"approval"`
+			Approval registry.Approval `json:"approval" doc:"the request after the decision"`
 			Link     string            `json:"link,omitempty" shown:"once" doc:"of an invitation, where no mail is sent: give it to the person. It is shown only now"`
 		}
 	}
@@ -100,7 +100,7 @@ type inviteOut struct {
 	Located
 	Status int
 	Body   struct {
-		Invite   *registry.Link     `json:"invite,omitempty"`
+		Invite   *registry.Link     `json:"invite,omitempty" doc:"the invitation; absent while it waits for an owner"`
 		Link     string             `json:"link,omitempty" shown:"once" doc:"give it to the person: it works once, for 7 days, and is shown only now. Where mail is sent it goes to the address, and is not shown"`
 		Approval *registry.Approval `json:"approval,omitempty" doc:"that waits for an owner of the org; nobody is invited yet"`
 	}

@@ -37,15 +37,15 @@ func (in AuditIn) query() registry.AuditList { return in.AuditFilter.list(in.Pag
 // orgs, from which the number could be found, would tell how much others do.
 type OrgAuditEntry struct {
 	ID        string              `json:"id" doc:"names the entry, for after; another one once the secret key is replaced"`
-	At        time.Time           `json:"at"`
-	ActorKind string              `json:"actor_kind"`
-	Actor     string              `json:"actor"`
-	ActorID   registry.UserID     `json:"actor_id,omitempty"`
-	Address   string              `json:"address,omitempty"`
-	Action    registry.ChangeKind `json:"action"`
-	OrgID     registry.OrgID      `json:"org_id,omitempty"`
-	Target    string              `json:"target,omitempty"`
-	Detail    string              `json:"detail,omitempty"`
+	At        time.Time           `json:"at" doc:"when it happened"`
+	ActorKind string              `json:"actor_kind" doc:"what acted: user, service, operator, system or visitor"`
+	Actor     string              `json:"actor" doc:"email address of the person who acted, or the name of the program"`
+	ActorID   registry.UserID     `json:"actor_id,omitempty" doc:"account that acted; absent for programs"`
+	Address   string              `json:"address,omitempty" doc:"client IP address"`
+	Action    registry.ChangeKind `json:"action" doc:"what was done, such as member.added"`
+	OrgID     registry.OrgID      `json:"org_id,omitempty" doc:"org that it happened in"`
+	Target    string              `json:"target,omitempty" doc:"what it was done to, such as an email address"`
+	Detail    string              `json:"detail,omitempty" doc:"more about it, such as old and new value"`
 	Erased    map[string]string   `json:"erased,omitempty" doc:"fields whose text was erased, with the hash that stays in its place"`
 }
 

@@ -12,7 +12,7 @@ import (
 type clientOut struct {
 	Located
 	Body struct {
-		Client registry.Client `json:"client"`
+		Client registry.Client `json:"client" doc:"the application, without its secret"`
 		Secret string          `json:"secret,omitempty" shown:"once" doc:"the app's secret (pzo_), with which it asks for tokens. It is shown only now; a public client has none"`
 	}
 }
@@ -32,7 +32,7 @@ func (a *API) clients() {
 
 	type createIn struct {
 		Body struct {
-			Name      string   `json:"name" example:"Grafana"`
+			Name      string   `json:"name" example:"Grafana" doc:"display name, shown at sign-in"`
 			Redirects []string `json:"redirect_uris" minItems:"1" doc:"where people come back to after they signed in: https, or http to localhost. Compared byte for byte" example:"[\"https://grafana.example.com/login/generic_oauth\"]"`
 			Logouts   []string `json:"post_logout_redirect_uris,omitempty" doc:"where the app may send the browser after a sign-out"`
 			Org       string   `json:"org,omitempty" doc:"ID or slug of the org whose members alone may sign in, with their role; default: everybody with an account"`
@@ -56,7 +56,7 @@ func (a *API) clients() {
 		})
 
 	type clientPath struct {
-		Client string `path:"client" example:"01890000-0000-7000-8000-000000000000"`
+		Client string `path:"client" example:"01890000-0000-7000-8000-000000000000" doc:"ID of the application"`
 	}
 	type showOut struct{ Body registry.Client }
 	declared(a, operation{ID: "showClient", Method: "GET", Path: "/clients/{client}", Summary: "Show an app", Action: registry.ClientRead},
@@ -65,11 +65,11 @@ func (a *API) clients() {
 			return &showOut{k}, err
 		})
 	type updateIn struct {
-		Client string `path:"client" example:"01890000-0000-7000-8000-000000000000"`
+		Client string `path:"client" example:"01890000-0000-7000-8000-000000000000" doc:"ID of the application"`
 		Body   struct {
-			Name      *string   `json:"name,omitempty"`
-			Redirects *[]string `json:"redirect_uris,omitempty" minItems:"1"`
-			Logouts   *[]string `json:"post_logout_redirect_uris,omitempty"`
+			Name      *string   `json:"name,omitempty" doc:"new display name"`
+			Redirects *[]string `json:"redirect_uris,omitempty" minItems:"1" doc:"replaces all redirect URIs"`
+			Logouts   *[]string `json:"post_logout_redirect_uris,omitempty" doc:"replaces all post-logout redirect URIs; an empty list removes them"`
 		}
 	}
 	declared(a, operation{ID: "updateClient", Method: "PATCH", Path: "/clients/{client}", Summary: "Change an app's name and addresses", Action: registry.ClientManage,

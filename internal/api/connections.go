@@ -12,7 +12,7 @@ import (
 
 // ConnectionIn is what a connection is made of.
 type ConnectionIn struct {
-	Name        string          `json:"name" example:"Okta"`
+	Name        string          `json:"name" example:"Okta" doc:"display name, shown on the sign-in page"`
 	Issuer      string          `json:"issuer" example:"https://login.example.com" doc:"the provider's issuer, from which it is discovered. It stays as it is"`
 	ClientID    string          `json:"client_id" example:"pizzeria" doc:"of this installation at the provider. It stays as it is"`
 	Secret      *string         `json:"client_secret,omitempty" doc:"of this installation at the provider; kept sealed. Left out it stays; empty, the client is public"`
@@ -111,12 +111,12 @@ func (a *API) connections() {
 	}
 	type orgOneIn struct {
 		OrgPath
-		Connection string `path:"connection" example:"01890000-0000-7000-8000-000000000000"`
+		Connection string `path:"connection" example:"01890000-0000-7000-8000-000000000000" doc:"ID of the identity provider"`
 	}
 	type orgUpdateIn struct {
 		OrgPath
 		Precondition
-		Connection string `path:"connection" example:"01890000-0000-7000-8000-000000000000"`
+		Connection string `path:"connection" example:"01890000-0000-7000-8000-000000000000" doc:"ID of the identity provider"`
 		Body       ConnectionIn
 	}
 	inOrg(a, operation{ID: "listOrgConnections", Method: "GET", Path: "/orgs/{org}/connections", Summary: "List the OpenID providers by which an org's people sign in", Action: registry.SignInRead},
@@ -141,12 +141,12 @@ func (a *API) connections() {
 		})
 
 	type oneIn struct {
-		Connection string `path:"connection" example:"01890000-0000-7000-8000-000000000000"`
+		Connection string `path:"connection" example:"01890000-0000-7000-8000-000000000000" doc:"ID of the identity provider"`
 	}
 	type createIn struct{ Body ConnectionIn }
 	type updateIn struct {
 		Precondition
-		Connection string `path:"connection" example:"01890000-0000-7000-8000-000000000000"`
+		Connection string `path:"connection" example:"01890000-0000-7000-8000-000000000000" doc:"ID of the identity provider"`
 		Body       ConnectionIn
 	}
 	declared(a, operation{ID: "listConnections", Method: "GET", Path: "/connections", Summary: "List the OpenID providers by which everybody may sign in", Action: registry.SignInRead, Platform: true},
@@ -177,7 +177,7 @@ func (a *API) domains() {
 	type addIn struct {
 		OrgPath
 		Body struct {
-			Domain string `json:"domain" example:"example.com"`
+			Domain string `json:"domain" example:"example.com" doc:"email domain to add, such as example.com"`
 		}
 	}
 	type domainOut struct{ Body registry.Domain }
@@ -187,11 +187,11 @@ func (a *API) domains() {
 	}
 	type oneIn struct {
 		OrgPath
-		Domain string `path:"domain" example:"example.com"`
+		Domain string `path:"domain" example:"example.com" doc:"email domain"`
 	}
 	type verifyIn struct {
 		OrgPath
-		Domain string `path:"domain" example:"example.com"`
+		Domain string `path:"domain" example:"example.com" doc:"email domain"`
 		Vouch  bool   `query:"vouch" doc:"a platform admin's word in place of the record"`
 	}
 	inOrg(a, operation{ID: "listDomains", Method: "GET", Path: "/orgs/{org}/domains", Summary: "List an org's e-mail domains", Action: registry.SignInRead},
@@ -242,7 +242,7 @@ func (a *API) domains() {
 		})
 	type identityIn struct {
 		UserPath
-		Connection string `path:"connection" example:"01890000-0000-7000-8000-000000000000"`
+		Connection string `path:"connection" example:"01890000-0000-7000-8000-000000000000" doc:"ID of the identity provider"`
 	}
 	declared(a, operation{ID: "removeUserIdentity", Method: "DELETE", Path: "/users/{user}/identities/{connection}", Summary: "Unlink an account from a provider, and end the sessions that it signed in", Action: registry.UserUpdate},
 		func(ctx context.Context, c web.Caller, in *identityIn) (*none, error) {

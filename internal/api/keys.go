@@ -12,7 +12,7 @@ import (
 type keyOut struct {
 	Located
 	Body struct {
-		Key    registry.APIKey `json:"key"`
+		Key    registry.APIKey `json:"key" doc:"the key, without its secret"`
 		Secret string          `json:"secret" shown:"once" doc:"the key itself: send it as Authorization: Bearer. It is shown only now"`
 	}
 }
@@ -41,8 +41,8 @@ func (a *API) keys() {
 
 	type createMyKeyIn struct {
 		Body struct {
-			Name   string           `json:"name" example:"deploy"`
-			Scopes []registry.Scope `json:"scopes" enum:"org:read,org:write,member:read,member:write,instance:read,instance:write,settings:read,settings:write,webhook:read,webhook:write,runner:read,runner:write,audit:read,platform" minItems:"1"`
+			Name   string           `json:"name" example:"deploy" doc:"label that tells the key from others"`
+			Scopes []registry.Scope `json:"scopes" enum:"org:read,org:write,member:read,member:write,instance:read,instance:write,settings:read,settings:write,webhook:read,webhook:write,runner:read,runner:write,audit:read,platform" minItems:"1" doc:"what the key may do at most"`
 			Org    string           `json:"org,omitempty" doc:"ID or slug of the only org that it reaches; default: all of yours"`
 			Days   int              `json:"days,omitempty" minimum:"1" maximum:"366" doc:"how long it lives; default: 90"`
 		}
@@ -61,7 +61,7 @@ func (a *API) keys() {
 		})
 
 	type keyPath struct {
-		Key string `path:"key" example:"01890000-0000-7000-8000-000000000000"`
+		Key string `path:"key" example:"01890000-0000-7000-8000-000000000000" doc:"ID of the key"`
 	}
 	type showOut struct{ Body registry.APIKey }
 	show := func(id string, list []registry.APIKey, err error) (*showOut, error) {
@@ -93,9 +93,9 @@ func (a *API) keys() {
 	type createKeyIn struct {
 		OrgPath
 		Body struct {
-			Name   string           `json:"name" example:"backup"`
+			Name   string           `json:"name" example:"backup" doc:"label that tells the key from others"`
 			Role   registry.Role    `json:"role" enum:"member,admin" example:"member" doc:"in the org; at most your own"`
-			Scopes []registry.Scope `json:"scopes" enum:"org:read,org:write,member:read,member:write,instance:read,instance:write,settings:read,settings:write,webhook:read,webhook:write,runner:read,runner:write,audit:read" minItems:"1"`
+			Scopes []registry.Scope `json:"scopes" enum:"org:read,org:write,member:read,member:write,instance:read,instance:write,settings:read,settings:write,webhook:read,webhook:write,runner:read,runner:write,audit:read" minItems:"1" doc:"what the key may do at most"`
 			Days   int              `json:"days,omitempty" minimum:"1" maximum:"366" doc:"how long it lives; default: 90"`
 		}
 	}
@@ -106,7 +106,7 @@ func (a *API) keys() {
 
 	type orgKeyPath struct {
 		OrgPath
-		Key string `path:"key" example:"01890000-0000-7000-8000-000000000000"`
+		Key string `path:"key" example:"01890000-0000-7000-8000-000000000000" doc:"ID of the key"`
 	}
 	inOrg(a, operation{ID: "showKey", Method: "GET", Path: "/orgs/{org}/keys/{key}", Summary: "Show a key of an org", Action: registry.KeyRead},
 		func(ctx context.Context, c web.Caller, id registry.OrgID, in *orgKeyPath) (*showOut, error) {

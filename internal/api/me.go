@@ -9,8 +9,8 @@ import (
 
 type meBody struct {
 	Kind          string             `json:"kind" enum:"user,operator,service" doc:"what you are"`
-	PlatformAdmin bool               `json:"platform_admin"`
-	User          *registry.User     `json:"user,omitempty"`
+	PlatformAdmin bool               `json:"platform_admin" doc:"you manage all orgs and accounts"`
+	User          *registry.User     `json:"user,omitempty" doc:"your account; absent for the operator and service keys"`
 	Orgs          []registry.OrgView `json:"orgs" doc:"that you are a member of; of a key, those that it may read"`
 }
 
@@ -22,7 +22,7 @@ func (a *API) me() {
 
 	type updateMeIn struct {
 		Body struct {
-			Name string `json:"name" example:"Ada"`
+			Name string `json:"name" example:"Ada" doc:"your display name, 1 to 80 characters"`
 		}
 	}
 	declared(a, operation{ID: "updateMe", Action: registry.AccountManage, Method: "PATCH", Path: "/me", Summary: "Change your name"},
@@ -54,7 +54,7 @@ func (a *API) me() {
 		})
 
 	type sessionIn struct {
-		Session string `path:"session" example:"01890000-0000-7000-8000-000000000000"`
+		Session string `path:"session" example:"01890000-0000-7000-8000-000000000000" doc:"ID of the session"`
 	}
 	declared(a, operation{ID: "endMySession", Action: registry.AccountManage, Method: "DELETE", Path: "/me/sessions/{session}", Summary: "Sign out somewhere"},
 		func(ctx context.Context, c web.Caller, in *sessionIn) (*none, error) {
@@ -66,8 +66,8 @@ func (a *API) me() {
 
 	type tokenOut struct {
 		Body struct {
-			AccessToken string `json:"access_token" shown:"once"`
-			TokenType   string `json:"token_type"`
+			AccessToken string `json:"access_token" shown:"once" doc:"token for Authorization: Bearer, valid for 5 minutes"`
+			TokenType   string `json:"token_type" doc:"always Bearer"`
 		}
 	}
 	declared(a, operation{

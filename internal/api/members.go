@@ -29,7 +29,7 @@ func (a *API) members() {
 	type listIn struct {
 		OrgPath
 		PageIn
-		Sort string `query:"sort" enum:"email,-email,name,-name,created_at,-created_at" default:"email"`
+		Sort string `query:"sort" enum:"email,-email,name,-name,created_at,-created_at" default:"email" doc:"what to sort by; - in front for descending"`
 	}
 	inOrg(a, operation{ID: "listMembers", Method: "GET", Path: "/orgs/{org}/members", Summary: "List an org's members", Action: registry.MemberRead},
 		func(ctx context.Context, c web.Caller, id registry.OrgID, in *listIn) (*listOut[registry.Member], error) {
@@ -51,7 +51,7 @@ func (a *API) members() {
 	type roleIn struct {
 		MemberPath
 		Body struct {
-			Role registry.Role `json:"role" enum:"member,admin,owner" example:"admin"`
+			Role registry.Role `json:"role" enum:"member,admin,owner" example:"admin" doc:"new role"`
 		}
 	}
 	type roleOut struct {
@@ -101,8 +101,8 @@ func (a *API) members() {
 	type inviteIn struct {
 		OrgPath
 		Body struct {
-			Email string        `json:"email" example:"eve@example.com"`
-			Role  registry.Role `json:"role" enum:"member,admin,owner" example:"member"`
+			Email string        `json:"email" example:"eve@example.com" doc:"address to invite"`
+			Role  registry.Role `json:"role" enum:"member,admin,owner" example:"member" doc:"role that the person gets"`
 		}
 	}
 	inOrg(a, operation{ID: "invite", Method: "POST", Path: "/orgs/{org}/invites", Summary: "Invite somebody", Action: registry.MemberInvite, Status: http.StatusCreated, Or: http.StatusAccepted, Description: "An earlier open invitation of the same address ends. " + waits},
@@ -121,7 +121,7 @@ func (a *API) members() {
 
 	type invitePath struct {
 		OrgPath
-		Invite string `path:"invite" example:"01890000-0000-7000-8000-000000000000"`
+		Invite string `path:"invite" example:"01890000-0000-7000-8000-000000000000" doc:"ID of the invitation"`
 	}
 	type invitationOut struct{ Body registry.Link }
 	inOrg(a, operation{ID: "showInvite", Method: "GET", Path: "/orgs/{org}/invites/{invite}", Summary: "Show a pending invitation", Action: registry.MemberInvite},

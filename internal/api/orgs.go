@@ -93,10 +93,10 @@ func (a *API) change(ctx context.Context, c web.Caller, in ChangeIn, action regi
 func (a *API) orgs() {
 	type listIn struct {
 		PageIn
-		Sort   string                 `query:"sort" enum:"name,-name,slug,-slug,created_at,-created_at" default:"name"`
-		Status registry.OrgStatus     `query:"status" enum:"provisioning,active,suspended,deleting"`
+		Sort   string                 `query:"sort" enum:"name,-name,slug,-slug,created_at,-created_at" default:"name" doc:"what to sort by; - in front for descending"`
+		Status registry.OrgStatus     `query:"status" enum:"provisioning,active,suspended,deleting" doc:"only orgs with this status"`
 		State  registry.InstanceState `query:"state" enum:"pending,starting,running,degraded,failed,stopped,absent" doc:"of the instance"`
-		Plan   string                 `query:"plan"`
+		Plan   string                 `query:"plan" doc:"only orgs with this plan"`
 		Mine   bool                   `query:"mine" doc:"only orgs that you are a member of, when you are a platform admin"`
 
 		Outdated bool `query:"outdated" doc:"only orgs whose instance keeps an earlier configuration of the server until it is restarted"`
@@ -160,7 +160,7 @@ func (a *API) orgs() {
 	type updateOrgIn struct {
 		ChangeIn
 		Body struct {
-			Name string `json:"name" example:"Acme Inc"`
+			Name string `json:"name" example:"Acme Inc" doc:"new display name, 1 to 80 characters"`
 		}
 	}
 	declared(a, operation{ID: "updateOrg", Method: "PATCH", Path: "/orgs/{org}", Summary: "Change an org's name", Action: registry.OrgUpdate},
@@ -173,7 +173,7 @@ func (a *API) orgs() {
 	type renameIn struct {
 		ChangeIn
 		Body struct {
-			Slug string `json:"slug" example:"apex"`
+			Slug string `json:"slug" example:"apex" doc:"new DNS label: 3 to 40 lower-case letters, digits and hyphens"`
 		}
 	}
 	declared(a, operation{

@@ -23,7 +23,7 @@ func (a *API) runners() {
 	type listIn struct {
 		OrgPath
 		PageIn
-		Sort       string `query:"sort" enum:"name,-name,created_at,-created_at" default:"name"`
+		Sort       string `query:"sort" enum:"name,-name,created_at,-created_at" default:"name" doc:"what to sort by; - in front for descending"`
 		EnrolledBy string `query:"enrolled_by" doc:"ID or e-mail address of who enrolled them"`
 	}
 	inOrg(a, operation{ID: "listRunners", Method: "GET", Path: "/orgs/{org}/runners", Summary: "List an org's runners", Action: registry.RunnerRead},
@@ -51,7 +51,7 @@ func (a *API) runners() {
 	type claimOut struct {
 		Located
 		Body struct {
-			Claim  registry.RunnerClaim `json:"claim"`
+			Claim  registry.RunnerClaim `json:"claim" doc:"the enrollment token, without its secret"`
 			Secret string               `json:"secret" shown:"once" doc:"the claim itself (pzc_): it enrolls one runner, within 15 minutes, and is shown only now"`
 		}
 	}
@@ -66,7 +66,7 @@ func (a *API) runners() {
 		})
 	type claimPath struct {
 		OrgPath
-		Claim string `path:"claim" example:"01890000-0000-7000-8000-000000000000"`
+		Claim string `path:"claim" example:"01890000-0000-7000-8000-000000000000" doc:"ID of the enrollment token"`
 	}
 	type showClaimOut struct{ Body registry.RunnerClaim }
 	inOrg(a, operation{ID: "showRunnerClaim", Method: "GET", Path: "/orgs/{org}/runner-claims/{claim}", Summary: "Show an enrollment token that was not used yet", Action: registry.RunnerRead},
@@ -84,7 +84,7 @@ func (a *API) runners() {
 	type enrollOut struct {
 		Located
 		Body struct {
-			Runner registry.Runner `json:"runner"`
+			Runner registry.Runner `json:"runner" doc:"the new runner"`
 			Key    string          `json:"key" shown:"once" doc:"the runner's key (pzr_). Send it with the runner's ID to the token endpoint. It is shown only now"`
 			Token  string          `json:"token_endpoint" doc:"where the key gives a token of ten minutes (RFC 6749, client_credentials)"`
 			URL    string          `json:"url" doc:"the org's address, where that token is good"`
@@ -110,7 +110,7 @@ func (a *API) runners() {
 
 	type runnerPath struct {
 		OrgPath
-		Runner string `path:"runner" example:"01890000-0000-7000-8000-000000000000"`
+		Runner string `path:"runner" example:"01890000-0000-7000-8000-000000000000" doc:"ID of the runner"`
 	}
 	type runnerOut struct{ Body registry.Runner }
 	inOrg(a, operation{ID: "showRunner", Method: "GET", Path: "/orgs/{org}/runners/{runner}", Summary: "Show a runner of an org", Action: registry.RunnerRead},

@@ -11,7 +11,7 @@ import (
 type settingsOut struct {
 	ETag string `header:"ETag" doc:"the settings' version, for If-Match"`
 	Body struct {
-		Items  []registry.Setting `json:"items"`
+		Items  []registry.Setting `json:"items" doc:"current settings"`
 		Schema registry.Schema    `json:"schema" doc:"what may be set, as the operator states it"`
 	}
 }

@@ -12,9 +12,9 @@ import (
 // signingKey is a key of a ring, as far as it is told.
 type signingKey struct {
 	ID      string    `json:"id" doc:"the kid of what it signs"`
-	Ring    string    `json:"ring" enum:"token,token_rs256,session,assertion"`
-	From    time.Time `json:"signs_from"`
-	To      time.Time `json:"signs_to"`
+	Ring    string    `json:"ring" enum:"token,token_rs256,session,assertion" doc:"what the key signs"`
+	From    time.Time `json:"signs_from" doc:"when it starts to sign"`
+	To      time.Time `json:"signs_to" doc:"when it stops to sign"`
 	Expires time.Time `json:"expires_at" doc:"what it signed is good until then at the latest"`
 }
 

@@ -21,7 +21,7 @@ func (a *API) support() {
 	type supportOut struct{ Body registry.Support }
 	type oneIn struct {
 		OrgPath
-		Support string `path:"support" example:"01890000-0000-7000-8000-000000000000"`
+		Support string `path:"support" example:"01890000-0000-7000-8000-000000000000" doc:"ID of the support request"`
 	}
 	inOrg(a, operation{ID: "listSupport", Method: "GET", Path: "/orgs/{org}/support", Summary: "List requests for support access, newest first", Action: registry.SupportRead},
 		func(ctx context.Context, c web.Caller, org registry.OrgID, _ *OrgPath) (*listOut[registry.Support], error) {

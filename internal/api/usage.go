@@ -11,23 +11,23 @@ import (
 
 type usagePoint struct {
 	At       time.Time `json:"at" doc:"the beginning of the step"`
-	Requests int64     `json:"requests"`
+	Requests int64     `json:"requests" doc:"requests in the step"`
 	Errors   int64     `json:"errors" doc:"answers of 500 and above"`
 	P50      float64   `json:"p50_ms" doc:"median time to serve"`
-	P95      float64   `json:"p95_ms"`
+	P95      float64   `json:"p95_ms" doc:"95th percentile of the time to serve, in milliseconds"`
 	Running  int64     `json:"running,omitempty" doc:"the most instances that ran at once; of the platform alone"`
 }
 
 type usageOut struct {
 	Body struct {
-		Step  int          `json:"step_seconds"`
+		Step  int          `json:"step_seconds" doc:"length of a step, in seconds"`
 		Items []usagePoint `json:"items" doc:"oldest first; what nobody counted is zero"`
 	}
 }
 
 // UsageIn are the parameters of a history.
 type UsageIn struct {
-	Range usage.Range `query:"range" enum:"hour,day,week" default:"hour"`
+	Range usage.Range `query:"range" enum:"hour,day,week" default:"hour" doc:"how far back to go"`
 }
 
 func (a *API) history(ctx context.Context, c web.Caller, org registry.OrgID, over usage.Range) (*usageOut, error) {
@@ -62,7 +62,7 @@ func (a *API) usage() {
 	type platformOut struct {
 		Body struct {
 			registry.Totals
-			Capacity  usage.Capacity `json:"capacity"`
+			Capacity  usage.Capacity `json:"capacity" doc:"resources of the machine"`
 			Isolation string         `json:"isolation" doc:"what separates two instances"`
 		}
 	}

@@ -39,7 +39,7 @@ type userBody struct {
 func (a *API) users() {
 	type listIn struct {
 		PageIn
-		Sort   string `query:"sort" enum:"email,-email,name,-name,created_at,-created_at" default:"email"`
+		Sort   string `query:"sort" enum:"email,-email,name,-name,created_at,-created_at" default:"email" doc:"what to sort by; - in front for descending"`
 		Admins bool   `query:"platform_admins" doc:"only platform admins"`
 		State  string `query:"state" enum:"enabled,disabled" doc:"only accounts in this state"`
 		Days   int    `query:"dormant_days" minimum:"1" maximum:"3650" doc:"only accounts that nobody signed in to for so many days"`
@@ -56,10 +56,10 @@ func (a *API) users() {
 
 	type createUserIn struct {
 		Body struct {
-			Email         string `json:"email" example:"eve@example.com"`
-			Name          string `json:"name" example:"Eve"`
+			Email         string `json:"email" example:"eve@example.com" doc:"address that the person signs in with"`
+			Name          string `json:"name" example:"Eve" doc:"display name"`
 			Password      string `json:"password" example:"correct horse battery" doc:"at least 10 characters"`
-			PlatformAdmin bool   `json:"platform_admin,omitempty"`
+			PlatformAdmin bool   `json:"platform_admin,omitempty" doc:"also make the account a platform admin"`
 		}
 	}
 	type createUserOut struct {
@@ -100,7 +100,7 @@ func (a *API) users() {
 	type linkOut struct {
 		Body struct {
 			Link string    `json:"link" shown:"once" doc:"give it to the person: it works once, for an hour, and is shown only now"`
-			Ends time.Time `json:"ends"`
+			Ends time.Time `json:"ends" doc:"when the link stops working"`
 		}
 	}
 	declared(a, operation{ID: "createPasswordLink", Method: "POST", Path: "/users/{user}/password-link", Summary: "Make a link with which somebody chooses a new password", Action: registry.UserUpdate, Description: "The person and the owners of their orgs are told. Once the link is used: " + held},
@@ -127,7 +127,7 @@ func (a *API) users() {
 	type updateUserIn struct {
 		UserPath
 		Body struct {
-			Name          *string `json:"name,omitempty"`
+			Name          *string `json:"name,omitempty" doc:"new display name"`
 			PlatformAdmin *bool   `json:"platform_admin,omitempty" doc:"the last platform admin stays one"`
 		}
 	}

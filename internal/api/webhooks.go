@@ -11,29 +11,29 @@ import (
 
 // WebhookIn is what a new webhook is made of.
 type WebhookIn struct {
-	URL    string                `json:"url" example:"https://example.com/hook"`
+	URL    string                `json:"url" example:"https://example.com/hook" doc:"where messages are sent; https unless the operator allows the network"`
 	Events []registry.ChangeKind `json:"events,omitempty" doc:"what it is told; default: everything"`
 }
 
 // WebhookChange is what may change of a webhook.
 type WebhookChange struct {
-	URL    *string                `json:"url,omitempty"`
-	Events *[]registry.ChangeKind `json:"events,omitempty"`
-	Active *bool                  `json:"active,omitempty"`
+	URL    *string                `json:"url,omitempty" doc:"new address that messages are sent to"`
+	Events *[]registry.ChangeKind `json:"events,omitempty" doc:"replaces the list of events; an empty list means all events"`
+	Active *bool                  `json:"active,omitempty" doc:"false pauses the webhook"`
 }
 
 type webhookOut struct {
 	ETag string `header:"ETag" doc:"the webhook's version, for If-Match"`
 	Located
 	Body struct {
-		Webhook registry.Webhook `json:"webhook"`
+		Webhook registry.Webhook `json:"webhook" doc:"the webhook, without its secret"`
 		Secret  string           `json:"secret" shown:"once" doc:"with which messages are signed; shown only now"`
 	}
 }
 
 type replayIn struct {
-	Webhook  string `path:"webhook" example:"01890000-0000-7000-8000-000000000000"`
-	Delivery string `path:"delivery" example:"01890000-0000-7000-8000-000000000000"`
+	Webhook  string `path:"webhook" example:"01890000-0000-7000-8000-000000000000" doc:"ID of the webhook"`
+	Delivery string `path:"delivery" example:"01890000-0000-7000-8000-000000000000" doc:"ID of the delivery"`
 }
 
 // webhooks declares the same routes for an org and for the platform.
@@ -83,10 +83,10 @@ func (a *API) webhooks() {
 	one := func(id, method, path, summary string, action registry.Action, status int, f func(ctx context.Context, c web.Caller, org registry.OrgID, hook registry.WebhookID) error) {
 		type orgIn struct {
 			OrgPath
-			Webhook string `path:"webhook" example:"01890000-0000-7000-8000-000000000000"`
+			Webhook string `path:"webhook" example:"01890000-0000-7000-8000-000000000000" doc:"ID of the webhook"`
 		}
 		type platformIn struct {
-			Webhook string `path:"webhook" example:"01890000-0000-7000-8000-000000000000"`
+			Webhook string `path:"webhook" example:"01890000-0000-7000-8000-000000000000" doc:"ID of the webhook"`
 		}
 		inOrg(a, operation{ID: id + "Webhook", Method: method, Path: "/orgs/{org}/webhooks/{webhook}" + path, Summary: summary, Action: action, Status: status},
 			func(ctx context.Context, c web.Caller, org registry.OrgID, in *orgIn) (*none, error) {
@@ -107,12 +107,12 @@ func (a *API) webhooks() {
 	type orgUpdateIn struct {
 		OrgPath
 		Precondition
-		Webhook string `path:"webhook" example:"01890000-0000-7000-8000-000000000000"`
+		Webhook string `path:"webhook" example:"01890000-0000-7000-8000-000000000000" doc:"ID of the webhook"`
 		Body    WebhookChange
 	}
 	type platformUpdateIn struct {
 		Precondition
-		Webhook string `path:"webhook" example:"01890000-0000-7000-8000-000000000000"`
+		Webhook string `path:"webhook" example:"01890000-0000-7000-8000-000000000000" doc:"ID of the webhook"`
 		Body    WebhookChange
 	}
 	update := func(ctx context.Context, c web.Caller, org registry.OrgID, hook string, match Precondition, in WebhookChange) (*none, error) {
@@ -143,11 +143,11 @@ func (a *API) webhooks() {
 	type orgLogIn struct {
 		OrgPath
 		PageIn
-		Webhook string `path:"webhook" example:"01890000-0000-7000-8000-000000000000"`
+		Webhook string `path:"webhook" example:"01890000-0000-7000-8000-000000000000" doc:"ID of the webhook"`
 	}
 	type platformLogIn struct {
 		PageIn
-		Webhook string `path:"webhook" example:"01890000-0000-7000-8000-000000000000"`
+		Webhook string `path:"webhook" example:"01890000-0000-7000-8000-000000000000" doc:"ID of the webhook"`
 	}
 	inOrg(a, operation{ID: "listDeliveries", Method: "GET", Path: "/orgs/{org}/webhooks/{webhook}/deliveries", Summary: "Read what a webhook was told, newest first, for 7 days", Action: registry.WebhookRead},
 		func(ctx context.Context, c web.Caller, org registry.OrgID, in *orgLogIn) (*listOut[registry.Delivery], error) {
@@ -162,8 +162,8 @@ func (a *API) webhooks() {
 
 	type orgReplayIn struct {
 		OrgPath
-		Webhook  string `path:"webhook" example:"01890000-0000-7000-8000-000000000000"`
-		Delivery string `path:"delivery" example:"01890000-0000-7000-8000-000000000000"`
+		Webhook  string `path:"webhook" example:"01890000-0000-7000-8000-000000000000" doc:"ID of the webhook"`
+		Delivery string `path:"delivery" example:"01890000-0000-7000-8000-000000000000" doc:"ID of the delivery"`
 	}
 	inOrg(a, operation{ID: "replayDelivery", Method: "POST", Path: "/orgs/{org}/webhooks/{webhook}/deliveries/{delivery}/replay", Summary: "Send a message again", Action: registry.WebhookManage, Status: http.StatusAccepted},
 		func(ctx context.Context, c web.Caller, org registry.OrgID, in *orgReplayIn) (*none, error) {
@@ -178,10 +178,10 @@ func (a *API) webhooks() {
 func (a *API) showWebhook() {
 	type orgIn struct {
 		OrgPath
-		Webhook string `path:"webhook" example:"01890000-0000-7000-8000-000000000000"`
+		Webhook string `path:"webhook" example:"01890000-0000-7000-8000-000000000000" doc:"ID of the webhook"`
 	}
 	type platformIn struct {
-		Webhook string `path:"webhook" example:"01890000-0000-7000-8000-000000000000"`
+		Webhook string `path:"webhook" example:"01890000-0000-7000-8000-000000000000" doc:"ID of the webhook"`
 	}
 	type showOut struct {
 		ETag string `header:"ETag" doc:"the webhook's version, for If-Match"`

@@ -5,12 +5,12 @@ import "runtime"
 // Capacity is what the machine of the control plane has, and what is free. A value that this
 // system does not give is 0.
 type Capacity struct {
-	CPUs            int     `json:"cpus"`
+	CPUs            int     `json:"cpus" doc:"processors that the server can use"`
 	Load            float64 `json:"load" doc:"average over a minute"`
-	MemoryTotal     int64   `json:"memory_total_bytes"`
-	MemoryAvailable int64   `json:"memory_available_bytes"`
+	MemoryTotal     int64   `json:"memory_total_bytes" doc:"memory of the machine, in bytes"`
+	MemoryAvailable int64   `json:"memory_available_bytes" doc:"memory that is free or can be freed, in bytes"`
 	DiskTotal       int64   `json:"disk_total_bytes" doc:"of the data directory"`
-	DiskAvailable   int64   `json:"disk_available_bytes"`
+	DiskAvailable   int64   `json:"disk_available_bytes" doc:"free space of the data directory, in bytes"`
 }
 
 // ReadCapacity reads the machine's capacity. dir is the data directory.
