@@ -12,18 +12,18 @@ type Approval struct {
 	OrgID     OrgID         `json:"org_id" doc:"org that the request is about"`
 	OrgName   string        `json:"org_name" doc:"display name of that org"`
 	Kind      ApprovalKind  `json:"kind" enum:"invite,role,return,break_glass" doc:"what is asked for: an invitation, another role, the return of a member, or an owner for an org whose owners are gone"`
-	UserID    UserID        `json:"user_id,omitempty" doc:"whom it is about; absent for an invitation"`
-	Email     string        `json:"email" doc:"whom it is about"`
-	Role      Role          `json:"role" enum:"member,admin,owner" doc:"that they get"`
+	UserID    UserID        `json:"user_id,omitempty" doc:"account concerned; absent for an invitation"`
+	Email     string        `json:"email" doc:"email address of the person concerned"`
+	Role      Role          `json:"role" enum:"member,admin,owner" doc:"role that the person gets"`
 	Was       Role          `json:"was,omitempty" enum:"member,admin,owner" doc:"their role when it was asked for"`
-	Reason    string        `json:"reason,omitempty" doc:"why somebody is kept out"`
-	AskedBy   string        `json:"asked_by" doc:"e-mail address, or operator"`
+	Reason    string        `json:"reason,omitempty" doc:"why the person is kept out of the org"`
+	AskedBy   string        `json:"asked_by" doc:"email address of the person who asked, or operator"`
 	AskedByID UserID        `json:"asked_by_id,omitempty" doc:"account that asked; absent for the operator"`
 	State     ApprovalState `json:"state" enum:"waiting,approved,refused,ended,done" doc:"waiting until an owner decides or it expires; done: took effect without an owner"`
 	CreatedAt time.Time     `json:"created_at" doc:"when it was asked for"`
-	ExpiresAt time.Time     `json:"expires_at,omitzero" doc:"absent when it waits until it is decided"`
+	ExpiresAt time.Time     `json:"expires_at,omitzero" doc:"when the request ends; absent: it waits until somebody decides"`
 	// EffectiveAt is when it happens without an approval, unless an owner refuses it before.
-	EffectiveAt time.Time `json:"effective_at,omitzero" doc:"it happens then, unless it is refused"`
+	EffectiveAt time.Time `json:"effective_at,omitzero" doc:"when it takes effect, unless an owner refuses it before"`
 	DecidedBy   string    `json:"decided_by,omitempty" doc:"email address of the person who decided"`
 }
 

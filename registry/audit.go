@@ -17,13 +17,13 @@ type AuditEntry struct {
 	Address   string            `json:"address,omitempty" doc:"client IP address"`
 	Action    ChangeKind        `json:"action" doc:"what was done, such as member.added"`
 	OrgID     OrgID             `json:"org_id,omitempty" doc:"org that it happened in; absent for the platform"`
-	SubjectID UserID            `json:"subject_id,omitempty" doc:"the account that it is about"`
+	SubjectID UserID            `json:"subject_id,omitempty" doc:"account that the entry is about"`
 	Target    string            `json:"target,omitempty" doc:"what it was done to, such as an email address or a slug"`
 	Detail    string            `json:"detail,omitempty" doc:"more about it, such as old and new value"`
-	Format    int               `json:"format,omitempty" doc:"of the hash"`
-	Salts     map[string]string `json:"salts,omitempty" doc:"in exports: of actor, address, target, detail"`
+	Format    int               `json:"format,omitempty" doc:"how the hash is computed: 1 over values, 2 over commitments"`
+	Salts     map[string]string `json:"salts,omitempty" doc:"in exports: salts of actor, address, target and detail"`
 	Erased    map[string]string `json:"erased,omitempty" doc:"fields that were erased, with the commitments left in their place"`
-	Prev      string            `json:"prev,omitempty" doc:"in exports: the hash of the entry before"`
+	Prev      string            `json:"prev,omitempty" doc:"in exports: hash of the entry before"`
 	Hash      string            `json:"hash" doc:"hex SHA-256 of this entry and the hash before it"`
 }
 
@@ -38,7 +38,7 @@ const (
 type AuditHead struct {
 	Seq   int64  `json:"seq" doc:"position of the newest entry"`
 	Hash  string `json:"hash" doc:"hash of that entry"`
-	Epoch int64  `json:"epoch,omitempty" doc:"the number of the key that authenticates it"`
+	Epoch int64  `json:"epoch,omitempty" doc:"number of the key that authenticates the entry"`
 }
 
 // AuditHeadNoted is the event that tells the platform's webhooks the audit log's head. It is in
@@ -51,14 +51,14 @@ const AuditHeadLog = "audit head"
 // AuditReport says what a check of the whole audit log found.
 type AuditReport struct {
 	First  int64     `json:"first" doc:"seq of the oldest entry that is kept"`
-	Before string    `json:"before,omitempty" doc:"the hash of the last entry that was removed"`
+	Before string    `json:"before,omitempty" doc:"hash of the last entry that was removed"`
 	Head   AuditHead `json:"head" doc:"newest entry"`
-	Erased int64     `json:"erased" doc:"how many entries have erased fields"`
+	Erased int64     `json:"erased" doc:"number of entries with erased fields"`
 	// Entries of an earlier version with erased fields have no hash that anybody can compute. Their
 	// MACs, which only the server checks, vouch for the rest of them.
-	Unchecked int64 `json:"unchecked,omitempty" doc:"how many entries have no hash to compute"`
+	Unchecked int64 `json:"unchecked,omitempty" doc:"number of entries whose hash cannot be computed"`
 	// Only where heads were given to compare with.
-	Compared int `json:"compared,omitempty" doc:"how many of the saved heads are in the log"`
+	Compared int `json:"compared,omitempty" doc:"number of saved heads that are in the log"`
 }
 
 // plainEntry is what the hash of an AuditPlain entry is over, as JSON.

@@ -24,7 +24,7 @@ type Connection struct {
 	CreatedAt time.Time `json:"created_at" doc:"when it was connected"`
 	Sealed    []byte    `json:"-"` // the client's secret; nil for a public client
 	// Undelivered is how many people's roles the provider did not deliver at their last sign-in.
-	Undelivered int `json:"roles_undelivered,omitempty" doc:"people whose roles claim the provider did not deliver at their last sign-in; they kept their roles"`
+	Undelivered int `json:"roles_undelivered,omitempty" doc:"number of people who kept their roles because the provider did not send the role claim at their last sign-in"`
 }
 
 // ConnectionKind is the protocol that a provider speaks.

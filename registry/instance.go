@@ -22,7 +22,7 @@ type Instance struct {
 
 	// Outdated is whether it keeps an earlier configuration until it is restarted. The store does
 	// not know: who shows an instance asks the reconciler.
-	Outdated bool `json:"outdated,omitempty" doc:"it keeps an earlier configuration of the server until it is restarted"`
+	Outdated bool `json:"outdated,omitempty" doc:"runs with an earlier configuration of the server until it is restarted"`
 }
 
 // MarkOutdated sets Outdated by what the reconciler says: the generations that are, by org.

@@ -11,7 +11,7 @@ import (
 // Setting is one variable of an org's instance. Of a secret only that it is set is ever shown.
 type Setting struct {
 	Name      string    `json:"name" doc:"name of the environment variable"`
-	Value     string    `json:"value,omitempty" doc:"absent for a secret"`
+	Value     string    `json:"value,omitempty" doc:"current value; absent for a secret"`
 	Secret    bool      `json:"secret" doc:"the value is write-only"`
 	UpdatedAt time.Time `json:"updated_at" doc:"last change"`
 	UpdatedBy string    `json:"updated_by" doc:"email address of the person who changed it last, or operator"`

@@ -5,8 +5,8 @@ import "time"
 // Usage is how much was asked of an org in some time.
 type Usage struct {
 	Requests int64                 `json:"requests"`
-	Errors   int64                 `json:"errors" doc:"answers of 500 and above"`
-	Running  int64                 `json:"running,omitempty" doc:"the most instances that ran at once; of the platform alone"`
+	Errors   int64                 `json:"errors" doc:"answers with status 500 and above"`
+	Running  int64                 `json:"running,omitempty" doc:"highest number of instances that ran at once; for the platform only"`
 	Latency  [LatencyBuckets]int64 `json:"-"` // requests by time to serve; see LatencyBucket
 }
 
@@ -70,5 +70,5 @@ type Totals struct {
 	Orgs      map[OrgStatus]int     `json:"orgs" doc:"number of orgs by status"`
 	Instances map[InstanceState]int `json:"instances" doc:"number of instances by state"`
 	Users     int                   `json:"users" doc:"number of accounts"`
-	Sessions  int                   `json:"sessions" doc:"that are signed in"`
+	Sessions  int                   `json:"sessions" doc:"number of active sessions"`
 }

@@ -14,7 +14,7 @@ type Webhook struct {
 	ID        WebhookID    `json:"id" doc:"ID of the webhook (UUIDv7)"`
 	OrgID     OrgID        `json:"org_id,omitempty" doc:"org whose changes it gets; absent: all changes"`
 	URL       string       `json:"url" doc:"where messages are sent"`
-	Events    []ChangeKind `json:"events" doc:"what it is told; empty = everything"`
+	Events    []ChangeKind `json:"events" doc:"kinds of changes that are sent; empty: all"`
 	Active    bool         `json:"active" doc:"messages are sent"`
 	CreatedBy string       `json:"created_by" doc:"email address of the creator, or operator"`
 	CreatedAt time.Time    `json:"created_at" doc:"when it was created"`
@@ -31,16 +31,16 @@ type WebhookChange struct {
 
 // Delivery is one message to a webhook.
 type Delivery struct {
-	ID        string        `json:"id" doc:"the webhook-id header: the same for every try, and for a replay"`
+	ID        string        `json:"id" doc:"ID of the message, as in the webhook-id header: the same for every try and replay"`
 	WebhookID WebhookID     `json:"webhook_id" doc:"webhook that it was sent to"`
 	Event     ChangeKind    `json:"event" doc:"kind of change, such as member.added"`
 	State     DeliveryState `json:"state" enum:"pending,delivered,failed" doc:"pending: not accepted yet; failed: given up"`
 	Attempts  int           `json:"attempts" doc:"tries so far"`
-	Status    int           `json:"status,omitempty" doc:"of the last answer"`
+	Status    int           `json:"status,omitempty" doc:"HTTP status of the last answer"`
 	Error     string        `json:"error,omitempty" doc:"why the last try failed"`
 	CreatedAt time.Time     `json:"created_at" doc:"when the change happened"`
 	TriedAt   time.Time     `json:"tried_at,omitzero" doc:"last try; absent: not tried yet"`
-	NextAt    time.Time     `json:"next_at,omitzero" doc:"when it is tried again"`
+	NextAt    time.Time     `json:"next_at,omitzero" doc:"next try"`
 	Body      string        `json:"body" doc:"JSON that was sent"`
 }
 

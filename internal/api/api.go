@@ -363,9 +363,9 @@ type none struct{}
 
 // PageIn are the parameters of every list.
 type PageIn struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"items of a page"`
-	Cursor string `query:"cursor" doc:"next of the page before"`
-	Search string `query:"search" maxLength:"100" doc:"only what has this in its name or address"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"number of items per page"`
+	Cursor string `query:"cursor" doc:"value of next from the previous page"`
+	Search string `query:"search" maxLength:"100" doc:"only items with this text in their name or address"`
 }
 
 func (p PageIn) list(sort string) registry.List {

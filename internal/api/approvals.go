@@ -22,7 +22,7 @@ func (a *API) approvals() {
 	type decideOut struct {
 		Body struct {
 			Approval registry.Approval `json:"approval" doc:"the request after the decision"`
-			Link     string            `json:"link,omitempty" shown:"once" doc:"of an invitation, where no mail is sent: give it to the person. It is shown only now"`
+			Link     string            `json:"link,omitempty" shown:"once" doc:"invitation link for the person, where no mail is sent; shown only now"`
 		}
 	}
 	inOrg(a, operation{ID: "listApprovals", Method: "GET",
@@ -82,7 +82,7 @@ func (a *API) approvals() {
 	type breakIn struct {
 		OrgPath
 		Body struct {
-			Owner string `json:"owner" example:"you@example.com" doc:"e-mail address of an account"`
+			Owner string `json:"owner" example:"you@example.com" doc:"email address of an existing account"`
 		}
 	}
 	inOrg(a, operation{ID: "breakGlass", Method: "POST",
@@ -101,8 +101,8 @@ type inviteOut struct {
 	Status int
 	Body   struct {
 		Invite   *registry.Link     `json:"invite,omitempty" doc:"the invitation; absent while it waits for an owner"`
-		Link     string             `json:"link,omitempty" shown:"once" doc:"give it to the person: it works once, for 7 days, and is shown only now. Where mail is sent it goes to the address, and is not shown"`
-		Approval *registry.Approval `json:"approval,omitempty" doc:"that waits for an owner of the org; nobody is invited yet"`
+		Link     string             `json:"link,omitempty" shown:"once" doc:"link for the person: works once, within 7 days, and is shown only now. Absent where mail is sent"`
+		Approval *registry.Approval `json:"approval,omitempty" doc:"request that waits for an owner of the org; nobody is invited yet"`
 	}
 }
 

@@ -21,7 +21,7 @@ type AuditIn struct {
 
 // AuditFilter says which entries are asked for.
 type AuditFilter struct {
-	Actor  string              `query:"actor" doc:"e-mail address of who did it, or operator"`
+	Actor  string              `query:"actor" doc:"only what this email address did, or operator"`
 	Action registry.ChangeKind `query:"action" example:"member.added" doc:"what was done"`
 	Since  time.Time           `query:"since" doc:"only entries from this time on (RFC 3339)"`
 	Until  time.Time           `query:"until" doc:"only entries before this time (RFC 3339)"`
@@ -36,7 +36,7 @@ func (in AuditIn) query() registry.AuditList { return in.AuditFilter.list(in.Pag
 // OrgAuditEntry is an entry as an org's people see it. Its number, and its hash in the chain of all
 // orgs, from which the number could be found, would tell how much others do.
 type OrgAuditEntry struct {
-	ID        string              `json:"id" doc:"names the entry, for after; another one once the secret key is replaced"`
+	ID        string              `json:"id" doc:"ID of the entry, for the parameter after; changes when the secret key is replaced"`
 	At        time.Time           `json:"at" doc:"when it happened"`
 	ActorKind string              `json:"actor_kind" doc:"what acted: user, service, operator, system or visitor"`
 	Actor     string              `json:"actor" doc:"email address of the person who acted, or the name of the program"`
@@ -77,7 +77,7 @@ func (a *API) orgPage(ctx context.Context, c web.Caller, org registry.OrgID, l r
 // ExportIn says where an export goes on.
 type ExportIn struct {
 	AuditFilter
-	After int64 `query:"after" minimum:"0" doc:"the seq of the last entry that is there already"`
+	After int64 `query:"after" minimum:"0" doc:"seq of the last entry that you have"`
 }
 
 const (
@@ -135,7 +135,7 @@ func (a *API) audit() {
 	type orgExportIn struct {
 		OrgPath
 		AuditFilter
-		After string `query:"after" maxLength:"22" doc:"the id of the last entry that is there already"`
+		After string `query:"after" maxLength:"22" doc:"ID of the last entry that you have"`
 	}
 	inOrg(a, operation{ID: "exportOrgAudit", Method: "GET", Path: "/orgs/{org}/audit/export", Summary: "Export an org's audit log as JSON lines, oldest first", Action: registry.AuditRead,
 		Sends: exportType, SendsText: exportText},

@@ -9,7 +9,7 @@ import (
 
 // VerifyIn names heads that were kept elsewhere.
 type VerifyIn struct {
-	Head []string `query:"head,explode" maxItems:"100" doc:"a head that was saved, as seq:hash"`
+	Head []string `query:"head,explode" maxItems:"100" doc:"a saved head, as seq:hash"`
 }
 
 func (in VerifyIn) heads() (registry.AuditHeads, error) {
@@ -32,7 +32,7 @@ const verifyText = "Checks the hash chain, the MAC of every entry, and where the
 func (a *API) verify() {
 	type verifyOut struct {
 		Body struct {
-			Whole bool `json:"whole" doc:"every entry holds"`
+			Whole bool `json:"whole" doc:"true: every entry is intact"`
 			registry.AuditReport
 		}
 	}

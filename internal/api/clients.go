@@ -13,7 +13,7 @@ type clientOut struct {
 	Located
 	Body struct {
 		Client registry.Client `json:"client" doc:"the application, without its secret"`
-		Secret string          `json:"secret,omitempty" shown:"once" doc:"the app's secret (pzo_), with which it asks for tokens. It is shown only now; a public client has none"`
+		Secret string          `json:"secret,omitempty" shown:"once" doc:"client secret (pzo_) for the token endpoint, shown only now; absent for a public client"`
 	}
 }
 
@@ -33,11 +33,11 @@ func (a *API) clients() {
 	type createIn struct {
 		Body struct {
 			Name      string   `json:"name" example:"Grafana" doc:"display name, shown at sign-in"`
-			Redirects []string `json:"redirect_uris" minItems:"1" doc:"where people come back to after they signed in: https, or http to localhost. Compared byte for byte" example:"[\"https://grafana.example.com/login/generic_oauth\"]"`
-			Logouts   []string `json:"post_logout_redirect_uris,omitempty" doc:"where the app may send the browser after a sign-out"`
-			Org       string   `json:"org,omitempty" doc:"ID or slug of the org whose members alone may sign in, with their role; default: everybody with an account"`
-			Alg       string   `json:"id_token_signed_response_alg,omitempty" enum:"RS256" doc:"what its ID tokens are signed with; default: what the installation signs with (ES256 or EdDSA)"`
-			Public    bool     `json:"public,omitempty" doc:"it runs on people's own machines or in their browser, and can keep no secret"`
+			Redirects []string `json:"redirect_uris" minItems:"1" doc:"where people return after a sign-in: https, or http on localhost; compared byte for byte" example:"[\"https://grafana.example.com/login/generic_oauth\"]"`
+			Logouts   []string `json:"post_logout_redirect_uris,omitempty" doc:"where the application may send the browser after a sign-out"`
+			Org       string   `json:"org,omitempty" doc:"ID or slug of the only org whose members can sign in, with their role; default: everybody with an account"`
+			Alg       string   `json:"id_token_signed_response_alg,omitempty" enum:"RS256" doc:"signature of its ID tokens; default: the installation's (ES256 or EdDSA)"`
+			Public    bool     `json:"public,omitempty" doc:"public client: a single-page or native app, which cannot keep a secret"`
 		}
 	}
 	declared(a, operation{ID: "createClient", Method: "POST", Path: "/clients", Summary: "Register an app", Action: registry.ClientManage, Status: http.StatusCreated},

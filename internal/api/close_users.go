@@ -12,7 +12,7 @@ func (a *API) closeUsers() {
 	type disableIn struct {
 		UserPath
 		Body struct {
-			Reason    string `json:"reason,omitempty" maxLength:"500" example:"left the company" doc:"why; platform admins see it"`
+			Reason    string `json:"reason,omitempty" maxLength:"500" example:"left the company" doc:"reason, shown to platform admins"`
 			Runners   bool   `json:"revoke_runners,omitempty" doc:"revoke the runners that the person enrolled"`
 			LastOwner bool   `json:"even_last_owner,omitempty" doc:"disable it even when an org loses its last owner who can act"`
 		} `required:"false"`
@@ -51,7 +51,7 @@ func (a *API) closeUsers() {
 
 	type deleteIn struct {
 		UserPath
-		Confirm string `query:"confirm" example:"eve@example.com" doc:"the account's e-mail address"`
+		Confirm string `query:"confirm" example:"eve@example.com" doc:"email address of the account, as a confirmation"`
 		Runners bool   `query:"revoke_runners" doc:"revoke the runners that the person enrolled"`
 	}
 	declared(a, operation{

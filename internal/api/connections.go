@@ -13,16 +13,16 @@ import (
 // ConnectionIn is what a connection is made of.
 type ConnectionIn struct {
 	Name        string          `json:"name" example:"Okta" doc:"display name, shown on the sign-in page"`
-	Issuer      string          `json:"issuer" example:"https://login.example.com" doc:"the provider's issuer, from which it is discovered. It stays as it is"`
-	ClientID    string          `json:"client_id" example:"pizzeria" doc:"of this installation at the provider. It stays as it is"`
-	Secret      *string         `json:"client_secret,omitempty" doc:"of this installation at the provider; kept sealed. Left out it stays; empty, the client is public"`
-	Scopes      []string        `json:"scopes,omitempty" doc:"asked for beside openid; default: profile and email"`
-	SignUp      bool            `json:"sign_up,omitempty" doc:"of the operator's: who has no account gets one. An org's always makes accounts"`
-	Required    bool            `json:"required,omitempty" doc:"of an org's: its people, owners aside, come in by its connections alone"`
-	TrustEmail  bool            `json:"trust_email,omitempty" doc:"of an org's: addresses count as verified of which the provider does not say whether they are, as Entra ID does not"`
-	RolesClaim  string          `json:"roles_claim,omitempty" example:"groups" doc:"of an org's: the claim that roles are mapped from, or the path to it, as realm_access.roles. If the provider does not deliver it, people keep their roles"`
-	Roles       []RoleMappingIn `json:"roles,omitempty" doc:"what values of the claim mean; the highest role counts, at each sign-in"`
-	DefaultRole *registry.Role  `json:"default_role,omitempty" doc:"of an org's: of whom no value fits; empty refuses them. Default: member"`
+	Issuer      string          `json:"issuer" example:"https://login.example.com" doc:"issuer URL, used for discovery; cannot be changed"`
+	ClientID    string          `json:"client_id" example:"pizzeria" doc:"client_id of this installation at the provider; cannot be changed"`
+	Secret      *string         `json:"client_secret,omitempty" doc:"client secret of this installation at the provider, stored encrypted. Absent: unchanged; empty: a public client"`
+	Scopes      []string        `json:"scopes,omitempty" doc:"scopes to ask for besides openid; default: profile and email"`
+	SignUp      bool            `json:"sign_up,omitempty" doc:"for the operator's provider: create accounts for people who have none. An org's provider always does"`
+	Required    bool            `json:"required,omitempty" doc:"for an org's provider: the org's people, owners aside, must sign in with its identity providers"`
+	TrustEmail  bool            `json:"trust_email,omitempty" doc:"for an org's provider: trust email addresses without email_verified, as Entra ID sends them"`
+	RolesClaim  string          `json:"roles_claim,omitempty" example:"groups" doc:"for an org's provider: claim that roles are mapped from, or the path to it, such as realm_access.roles. If the provider does not send it, people keep their roles"`
+	Roles       []RoleMappingIn `json:"roles,omitempty" doc:"roles by values of the claim, applied at each sign-in; the highest one counts"`
+	DefaultRole *registry.Role  `json:"default_role,omitempty" doc:"for an org's provider: role of people whom no mapping fits, member or admin; empty refuses them. Default: member"`
 }
 
 // RoleMappingIn is registry.RoleMapping in a request, which takes no unknown members.
@@ -61,7 +61,7 @@ type createConnectionOut struct {
 // ConnectionView is a connection with the address that its provider must know.
 type ConnectionView struct {
 	registry.Connection
-	Callback string `json:"redirect_uri" doc:"the provider sends people back to it: tell it to the provider"`
+	Callback string `json:"redirect_uri" doc:"redirect URI of this installation: register it at the provider"`
 	ETag     string `json:"etag" doc:"the connection's version, for If-Match"`
 }
 
@@ -192,7 +192,7 @@ func (a *API) domains() {
 	type verifyIn struct {
 		OrgPath
 		Domain string `path:"domain" example:"example.com" doc:"email domain"`
-		Vouch  bool   `query:"vouch" doc:"a platform admin's word in place of the record"`
+		Vouch  bool   `query:"vouch" doc:"mark the domain as verified without the DNS record; for platform admins"`
 	}
 	inOrg(a, operation{ID: "listDomains", Method: "GET", Path: "/orgs/{org}/domains", Summary: "List an org's e-mail domains", Action: registry.SignInRead},
 		func(ctx context.Context, c web.Caller, org registry.OrgID, _ *OrgPath) (*listOut[registry.Domain], error) {
@@ -223,7 +223,7 @@ func (a *API) domains() {
 	type rulesIn struct {
 		OrgPath
 		Body struct {
-			SecondStep bool `json:"second_step_required" example:"true" doc:"everybody in the org needs a passkey or an authenticator app; who signs in by one of its own connections has done what that asks for"`
+			SecondStep bool `json:"second_step_required" example:"true" doc:"members need a passkey or an authenticator app, unless they sign in with one of the org's identity providers"`
 		}
 	}
 	inOrg(a, operation{ID: "setSignInRules", Method: "PUT", Path: "/orgs/{org}/sign-in", Summary: "Say what an org asks of a sign-in", Action: registry.SignInManage},

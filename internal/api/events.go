@@ -27,8 +27,8 @@ const eventsText = "Server-sent events: `id` names the change, `event` is its ki
 	"Begins with what comes next, or behind the Last-Event-ID, and with an ID alone to resume from; the event `reset` says that changes since then are no longer kept: read anew."
 
 type EventsIn struct {
-	LastEventID string `header:"Last-Event-ID" doc:"go on behind this event"`
-	After       string `query:"after" doc:"the same, for clients that set no headers"`
+	LastEventID string `header:"Last-Event-ID" doc:"resume after this event"`
+	After       string `query:"after" doc:"like Last-Event-ID, for clients that cannot set headers"`
 }
 
 // cursor is the ID that somebody wants to go on behind, "" for none.

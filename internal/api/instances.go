@@ -16,7 +16,7 @@ import (
 type ShownInstance struct {
 	registry.Instance
 	RetryAt time.Time `json:"retry_at,omitzero" doc:"when a failed instance is started again"`
-	Log     string    `json:"log,omitempty" doc:"its last log lines while it is not healthy, for those who may read them"`
+	Log     string    `json:"log,omitempty" doc:"last log lines while the instance is not healthy, for those who may read them"`
 }
 
 const logsType = "text/plain"
@@ -44,8 +44,8 @@ func (a *API) instances() {
 
 	type logsIn struct {
 		OrgPath
-		Lines  int  `query:"lines" minimum:"0" maximum:"10000" default:"200" doc:"how many of the newest lines"`
-		Follow bool `query:"follow" doc:"go on with what comes"`
+		Lines  int  `query:"lines" minimum:"0" maximum:"10000" default:"200" doc:"number of lines, counted from the newest"`
+		Follow bool `query:"follow" doc:"keep the answer open and send new lines"`
 	}
 	inOrg(a, operation{ID: "showLogs", Method: "GET", Path: "/orgs/{org}/instance/logs", Summary: "Read what an org's instance prints", Action: registry.InstanceLogs,
 		Sends: logsType, SendsText: "Lines of the log, oldest first"},

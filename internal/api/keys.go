@@ -13,7 +13,7 @@ type keyOut struct {
 	Located
 	Body struct {
 		Key    registry.APIKey `json:"key" doc:"the key, without its secret"`
-		Secret string          `json:"secret" shown:"once" doc:"the key itself: send it as Authorization: Bearer. It is shown only now"`
+		Secret string          `json:"secret" shown:"once" doc:"the key itself, for Authorization: Bearer; shown only now"`
 	}
 }
 
@@ -43,8 +43,8 @@ func (a *API) keys() {
 		Body struct {
 			Name   string           `json:"name" example:"deploy" doc:"label that tells the key from others"`
 			Scopes []registry.Scope `json:"scopes" enum:"org:read,org:write,member:read,member:write,instance:read,instance:write,settings:read,settings:write,webhook:read,webhook:write,runner:read,runner:write,audit:read,platform" minItems:"1" doc:"what the key may do at most"`
-			Org    string           `json:"org,omitempty" doc:"ID or slug of the only org that it reaches; default: all of yours"`
-			Days   int              `json:"days,omitempty" minimum:"1" maximum:"366" doc:"how long it lives; default: 90"`
+			Org    string           `json:"org,omitempty" doc:"ID or slug of the only org that the key reaches; default: all of yours"`
+			Days   int              `json:"days,omitempty" minimum:"1" maximum:"366" doc:"lifetime of the key, in days; default: 90"`
 		}
 	}
 	declared(a, operation{ID: "createMyKey", Action: registry.CredentialMake, Method: "POST", Path: "/me/keys", Summary: "Make a key of your own (pza_)", Description: scopesText, Status: http.StatusCreated},
@@ -94,9 +94,9 @@ func (a *API) keys() {
 		OrgPath
 		Body struct {
 			Name   string           `json:"name" example:"backup" doc:"label that tells the key from others"`
-			Role   registry.Role    `json:"role" enum:"member,admin" example:"member" doc:"in the org; at most your own"`
+			Role   registry.Role    `json:"role" enum:"member,admin" example:"member" doc:"role of the key in the org, at most your own"`
 			Scopes []registry.Scope `json:"scopes" enum:"org:read,org:write,member:read,member:write,instance:read,instance:write,settings:read,settings:write,webhook:read,webhook:write,runner:read,runner:write,audit:read" minItems:"1" doc:"what the key may do at most"`
-			Days   int              `json:"days,omitempty" minimum:"1" maximum:"366" doc:"how long it lives; default: 90"`
+			Days   int              `json:"days,omitempty" minimum:"1" maximum:"366" doc:"lifetime of the key, in days; default: 90"`
 		}
 	}
 	inOrg(a, operation{ID: "createKey", Method: "POST", Path: "/orgs/{org}/keys", Summary: "Make a key of an org's own (pzs_)", Description: scopesText, Action: registry.KeyManage, Status: http.StatusCreated},

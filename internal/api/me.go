@@ -8,10 +8,10 @@ import (
 )
 
 type meBody struct {
-	Kind          string             `json:"kind" enum:"user,operator,service" doc:"what you are"`
+	Kind          string             `json:"kind" enum:"user,operator,service" doc:"kind of caller"`
 	PlatformAdmin bool               `json:"platform_admin" doc:"you manage all orgs and accounts"`
 	User          *registry.User     `json:"user,omitempty" doc:"your account; absent for the operator and service keys"`
-	Orgs          []registry.OrgView `json:"orgs" doc:"that you are a member of; of a key, those that it may read"`
+	Orgs          []registry.OrgView `json:"orgs" doc:"orgs that you are a member of; for a key, those that it may read"`
 }
 
 type meOut struct{ Body meBody }

@@ -12,7 +12,7 @@ import (
 
 type MemberPath struct {
 	OrgPath
-	User string `path:"user" example:"01890000-0000-7000-8000-000000000000" doc:"the member's ID or e-mail address"`
+	User string `path:"user" example:"01890000-0000-7000-8000-000000000000" doc:"the member's ID or email address"`
 }
 
 // ids resolves {org} and {user}; an address is looked for among the org's members alone.
@@ -74,11 +74,11 @@ func (a *API) members() {
 
 	type removeIn struct {
 		MemberPath
-		Runners string `query:"runners" enum:"keep,revoke" default:"keep" doc:"what becomes of the runners that the person enrolled"`
+		Runners string `query:"runners" enum:"keep,revoke" default:"keep" doc:"whether to keep or revoke the runners that the person enrolled"`
 	}
 	type removeOut struct {
 		Body struct {
-			Runners []registry.Runner `json:"runners" doc:"what the person enrolled: it works on, or was revoked"`
+			Runners []registry.Runner `json:"runners" doc:"runners that the person enrolled, kept or revoked as asked"`
 		}
 	}
 	declared(a, operation{ID: "removeMember", Method: "DELETE", Path: "/orgs/{org}/members/{user}", Summary: "Remove a member; your own ID leaves the org", Action: registry.MemberRemove},

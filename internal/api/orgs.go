@@ -95,11 +95,11 @@ func (a *API) orgs() {
 		PageIn
 		Sort   string                 `query:"sort" enum:"name,-name,slug,-slug,created_at,-created_at" default:"name" doc:"what to sort by; - in front for descending"`
 		Status registry.OrgStatus     `query:"status" enum:"provisioning,active,suspended,deleting" doc:"only orgs with this status"`
-		State  registry.InstanceState `query:"state" enum:"pending,starting,running,degraded,failed,stopped,absent" doc:"of the instance"`
+		State  registry.InstanceState `query:"state" enum:"pending,starting,running,degraded,failed,stopped,absent" doc:"only orgs whose instance is in this state"`
 		Plan   string                 `query:"plan" doc:"only orgs with this plan"`
-		Mine   bool                   `query:"mine" doc:"only orgs that you are a member of, when you are a platform admin"`
+		Mine   bool                   `query:"mine" doc:"only orgs that you are a member of; for platform admins, who see all"`
 
-		Outdated bool `query:"outdated" doc:"only orgs whose instance keeps an earlier configuration of the server until it is restarted"`
+		Outdated bool `query:"outdated" doc:"only orgs whose instance runs with an earlier configuration of the server"`
 	}
 	declared(a, operation{ID: "listOrgs", Method: "GET", Path: "/orgs", Summary: "List the orgs that you see"},
 		func(ctx context.Context, c web.Caller, in *listIn) (*listOut[registry.OrgView], error) {
@@ -117,10 +117,10 @@ func (a *API) orgs() {
 
 	type createOrgIn struct {
 		Body struct {
-			Slug  string `json:"slug" example:"acme" doc:"its address: 3 to 40 lower-case letters, digits and hyphens"`
-			Name  string `json:"name,omitempty" example:"Acme Inc" doc:"default: the slug"`
-			Plan  string `json:"plan,omitempty" example:"standard" doc:"default: standard"`
-			Owner string `json:"owner,omitempty" format:"email" doc:"e-mail address of an account; default: you. No key names one: its org has no owner yet"`
+			Slug  string `json:"slug" example:"acme" doc:"DNS label of the org: 3 to 40 lower-case letters, digits and hyphens"`
+			Name  string `json:"name,omitempty" example:"Acme Inc" doc:"display name, 1 to 80 characters; default: the slug"`
+			Plan  string `json:"plan,omitempty" example:"standard" doc:"plan of the org; default: standard"`
+			Owner string `json:"owner,omitempty" format:"email" doc:"email address of the account that becomes the owner; default: you. A key cannot name one: its org has no owner at first"`
 		}
 	}
 	type createOrgOut struct {
@@ -188,7 +188,7 @@ func (a *API) orgs() {
 	type suspendIn struct {
 		ChangeIn
 		Body *struct {
-			Reason string `json:"reason,omitempty" maxLength:"500" example:"unpaid" doc:"shown to its members"`
+			Reason string `json:"reason,omitempty" maxLength:"500" example:"unpaid" doc:"why it is suspended; its members read it"`
 		}
 	}
 	declared(a, operation{ID: "suspendOrg", Method: "POST", Path: "/orgs/{org}/suspend", Summary: "Close an org and stop its instance; its data is kept", Action: registry.OrgSuspend},
@@ -211,8 +211,8 @@ func (a *API) orgs() {
 
 	type deleteIn struct {
 		ChangeIn
-		Confirm string `query:"confirm" example:"acme" doc:"the org's slug"`
-		Now     bool   `query:"now" doc:"do not keep it for 7 days"`
+		Confirm string `query:"confirm" example:"acme" doc:"the org's slug, as a confirmation"`
+		Now     bool   `query:"now" doc:"delete now instead of in 7 days"`
 	}
 	declared(a, operation{
 		ID: "deleteOrg", Method: "DELETE", Path: "/orgs/{org}", Summary: "Delete an org", Action: registry.OrgDelete, Status: http.StatusAccepted,

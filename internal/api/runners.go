@@ -24,7 +24,7 @@ func (a *API) runners() {
 		OrgPath
 		PageIn
 		Sort       string `query:"sort" enum:"name,-name,created_at,-created_at" default:"name" doc:"what to sort by; - in front for descending"`
-		EnrolledBy string `query:"enrolled_by" doc:"ID or e-mail address of who enrolled them"`
+		EnrolledBy string `query:"enrolled_by" doc:"only runners that this account enrolled: its ID or email address"`
 	}
 	inOrg(a, operation{ID: "listRunners", Method: "GET", Path: "/orgs/{org}/runners", Summary: "List an org's runners", Action: registry.RunnerRead},
 		func(ctx context.Context, c web.Caller, id registry.OrgID, in *listIn) (*listOut[registry.Runner], error) {
@@ -44,15 +44,15 @@ func (a *API) runners() {
 	type claimIn struct {
 		OrgPath
 		Body struct {
-			Name string `json:"name,omitempty" doc:"of the runner; default: what the machine says" example:"build-1"`
-			Days int    `json:"days,omitempty" minimum:"1" maximum:"366" doc:"how long the runner's key lives; default: 90"`
+			Name string `json:"name,omitempty" doc:"name of the runner; default: the machine chooses" example:"build-1"`
+			Days int    `json:"days,omitempty" minimum:"1" maximum:"366" doc:"lifetime of the runner's key, in days; default: 90"`
 		}
 	}
 	type claimOut struct {
 		Located
 		Body struct {
 			Claim  registry.RunnerClaim `json:"claim" doc:"the enrollment token, without its secret"`
-			Secret string               `json:"secret" shown:"once" doc:"the claim itself (pzc_): it enrolls one runner, within 15 minutes, and is shown only now"`
+			Secret string               `json:"secret" shown:"once" doc:"the enrollment token itself (pzc_): enrolls one runner, within 15 minutes, and is shown only now"`
 		}
 	}
 	inOrg(a, operation{ID: "claimRunner", Method: "POST", Path: "/orgs/{org}/runners/claims", Summary: "Permit one runner to enroll", Action: registry.RunnerEnroll, Status: http.StatusCreated,
@@ -77,17 +77,17 @@ func (a *API) runners() {
 
 	type enrollIn struct {
 		Body struct {
-			Claim string `json:"claim" doc:"the claim (pzc_)" example:"pzc_0000000000000000000000000000000000000000000000000"`
-			Name  string `json:"name,omitempty" doc:"of the runner, when the claim has none"`
+			Claim string `json:"claim" doc:"enrollment token (pzc_)" example:"pzc_0000000000000000000000000000000000000000000000000"`
+			Name  string `json:"name,omitempty" doc:"name of the runner, if the token has none"`
 		}
 	}
 	type enrollOut struct {
 		Located
 		Body struct {
 			Runner registry.Runner `json:"runner" doc:"the new runner"`
-			Key    string          `json:"key" shown:"once" doc:"the runner's key (pzr_). Send it with the runner's ID to the token endpoint. It is shown only now"`
-			Token  string          `json:"token_endpoint" doc:"where the key gives a token of ten minutes (RFC 6749, client_credentials)"`
-			URL    string          `json:"url" doc:"the org's address, where that token is good"`
+			Key    string          `json:"key" shown:"once" doc:"the runner's key (pzr_), its client secret at the token endpoint; shown only now"`
+			Token  string          `json:"token_endpoint" doc:"token endpoint, which gives tokens of ten minutes for the key (RFC 6749, client_credentials)"`
+			URL    string          `json:"url" doc:"the org's URL, where that token is valid"`
 		}
 	}
 	declared(a, operation{ID: "enrollRunner", Method: "POST", Path: "/runners", Summary: "Enroll a runner with a claim", Public: true, Status: http.StatusCreated,

@@ -12,7 +12,7 @@ type settingsOut struct {
 	ETag string `header:"ETag" doc:"the settings' version, for If-Match"`
 	Body struct {
 		Items  []registry.Setting `json:"items" doc:"current settings"`
-		Schema registry.Schema    `json:"schema" doc:"what may be set, as the operator states it"`
+		Schema registry.Schema    `json:"schema" doc:"what the operator allows to set"`
 	}
 }
 
@@ -32,9 +32,9 @@ func (a *API) settings() {
 	type setIn struct {
 		ChangeIn
 		Body struct {
-			Values  map[string]*string `json:"values,omitempty" doc:"variable: value; null unsets it"`
-			Secrets map[string]*string `json:"secrets,omitempty" doc:"the same, for what nobody shall read again; fields of type secret always are"`
-			Restart bool               `json:"restart,omitempty" doc:"restart the instance, so that it gets them now; else it does at its next start"`
+			Values  map[string]*string `json:"values,omitempty" doc:"environment variables to set; null unsets one"`
+			Secrets map[string]*string `json:"secrets,omitempty" doc:"like values, but write-only; fields of type secret always are"`
+			Restart bool               `json:"restart,omitempty" doc:"restart the instance now; otherwise the change applies at its next start"`
 		}
 	}
 	inOrg(a, operation{ID: "updateSettings", Method: "PATCH", Path: "/orgs/{org}/settings", Summary: "Change settings of an org's instance", Action: registry.SettingsWrite},

@@ -11,11 +11,11 @@ import (
 
 // signingKey is a key of a ring, as far as it is told.
 type signingKey struct {
-	ID      string    `json:"id" doc:"the kid of what it signs"`
+	ID      string    `json:"id" doc:"ID of the key, as in the kid of what it signs"`
 	Ring    string    `json:"ring" enum:"token,token_rs256,session,assertion" doc:"what the key signs"`
 	From    time.Time `json:"signs_from" doc:"when it starts to sign"`
 	To      time.Time `json:"signs_to" doc:"when it stops to sign"`
-	Expires time.Time `json:"expires_at" doc:"what it signed is good until then at the latest"`
+	Expires time.Time `json:"expires_at" doc:"when everything that it signed has expired"`
 }
 
 func (a *API) signing() {
@@ -32,9 +32,9 @@ func (a *API) signing() {
 
 	type rotateIn struct {
 		Body struct {
-			Ring      string `json:"ring,omitempty" enum:"token,session,assertion" doc:"whose keys; default: all. That of token_rs256 goes with token"`
-			Ahead     *int   `json:"ahead_seconds,omitempty" minimum:"0" maximum:"86400" doc:"how long the new key is published before it signs; default: 600, twice as long as anybody caches a key set"`
-			Emergency bool   `json:"emergency,omitempty" doc:"at once, and nothing that the old keys signed is good any more: open streams end, and people get new sessions at the next page"`
+			Ring      string `json:"ring,omitempty" enum:"token,session,assertion" doc:"which keys to replace; default: all. token also replaces token_rs256"`
+			Ahead     *int   `json:"ahead_seconds,omitempty" minimum:"0" maximum:"86400" doc:"how long the new key is published before it signs, in seconds; default: 600, twice as long as key sets are cached"`
+			Emergency bool   `json:"emergency,omitempty" doc:"replace the keys at once and reject everything that the old ones signed: open streams end, and people get a new session with the next page"`
 		}
 	}
 	declared(a, operation{ID: "rotateSigningKeys", Method: "POST", Path: "/signing-keys/rotate", Summary: "Replace the keys that sign tokens", Action: registry.SigningRotate,

@@ -13,9 +13,9 @@ func (a *API) support() {
 	type askIn struct {
 		OrgPath
 		Body struct {
-			Role   registry.Role `json:"role,omitempty" enum:"member,admin" default:"member" doc:"that you have meanwhile"`
-			Reason string        `json:"reason" example:"The build of ticket 4711 hangs" doc:"for the org's owners to read"`
-			Hours  int           `json:"hours" minimum:"1" maximum:"72" example:"4" doc:"that it lasts, from the approval on"`
+			Role   registry.Role `json:"role,omitempty" enum:"member,admin" default:"member" doc:"role during the access"`
+			Reason string        `json:"reason" example:"The build of ticket 4711 hangs" doc:"why you need access; the org's owners read it"`
+			Hours  int           `json:"hours" minimum:"1" maximum:"72" example:"4" doc:"duration from the approval on, in hours"`
 		}
 	}
 	type supportOut struct{ Body registry.Support }

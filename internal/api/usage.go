@@ -10,18 +10,18 @@ import (
 )
 
 type usagePoint struct {
-	At       time.Time `json:"at" doc:"the beginning of the step"`
+	At       time.Time `json:"at" doc:"start of the step"`
 	Requests int64     `json:"requests" doc:"requests in the step"`
-	Errors   int64     `json:"errors" doc:"answers of 500 and above"`
-	P50      float64   `json:"p50_ms" doc:"median time to serve"`
+	Errors   int64     `json:"errors" doc:"answers with status 500 and above"`
+	P50      float64   `json:"p50_ms" doc:"median of the time to serve, in milliseconds"`
 	P95      float64   `json:"p95_ms" doc:"95th percentile of the time to serve, in milliseconds"`
-	Running  int64     `json:"running,omitempty" doc:"the most instances that ran at once; of the platform alone"`
+	Running  int64     `json:"running,omitempty" doc:"highest number of instances that ran at once; for the platform only"`
 }
 
 type usageOut struct {
 	Body struct {
 		Step  int          `json:"step_seconds" doc:"length of a step, in seconds"`
-		Items []usagePoint `json:"items" doc:"oldest first; what nobody counted is zero"`
+		Items []usagePoint `json:"items" doc:"one per step, oldest first; zero where nothing was counted"`
 	}
 }
 
@@ -63,7 +63,7 @@ func (a *API) usage() {
 		Body struct {
 			registry.Totals
 			Capacity  usage.Capacity `json:"capacity" doc:"resources of the machine"`
-			Isolation string         `json:"isolation" doc:"what separates two instances"`
+			Isolation string         `json:"isolation" doc:"what isolates instances from each other"`
 		}
 	}
 	declared(a, operation{ID: "showPlatform", Method: "GET", Path: "/platform", Summary: "Count what there is, and what is left of the machine", Action: registry.PlatformRead},

@@ -10,7 +10,7 @@ import (
 )
 
 type UserPath struct {
-	User string `path:"user" example:"01890000-0000-7000-8000-000000000000" doc:"the account's ID or e-mail address"`
+	User string `path:"user" example:"01890000-0000-7000-8000-000000000000" doc:"the account's ID or email address"`
 }
 
 // id resolves {user} for platform admins.
@@ -33,7 +33,7 @@ type userOut struct{ Body userBody }
 
 type userBody struct {
 	registry.User
-	Orgs []registry.OrgView `json:"orgs" doc:"that it is a member of"`
+	Orgs []registry.OrgView `json:"orgs" doc:"orgs that the account is a member of"`
 }
 
 func (a *API) users() {
@@ -42,7 +42,7 @@ func (a *API) users() {
 		Sort   string `query:"sort" enum:"email,-email,name,-name,created_at,-created_at" default:"email" doc:"what to sort by; - in front for descending"`
 		Admins bool   `query:"platform_admins" doc:"only platform admins"`
 		State  string `query:"state" enum:"enabled,disabled" doc:"only accounts in this state"`
-		Days   int    `query:"dormant_days" minimum:"1" maximum:"3650" doc:"only accounts that nobody signed in to for so many days"`
+		Days   int    `query:"dormant_days" minimum:"1" maximum:"3650" doc:"only accounts without a sign-in for this many days"`
 	}
 	declared(a, operation{ID: "listUsers", Method: "GET", Path: "/users", Summary: "List all accounts", Action: registry.UserRead},
 		func(ctx context.Context, c web.Caller, in *listIn) (*listOut[registry.User], error) {
@@ -58,7 +58,7 @@ func (a *API) users() {
 		Body struct {
 			Email         string `json:"email" example:"eve@example.com" doc:"address that the person signs in with"`
 			Name          string `json:"name" example:"Eve" doc:"display name"`
-			Password      string `json:"password" example:"correct horse battery" doc:"at least 10 characters"`
+			Password      string `json:"password" example:"correct horse battery" doc:"password, at least 10 characters"`
 			PlatformAdmin bool   `json:"platform_admin,omitempty" doc:"also make the account a platform admin"`
 		}
 	}
@@ -99,7 +99,7 @@ func (a *API) users() {
 
 	type linkOut struct {
 		Body struct {
-			Link string    `json:"link" shown:"once" doc:"give it to the person: it works once, for an hour, and is shown only now"`
+			Link string    `json:"link" shown:"once" doc:"link for the person: works once, within an hour, and is shown only now"`
 			Ends time.Time `json:"ends" doc:"when the link stops working"`
 		}
 	}
@@ -128,7 +128,7 @@ func (a *API) users() {
 		UserPath
 		Body struct {
 			Name          *string `json:"name,omitempty" doc:"new display name"`
-			PlatformAdmin *bool   `json:"platform_admin,omitempty" doc:"the last platform admin stays one"`
+			PlatformAdmin *bool   `json:"platform_admin,omitempty" doc:"make the account a platform admin, or an ordinary one; one platform admin always remains"`
 		}
 	}
 	declared(a, operation{ID: "updateUser", Method: "PATCH", Path: "/users/{user}", Summary: "Change an account", Action: registry.UserUpdate},

@@ -12,7 +12,7 @@ import (
 // WebhookIn is what a new webhook is made of.
 type WebhookIn struct {
 	URL    string                `json:"url" example:"https://example.com/hook" doc:"where messages are sent; https unless the operator allows the network"`
-	Events []registry.ChangeKind `json:"events,omitempty" doc:"what it is told; default: everything"`
+	Events []registry.ChangeKind `json:"events,omitempty" doc:"kinds of changes to send; default: all"`
 }
 
 // WebhookChange is what may change of a webhook.
@@ -27,7 +27,7 @@ type webhookOut struct {
 	Located
 	Body struct {
 		Webhook registry.Webhook `json:"webhook" doc:"the webhook, without its secret"`
-		Secret  string           `json:"secret" shown:"once" doc:"with which messages are signed; shown only now"`
+		Secret  string           `json:"secret" shown:"once" doc:"key that signs messages; shown only now"`
 	}
 }
 

@@ -6,10 +6,10 @@ import "runtime"
 // system does not give is 0.
 type Capacity struct {
 	CPUs            int     `json:"cpus" doc:"processors that the server can use"`
-	Load            float64 `json:"load" doc:"average over a minute"`
+	Load            float64 `json:"load" doc:"average load over a minute"`
 	MemoryTotal     int64   `json:"memory_total_bytes" doc:"memory of the machine, in bytes"`
 	MemoryAvailable int64   `json:"memory_available_bytes" doc:"memory that is free or can be freed, in bytes"`
-	DiskTotal       int64   `json:"disk_total_bytes" doc:"of the data directory"`
+	DiskTotal       int64   `json:"disk_total_bytes" doc:"size of the data directory's disk, in bytes"`
 	DiskAvailable   int64   `json:"disk_available_bytes" doc:"free space of the data directory, in bytes"`
 }
 
