@@ -88,7 +88,7 @@ func TestWho(t *testing.T) {
 			t.Errorf("%s comes from %s", name, who.Client.Address)
 		}
 	}
-	r := httptest.NewRequest("GET", "/", nil).WithContext(web.WithOperator(t.Context()))
+	r := httptest.NewRequest("GET", "/", nil).WithContext(web.WithOperator(t.Context(), ""))
 	if who, err := web.Who(s.Identity, r); err != nil || who.Actor.Kind() != "operator" {
 		t.Errorf("%v %v", who.Actor, err)
 	}
