@@ -54,14 +54,22 @@ func TestAPI(t *testing.T) {
 			{"POST", "/orgs/acme/invites", `{"email":"x@example.com","role":"king"}`, "role", "one of"},
 		} {
 			var p struct {
-				Type, Title, Detail, Field string
-				Status                     int
-				RequestID                  string `json:"request_id"`
+				Type, Code, Title, Detail, Field string
+				Status                           int
+				RequestID                        string `json:"request_id"`
 			}
 			a := ada.call(t, c.method, api+c.path, c.body, 422, &p)
 			if p.Field != c.field || !strings.Contains(p.Detail, c.detail) || p.Status != 422 || p.RequestID == "" || a.header.Get("Content-Type") != "application/problem+json" {
 				t.Errorf("%s %s: %s", c.path, c.body, a.body)
 			}
+			if where := s.person().open(p.Type); p.Code != "invalid" || where.status != 200 || !strings.Contains(where.body, "Invalid input") {
+				t.Errorf("the type %s of the code %s: %d %s", p.Type, p.Code, where.status, where.body)
+			}
+		}
+		var away struct{ Type, Code string }
+		s.person().call(t, "GET", s.url("nosuch")+"/", "", 404, &away, "Accept", "application/json") // by the gateway
+		if where := s.person().open(away.Type); away.Code != "not_found" || where.status != 200 {
+			t.Errorf("the gateway's type %+v: %d", away, where.status)
 		}
 		secret := ada.call(t, "POST", api+"/users", `{"email":"x@example.com","name":7,"password":"a secret that was typed"}`, 422, nil)
 		if strings.Contains(secret.body, "secret that") {
