@@ -319,6 +319,11 @@ type withHeader struct {
 	key string
 }
 
+// CloseIdleConnections implements what http.Client asks of its transport.
+func (t withHeader) CloseIdleConnections() {
+	(&http.Client{Transport: t.RoundTripper}).CloseIdleConnections()
+}
+
 func (t withHeader) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.Header.Set("Authorization", "Bearer "+t.key)

@@ -36,7 +36,9 @@ func (s *server) enroll(by *person, slug, name string) (r enrolled) {
 func (s *server) token(r enrolled, style oauth2.AuthStyle) (string, error) {
 	s.t.Helper()
 	conf := clientcredentials.Config{ClientID: string(r.Runner.ID), ClientSecret: r.Key, TokenURL: r.Token, AuthStyle: style}
-	t, err := conf.Token(context.WithValue(context.Background(), oauth2.HTTPClient, s.anonymous()))
+	c := s.anonymous()
+	defer c.CloseIdleConnections() // the server bounds them by address
+	t, err := conf.Token(context.WithValue(context.Background(), oauth2.HTTPClient, c))
 	if err != nil {
 		return "", err
 	}
