@@ -237,7 +237,10 @@ func (t *tx) stillMayInvite(l registry.Link) error {
 		}
 		as = registry.AsKey(k, registry.User{}, "")
 	}
-	v, err := permitted(t.ctx, t, as, l.OrgID, registry.MemberInvite, t.now)
+	v, err := seen(t.ctx, t, as, l.OrgID)
+	if err == nil { // whatever the org asks of a sign-in: nobody signs in here
+		err = permit(as, v, registry.MemberInvite, t.now)
+	}
 	if err != nil || l.Role == registry.RoleOwner && !registry.Allows(as, v.Role, registry.OwnerManage) {
 		return errNoLink()
 	}
