@@ -98,6 +98,15 @@ type App struct {
 	// How long valid sessions go on while the control plane is away, at most 24 hours. Default: `1h`.
 	OfflineGrace *caddy.Duration `json:"offline_grace,omitempty"`
 
+	// How long a sign-in session lasts that nobody uses, from 5 minutes to 90 days, and no longer than
+	// `session_lifetime`. Orgs may ask for less. It also counts for sessions of before.
+	// Default: `12h`, or `session_lifetime` if that is shorter.
+	SessionIdle *caddy.Duration `json:"session_idle,omitempty"`
+
+	// How long a sign-in session lasts, from 5 minutes to 90 days. Orgs may ask for less. A shorter one
+	// also counts for sessions of before. Default: `7d`.
+	SessionLifetime *caddy.Duration `json:"session_lifetime,omitempty"`
+
 	// How long entries of the audit log are kept, at least 30 days. Default: for ever.
 	AuditKeep *caddy.Duration `json:"audit_keep,omitempty"`
 
@@ -182,7 +191,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.ProviderRaw == nil {
 		a.ProviderRaw = caddyconfig.JSONModuleObject(Process{}, "kind", "process", nil)
 	}
-	if err := errors.Join(a.checkBounds(), a.checkHealth()); err != nil {
+	if err := errors.Join(a.checkBounds(), a.checkHealth(), a.checkSessions()); err != nil {
 		return err
 	}
 	if a.Settings == nil {
@@ -272,6 +281,7 @@ func announce(link string, until time.Time) {
 func (a *App) Start() error {
 	err := a.runtime.Attach(context.Background(), a, runtime.Tunables{
 		Site: a.site, OfflineGrace: time.Duration(valueOr(a.OfflineGrace, defaultOfflineGrace)), Settings: *a.Settings,
+		Sessions:     a.sessions(),
 		WebhookAllow: a.webhookAllow, Mail: a.Mail, ConnectionAllow: a.connAllow,
 		Resolvers: a.resolvers, AuditKeep: time.Duration(valueOr(a.AuditKeep, 0)),
 		DisableDormant: time.Duration(valueOr(a.DisableDormant, 0)), Health: a.health(),

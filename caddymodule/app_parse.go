@@ -39,6 +39,8 @@ import (
 //		connection_allow <prefix>...
 //		resolvers     <host[:port]>...
 //		offline_grace <duration>
+//		session_idle  <duration>
+//		session_lifetime <duration>
 //		audit_keep    <duration>
 //		disable_dormant <duration>
 //		cache_size    <number>
@@ -58,6 +60,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 		return nil, d.ArgErr()
 	}
 	seen := map[string]bool{}
+	var sessions []caddyfile.Dispenser // where their lifetimes are
 	for d.NextBlock(0) {
 		name := d.Val()
 		if seen[name] {
@@ -104,6 +107,9 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 			if err = durationArg(d, &a.OfflineGrace); err == nil {
 				err = a.checkBounds()
 			}
+		case "session_idle", "session_lifetime":
+			sessions = append(sessions, *d)
+			err = a.parseSession(d, name)
 		case "audit_keep":
 			if err = durationArg(d, &a.AuditKeep); err == nil {
 				err = a.checkBounds()
@@ -149,11 +155,14 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 		case "provider":
 			a.ProviderRaw, err = guest(d, "pizzeria.providers.")
 		default:
-			return nil, d.Errf("unknown option %q: use domain, issuer, prefix, store, provider, settings, mail, webhook_allow, connection_allow, resolvers, secret_key, signing_algorithm, health_path, health_interval, health_failures, health_restart_after, offline_grace, audit_keep, disable_dormant, cache_size, limits or http3", name)
+			return nil, d.Errf("unknown option %q: use domain, issuer, prefix, store, provider, settings, mail, webhook_allow, connection_allow, resolvers, secret_key, signing_algorithm, health_path, health_interval, health_failures, health_restart_after, offline_grace, session_idle, session_lifetime, audit_keep, disable_dormant, cache_size, limits or http3", name)
 		}
 		if err != nil {
 			return nil, located(d, err)
 		}
+	}
+	if err := a.checkSessions(); err != nil {
+		return nil, sessions[len(sessions)-1].WrapErr(err)
 	}
 	if a.Domain == "" {
 		return nil, d.Err("pizzeria needs a domain: the name below which orgs live, such as `domain pizzapi.example.com`")

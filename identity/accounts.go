@@ -99,14 +99,30 @@ func (s *Service) loginAt(ctx context.Context, u registry.User, c Client, method
 
 // Authenticate returns the live session of a token from a cookie. Error: NotFound.
 func (s *Service) Authenticate(ctx context.Context, token string) (registry.Session, registry.User, error) {
-	if len(token) != 43 {
-		return registry.Session{}, registry.User{}, registry.Errorf(registry.NotFound, "", "sign in first")
-	}
-	v, u, err := s.store.SessionByToken(ctx, registry.AsSystem("sessions"), Secret(token).Hash())
+	v, u, lag, err := s.authenticate(ctx, token)
 	if err == nil {
-		s.touch(v.ID)
+		s.touch(v.ID, s.now())
+		if lag {
+			s.storeSeen(ctx, v.ID)
+		}
 	}
 	return v, u, err
+}
+
+// StillSignedIn is Authenticate for what looks again by itself, and is no use of the session.
+func (s *Service) StillSignedIn(ctx context.Context, token string) (registry.Session, registry.User, error) {
+	v, u, _, err := s.authenticate(ctx, token)
+	return v, u, err
+}
+
+func (s *Service) authenticate(ctx context.Context, token string) (v registry.Session, u registry.User, lag bool, err error) {
+	if len(token) != 43 {
+		return v, u, false, registry.Errorf(registry.NotFound, "", "sign in first")
+	}
+	if v, u, err = s.store.SessionByToken(ctx, registry.AsSystem("sessions"), Secret(token).Hash()); err == nil {
+		v, lag = s.asSeen(v)
+	}
+	return v, u, lag, err
 }
 
 // SignOut ends a session everywhere.

@@ -129,7 +129,7 @@ func (s *Service) mayEnter(ctx context.Context, session *registry.Session, org r
 	if org == "" {
 		return errAccessDenied, "", nil
 	}
-	_, err = s.store.Grant(ctx, registry.AsSystem("authorize"), session.ID, org)
+	_, err = s.grant(ctx, "authorize", session.ID, org)
 	switch registry.ErrorCode(err) {
 	case "":
 		return "", "", err
@@ -144,7 +144,7 @@ func (s *Service) mayEnter(ctx context.Context, session *registry.Session, org r
 // Entry says whether a session lets its person into an org now: nil, SignInAgain with what it lacks,
 // or Forbidden. Errors: also NotFound (the session ended).
 func (s *Service) Entry(ctx context.Context, id registry.SessionID, org registry.OrgID) error {
-	_, err := s.store.Grant(ctx, registry.AsSystem("authorize"), id, org)
+	_, err := s.grant(ctx, "authorize", id, org)
 	return err
 }
 

@@ -337,7 +337,7 @@ func (s *Service) complete(ctx context.Context, c registry.Connection, p *provid
 // authTime is when somebody signed in at the provider; ok is false of one that does not say. It is
 // moved into the time that matters here: no session is older, and nobody signs in later than now.
 func (c claims) authTime(now time.Time) (at time.Time, ok bool) {
-	return numericDate(c.raw["auth_time"], now.Add(-registry.SessionAbsolute), now.Add(clockSkew))
+	return numericDate(c.raw["auth_time"], now.Add(-registry.AuthTimeMax), now.Add(clockSkew))
 }
 
 // since is when somebody signed in at the provider. One that does not say, and was not asked for a new sign-in, may have let them

@@ -119,7 +119,7 @@ func (s *Service) redeemCode(ctx context.Context, clientID, alg string, form url
 	if err != nil {
 		return Tokens{}, err
 	}
-	s.touch(g.Session.ID)
+	s.touch(g.Session.ID, s.now())
 	if g.ID != "" {
 		return s.appTokens(ctx, g, refresh, alg)
 	}
@@ -172,7 +172,7 @@ func (s *Service) appTokens(ctx context.Context, g registry.Grant, refresh Secre
 	t := Tokens{TokenType: "Bearer", ExpiresIn: int64(min(APITokenLife, g.Session.ExpiresAt.Sub(s.now())) / time.Second), Scope: g.Scope}
 	var err error
 	if g.ClientID == registry.CLIClient {
-		s.touch(g.Session.ID)
+		s.touch(g.Session.ID, s.now())
 		t.AccessToken, err = s.apiTokenOf(ctx, g)
 	} else {
 		t.AccessToken, err = s.accessToken(g)
@@ -208,7 +208,7 @@ func (s *Service) exchange(ctx context.Context, form url.Values) (Tokens, error)
 	if _, _, err := s.store.SessionByID(ctx, registry.AsSystem("token"), c.SessionID); err != nil {
 		return Tokens{}, grantError(err, InvalidGrant)
 	}
-	g, err := s.store.Grant(ctx, registry.AsSystem("token"), c.SessionID, registry.OrgID(org))
+	g, err := s.grant(ctx, "token", c.SessionID, registry.OrgID(org))
 	if err != nil {
 		refused := InvalidTarget
 		if registry.ErrorCode(err) == registry.SignInAgain { // of a member: there is something to do
@@ -233,15 +233,27 @@ func grantError(err error, refused TokenError) error {
 }
 
 // Renew makes a new org session for the live sign-in session behind an old
-// one. Errors: NotFound (the session ended), Forbidden (no member any more);
-// anything else means that the control plane is away.
-func (s *Service) Renew(ctx context.Context, old SessionClaims) (string, error) {
+// one, which was used at a time. Errors: NotFound (the session ended), SignInAgain (it is over for
+// the org), Forbidden (no member any more); anything else means that the control plane is away.
+func (s *Service) Renew(ctx context.Context, old SessionClaims, used time.Time) (string, error) {
+	if old.Role != registry.RoleRunner {
+		s.touch(old.SessionID, used)
+		if old.Idle > 0 {
+			err := s.store.UsedSession(ctx, registry.AsSystem("renew"), old.SessionID, old.OrgID, used)
+			if err != nil {
+				return "", err
+			}
+		}
+	}
 	g, err := s.grantAgain(ctx, old)
 	if err != nil {
 		return "", err
 	}
 	if g.Role != registry.RoleRunner {
-		s.touch(g.Session.ID)
+		s.touch(g.Session.ID, s.now())
+		if now := s.now(); now.Sub(g.Session.LastSeenAt) > g.Session.IdleExpiresAt.Sub(now) {
+			s.storeSeen(ctx, g.Session.ID)
+		}
 	}
 	return s.SessionToken(g)
 }
@@ -286,6 +298,7 @@ func (s *Service) AuthenticateAPI(ctx context.Context, token, address string) (r
 	if err != nil {
 		return registry.Actor{}, u, err
 	}
+	v, _ = s.asSeen(v)
 	a := registry.AsSession(u, v, address)
 	if c.ClientID != registry.CLIClient {
 		a = a.Lent()

@@ -61,7 +61,7 @@ func (s *Service) runnerToken(ctx context.Context, id registry.RunnerID, key str
 // grantAgain reads what the holder of an org session stands for now.
 func (s *Service) grantAgain(ctx context.Context, old SessionClaims) (registry.Grant, error) {
 	if old.Role != registry.RoleRunner {
-		return s.store.Grant(ctx, registry.AsSystem("renew"), old.SessionID, old.OrgID)
+		return s.grant(ctx, "renew", old.SessionID, old.OrgID)
 	}
 	return s.store.RunnerGrant(ctx, registry.AsSystem("renew"), registry.RunnerID(old.SessionID), nil)
 }

@@ -46,7 +46,7 @@ func TestRunnerTokens(t *testing.T) {
 	if _, err := f.s.VerifyAPI(tokens.AccessToken); err == nil {
 		t.Error("the API takes it")
 	}
-	again, err := f.s.Renew(ctx, c)
+	again, err := f.s.Renew(ctx, c, time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func TestRunnerTokens(t *testing.T) {
 	if _, err := ask(key.Reveal(), grant); !errors.Is(err, UnauthorizedClient) {
 		t.Errorf("a suspended org: %v", err)
 	}
-	if _, err := f.s.Renew(ctx, c); registry.ErrorCode(err) != registry.Forbidden {
+	if _, err := f.s.Renew(ctx, c, time.Time{}); registry.ErrorCode(err) != registry.Forbidden {
 		t.Errorf("a suspended org's token is renewed: %v", err)
 	}
 	f.clock.add(time.Minute)

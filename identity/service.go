@@ -24,6 +24,7 @@ type Store interface {
 	SessionByID(ctx context.Context, a registry.Actor, id registry.SessionID) (registry.Session, registry.User, error)
 	RevokeSession(ctx context.Context, a registry.Actor, id registry.SessionID) error
 	TouchSessions(ctx context.Context, a registry.Actor, seen map[registry.SessionID]time.Time) error
+	UsedSession(ctx context.Context, a registry.Actor, id registry.SessionID, org registry.OrgID, at time.Time) error
 	Grant(ctx context.Context, a registry.Actor, sid registry.SessionID, org registry.OrgID) (registry.Grant, error)
 	InsertCode(ctx context.Context, a registry.Actor, c registry.NewCode) error
 	RedeemCode(ctx context.Context, a registry.Actor, m registry.CodeMatch) (registry.Grant, error)
@@ -179,13 +180,6 @@ func (s *Service) SealedKeys() (out []registry.Key) {
 
 // Site is where the installation is reached.
 func (s *Service) Site() Site { return s.site() }
-
-// touch notes that a session is in use; Flush stores it.
-func (s *Service) touch(id registry.SessionID) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.seen[id] = s.now()
-}
 
 // Flush stores when sessions were last used. On an error it keeps them for the next time.
 func (s *Service) Flush(ctx context.Context) error {

@@ -279,7 +279,7 @@ func TestCodeFlow(t *testing.T) {
 	if _, err := f.redeem(fl, code, nil); !errors.Is(err, InvalidGrant) {
 		t.Errorf("a code after sign-out: %v", err)
 	}
-	if _, err := f.s.Renew(ctx, c); registry.ErrorCode(err) != registry.NotFound {
+	if _, err := f.s.Renew(ctx, c, time.Time{}); registry.ErrorCode(err) != registry.NotFound {
 		t.Errorf("renewal after sign-out: %v", err)
 	}
 }

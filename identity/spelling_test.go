@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -51,7 +52,7 @@ func TestOtherSpelling(t *testing.T) {
 	session := func(token string) error {
 		c, err := f.s.VerifySession(token, acme.ID, 0)
 		if err == nil {
-			_, err = f.s.Renew(ctx, c)
+			_, err = f.s.Renew(ctx, c, time.Time{})
 		}
 		return err
 	}

@@ -288,7 +288,7 @@ func TestTokenKinds(t *testing.T) {
 		if _, err := f.s.Redeem(ctx, Credentials{ID: string(registry.CLIClient)}, form, ""); err == nil { // the command line's own alone
 			t.Errorf("%s is exchanged", name)
 		}
-		if v, err := f.s.Renew(ctx, SessionClaims{}); err == nil {
+		if v, err := f.s.Renew(ctx, SessionClaims{}, time.Time{}); err == nil {
 			t.Errorf("nothing is renewed: %s", v)
 		}
 		if name != "session" && IsSessionToken(token) {

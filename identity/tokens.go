@@ -72,6 +72,9 @@ type SessionClaims struct {
 	Name      string             `json:"name"`
 	AuthTime  int64              `json:"auth_time"`
 	Until     int64              `json:"until,omitempty"`     // of support access: it is good no longer, whoever is away
+	Ends      int64              `json:"ends,omitempty"`      // the sign-in counts no longer for the org, whoever is away; 0 of a runner
+	Began     int64              `json:"began,omitempty"`     // the sign-in session
+	Idle      int64              `json:"idle,omitempty"`      // seconds without use after which it is over; 0 of one that may rest
 	ClientID  registry.ClientID  `json:"client_id,omitempty"` // of a token that a program got by exchange: for the Authorization header, until it ends
 	// What the token was issued under: how often the membership changed, and what the org asks of a
 	// sign-in. The gateway compares them with what the change feed says; clocks may be set back.
@@ -170,10 +173,18 @@ func (i *Issuer) times(life time.Duration) times {
 	return times{IssuedAt: now, Expires: now + int64(life/time.Second)}
 }
 
-// SessionToken makes an org session from a grant. It never outlives the sign-in session.
+// SessionToken makes an org session from a grant. It never outlives the sign-in session, and is
+// renewed often enough to know when that is idle.
 func (i *Issuer) SessionToken(g registry.Grant) (string, error) {
-	t := i.times(SessionTokenLife)
+	t, ends, began, idle := i.times(SessionTokenLife), int64(0), int64(0), int64(0)
 	t.Expires = min(t.Expires, g.Session.ExpiresAt.Unix())
+	if g.Role != registry.RoleRunner {
+		ends, began = g.Session.ExpiresAt.Unix(), g.Session.CreatedAt.Unix()
+		idle = int64(g.Idle())
+	}
+	if idle > 0 {
+		t.Expires = min(t.Expires, t.IssuedAt+idle)
+	}
 	until := int64(0)
 	if !g.Until.IsZero() {
 		until = g.Until.Unix()
@@ -182,7 +193,7 @@ func (i *Issuer) SessionToken(g registry.Grant) (string, error) {
 	return i.Session.sign(TypSession, SessionClaims{
 		Issuer: i.site().Issuer, Audience: SessionAudience(g.Org.ID), SessionID: g.Session.ID, Subject: g.User.ID,
 		OrgID: g.Org.ID, OrgGen: g.Org.Generation, Role: g.Role, Email: g.User.Email, Name: g.User.Name,
-		AuthTime: g.Session.AuthTime.Unix(), Until: until, ClientID: g.ClientID,
+		AuthTime: g.Session.AuthTime.Unix(), Until: until, Ends: ends, Began: began, Idle: idle, ClientID: g.ClientID,
 		Version: g.Version, OrgVersion: g.Org.SignInVersion, times: t,
 	})
 }

@@ -18,6 +18,7 @@ type Actor struct {
 	since    time.Time
 	lent     bool // by an API token of the session
 	review   bool // the account was recovered and not reviewed
+	watches  bool
 	live     bool // from a live session, which was read with epoch
 	epoch    int64
 
@@ -93,6 +94,15 @@ func (a Actor) MustReview() bool { return a.review }
 func (a Actor) Epoch() (n int64, ok bool) {
 	return a.epoch, a.live
 }
+
+// Watching is a in what goes on by itself, such as a live page: that uses no session.
+func (a Actor) Watching() Actor {
+	a.watches = true
+	return a
+}
+
+// Watches reports whether a is in what goes on by itself.
+func (a Actor) Watches() bool { return a.watches }
 
 // SignIn is how a signed-in user's session was made.
 func (a Actor) SignIn() SignIn { return a.signIn }

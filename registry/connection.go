@@ -223,30 +223,40 @@ type Lack string
 const (
 	LackSSO    Lack = "sso"         // it was not made by the org's own connection
 	LackSecond Lack = "second_step" // it had none
+	LackRecent Lack = "session"     // it is too long ago, or its session rested too long
 )
 
 // SignIn is how a session was made.
 type SignIn struct {
-	Via    OrgID // by a connection of this org
-	Second bool  // with a second step
+	Via    OrgID     // by a connection of this org
+	Second bool      // with a second step
+	At     time.Time // when its session began; zero: there is none
+	Used   time.Time // when that was last used for the org
+	Rests  bool      // it may be idle
 }
 
-// Lacks says what a sign-in lacks for the org, "" for nothing. Owners may come without
+// Lacks says what a sign-in lacks for the org now, "" for nothing. Owners may come without
 // the org's connection, so that a broken one shuts nobody out; who comes by it has done what the company asks for.
-func (o Org) Lacks(role Role, s SignIn) Lack {
+func (o Org) Lacks(role Role, s SignIn, now time.Time) Lack {
 	switch own := s.Via == o.ID; {
 	case o.SSORequired && !own && role != RoleOwner && role != RoleRunner:
 		return LackSSO
 	case o.SecondStepRequired && !own && !s.Second && role != RoleRunner:
 		return LackSecond
+	case role != RoleRunner && o.Sessions.over(s, now):
+		return LackRecent
 	}
 	return ""
 }
 
 // ErrLacks is the error for what a sign-in lacks: of code SignInAgain, with the Lack as its field.
 func (o Org) ErrLacks(l Lack) error {
-	if l == LackSSO {
+	switch l {
+	case LackSSO:
 		return Errorf(SignInAgain, string(l), "%s asks its people to sign in with their company", o.Name)
+	case LackRecent:
+		return Errorf(SignInAgain, string(l),
+			"%s asks for a new sign-in after %s", o.Name, o.Sessions.Text())
 	}
 	return Errorf(SignInAgain, string(l), "%s asks for a second step when you sign in", o.Name)
 }

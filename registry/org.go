@@ -21,6 +21,8 @@ type Org struct {
 	// What it asks of its people's sign-in; see Lacks.
 	SSORequired        bool `json:"sso_required" doc:"members, owners aside, must sign in with the org's identity provider"`
 	SecondStepRequired bool `json:"second_step_required" doc:"members need two-factor authentication"`
+	// How long a sign-in session counts for it.
+	Sessions Lifetimes `json:"sessions" doc:"when members have to sign in again for this org"`
 	// How often that changed: a token issued under another number is read again.
 	SignInVersion int64 `json:"-"`
 }

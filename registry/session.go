@@ -14,8 +14,10 @@ type Session struct {
 	CreatedAt  time.Time `json:"created_at" doc:"when the session began"`
 	LastSeenAt time.Time `json:"last_seen_at" doc:"last use, accurate to about a minute"`
 	ExpiresAt  time.Time `json:"expires_at" doc:"when the session ends at the latest"`
-	Address    string    `json:"address" doc:"client IP address at sign-in"`
-	UserAgent  string    `json:"user_agent" doc:"browser or program, as it calls itself"`
+	// IdleExpiresAt is zero of a device's session, which may rest.
+	IdleExpiresAt time.Time `json:"idle_expires_at,omitzero" doc:"when the session ends if nobody uses it; absent: it may stay unused"`
+	Address       string    `json:"address" doc:"client IP address at sign-in"`
+	UserAgent     string    `json:"user_agent" doc:"browser or program, as it calls itself"`
 	// Methods are how the person showed who they are, as words of RFC 8176 (amr); none of a sign-in with a provider elsewhere.
 	Methods      string       `json:"methods" doc:"how the person signed in, as space-separated words of RFC 8176 (amr); empty with an identity provider"`
 	ConnectionID ConnectionID `json:"connection_id,omitempty" doc:"identity provider that was used; absent: none"`
@@ -45,16 +47,30 @@ func WithMethod(first, second string) string {
 	return strings.TrimSpace(first + " " + second + " " + MethodMultiple)
 }
 
-// SignIn is how the session was made.
-func (s Session) SignIn() SignIn {
-	return SignIn{Via: s.ViaOrg, Second: HasWord(s.Methods, MethodMultiple)}
+// Ends is when the session ends if nobody uses it from now on.
+func (s Session) Ends() time.Time {
+	if i := s.IdleExpiresAt; !i.IsZero() && i.Before(s.ExpiresAt) {
+		return i
+	}
+	return s.ExpiresAt
 }
 
-// Lifetimes of a sign-in session.
+// SignIn is how the session was made.
+func (s Session) SignIn() SignIn {
+	return SignIn{
+		Via: s.ViaOrg, Second: HasWord(s.Methods, MethodMultiple), At: s.CreatedAt,
+		Rests: s.IdleExpiresAt.IsZero(),
+	}
+}
+
+// Lifetimes of a sign-in session, unless the operator says others.
 const (
 	SessionIdle     = 12 * time.Hour
 	SessionAbsolute = 7 * 24 * time.Hour
 )
+
+// AuthTimeMax is how long ago a provider may say that somebody signed in there.
+const AuthTimeMax = 7 * 24 * time.Hour
 
 // Hash is the SHA-256 of a secret that only its holder knows.
 type Hash [32]byte
@@ -137,6 +153,18 @@ type Grant struct {
 	ID       GrantID
 	ClientID ClientID
 	Scope    string
+}
+
+// Idle is after how long without use the session is over for the org; 0: it may rest.
+func (g Grant) Idle() Seconds {
+	if g.Session.IdleExpiresAt.IsZero() {
+		return 0
+	}
+	idle := Seconds(g.Session.IdleExpiresAt.Sub(g.Session.LastSeenAt) / time.Second)
+	if own := g.Org.Sessions.Idle; own > 0 {
+		idle = min(idle, own)
+	}
+	return idle
 }
 
 // Key is one key of a ring. Private is sealed; the store never sees it open.

@@ -112,6 +112,7 @@ var rows = map[string]row{
 	"GET /orgs/{org}/domains/{domain}":            {"admin", "platform", ""},
 	"POST /orgs/{org}/domains/{domain}/verify":    {"owner", "platform", noKey + fresh},
 	"DELETE /orgs/{org}/domains/{domain}":         {"owner", "platform", noKey + fresh},
+	"PUT /orgs/{org}/session-lifetimes":           {"owner", "platform", noKey + fresh},
 	"PUT /orgs/{org}/sign-in":                     {"owner", "platform", noKey + fresh},
 	"GET /orgs/{org}/support":                     {"admin", "platform", ""},
 	"POST /orgs/{org}/support":                    {"platform", "", noKey + fresh},

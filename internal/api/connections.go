@@ -231,6 +231,25 @@ func (a *API) domains() {
 			return &none{}, a.Store.RequireSecondStep(ctx, c.Actor, org, "", in.Body.SecondStep)
 		})
 
+	type lifetimesIn struct {
+		OrgPath
+		Body struct {
+			Idle     *registry.Seconds `json:"idle_seconds,omitempty" minimum:"300" multipleOf:"60" example:"900" doc:"seconds without use after which people sign in again; absent: as the installation says"`
+			Absolute *registry.Seconds `json:"lifetime_seconds,omitempty" minimum:"300" multipleOf:"60" example:"28800" doc:"seconds after a sign-in until people sign in again; absent: as the installation says"`
+		}
+	}
+	inOrg(a, operation{ID: "setSessionLifetimes", Method: "PUT", Path: "/orgs/{org}/session-lifetimes", Summary: "Say how long sessions count for an org", Description: "They are no longer than the installation's, and count for sessions of before. Other orgs of the same people are not affected. API keys and runners are no sessions.", Action: registry.SignInManage},
+		func(ctx context.Context, c web.Caller, org registry.OrgID, in *lifetimesIn) (*none, error) {
+			var l registry.Lifetimes
+			if in.Body.Idle != nil {
+				l.Idle = *in.Body.Idle
+			}
+			if in.Body.Absolute != nil {
+				l.Absolute = *in.Body.Absolute
+			}
+			return &none{}, a.Store.SetSessionLifetimes(ctx, c.Actor, org, "", l)
+		})
+
 	declared(a, operation{ID: "listUserIdentities", Method: "GET", Path: "/users/{user}/identities", Summary: "List what an account is linked to at providers", Action: registry.UserRead},
 		func(ctx context.Context, c web.Caller, in *UserPath) (*listOut[registry.Identity], error) {
 			id, err := a.userFor(ctx, c, *in, registry.UserRead)

@@ -54,7 +54,7 @@ var schemaNames = map[string]string{
 	"ConnectionIn": "ConnectionSpec", "ConnectionView": "Connection", "PageConnectionView": "PageConnection",
 	"CreateKeyInBody": "OrgKeyCreate", "CreateMyKeyInBody": "MyKeyCreate", "KeyOutBody": "APIKeyCreated",
 	"CreateOrgInBody": "OrgCreate", "UpdateOrgInBody": "OrgUpdate", "RenameInBody": "OrgRename", "SuspendInBody": "OrgSuspend",
-	"OrgView": "Org", "PageOrgView": "PageOrg", "RulesInBody": "SignInRules",
+	"OrgView": "Org", "PageOrgView": "PageOrg", "RulesInBody": "SignInRules", "LifetimesInBody": "SessionLifetimes",
 	"CreateUserInBody": "UserCreate", "UpdateUserInBody": "UserUpdate", "DisableInBody": "UserDisable", "UserBody": "UserWithOrgs",
 	"UpdateMeInBody": "MeUpdate", "MeBody": "Me", "LinkOutBody": "PasswordLink",
 	"DecideOutBody": "ApprovalDecided", "EnrollInBody": "RunnerEnroll", "EnrollOutBody": "RunnerEnrolled",

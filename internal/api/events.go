@@ -108,8 +108,8 @@ func (a *API) watch(ctx context.Context, c web.Caller, org registry.OrgID, in Ev
 		defer tick.Stop()
 		for s.err == nil {
 			changed := a.Store.Changed()
-			now, err := web.Who(a.Identity, r)
-			if err != nil || now.Actor != c.Actor {
+			now, err := web.StillWho(a.Identity, r)
+			if err != nil || now.Actor != c.Actor.Watching() {
 				return
 			}
 			list, err := a.Store.Events(r.Context(), now.Actor, org, seq, 200)

@@ -65,7 +65,7 @@ func (a *API) instances() {
 				w.Header().Set("X-Accel-Buffering", "no")
 				w.WriteHeader(http.StatusOK)
 				err := web.Pour(ctx, cancel, w, logs, web.Guard{Ended: a.Ended(), Changed: a.Store.Changed, May: func() bool {
-					now, err := web.Who(a.Identity, r)
+					now, err := web.StillWho(a.Identity, r)
 					if err == nil {
 						_, err = a.Store.Authorize(ctx, now.Actor, id, registry.InstanceLogs)
 					}

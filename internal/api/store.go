@@ -61,6 +61,7 @@ type Store interface {
 
 	Connections(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Connection, error)
 	DeleteConnection(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.ConnectionID) error
+	SetSessionLifetimes(ctx context.Context, a registry.Actor, org registry.OrgID, version string, l registry.Lifetimes) error
 	RequireSecondStep(ctx context.Context, a registry.Actor, org registry.OrgID, version string, required bool) error
 	Domains(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Domain, error)
 	RemoveDomain(ctx context.Context, a registry.Actor, org registry.OrgID, domain string) error

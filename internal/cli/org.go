@@ -190,7 +190,7 @@ func (c *client) org() *cobra.Command {
 		return c.show("PUT", orgPath(args[0])+"/sign-in", map[string]any{"second_step_required": required}, nil)
 	}
 	second.Flags().BoolVar(&required, "required", false, "whether it is required")
-	org.AddCommand(create, named(list), show, update, rename, suspend, resume, del, keep, second, c.breakGlass())
+	org.AddCommand(create, named(list), show, update, rename, suspend, resume, del, keep, second, c.sessionLifetimes(), c.breakGlass())
 	return org
 }
 

@@ -43,6 +43,7 @@ var sessionTable = table[registry.Session]{
 	{"ID", func(s registry.Session) string { return string(s.ID) }},
 	{"SIGNED IN", func(s registry.Session) string { return when(s.CreatedAt) }},
 	{"LAST SEEN", func(s registry.Session) string { return when(s.LastSeenAt) }},
+	{"EXPIRES", func(s registry.Session) string { return when(s.Ends()) }},
 	{"FROM", func(s registry.Session) string { return s.Address }},
 	{"WITH", func(s registry.Session) string { return s.UserAgent }},
 }

@@ -90,7 +90,7 @@ func (c *Console) deleteUser(w http.ResponseWriter, r *http.Request, who web.Cal
 		return c.again(w, r, "delete-user.html", v, err)
 	}
 	if d.Self {
-		web.SetSession(w, "") // the session is gone with the account
+		web.SetSession(w, "", 0) // the session is gone with the account
 		http.Redirect(w, r, "/signed-out", http.StatusSeeOther)
 		return nil
 	}

@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/pizzaface/pizzeria/internal/web"
@@ -13,6 +14,7 @@ type connectionsData struct {
 	Connections []connectionView
 	Domains     []registry.Domain
 	Base        string
+	Sessions    registry.Lifetimes // of the installation
 }
 
 // connectionView is a connection with the address that its provider must know.
@@ -34,6 +36,7 @@ func (c *Console) connectionsOf(r *http.Request, who web.Caller, action registry
 		if v, err = c.orgView(r, who, "sign-in", action); err != nil {
 			return v, "", err
 		}
+		d.Sessions = c.Operator().Sessions
 		org, d.Base = v.Org.ID, "/orgs/"+v.Org.Slug+"/sign-in"
 		if d.Domains, err = c.Store.Domains(r.Context(), who.Actor, org); err != nil {
 			return v, org, err
@@ -152,6 +155,27 @@ func (c *Console) verifyDomain(w http.ResponseWriter, r *http.Request, who web.C
 func (c *Console) removeDomain(w http.ResponseWriter, r *http.Request, who web.Caller) error {
 	return c.onConnections(w, r, who, "removed", func(org registry.OrgID) error {
 		return c.Store.RemoveDomain(r.Context(), who.Actor, org, r.PathValue("domain"))
+	})
+}
+
+func (c *Console) setSessionLifetimes(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	return c.onConnections(w, r, who, "saved", func(org registry.OrgID) error {
+		var l registry.Lifetimes
+		for _, f := range []struct {
+			field string
+			into  *registry.Seconds
+		}{{"idle", &l.Idle}, {"lifetime", &l.Absolute}} {
+			text := strings.TrimSpace(r.PostForm.Get(f.field))
+			if text == "" {
+				continue
+			}
+			n, err := strconv.ParseInt(text, 10, 32)
+			if err != nil || n < 1 {
+				return registry.Errorf(registry.Invalid, f.field+"_seconds", "Write a number of minutes, or nothing.")
+			}
+			*f.into = registry.Seconds(60 * n)
+		}
+		return c.Store.SetSessionLifetimes(r.Context(), who.Actor, org, r.PostForm.Get(versionField), l)
 	})
 }
 

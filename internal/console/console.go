@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -76,6 +77,8 @@ type Store interface {
 	Clients(ctx context.Context, a registry.Actor) ([]registry.Client, error)
 	Connections(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Connection, error)
 	DeleteConnection(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.ConnectionID) error
+	OrgID(ctx context.Context, a registry.Actor, slug string) (registry.OrgID, error)
+	SetSessionLifetimes(ctx context.Context, a registry.Actor, org registry.OrgID, version string, l registry.Lifetimes) error
 	RequireSecondStep(ctx context.Context, a registry.Actor, org registry.OrgID, version string, required bool) error
 	Domains(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Domain, error)
 	RemoveDomain(ctx context.Context, a registry.Actor, org registry.OrgID, domain string) error
@@ -205,7 +208,11 @@ func (c *Console) serve(rt Route, w http.ResponseWriter, r *http.Request) {
 		}
 		r = c.receive(r)
 	}
-	who, err := web.Who(c.Identity, r)
+	caller := web.Who
+	if r.Header.Get("Sec-Fetch-Dest") == "empty" { // a live page fetches itself, whoever looks at it
+		caller = web.StillWho
+	}
+	who, err := caller(c.Identity, r)
 	if err == nil && who.Session.ID == "" {
 		who = web.Caller{Client: who.Client} // pages are for browsers: no tokens here
 		if !rt.Public {
@@ -278,6 +285,12 @@ func (c *Console) signInAgain(w http.ResponseWriter, r *http.Request, back strin
 
 func (c *Console) funcs() template.FuncMap {
 	return template.FuncMap{
+		"minutes": func(s registry.Seconds) string {
+			if s == 0 {
+				return ""
+			}
+			return strconv.Itoa(int(s / 60))
+		},
 		"ago":   func(t time.Time) string { return ago(c.Now().Sub(t)) },
 		"asset": func(name string) string { return "/static/" + name + "?v=" + assetVersion(name) },
 		"iso":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },

@@ -225,6 +225,10 @@ func (c *Console) more(w http.ResponseWriter, r *http.Request, who web.Caller, l
 		}
 		http.Redirect(w, r, "/sign-in/with/"+string(k.ID)+"?"+url.Values{"return": {back}}.Encode(), http.StatusSeeOther)
 		return nil
+	case registry.LackRecent:
+		q := url.Values{"return": {back}, "over": {r.PathValue("org")}}
+		http.Redirect(w, r, "/sign-in?"+q.Encode(), http.StatusSeeOther)
+		return nil
 	case registry.LackSecond:
 		factors, err := c.Identity.Factors(r.Context(), who.Actor)
 		if err != nil {

@@ -98,7 +98,7 @@ func (c *Console) live(
 	defer tick.Stop()
 	for quiet := true; ; {
 		changed := c.Store.Changed()
-		now, err := web.Who(c.Identity, r)
+		now, err := web.StillWho(c.Identity, r)
 		if err != nil {
 			return nil // the store is away; the browser reconnects
 		}
@@ -106,7 +106,8 @@ func (c *Console) live(
 			return nil
 		}
 		v, err := version(now)
-		if code := registry.ErrorCode(err); code == registry.NotFound || code == registry.Forbidden {
+		switch registry.ErrorCode(err) {
+		case registry.NotFound, registry.Forbidden, registry.SignInAgain:
 			return nil
 		}
 		switch {

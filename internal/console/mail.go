@@ -57,7 +57,7 @@ func (c *Console) reset(w http.ResponseWriter, r *http.Request, who web.Caller) 
 	if err := c.Identity.ResetPassword(r.Context(), r.PathValue("token"), r.PostForm.Get("password"), who.Client); err != nil {
 		return c.again(w, r, "reset.html", view{Title: "New password", Data: l}, err)
 	}
-	web.SetSession(w, "")
+	web.SetSession(w, "", 0)
 	http.Redirect(w, r, c.about("/sign-in", l.Email)+"&done=password", http.StatusSeeOther)
 	return nil
 }

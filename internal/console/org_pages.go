@@ -83,7 +83,7 @@ func (c *Console) instanceLog(w http.ResponseWriter, r *http.Request, who web.Ca
 	w.Header().Set("X-Accel-Buffering", "no")
 	w.WriteHeader(http.StatusOK)
 	if err := web.Pour(ctx, cancel, w, log, web.Guard{Ended: c.Ended(), Changed: c.Store.Changed, May: func() bool {
-		now, err := web.Who(c.Identity, r)
+		now, err := web.StillWho(c.Identity, r)
 		if err != nil || now.Session.ID != who.Session.ID {
 			return false
 		}

@@ -43,7 +43,7 @@ func (c *Console) signInPage(w http.ResponseWriter, r *http.Request, who web.Cal
 		c.toReview(w, r, back)
 		return nil
 	}
-	if who.Actor.Valid() && !r.URL.Query().Has("again") {
+	if who.Actor.Valid() && !r.URL.Query().Has("again") && c.over(r, who) == "" {
 		web.GoTo(w, back)
 		return nil
 	}
@@ -68,6 +68,7 @@ type signInData struct {
 	Others  []registry.Connection // for everybody
 	Back    string                // where the person goes then
 	Again   bool                  // whoever is signed in is asked again
+	Over    string                // why a session is over for the org
 }
 
 // showSignIn shows the page to sign in, after an error with what was typed.
@@ -84,12 +85,37 @@ func (c *Console) showSignIn(w http.ResponseWriter, r *http.Request, who web.Cal
 	if d.Own, d.Others, err2 = c.connectionsTo(r, who, back); err2 != nil {
 		return err2
 	}
-	d.Back, d.Again = back, r.URL.Query().Has("again")
+	d.Back, d.Again, d.Over = back, r.URL.Query().Has("again"), c.over(r, who)
 	v.Title, v.Data = "Sign in", d
 	if err != nil {
 		return c.again(w, r, "sign-in.html", v, err)
 	}
 	return c.show(w, r, http.StatusOK, "sign-in.html", v)
+}
+
+// over is why the session of who is signed in is over for the org that they are going to, "" where it
+// is not.
+func (c *Console) over(r *http.Request, who web.Caller) string {
+	org := registry.OrgID(r.URL.Query().Get("over"))
+	if org == "" || who.Session.ID == "" {
+		return ""
+	}
+	if !registry.ValidID(string(org)) {
+		var err error
+		if org, err = c.Store.OrgID(r.Context(), who.Actor, string(org)); err != nil {
+			return ""
+		}
+	}
+	// Entering an org and managing it ask for different things of a platform admin.
+	err := c.Identity.Entry(r.Context(), who.Session.ID, org)
+	if registry.LackOf(err) != registry.LackRecent {
+		_, err = c.Store.Org(r.Context(), who.Actor, org)
+	}
+	if registry.LackOf(err) != registry.LackRecent {
+		return ""
+	}
+	_, why := web.Message(err)
+	return why
 }
 
 // connectionsTo are the connections by which somebody may sign in who is going somewhere.
@@ -228,7 +254,7 @@ func (c *Console) leave(w http.ResponseWriter, r *http.Request, who web.Caller, 
 			return err
 		}
 	}
-	web.SetSession(w, "")
+	web.SetSession(w, "", 0)
 	http.Redirect(w, r, to, http.StatusSeeOther)
 	return nil
 }

@@ -128,6 +128,13 @@ func (w *forms) orgForms() map[string]func() post {
 			page := w.org("twofold") + "/sign-in"
 			return post{by: w.own, page: page, action: page + "/second-step", set: vals("required", "1")}
 		},
+		"/orgs/{org}/sign-in/sessions": func() post {
+			page := w.org("brief") + "/sign-in"
+			return post{
+				by: w.own, page: page, action: page + "/sessions", set: vals("lifetime", "480"),
+				bad: vals("lifetime", "4", "idle", "every day"),
+			}
+		},
 		"/orgs/{org}/sign-in/domains": func() post {
 			return post{
 				by: w.own, page: acme + "/sign-in", action: acme + "/sign-in/domains",

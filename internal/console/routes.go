@@ -130,6 +130,7 @@ func Routes() []Route {
 		{"POST", "/orgs/{org}/rename", false, registry.OrgRename, false, (*Console).rename},
 		{"GET", "/orgs/{org}/sign-in", false, registry.SignInRead, false, (*Console).connectionsPage},
 		{"POST", "/orgs/{org}/sign-in", false, registry.SignInManage, false, (*Console).createConnection},
+		{"POST", "/orgs/{org}/sign-in/sessions", false, registry.SignInManage, false, (*Console).setSessionLifetimes},
 		{"POST", "/orgs/{org}/sign-in/second-step", false, registry.SignInManage, false, (*Console).requireSecondStep},
 		{"POST", "/orgs/{org}/sign-in/domains", false, registry.SignInManage, false, (*Console).addDomain},
 		{"POST", "/orgs/{org}/sign-in/domains/{domain}/verify", false, registry.SignInManage, false, (*Console).verifyDomain},

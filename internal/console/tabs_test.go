@@ -37,6 +37,7 @@ func TestTwoTabsOfEveryForm(t *testing.T) {
 		"/orgs/acme/sign-in/a":           {"/orgs/acme/sign-in", "roles", "red = member", "blue = admin"},
 		"/platform/sign-in/b":            {"/platform/sign-in", "name", "Red", "Blue"},
 		"/orgs/acme/sign-in/second-step": {"/orgs/acme/sign-in", "required", "1", ""},
+		"/orgs/acme/sign-in/sessions":    {"/orgs/acme/sign-in", "lifetime", "480", "60"},
 	}
 	for action, edit := range edits {
 		first := filledForm(t, me.Want(t, 200, "GET", edit.page, "").Body, action)

@@ -45,6 +45,7 @@ type Operator struct {
 	Mail         bool // whether mail is sent
 	Provider     string
 	OfflineGrace time.Duration
+	Sessions     registry.Lifetimes
 	WebhookAllow []netip.Prefix
 	Schema       registry.Schema
 }

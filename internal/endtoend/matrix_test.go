@@ -41,6 +41,7 @@ var least = map[string]string{
 	"GET /api/v1/connections": "platform", "POST /api/v1/connections": "platform", "GET /api/v1/connections/{connection}": "platform", "PUT /api/v1/connections/{connection}": "platform", "DELETE /api/v1/connections/{connection}": "platform",
 	"GET /api/v1/orgs/{org}/connections": "admin", "POST /api/v1/orgs/{org}/connections": "owner", "GET /api/v1/orgs/{org}/connections/{connection}": "admin", "PUT /api/v1/orgs/{org}/connections/{connection}": "owner", "DELETE /api/v1/orgs/{org}/connections/{connection}": "owner",
 	"GET /api/v1/orgs/{org}/domains": "admin", "POST /api/v1/orgs/{org}/domains": "owner", "GET /api/v1/orgs/{org}/domains/{domain}": "admin", "POST /api/v1/orgs/{org}/domains/{domain}/verify": "owner", "DELETE /api/v1/orgs/{org}/domains/{domain}": "owner",
+	"PUT /api/v1/orgs/{org}/session-lifetimes": "owner", "POST /orgs/{org}/sign-in/sessions": "owner",
 	"PUT /api/v1/orgs/{org}/sign-in": "owner", "GET /api/v1/users/{user}/identities": "platform", "DELETE /api/v1/users/{user}/identities/{connection}": "platform",
 	"GET /platform/sign-in": "platform", "POST /platform/sign-in": "platform", "POST /platform/sign-in/{connection}": "platform", "POST /platform/sign-in/{connection}/delete": "platform",
 	"GET /orgs/{org}/sign-in": "admin", "POST /orgs/{org}/sign-in": "owner", "POST /orgs/{org}/sign-in/second-step": "owner", "POST /orgs/{org}/sign-in/domains": "owner", "POST /orgs/{org}/sign-in/domains/{domain}/verify": "owner",

@@ -37,7 +37,7 @@ func newSignIns(t *testing.T) *signIns {
 	g, err := New(Config{
 		Identity: cp.Identity, ControlPlane: cp.Handler, Master: servertest.NewKey(t), Sessions: 10,
 		Log: slog.New(slog.DiscardHandler), Now: cp.Clock.Now, Contact: cp.Clock.Now,
-		OfflineGrace: func() time.Duration { return time.Hour },
+		OfflineGrace: func() time.Duration { return time.Hour }, Lifetimes: registry.DefaultLifetimes,
 	})
 	if err != nil {
 		t.Fatal(err)

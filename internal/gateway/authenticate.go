@@ -21,6 +21,7 @@ type session struct {
 	assertion atomic.Pointer[assertion]
 	renewed   atomic.Pointer[string] // a token that replaces this one
 	read      atomic.Uint64          // see Revocations.judge
+	used      atomic.Int64           // Unix seconds of the last request; 0: none since it is remembered
 }
 
 type assertion struct {
@@ -106,6 +107,9 @@ func (g *Gateway) identify(w http.ResponseWriter, r *http.Request, st *State) er
 	if u := s.claims.Until; u != 0 && u <= g.Now().Unix() {
 		return errNotMember
 	}
+	if e := g.ends(&s.claims); e != 0 && e <= g.Now().Unix() {
+		return errNobody
+	}
 	s, fresh, err := g.current(r, s, st.Route)
 	if err != nil {
 		return err
@@ -115,6 +119,9 @@ func (g *Gateway) identify(w http.ResponseWriter, r *http.Request, st *State) er
 	}
 	if g.Now().Unix()-s.claims.IssuedAt < int64(roundLife/time.Second) {
 		endRound(w, r)
+	}
+	if now := g.Now().Unix(); s.used.Load() != now {
+		s.used.Store(now)
 	}
 	st.Claims, st.session = s.claims, s
 	guard.SignedIn(r.Context())
@@ -155,7 +162,7 @@ func (g *Gateway) current(r *http.Request, s *session, rt *registry.Route) (now 
 		t := g.Now().Unix()
 		expired := s.claims.Expires <= t
 		must = must || expired || s.claims.OrgGen != rt.Generation
-		if !must && t-s.claims.IssuedAt < int64(identity.SessionTokenLife/time.Second)/2 {
+		if !must && t-s.claims.IssuedAt < g.renewal(&s.claims) {
 			return s, fresh, nil
 		}
 		if next := s.renewed.Load(); next != nil {
@@ -168,7 +175,7 @@ func (g *Gateway) current(r *http.Request, s *session, rt *registry.Route) (now 
 		doubtful, _ := g.Revocations.judge(&s.claims, s.read.Load())
 		if doubtful || t >= g.awayUntil.Load() { // what is certain does not wait for a store that does not answer
 			gaps = g.Revocations.gaps()
-			token, err = g.Identity.Renew(r.Context(), s.claims)
+			token, err = g.Identity.Renew(r.Context(), s.claims, time.Unix(s.lastUse(), 0))
 		}
 		switch registry.ErrorCode(err) {
 		case registry.NotFound, registry.SignInAgain:
@@ -182,7 +189,8 @@ func (g *Gateway) current(r *http.Request, s *session, rt *registry.Route) (now 
 			}
 			// Away: what was valid stays so for a while, but never what a change made doubtful.
 			doubtful, _ := g.Revocations.judge(&s.claims, s.read.Load())
-			if doubtful || expired && g.Now().Sub(g.Contact()) > g.OfflineGrace() {
+			idle := g.idle(&s.claims)
+			if doubtful || expired && g.Now().Sub(g.Contact()) > g.OfflineGrace() || idle > 0 && t-s.lastUse() >= idle {
 				return nil, "", errAway
 			}
 			return s, fresh, nil

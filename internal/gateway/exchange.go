@@ -24,6 +24,8 @@ type exchange struct {
 	stream    atomic.Bool // a WebSocket, or an answer of unknown length
 	uploading atomic.Bool // the client may still be sending the request's body
 	bye       atomic.Pointer[farewell]
+	ends      int64 // with its session; see Gateway.ends
+	began     int64
 
 	mu     sync.Mutex
 	done   bool
@@ -87,6 +89,7 @@ func (g *Gateway) register(ctx context.Context, s *State) error {
 	if x.streams == nil {
 		x.streams = g.Streams
 		x.key = streamKey{org: s.Route.OrgID, user: s.Claims.Subject, session: s.Claims.SessionID}
+		x.ends, x.began = s.Claims.Ends, s.Claims.Began
 		g.Streams.add(x)
 		if until := s.Claims.Until; until != 0 {
 			x.mu.Lock()

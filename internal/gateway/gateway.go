@@ -38,7 +38,8 @@ type Config struct {
 	Master       *identity.MasterKey
 	Contact      func() time.Time     // when the change feed was last read
 	OfflineGrace func() time.Duration // how long an expired session is honoured while the control plane is away
-	Sessions     int                  // how many verified sessions are remembered
+	Lifetimes    func() registry.Lifetimes
+	Sessions     int // how many verified sessions are remembered
 	// CookieDropped is told of every cookie that did not pass. Optional.
 	CookieDropped func(why CookieDrop, n int)
 	Log           *slog.Logger

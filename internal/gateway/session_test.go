@@ -46,6 +46,7 @@ type fixture struct {
 	store   *awayStore
 	clock   time.Time
 	contact time.Time
+	lives   registry.Lifetimes
 	org     registry.Org
 	login   identity.Login
 	token   string
@@ -53,7 +54,7 @@ type fixture struct {
 
 func newFixture(t testing.TB) *fixture {
 	t.Helper()
-	f := &fixture{TB: t, clock: time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)}
+	f := &fixture{TB: t, clock: time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC), lives: registry.DefaultLifetimes()}
 	f.contact = f.clock
 	now := func() time.Time { return f.clock }
 	master, err := identity.ParseMasterKey(strings.Repeat("A", 43))
@@ -77,6 +78,7 @@ func newFixture(t testing.TB) *fixture {
 	f.g, err = New(Config{
 		Identity: ids, Master: master, Sessions: 100, Log: slog.New(slog.DiscardHandler), Now: now,
 		Contact: func() time.Time { return f.contact }, OfflineGrace: func() time.Duration { return time.Hour },
+		Lifetimes: func() registry.Lifetimes { return f.lives },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -88,17 +90,18 @@ func newFixture(t testing.TB) *fixture {
 	if f.org, err = s.CreateOrg(t.Context(), registry.AsOperator(), registry.NewOrg{Slug: "acme", Name: "Acme", Owner: u.ID}); err != nil {
 		t.Fatal(err)
 	}
-	if f.login, err = ids.SignIn(t.Context(), "ada@example.com", "correct horse battery", identity.Client{}); err != nil {
-		t.Fatal(err)
-	}
-	g, err := s.Grant(t.Context(), registry.AsSystem("test"), f.login.Session.ID, f.org.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if f.token, err = ids.SessionToken(g); err != nil {
-		t.Fatal(err)
-	}
+	f.signIn()
 	return f
+}
+
+func (f *fixture) signIn() {
+	f.Helper()
+	var err error
+	f.login, err = f.g.Identity.SignIn(f.Context(), "ada@example.com", "correct horse battery", identity.Client{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.newToken()
 }
 
 // pass moves time on; while the store is there, the feed is read all the time.

@@ -64,7 +64,7 @@ func (g *Gateway) leaving(w http.ResponseWriter, r *http.Request, st *State) (id
 	if !ownRequest(r, g.Identity.Site().OrgURL(st.slug)) {
 		return identity.SessionClaims{}, errCrossSite
 	}
-	c, err := g.Identity.VerifySession(token, st.Route.OrgID, registry.SessionAbsolute)
+	c, err := g.Identity.VerifySession(token, st.Route.OrgID, g.Lifetimes().Absolute.Duration())
 	if err != nil || c.ClientID != "" {
 		return identity.SessionClaims{}, errNobody
 	}

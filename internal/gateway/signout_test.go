@@ -48,7 +48,7 @@ func TestSignOut(t *testing.T) {
 			if removed := cookieSet(w, SessionCookie) == "-"; removed == refused {
 				t.Errorf("the session's cookie is removed: %v", removed)
 			}
-			if _, err := f.g.Identity.Renew(t.Context(), s.claims); c.session && (err == nil) != refused {
+			if _, err := f.g.Identity.Renew(t.Context(), s.claims, f.clock); c.session && (err == nil) != refused {
 				t.Errorf("the session afterwards: %v", err)
 			}
 		})
@@ -70,6 +70,17 @@ func TestSignOutOfWhatIsRefused(t *testing.T) {
 				f.Fatal(err)
 			}
 			f.pass(20 * time.Minute)
+		}, true, true},
+		"idle for too long for the org": {func(f *fixture) {
+			f.asks(registry.Lifetimes{Idle: 300})
+			f.pass(3 * time.Hour)
+			f.want(401)
+		}, true, true},
+		"left open for weeks": {func(f *fixture) {
+			f.lives = registry.Lifetimes{Idle: 30 * 86400, Absolute: 30 * 86400}
+			f.store.SetLifetimes(f.lives)
+			f.signIn()
+			f.pass(20 * 24 * time.Hour)
 		}, true, true},
 		"no session here": {func(*fixture) {}, false, false},
 	} {

@@ -38,9 +38,10 @@ import (
 type Tunables struct {
 	Site         identity.Site
 	OfflineGrace time.Duration
-	Settings     registry.Schema // what orgs may set for their instances
-	WebhookAllow []netip.Prefix  // networks that webhooks reach though they are not public
-	Mail         *mail.Config    // nil: no mail is sent
+	Sessions     registry.Lifetimes // 0: the default
+	Settings     registry.Schema    // what orgs may set for their instances
+	WebhookAllow []netip.Prefix     // networks that webhooks reach though they are not public
+	Mail         *mail.Config       // nil: no mail is sent
 	// Accounts that nobody signed in to for so long are disabled; 0: none is.
 	DisableDormant time.Duration
 	AuditKeep      time.Duration // how long entries of the audit log are kept; 0: for ever
@@ -119,8 +120,9 @@ func New(c Config) *Runtime {
 func (r *Runtime) Attach(ctx context.Context, key any, t Tunables) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	t.Sessions = t.Sessions.OrDefault()
 	r.owners = append(r.owners, owner{key, t})
-	r.tunables.Store(&t)
+	r.use(&t)
 	if r.started {
 		if n := len(r.reconciler.Outdated()); n > 0 {
 			r.c.Log.Warn("instances keep an earlier configuration until they are restarted", "instances", n)
@@ -147,7 +149,14 @@ func (r *Runtime) Detach(key any) {
 		}
 	}
 	if n := len(r.owners); n > 0 {
-		r.tunables.Store(&r.owners[n-1].tunables)
+		r.use(&r.owners[n-1].tunables)
+	}
+}
+
+func (r *Runtime) use(t *Tunables) {
+	r.tunables.Store(t)
+	if r.store != nil {
+		r.store.SetLifetimes(t.Sessions)
 	}
 }
 
@@ -207,6 +216,7 @@ func (r *Runtime) start(ctx context.Context) error {
 	reconciling, stopReconciler := context.WithCancel(run)
 	r.stopReconciler = stopReconciler
 	r.wg.Go(func() { r.usage.Run(run) })
+	r.wg.Go(func() { r.gateway.Run(run) })
 	r.wg.Go(func() {
 		if !r.reconnect(run) {
 			return
@@ -235,6 +245,7 @@ func (r *Runtime) build(dir string) error {
 		return err
 	}
 	r.closers = append(r.closers, r.store.Close)
+	r.store.SetLifetimes(r.tunables.Load().Sessions)
 	if r.snapshot, err = sqlite.OpenSnapshot(r.snapshotPath()); err != nil {
 		return err
 	}
@@ -263,6 +274,7 @@ func (r *Runtime) build(dir string) error {
 	r.gateway, err = gateway.New(gateway.Config{
 		Routes: r.directory, Identity: r.ids, ControlPlane: mux, Master: master, Sessions: r.c.Routes, Log: r.c.Log, Now: now,
 		Contact: func() time.Time { return r.follower.Contact() }, OfflineGrace: func() time.Duration { return r.tunables.Load().OfflineGrace },
+		Lifetimes:     func() registry.Lifetimes { return r.tunables.Load().Sessions },
 		CookieDropped: r.metrics.cookieDropped,
 	})
 	if err != nil {
@@ -321,7 +333,7 @@ func (r *Runtime) routes(mux *http.ServeMux) error {
 		Outdated: r.reconciler.Outdated,
 		Operator: func() console.Operator {
 			t := r.tunables.Load()
-			return console.Operator{Mail: t.Mail != nil, Provider: r.provider.Name(), OfflineGrace: t.OfflineGrace, WebhookAllow: t.WebhookAllow, Schema: t.Settings}
+			return console.Operator{Mail: t.Mail != nil, Provider: r.provider.Name(), OfflineGrace: t.OfflineGrace, Sessions: t.Sessions, WebhookAllow: t.WebhookAllow, Schema: t.Settings}
 		},
 	}
 	(&api.API{

@@ -83,8 +83,10 @@ func New(t testing.TB) *Server {
 		Ended:    ended,
 		Settings: s.Settings, Webhooks: s.Webhooks, Usage: counts, Capacity: capacity,
 		Connections: connections, Outdated: outdated,
-		Logs:     logs,
-		Operator: func() console.Operator { return console.Operator{Schema: s.Schema} },
+		Logs: logs,
+		Operator: func() console.Operator {
+			return console.Operator{Sessions: registry.DefaultLifetimes(), Schema: s.Schema}
+		},
 	}
 	(&api.API{
 		Store: s.Store, Identity: s.Identity, Log: log, Ended: ended, Logs: logs,

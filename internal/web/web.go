@@ -78,6 +78,20 @@ func ClientOf(r *http.Request) identity.Client {
 // owner of the session cookie. Nobody has the zero Actor. An error means that
 // it cannot be told.
 func Who(ids *identity.Service, r *http.Request) (Caller, error) {
+	return who(ids, r, ids.Authenticate)
+}
+
+// StillWho is Who for a stream that looks again: that nobody closes a page does not keep its session.
+func StillWho(ids *identity.Service, r *http.Request) (Caller, error) {
+	c, err := who(ids, r, ids.StillSignedIn)
+	c.Actor = c.Actor.Watching()
+	return c, err
+}
+
+func who(
+	ids *identity.Service, r *http.Request,
+	session func(ctx context.Context, token string) (registry.Session, registry.User, error),
+) (Caller, error) {
 	c := Caller{Client: ClientOf(r)}
 	if op, _ := r.Context().Value(operatorKey{}).(bool); op {
 		c.Actor = registry.AsOperator()
@@ -114,7 +128,7 @@ func Who(ids *identity.Service, r *http.Request) (Caller, error) {
 	if !ok {
 		return c, nil
 	}
-	s, u, err := ids.Authenticate(r.Context(), token)
+	s, u, err := session(r.Context(), token)
 	if registry.ErrorCode(err) == registry.NotFound {
 		return c, nil
 	}
@@ -128,7 +142,7 @@ func Who(ids *identity.Service, r *http.Request) (Caller, error) {
 
 // SignedIn gives the browser its sign-in session, and makes it one that has signed in before.
 func SignedIn(w http.ResponseWriter, l identity.Login) {
-	SetSession(w, l.Token)
+	SetSession(w, l.Token, l.Session.ExpiresAt.Sub(l.Session.CreatedAt))
 	SetDevice(w, l.Device)
 }
 
@@ -139,9 +153,9 @@ func SetDevice(w http.ResponseWriter, device identity.Secret) {
 	}
 }
 
-// SetSession gives the browser its sign-in session; "" takes it away.
-func SetSession(w http.ResponseWriter, token identity.Secret) {
-	c := &http.Cookie{Name: Cookie, Value: token.Reveal(), Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: int(registry.SessionAbsolute.Seconds())}
+// SetSession gives the browser its sign-in session for as long as that lives; "" takes it away.
+func SetSession(w http.ResponseWriter, token identity.Secret, life time.Duration) {
+	c := &http.Cookie{Name: Cookie, Value: token.Reveal(), Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: int(life.Seconds())}
 	if token == "" {
 		c.MaxAge = -1
 	}

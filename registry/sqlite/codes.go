@@ -52,7 +52,7 @@ func (s *Store) RedeemCode(ctx context.Context, a registry.Actor, m registry.Cod
 		if v.grant == "" {
 			return t.revokeSession(v.sid, v.user)
 		}
-		g, err := grantByID(t.ctx, t, t.now, v.grant)
+		g, err := grantByID(t.ctx, t, t.moment(), v.grant)
 		switch code := registry.ErrorCode(err); {
 		case code == registry.Gone:
 			return nil
@@ -86,14 +86,15 @@ func scanCode(r scanner) (v code, err error) {
 }
 
 // redeem reads what a code stands for, and keeps what a registered client is given.
-func (t *tx) redeem(v code, m registry.CodeMatch) (g registry.Grant, err error) {
+func (t *tx) redeem(v code, match registry.CodeMatch) (g registry.Grant, err error) {
+	m := t.moment()
 	if v.org != "" {
-		g, err = grant(t.ctx, t, t.now, v.sid, v.org)
+		g, err = grant(t.ctx, t, m, v.sid, v.org)
 	} else {
 		g, err = one(t.ctx, t, func(r scanner) (g registry.Grant, err error) {
 			err = r.Scan(slices.Concat(sessionFields(&g.Session), userFields(&g.User))...)
 			return g, err
-		}, errNoSession(), `SELECT `+sessionColumns+`, `+userColumns+` FROM sessions s JOIN users u ON u.id = s.user_id WHERE `+liveSession+` AND s.id = $2 AND u.recovered_at = 0`, us(t.now), v.sid)
+		}, errNoSession(), `SELECT `+m.columns()+`, `+userColumns+` FROM sessions s JOIN users u ON u.id = s.user_id WHERE `+m.live()+` AND s.id = $2 AND u.recovered_at = 0`, us(t.now), v.sid)
 	}
 	if err != nil {
 		return g, err
@@ -109,7 +110,7 @@ func (t *tx) redeem(v code, m registry.CodeMatch) (g registry.Grant, err error) 
 		return g, nil
 	}
 	g.ID, g.ClientID, g.Scope = v.grant, v.client, v.scope
-	return g, t.keepGrant(g, m.Refresh)
+	return g, t.keepGrant(g, match.Refresh)
 }
 
 const replayGrace = 10 * time.Second
@@ -121,22 +122,22 @@ func (s *Store) Grant(ctx context.Context, a registry.Actor, sid registry.Sessio
 	if err := only(a); err != nil {
 		return registry.Grant{}, err
 	}
-	return grant(ctx, s.read, s.now(), sid, org)
+	return grant(ctx, s.read, s.moment(), sid, org)
 }
 
 // errNotMember is the message of a session that lives, without a membership.
 var errNotMember = registry.Errorf(registry.Forbidden, "", "you are not a member of this org")
 
-func grant(ctx context.Context, q querier, now time.Time, sid registry.SessionID, org registry.OrgID) (registry.Grant, error) {
+func grant(ctx context.Context, q querier, m moment, sid registry.SessionID, org registry.OrgID) (registry.Grant, error) {
 	var held bool
 	g, err := one(ctx, q, func(r scanner) (g registry.Grant, err error) {
 		err = r.Scan(slices.Concat(sessionFields(&g.Session), userFields(&g.User), orgFields(&g.Org), []any{&g.Role, (*micros)(&g.Until), &g.Version, &held})...)
 		return g, err
-	}, errNoSession(), `SELECT `+sessionColumns+`, `+userColumns+`, `+orgColumns+`, COALESCE(m.role, ''), COALESCE(m.ends_at, 0), COALESCE(v.version, 0), COALESCE(m.held_at > 0, 0)
+	}, errNoSession(), `SELECT `+m.columns()+`, `+userColumns+`, `+orgColumns+`, COALESCE(m.role, ''), COALESCE(m.ends_at, 0), COALESCE(v.version, 0), COALESCE(m.held_at > 0, 0)
 		FROM sessions s JOIN users u ON u.id = s.user_id JOIN orgs o ON o.id = $3
 		LEFT JOIN memberships m ON m.org_id = o.id AND m.user_id = u.id
 		LEFT JOIN member_versions v ON v.org_id = o.id AND v.user_id = u.id
-		WHERE `+liveSession+` AND s.id = $2`, us(now), sid, org)
+		WHERE `+m.live()+` AND s.id = $2`, us(m.now), sid, org)
 	if err != nil {
 		return g, err
 	}
@@ -149,19 +150,27 @@ func grant(ctx context.Context, q querier, now time.Time, sid registry.SessionID
 	if held {
 		return g, errHeld()
 	}
-	if !g.Until.IsZero() && !now.Before(g.Until) {
+	if !g.Until.IsZero() && !m.now.Before(g.Until) {
 		return g, errNotMember
 	}
-	return g, grantLacks(g)
+	s := g.Session.SignIn()
+	s.Used = m.uses.last(sid, org)
+	if g, err = forOrg(g, s, m.now); err == nil {
+		m.uses.note(sid, g.Org, m.now)
+	}
+	return g, err
 }
 
-// grantLacks refuses a session that is not what the org asks for.
-func grantLacks(g registry.Grant) error {
+// forOrg refuses a session that is not what the org asks for, and ends it where it is over for the
+// org.
+func forOrg(g registry.Grant, s registry.SignIn, now time.Time) (registry.Grant, error) {
+	g.Session.ExpiresAt = g.Org.Sessions.End(g.Session.CreatedAt, g.Session.ExpiresAt)
+	asks := g.Org
 	if !g.Until.IsZero() { // support has no account at the org's company
-		g.Org.SSORequired = false
+		asks.SSORequired = false
 	}
-	if l := g.Org.Lacks(g.Role, g.Session.SignIn()); l != "" {
-		return g.Org.ErrLacks(l)
+	if l := asks.Lacks(g.Role, s, now); l != "" {
+		return g, asks.ErrLacks(l)
 	}
-	return nil
+	return g, nil
 }

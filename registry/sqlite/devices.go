@@ -57,8 +57,8 @@ func (s *Store) DecideDevice(ctx context.Context, a registry.Actor, userCode str
 		}
 		// Nobody has the token of this session: it lets in what the device is given, and nothing else.
 		n, err := t.exec(`INSERT INTO sessions (id, token_hash, user_id, auth_time, created_at, last_seen_at, expires_at, address, user_agent, device, methods, connection_id, via_org)
-			SELECT $2, randomblob(32), s.user_id, s.auth_time, $1, $1, $3, $4, $5, 1, s.methods, s.connection_id, s.via_org FROM sessions s WHERE `+liveSession+` AND s.id = $6`,
-			us(t.now), id, us(t.now.Add(registry.SessionAbsolute)), d.Address, d.UserAgent, a.Session)
+			SELECT $2, randomblob(32), s.user_id, s.auth_time, $1, $1, $3, $4, $5, 1, s.methods, s.connection_id, s.via_org FROM sessions s WHERE `+t.moment().live()+` AND s.id = $6`,
+			us(t.now), id, us(t.now.Add(t.lifetimes.Absolute.Duration())), d.Address, d.UserAgent, a.Session)
 		if err != nil {
 			return err
 		}
@@ -100,13 +100,13 @@ func (s *Store) RedeemDevice(ctx context.Context, a registry.Actor, code registr
 			return err
 		}
 		g.Session.ID = id
-		if g.User, err = one(t.ctx, t, scanUser, errNoDevice(), `SELECT `+userColumns+` FROM sessions s JOIN users u ON u.id = s.user_id WHERE `+aliveGrant+` AND s.id = $2`, us(t.now), id); err != nil {
+		if g.User, err = one(t.ctx, t, scanUser, errNoDevice(), `SELECT `+userColumns+` FROM sessions s JOIN users u ON u.id = s.user_id WHERE `+t.moment().alive()+` AND s.id = $2`, us(t.now), id); err != nil {
 			return err
 		}
 		if err := t.keepGrant(g, refresh); err != nil {
 			return err
 		}
-		g, err = grantByID(t.ctx, t, t.now, g.ID)
+		g, err = grantByID(t.ctx, t, t.moment(), g.ID)
 		return err
 	})
 	if err == nil {

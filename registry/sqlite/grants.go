@@ -36,18 +36,14 @@ func (t *tx) clientName(id registry.ClientID) string {
 	return c.Name
 }
 
-// aliveGrant is the condition that a grant counts at time $1: its session was not
-// ended and has not reached its end. That nobody was seen in it for hours does not matter: its app works on its own.
-const aliveGrant = `s.revoked_at IS NULL AND s.expires_at > $1`
-
 // grantByID reads a grant and what stands behind it now. Errors: Gone; Forbidden (no member of its org any more).
-func grantByID(ctx context.Context, q querier, now time.Time, id registry.GrantID) (registry.Grant, error) {
+func grantByID(ctx context.Context, q querier, at moment, id registry.GrantID) (registry.Grant, error) {
 	var org registry.OrgID
 	g, err := one(ctx, q, func(r scanner) (g registry.Grant, err error) {
 		err = r.Scan(slices.Concat([]any{&g.ID, &g.ClientID, &g.Scope, &org}, sessionFields(&g.Session), userFields(&g.User))...)
 		return g, err
-	}, errNoGrant(), `SELECT g.id, g.client_id, g.scope, g.org_id, `+sessionColumns+`, `+userColumns+`
-		FROM grants g JOIN sessions s ON s.id = g.session_id JOIN users u ON u.id = s.user_id WHERE `+aliveGrant+` AND g.id = $2`, us(now), id)
+	}, errNoGrant(), `SELECT g.id, g.client_id, g.scope, g.org_id, `+at.columns()+`, `+userColumns+`
+		FROM grants g JOIN sessions s ON s.id = g.session_id JOIN users u ON u.id = s.user_id WHERE `+at.alive()+` AND g.id = $2`, us(at.now), id)
 	if err != nil || org == "" {
 		return g, err
 	}
@@ -64,7 +60,7 @@ func grantByID(ctx context.Context, q querier, now time.Time, id registry.GrantI
 	if err == nil && m.org.Status != registry.OrgActive && m.org.Status != registry.OrgProvisioning {
 		err = errNotMember
 	}
-	if err == nil && !m.until.IsZero() && !now.Before(m.until) {
+	if err == nil && !m.until.IsZero() && !at.now.Before(m.until) {
 		err = errNotMember
 	}
 	if err == nil && m.held {
@@ -74,7 +70,9 @@ func grantByID(ctx context.Context, q querier, now time.Time, id registry.GrantI
 	if err != nil {
 		return g, err
 	}
-	return g, grantLacks(g)
+	in := g.Session.SignIn()
+	in.Rests = true // see moment.alive
+	return forOrg(g, in, at.now)
 }
 
 // GrantByID returns a grant and what stands behind it, read now. For the system.
@@ -83,7 +81,7 @@ func (s *Store) GrantByID(ctx context.Context, a registry.Actor, id registry.Gra
 	if err := only(a); err != nil {
 		return registry.Grant{}, err
 	}
-	return grantByID(ctx, s.read, s.now(), id)
+	return grantByID(ctx, s.read, s.moment(), id)
 }
 
 // GrantByRefresh returns the grant of a refresh token that was not used. For the system. Errors: those of GrantByID.
@@ -95,7 +93,7 @@ func (s *Store) GrantByRefresh(ctx context.Context, a registry.Actor, token regi
 	if err != nil {
 		return registry.Grant{}, err
 	}
-	return grantByID(ctx, s.read, s.now(), id)
+	return grantByID(ctx, s.read, s.moment(), id)
 }
 
 func scanGrantID(r scanner) (id registry.GrantID, err error) {
@@ -117,7 +115,7 @@ func (s *Store) Refresh(ctx context.Context, a registry.Actor, m registry.Refres
 		if err != nil {
 			return err
 		}
-		if g, err = grantByID(t.ctx, t, t.now, id); err != nil {
+		if g, err = grantByID(t.ctx, t, t.moment(), id); err != nil {
 			return err
 		}
 		n, err := t.exec(`UPDATE refresh_tokens SET used_at = $2 WHERE hash = $1 AND used_at IS NULL`, m.Token[:], us(t.now))
@@ -151,7 +149,7 @@ func (s *Store) EndGrant(ctx context.Context, a registry.Actor, id registry.Gran
 		return err
 	}
 	return s.update(ctx, a, func(t *tx) error {
-		g, err := grantByID(t.ctx, t, t.now, id)
+		g, err := grantByID(t.ctx, t, t.moment(), id)
 		switch code := registry.ErrorCode(err); {
 		case code == registry.Gone:
 			return nil

@@ -13,7 +13,7 @@ import (
 // Authorize returns the org when the actor may do action in it now. Errors: NotFound when it may
 // not see the org; Forbidden, PersonOnly, SignInAgain.
 func (s *Store) Authorize(ctx context.Context, a registry.Actor, id registry.OrgID, action registry.Action) (registry.OrgView, error) {
-	v, err := permitted(ctx, s.read, a, id, action, s.now())
+	v, err := permitted(ctx, s.read, a, id, action, s.moment())
 	return v, s.noteRefusal(ctx, a, err)
 }
 
@@ -25,7 +25,7 @@ func (s *Store) AuthorizePlatform(ctx context.Context, a registry.Actor, action 
 
 // allowed is Authorize in a transaction.
 func (t *tx) allowed(id registry.OrgID, action registry.Action) (registry.OrgView, error) {
-	return permitted(t.ctx, t, t.actor, id, action, t.now)
+	return permitted(t.ctx, t, t.actor, id, action, t.moment())
 }
 
 // either is allowed, and with "" decides on the platform's own.
@@ -44,15 +44,15 @@ func (s *Store) either(ctx context.Context, a registry.Actor, id registry.OrgID,
 	return s.Authorize(ctx, a, id, action)
 }
 
-func permitted(ctx context.Context, q querier, a registry.Actor, id registry.OrgID, action registry.Action, now time.Time) (registry.OrgView, error) {
+func permitted(ctx context.Context, q querier, a registry.Actor, id registry.OrgID, action registry.Action, m moment) (registry.OrgView, error) {
 	v, err := seen(ctx, q, a, id)
 	if err != nil {
 		return v, err
 	}
-	if err := permit(a, v, action, now); err != nil {
+	if err := permit(a, v, action, m.now); err != nil {
 		return v, err
 	}
-	return v, lacks(a, v)
+	return v, lacks(a, v, m)
 }
 
 // seen is an org as the actor sees it, whatever it may do there.

@@ -3,22 +3,14 @@ package sqlite
 import (
 	"context"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-const sessionColumns = `s.id, s.user_id, s.auth_time, s.created_at, s.last_seen_at, s.expires_at, s.address, s.user_agent, s.methods, s.connection_id, s.via_org`
-
 func sessionFields(s *registry.Session) []any {
-	return []any{&s.ID, &s.UserID, (*micros)(&s.AuthTime), (*micros)(&s.CreatedAt), (*micros)(&s.LastSeenAt), (*micros)(&s.ExpiresAt), &s.Address, &s.UserAgent, &s.Methods, &s.ConnectionID, &s.ViaOrg}
+	return []any{&s.ID, &s.UserID, (*micros)(&s.AuthTime), (*micros)(&s.CreatedAt), (*micros)(&s.LastSeenAt), (*micros)(&s.ExpiresAt), (*micros)(&s.IdleExpiresAt), &s.Address, &s.UserAgent, &s.Methods, &s.ConnectionID, &s.ViaOrg}
 }
-
-// liveSession is the condition that a session counts at time $1: it is not revoked or past its end,
-// and not idle unless it is a device's.
-var liveSession = `s.revoked_at IS NULL AND s.expires_at > $1 AND (s.device = 1 OR
-	s.last_seen_at > $1 - ` + strconv.FormatInt(registry.SessionIdle.Microseconds(), 10) + `)`
 
 // CreateSession starts a sign-in session for a user who just showed who they are. It
 // fails when the password is another by now, or the connection or the link to it gone. For the system.
@@ -59,10 +51,11 @@ func (s *Store) CreateSession(ctx context.Context, a registry.Actor, n registry.
 		if err := t.maySignIn(n); err != nil {
 			return err
 		}
-		v.AuthTime, v.CreatedAt, v.LastSeenAt, v.ExpiresAt = t.now, t.now, t.now, t.now.Add(registry.SessionAbsolute)
+		v.AuthTime, v.CreatedAt, v.LastSeenAt, v.ExpiresAt = t.now, t.now, t.now, t.now.Add(t.lifetimes.Absolute.Duration())
+		v.IdleExpiresAt = t.now.Add(t.lifetimes.Idle.Duration())
 		if !n.AuthTime.IsZero() && n.AuthTime.Before(t.now) {
 			v.AuthTime = n.AuthTime
-			if oldest := t.now.Add(-registry.SessionAbsolute); v.AuthTime.Before(oldest) {
+			if oldest := t.now.Add(-registry.AuthTimeMax); v.AuthTime.Before(oldest) {
 				v.AuthTime = oldest // another's clock said it
 			}
 		}
@@ -114,10 +107,11 @@ func (s *Store) liveSession(ctx context.Context, where string, arg any) (registr
 		s registry.Session
 		u registry.User
 	}
+	m := s.moment()
 	p, err := one(ctx, s.read, func(r scanner) (p pair, err error) {
 		err = r.Scan(slices.Concat(sessionFields(&p.s), userFields(&p.u))...)
 		return p, err
-	}, errNoSession(), `SELECT `+sessionColumns+`, `+userColumns+` FROM sessions s JOIN users u ON u.id = s.user_id WHERE `+liveSession+where, us(s.now()), arg)
+	}, errNoSession(), `SELECT `+m.columns()+`, `+userColumns+` FROM sessions s JOIN users u ON u.id = s.user_id WHERE `+m.live()+where, us(m.now), arg)
 	return p.s, p.u, err
 }
 
@@ -134,10 +128,11 @@ func (s *Store) Sessions(ctx context.Context, a registry.Actor, id registry.User
 	if _, err := s.User(ctx, a, id); err != nil {
 		return nil, err
 	}
+	m := s.moment()
 	return collect(ctx, s.read, func(r scanner) (v registry.Session, err error) {
 		err = r.Scan(sessionFields(&v)...)
 		return v, err
-	}, `SELECT `+sessionColumns+` FROM sessions s WHERE `+liveSession+` AND s.user_id = $2 ORDER BY s.last_seen_at DESC, s.id`, us(s.now()), id)
+	}, `SELECT `+m.columns()+` FROM sessions s WHERE `+m.live()+` AND s.user_id = $2 ORDER BY s.last_seen_at DESC, s.id`, us(m.now), id)
 }
 
 // RevokeSessions ends all sessions of an account but one ("" = all): the actor's

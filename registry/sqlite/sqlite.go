@@ -43,6 +43,9 @@ type Store struct {
 
 	refused refusals
 
+	lifetimes atomic.Pointer[registry.Lifetimes] // of sessions
+	uses      *uses
+
 	mu      sync.Mutex
 	changed chan struct{}
 }
@@ -69,7 +72,11 @@ func Open(ctx context.Context, path string, key Key, now func() time.Time) (*Sto
 // key is the installation's secret key.
 func New(path string, key Key, now func() time.Time) (*Store, error) {
 	s := &Store{path: path, now: now, key: key, keys: newAuditKeys(key), changed: make(chan struct{})}
+	s.SetLifetimes(registry.DefaultLifetimes())
 	var err error
+	if s.uses, err = newUses(); err != nil {
+		return nil, err
+	}
 	if s.write, err = open(path, 1, &s.connected, url.Values{"_txlock": {"immediate"}}); err != nil {
 		return nil, err
 	}
@@ -224,6 +231,9 @@ type tx struct {
 	keys     auditKeys
 	prepared map[string]*sql.Stmt
 	recorded bool
+
+	lifetimes registry.Lifetimes // of sessions
+	uses      *uses
 }
 
 // update runs f in a write transaction: all of it or nothing.
@@ -244,7 +254,10 @@ func (s *Store) transact(ctx context.Context, a registry.Actor, f func(*tx) erro
 		return fmt.Errorf("store: %w", err)
 	}
 	defer func() { _ = t.Rollback() }()
-	x := &tx{Tx: t, ctx: ctx, actor: a, now: s.now().Truncate(time.Microsecond), keys: s.keys} // as it is kept
+	x := &tx{
+		Tx: t, ctx: ctx, actor: a, now: s.now().Truncate(time.Microsecond), keys: s.keys, // as it is kept
+		lifetimes: *s.lifetimes.Load(), uses: s.uses,
+	}
 	if p := s.prepared.Load(); p != nil {
 		x.prepared = *p
 	}

@@ -113,6 +113,7 @@ func (s *Store) Totals(ctx context.Context, a registry.Actor) (n registry.Totals
 	if err := s.read.QueryRowContext(ctx, `SELECT count(*) FROM users`).Scan(&n.Users); err != nil {
 		return n, fmt.Errorf("store: %w", err)
 	}
-	err = s.read.QueryRowContext(ctx, `SELECT count(*) FROM sessions s WHERE `+liveSession, us(s.now())).Scan(&n.Sessions)
+	m := s.moment()
+	err = s.read.QueryRowContext(ctx, `SELECT count(*) FROM sessions s WHERE `+m.live(), us(m.now)).Scan(&n.Sessions)
 	return n, err
 }

@@ -10,10 +10,10 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-const orgColumns = `o.id, o.slug, o.name, o.plan, o.status, o.reason, o.generation, o.version, o.created_at, o.updated_at, o.delete_at, o.sso_required, o.second_step_required, o.sign_in_version`
+const orgColumns = `o.id, o.slug, o.name, o.plan, o.status, o.reason, o.generation, o.version, o.created_at, o.updated_at, o.delete_at, o.sso_required, o.second_step_required, o.session_idle, o.session_lifetime, o.sign_in_version`
 
 func orgFields(o *registry.Org) []any {
-	return []any{&o.ID, &o.Slug, &o.Name, &o.Plan, &o.Status, &o.Reason, &o.Generation, &o.Version, (*micros)(&o.CreatedAt), (*micros)(&o.UpdatedAt), (*micros)(&o.DeleteAt), &o.SSORequired, &o.SecondStepRequired, &o.SignInVersion}
+	return []any{&o.ID, &o.Slug, &o.Name, &o.Plan, &o.Status, &o.Reason, &o.Generation, &o.Version, (*micros)(&o.CreatedAt), (*micros)(&o.UpdatedAt), (*micros)(&o.DeleteAt), &o.SSORequired, &o.SecondStepRequired, &o.Sessions.Idle, &o.Sessions.Absolute, &o.SignInVersion}
 }
 
 const instanceColumns = `i.org_id, i.generation, i.desired, i.state, i.detail, i.address, i.provider, i.failures, i.steps, i.changed_at`
@@ -102,10 +102,11 @@ func (s *Store) view(ctx context.Context, a registry.Actor, where string, args .
 	if err != nil {
 		return v, err
 	}
-	if err := permit(a, v, registry.OrgRead, s.now()); err != nil {
+	m := s.moment()
+	if err := permit(a, v, registry.OrgRead, m.now); err != nil {
 		return registry.OrgView{}, err
 	}
-	return v, lacks(a, v)
+	return v, lacks(a, v, m)
 }
 
 var orgOrders = map[string]order[registry.OrgView]{
@@ -179,12 +180,17 @@ func (s *Store) MyOrgs(ctx context.Context, a registry.Actor) ([]registry.OrgVie
 }
 
 // lacks refuses a signed-in person whose sign-in is not what the org asks for. Platform admins manage it all the same.
-func lacks(a registry.Actor, v registry.OrgView) error {
+func lacks(a registry.Actor, v registry.OrgView, m moment) error {
 	if !a.InPerson() || a.Platform() {
 		return nil
 	}
-	if l := v.Lacks(v.Role, a.SignIn()); l != "" {
+	s := a.SignIn()
+	s.Used = m.uses.last(a.Session, v.ID)
+	if l := v.Lacks(v.Role, s, m.now); l != "" {
 		return v.ErrLacks(l)
+	}
+	if !a.Watches() {
+		m.uses.note(a.Session, v.Org, m.now)
 	}
 	return nil
 }

@@ -94,6 +94,9 @@ func (e env) kept(a registry.Actor, org registry.OrgID, user registry.UserID) ma
 		"RequireSecondStep": {registry.SignInManage, func() error {
 			return e.s.RequireSecondStep(ctx, a, org, "", true)
 		}},
+		"SetSessionLifetimes": {registry.SignInManage, func() error {
+			return e.s.SetSessionLifetimes(ctx, a, org, "", registry.Lifetimes{Idle: 600})
+		}},
 		"CreateAPIKey of the org": {registry.KeyManage, func() error {
 			n := registry.NewAPIKey{Name: "x", OrgID: org, Role: registry.RoleMember,
 				Scopes: everything}

@@ -62,6 +62,7 @@ type Store interface {
 	SessionByToken(ctx context.Context, a registry.Actor, token registry.Hash) (registry.Session, registry.User, error)
 	Sessions(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.Session, error)
 	RevokeSessions(ctx context.Context, a registry.Actor, id registry.UserID, but registry.SessionID) error
+	TouchSessions(ctx context.Context, a registry.Actor, seen map[registry.SessionID]time.Time) error
 	RevokeSession(ctx context.Context, a registry.Actor, id registry.SessionID) error
 	SetPassword(ctx context.Context, a registry.Actor, hash registry.PasswordHash) error
 	CreateAPIKey(ctx context.Context, a registry.Actor, n registry.NewAPIKey, hash registry.Hash) (registry.APIKey, error)
@@ -90,6 +91,9 @@ type Store interface {
 	UpdateConnection(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.ConnectionID, change registry.ConnectionChange) (registry.Connection, error)
 	DeleteConnection(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.ConnectionID) error
 	RequireSecondStep(ctx context.Context, a registry.Actor, org registry.OrgID, version string, required bool) error
+	SetSessionLifetimes(ctx context.Context, a registry.Actor, org registry.OrgID, version string, l registry.Lifetimes) error
+	UsedSession(ctx context.Context, a registry.Actor, id registry.SessionID, org registry.OrgID, at time.Time) error
+	SetLifetimes(l registry.Lifetimes)
 	Domains(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Domain, error)
 	AddDomain(ctx context.Context, a registry.Actor, org registry.OrgID, domain, token string) (registry.Domain, error)
 	VerifyDomain(ctx context.Context, a registry.Actor, org registry.OrgID, domain, value string) (registry.Domain, error)
@@ -236,7 +240,7 @@ func RunTests(t *testing.T, open func(t *testing.T, now func() time.Time) Store)
 		"NobodyIsRefusedEverywhere": nobody, "SlugRules": slugs, "RenameAndQuarantine": renames, "RenameKeepsStopped": renamesStopped, "RenamesAreBounded": squatting, "DomainChecks": domainChecks, "AllRoutes": allRoutes, "StatusTable": statuses,
 		"OptimisticConcurrency": versions, "Visibility": visibility, "LastOwner": lastOwner, "LastOwnerRace": lastOwnerRace,
 		"SlugRace": slugRace, "FeedIsGapless": feed, "AuditChain": auditChain, "Events": events, "Usage": usage, "Webhooks": webhooks, "Settings": settings, "SeenVersions": seenVersions, "Idempotency": idempotency, "Setup": setup, "Invites": invites,
-		"Sessions": sessions, "SessionLists": sessionLists, "Pages": pages, "AuditTimes": auditTimes, "Search": searches, "Deletion": deletion, "Users": users, "DeletedAccounts": deletedAccounts, "DormantAccounts": dormantAccounts, "LastOnes": lastOnes, "DisabledAccounts": disabledAccounts, "APIKeys": apiKeys, "Runners": runners, "KeysReach": keysReach, "KeptForPeople": keptForPeople, "RefusedKeys": refusedKeys, "KeyUse": keyUse, "RunnersOfKeys": runnersOfKeys, "Drafts": drafts, "Codes": codes, "AccountLinks": accountLinks, "EndedSession": endedSession, "ThiefLeavesNothing": thiefLeavesNothing, "Review": review, "ReviewOnce": reviewOnce, "PreHijack": preHijack, "UnverifiedRoles": unverifiedRoles, "Mails": mails, "SigningKeys": signingKeys, "Factors": factors, "Connections": connections, "Domains": domains, "ExternalSignIn": externalSignIn, "Undelivered": undelivered, "SignInRules": signInRules, "Support": support, "Approvals": approvals, "ApprovalRace": approvalRace, "Outsiders": outsiders, "Returns": returns, "BreakGlass": breakGlass, "Transfer": transfer, "Clients": clients, "Grants": grants, "Devices": devices, "Leases": leases, "Provisioning": provisioning,
+		"Sessions": sessions, "SessionLists": sessionLists, "SessionLifetimes": sessionLifetimes, "OrgLifetimes": orgLifetimes, "InvitesUnderRules": invitesUnderRules, "Pages": pages, "AuditTimes": auditTimes, "Search": searches, "Deletion": deletion, "Users": users, "DeletedAccounts": deletedAccounts, "DormantAccounts": dormantAccounts, "LastOnes": lastOnes, "DisabledAccounts": disabledAccounts, "APIKeys": apiKeys, "Runners": runners, "KeysReach": keysReach, "KeptForPeople": keptForPeople, "RefusedKeys": refusedKeys, "KeyUse": keyUse, "RunnersOfKeys": runnersOfKeys, "Drafts": drafts, "Codes": codes, "AccountLinks": accountLinks, "EndedSession": endedSession, "ThiefLeavesNothing": thiefLeavesNothing, "Review": review, "ReviewOnce": reviewOnce, "PreHijack": preHijack, "UnverifiedRoles": unverifiedRoles, "Mails": mails, "SigningKeys": signingKeys, "Factors": factors, "Connections": connections, "Domains": domains, "ExternalSignIn": externalSignIn, "Undelivered": undelivered, "SignInRules": signInRules, "Support": support, "Approvals": approvals, "ApprovalRace": approvalRace, "Outsiders": outsiders, "Returns": returns, "BreakGlass": breakGlass, "Transfer": transfer, "Clients": clients, "Grants": grants, "Devices": devices, "Leases": leases, "Provisioning": provisioning,
 		"InstanceFailures": instanceFailures, "InstanceTransitions": instanceTransitions,
 		"UnresponsiveInstance": unresponsive,
 	} {
@@ -273,7 +277,7 @@ func (e env) user(email string) (registry.User, registry.Actor) {
 
 // person is a user who has just signed in.
 func (e env) person(u registry.User, id registry.SessionID, address string) registry.Actor {
-	return registry.AsSession(u, registry.Session{ID: id, AuthTime: e.clock.Now()}, address)
+	return registry.AsSession(u, registry.Session{ID: id, AuthTime: e.clock.Now(), CreatedAt: e.clock.Now()}, address)
 }
 
 // now is somebody who has just signed in again.

@@ -59,6 +59,14 @@ func seenVersions(e env) {
 		}, func(version string, n int) error {
 			return e.s.RequireSecondStep(ctx, operator, o.ID, version, n%2 == 0)
 		}},
+		{"session lifetimes", func() string {
+			v, err := e.s.Org(ctx, operator, o.ID)
+			e.ok(err)
+			return v.SignInPolicyVersion()
+		}, func(version string, n int) error {
+			l := registry.Lifetimes{Idle: 5*minutes + registry.Seconds(n)*minutes}
+			return e.s.SetSessionLifetimes(ctx, operator, o.ID, version, l)
+		}},
 	} {
 		e.ok(edited.change("", 100))
 		seen := edited.version()
