@@ -23,4 +23,13 @@
 //
 // It knows nothing of identity: what an instance gets in its environment is
 // made by an Environment function that the composition root supplies.
+//
+// # Compatibility
+//
+// Provider, Limited, Ref, Spec and Observed are for providers elsewhere, and stable in the sense of
+// Semantic Versioning: such a provider goes on to compile, and is called as they document. Spec and
+// Observed may get fields in a minor release: name the fields of their literals. The Reconciler, its
+// Config and its Store may change in a minor release. Package providertest checks a provider, and
+// may check more in a minor release. Before 1.0.0, minor releases may break all of this; see
+// docs/reference/go.md.
 package provision
