@@ -26,6 +26,8 @@ type User struct {
 	DisabledReason string    `json:"disabled_reason,omitempty" doc:"why it was disabled"`
 	// LastSignInAt is zero when nobody ever signed in.
 	LastSignInAt time.Time `json:"last_sign_in_at,omitzero" doc:"last sign-in; absent: never"`
+	// EnabledAt is when the account was enabled after it was disabled; zero: it never was.
+	EnabledAt time.Time `json:"-"`
 	// MadeByOrg is the org whose invitation or provider made the account, "" for none.
 	MadeByOrg OrgID `json:"-"`
 }
@@ -41,9 +43,10 @@ func (u User) Confirm(typed string) error {
 	return nil
 }
 
-// Dormant reports whether nobody has signed in to the account since a time.
+// Dormant reports whether nobody has signed in to the account since a time, though somebody could
+// have.
 func (u User) Dormant(since time.Time) bool {
-	return u.LastSignInAt.Before(since) && u.CreatedAt.Before(since)
+	return u.LastSignInAt.Before(since) && u.CreatedAt.Before(since) && u.EnabledAt.Before(since)
 }
 
 // DisableUser says how an account is disabled.

@@ -66,9 +66,8 @@ func (s *Store) EnableUser(ctx context.Context, a registry.Actor, id registry.Us
 		if u, err = t.userByID(id); err != nil || !u.Disabled() {
 			return err
 		}
-		u.DisabledAt, u.DisabledReason = time.Time{}, ""
-		// The time without sign-ins begins anew, or the next sweep disables it again.
-		err := t.must(`UPDATE users SET disabled_at = 0, disabled_reason = '', last_sign_in_at = $2
+		u.DisabledAt, u.DisabledReason, u.EnabledAt = time.Time{}, "", t.now
+		err := t.must(`UPDATE users SET disabled_at = 0, disabled_reason = '', enabled_at = $2
 			WHERE id = $1`, id, us(t.now))
 		if err != nil {
 			return err
@@ -87,7 +86,7 @@ func (s *Store) DisableDormant(ctx context.Context, a registry.Actor, since time
 	ids, err := collect(ctx, s.read, func(r scanner) (id registry.UserID, err error) {
 		err = r.Scan(&id)
 		return id, err
-	}, allRows+`SELECT u.id FROM users u WHERE u.disabled_at = 0 AND `+dormant, us(since))
+	}, allRows+`SELECT u.id FROM users u WHERE u.disabled_at = 0 AND u.enabled_at < $1 AND `+dormant, us(since))
 	if err != nil {
 		return 0, err
 	}

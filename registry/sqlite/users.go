@@ -8,12 +8,13 @@ import (
 )
 
 const userColumns = `u.id, u.email, u.email_verified, u.name, u.platform_admin, u.password_hash, u.created_at, u.device_epoch,
-	u.recovered_at, u.made_by_org, u.disabled_at, u.disabled_reason, u.last_sign_in_at`
+	u.recovered_at, u.made_by_org, u.disabled_at, u.disabled_reason, u.last_sign_in_at, u.enabled_at`
 
 func userFields(u *registry.User) []any {
 	return []any{&u.ID, &u.Email, &u.EmailVerified, &u.Name, &u.PlatformAdmin, (*string)(&u.PasswordHash), (*micros)(&u.CreatedAt),
 		&u.DeviceEpoch, (*micros)(&u.RecoveredAt), &u.MadeByOrg,
-		(*micros)(&u.DisabledAt), &u.DisabledReason, (*micros)(&u.LastSignInAt)}
+		(*micros)(&u.DisabledAt), &u.DisabledReason, (*micros)(&u.LastSignInAt),
+		(*micros)(&u.EnabledAt)}
 }
 
 func scanUser(r scanner) (u registry.User, err error) {

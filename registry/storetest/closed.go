@@ -236,10 +236,21 @@ func dormantAccounts(e env) {
 	if n != 1 || e.again(never).DisabledReason != registry.ReasonDormant {
 		e.Errorf("%d accounts, %+v", n, e.again(never))
 	}
-	// Who was enabled again has as long as everybody.
+	// Who was enabled again has as long as everybody, and has not signed in.
 	e.ok(second(e.s.EnableUser(ctx, operator, never.ID)))
 	if n, err := e.s.DisableDormant(ctx, system, since); err != nil || n != 0 {
 		e.Errorf("%d %v", n, err)
+	}
+	if at := e.again(never).LastSignInAt; !at.IsZero() {
+		e.Errorf("nobody signed in, and it says at %s", at)
+	}
+	if got := dormant(90); !slices.Contains(got, "never") {
+		e.Errorf("of those who did not sign in, it is missing: %q", got)
+	}
+	e.clock.Add(91 * day)
+	n, err = e.s.DisableDormant(ctx, system, e.clock.Now().Add(-90*day))
+	if e.ok(err); n == 0 || !e.again(never).Disabled() {
+		e.Errorf("%d accounts, %+v", n, e.again(never))
 	}
 }
 
