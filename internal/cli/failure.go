@@ -81,7 +81,7 @@ func (t target) failedLocally(err error) error {
 	return fmt.Errorf("cannot reach the server at %s: %w", t.name, err)
 }
 
-// refused says what an answer means that is no success. Whoever answers does not steer the terminal.
+// refused returns the error of an unsuccessful answer, without terminal escapes of the server.
 func (t target) refused(res *http.Response, body []byte) error {
 	return errors.New(registry.Printable(t.refusal(res, body)))
 }

@@ -252,8 +252,7 @@ func (c *Console) secure(w http.ResponseWriter, origin string) {
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self' "+origin+"; frame-ancestors 'none'; base-uri 'none'")
 }
 
-// toSignIn asks for a sign-in. A form that was sent is kept for whose page it is on, whoever signs in
-// next.
+// toSignIn asks for a sign-in. A form that was sent is kept for the account that opened its page.
 func (c *Console) toSignIn(w http.ResponseWriter, r *http.Request, who web.Caller) {
 	if web.Safe(r.Method) {
 		c.toSignInFor(w, r, web.CameFrom(r, c.Identity.Site().Issuer))
