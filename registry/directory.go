@@ -141,6 +141,9 @@ func errUnknownSlug(slug string) error {
 
 // Apply forgets what a change may have made wrong.
 func (d *Directory) Apply(c Change) {
+	if c.EveryRoute() {
+		d.Reset()
+	}
 	for _, slug := range []string{c.Slug, c.OldSlug} {
 		if slug == "" {
 			continue

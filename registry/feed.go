@@ -30,6 +30,12 @@ const (
 	OrgDeletion      ChangeKind = "org.deleting"
 	OrgKept          ChangeKind = "org.kept"
 	OrgGone          ChangeKind = "org.deleted"
+	OrgPlanChanged   ChangeKind = "org.plan_changed"
+	OrgLimitsChanged ChangeKind = "org.limits_changed"
+	OrgQuotaWarned   ChangeKind = "org.quota_warning"
+	PlanCreated      ChangeKind = "plan.created"
+	PlanUpdated      ChangeKind = "plan.updated"
+	PlanDeleted      ChangeKind = "plan.deleted"
 	InstanceChanged  ChangeKind = "instance.changed"
 	MemberAdded      ChangeKind = "member.added"
 	MemberChanged    ChangeKind = "member.changed"
@@ -104,9 +110,15 @@ func AuditActions() []ChangeKind {
 	return []ChangeKind{
 		APIKeyCreated, APIKeyRefused, APIKeyRevoked, ApprovalGiven, ApprovalInEffect, ApprovalOver, ApprovalDenied, ApprovalAsked, AuditBroken, AuditErased, AuditKeyed, AuditPruned, ClientChanged, ClientCreated, ClientDeleted, ClientSignedIn, ConnectionNew, ConnectionMade, ConnectionGone,
 		DomainAdded, DomainLapsed, DomainMissed, DomainRemoved, DomainVerified, GrantRevoked, IdentityLinked, IdentityGone, InstanceChanged, InviteCreated, InviteRevoked, KeyAdded, KeyRevoked, KeyRotated, MemberAdded, MemberChanged, MemberHeld, PasswordLinkMade, MemberRemoved, MemberReturned, MemberRoleKept,
-		OrgActivated, OrgCreated, OrgGone, OrgDeletion, OrgKept, OrgRenamed, OrgResumed, OrgSignIn, OrgSuspendedNow, OrgUpdated,
+		OrgActivated, OrgCreated, OrgGone, OrgDeletion, OrgKept, OrgLimitsChanged, OrgPlanChanged, OrgQuotaWarned, OrgRenamed, OrgResumed, OrgSignIn, OrgSuspendedNow, OrgUpdated,
+		PlanCreated, PlanDeleted, PlanUpdated,
 		RunnerCut, RunnerEnrolled, RunnerInvited, RunnerRevoked, SecondStepFailed, SecondStepLocked, SessionCreated, SessionRevoked, SettingsChanged, SignInLimited, SupportGiven, SupportRefused, SupportDone, SupportUsed, SupportAsked, UserChanged, UserCreated, UserDeleted, UserDisabled, UserEnabled, UserRecovered, UserReviewed, UserVerified, WebhookChanged, WebhookCreated, WebhookDeleted,
 	}
+}
+
+// EveryRoute reports whether the routes of many orgs may be others after the change.
+func (c *Change) EveryRoute() bool {
+	return c.Kind == PlanCreated || c.Kind == PlanUpdated || c.Kind == PlanDeleted
 }
 
 // Quarantine is how long a slug rests after its org gave it up.

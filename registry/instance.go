@@ -181,4 +181,5 @@ type Work struct {
 	Instance Instance
 	Slug     string
 	Status   OrgStatus
+	Limits   Limits // of the org, as they count now
 }

@@ -40,7 +40,7 @@ type OrgView struct {
 type NewOrg struct {
 	Slug  string
 	Name  string // 1 to 80 characters; default: the slug
-	Plan  string // default: "standard"
+	Plan  string // default: DefaultPlan
 	Owner UserID // may be empty: an org made by the operator waits for its first owner
 }
 

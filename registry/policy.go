@@ -16,6 +16,9 @@ const (
 	OrgUpdate      Action = "org.update"
 	OrgRename      Action = "org.rename"
 	OrgSuspend     Action = "org.suspend"
+	OrgPlan        Action = "org.plan" // and the org's own limits
+	PlanRead       Action = "plan.read"
+	PlanManage     Action = "plan.manage"
 	OrgResume      Action = "org.resume"
 	OrgDelete      Action = "org.delete"
 	InstanceReboot Action = "instance.restart"
@@ -89,6 +92,9 @@ var policy = map[Action]rule{
 	OrgUpdate:      {RoleAdmin, true, ScopeOrgWrite, 0},
 	OrgRename:      {RoleOwner, true, ScopeOrgWrite, 0},
 	OrgSuspend:     {"", true, ScopePlatform, 0},
+	OrgPlan:        {"", true, ScopePlatform, 0},
+	PlanRead:       {"", true, ScopePlatform, 0},
+	PlanManage:     {"", true, ScopePlatform, 0},
 	OrgResume:      {"", true, ScopePlatform, 0},
 	OrgDelete:      {RoleOwner, true, ScopeOrgWrite, fresh},
 	InstanceReboot: {RoleAdmin, true, ScopeInstanceWrite, 0},

@@ -14,9 +14,10 @@ type Route struct {
 	Plan       string
 	Status     RouteStatus
 	Generation int64
-	Address    string // network address of the instance, as a provider gave it: "unix//path" or "host:port"
-	Detail     string // why it is not serving, for its members
-	RedirectTo string // the slug that a renamed org has now, for as long as this one rests
+	Address    string       // network address of the instance, as a provider gave it: "unix//path" or "host:port"
+	Limits     *RouteLimits // what it may use of the gateway; nil = as much as it likes
+	Detail     string       // why it is not serving, for its members
+	RedirectTo string       // the slug that a renamed org has now, for as long as this one rests
 	// RestoreUntil is when an org that is being deleted can no longer be restored; zero of others.
 	RestoreUntil time.Time
 }

@@ -165,5 +165,7 @@ var happenings = map[registry.ChangeKind]string{
 	registry.ApprovalAsked: "Approval asked for", registry.ApprovalGiven: "Approved by an owner", registry.ApprovalDenied: "Refused by the org", registry.ApprovalOver: "Request ended", registry.ApprovalInEffect: "In effect without an owner",
 	registry.MemberHeld: "Member locked out until confirmed", registry.MemberReturned: "Member has access again", registry.MemberRoleKept: "Role kept: groups not delivered", registry.PasswordLinkMade: "Password link made for a member",
 	registry.IdentityLinked: "Account linked", registry.IdentityGone: "Account unlinked",
+	registry.PlanCreated: "Plan created", registry.PlanUpdated: "Plan changed", registry.PlanDeleted: "Plan deleted",
+	registry.OrgPlanChanged: "Plan of the organization changed", registry.OrgLimitsChanged: "Limits of the organization changed", registry.OrgQuotaWarned: "Limit nearly or fully used",
 	registry.WebhookDeleted: "Webhook deleted", registry.WebhookTest: "Test",
 }

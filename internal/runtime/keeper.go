@@ -44,7 +44,7 @@ const (
 func (k *keeper) Apply(c registry.Change) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if len(k.pending) >= keepBacklog {
+	if len(k.pending) >= keepBacklog || c.EveryRoute() {
 		k.all = true
 	}
 	if !k.all {

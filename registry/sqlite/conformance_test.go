@@ -84,6 +84,7 @@ var scansAll = map[string]string{
 	"users":        "counting them all reads an index of them",
 	"s":            "counting all sessions that live",
 	"audit":        "verifying walks the whole chain, and a filter walks it backwards until the page is full",
+	"p":            "plans: the operator defines a few",
 	"i":            "the reconciler reads every instance at start and once a minute",
 }
 

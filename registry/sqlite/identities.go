@@ -204,6 +204,9 @@ func (t *tx) joinBy(c registry.Connection, u registry.User, x registry.ExternalS
 	case role == "":
 		return registry.Errorf(registry.Forbidden, "", "%s gives you no role in this org: ask whoever runs it there", c.Name)
 	case err != nil:
+		if err := t.room(c.OrgID, registry.LimitMembers, countMembers); err != nil {
+			return err
+		}
 		role, waiting := granted(u, t.now, role)
 		return t.addMember(c.OrgID, u, role, waiting)
 	case len(c.Roles) == 0: // without a mapping, roles are given here

@@ -3,17 +3,21 @@ package sqlite
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/pizzaface/pizzeria/registry"
 )
 
 func scanWork(r scanner) (w registry.Work, err error) {
-	err = r.Scan(append(instanceFields(&w.Instance), &w.Slug, &w.Status)...)
+	var may allowance
+	err = r.Scan(slices.Concat(instanceFields(&w.Instance), []any{&w.Slug, &w.Status}, allowanceFields(&may))...)
+	w.Limits = may.all()
 	return w, err
 }
 
-const workQuery = `SELECT ` + instanceColumns + `, o.slug, o.status FROM instances i JOIN orgs o ON o.id = i.org_id`
+const workQuery = `SELECT ` + instanceColumns + `, o.slug, o.status, ` + allowanceColumns + `
+	FROM instances i JOIN orgs o ON o.id = i.org_id` + allowanceJoin
 
 // Work returns all instances that are wanted or still there. For the system.
 func (s *Store) Work(ctx context.Context, a registry.Actor) ([]registry.Work, error) {

@@ -63,6 +63,9 @@ func (t *tx) invite(v registry.OrgView, email string, role registry.Role, secret
 	if _, err := t.exec(`DELETE FROM links WHERE kind = 'invite' AND org_id = $1 AND email = $2 AND used_at IS NULL`, v.ID, l.Email); err != nil {
 		return l, err
 	}
+	if err := t.room(v.ID, registry.LimitMembers, countMembers, countInvites); err != nil {
+		return l, err
+	}
 	if err := t.insertLink(l, secret); err != nil {
 		return l, err
 	}
@@ -217,6 +220,9 @@ func (t *tx) acceptInvite(secret registry.Hash, u registry.User) (registry.Link,
 			return l, err
 		}
 		u.EmailVerified = true
+	}
+	if err := t.room(l.OrgID, registry.LimitMembers, countMembers); err != nil {
+		return l, err
 	}
 	l.Role, l.WantedRole = granted(u, t.now, l.Role)
 	return l, t.addMember(l.OrgID, u, l.Role, l.WantedRole)

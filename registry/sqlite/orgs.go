@@ -16,7 +16,7 @@ func (s *Store) CreateOrg(ctx context.Context, a registry.Actor, n registry.NewO
 		o.Name = n.Slug
 	}
 	if o.Plan == "" {
-		o.Plan = "standard"
+		o.Plan = registry.DefaultPlan
 	}
 	err := s.update(ctx, a, func(t *tx) error {
 		if err := t.may(registry.OrgCreate); err != nil {
@@ -29,8 +29,8 @@ func (s *Store) CreateOrg(ctx context.Context, a registry.Actor, n registry.NewO
 		if o.Name, err = registry.CleanName(o.Name); err != nil {
 			return err
 		}
-		if !registry.ValidSlug(o.Plan) {
-			return registry.Errorf(registry.Invalid, "plan", "%q is not a plan: use lower-case letters, digits and hyphens", o.Plan)
+		if err := t.checkPlan(o.Plan); err != nil {
+			return err
 		}
 		if n.Owner != "" {
 			if err := t.may(registry.OwnerManage); err != nil {

@@ -26,8 +26,9 @@ func (s *Store) Routes(ctx context.Context, a registry.Actor, after string, limi
 		`SELECT `+routeColumns+` WHERE s.slug > $1 AND (s.rests_until IS NULL OR s.rests_until > $2) ORDER BY s.slug LIMIT $3`, after, us(s.now()), limit)
 }
 
-const routeColumns = `s.slug, o.id, o.name, o.plan, o.slug, o.status, o.reason, o.delete_at, i.generation, i.state, i.address, i.detail, s.redirect_until, s.rests_until
-	FROM slugs s JOIN orgs o ON o.id = s.org_id JOIN instances i ON i.org_id = o.id`
+const routeColumns = `s.slug, o.id, o.name, o.plan, o.slug, o.status, o.reason, o.delete_at, i.generation, i.state, i.address, i.detail, s.redirect_until, s.rests_until,
+	` + allowanceColumns + `
+	FROM slugs s JOIN orgs o ON o.id = s.org_id JOIN instances i ON i.org_id = o.id` + allowanceJoin
 
 func (s *Store) scanRoute(r scanner) (*registry.Route, error) {
 	var (
@@ -37,10 +38,13 @@ func (s *Store) scanRoute(r scanner) (*registry.Route, error) {
 		redirect, rests micros
 		ends            micros
 		current, reason string
+		may             allowance
 	)
-	if err := r.Scan(&rt.Slug, &rt.OrgID, &rt.Name, &rt.Plan, &current, &status, &reason, &ends, &rt.Generation, &state, &rt.Address, &rt.Detail, &redirect, &rests); err != nil {
+	fields := []any{&rt.Slug, &rt.OrgID, &rt.Name, &rt.Plan, &current, &status, &reason, &ends, &rt.Generation, &state, &rt.Address, &rt.Detail, &redirect, &rests}
+	if err := r.Scan(append(fields, allowanceFields(&may)...)...); err != nil {
 		return nil, err
 	}
+	rt.Limits = may.all().Routed()
 	rt.Status = registry.RouteStatusOf(status, state)
 	if rt.Status == registry.RouteSuspended {
 		rt.Detail = reason

@@ -80,6 +80,9 @@ func (s *Store) CreateRunnerClaim(ctx context.Context, a registry.Actor, org reg
 		if have >= registry.RunnersMax {
 			return registry.Errorf(registry.Conflict, "", "the org has %d runners and open claims already: revoke a runner that is not used", have).Because(registry.LimitReached)
 		}
+		if err := t.room(org, registry.LimitRunners, countRunners, countClaims); err != nil {
+			return err
+		}
 		c.CreatedAt, c.ExpiresAt = t.now, t.now.Add(registry.RunnerClaimLife)
 		if err := t.must(`INSERT INTO runner_claims (hash, id, org_id, name, life, created_by, key_id, expires_at)
 			VALUES ($1,$2,$3,$4,$5,$6,$7,$8)`,
@@ -124,6 +127,9 @@ func (s *Store) EnrollRunner(ctx context.Context, a registry.Actor, claim regist
 		v, err := seen(t.ctx, t, as, c.OrgID)
 		if err != nil || !registry.Allows(as, v.Role, registry.RunnerEnroll) || v.Status != registry.OrgActive && v.Status != registry.OrgProvisioning {
 			return errNoClaim()
+		}
+		if err := t.room(c.OrgID, registry.LimitRunners, countRunners); err != nil {
+			return err
 		}
 		if named == "" {
 			named = name

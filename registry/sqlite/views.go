@@ -149,7 +149,7 @@ func (s *Store) Orgs(ctx context.Context, a registry.Actor, l registry.OrgList) 
 		q.add(` AND i.state || '' = ?`, l.State)
 	}
 	if l.Plan != "" {
-		q.add(` AND o.plan = ?`, l.Plan)
+		q.add(` AND o.plan || '' = ?`, l.Plan)
 	}
 	if l.Among != nil {
 		ids, err := json.Marshal(l.Among)

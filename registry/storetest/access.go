@@ -77,6 +77,9 @@ func visibility(e env) {
 		"DecideSupport":       second(e.s.DecideSupport(ctx, asB, o.ID, "x", true)),
 		"EndSupport":          e.s.EndSupport(ctx, asB, o.ID, "x"),
 		"TransferOrg":         e.s.TransferOrg(ctx, asB, o.ID, a.ID),
+		"SetOrgPlan":          e.s.SetOrgPlan(ctx, asB, o.ID, 0, "team"),
+		"SetOrgLimits":        e.s.SetOrgLimits(ctx, asB, o.ID, 0, nil),
+		"Quota":               second(e.s.Quota(ctx, asB, o.ID)),
 		"CreateInvite":        second(e.s.CreateInvite(ctx, asB, o.ID, "x@example.com", registry.RoleMember, secret("x"))),
 	} {
 		if registry.ErrorCode(err) != registry.NotFound {

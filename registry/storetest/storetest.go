@@ -20,6 +20,17 @@ type Store interface {
 	OrgID(ctx context.Context, a registry.Actor, slug string) (registry.OrgID, error)
 	Orgs(ctx context.Context, a registry.Actor, l registry.OrgList) (registry.Page[registry.OrgView], error)
 	MyOrgs(ctx context.Context, a registry.Actor) ([]registry.OrgView, error)
+	Plans(ctx context.Context, a registry.Actor) ([]registry.Plan, error)
+	Plan(ctx context.Context, a registry.Actor, name string) (registry.Plan, error)
+	CreatePlan(ctx context.Context, a registry.Actor, p registry.Plan) (registry.Plan, error)
+	UpdatePlan(ctx context.Context, a registry.Actor, name string, c registry.PlanChange) (registry.Plan, error)
+	DeletePlan(ctx context.Context, a registry.Actor, name string) error
+	ConfigurePlans(ctx context.Context, a registry.Actor, list []registry.Plan) error
+	SetOrgPlan(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, plan string) error
+	SetOrgLimits(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, c registry.LimitChanges) error
+	Quota(ctx context.Context, a registry.Actor, org registry.OrgID) (registry.Quota, error)
+	CheckQuotas(ctx context.Context, a registry.Actor, refused registry.RefusedRequests) ([]registry.QuotaWarning, error)
+	Admins(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Member, error)
 	UpdateOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, name string) error
 	RenameOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, slug string) error
 	SuspendOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, reason string) error
@@ -241,6 +252,7 @@ func RunTests(t *testing.T, open func(t *testing.T, now func() time.Time) Store)
 		"OptimisticConcurrency": versions, "Visibility": visibility, "LastOwner": lastOwner, "LastOwnerRace": lastOwnerRace,
 		"SlugRace": slugRace, "FeedIsGapless": feed, "AuditChain": auditChain, "Events": events, "Usage": usage, "Webhooks": webhooks, "Settings": settings, "SeenVersions": seenVersions, "Idempotency": idempotency, "Setup": setup, "Invites": invites,
 		"Sessions": sessions, "SessionLists": sessionLists, "SessionLifetimes": sessionLifetimes, "OrgLifetimes": orgLifetimes, "InvitesUnderRules": invitesUnderRules, "Pages": pages, "AuditTimes": auditTimes, "Search": searches, "Deletion": deletion, "Users": users, "DeletedAccounts": deletedAccounts, "DormantAccounts": dormantAccounts, "LastOnes": lastOnes, "DisabledAccounts": disabledAccounts, "APIKeys": apiKeys, "Runners": runners, "KeysReach": keysReach, "KeptForPeople": keptForPeople, "RefusedKeys": refusedKeys, "KeyUse": keyUse, "RunnersOfKeys": runnersOfKeys, "Drafts": drafts, "Codes": codes, "AccountLinks": accountLinks, "EndedSession": endedSession, "ThiefLeavesNothing": thiefLeavesNothing, "Review": review, "ReviewOnce": reviewOnce, "PreHijack": preHijack, "UnverifiedRoles": unverifiedRoles, "Mails": mails, "SigningKeys": signingKeys, "Factors": factors, "Connections": connections, "Domains": domains, "ExternalSignIn": externalSignIn, "Undelivered": undelivered, "SignInRules": signInRules, "Support": support, "Approvals": approvals, "ApprovalRace": approvalRace, "Outsiders": outsiders, "Returns": returns, "BreakGlass": breakGlass, "Transfer": transfer, "Clients": clients, "Grants": grants, "Devices": devices, "Leases": leases, "Provisioning": provisioning,
+		"Plans": plans, "ConfiguredPlans": configuredPlans, "OrgLimits": orgLimits, "Seats": seats, "SeatRace": seatRace, "RunnerPlaces": runnerPlaces, "QuotaWarnings": quotaWarnings,
 		"InstanceFailures": instanceFailures, "InstanceTransitions": instanceTransitions,
 		"UnresponsiveInstance": unresponsive,
 	} {
