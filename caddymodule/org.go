@@ -192,6 +192,10 @@ func (o *Org) upstreamError(w http.ResponseWriter, r *http.Request, st *gateway.
 		o.runtime.Gateway().Revoked(w, r, st)
 		return nil
 	}
+	if errors.Is(err, gateway.ErrOverPlan) {
+		o.runtime.Gateway().OverPlan(w, r, st)
+		return nil
+	}
 	var he caddyhttp.HandlerError
 	if !errors.As(err, &he) {
 		return err

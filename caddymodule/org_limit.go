@@ -3,11 +3,9 @@ package caddymodule
 import (
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"net/http"
 	"strconv"
-	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -16,8 +14,6 @@ import (
 
 	"github.com/pizzaface/pizzeria/internal/gateway"
 	"github.com/pizzaface/pizzeria/internal/runtime"
-	"github.com/pizzaface/pizzeria/internal/web"
-	"github.com/pizzaface/pizzeria/registry"
 )
 
 func init() {
@@ -45,10 +41,8 @@ type OrgLimit struct {
 	Burst *int `json:"burst,omitempty"`
 
 	limits  gateway.Limits
-	body    int64 // 0 = any size
 	limiter *gateway.Limiter
 	runtime *runtime.Runtime
-	policy  string
 }
 
 // Rates beyond these are no limits, or longer than any clock runs.
@@ -72,14 +66,10 @@ func (o *OrgLimit) Provision(ctx caddy.Context) error {
 	if o.limiter, err = app.runtime.Limiter(app.limitPlace(ctx)); err != nil {
 		return err
 	}
-	o.body = valueOr(o.Body, 0)
-	perSecond := valueOr(o.Rate, 0)
-	o.limits = gateway.Limits{
-		Concurrency: valueOr(o.Concurrency, 0), WebSockets: valueOr(o.WebSockets, 0), Rate: perSecond,
-		Burst: valueOr(o.Burst, max(1, int(math.Ceil(2*min(perSecond, maxRate))))),
+	o.limits = gateway.Limits{Concurrency: wide(o.Concurrency), WebSockets: wide(o.WebSockets), Rate: o.Rate}
+	if o.Rate != nil {
+		o.limits.Burst = valueOr(o.Burst, gateway.BurstOf(min(*o.Rate, maxRate)))
 	}
-	window := math.Ceil(float64(o.limits.Burst) / max(perSecond, 1e-9))
-	o.policy = fmt.Sprintf(`"org";q=%d;w=%d`, o.limits.Burst, int(window))
 	return nil
 }
 
@@ -121,65 +111,38 @@ func (o *OrgLimit) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyh
 		return caddyhttp.Error(http.StatusInternalServerError, errors.New("org_limit needs the org handler before it"))
 	}
 	give, q, ok := o.limiter.Take(st.Route.OrgID, o.limits, gateway.IsWebSocket(r))
-	if o.limits.Rate > 0 { // draft-ietf-httpapi-ratelimit-headers
-		w.Header().Set("RateLimit-Policy", o.policy)
-		w.Header().Set("RateLimit", `"org";r=`+strconv.Itoa(q.Left)+`;t=`+strconv.Itoa(int(math.Ceil(q.After.Seconds()))))
+	if o.Rate != nil {
+		gateway.RateHeaders(w.Header(), "org", *o.Rate, o.limits.Burst, q)
 	}
 	if !ok {
-		o.runtime.Gateway().Fail(w, r, st, gateway.Problem{
-			Code: web.Code(registry.Busy), Status: http.StatusTooManyRequests, RetryAfter: max(1, int(math.Ceil(q.After.Seconds()))),
-			Title: st.Route.Name + " has too many requests", Detail: "It uses all that it may for the moment. Other orgs are not touched. Try again shortly.",
-		})
+		o.runtime.Gateway().Fail(w, r, st, gateway.TooMany(st.Route, q))
 		return nil
 	}
 	defer give()
-	if o.body == 0 || r.Body == nil {
+	if o.Body == nil || r.Body == nil {
 		return next.ServeHTTP(w, r)
 	}
-	if r.ContentLength > o.body {
-		o.tooLarge(w, r, st)
+	if r.ContentLength > *o.Body {
+		o.runtime.Gateway().TooLarge(w, r, st, *o.Body)
 		return nil
 	}
-	body := &limitedBody{ReadCloser: r.Body, left: o.body}
+	body := gateway.NewLimitedBody(r.Body, *o.Body)
 	r.Body = body
 	err := next.ServeHTTP(w, r)
-	if err != nil && body.over.Load() { // nothing was answered yet, or there would be no error
-		o.tooLarge(w, r, st)
+	if err != nil && body.Over() { // nothing was answered yet, or there would be no error
+		o.runtime.Gateway().TooLarge(w, r, st, *o.Body)
 		return nil
 	}
 	return err
 }
 
-func (o *OrgLimit) tooLarge(w http.ResponseWriter, r *http.Request, st *gateway.State) {
-	w.Header().Set("Connection", "close") // what follows of the body is not read
-	o.runtime.Gateway().Fail(w, r, st, gateway.Problem{
-		Code: web.ContentTooLarge, Status: http.StatusRequestEntityTooLarge, Title: "This is too large", Detail: st.Route.Name + " takes at most " + strconv.FormatInt(o.body, 10) + " bytes in one request.",
-	})
-}
-
-// limitedBody is a request's body, which fails when it is too large: its length may not have been said.
-type limitedBody struct {
-	io.ReadCloser
-	left int64
-	over atomic.Bool
-}
-
-var errTooLarge = errors.New("the request's body is too large")
-
-// Read implements io.Reader.
-func (b *limitedBody) Read(p []byte) (int, error) {
-	if b.over.Load() {
-		return 0, errTooLarge
+// wide is a number of the config as the gateway has it.
+func wide(n *int) *int64 {
+	if n == nil {
+		return nil
 	}
-	if int64(len(p)) > b.left+1 { // one more tells
-		p = p[:b.left+1]
-	}
-	n, err := b.ReadCloser.Read(p)
-	if b.left -= int64(n); b.left < 0 {
-		b.over.Store(true)
-		return 0, errTooLarge
-	}
-	return n, err
+	v := int64(*n)
+	return &v
 }
 
 // UnmarshalCaddyfile sets up the handler from Caddyfile tokens. Syntax:

@@ -77,6 +77,7 @@ func (s *State) End() {
 	for _, p := range parts {
 		p.end(farewell{})
 	}
+	s.measured.end(s.Route.OrgID)
 }
 
 // Revoked reports whether the request was cut.

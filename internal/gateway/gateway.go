@@ -51,6 +51,8 @@ type Gateway struct {
 	Config
 	Revocations *Revocations
 	Streams     *Streams
+	Measure     *Limiter // of the limits that orgs have by their plans and of their own
+	Refused     Refusals // by those
 	sessions    *lru.Cache[[sha256.Size]byte, *session]
 	dropLines   *lru.Cache[dropLine, time.Time]
 	seal        cipher.AEAD
@@ -76,7 +78,11 @@ func New(c Config) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Gateway{Config: c, sessions: sessions, dropLines: lines, seal: c.Master.Sealer("tx-cookie"), Streams: newStreams()}
+	measure, err := NewLimiter(c.Sessions, c.Now)
+	if err != nil {
+		return nil, err
+	}
+	g := &Gateway{Config: c, Measure: measure, sessions: sessions, dropLines: lines, seal: c.Master.Sealer("tx-cookie"), Streams: newStreams()}
 	g.Revocations = newRevocations(c.Now, g.Streams)
 	return g, nil
 }
@@ -95,6 +101,7 @@ type State struct {
 	conceal   bool                   // which orgs there are
 	page      *template.Template     // for problem pages; nil = ours
 	exchange  exchange
+	measured  measured
 }
 
 // Placeholder gives the values that a Caddyfile can name, as `http.org.slug`.

@@ -18,7 +18,7 @@ func TestLimiter(t *testing.T) {
 	}
 	allowed := func(org registry.OrgID) (n int) {
 		for {
-			_, q, ok := l.Take(org, Limits{Rate: 2, Burst: 3}, false)
+			_, q, ok := l.Take(org, Limits{Rate: some(2.0), Burst: 3}, false)
 			if !ok {
 				if q.After <= 0 || q.After > time.Second {
 					t.Errorf("try again after %s", q.After)
@@ -39,7 +39,7 @@ func TestLimiter(t *testing.T) {
 	if l, err = NewLimiter(10, time.Now); err != nil {
 		t.Fatal(err)
 	}
-	four := Limits{Concurrency: 4}
+	four := Limits{Concurrency: some(int64(4))}
 	var wg sync.WaitGroup
 	var at, most, refused atomic.Int64
 	for range 64 {
@@ -77,7 +77,7 @@ func TestLimiter(t *testing.T) {
 
 // TestWebSocketsAreLimited: apart from other requests, and what a refused one took of another limit is given back.
 func TestWebSocketsAreLimited(t *testing.T) {
-	most := Limits{Concurrency: 3, WebSockets: 1}
+	most := Limits{Concurrency: some(int64(3)), WebSockets: some(int64(1))}
 	l, err := NewLimiter(10, time.Now)
 	if err != nil {
 		t.Fatal(err)
@@ -125,31 +125,63 @@ func TestLimitsChange(t *testing.T) {
 		give, _, _ = l.Take(org, most, webSocket)
 		return give
 	}
-	open := take("acme", Limits{Rate: 1, Burst: 2}, true)
-	if take("acme", Limits{WebSockets: 1}, true) != nil {
+	open := take("acme", Limits{Rate: some(1.0), Burst: 2}, true)
+	if take("acme", Limits{WebSockets: some(int64(1))}, true) != nil {
 		t.Error("an open WebSocket is not counted by a limit that is new")
 	}
 	for _, org := range []registry.OrgID{"b", "c", "d"} { // more than are remembered
-		take(org, Limits{Rate: 1}, false)()
+		take(org, Limits{Rate: some(1.0)}, false)()
 	}
-	if take("acme", Limits{Concurrency: 1}, false) != nil {
+	if take("acme", Limits{Concurrency: some(int64(1))}, false) != nil {
 		t.Error("an open WebSocket is forgotten when other orgs come")
 	}
-	if take("acme", Limits{Rate: 1, Burst: 8}, false) == nil || take("acme", Limits{Rate: 1, Burst: 8}, false) != nil {
+	if take("acme", Limits{Rate: some(1.0), Burst: 8}, false) == nil || take("acme", Limits{Rate: some(1.0), Burst: 8}, false) != nil {
 		t.Error("a changed rate begins anew")
 	}
 	now = now.Add(time.Second)
-	if take("acme", Limits{Rate: 3, Burst: 8}, false) == nil || take("acme", Limits{Rate: 3, Burst: 8}, false) != nil {
+	if take("acme", Limits{Rate: some(3.0), Burst: 8}, false) == nil || take("acme", Limits{Rate: some(3.0), Burst: 8}, false) != nil {
 		t.Error("the rate before a change does not count until then")
 	}
 	now = now.Add(time.Second)
 	for n := range 3 {
-		if take("acme", Limits{Rate: 3, Burst: 8}, false) == nil {
+		if take("acme", Limits{Rate: some(3.0), Burst: 8}, false) == nil {
 			t.Errorf("a changed rate does not hold: %d", n)
 		}
 	}
 	open()
-	if take("acme", Limits{WebSockets: 1}, true) == nil {
+	if take("acme", Limits{WebSockets: some(int64(1))}, true) == nil {
 		t.Error("a place that was given back is not free")
+	}
+}
+
+func some[T any](v T) *T { return &v }
+
+// TestLimitsOfNothing: 0 is 0, and what is absent is no limit.
+func TestLimitsOfNothing(t *testing.T) {
+	l, err := NewLimiter(10, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, most := range map[string]Limits{
+		"rate": {Rate: some(0.0), Burst: 1}, "concurrency": {Concurrency: some(int64(0))},
+	} {
+		if _, q, ok := l.Take("acme", most, false); ok || q.After <= 0 {
+			t.Errorf("%s of 0: %v %v", name, ok, q)
+		}
+	}
+	if _, _, ok := l.Take("acme", Limits{WebSockets: some(int64(0))}, true); ok {
+		t.Error("a WebSocket where none may be")
+	}
+	if _, _, ok := l.Take("acme", LimitsOf(&registry.RouteLimits{WebSockets: some(int64(0))}), false); !ok {
+		t.Error("a limit of WebSockets holds other requests")
+	}
+	if _, _, ok := l.Take("acme", LimitsOf(nil), true); !ok {
+		t.Error("without limits there is one")
+	}
+	if n, ws := l.Busy("acme"); n != 2 || ws != 1 {
+		t.Errorf("%d requests and %d WebSockets are open", n, ws)
+	}
+	if n, _ := l.Busy("globex"); n != 0 {
+		t.Errorf("%d requests of an org without any", n)
 	}
 }

@@ -22,9 +22,12 @@ type Transports struct {
 
 // RoundTrip passes a request on to its instance: directly where that can be done, else by the other
 // transport. The answer is judged again before it is returned, and filtered. Errors: ErrRevoked,
-// and those of the transports.
+// ErrOverPlan, and those of the transports.
 func (g *Gateway) RoundTrip(s *State, r *http.Request, t *Transports) (*http.Response, error) {
 	if err := g.register(r.Context(), s); err != nil {
+		return nil, err
+	}
+	if err := g.measure(s, r); err != nil {
 		return nil, err
 	}
 	r = g.Prepare(s, r, t.CookieBytes)
@@ -43,6 +46,10 @@ func (g *Gateway) RoundTrip(s *State, r *http.Request, t *Transports) (*http.Res
 		if s.Revoked() {
 			return nil, ErrRevoked
 		}
+		if s.measured.overBody() {
+			s.measured.large = true
+			return nil, ErrOverPlan
+		}
 		return nil, err
 	}
 	if err = checkAnswer(r, res); err == nil {
@@ -53,6 +60,7 @@ func (g *Gateway) RoundTrip(s *State, r *http.Request, t *Transports) (*http.Res
 		return nil, err
 	}
 	g.filter(s, res, t.HeaderBytes)
+	s.measured.headers(res.Header)
 	return res, nil
 }
 
