@@ -17,6 +17,7 @@ type job struct {
 	i       registry.Instance
 	slug    string
 	status  registry.OrgStatus
+	limits  registry.Limits
 	release func()                          // gives the worker's slot to another org
 	report  func(rep registry.Report) error // of the current generation
 	replace func(rep registry.Report) error // goes to the next generation
@@ -74,7 +75,7 @@ func (r *Reconciler) newJob(
 	ctx context.Context, lease registry.Lease, w registry.Work, release func(),
 ) *job {
 	j := &job{
-		Reconciler: r, i: w.Instance, slug: w.Slug, status: w.Status,
+		Reconciler: r, i: w.Instance, slug: w.Slug, status: w.Status, limits: w.Limits,
 		release: release, ended: ctx.Err,
 	}
 	name := r.Provider.Name()

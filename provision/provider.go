@@ -21,6 +21,9 @@ type Spec struct {
 	// Env is the instance's environment as the composition root makes it. The
 	// provider adds PIZZERIA_LISTEN and PIZZERIA_DATA_DIR.
 	Env map[string]string
+	// Limits are what the org may use of cpu, memory, pids and disk. A provider that cannot hold an
+	// instance to one says so by Enforces, and starts it all the same.
+	Limits registry.Limits
 	// Configuration names what Env and the provider's own configuration are made of, apart from
 	// what is the org's. The provider keeps it with the instance.
 	Configuration string
@@ -56,6 +59,8 @@ type Provider interface {
 	Configuration() string
 	// Grace is how long an instance may take to stop.
 	Grace() time.Duration
+	// Enforces reports whether instances are held to a limit of Spec.Limits.
+	Enforces(name registry.LimitName) bool
 	// Isolation says honestly what separates two instances.
 	Isolation() string
 }

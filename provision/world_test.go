@@ -68,6 +68,8 @@ func (w *world) Name() string         { return "fake" }
 func (w *world) Grace() time.Duration { return fakeGrace }
 func (w *world) Isolation() string    { return "none" }
 
+func (*world) Enforces(registry.LimitName) bool { return false }
+
 func (w *world) Configuration() string { return "" }
 
 func (w *world) Ensure(ctx context.Context, s Spec) (Observed, error) {

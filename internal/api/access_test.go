@@ -47,6 +47,14 @@ var rows = map[string]row{
 	"GET /orgs":                     {"any", "org:read", ""},
 	"POST /orgs":                    {"platform", "platform", ""},
 
+	"GET /plans":               {"platform", "platform", ""},
+	"POST /plans":              {"platform", "platform", ""},
+	"GET /plans/{plan}":        {"platform", "platform", ""},
+	"PATCH /plans/{plan}":      {"platform", "platform", ""},
+	"DELETE /plans/{plan}":     {"platform", "platform", ""},
+	"PUT /orgs/{org}/plan":     {"platform", "platform", ""},
+	"PATCH /orgs/{org}/limits": {"platform", "platform", ""},
+
 	"GET /orgs/{org}":                   {"member", "org:read", ""},
 	"PATCH /orgs/{org}":                 {"admin", "org:write", ""},
 	"POST /orgs/{org}/rename":           {"owner", "org:write", ""},
@@ -216,7 +224,7 @@ func fill(pattern, org string) string {
 	return strings.NewReplacer("{org}", org, "{domain}", "example.com", "{user}", unknown,
 		"{invite}", unknown, "{session}", unknown, "{claim}", unknown,
 		"{key}", unknown, "{webhook}", unknown, "{delivery}", unknown, "{runner}", unknown,
-		"{client}", unknown, "{connection}", unknown,
+		"{client}", unknown, "{connection}", unknown, "{plan}", unknown,
 		"{support}", unknown, "{approval}", unknown).Replace(pattern)
 }
 

@@ -43,6 +43,8 @@ type API struct {
 	Settings  *settings.Service
 	Webhooks  *webhook.Sender
 	Usage     *usage.Recorder
+	Quotas    *usage.Quotas
+	Provider  func() string // what makes instances
 	Capacity  func() usage.Capacity
 	Isolation func() string // what separates instances
 	// Connections is how many WebSockets and streams a session has open.
@@ -182,6 +184,7 @@ func (a *API) declare(mux *http.ServeMux) {
 	a.huma.UseMiddleware(a.countKeys)
 	a.me()
 	a.orgs()
+	a.plans()
 	a.instances()
 	a.members()
 	a.users()

@@ -23,6 +23,7 @@ func info() *huma.Info {
 var tags = []*huma.Tag{
 	{Name: "me", Description: "Who the caller is"},
 	{Name: "orgs", Description: "Orgs: create, change, suspend, delete"},
+	{Name: "plans", Description: "What orgs may use"},
 	{Name: "instance", Description: "The server of an org"},
 	{Name: "members", Description: "Who is in an org, and with which role"},
 	{Name: "invites", Description: "Invitations into an org"},
@@ -54,7 +55,8 @@ var schemaNames = map[string]string{
 	"ConnectionIn": "ConnectionSpec", "ConnectionView": "Connection", "PageConnectionView": "PageConnection",
 	"CreateKeyInBody": "OrgKeyCreate", "CreateMyKeyInBody": "MyKeyCreate", "KeyOutBody": "APIKeyCreated",
 	"CreateOrgInBody": "OrgCreate", "UpdateOrgInBody": "OrgUpdate", "RenameInBody": "OrgRename", "SuspendInBody": "OrgSuspend",
-	"OrgView": "Org", "PageOrgView": "PageOrg", "RulesInBody": "SignInRules", "LifetimesInBody": "SessionLifetimes",
+	"OrgView": "Org", "CreatePlanInBody": "PlanCreate", "PlanChange": "PlanUpdate",
+	"SetPlanInBody": "OrgPlan", "SetLimitsInBody": "OrgLimits", "PageOrgView": "PageOrg", "RulesInBody": "SignInRules", "LifetimesInBody": "SessionLifetimes",
 	"CreateUserInBody": "UserCreate", "UpdateUserInBody": "UserUpdate", "DisableInBody": "UserDisable", "UserBody": "UserWithOrgs",
 	"UpdateMeInBody": "MeUpdate", "MeBody": "Me", "LinkOutBody": "PasswordLink",
 	"DecideOutBody": "ApprovalDecided", "EnrollInBody": "RunnerEnroll", "EnrollOutBody": "RunnerEnrolled",

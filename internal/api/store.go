@@ -17,6 +17,13 @@ type Store interface {
 	AuthorizePlatform(ctx context.Context, a registry.Actor, action registry.Action) error
 	MyOrgs(ctx context.Context, a registry.Actor) ([]registry.OrgView, error)
 	Orgs(ctx context.Context, a registry.Actor, l registry.OrgList) (registry.Page[registry.OrgView], error)
+	Plans(ctx context.Context, a registry.Actor) ([]registry.Plan, error)
+	Plan(ctx context.Context, a registry.Actor, name string) (registry.Plan, error)
+	CreatePlan(ctx context.Context, a registry.Actor, p registry.Plan) (registry.Plan, error)
+	UpdatePlan(ctx context.Context, a registry.Actor, name string, c registry.PlanChange) (registry.Plan, error)
+	DeletePlan(ctx context.Context, a registry.Actor, name string) error
+	SetOrgPlan(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, plan string) error
+	SetOrgLimits(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, c registry.LimitChanges) error
 	UpdateOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, name string) error
 	RenameOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, slug string) error
 	SuspendOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, reason string) error

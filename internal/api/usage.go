@@ -22,6 +22,8 @@ type usageOut struct {
 	Body struct {
 		Step  int          `json:"step_seconds" doc:"length of a step, in seconds"`
 		Items []usagePoint `json:"items" doc:"one per step, oldest first; zero where nothing was counted"`
+		// Quota is of one org alone.
+		Quota *registry.Quota `json:"quota,omitempty" doc:"what the org uses now of what it may; of an org alone"`
 	}
 }
 
@@ -52,7 +54,13 @@ func (a *API) usage() {
 	}
 	inOrg(a, operation{ID: "showOrgUsage", Method: "GET", Path: "/orgs/{org}/usage", Summary: "Read how much an org is used", Action: registry.UsageRead},
 		func(ctx context.Context, c web.Caller, id registry.OrgID, in *orgIn) (*usageOut, error) {
-			return a.history(ctx, c, id, in.Range)
+			out, err := a.history(ctx, c, id, in.Range)
+			if err != nil {
+				return nil, err
+			}
+			q, err := a.Quotas.Show(ctx, c.Actor, id)
+			out.Body.Quota = &q
+			return out, err
 		})
 	declared(a, operation{ID: "showUsage", Method: "GET", Path: "/usage", Summary: "Read how much all orgs are used", Action: registry.PlatformRead},
 		func(ctx context.Context, c web.Caller, in *UsageIn) (*usageOut, error) {

@@ -28,7 +28,7 @@ type wanted struct {
 type wantedOrg struct {
 	Slug      string                   `yaml:"slug"`
 	Name      string                   `yaml:"name"`
-	Plan      string                   `yaml:"plan"`      // for a new org
+	Plan      string                   `yaml:"plan"`
 	Owner     string                   `yaml:"owner"`     // for a new org: e-mail address of an account
 	Suspended *bool                    `yaml:"suspended"` // nil = as it is
 	Reason    string                   `yaml:"reason"`
@@ -51,7 +51,7 @@ func (c *client) apply() *cobra.Command {
   orgs:
     - slug: acme
       name: Acme Inc
-      plan: standard             # of a new org
+      plan: standard
       owner: ada@example.com     # of a new org: an account
       suspended: false
       members:                   # left out: as they are
@@ -189,7 +189,7 @@ func (c *client) plan(w wanted, prune bool) ([]change, error) {
 				add("~", fmt.Sprintf("org %s: name %q -> %q", o.Slug, v.Name, o.Name), "PATCH", orgPath(o.Slug), some("name", o.Name))
 			}
 			if o.Plan != "" && o.Plan != v.Plan {
-				return nil, fmt.Errorf("%s has the plan %s: a plan cannot be changed here", o.Slug, v.Plan)
+				add("~", fmt.Sprintf("org %s: plan %s -> %s", o.Slug, v.Plan, o.Plan), "PUT", orgPath(o.Slug)+"/plan", some("plan", o.Plan))
 			}
 		}
 		if o.Suspended != nil && *o.Suspended != (v.Status == registry.OrgSuspended) {

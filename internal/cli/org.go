@@ -138,15 +138,22 @@ func (c *client) org() *cobra.Command {
 
 	show := c.on("show <org>", "Shows an org, by slug or ID", cobra.ExactArgs(1), func(args []string) error { return c.show("GET", orgPath(args[0]), nil, orgTable.show) })
 
-	var name string
-	update := c.on("update <org>", "Changes an org's display name", cobra.ExactArgs(1), nil)
+	var name, plan string
+	update := c.on("update <org>", "Changes an org's display name or plan", cobra.ExactArgs(1), nil)
 	update.RunE = func(cmd *cobra.Command, args []string) error {
-		if name == "" {
-			return c.app.wrongUse(cmd, errors.New("--name is missing"))
+		if name == "" && plan == "" {
+			return c.app.wrongUse(cmd, errors.New("say --name or --plan"))
+		}
+		if plan != "" {
+			b, err := c.call("PUT", orgPath(args[0])+"/plan", some("plan", plan))
+			if err != nil || name == "" {
+				return errors.Join(err, c.print(b, orgTable.show))
+			}
 		}
 		return c.show("PATCH", orgPath(args[0]), some("name", name), orgTable.show)
 	}
 	update.Flags().StringVar(&name, "name", "", "display name")
+	update.Flags().StringVar(&plan, "plan", "", "plan, which counts at once; for platform admins")
 
 	rename := c.on("rename <org> <slug>", "Gives an org another address, and restarts its instance; the old address leads there for 14 days", cobra.ExactArgs(2), func(args []string) error {
 		return c.show("POST", orgPath(args[0])+"/rename", some("slug", args[1]), orgTable.show)
@@ -190,7 +197,7 @@ func (c *client) org() *cobra.Command {
 		return c.show("PUT", orgPath(args[0])+"/sign-in", map[string]any{"second_step_required": required}, nil)
 	}
 	second.Flags().BoolVar(&required, "required", false, "whether it is required")
-	org.AddCommand(create, named(list), show, update, rename, suspend, resume, del, keep, second, c.sessionLifetimes(), c.breakGlass())
+	org.AddCommand(create, named(list), show, update, rename, suspend, resume, del, keep, second, c.sessionLifetimes(), c.orgLimits(), c.breakGlass())
 	return org
 }
 

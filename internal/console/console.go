@@ -111,6 +111,7 @@ type Console struct {
 	Settings  *settings.Service
 	Webhooks  *webhook.Sender
 	Usage     *usage.Recorder
+	Quotas    *usage.Quotas
 	Capacity  func() usage.Capacity
 	Operator  func() Operator
 	// Connections is how many WebSockets and streams a session has open.

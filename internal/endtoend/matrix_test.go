@@ -16,6 +16,8 @@ import (
 // A route of the table without a row here fails the test.
 var least = map[string]string{
 	"GET /api/v1/me": "anybody", "POST /api/v1/tokens": "anybody", "GET /api/v1/orgs": "anybody",
+	"GET /api/v1/plans": "platform", "POST /api/v1/plans": "platform", "GET /api/v1/plans/{plan}": "platform", "PATCH /api/v1/plans/{plan}": "platform", "DELETE /api/v1/plans/{plan}": "platform",
+	"PUT /api/v1/orgs/{org}/plan": "platform", "PATCH /api/v1/orgs/{org}/limits": "platform",
 	"POST /api/v1/orgs": "platform", "POST /api/v1/users": "platform",
 	"GET /api/v1/orgs/{org}": "member", "PATCH /api/v1/orgs/{org}": "admin", "POST /api/v1/orgs/{org}/rename": "owner",
 	"POST /api/v1/orgs/{org}/suspend": "platform", "POST /api/v1/orgs/{org}/resume": "platform",
@@ -125,7 +127,7 @@ func TestIsolationMatrix(t *testing.T) {
 		"platform": platformAdmin(s),
 	}
 	unknown := "01890000-0000-7000-8000-000000000000"
-	fill := strings.NewReplacer("{org}", id, "{user}", unknown, "{invite}", unknown, "{session}", unknown, "{key}", unknown, "{webhook}", unknown, "{delivery}", unknown, "{runner}", unknown, "{client}", unknown, "{factor}", unknown, "{connection}", unknown, "{claim}", unknown, "{support}", unknown, "{approval}", unknown, "{domain}", "example.com", "{$}", "")
+	fill := strings.NewReplacer("{org}", id, "{user}", unknown, "{invite}", unknown, "{session}", unknown, "{key}", unknown, "{webhook}", unknown, "{delivery}", unknown, "{runner}", unknown, "{client}", unknown, "{factor}", unknown, "{connection}", unknown, "{claim}", unknown, "{support}", unknown, "{approval}", unknown, "{domain}", "example.com", "{plan}", unknown, "{$}", "")
 	for who, p := range people {
 		p.c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 		for _, rt := range api.Routes() {

@@ -49,6 +49,9 @@ func (p provider) Logs(
 // Configuration implements provision.Provider.
 func (p provider) Configuration() string { return p.now().Configuration() }
 
+// Enforces implements provision.Provider.
+func (p provider) Enforces(name registry.LimitName) bool { return p.now().Enforces(name) }
+
 // Grace implements provision.Provider.
 func (p provider) Grace() time.Duration { return p.now().Grace() }
 

@@ -327,9 +327,10 @@ func (r *Runtime) routes(mux *http.ServeMux) error {
 	})
 	ended := func() <-chan struct{} { return r.ended }
 	capacity := func() usage.Capacity { return usage.ReadCapacity(filepath.Dir(r.c.Database)) }
+	quotas := &usage.Quotas{Store: r.store, Recorder: r.usage, Busy: r.gateway.Measure.Busy, Enforces: r.provider.Enforces}
 	pages := &console.Console{
 		Store: r.store, Identity: r.ids, Log: r.c.Log, Now: time.Now, Isolation: r.provider.Isolation, Ended: ended,
-		Settings: r.settings, Webhooks: r.webhooks, Usage: r.usage, Capacity: capacity, Logs: r.provider.Logs, Connections: r.gateway.Streams.Of,
+		Settings: r.settings, Webhooks: r.webhooks, Usage: r.usage, Quotas: quotas, Capacity: capacity, Logs: r.provider.Logs, Connections: r.gateway.Streams.Of,
 		Outdated: r.reconciler.Outdated,
 		Operator: func() console.Operator {
 			t := r.tunables.Load()
@@ -338,7 +339,7 @@ func (r *Runtime) routes(mux *http.ServeMux) error {
 	}
 	(&api.API{
 		Store: r.store, Identity: r.ids, Log: r.c.Log, Ended: ended, Logs: r.provider.Logs,
-		Settings: r.settings, Webhooks: r.webhooks, Usage: r.usage, Capacity: capacity, Isolation: r.provider.Isolation,
+		Settings: r.settings, Webhooks: r.webhooks, Usage: r.usage, Quotas: quotas, Provider: r.provider.Name, Capacity: capacity, Isolation: r.provider.Isolation,
 		Connections: r.gateway.Streams.Of, Outdated: r.reconciler.Outdated,
 		Page: pages.Problem, KeyUsed: func(kind, result string) { r.metrics.keys.WithLabelValues(kind, result).Inc() },
 	}).Register(mux)

@@ -77,11 +77,16 @@ func New(t testing.TB) *Server {
 	isolation := func() string { return "there are no instances" }
 	outdated := func() map[registry.OrgID]int64 { return s.Outdated }
 	connections := func(registry.SessionID) int { return 0 }
+	quotas := &usage.Quotas{
+		Store: s.Store, Recorder: counts,
+		Busy:     func(registry.OrgID) (int, int) { return 0, 0 },
+		Enforces: func(registry.LimitName) bool { return false },
+	}
 	mux := http.NewServeMux()
 	pages := &console.Console{
 		Store: s.Store, Identity: s.Identity, Log: log, Now: s.Clock.Now, Isolation: isolation,
 		Ended:    ended,
-		Settings: s.Settings, Webhooks: s.Webhooks, Usage: counts, Capacity: capacity,
+		Settings: s.Settings, Webhooks: s.Webhooks, Usage: counts, Quotas: quotas, Capacity: capacity,
 		Connections: connections, Outdated: outdated,
 		Logs: logs,
 		Operator: func() console.Operator {
@@ -91,7 +96,8 @@ func New(t testing.TB) *Server {
 	(&api.API{
 		Store: s.Store, Identity: s.Identity, Log: log, Ended: ended, Logs: logs,
 		Settings: s.Settings,
-		Webhooks: s.Webhooks, Usage: counts, Capacity: capacity, Isolation: isolation,
+		Webhooks: s.Webhooks, Usage: counts, Quotas: quotas, Capacity: capacity, Isolation: isolation,
+		Provider:    func() string { return "process" },
 		Connections: connections, Outdated: outdated, KeyUsed: s.KeyUse.count, Page: pages.Problem,
 	}).Register(mux)
 	if err = pages.Register(mux); err != nil {

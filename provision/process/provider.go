@@ -61,6 +61,10 @@ func (*Provider) Name() string { return "process" }
 // Grace implements provision.Provider.
 func (p *Provider) Grace() time.Duration { return p.c.Grace }
 
+// Enforces implements provision.Provider. It is false of every limit: a limit of one process
+// (setrlimit) does not hold those that it starts, and only a control group of the instance's own would.
+func (*Provider) Enforces(registry.LimitName) bool { return false }
+
 // Configuration implements provision.Provider.
 func (p *Provider) Configuration() string { return p.configuration }
 

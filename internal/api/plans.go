@@ -1,0 +1,113 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// PlanPath is {plan}: a plan's name.
+type PlanPath struct {
+	Plan string `path:"plan" example:"team" doc:"the plan's name"`
+}
+
+type planOut struct{ Body registry.Plan }
+
+func (a *API) plans() {
+	declared(a, operation{ID: "listPlans", Method: "GET", Path: "/plans", Summary: "List the plans", Action: registry.PlanRead},
+		func(ctx context.Context, c web.Caller, _ *none) (*listOut[registry.Plan], error) {
+			l, err := a.Store.Plans(ctx, c.Actor)
+			return &listOut[registry.Plan]{registry.Page[registry.Plan]{Items: l}}, err
+		})
+
+	declared(a, operation{ID: "showPlan", Method: "GET", Path: "/plans/{plan}", Summary: "Show a plan", Action: registry.PlanRead},
+		func(ctx context.Context, c web.Caller, in *PlanPath) (*planOut, error) {
+			p, err := a.Store.Plan(ctx, c.Actor, in.Plan)
+			return &planOut{p}, err
+		})
+
+	type createPlanIn struct {
+		Body struct {
+			Name        string          `json:"name" example:"team" doc:"lower-case letters, digits and hyphens; it cannot change"`
+			Title       string          `json:"title,omitempty" example:"Team"`
+			Description string          `json:"description,omitempty"`
+			Provider    string          `json:"provider,omitempty" doc:"default: the configured one"`
+			Limits      registry.Limits `json:"limits,omitempty" doc:"requests_per_second, concurrency, websockets, body (bytes), members, runners, cpu (cores), memory (bytes), pids, disk (bytes); what is absent has no limit, and 0 is 0"`
+		}
+	}
+	declared(a, operation{
+		ID: "createPlan", Method: "POST", Path: "/plans", Summary: "Define a plan", Action: registry.PlanManage, Status: http.StatusCreated,
+		Description: "Once a plan is defined, orgs can only be given plans that are; `standard` needs no definition.",
+	}, func(ctx context.Context, c web.Caller, in *createPlanIn) (*planOut, error) {
+		b := in.Body
+		if err := a.checkProvider(ctx, c, b.Provider); err != nil {
+			return nil, err
+		}
+		p, err := a.Store.CreatePlan(ctx, c.Actor, registry.Plan{
+			Name: b.Name, Title: b.Title, Description: b.Description, Provider: b.Provider, Limits: b.Limits,
+		})
+		return &planOut{p}, err
+	})
+
+	type updatePlanIn struct {
+		PlanPath
+		Body registry.PlanChange
+	}
+	declared(a, operation{
+		ID: "updatePlan", Method: "PATCH", Path: "/plans/{plan}", Summary: "Change a plan", Action: registry.PlanManage,
+		Description: "Its orgs follow at once. Those that use more than it allows keep what they have, and get no more. A plan of the Caddyfile changes there alone (409).",
+	}, func(ctx context.Context, c web.Caller, in *updatePlanIn) (*planOut, error) {
+		if in.Body.Provider != nil {
+			if err := a.checkProvider(ctx, c, *in.Body.Provider); err != nil {
+				return nil, err
+			}
+		}
+		p, err := a.Store.UpdatePlan(ctx, c.Actor, in.Plan, in.Body)
+		return &planOut{p}, err
+	})
+
+	declared(a, operation{
+		ID: "deletePlan", Method: "DELETE", Path: "/plans/{plan}", Summary: "Delete a plan that no org has", Action: registry.PlanManage, Status: http.StatusNoContent,
+	}, func(ctx context.Context, c web.Caller, in *PlanPath) (*none, error) {
+		return &none{}, a.Store.DeletePlan(ctx, c.Actor, in.Plan)
+	})
+
+	type setPlanIn struct {
+		ChangeIn
+		Body struct {
+			Plan string `json:"plan" example:"team"`
+		}
+	}
+	declared(a, operation{
+		ID: "setOrgPlan", Method: "PUT", Path: "/orgs/{org}/plan", Summary: "Give an org another plan", Action: registry.OrgPlan,
+		Description: "It counts at once, without a restart. What the org has beyond it stays, and is not added to.",
+	}, func(ctx context.Context, c web.Caller, in *setPlanIn) (*orgOut, error) {
+		return a.change(ctx, c, in.ChangeIn, registry.OrgPlan, func(id registry.OrgID, v int64) error {
+			return a.Store.SetOrgPlan(ctx, c.Actor, id, v, in.Body.Plan)
+		})
+	})
+
+	type setLimitsIn struct {
+		ChangeIn
+		Body struct {
+			Limits registry.LimitChanges `json:"limits,omitempty" doc:"name: number; null gives the org its plan's limit again, and what is not named stays"`
+		}
+	}
+	declared(a, operation{
+		ID: "setOrgLimits", Method: "PATCH", Path: "/orgs/{org}/limits", Summary: "Give an org limits of its own, in place of its plan's", Action: registry.OrgPlan,
+	}, func(ctx context.Context, c web.Caller, in *setLimitsIn) (*orgOut, error) {
+		return a.change(ctx, c, in.ChangeIn, registry.OrgPlan, func(id registry.OrgID, v int64) error {
+			return a.Store.SetOrgLimits(ctx, c.Actor, id, v, in.Body.Limits)
+		})
+	})
+}
+
+// checkProvider refuses a plan's provider that is not there, for who may manage plans.
+func (a *API) checkProvider(ctx context.Context, c web.Caller, name string) error {
+	if err := a.Store.AuthorizePlatform(ctx, c.Actor, registry.PlanManage); err != nil {
+		return err
+	}
+	return registry.CheckProvider(name, a.Provider())
+}

@@ -1,0 +1,57 @@
+package usage
+
+import (
+	"context"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// QuotaStore is what the store counts of an org.
+type QuotaStore interface {
+	Quota(ctx context.Context, a registry.Actor, org registry.OrgID) (registry.Quota, error)
+}
+
+// Quotas shows what orgs use of what they may.
+type Quotas struct {
+	Store    QuotaStore
+	Recorder *Recorder
+	// Busy is how many requests and WebSockets an org has open.
+	Busy func(registry.OrgID) (requests, webSockets int)
+	// Enforces reports whether the provider holds instances to a limit.
+	Enforces func(registry.LimitName) bool
+}
+
+// rateOver is how many points of the last hour make the present rate: a minute.
+const rateOver = 6
+
+// Show returns an org's quota with everything that is counted.
+func (q *Quotas) Show(ctx context.Context, a registry.Actor, org registry.OrgID) (registry.Quota, error) {
+	out, err := q.Store.Quota(ctx, a, org)
+	if err != nil {
+		return out, err
+	}
+	requests, webSockets := q.Busy(org)
+	for i := range out.Items {
+		item := &out.Items[i]
+		switch item.Name {
+		case registry.LimitRequests:
+			item.Use(q.rate(org))
+		case registry.LimitConcurrency:
+			item.Use(float64(requests))
+		case registry.LimitWebSockets:
+			item.Use(float64(webSockets))
+		}
+		item.Enforced = item.Limit != nil && (!item.Name.OfInstance() || q.Enforces(item.Name))
+	}
+	return out, nil
+}
+
+// rate is how many requests a second an org made in the last minute.
+func (q *Quotas) rate(org registry.OrgID) float64 {
+	hour := q.Recorder.Hour(org)
+	var sum int64
+	for _, p := range hour[len(hour)-rateOver:] {
+		sum += p.Requests
+	}
+	return float64(sum) / (rateOver * fine.Seconds())
+}
