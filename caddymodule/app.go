@@ -79,6 +79,11 @@ type App struct {
 	// What orgs may set for their instances. Default: variables that begin with `APP_`.
 	Settings *registry.Schema `json:"settings,omitempty"`
 
+	// What orgs may use, by the name of their plan. The API cannot change these, and defines others.
+	// Once there is a plan, orgs are only given plans that are defined; `standard` need not be.
+	// Default: none.
+	Plans map[string]Plan `json:"plan,omitempty"`
+
 	// How mail is sent: invitations, new passwords, changes of address. Default:
 	// none is, and links are for whoever invites to hand over.
 	Mail *mail.Config `json:"mail,omitempty"`
@@ -132,6 +137,7 @@ type App struct {
 	connAllow        []netip.Prefix
 	resolvers        []string
 	provider         provision.Provider
+	planned          []registry.Plan
 	runtime          *runtime.Runtime
 	key              string
 	attached         bool
@@ -242,6 +248,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.provider, err = provider.(Provider).NewProvider(filepath.Dir(path)); err != nil {
 		return err
 	}
+	if a.planned, err = a.plans(a.provider.Name()); err != nil {
+		return fmt.Errorf("plan: %w", err)
+	}
 	log := ctx.Slogger()
 	if a.HTTP3 {
 		log.Warn("serve HTTP/3 without limits for clients")
@@ -285,7 +294,7 @@ func (a *App) Start() error {
 		WebhookAllow: a.webhookAllow, Mail: a.Mail, ConnectionAllow: a.connAllow,
 		Resolvers: a.resolvers, AuditKeep: time.Duration(valueOr(a.AuditKeep, 0)),
 		DisableDormant: time.Duration(valueOr(a.DisableDormant, 0)), Health: a.health(),
-		Provider: a.provider,
+		Provider: a.provider, Plans: a.planned,
 	})
 	a.attached = err == nil
 	a.guard.SetLimits(a.guardLimits())

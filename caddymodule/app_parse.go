@@ -34,6 +34,7 @@ import (
 //		health_failures <number>
 //		health_restart_after <duration> | off
 //		settings      { ... }
+//		plan          <name> { ... }
 //		mail          <host:port> { ... }
 //		webhook_allow <prefix>...
 //		connection_allow <prefix>...
@@ -63,7 +64,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 	var sessions []caddyfile.Dispenser // where their lifetimes are
 	for d.NextBlock(0) {
 		name := d.Val()
-		if seen[name] {
+		if seen[name] && name != "plan" { // there are several
 			return nil, d.Errf("%s is given twice", name)
 		}
 		seen[name] = true
@@ -130,6 +131,8 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 			}
 		case "settings":
 			a.Settings, err = parseSettings(d)
+		case "plan":
+			err = parsePlan(d, a)
 		case "mail":
 			a.Mail, err = parseMail(d)
 		case "webhook_allow":
@@ -155,7 +158,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 		case "provider":
 			a.ProviderRaw, err = guest(d, "pizzeria.providers.")
 		default:
-			return nil, d.Errf("unknown option %q: use domain, issuer, prefix, store, provider, settings, mail, webhook_allow, connection_allow, resolvers, secret_key, signing_algorithm, health_path, health_interval, health_failures, health_restart_after, offline_grace, session_idle, session_lifetime, audit_keep, disable_dormant, cache_size, limits or http3", name)
+			return nil, d.Errf("unknown option %q: use domain, issuer, prefix, store, provider, settings, plan, mail, webhook_allow, connection_allow, resolvers, secret_key, signing_algorithm, health_path, health_interval, health_failures, health_restart_after, offline_grace, session_idle, session_lifetime, audit_keep, disable_dormant, cache_size, limits or http3", name)
 		}
 		if err != nil {
 			return nil, located(d, err)

@@ -22,6 +22,11 @@ type Letter struct {
 
 	Domain, Record, Value string // an org's domain, and the TXT record that shows whose it is
 
+	// Limit is what an org may only have so much of: it uses Used of Most, all of it when Full.
+	// Refused: it makes more requests than it may.
+	Limit, Used, Most string
+	Full, Refused     bool
+
 	After    time.Time // it is not sent before; zero: at once
 	Withheld bool      // it counts as sent, and is not
 	// Role waits until the address is verified. The account exists since Since; MadeBy is the org
@@ -51,6 +56,7 @@ const (
 	LetterSupport  LetterKind = "support-requested"
 	LetterMissed   LetterKind = "domain-missing"
 	LetterLapsed   LetterKind = "domain-lapsed"
+	LetterQuota    LetterKind = "quota"
 	LetterWaiting  LetterKind = "role-waiting"   // to a new member, for a verified address
 	LetterWaits    LetterKind = "member-waiting" // and to whoever invited them
 

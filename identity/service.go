@@ -77,6 +77,7 @@ type Store interface {
 	UpdateConnection(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.ConnectionID, change registry.ConnectionChange) (registry.Connection, error)
 	SignInExternal(ctx context.Context, a registry.Actor, x registry.ExternalSignIn) (u registry.User, linked bool, err error)
 	RequestSupport(ctx context.Context, a registry.Actor, org registry.OrgID, n registry.NewSupport) (registry.Support, error)
+	Admins(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Member, error)
 	Owners(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Member, error)
 	Members(ctx context.Context, a registry.Actor, org registry.OrgID, l registry.List) (registry.Page[registry.Member], error)
 	UserOrgs(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.OrgView, error)

@@ -35,6 +35,8 @@ type Store interface {
 	Org(ctx context.Context, a registry.Actor, id registry.OrgID) (registry.OrgView, error)
 	OrgBySlug(ctx context.Context, a registry.Actor, slug string) (registry.OrgView, error)
 	OrgByFormerSlug(ctx context.Context, a registry.Actor, slug string) (registry.OrgView, error)
+	Plans(ctx context.Context, a registry.Actor) ([]registry.Plan, error)
+	SetOrgPlan(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, plan string) error
 	CreateOrg(ctx context.Context, a registry.Actor, n registry.NewOrg) (registry.Org, error)
 	SuspendOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, reason string) error
 	ResumeOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64) error

@@ -60,10 +60,15 @@ func (c *Console) orgPage(w http.ResponseWriter, r *http.Request, who web.Caller
 	if err != nil {
 		return err
 	}
+	plan, err := c.planOf(r.Context(), who, o)
+	if err != nil {
+		return err
+	}
 	v := view{Title: o.Name, Who: who, Org: &o, Tab: "overview", Data: struct {
 		Range  usage.Range
 		Charts []chart
-	}{over, chartsOf(points, over)}}
+		Plan   planData
+	}{over, chartsOf(points, over), plan}}
 	if err := c.keepLive(r.Context(), &v); err != nil {
 		return err
 	}

@@ -157,6 +157,7 @@ func Routes() []Route {
 		{"POST", "/platform/webhooks/{webhook}/replay", false, registry.WebhookManage, false, (*Console).replayDelivery},
 		{"POST", "/platform/webhooks/{webhook}/delete", false, registry.WebhookManage, false, (*Console).deleteWebhook},
 		{"GET", "/orgs/{org}/audit", false, registry.AuditRead, false, (*Console).auditPage},
+		{"POST", "/orgs/{org}/plan", false, registry.OrgPlan, false, (*Console).setPlan},
 		{"POST", "/orgs/{org}/suspend", false, registry.OrgSuspend, false, (*Console).suspend},
 		{"POST", "/orgs/{org}/resume", false, registry.OrgResume, false, (*Console).resume},
 		{"POST", "/orgs/{org}/restart", false, registry.InstanceReboot, false, (*Console).restart},

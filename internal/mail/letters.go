@@ -22,7 +22,7 @@ type letters map[identity.LetterKind]*template.Template
 var kinds = []identity.LetterKind{
 	identity.LetterInvite, identity.LetterVerify, identity.LetterEmail, identity.LetterMoved, identity.LetterReset, identity.LetterPassword,
 	identity.LetterSecond, identity.LetterRecovery, identity.LetterCodes, identity.LetterLocked, identity.LetterLinked, identity.LetterSupport,
-	identity.LetterMissed, identity.LetterLapsed,
+	identity.LetterMissed, identity.LetterLapsed, identity.LetterQuota,
 	identity.LetterMoving, identity.LetterWaiting, identity.LetterWaits,
 	identity.LetterApproval, identity.LetterLinkMade, identity.LetterMemberLink, identity.LetterHeld, identity.LetterBreakGlass,
 }

@@ -28,7 +28,7 @@ func (r *Runtime) maintain(ctx context.Context) {
 			return
 		case <-often.C:
 			system := registry.AsSystem("runtime")
-			err = errors.Join(r.store.FinishSupport(ctx, system), r.store.FinishApprovals(ctx, system))
+			err = errors.Join(r.store.FinishSupport(ctx, system), r.store.FinishApprovals(ctx, system), r.configurePlans(ctx))
 			if err != nil && time.Since(warned) < 30*time.Second {
 				continue // while the store is away, one line in a while is enough
 			}

@@ -50,6 +50,7 @@ type Tunables struct {
 	Resolvers       []string // host:port of the DNS servers that show whose a domain is; none: the system's
 	Health          provision.Health
 	Provider        provision.Provider
+	Plans           []registry.Plan // that the operator defines in the config
 }
 
 // Config is what one Runtime is made with; it lasts as long as the Runtime.
@@ -95,6 +96,7 @@ type Runtime struct {
 	jwks      string // path of the assertion keys, for instances
 	connected atomic.Bool
 	auditHead atomic.Pointer[registry.AuditHead] // that left last
+	planned   atomic.Pointer[Tunables]           // whose plans the store has
 
 	limiters      map[string]*gateway.Limiter
 	limitersMutex sync.Mutex
@@ -126,6 +128,9 @@ func (r *Runtime) Attach(ctx context.Context, key any, t Tunables) error {
 	if r.started {
 		if n := len(r.reconciler.Outdated()); n > 0 {
 			r.c.Log.Warn("instances keep an earlier configuration until they are restarted", "instances", n)
+		}
+		if err := r.configurePlans(ctx); err != nil {
+			r.c.Log.Warn("plans not stored yet, retrying", "error", err)
 		}
 		return nil
 	}
@@ -227,6 +232,7 @@ func (r *Runtime) start(ctx context.Context) error {
 		r.wg.Go(func() { r.mail.Run(run) })
 		r.wg.Go(func() { r.maintain(run) })
 		r.wg.Go(func() { r.checkDomains(run) })
+		r.wg.Go(func() { r.watchQuotas(run) })
 		r.reconciles.Lock()
 		defer r.reconciles.Unlock()
 		r.reconciler.Run(reconciling)

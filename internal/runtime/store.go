@@ -38,6 +38,9 @@ func (r *Runtime) connect(ctx context.Context) error {
 	if err := r.writeJWKS(); err != nil {
 		return err
 	}
+	if err := r.configurePlans(ctx); err != nil {
+		return err
+	}
 	if err := r.follower.Begin(ctx); err != nil {
 		return err
 	}

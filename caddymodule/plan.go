@@ -1,0 +1,120 @@
+package caddymodule
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// Plan is what orgs that have it may use.
+type Plan struct {
+	// What people see. Default: the plan's name.
+	Title string `json:"title,omitempty"`
+
+	// What it is for. Default: nothing.
+	Description string `json:"description,omitempty"`
+
+	// What makes the instances of its orgs. Default: the configured provider, and no other can be named.
+	Provider string `json:"provider,omitempty"`
+
+	// The most that an org may use, by name. Default: no limit for what is not named; 0 is 0.
+	Limits registry.Limits `json:"limits,omitempty"`
+}
+
+// plans are the plans of the config as the store keeps them. Errors: Invalid.
+func (a *App) plans(provider string) ([]registry.Plan, error) {
+	var out []registry.Plan
+	for _, name := range slices.Sorted(maps.Keys(a.Plans)) {
+		p := a.Plans[name]
+		plan, err := registry.Plan{
+			Name: name, Title: p.Title, Description: p.Description, Provider: p.Provider, Limits: p.Limits,
+		}.Check()
+		if err == nil && provider != "" {
+			err = registry.CheckProvider(p.Provider, provider)
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, plan)
+	}
+	return out, nil
+}
+
+// parsePlan parses a plan. Syntax:
+//
+//	plan <name> {
+//		title               <text>
+//		description         <text>
+//		provider            <kind>
+//		requests_per_second <number>
+//		concurrency         <number>
+//		websockets          <number>
+//		body                <size>
+//		members             <number>
+//		runners             <number>
+//		cpu                 <cores>
+//		memory              <size>
+//		pids                <number>
+//		disk                <size>
+//	}
+func parsePlan(d *caddyfile.Dispenser, a *App) error {
+	var name string
+	if err := oneArg(d, &name); err != nil {
+		return err
+	}
+	if _, ok := a.Plans[name]; ok {
+		return d.Errf("the plan %s is given twice", name)
+	}
+	p := Plan{Limits: registry.Limits{}}
+	seen := map[string]bool{}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		option := d.Val()
+		if seen[option] {
+			return d.Errf("%s is given twice", option)
+		}
+		seen[option] = true
+		var err error
+		switch limit := registry.LimitName(option); {
+		case option == "title":
+			err = oneArg(d, &p.Title)
+		case option == "description":
+			err = oneArg(d, &p.Description)
+		case option == "provider":
+			err = oneArg(d, &p.Provider)
+		case slices.Contains(registry.LimitNames(), limit):
+			err = limitArg(d, p.Limits, limit)
+		default:
+			var names []string
+			for _, n := range registry.LimitNames() {
+				names = append(names, string(n))
+			}
+			err = d.Errf("unknown option %q of a plan: use title, description, provider, %s", option, strings.Join(names, ", "))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if a.Plans == nil {
+		a.Plans = map[string]Plan{}
+	}
+	a.Plans[name] = p
+	_, err := (&App{Plans: map[string]Plan{name: expanded(p)}}).plans("")
+	return err
+}
+
+// limitArg reads a limit with its value.
+func limitArg(d *caddyfile.Dispenser, into registry.Limits, n registry.LimitName) error {
+	var text string
+	if err := oneArg(d, &text); err != nil {
+		return err
+	}
+	v, err := registry.ParseLimit(n, text)
+	if err == nil && v != nil {
+		into[n] = *v
+	}
+	return err
+}

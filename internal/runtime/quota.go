@@ -1,0 +1,82 @@
+package runtime
+
+import (
+	"context"
+	"time"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+const (
+	quotaEvery = 10 * time.Second
+	// Requests are refused for a while when some are in every check for so long; and not any more when
+	// none was for longer, so that a client that comes and goes is worth one warning.
+	refusedLong = time.Minute
+	refusedCalm = 10 * time.Minute
+)
+
+// refusals remembers since when orgs have requests refused, by what was counted between two looks.
+type refusals struct {
+	began time.Time // of its memory
+	orgs  map[registry.OrgID]*refusal
+}
+
+type refusal struct{ first, last time.Time }
+
+func newRefusals(now time.Time) *refusals {
+	return &refusals{began: now, orgs: map[registry.OrgID]*refusal{}}
+}
+
+// count takes in the refusals since the last look.
+func (f *refusals) count(now time.Time, counts map[registry.OrgID]int) {
+	for org := range counts {
+		r, ok := f.orgs[org]
+		if !ok || now.Sub(r.last) > 2*quotaEvery { // they have stopped in between
+			r = &refusal{first: now}
+			f.orgs[org] = r
+		}
+		r.last = now
+	}
+	for org, r := range f.orgs {
+		if now.Sub(r.last) > refusedCalm {
+			delete(f.orgs, org)
+		}
+	}
+}
+
+// of implements registry.RefusedRequests.
+func (f *refusals) of(now time.Time) registry.RefusedRequests {
+	return func(org registry.OrgID) registry.Refused {
+		r, ok := f.orgs[org]
+		switch {
+		case !ok && now.Sub(f.began) > refusedCalm:
+			return registry.RefusedNone
+		case ok && r.last.Sub(r.first) >= refusedLong:
+			return registry.RefusedLong
+		}
+		return registry.RefusedSome
+	}
+}
+
+// watchQuotas warns of limits that are reached until ctx ends.
+func (r *Runtime) watchQuotas(ctx context.Context) {
+	tick := time.NewTicker(quotaEvery)
+	defer tick.Stop()
+	memory := newRefusals(time.Now())
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			memory.count(now, r.gateway.Refused.Take())
+			list, err := r.store.CheckQuotas(ctx, registry.AsSystem("quotas"), memory.of(now))
+			for _, w := range list {
+				r.c.Log.Info("quota reached", "org", w.OrgID, "limit", w.Limit, "level", int(w.Level), "use", w.Detail())
+				r.ids.TellQuota(ctx, w)
+			}
+			if err != nil && ctx.Err() == nil {
+				r.c.Log.Warn("maintenance", "error", err)
+			}
+		}
+	}
+}
