@@ -21,9 +21,9 @@ func (s *server) mailed(sink *mailtest.Sink, to, subject string) (text, link str
 	return text, strings.TrimSpace(mailedLink.FindString(text))
 }
 
-func startWithMail(t *testing.T, sink *mailtest.Sink) *server {
+func startWithMail(t *testing.T, sink *mailtest.Sink, more ...string) *server {
 	t.Helper()
-	return startWith(t, fmt.Sprintf("mail %s {\n from \"Pizzeria <no-reply@pizzapi.localhost>\"\n username %s\n password {env.SMTP_PASSWORD}\n ca_file %s\n}", sink.Address, mailtest.Username, sink.CAFile), "org_gateway", "SMTP_PASSWORD="+mailtest.Password)
+	return startWith(t, strings.Join(more, "\n")+fmt.Sprintf("\nmail %s {\n from \"Pizzeria <no-reply@pizzapi.localhost>\"\n username %s\n password {env.SMTP_PASSWORD}\n ca_file %s\n}", sink.Address, mailtest.Username, sink.CAFile), "org_gateway", "SMTP_PASSWORD="+mailtest.Password)
 }
 
 // TestMail: invitations, verification, new passwords and changes of address, by a real SMTP server with TLS and a password.
