@@ -31,6 +31,7 @@ type world struct {
 	stops   map[Ref]int       // instances that Stop has ended
 	ended   map[Ref]time.Time // when Stop ended them
 	ensures map[Ref]int
+	limits  map[Ref]registry.Limits
 	asked   int // health checks under way
 	most    int
 	// boot says how the nth instance of an org will do; nil: well.
@@ -58,7 +59,7 @@ const fakeGrace = time.Second
 
 func newWorld() *world {
 	return &world{
-		running: map[Ref]*instance{}, stops: map[Ref]int{}, ensures: map[Ref]int{}, ended: map[Ref]time.Time{},
+		running: map[Ref]*instance{}, stops: map[Ref]int{}, ensures: map[Ref]int{}, limits: map[Ref]registry.Limits{}, ended: map[Ref]time.Time{},
 	}
 }
 
@@ -102,6 +103,7 @@ func (w *world) Ensure(ctx context.Context, s Spec) (Observed, error) {
 		i.ended = time.AfterFunc(i.lives, func() { w.end(s.Ref, i) })
 	}
 	i.configuration = s.Configuration
+	w.limits[s.Ref] = s.Limits
 	w.running[s.Ref] = i
 	return w.observed(s.Ref), nil
 }

@@ -183,3 +183,19 @@ func (manyOrgs) Route(_ context.Context, _ Actor, slug string) (*Route, error) {
 		Generation: 3, Address: "unix//var/lib/pizzeria/data/run/" + id + "-3/app.sock",
 	}, nil
 }
+
+// TestPlansForgetRoutes: a change of a plan makes every route doubtful.
+func TestPlansForgetRoutes(t *testing.T) {
+	for _, kind := range []ChangeKind{PlanCreated, PlanUpdated, PlanDeleted} {
+		f := &fakeSource{}
+		d := newTestDirectory(t, f)
+		if _, err := d.Lookup(t.Context(), "acme"); err != nil {
+			t.Fatal(err)
+		}
+		d.Apply(Change{Kind: kind})
+		before := f.calls.Load()
+		if _, err := d.Lookup(t.Context(), "acme"); err != nil || f.calls.Load() != before+1 {
+			t.Errorf("%s: a route was served from memory (%v)", kind, err)
+		}
+	}
+}

@@ -233,7 +233,9 @@ func TestQuotaWarnings(t *testing.T) {
 	if a := ada.fetch("POST", api+"/orgs/acme/invites", `{"email":"eve@example.com","role":"member"}`); a.status != 409 || !strings.Contains(a.body, "may have 1 members") {
 		t.Errorf("%d %s", a.status, a.body)
 	}
-	var log struct{ Items []struct{ Target, Detail string } }
+	var log struct {
+		Items []struct{ Target, Detail string }
+	}
 	ada.call(t, "GET", api+"/orgs/acme/audit?action=org.quota_warning", "", 200, &log)
 	if len(log.Items) != 1 || log.Items[0].Target != "members" || log.Items[0].Detail != "1 of 1" {
 		t.Errorf("%+v", log)
