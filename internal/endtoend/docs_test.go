@@ -105,7 +105,7 @@ func validate(t *testing.T, code string) {
 	options, site := "domain pizzapi.example.com\n", ""
 	switch {
 	case strings.HasPrefix(first, "{"):
-	case first == "settings", first == "mail", first == "provider", first == "store":
+	case first == "settings", first == "mail", first == "provider", first == "store", first == "plan":
 		options += code
 	default:
 		site = code

@@ -51,8 +51,8 @@ type Gateway struct {
 	Config
 	Revocations *Revocations
 	Streams     *Streams
-	Measure     *Limiter // of the limits that orgs have by their plans and of their own
-	Refused     Refusals // by those
+	Measure     *Measures // of the limits that orgs have by their plans and of their own
+	Refused     Refusals  // by those
 	sessions    *lru.Cache[[sha256.Size]byte, *session]
 	dropLines   *lru.Cache[dropLine, time.Time]
 	seal        cipher.AEAD
@@ -78,7 +78,7 @@ func New(c Config) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	measure, err := NewLimiter(c.Sessions, c.Now)
+	measure, err := newMeasures(c.Sessions, c.Now)
 	if err != nil {
 		return nil, err
 	}

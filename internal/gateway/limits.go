@@ -39,13 +39,14 @@ const never = time.Minute
 
 // Limiter counts what every org uses. The limits come with each request, since they change with
 // the config and the counts do not. It remembers every org that has a request in flight, and as
-// many others as it is made for; the least used of those go first, and begin anew.
+// many others as it is made for; the least used of those go first, and begin anew. For an org that
+// is known it allocates nothing.
 type Limiter struct {
 	now func() time.Time
 
-	mu   sync.Mutex
-	busy map[registry.OrgID]*used // with requests in flight
-	idle *simplelru.LRU[registry.OrgID, *used]
+	mu    sync.Mutex
+	known *simplelru.LRU[registry.OrgID, *used]
+	busy  map[registry.OrgID]*used // with requests in flight, and no place among the known
 }
 
 // used is what an org uses now.
@@ -56,8 +57,10 @@ type used struct {
 
 // NewLimiter makes a Limiter that remembers size orgs without requests in flight.
 func NewLimiter(size int, now func() time.Time) (*Limiter, error) {
-	idle, err := simplelru.NewLRU[registry.OrgID, *used](size, nil)
-	return &Limiter{now: now, busy: map[registry.OrgID]*used{}, idle: idle}, err
+	l := &Limiter{now: now, busy: map[registry.OrgID]*used{}}
+	var err error
+	l.known, err = simplelru.NewLRU(size, l.forgotten)
+	return l, err
 }
 
 // Quota is what an org has left, for the RateLimit headers.
@@ -112,7 +115,9 @@ func (l *Limiter) Busy(org registry.OrgID) (requests, webSockets int) {
 	defer l.mu.Unlock()
 	u, ok := l.busy[org]
 	if !ok {
-		return 0, 0
+		if u, ok = l.known.Peek(org); !ok {
+			return 0, 0
+		}
 	}
 	return int(u.atOnce), int(u.webSockets)
 }
@@ -121,26 +126,30 @@ func (l *Limiter) of(org registry.OrgID) *used {
 	if u, ok := l.busy[org]; ok {
 		return u
 	}
-	u, ok := l.idle.Get(org)
+	u, ok := l.known.Get(org)
 	if !ok {
 		u = new(used)
-		l.idle.Add(org, u)
+		l.known.Add(org, u)
 	}
 	return u
 }
 
-// count notes n requests that began, and keeps an org that has some from being forgotten.
+// forgotten keeps an org that has requests in flight when its place is needed.
+func (l *Limiter) forgotten(org registry.OrgID, u *used) {
+	if u.atOnce > 0 {
+		l.busy[org] = u
+	}
+}
+
+// count notes n requests that began.
 func (l *Limiter) count(org registry.OrgID, u *used, webSocket bool, n int64) {
 	if u.atOnce += n; webSocket {
 		u.webSockets += n
 	}
-	if u.atOnce > 0 {
-		l.busy[org] = u
-		l.idle.Remove(org)
-		return
+	if _, held := l.busy[org]; held && u.atOnce == 0 {
+		delete(l.busy, org)
+		l.known.Add(org, u)
 	}
-	delete(l.busy, org)
-	l.idle.Add(org, u)
 }
 
 // adjust makes the rate that of the limits, and leaves what was used of it.

@@ -185,3 +185,26 @@ func TestLimitsOfNothing(t *testing.T) {
 		t.Errorf("%d requests of an org without any", n)
 	}
 }
+
+// TestMeasuresCostNoAllocation: counting a known org's requests allocates nothing, with limits or without.
+func TestMeasuresCostNoAllocation(t *testing.T) {
+	m, err := newMeasures(1000, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, most := range map[string]Limits{
+		"none": {}, "all": {Rate: some(1e6), Burst: 1e6, Concurrency: some(int64(5)), WebSockets: some(int64(5))},
+	} {
+		f := func() {
+			l := m.of("acme")
+			if _, ok := l.take("acme", most, true); !ok {
+				t.Error("refused")
+			}
+			l.give("acme", true)
+		}
+		f()
+		if n := testing.AllocsPerRun(100, f); n != 0 {
+			t.Errorf("%s: %v allocations", name, n)
+		}
+	}
+}

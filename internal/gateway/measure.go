@@ -3,12 +3,14 @@ package gateway
 import (
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"math"
 	"net/http"
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/registry"
@@ -95,11 +97,12 @@ func (g *Gateway) measure(s *State, r *http.Request) error {
 	}
 	m.limits, m.webSocket = s.Route.Limits, IsWebSocket(r)
 	var ok bool
-	if m.quota, ok = g.Measure.take(s.Route.OrgID, LimitsOf(m.limits), m.webSocket); !ok {
+	by := g.Measure.of(s.Route.OrgID)
+	if m.quota, ok = by.take(s.Route.OrgID, LimitsOf(m.limits), m.webSocket); !ok {
 		g.Refused.add(s.Route.OrgID)
 		return ErrOverPlan
 	}
-	m.by = g.Measure
+	m.by = by
 	if m.limits == nil || m.limits.Body == nil || r.Body == nil || r.Body == http.NoBody || m.webSocket {
 		return nil
 	}
@@ -164,3 +167,29 @@ func (f *Refusals) Take() map[registry.OrgID]int {
 	f.n = nil
 	return n
 }
+
+// Measures are Limiters for orgs that have nothing to do with each other: no lock is all orgs'.
+type Measures struct {
+	seed  maphash.Seed
+	parts [measures]*Limiter
+}
+
+const measures = 64
+
+func newMeasures(size int, now func() time.Time) (*Measures, error) {
+	m := &Measures{seed: maphash.MakeSeed()}
+	for i := range m.parts {
+		var err error
+		if m.parts[i], err = NewLimiter(size/measures+1, now); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+func (m *Measures) of(org registry.OrgID) *Limiter {
+	return m.parts[maphash.String(m.seed, string(org))%measures]
+}
+
+// Busy is how many requests and WebSockets an org has open.
+func (m *Measures) Busy(org registry.OrgID) (requests, webSockets int) { return m.of(org).Busy(org) }
