@@ -121,7 +121,7 @@ func validate(t *testing.T, code string) {
 	}
 	code = regexp.MustCompile(`(?m)^\s*dns cloudflare .*$`).ReplaceAllString(code, "issuer internal")
 	code = strings.ReplaceAll(code, "process { ... }", "process")
-	code = regexp.MustCompile(`(?m)^\s*(settings|limits|mail +\S+) +\{ \.\.\. \}.*$`).ReplaceAllString(code, "")
+	code = regexp.MustCompile(`(?m)^\s*(settings|limits|mail +\S+|plan +\S+) +\{ \.\.\. \}.*$`).ReplaceAllString(code, "")
 	dir := t.TempDir()
 	file := filepath.Join(dir, "Caddyfile")
 	if err := os.WriteFile(file, []byte(code), 0o600); err != nil {

@@ -2,6 +2,7 @@ package usage
 
 import (
 	"context"
+	"math"
 
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -53,5 +54,5 @@ func (q *Quotas) rate(org registry.OrgID) float64 {
 	for _, p := range hour[len(hour)-rateOver:] {
 		sum += p.Requests
 	}
-	return float64(sum) / (rateOver * fine.Seconds())
+	return math.Round(100*float64(sum)/(rateOver*fine.Seconds())) / 100
 }

@@ -92,7 +92,7 @@ func (s *Store) Quota(ctx context.Context, a registry.Actor, org registry.OrgID)
 	if err != nil {
 		return q, err
 	}
-	q.Plan, q.Defined = r.plan, r.defined
+	q.Plan, q.Defined = r.plan, r.defined || r.plan == registry.DefaultPlan // which needs no definition
 	all := r.all()
 	for _, name := range registry.LimitNames() {
 		i := registry.QuotaItem{Name: name}

@@ -98,6 +98,11 @@ func plans(e env) {
 // configuredPlans: the Caddyfile's count, and change there alone.
 func configuredPlans(e env) {
 	o := e.org("acme", "")
+	q, err := e.s.Quota(ctx, operator, o.ID)
+	e.ok(err)
+	if q.Plan != registry.DefaultPlan || !q.Defined {
+		e.Fatalf("%+v", q)
+	}
 	e.plan("team", registry.Limits{"members": 1})
 	mine := registry.Plan{Name: "team", Limits: registry.Limits{"members": 2, "memory": 512}}
 	e.want(e.s.ConfigurePlans(ctx, operator, nil), registry.Forbidden)
@@ -132,7 +137,7 @@ func configuredPlans(e env) {
 		e.Fatalf("%+v", list)
 	}
 	// The org keeps the word, and runs without limits.
-	q, err := e.s.Quota(ctx, operator, o.ID)
+	q, err = e.s.Quota(ctx, operator, o.ID)
 	e.ok(err)
 	if q.Plan != "team" || q.Defined {
 		e.Fatalf("%+v", q)
