@@ -18,7 +18,8 @@ type Plan struct {
 	// What it is for. Default: nothing.
 	Description string `json:"description,omitempty"`
 
-	// What makes the instances of its orgs. Default: the configured provider, and no other can be named.
+	// What makes the instances of its orgs. Default: the configured provider, and no other can be
+	// named.
 	Provider string `json:"provider,omitempty"`
 
 	// The most that an org may use, by name. Default: no limit for what is not named; 0 is 0.
@@ -31,7 +32,11 @@ func (a *App) plans(provider string) ([]registry.Plan, error) {
 	for _, name := range slices.Sorted(maps.Keys(a.Plans)) {
 		p := a.Plans[name]
 		plan, err := registry.Plan{
-			Name: name, Title: p.Title, Description: p.Description, Provider: p.Provider, Limits: p.Limits,
+			Name:        name,
+			Title:       p.Title,
+			Description: p.Description,
+			Provider:    p.Provider,
+			Limits:      p.Limits,
 		}.Check()
 		if err == nil && provider != "" {
 			err = registry.CheckProvider(p.Provider, provider)
@@ -92,7 +97,11 @@ func parsePlan(d *caddyfile.Dispenser, a *App) error {
 			for _, n := range registry.LimitNames() {
 				names = append(names, string(n))
 			}
-			err = d.Errf("unknown option %q of a plan: use title, description, provider, %s", option, strings.Join(names, ", "))
+			err = d.Errf(
+				"unknown option %q of a plan: use title, description, provider, %s",
+				option,
+				strings.Join(names, ", "),
+			)
 		}
 		if err != nil {
 			return err

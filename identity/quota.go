@@ -9,7 +9,9 @@ import (
 
 // limitWords are what people call what an org is warned of.
 var limitWords = map[registry.LimitName]string{
-	registry.LimitMembers: "members", registry.LimitRunners: "runners", registry.LimitRequests: "requests",
+	registry.LimitMembers:  "members",
+	registry.LimitRunners:  "runners",
+	registry.LimitRequests: "requests",
 }
 
 // TellQuota mails an org's owners and admins that it has reached a level of a limit.

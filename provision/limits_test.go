@@ -19,7 +19,15 @@ func TestLimitsReachTheProvider(t *testing.T) {
 			t.Errorf("without limits: %v", l)
 		}
 		memory := 512.0
-		e.ok(e.s.SetOrgLimits(context.Background(), operator, acme, 0, registry.LimitChanges{registry.LimitMemory: &memory}))
+		e.ok(
+			e.s.SetOrgLimits(
+				context.Background(),
+				operator,
+				acme,
+				0,
+				registry.LimitChanges{registry.LimitMemory: &memory},
+			),
+		)
 		e.ok(e.s.RestartInstance(context.Background(), operator, acme, 0))
 		e.running(acme, time.Minute)
 		pass(time.Minute)

@@ -7,8 +7,8 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
-// ParseLimit reads what people write for a limit: a number, a size such as 10MB for one of bytes, or
-// none, which is nil. Error: Invalid, with the limit's name as field.
+// ParseLimit reads what people write for a limit: a number, a size such as 10MB for one of bytes,
+// or none, which is nil. Error: Invalid, with the limit's name as field.
 func ParseLimit(n LimitName, text string) (*float64, error) {
 	if _, ok := limitUnits[n]; !ok {
 		return nil, errNoLimit(n)

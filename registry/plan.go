@@ -155,7 +155,13 @@ func errNoLimit(n LimitName) error {
 	for _, n := range LimitNames() {
 		names = append(names, string(n))
 	}
-	return Errorf(Invalid, "limits", "%q is not a limit: use %s", string(n), strings.Join(names, ", "))
+	return Errorf(
+		Invalid,
+		"limits",
+		"%q is not a limit: use %s",
+		string(n),
+		strings.Join(names, ", "),
+	)
 }
 
 // Routed are the limits that the gateway holds an org to, nil when there are none.
@@ -169,7 +175,11 @@ func (l Limits) Routed() *RouteLimits {
 		return &i
 	}
 	r := RouteLimits{
-		Concurrency: whole(LimitConcurrency), WebSockets: whole(LimitWebSockets), Body: whole(LimitBody),
+		Concurrency: whole(
+			LimitConcurrency,
+		),
+		WebSockets: whole(LimitWebSockets),
+		Body:       whole(LimitBody),
 	}
 	if v, ok := l[LimitRequests]; ok {
 		r.Rate = &v
@@ -192,7 +202,12 @@ type RouteLimits struct {
 func (p Plan) Check() (Plan, error) {
 	var err error
 	if !ValidSlug(p.Name) {
-		return p, Errorf(Invalid, "name", "%q is not a plan: use lower-case letters, digits and hyphens", p.Name)
+		return p, Errorf(
+			Invalid,
+			"name",
+			"%q is not a plan: use lower-case letters, digits and hyphens",
+			p.Name,
+		)
 	}
 	if p.Title != "" {
 		if p.Title, err = CleanName(p.Title); err != nil {
@@ -225,11 +240,17 @@ func (l Limits) String() string {
 	return strings.Join(out, ", ")
 }
 
-// CheckProvider refuses the provider of a plan that is not the one that is configured. "" is that one.
+// CheckProvider refuses the provider of a plan that is not the one that is configured. "" is that
+// one.
 func CheckProvider(name, configured string) error {
 	if name == "" || name == configured {
 		return nil
 	}
-	return Errorf(Invalid, "provider",
-		"there is no provider %q here: this installation makes instances with %q alone", name, configured)
+	return Errorf(
+		Invalid,
+		"provider",
+		"there is no provider %q here: this installation makes instances with %q alone",
+		name,
+		configured,
+	)
 }

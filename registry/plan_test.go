@@ -74,10 +74,14 @@ func TestQuotaLevels(t *testing.T) {
 	}
 }
 
-// TestLimitsMerge: what an org has of its own takes the place of its plan's, one by one, and neither changes.
+// TestLimitsMerge: what an org has of its own takes the place of its plan's, one by one, and
+// neither changes.
 func TestLimitsMerge(t *testing.T) {
 	plan, own := Limits{LimitMembers: 5, LimitBody: 10}, Limits{LimitMembers: 0, LimitRunners: 2}
-	if got := plan.With(own); got[LimitMembers] != 0 || got[LimitBody] != 10 || got[LimitRunners] != 2 || len(got) != 3 {
+	if got := plan.With(
+		own,
+	); got[LimitMembers] != 0 || got[LimitBody] != 10 || got[LimitRunners] != 2 ||
+		len(got) != 3 {
 		t.Errorf("%v", got)
 	}
 	if plan[LimitMembers] != 5 || len(plan) != 2 || len(own) != 2 {
@@ -86,7 +90,8 @@ func TestLimitsMerge(t *testing.T) {
 	if (Limits{LimitMembers: 1, LimitCPU: 1}).Routed() != nil {
 		t.Error("members and cores are of no concern to the gateway")
 	}
-	if CheckProvider("", "process") != nil || CheckProvider("process", "process") != nil || ErrorCode(CheckProvider("docker", "process")) != Invalid {
+	if CheckProvider("", "process") != nil || CheckProvider("process", "process") != nil ||
+		ErrorCode(CheckProvider("docker", "process")) != Invalid {
 		t.Error("which provider?")
 	}
 }

@@ -16,17 +16,35 @@ type PlanPath struct {
 type planOut struct{ Body registry.Plan }
 
 func (a *API) plans() {
-	declared(a, operation{ID: "listPlans", Method: "GET", Path: "/plans", Summary: "List the plans", Action: registry.PlanRead},
+	declared(
+		a,
+		operation{
+			ID:      "listPlans",
+			Method:  "GET",
+			Path:    "/plans",
+			Summary: "List the plans",
+			Action:  registry.PlanRead,
+		},
 		func(ctx context.Context, c web.Caller, _ *none) (*listOut[registry.Plan], error) {
 			l, err := a.Store.Plans(ctx, c.Actor)
 			return &listOut[registry.Plan]{registry.Page[registry.Plan]{Items: l}}, err
-		})
+		},
+	)
 
-	declared(a, operation{ID: "showPlan", Method: "GET", Path: "/plans/{plan}", Summary: "Show a plan", Action: registry.PlanRead},
+	declared(
+		a,
+		operation{
+			ID:      "showPlan",
+			Method:  "GET",
+			Path:    "/plans/{plan}",
+			Summary: "Show a plan",
+			Action:  registry.PlanRead,
+		},
 		func(ctx context.Context, c web.Caller, in *PlanPath) (*planOut, error) {
 			p, err := a.Store.Plan(ctx, c.Actor, in.Plan)
 			return &planOut{p}, err
-		})
+		},
+	)
 
 	type createPlanIn struct {
 		Body struct {
@@ -38,7 +56,12 @@ func (a *API) plans() {
 		}
 	}
 	declared(a, operation{
-		ID: "createPlan", Method: "POST", Path: "/plans", Summary: "Define a plan", Action: registry.PlanManage, Status: http.StatusCreated,
+		ID:          "createPlan",
+		Method:      "POST",
+		Path:        "/plans",
+		Summary:     "Define a plan",
+		Action:      registry.PlanManage,
+		Status:      http.StatusCreated,
 		Description: "Once a plan is defined, orgs can only be given plans that are; `standard` needs no definition.",
 	}, func(ctx context.Context, c web.Caller, in *createPlanIn) (*planOut, error) {
 		b := in.Body
@@ -46,7 +69,11 @@ func (a *API) plans() {
 			return nil, err
 		}
 		p, err := a.Store.CreatePlan(ctx, c.Actor, registry.Plan{
-			Name: b.Name, Title: b.Title, Description: b.Description, Provider: b.Provider, Limits: b.Limits,
+			Name:        b.Name,
+			Title:       b.Title,
+			Description: b.Description,
+			Provider:    b.Provider,
+			Limits:      b.Limits,
 		})
 		return &planOut{p}, err
 	})
@@ -56,7 +83,11 @@ func (a *API) plans() {
 		Body registry.PlanChange
 	}
 	declared(a, operation{
-		ID: "updatePlan", Method: "PATCH", Path: "/plans/{plan}", Summary: "Change a plan", Action: registry.PlanManage,
+		ID:          "updatePlan",
+		Method:      "PATCH",
+		Path:        "/plans/{plan}",
+		Summary:     "Change a plan",
+		Action:      registry.PlanManage,
 		Description: "Its orgs follow at once. Those that use more than it allows keep what they have, and get no more. A plan of the Caddyfile changes there alone (409).",
 	}, func(ctx context.Context, c web.Caller, in *updatePlanIn) (*planOut, error) {
 		if in.Body.Provider != nil {
@@ -69,7 +100,12 @@ func (a *API) plans() {
 	})
 
 	declared(a, operation{
-		ID: "deletePlan", Method: "DELETE", Path: "/plans/{plan}", Summary: "Delete a plan that no org has", Action: registry.PlanManage, Status: http.StatusNoContent,
+		ID:      "deletePlan",
+		Method:  "DELETE",
+		Path:    "/plans/{plan}",
+		Summary: "Delete a plan that no org has",
+		Action:  registry.PlanManage,
+		Status:  http.StatusNoContent,
 	}, func(ctx context.Context, c web.Caller, in *PlanPath) (*none, error) {
 		return &none{}, a.Store.DeletePlan(ctx, c.Actor, in.Plan)
 	})
@@ -81,12 +117,22 @@ func (a *API) plans() {
 		}
 	}
 	declared(a, operation{
-		ID: "setOrgPlan", Method: "PUT", Path: "/orgs/{org}/plan", Summary: "Give an org another plan", Action: registry.OrgPlan,
+		ID:          "setOrgPlan",
+		Method:      "PUT",
+		Path:        "/orgs/{org}/plan",
+		Summary:     "Give an org another plan",
+		Action:      registry.OrgPlan,
 		Description: "It counts at once, without a restart. What the org has beyond it stays, and is not added to.",
 	}, func(ctx context.Context, c web.Caller, in *setPlanIn) (*orgOut, error) {
-		return a.change(ctx, c, in.ChangeIn, registry.OrgPlan, func(id registry.OrgID, v int64) error {
-			return a.Store.SetOrgPlan(ctx, c.Actor, id, v, in.Body.Plan)
-		})
+		return a.change(
+			ctx,
+			c,
+			in.ChangeIn,
+			registry.OrgPlan,
+			func(id registry.OrgID, v int64) error {
+				return a.Store.SetOrgPlan(ctx, c.Actor, id, v, in.Body.Plan)
+			},
+		)
 	})
 
 	type setLimitsIn struct {
@@ -96,11 +142,21 @@ func (a *API) plans() {
 		}
 	}
 	declared(a, operation{
-		ID: "setOrgLimits", Method: "PATCH", Path: "/orgs/{org}/limits", Summary: "Give an org limits of its own, in place of its plan's", Action: registry.OrgPlan,
+		ID:      "setOrgLimits",
+		Method:  "PATCH",
+		Path:    "/orgs/{org}/limits",
+		Summary: "Give an org limits of its own, in place of its plan's",
+		Action:  registry.OrgPlan,
 	}, func(ctx context.Context, c web.Caller, in *setLimitsIn) (*orgOut, error) {
-		return a.change(ctx, c, in.ChangeIn, registry.OrgPlan, func(id registry.OrgID, v int64) error {
-			return a.Store.SetOrgLimits(ctx, c.Actor, id, v, in.Body.Limits)
-		})
+		return a.change(
+			ctx,
+			c,
+			in.ChangeIn,
+			registry.OrgPlan,
+			func(id registry.OrgID, v int64) error {
+				return a.Store.SetOrgLimits(ctx, c.Actor, id, v, in.Body.Limits)
+			},
+		)
 	})
 }
 

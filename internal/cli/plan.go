@@ -48,20 +48,39 @@ func planPath(name string) string { return "/plans/" + url.PathEscape(name) }
 
 func (c *client) plans() *cobra.Command {
 	plan := &cobra.Command{Use: "plan", Short: "Manages plans: what orgs may use"}
-	list := &cobra.Command{Use: "list", Short: "Lists the plans", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error {
-		return c.showList("/plans", planTable)
-	}}
-	show := &cobra.Command{Use: "show <plan>", Short: "Shows a plan", Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, args []string) error {
-		return c.show("GET", planPath(args[0]), nil, planTable.show)
-	}}
+	list := &cobra.Command{
+		Use:   "list",
+		Short: "Lists the plans",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			return c.showList("/plans", planTable)
+		},
+	}
+	show := &cobra.Command{
+		Use:   "show <plan>",
+		Short: "Shows a plan",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return c.show("GET", planPath(args[0]), nil, planTable.show)
+		},
+	}
 
 	var title, description, provider string
 	texts := func(cmd *cobra.Command) {
 		cmd.Flags().StringVar(&title, "title", "", "what people see")
 		cmd.Flags().StringVar(&description, "description", "", "what it is for")
-		cmd.Flags().StringVar(&provider, "provider", "", "what makes the instances of its orgs (default: the configured one)")
+		cmd.Flags().StringVar(
+			&provider,
+			"provider",
+			"",
+			"what makes the instances of its orgs (default: the configured one)",
+		)
 	}
-	create := &cobra.Command{Use: "create <plan> [limit=value]...", Short: "Defines a plan", Args: cobra.MinimumNArgs(1)}
+	create := &cobra.Command{
+		Use:   "create <plan> [limit=value]...",
+		Short: "Defines a plan",
+		Args:  cobra.MinimumNArgs(1),
+	}
 	create.RunE = func(cmd *cobra.Command, args []string) error {
 		changes, err := c.limitArgs(cmd, args[1:])
 		if err != nil {
@@ -71,11 +90,24 @@ func (c *client) plans() *cobra.Command {
 		if err != nil {
 			return c.app.wrongUse(cmd, err)
 		}
-		in := some("name", args[0], "title", title, "description", description, "provider", provider)
+		in := some(
+			"name",
+			args[0],
+			"title",
+			title,
+			"description",
+			description,
+			"provider",
+			provider,
+		)
 		in["limits"] = limits
 		return c.show("POST", "/plans", in, planTable.show)
 	}
-	update := &cobra.Command{Use: "update <plan> [limit=value]...", Short: "Changes a plan; its orgs follow at once", Args: cobra.MinimumNArgs(1)}
+	update := &cobra.Command{
+		Use:   "update <plan> [limit=value]...",
+		Short: "Changes a plan; its orgs follow at once",
+		Args:  cobra.MinimumNArgs(1),
+	}
 	update.RunE = func(cmd *cobra.Command, args []string) error {
 		limits, err := c.limitArgs(cmd, args[1:])
 		if err != nil {
@@ -91,30 +123,49 @@ func (c *client) plans() *cobra.Command {
 			in["limits"] = limits
 		}
 		if len(in) == 0 {
-			return c.app.wrongUse(cmd, errors.New("say what to change: limit=value, limit=none, --title, --description or --provider"))
+			return c.app.wrongUse(
+				cmd,
+				errors.New(
+					"say what to change: limit=value, limit=none, --title, --description or --provider",
+				),
+			)
 		}
 		return c.show("PATCH", planPath(args[0]), in, planTable.show)
 	}
 	texts(create)
 	texts(update)
-	del := &cobra.Command{Use: "delete <plan>", Short: "Deletes a plan that no org has", Args: cobra.ExactArgs(1), RunE: func(_ *cobra.Command, args []string) error {
-		_, err := c.call("DELETE", planPath(args[0]), nil)
-		return err
-	}}
+	del := &cobra.Command{
+		Use:   "delete <plan>",
+		Short: "Deletes a plan that no org has",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			_, err := c.call("DELETE", planPath(args[0]), nil)
+			return err
+		},
+	}
 	plan.AddCommand(named(list), show, create, update, del)
 	return plan
 }
 
 // orgLimits shows what an org may use, and changes it.
 func (c *client) orgLimits() *cobra.Command {
-	cmd := c.on("limits <org> [limit=value]...", "Shows what an org uses of what it may, or gives it limits of its own; none gives it its plan's again", cobra.MinimumNArgs(1), nil)
+	cmd := c.on(
+		"limits <org> [limit=value]...",
+		"Shows what an org uses of what it may, or gives it limits of its own; none gives it its plan's again",
+		cobra.MinimumNArgs(1),
+		nil,
+	)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		limits, err := c.limitArgs(cmd, args[1:])
 		if err != nil {
 			return err
 		}
 		if len(limits) > 0 {
-			if _, err := c.call("PATCH", orgPath(args[0])+"/limits", map[string]any{"limits": limits}); err != nil {
+			if _, err := c.call(
+				"PATCH",
+				orgPath(args[0])+"/limits",
+				map[string]any{"limits": limits},
+			); err != nil {
 				return err
 			}
 		}
@@ -150,7 +201,15 @@ func showQuota(w io.Writer, b []byte) error {
 		if i.Percent != nil {
 			percent = strconv.FormatFloat(*i.Percent, 'f', -1, 64)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", i.Name, used, most, percent, strings.Join(i.Notes(), ", "))
+		fmt.Fprintf(
+			w,
+			"%s\t%s\t%s\t%s\t%s\n",
+			i.Name,
+			used,
+			most,
+			percent,
+			strings.Join(i.Notes(), ", "),
+		)
 	}
 	if !q.Defined {
 		fmt.Fprintf(w, "\nno plan %q is defined: only the org's own limits count\n", q.Plan)

@@ -12,9 +12,16 @@ import (
 
 // limitWords are the limits as people call them.
 var limitWords = map[registry.LimitName]string{
-	registry.LimitRequests: "Requests/s", registry.LimitConcurrency: "Requests at once", registry.LimitWebSockets: "WebSockets",
-	registry.LimitBody: "Request size", registry.LimitMembers: "Members", registry.LimitRunners: "Runners",
-	registry.LimitCPU: "CPU cores", registry.LimitMemory: "Memory", registry.LimitPIDs: "Processes", registry.LimitDisk: "Disk",
+	registry.LimitRequests:    "Requests/s",
+	registry.LimitConcurrency: "Requests at once",
+	registry.LimitWebSockets:  "WebSockets",
+	registry.LimitBody:        "Request size",
+	registry.LimitMembers:     "Members",
+	registry.LimitRunners:     "Runners",
+	registry.LimitCPU:         "CPU cores",
+	registry.LimitMemory:      "Memory",
+	registry.LimitPIDs:        "Processes",
+	registry.LimitDisk:        "Disk",
 }
 
 // quotaRow is a limit of an org as a page shows it.
@@ -31,7 +38,11 @@ type planData struct {
 	Plans []string // that a platform admin can give it
 }
 
-func (c *Console) planOf(ctx context.Context, who web.Caller, o registry.OrgView) (d planData, err error) {
+func (c *Console) planOf(
+	ctx context.Context,
+	who web.Caller,
+	o registry.OrgView,
+) (d planData, err error) {
 	if d.Quota, err = c.Quotas.Show(ctx, who.Actor, o.ID); err != nil {
 		return d, err
 	}
@@ -39,7 +50,14 @@ func (c *Console) planOf(ctx context.Context, who web.Caller, o registry.OrgView
 		if i.Limit == nil && i.Used == nil {
 			continue
 		}
-		row := quotaRow{What: limitWords[i.Name], Used: "–", Limit: "no limit", Notes: strings.Join(i.Notes(), ", "), Percent: i.Percent, Over: i.Over}
+		row := quotaRow{
+			What:    limitWords[i.Name],
+			Used:    "–",
+			Limit:   "no limit",
+			Notes:   strings.Join(i.Notes(), ", "),
+			Percent: i.Percent,
+			Over:    i.Over,
+		}
 		if i.Used != nil {
 			row.Used = registry.FormatLimit(i.Name, *i.Used)
 		}

@@ -16,22 +16,28 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// RateHeaders adds what is left of a rate to an answer (draft-ietf-httpapi-ratelimit-headers), under
-// the name of what limits it: every limit of a request is an item of its own.
+// RateHeaders adds what is left of a rate to an answer (draft-ietf-httpapi-ratelimit-headers),
+// under the name of what limits it: every limit of a request is an item of its own.
 func RateHeaders(h http.Header, name string, perSecond float64, burst int, q Quota) {
 	window := math.Ceil(float64(burst) / max(perSecond, 1e-9))
 	if perSecond == 0 {
 		burst, window = 0, never.Seconds()
 	}
 	h.Add("RateLimit-Policy", fmt.Sprintf(`"%s";q=%d;w=%d`, name, burst, int(window)))
-	h.Add("RateLimit", fmt.Sprintf(`"%s";r=%d;t=%d`, name, q.Left, int(math.Ceil(q.After.Seconds()))))
+	h.Add(
+		"RateLimit",
+		fmt.Sprintf(`"%s";r=%d;t=%d`, name, q.Left, int(math.Ceil(q.After.Seconds()))),
+	)
 }
 
 // TooMany is the answer to a request that is more than its org may make.
 func TooMany(rt *registry.Route, q Quota) Problem {
 	return Problem{
-		Code: web.Code(registry.Busy), Status: http.StatusTooManyRequests, RetryAfter: max(1, int(math.Ceil(q.After.Seconds()))),
-		Title: rt.Name + " has too many requests", Detail: "It uses all that it may for the moment. Other orgs are not touched. Try again shortly.",
+		Code:       web.Code(registry.Busy),
+		Status:     http.StatusTooManyRequests,
+		RetryAfter: max(1, int(math.Ceil(q.After.Seconds()))),
+		Title:      rt.Name + " has too many requests",
+		Detail:     "It uses all that it may for the moment. Other orgs are not touched. Try again shortly.",
 	}
 }
 
@@ -39,11 +45,16 @@ func TooMany(rt *registry.Route, q Quota) Problem {
 func (g *Gateway) TooLarge(w http.ResponseWriter, r *http.Request, s *State, most int64) {
 	w.Header().Set("Connection", "close") // what follows of the body is not read
 	g.fail(w, r, s, Problem{
-		Code: web.ContentTooLarge, Status: http.StatusRequestEntityTooLarge, Title: "This is too large", Detail: s.Route.Name + " takes at most " + strconv.FormatInt(most, 10) + " bytes in one request.",
+		Code:   web.ContentTooLarge,
+		Status: http.StatusRequestEntityTooLarge,
+		Title:  "This is too large",
+		Detail: s.Route.Name + " takes at most " + strconv.FormatInt(most, 10) +
+			" bytes in one request.",
 	})
 }
 
-// LimitedBody is a request's body, which fails when it is too large: its length may not have been said.
+// LimitedBody is a request's body, which fails when it is too large: its length may not have been
+// said.
 type LimitedBody struct {
 	io.ReadCloser
 	left int64
@@ -89,7 +100,8 @@ type measured struct {
 	large     bool
 }
 
-// measure holds a request to the limits of its org, once, however often it is sent. Error: ErrOverPlan.
+// measure holds a request to the limits of its org, once, however often it is sent. Error:
+// ErrOverPlan.
 func (g *Gateway) measure(s *State, r *http.Request) error {
 	m := &s.measured
 	if m.by != nil {
@@ -103,7 +115,8 @@ func (g *Gateway) measure(s *State, r *http.Request) error {
 		return ErrOverPlan
 	}
 	m.by = by
-	if m.limits == nil || m.limits.Body == nil || r.Body == nil || r.Body == http.NoBody || m.webSocket {
+	if m.limits == nil || m.limits.Body == nil || r.Body == nil || r.Body == http.NoBody ||
+		m.webSocket {
 		return nil
 	}
 	if r.ContentLength > *m.limits.Body {
@@ -192,4 +205,8 @@ func (m *Measures) of(org registry.OrgID) *Limiter {
 }
 
 // Busy is how many requests and WebSockets an org has open.
-func (m *Measures) Busy(org registry.OrgID) (requests, webSockets int) { return m.of(org).Busy(org) }
+func (m *Measures) Busy(
+	org registry.OrgID,
+) (requests, webSockets int) {
+	return m.of(org).Busy(org)
+}

@@ -9,8 +9,8 @@ import (
 
 const (
 	quotaEvery = 10 * time.Second
-	// Requests are refused for a while when some are in every check for so long; and not any more when
-	// none was for longer, so that a client that comes and goes is worth one warning.
+	// Requests are refused for a while when some are in every check for so long; and not any more
+	// when none was for longer, so that a client that comes and goes is worth one warning.
 	refusedLong = time.Minute
 	refusedCalm = 10 * time.Minute
 )
@@ -71,7 +71,17 @@ func (r *Runtime) watchQuotas(ctx context.Context) {
 			memory.count(now, r.gateway.Refused.Take())
 			list, err := r.store.CheckQuotas(ctx, registry.AsSystem("quotas"), memory.of(now))
 			for _, w := range list {
-				r.c.Log.Info("quota reached", "org", w.OrgID, "limit", w.Limit, "level", int(w.Level), "use", w.Detail())
+				r.c.Log.Info(
+					"quota reached",
+					"org",
+					w.OrgID,
+					"limit",
+					w.Limit,
+					"level",
+					int(w.Level),
+					"use",
+					w.Detail(),
+				)
 				r.ids.TellQuota(ctx, w)
 			}
 			if err != nil && ctx.Err() == nil {

@@ -51,7 +51,8 @@ func TestRefusalsOfAWhile(t *testing.T) {
 	want(registry.RefusedSome)
 }
 
-// TestKeeperOfPlans: a change of a plan changes routes that it does not name, so the copy is made anew.
+// TestKeeperOfPlans: a change of a plan changes routes that it does not name, so the copy is made
+// anew.
 func TestKeeperOfPlans(t *testing.T) {
 	k := &keeper{wake: make(chan struct{}, 1)}
 	k.Apply(registry.Change{Kind: registry.OrgUpdated, Slug: "acme"})

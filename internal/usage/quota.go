@@ -26,7 +26,11 @@ type Quotas struct {
 const rateOver = 6
 
 // Show returns an org's quota with everything that is counted.
-func (q *Quotas) Show(ctx context.Context, a registry.Actor, org registry.OrgID) (registry.Quota, error) {
+func (q *Quotas) Show(
+	ctx context.Context,
+	a registry.Actor,
+	org registry.OrgID,
+) (registry.Quota, error) {
 	out, err := q.Store.Quota(ctx, a, org)
 	if err != nil {
 		return out, err

@@ -43,9 +43,14 @@ func TestQuotas(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		used := map[registry.LimitName]float64{registry.LimitRequests: 0.5, registry.LimitConcurrency: 3, registry.LimitWebSockets: 1}
+		used := map[registry.LimitName]float64{
+			registry.LimitRequests:    0.5,
+			registry.LimitConcurrency: 3,
+			registry.LimitWebSockets:  1,
+		}
 		for _, i := range out.Items {
-			enforced := i.Limit != nil && i.Name != registry.LimitCPU && i.Name != registry.LimitMemory
+			enforced := i.Limit != nil && i.Name != registry.LimitCPU &&
+				i.Name != registry.LimitMemory
 			if i.Enforced != enforced {
 				t.Errorf("%s is enforced: %v", i.Name, i.Enforced)
 			}

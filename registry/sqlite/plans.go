@@ -24,12 +24,22 @@ func (l *limits) Scan(v any) error {
 	return json.Unmarshal([]byte(text), l)
 }
 
-const planQuery = `SELECT p.name, p.title, p.description, p.provider, p.limits, p.configured, p.created_at, p.updated_at,
+const planQuery = `SELECT p.name, p.title, p.description, p.provider, p.limits, p.configured,
+	p.created_at, p.updated_at,
 	(SELECT count(*) FROM orgs o WHERE o.plan = p.name AND o.status <> 'deleted') FROM plans p`
 
 func scanPlan(r scanner) (p registry.Plan, err error) {
-	err = r.Scan(&p.Name, &p.Title, &p.Description, &p.Provider, (*limits)(&p.Limits), &p.Configured,
-		(*micros)(&p.CreatedAt), (*micros)(&p.UpdatedAt), &p.Orgs)
+	err = r.Scan(
+		&p.Name,
+		&p.Title,
+		&p.Description,
+		&p.Provider,
+		(*limits)(&p.Limits),
+		&p.Configured,
+		(*micros)(&p.CreatedAt),
+		(*micros)(&p.UpdatedAt),
+		&p.Orgs,
+	)
 	return p, err
 }
 
@@ -63,7 +73,11 @@ func (t *tx) plan(name string) (registry.Plan, error) {
 }
 
 // CreatePlan defines a plan. Errors: Invalid, Conflict (there is one of this name).
-func (s *Store) CreatePlan(ctx context.Context, a registry.Actor, p registry.Plan) (registry.Plan, error) {
+func (s *Store) CreatePlan(
+	ctx context.Context,
+	a registry.Actor,
+	p registry.Plan,
+) (registry.Plan, error) {
 	err := s.update(ctx, a, func(t *tx) error {
 		if err := t.may(registry.PlanManage); err != nil {
 			return err
@@ -175,7 +189,8 @@ func (s *Store) ConfigurePlans(ctx context.Context, a registry.Actor, list []reg
 			}
 		}
 		for _, h := range have {
-			if h.Configured && !slices.ContainsFunc(list, func(p registry.Plan) bool { return p.Name == h.Name }) {
+			if h.Configured &&
+				!slices.ContainsFunc(list, func(p registry.Plan) bool { return p.Name == h.Name }) {
 				if err := t.dropPlan(h.Name); err != nil {
 					return err
 				}
@@ -190,10 +205,20 @@ func (t *tx) putPlan(p registry.Plan, kind registry.ChangeKind) error {
 	if err != nil {
 		return err
 	}
-	if err := t.must(`INSERT INTO plans (name, title, description, provider, limits, configured, created_at, updated_at)
-		VALUES ($1,$2,$3,$4,$5,$6,$7,$7) ON CONFLICT (name) DO UPDATE SET title = $2, description = $3, provider = $4,
+	if err := t.must(
+		`INSERT INTO plans (name, title, description, provider, limits, configured, created_at,
+		updated_at)
+		VALUES ($1,$2,$3,$4,$5,$6,$7,$7) ON CONFLICT (name) DO UPDATE SET title = $2, description = $3,
+		provider = $4,
 		limits = $5, configured = $6, updated_at = $7`,
-		p.Name, p.Title, p.Description, p.Provider, string(b), p.Configured, us(t.now)); err != nil {
+		p.Name,
+		p.Title,
+		p.Description,
+		p.Provider,
+		string(b),
+		p.Configured,
+		us(t.now),
+	); err != nil {
 		return err
 	}
 	return t.record(registry.Change{Kind: kind}, p.Name, p.Limits.String())
@@ -216,7 +241,12 @@ func (t *tx) checkPlan(name string) error {
 	err := t.QueryRowContext(t.ctx, `SELECT EXISTS (SELECT 1 FROM plans WHERE name > '')
 		AND NOT EXISTS (SELECT 1 FROM plans WHERE name = $1)`, name).Scan(&refused)
 	if err == nil && refused && name != registry.DefaultPlan {
-		err = registry.Errorf(registry.Invalid, "plan", "there is no plan %q: define it first", name)
+		err = registry.Errorf(
+			registry.Invalid,
+			"plan",
+			"there is no plan %q: define it first",
+			name,
+		)
 	}
 	return err
 }
@@ -240,7 +270,11 @@ func (s *Store) SetOrgPlan(
 
 // SetOrgLimits changes the limits that an org has in place of its plan's. Errors: Invalid, Stale.
 func (s *Store) SetOrgLimits(
-	ctx context.Context, a registry.Actor, id registry.OrgID, version int64, c registry.LimitChanges,
+	ctx context.Context,
+	a registry.Actor,
+	id registry.OrgID,
+	version int64,
+	c registry.LimitChanges,
 ) error {
 	return s.edit(ctx, a, id, version, registry.OrgPlan, func(t *tx, v registry.OrgView) error {
 		q, err := t.limitsOf(id)

@@ -33,7 +33,8 @@ func scanAllowance(r scanner) (g allowance, err error) {
 	return g, err
 }
 
-const allowanceQuery = `SELECT ` + allowanceColumns + ` FROM orgs o` + allowanceJoin + ` WHERE o.id = $1`
+const allowanceQuery = `SELECT ` + allowanceColumns +
+	` FROM orgs o` + allowanceJoin + ` WHERE o.id = $1`
 
 func (t *tx) limitsOf(org registry.OrgID) (allowance, error) {
 	return one(t.ctx, t, scanAllowance, errNoOrg(), allowanceQuery, org)
@@ -43,13 +44,20 @@ func (t *tx) limitsOf(org registry.OrgID) (allowance, error) {
 const (
 	countMembers = `(SELECT count(*) FROM memberships m WHERE m.org_id = o.id AND m.ends_at = 0)`
 	countRunners = `(SELECT count(*) FROM runners r WHERE r.org_id = o.id AND r.expires_at > $1)`
-	countInvites = `(SELECT count(*) FROM links l WHERE l.org_id = o.id AND l.kind = 'invite' AND l.used_at IS NULL AND l.expires_at > $1)`
-	countClaims  = `(SELECT count(*) FROM runner_claims c WHERE c.org_id = o.id AND c.expires_at > $1)`
+	countInvites = `(SELECT count(*) FROM links l WHERE l.org_id = o.id AND l.kind = 'invite'
+		AND l.used_at IS NULL AND l.expires_at > $1)`
+	countClaims = `(SELECT count(*) FROM runner_claims c
+		WHERE c.org_id = o.id AND c.expires_at > $1)`
 )
 
-// room refuses one more of what an org has a limit of. waiting counts those that have been promised a
-// place. Writers are serial: as many as come at once never pass the limit. Error: Conflict.
-func (t *tx) room(org registry.OrgID, name registry.LimitName, count string, waiting ...string) error {
+// room refuses one more of what an org has a limit of. waiting counts those that have been promised
+// a place. Writers are serial: as many as come at once never pass the limit. Error: Conflict.
+func (t *tx) room(
+	org registry.OrgID,
+	name registry.LimitName,
+	count string,
+	waiting ...string,
+) error {
 	g, err := t.limitsOf(org)
 	if err != nil {
 		return err
@@ -65,18 +73,30 @@ func (t *tx) room(org registry.OrgID, name registry.LimitName, count string, wai
 		return err
 	}
 	also := map[registry.LimitName]string{
-		registry.LimitMembers: "members and open invitations", registry.LimitRunners: "runners and open claims",
+		registry.LimitMembers: "members and open invitations",
+		registry.LimitRunners: "runners and open claims",
 	}[name]
 	if len(waiting) == 0 {
 		also = string(name)
 	}
-	return registry.Errorf(registry.Conflict, string(name),
-		"the org may have %.0f %s and has %.0f %s: remove one, or ask whoever runs this installation for more",
-		most, name, have, also)
+	return registry.Errorf(
+		registry.Conflict,
+		string(name),
+		"the org may have %.0f %s and has %.0f %s: remove one, or ask whoever runs this installation "+
+			"for more",
+		most,
+		name,
+		have,
+		also,
+	)
 }
 
 // Quota returns what an org uses of what it may, as far as the store counts it.
-func (s *Store) Quota(ctx context.Context, a registry.Actor, org registry.OrgID) (q registry.Quota, err error) {
+func (s *Store) Quota(
+	ctx context.Context,
+	a registry.Actor,
+	org registry.OrgID,
+) (q registry.Quota, err error) {
 	if _, err := s.Authorize(ctx, a, org, registry.UsageRead); err != nil {
 		return q, err
 	}
@@ -87,12 +107,14 @@ func (s *Store) Quota(ctx context.Context, a registry.Actor, org registry.OrgID)
 	r, err := one(ctx, s.read, func(r scanner) (v row, err error) {
 		err = r.Scan(append(allowanceFields(&v.allowance), &v.members, &v.runners)...)
 		return v, err
-	}, errNoOrg(), `SELECT `+allowanceColumns+`, `+countMembers+`, `+countRunners+` FROM orgs o`+allowanceJoin+` WHERE o.id = $2`,
+	}, errNoOrg(), `SELECT `+allowanceColumns+`, `+countMembers+`, `+countRunners+`
+		FROM orgs o`+allowanceJoin+` WHERE o.id = $2`,
 		us(s.now()), org)
 	if err != nil {
 		return q, err
 	}
-	q.Plan, q.Defined = r.plan, r.defined || r.plan == registry.DefaultPlan // which needs no definition
+	q.Plan, q.Defined = r.plan, r.defined ||
+		r.plan == registry.DefaultPlan // which needs no definition
 	all := r.all()
 	for _, name := range registry.LimitNames() {
 		i := registry.QuotaItem{Name: name}
@@ -124,20 +146,35 @@ var warnedLimits = [...]registry.LimitName{
 }
 
 func scanWarned(r scanner) (v warned, err error) {
-	err = r.Scan(append(allowanceFields(&v.allowance), &v.w.OrgID, &v.w.Slug, &v.w.Name, &v.members, &v.runners,
-		&v.levels[0], &v.levels[1], &v.levels[2])...)
+	err = r.Scan(
+		append(
+			allowanceFields(&v.allowance),
+			&v.w.OrgID,
+			&v.w.Slug,
+			&v.w.Name,
+			&v.members,
+			&v.runners,
+			&v.levels[0],
+			&v.levels[1],
+			&v.levels[2],
+		)...)
 	return v, err
 }
 
 const (
-	levelOf     = `COALESCE((SELECT w.level FROM quota_warnings w WHERE w.org_id = o.id AND w.name = '%s'), 0)`
-	warnedQuery = `SELECT ` + allowanceColumns + `, o.id, o.slug, o.name, ` + countMembers + `, ` + countRunners + `, %s, %s, %s
-		FROM orgs o` + allowanceJoin + ` WHERE o.status IN ('active', 'provisioning') AND (p.limits <> '{}' OR o.limits <> '{}'
-		OR EXISTS (SELECT 1 FROM quota_warnings w WHERE w.org_id = o.id))`
+	levelOf = `COALESCE((SELECT w.level FROM quota_warnings w
+		WHERE w.org_id = o.id AND w.name = '%s'), 0)`
+	warnedQuery = `SELECT ` + allowanceColumns + `, o.id, o.slug, o.name, ` +
+		countMembers + `, ` + countRunners + `, %s, %s, %s
+		FROM orgs o` + allowanceJoin + ` WHERE o.status IN ('active', 'provisioning')
+		AND (p.limits <> '{}' OR o.limits <> '{}' OR EXISTS (SELECT 1 FROM quota_warnings w WHERE w.org_id = o.id))`
 )
 
 // next is the level that follows for a limit.
-func (v warned) next(i int, refused registry.RefusedRequests) (level registry.QuotaLevel, used, most float64) {
+func (v warned) next(
+	i int,
+	refused registry.RefusedRequests,
+) (level registry.QuotaLevel, used, most float64) {
 	most, limited := v.all()[warnedLimits[i]]
 	switch {
 	case !limited && warnedLimits[i] != registry.LimitRequests:
@@ -187,7 +224,15 @@ func (s *Store) CheckQuotas(
 			continue
 		}
 		err := s.update(ctx, a, func(t *tx) error {
-			now, err := one(t.ctx, t, scanWarned, errNoOrg(), query+` AND o.id = $2`, us(t.now), v.w.OrgID)
+			now, err := one(
+				t.ctx,
+				t,
+				scanWarned,
+				errNoOrg(),
+				query+` AND o.id = $2`,
+				us(t.now),
+				v.w.OrgID,
+			)
 			if err != nil {
 				return err
 			}
@@ -203,18 +248,31 @@ func (s *Store) CheckQuotas(
 }
 
 // warn notes the levels of an org's limits, and records those that it has reached.
-func (t *tx) warn(v warned, refused registry.RefusedRequests) (list []registry.QuotaWarning, err error) {
+func (t *tx) warn(
+	v warned,
+	refused registry.RefusedRequests,
+) (list []registry.QuotaWarning, err error) {
 	for i, name := range warnedLimits {
 		level, used, most := v.next(i, refused)
 		if level == v.levels[i] {
 			continue
 		}
-		if _, err := t.exec(`INSERT INTO quota_warnings (org_id, name, level, at) VALUES ($1,$2,$3,$4)
-			ON CONFLICT (org_id, name) DO UPDATE SET level = $3, at = $4`, v.w.OrgID, name, level, us(t.now)); err != nil {
+		if _, err := t.exec(
+			`INSERT INTO quota_warnings (org_id, name, level, at) VALUES ($1,$2,$3,$4)
+			ON CONFLICT (org_id, name) DO UPDATE SET level = $3, at = $4`,
+			v.w.OrgID,
+			name,
+			level,
+			us(t.now),
+		); err != nil {
 			return nil, err
 		}
 		if level == registry.QuotaNone {
-			if _, err := t.exec(`DELETE FROM quota_warnings WHERE org_id = $1 AND name = $2`, v.w.OrgID, name); err != nil {
+			if _, err := t.exec(
+				`DELETE FROM quota_warnings WHERE org_id = $1 AND name = $2`,
+				v.w.OrgID,
+				name,
+			); err != nil {
 				return nil, err
 			}
 		}
@@ -223,7 +281,11 @@ func (t *tx) warn(v warned, refused registry.RefusedRequests) (list []registry.Q
 		}
 		w := v.w
 		w.Limit, w.Level, w.Used, w.Most = name, level, used, most
-		if err := t.record(registry.Change{Kind: registry.OrgQuotaWarned, OrgID: w.OrgID}, string(name), w.Detail()); err != nil {
+		if err := t.record(
+			registry.Change{Kind: registry.OrgQuotaWarned, OrgID: w.OrgID},
+			string(name),
+			w.Detail(),
+		); err != nil {
 			return nil, err
 		}
 		list = append(list, w)
@@ -232,10 +294,20 @@ func (t *tx) warn(v warned, refused registry.RefusedRequests) (list []registry.Q
 }
 
 // Admins returns all owners and admins of an org. For the system.
-func (s *Store) Admins(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Member, error) {
+func (s *Store) Admins(
+	ctx context.Context,
+	a registry.Actor,
+	org registry.OrgID,
+) ([]registry.Member, error) {
 	if err := only(a); err != nil {
 		return nil, err
 	}
-	return collect(ctx, s.read, scanMember,
-		memberQuery+` AND m.role IN ('owner', 'admin') AND m.ends_at = 0 AND m.held_at = 0 ORDER BY m.user_id`, org)
+	return collect(
+		ctx,
+		s.read,
+		scanMember,
+		memberQuery+` AND m.role IN ('owner', 'admin') AND m.ends_at = 0 AND m.held_at = 0
+		ORDER BY m.user_id`,
+		org,
+	)
 }

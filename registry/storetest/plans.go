@@ -20,9 +20,20 @@ func (e env) plan(name string, l registry.Limits) {
 // plans: who may define them, what they may say, and that orgs have those that there are.
 func plans(e env) {
 	a, asA := e.user("a@example.com")
-	o, err := e.s.CreateOrg(ctx, operator, registry.NewOrg{Slug: "acme", Owner: a.ID, Plan: "anything"}) // while none is defined
+	o, err := e.s.CreateOrg(
+		ctx,
+		operator,
+		registry.NewOrg{Slug: "acme", Owner: a.ID, Plan: "anything"},
+	) // while none is defined
 	e.ok(err)
-	_, asKey := e.key(asA, registry.NewAPIKey{Scopes: []registry.Scope{registry.ScopeOrgWrite}, OrgID: o.ID, Role: registry.RoleAdmin})
+	_, asKey := e.key(
+		asA,
+		registry.NewAPIKey{
+			Scopes: []registry.Scope{registry.ScopeOrgWrite},
+			OrgID:  o.ID,
+			Role:   registry.RoleAdmin,
+		},
+	)
 	for _, actor := range []registry.Actor{asA, asKey} {
 		e.refused(second(e.s.CreatePlan(ctx, actor, registry.Plan{Name: "team"})))
 		e.refused(second(e.s.UpdatePlan(ctx, actor, "team", registry.PlanChange{})))
@@ -30,7 +41,9 @@ func plans(e env) {
 		e.refused(second(e.s.Plans(ctx, actor)))
 		e.refused(second(e.s.Plan(ctx, actor, "team")))
 		e.refused(e.s.SetOrgPlan(ctx, actor, o.ID, 0, "team"))
-		e.refused(e.s.SetOrgLimits(ctx, actor, o.ID, 0, registry.LimitChanges{"members": number(1000)}))
+		e.refused(
+			e.s.SetOrgLimits(ctx, actor, o.ID, 0, registry.LimitChanges{"members": number(1000)}),
+		)
 	}
 	for name, p := range map[string]registry.Plan{
 		"name": {Name: "Team"}, "title": {Name: "team", Title: "a\nb"}, "description": {Name: "team", Description: "\x00"},
@@ -38,19 +51,35 @@ func plans(e env) {
 		"part of a member": {Name: "team", Limits: registry.Limits{"members": 1.5}}, "huge": {Name: "team", Limits: registry.Limits{"body": 1 << 60}},
 		"NaN": {Name: "team", Limits: registry.Limits{"cpu": math.NaN()}}, "too slow": {Name: "team", Limits: registry.Limits{"requests_per_second": 1e-9}},
 	} {
-		if err := second(e.s.CreatePlan(ctx, operator, p)); registry.ErrorCode(err) != registry.Invalid {
+		if err := second(
+			e.s.CreatePlan(ctx, operator, p),
+		); registry.ErrorCode(
+			err,
+		) != registry.Invalid {
 			e.Errorf("%s: %v", name, err)
 		}
 	}
-	p, err := e.s.CreatePlan(ctx, operator, registry.Plan{Name: "team", Title: "Team", Limits: registry.Limits{"members": 10, "requests_per_second": 0.5, "websockets": 0}})
+	p, err := e.s.CreatePlan(
+		ctx,
+		operator,
+		registry.Plan{
+			Name:   "team",
+			Title:  "Team",
+			Limits: registry.Limits{"members": 10, "requests_per_second": 0.5, "websockets": 0},
+		},
+	)
 	e.ok(err)
-	if p.Configured || p.Orgs != 0 || p.CreatedAt.IsZero() || p.Limits["websockets"] != 0 || len(p.Limits) != 3 {
+	if p.Configured || p.Orgs != 0 || p.CreatedAt.IsZero() || p.Limits["websockets"] != 0 ||
+		len(p.Limits) != 3 {
 		e.Fatalf("%+v", p)
 	}
 	e.want(second(e.s.CreatePlan(ctx, operator, registry.Plan{Name: "team"})), registry.Conflict)
 
 	// From now on only plans that are defined are given, and the default one.
-	e.want(second(e.s.CreateOrg(ctx, operator, registry.NewOrg{Slug: "beta", Plan: "anything"})), registry.Invalid)
+	e.want(
+		second(e.s.CreateOrg(ctx, operator, registry.NewOrg{Slug: "beta", Plan: "anything"})),
+		registry.Invalid,
+	)
 	e.ok(second(e.s.CreateOrg(ctx, operator, registry.NewOrg{Slug: "beta"})))
 	e.want(e.s.SetOrgPlan(ctx, operator, o.ID, 0, "anything"), registry.Invalid)
 	e.want(e.s.SetOrgPlan(ctx, operator, o.ID, 99, "team"), registry.Stale)
@@ -59,15 +88,28 @@ func plans(e env) {
 	e.ok(e.s.SetOrgPlan(ctx, operator, o.ID, 0, "team"))
 	route, err := e.s.Route(ctx, system, "acme")
 	e.ok(err)
-	if l := route.Limits; l == nil || *l.Rate != 0.5 || *l.WebSockets != 0 || l.Concurrency != nil || l.Body != nil || route.Plan != "team" {
+	if l := route.Limits; l == nil || *l.Rate != 0.5 || *l.WebSockets != 0 ||
+		l.Concurrency != nil ||
+		l.Body != nil ||
+		route.Plan != "team" {
 		e.Fatalf("%+v %+v", route, route.Limits)
 	}
 
 	// A change counts for all of its orgs.
 	title := "The team"
-	p, err = e.s.UpdatePlan(ctx, operator, "team", registry.PlanChange{Title: &title, Limits: registry.LimitChanges{"websockets": nil, "concurrency": number(3)}})
+	p, err = e.s.UpdatePlan(
+		ctx,
+		operator,
+		"team",
+		registry.PlanChange{
+			Title:  &title,
+			Limits: registry.LimitChanges{"websockets": nil, "concurrency": number(3)},
+		},
+	)
 	e.ok(err)
-	if p.Title != title || p.Orgs != 1 || p.Limits["concurrency"] != 3 || p.Limits["members"] != 10 || len(p.Limits) != 3 {
+	if p.Title != title || p.Orgs != 1 || p.Limits["concurrency"] != 3 ||
+		p.Limits["members"] != 10 ||
+		len(p.Limits) != 3 {
 		e.Fatalf("%+v", p)
 	}
 	route, err = e.s.Route(ctx, system, "acme")
@@ -75,14 +117,32 @@ func plans(e env) {
 	if l := route.Limits; l.WebSockets != nil || *l.Concurrency != 3 {
 		e.Fatalf("%+v", l)
 	}
-	e.ok(second(e.s.UpdatePlan(ctx, operator, "team", registry.PlanChange{Title: &title}))) // says nothing new
+	e.ok(
+		second(e.s.UpdatePlan(ctx, operator, "team", registry.PlanChange{Title: &title})),
+	) // says nothing new
 	changes, err := e.s.Changes(ctx, system, before, 10)
 	e.ok(err)
-	if len(changes) != 2 || changes[0].Kind != registry.OrgPlanChanged || changes[0].Slug != "acme" || changes[1].Kind != registry.PlanUpdated || !changes[1].EveryRoute() {
+	if len(changes) != 2 || changes[0].Kind != registry.OrgPlanChanged ||
+		changes[0].Slug != "acme" ||
+		changes[1].Kind != registry.PlanUpdated ||
+		!changes[1].EveryRoute() {
 		e.Fatalf("%+v", changes)
 	}
-	e.want(second(e.s.UpdatePlan(ctx, operator, "team", registry.PlanChange{Limits: registry.LimitChanges{"colour": nil}})), registry.Invalid)
-	e.want(second(e.s.UpdatePlan(ctx, operator, "nosuch", registry.PlanChange{})), registry.NotFound)
+	e.want(
+		second(
+			e.s.UpdatePlan(
+				ctx,
+				operator,
+				"team",
+				registry.PlanChange{Limits: registry.LimitChanges{"colour": nil}},
+			),
+		),
+		registry.Invalid,
+	)
+	e.want(
+		second(e.s.UpdatePlan(ctx, operator, "nosuch", registry.PlanChange{})),
+		registry.NotFound,
+	)
 	e.want(second(e.s.Plan(ctx, operator, "nosuch")), registry.NotFound)
 	e.want(e.s.DeletePlan(ctx, operator, "nosuch"), registry.NotFound)
 	e.want(e.s.DeletePlan(ctx, operator, "team"), registry.Conflict) // an org has it
@@ -106,7 +166,14 @@ func configuredPlans(e env) {
 	e.plan("team", registry.Limits{"members": 1})
 	mine := registry.Plan{Name: "team", Limits: registry.Limits{"members": 2, "memory": 512}}
 	e.want(e.s.ConfigurePlans(ctx, operator, nil), registry.Forbidden)
-	e.want(e.s.ConfigurePlans(ctx, system, []registry.Plan{{Name: "team", Limits: registry.Limits{"x": 1}}}), registry.Invalid)
+	e.want(
+		e.s.ConfigurePlans(
+			ctx,
+			system,
+			[]registry.Plan{{Name: "team", Limits: registry.Limits{"x": 1}}},
+		),
+		registry.Invalid,
+	)
 	e.ok(e.s.ConfigurePlans(ctx, system, []registry.Plan{mine, {Name: "large"}}))
 	e.ok(e.s.SetOrgPlan(ctx, operator, o.ID, 0, "team"))
 	p, err := e.s.Plan(ctx, operator, "team")
@@ -123,7 +190,9 @@ func configuredPlans(e env) {
 	e.want(e.s.DeletePlan(ctx, operator, "large"), registry.Conflict)
 	before, err := e.s.Head(ctx, system)
 	e.ok(err)
-	e.ok(e.s.ConfigurePlans(ctx, system, []registry.Plan{mine, {Name: "large"}})) // a reload that changes nothing
+	e.ok(
+		e.s.ConfigurePlans(ctx, system, []registry.Plan{mine, {Name: "large"}}),
+	) // a reload that changes nothing
 	after, err := e.s.Head(ctx, system)
 	e.ok(err)
 	if before != after {
@@ -165,11 +234,27 @@ func orgLimits(e env) {
 	o := e.org("acme", a.ID)
 	e.plan("team", registry.Limits{"members": 2, "runners": 3, "body": 1000})
 	e.ok(e.s.SetOrgPlan(ctx, operator, o.ID, 0, "team"))
-	e.ok(e.s.SetOrgLimits(ctx, operator, o.ID, 0, registry.LimitChanges{"members": number(0), "concurrency": number(9)}))
-	if i := e.quotaOf(o.ID, "members"); *i.Limit != 0 || !i.Own || *i.Used != 1 || !i.Over || i.Percent != nil {
+	e.ok(
+		e.s.SetOrgLimits(
+			ctx,
+			operator,
+			o.ID,
+			0,
+			registry.LimitChanges{"members": number(0), "concurrency": number(9)},
+		),
+	)
+	if i := e.quotaOf(
+		o.ID,
+		"members",
+	); *i.Limit != 0 || !i.Own || *i.Used != 1 || !i.Over ||
+		i.Percent != nil {
 		e.Errorf("%+v", i)
 	}
-	if i := e.quotaOf(o.ID, "runners"); *i.Limit != 3 || i.Own || *i.Used != 0 || i.Over || *i.Percent != 0 {
+	if i := e.quotaOf(
+		o.ID,
+		"runners",
+	); *i.Limit != 3 || i.Own || *i.Used != 0 || i.Over ||
+		*i.Percent != 0 {
 		e.Errorf("%+v", i)
 	}
 	if i := e.quotaOf(o.ID, "cpu"); i.Limit != nil || i.Used != nil {
@@ -180,8 +265,14 @@ func orgLimits(e env) {
 	if l := route.Limits; *l.Body != 1000 || *l.Concurrency != 9 {
 		e.Errorf("%+v", l)
 	}
-	e.want(e.s.SetOrgLimits(ctx, operator, o.ID, 0, registry.LimitChanges{"members": number(-1)}), registry.Invalid)
-	e.want(e.s.SetOrgLimits(ctx, operator, o.ID, 99, registry.LimitChanges{"members": nil}), registry.Stale)
+	e.want(
+		e.s.SetOrgLimits(ctx, operator, o.ID, 0, registry.LimitChanges{"members": number(-1)}),
+		registry.Invalid,
+	)
+	e.want(
+		e.s.SetOrgLimits(ctx, operator, o.ID, 99, registry.LimitChanges{"members": nil}),
+		registry.Stale,
+	)
 	e.ok(e.s.SetOrgLimits(ctx, operator, o.ID, 0, registry.LimitChanges{"members": nil}))
 	if i := e.quotaOf(o.ID, "members"); *i.Limit != 2 || i.Own || *i.Percent != 50 {
 		e.Errorf("%+v", i)
@@ -207,7 +298,10 @@ func seats(e env) {
 	e.ok(invite("c@example.com"))
 	limit(number(2))
 	e.ok(third(e.s.AcceptInviteAsNew(ctx, visitor, secret("b@example.com"), "B", "hash")))
-	e.want(third(e.s.AcceptInviteAsNew(ctx, visitor, secret("c@example.com"), "C", "hash")), registry.Conflict)
+	e.want(
+		third(e.s.AcceptInviteAsNew(ctx, visitor, secret("c@example.com"), "C", "hash")),
+		registry.Conflict,
+	)
 	limit(number(1)) // below the present use
 	if i := e.quotaOf(o.ID, "members"); *i.Used != 2 || !i.Over || *i.Percent != 200 {
 		e.Errorf("%+v", i)
@@ -218,7 +312,19 @@ func seats(e env) {
 	c, err := e.connect(asA, o.ID, nil)
 	e.ok(err)
 	come := func(email string) error {
-		return third(e.s.SignInExternal(ctx, system, registry.ExternalSignIn{Connection: c.ID, Subject: email, Email: email, EmailVerified: true, Name: email}))
+		return third(
+			e.s.SignInExternal(
+				ctx,
+				system,
+				registry.ExternalSignIn{
+					Connection:    c.ID,
+					Subject:       email,
+					Email:         email,
+					EmailVerified: true,
+					Name:          email,
+				},
+			),
+		)
 	}
 	e.want(come("d@example.com"), registry.Conflict)
 	limit(nil)
@@ -230,7 +336,12 @@ func seats(e env) {
 	root, _ := e.user("root@example.org")
 	yes := true
 	e.ok(e.s.UpdateUser(ctx, operator, root.ID, nil, &yes))
-	p, err := e.s.RequestSupport(ctx, e.now(root), o.ID, registry.NewSupport{Role: registry.RoleMember, Reason: "x", Hours: 1})
+	p, err := e.s.RequestSupport(
+		ctx,
+		e.now(root),
+		o.ID,
+		registry.NewSupport{Role: registry.RoleMember, Reason: "x", Hours: 1},
+	)
 	e.ok(err)
 	e.ok(second(e.s.DecideSupport(ctx, asA, o.ID, p.ID, true)))
 	if i := e.quotaOf(o.ID, "members"); *i.Used != 3 {
@@ -243,20 +354,59 @@ func seatRace(e env) {
 	a, asA := e.user("a@example.com")
 	o := e.org("acme", a.ID)
 	for i := range 50 {
-		e.ok(second(e.s.CreateInvite(ctx, asA, o.ID, fmt.Sprintf("m%d@example.com", i), registry.RoleMember, secret(fmt.Sprint("m", i)))))
-		e.ok(second(e.s.CreateRunnerClaim(ctx, asA, o.ID, registry.NewRunnerClaim{Name: "x"}, secret(fmt.Sprint("r", i)))))
+		e.ok(
+			second(
+				e.s.CreateInvite(
+					ctx,
+					asA,
+					o.ID,
+					fmt.Sprintf("m%d@example.com", i),
+					registry.RoleMember,
+					secret(fmt.Sprint("m", i)),
+				),
+			),
+		)
+		e.ok(
+			second(
+				e.s.CreateRunnerClaim(
+					ctx,
+					asA,
+					o.ID,
+					registry.NewRunnerClaim{Name: "x"},
+					secret(fmt.Sprint("r", i)),
+				),
+			),
+		)
 	}
-	e.ok(e.s.SetOrgLimits(ctx, operator, o.ID, 0, registry.LimitChanges{"members": number(7), "runners": number(4)}))
+	e.ok(
+		e.s.SetOrgLimits(
+			ctx,
+			operator,
+			o.ID,
+			0,
+			registry.LimitChanges{"members": number(7), "runners": number(4)},
+		),
+	)
 	var members, runners atomic.Int32
 	var wg sync.WaitGroup
 	for i := range 50 {
 		wg.Go(func() {
-			if third(e.s.AcceptInviteAsNew(ctx, visitor, secret(fmt.Sprint("m", i)), "M", "hash")) == nil {
+			if third(
+				e.s.AcceptInviteAsNew(ctx, visitor, secret(fmt.Sprint("m", i)), "M", "hash"),
+			) == nil {
 				members.Add(1)
 			}
 		})
 		wg.Go(func() {
-			if second(e.s.EnrollRunner(ctx, visitor, secret(fmt.Sprint("r", i)), "", secret(fmt.Sprint("k", i)))) == nil {
+			if second(
+				e.s.EnrollRunner(
+					ctx,
+					visitor,
+					secret(fmt.Sprint("r", i)),
+					"",
+					secret(fmt.Sprint("k", i)),
+				),
+			) == nil {
 				runners.Add(1)
 			}
 		})
@@ -273,7 +423,15 @@ func runnerPlaces(e env) {
 	o := e.org("acme", a.ID)
 	e.ok(e.s.SetOrgLimits(ctx, operator, o.ID, 0, registry.LimitChanges{"runners": number(2)}))
 	claim := func() error {
-		return second(e.s.CreateRunnerClaim(ctx, asA, o.ID, registry.NewRunnerClaim{Name: "x"}, secret(registry.NewID())))
+		return second(
+			e.s.CreateRunnerClaim(
+				ctx,
+				asA,
+				o.ID,
+				registry.NewRunnerClaim{Name: "x"},
+				secret(registry.NewID()),
+			),
+		)
 	}
 	r, _ := e.runner(asA, o.ID, "one")
 	e.ok(claim())
