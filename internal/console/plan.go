@@ -84,6 +84,6 @@ func (c *Console) planOf(
 
 func (c *Console) setPlan(w http.ResponseWriter, r *http.Request, who web.Caller) error {
 	return c.act(w, r, who, "", func(ctx context.Context, o registry.OrgView) error {
-		return c.Store.SetOrgPlan(ctx, who.Actor, o.ID, 0, r.PostForm.Get("plan"))
+		return c.Store.SetOrgPlan(ctx, who.Actor, o.ID, orgVersion(r), r.PostForm.Get("plan"))
 	})
 }

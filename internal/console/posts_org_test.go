@@ -170,6 +170,11 @@ func (w *forms) orgForms() map[string]func() post {
 		},
 		"/orgs/{org}/runners/{runner}/disconnect": runner("/disconnect"),
 		"/orgs/{org}/runners/{runner}/revoke":     runner("/revoke"),
+		"/orgs/{org}/plan": func() post {
+			must(w.s.Store.CreatePlan(w.s.Context(), registry.AsOperator(), registry.Plan{Name: "team"}))
+			page := w.org("planned")
+			return post{by: w.plat, page: page, action: page + "/plan", set: vals("plan", "team")}
+		},
 		"/orgs/{org}/suspend": one("halted", "/suspend", vals("reason", "unpaid"),
 			vals("reason", long)),
 		"/orgs/{org}/restart": func() post {

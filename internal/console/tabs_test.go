@@ -30,10 +30,17 @@ func TestTwoTabsOfEveryForm(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	for _, name := range []string{"team", "large"} {
+		if _, err := s.Store.CreatePlan(t.Context(), registry.AsOperator(),
+			registry.Plan{Name: name}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	me := s.Page(s.SignIn(ada))
 	edits := map[string]struct{ page, field, first, second string }{
 		"/orgs/acme/settings":            {"/orgs/acme/settings", "set.COLOUR", "red", "blue"},
 		"/orgs/acme/name":                {"/orgs/acme/settings", "name", "Red", "Blue"},
+		"/orgs/acme/plan":                {"/orgs/acme", "plan", "team", "large"},
 		"/orgs/acme/sign-in/a":           {"/orgs/acme/sign-in", "roles", "red = member", "blue = admin"},
 		"/platform/sign-in/b":            {"/platform/sign-in", "name", "Red", "Blue"},
 		"/orgs/acme/sign-in/second-step": {"/orgs/acme/sign-in", "required", "1", ""},
