@@ -211,7 +211,7 @@ func (p Plan) Check() (Plan, error) {
 	}
 	if p.Title != "" {
 		if p.Title, err = CleanName(p.Title); err != nil {
-			return p, err
+			return p, Errorf(Invalid, "title", "use at most %d printable characters", nameRunes)
 		}
 	}
 	if p.Description, err = CleanReason(p.Description); err != nil {

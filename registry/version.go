@@ -39,6 +39,11 @@ func (w Webhook) Version() string {
 	return versionOf(w.URL, w.Events, fmt.Sprint(w.Active), w.Sealed)
 }
 
+// Version is of a plan as people state it.
+func (p Plan) Version() string {
+	return versionOf(p.Title, p.Description, p.Provider, p.Limits.String(), fmt.Sprint(p.Configured))
+}
+
 // SignInPolicyVersion is of what the org asks of its people's sign-in.
 func (o Org) SignInPolicyVersion() string { return versionOf(fmt.Sprint(o.SignInVersion)) }
 

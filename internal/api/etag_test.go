@@ -19,7 +19,8 @@ func TestIfMatch(t *testing.T) {
 	op := s.Operator()
 	const org = "/api/v1/orgs/acme"
 	for _, c := range []struct{ method, path, body string }{
-		{"PATCH", "", `{"name":"One"}`}, {"POST", "/rename", `{"slug":"apex"}`},
+		{"PATCH", "", `{"name":"One"}`}, {"PUT", "/plan", `{"plan":"standard"}`},
+		{"PATCH", "/limits", `{"limits":{"members":3}}`}, {"POST", "/rename", `{"slug":"apex"}`},
 		{"POST", "/suspend", `{"reason":"unpaid"}`}, {"POST", "/resume", ""},
 		{"POST", "/instance/restart", ""}, {"DELETE", "?confirm=acme", ""}, {"POST", "/keep", ""},
 	} {
@@ -87,6 +88,7 @@ func TestIfMatchOfParts(t *testing.T) {
 	}
 	root := s.Page(s.SignIn(s.User("root@example.com", true)))
 	own := s.Page(s.SignIn(owner))
+	root.Want(t, 201, "POST", "/api/v1/plans", `{"name":"team"}`)
 	const of = `{"issuer":"https://login.example.com","client_id":"us","name":"`
 	for _, c := range []struct {
 		by                      *servertest.Client
@@ -100,6 +102,7 @@ func TestIfMatchOfParts(t *testing.T) {
 			`{"url":"https://example.com/b"}`, `{"active":false}`},
 		{root, "/webhooks", `{"url":"https://example.com/a"}`, "PATCH",
 			`{"url":"https://example.com/b"}`, `{"active":false}`},
+		{root, "/plans/team", "", "PATCH", `{"title":"B"}`, `{"limits":{"members":1}}`},
 	} {
 		path := "/api/v1" + c.path
 		var seen string

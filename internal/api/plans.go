@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"strconv"
 
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/registry"
@@ -13,7 +14,14 @@ type PlanPath struct {
 	Plan string `path:"plan" example:"team" doc:"the plan's name"`
 }
 
-type planOut struct{ Body registry.Plan }
+type planOut struct {
+	ETag string `header:"ETag" doc:"the plan's version, for If-Match"`
+	Body registry.Plan
+}
+
+func planAnswer(p registry.Plan, err error) (*planOut, error) {
+	return &planOut{strconv.Quote(p.Version()), p}, err
+}
 
 func (a *API) plans() {
 	declared(
@@ -41,8 +49,7 @@ func (a *API) plans() {
 			Action:  registry.PlanRead,
 		},
 		func(ctx context.Context, c web.Caller, in *PlanPath) (*planOut, error) {
-			p, err := a.Store.Plan(ctx, c.Actor, in.Plan)
-			return &planOut{p}, err
+			return planAnswer(a.Store.Plan(ctx, c.Actor, in.Plan))
 		},
 	)
 
@@ -75,11 +82,12 @@ func (a *API) plans() {
 			Provider:    b.Provider,
 			Limits:      b.Limits,
 		})
-		return &planOut{p}, err
+		return planAnswer(p, err)
 	})
 
 	type updatePlanIn struct {
 		PlanPath
+		Precondition
 		Body registry.PlanChange
 	}
 	declared(a, operation{
@@ -95,8 +103,11 @@ func (a *API) plans() {
 				return nil, err
 			}
 		}
-		p, err := a.Store.UpdatePlan(ctx, c.Actor, in.Plan, in.Body)
-		return &planOut{p}, err
+		version, err := in.version()
+		if err != nil {
+			return nil, err
+		}
+		return planAnswer(a.Store.UpdatePlan(ctx, c.Actor, in.Plan, version, in.Body))
 	})
 
 	declared(a, operation{

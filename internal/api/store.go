@@ -20,7 +20,7 @@ type Store interface {
 	Plans(ctx context.Context, a registry.Actor) ([]registry.Plan, error)
 	Plan(ctx context.Context, a registry.Actor, name string) (registry.Plan, error)
 	CreatePlan(ctx context.Context, a registry.Actor, p registry.Plan) (registry.Plan, error)
-	UpdatePlan(ctx context.Context, a registry.Actor, name string, c registry.PlanChange) (registry.Plan, error)
+	UpdatePlan(ctx context.Context, a registry.Actor, name, version string, c registry.PlanChange) (registry.Plan, error)
 	DeletePlan(ctx context.Context, a registry.Actor, name string) error
 	SetOrgPlan(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, plan string) error
 	SetOrgLimits(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, c registry.LimitChanges) error

@@ -101,10 +101,11 @@ func (s *Store) CreatePlan(
 	return p, err
 }
 
-// UpdatePlan changes what is not nil of a plan; its orgs follow at once. Errors: Invalid, NotFound,
-// Conflict (it is defined in the Caddyfile).
+// UpdatePlan changes what is not nil of a plan; its orgs follow at once. version is the one that the
+// caller has seen, "" for any. Errors: Invalid, NotFound, Stale, Conflict (it is defined in the
+// Caddyfile).
 func (s *Store) UpdatePlan(
-	ctx context.Context, a registry.Actor, name string, c registry.PlanChange,
+	ctx context.Context, a registry.Actor, name, version string, c registry.PlanChange,
 ) (p registry.Plan, err error) {
 	err = s.update(ctx, a, func(t *tx) error {
 		if err := t.may(registry.PlanManage); err != nil {
@@ -115,6 +116,9 @@ func (s *Store) UpdatePlan(
 		}
 		if p.Configured {
 			return errConfigured(name)
+		}
+		if err := registry.CheckVersion(version, p.Version()); err != nil {
+			return err
 		}
 		was := p
 		for _, f := range []struct{ from, to *string }{

@@ -36,7 +36,7 @@ func plans(e env) {
 	)
 	for _, actor := range []registry.Actor{asA, asKey} {
 		e.refused(second(e.s.CreatePlan(ctx, actor, registry.Plan{Name: "team"})))
-		e.refused(second(e.s.UpdatePlan(ctx, actor, "team", registry.PlanChange{})))
+		e.refused(second(e.s.UpdatePlan(ctx, actor, "team", "", registry.PlanChange{})))
 		e.refused(e.s.DeletePlan(ctx, actor, "team"))
 		e.refused(second(e.s.Plans(ctx, actor)))
 		e.refused(second(e.s.Plan(ctx, actor, "team")))
@@ -97,10 +97,15 @@ func plans(e env) {
 
 	// A change counts for all of its orgs.
 	title := "The team"
+	e.want(
+		second(e.s.UpdatePlan(ctx, operator, "team", "other", registry.PlanChange{Title: &title})),
+		registry.Stale,
+	)
 	p, err = e.s.UpdatePlan(
 		ctx,
 		operator,
 		"team",
+		p.Version(),
 		registry.PlanChange{
 			Title:  &title,
 			Limits: registry.LimitChanges{"websockets": nil, "concurrency": number(3)},
@@ -118,7 +123,7 @@ func plans(e env) {
 		e.Fatalf("%+v", l)
 	}
 	e.ok(
-		second(e.s.UpdatePlan(ctx, operator, "team", registry.PlanChange{Title: &title})),
+		second(e.s.UpdatePlan(ctx, operator, "team", "", registry.PlanChange{Title: &title})),
 	) // says nothing new
 	changes, err := e.s.Changes(ctx, system, before, 10)
 	e.ok(err)
@@ -134,13 +139,14 @@ func plans(e env) {
 				ctx,
 				operator,
 				"team",
+				"",
 				registry.PlanChange{Limits: registry.LimitChanges{"colour": nil}},
 			),
 		),
 		registry.Invalid,
 	)
 	e.want(
-		second(e.s.UpdatePlan(ctx, operator, "nosuch", registry.PlanChange{})),
+		second(e.s.UpdatePlan(ctx, operator, "nosuch", "", registry.PlanChange{})),
 		registry.NotFound,
 	)
 	e.want(second(e.s.Plan(ctx, operator, "nosuch")), registry.NotFound)
@@ -186,7 +192,7 @@ func configuredPlans(e env) {
 	if w.Limits["memory"] != 512 {
 		e.Fatalf("%+v", w)
 	}
-	e.want(second(e.s.UpdatePlan(ctx, operator, "team", registry.PlanChange{})), registry.Conflict)
+	e.want(second(e.s.UpdatePlan(ctx, operator, "team", "", registry.PlanChange{})), registry.Conflict)
 	e.want(e.s.DeletePlan(ctx, operator, "large"), registry.Conflict)
 	before, err := e.s.Head(ctx, system)
 	e.ok(err)

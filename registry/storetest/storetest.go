@@ -23,7 +23,7 @@ type Store interface {
 	Plans(ctx context.Context, a registry.Actor) ([]registry.Plan, error)
 	Plan(ctx context.Context, a registry.Actor, name string) (registry.Plan, error)
 	CreatePlan(ctx context.Context, a registry.Actor, p registry.Plan) (registry.Plan, error)
-	UpdatePlan(ctx context.Context, a registry.Actor, name string, c registry.PlanChange) (registry.Plan, error)
+	UpdatePlan(ctx context.Context, a registry.Actor, name, version string, c registry.PlanChange) (registry.Plan, error)
 	DeletePlan(ctx context.Context, a registry.Actor, name string) error
 	ConfigurePlans(ctx context.Context, a registry.Actor, list []registry.Plan) error
 	SetOrgPlan(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, plan string) error
