@@ -36,6 +36,11 @@ type Store interface {
 	OrgBySlug(ctx context.Context, a registry.Actor, slug string) (registry.OrgView, error)
 	OrgByFormerSlug(ctx context.Context, a registry.Actor, slug string) (registry.OrgView, error)
 	Plans(ctx context.Context, a registry.Actor) ([]registry.Plan, error)
+	Plan(ctx context.Context, a registry.Actor, name string) (registry.Plan, error)
+	CreatePlan(ctx context.Context, a registry.Actor, p registry.Plan) (registry.Plan, error)
+	UpdatePlan(ctx context.Context, a registry.Actor, name, version string, c registry.PlanChange) (registry.Plan, error)
+	DeletePlan(ctx context.Context, a registry.Actor, name string) error
+	SetOrgLimits(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, c registry.LimitChanges) error
 	SetOrgPlan(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, plan string) error
 	CreateOrg(ctx context.Context, a registry.Actor, n registry.NewOrg) (registry.Org, error)
 	SuspendOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, reason string) error
@@ -311,5 +316,6 @@ func (c *Console) funcs() template.FuncMap {
 		"actions":   registry.AuditActions,
 		"label":     func(label, value string) map[string]string { return map[string]string{"Label": label, "Value": value} },
 		"isolation": func() string { return c.Isolation() },
+		"limits":    inputsOf, "limitList": limitList,
 	}
 }

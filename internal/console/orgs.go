@@ -29,13 +29,21 @@ func (c *Console) newOrgPage(w http.ResponseWriter, r *http.Request, who web.Cal
 	if !v.May(registry.OrgCreate) {
 		return registry.Errorf(registry.Forbidden, "", "Only a platform admin may create orgs.")
 	}
+	plans, err := c.Store.Plans(r.Context(), who.Actor)
+	if err != nil {
+		return err
+	}
+	v.Data = planOptions(plans, registry.DefaultPlan)
 	return c.show(w, r, http.StatusOK, "new-org.html", v)
 }
 
 func (c *Console) createOrg(w http.ResponseWriter, r *http.Request, who web.Caller) error {
-	o, err := c.Store.CreateOrg(r.Context(), who.Actor, registry.NewOrg{Slug: r.PostForm.Get("slug"), Name: r.PostForm.Get("name"), Owner: who.Actor.User})
+	o, err := c.Store.CreateOrg(r.Context(), who.Actor, registry.NewOrg{
+		Slug: r.PostForm.Get("slug"), Name: r.PostForm.Get("name"), Plan: r.PostForm.Get("plan"),
+		Owner: who.Actor.User,
+	})
 	if err != nil {
-		return c.again(w, r, "new-org.html", view{Title: "New org", Who: who}, err)
+		return err
 	}
 	http.Redirect(w, r, "/orgs/"+o.Slug, http.StatusSeeOther)
 	return nil

@@ -43,6 +43,7 @@ func world(t *testing.T) (s *servertest.Server, org registry.Org,
 	op.Want(t, 201, "POST", at+"/webhooks", `{"url":"https://example.com/?x=<script>"}`)
 	op.Want(t, 201, "POST", "/api/v1/webhooks", `{"url":"https://example.com/?x=<script>"}`)
 	op.Want(t, 200, "PATCH", at+"/settings", `{"values":{"APP_X":"`+name+`"}}`)
+	op.Want(t, 201, "POST", "/api/v1/plans", `{"name":"team","title":"`+name+`","description":"`+name+`"}`)
 	own.Want(t, 201, "POST", at+"/domains", `{"domain":"example.com"}`)
 	op.Want(t, 201, "POST", "/api/v1/clients",
 		`{"name":"`+name+`","redirect_uris":["https://example.com/"]}`)
@@ -54,7 +55,7 @@ func world(t *testing.T) (s *servertest.Server, org registry.Org,
 	people["platform"].Want(t, 201, "POST", at+"/support", `{"reason":"`+name+`","hours":1}`)
 	return s, org, people, func(pattern string) string {
 		r := strings.NewReplacer("{$}", "", "{org}", string(org.ID), "{user}", string(member.ID),
-			"{domain}", "example.com")
+			"{domain}", "example.com", "{plan}", "team")
 		return regexp.MustCompile(`\{\w+\}`).ReplaceAllString(r.Replace(pattern), unknown)
 	}
 }
@@ -106,6 +107,7 @@ func TestPages(t *testing.T) {
 	for _, pattern := range []string{
 		"/{$}", "/account", "/platform", "/platform/orgs", "/platform/instances",
 		"/platform/settings", "/platform/audit", "/platform/apps",
+		"/platform/plans", "/platform/plans/{plan}",
 		"/platform/sign-in", "/platform/users", "/platform/users/{user}", "/platform/webhooks",
 		"/orgs/new", "/orgs/{org}", "/orgs/{org}/members",
 		"/orgs/{org}/members/{user}/remove", "/orgs/{org}/members/{user}/transfer",

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/http"
@@ -17,7 +18,7 @@ import (
 type section struct{ Path, Section, Name string }
 
 var sections = []section{
-	{"/platform", "overview", "Overview"}, {"/platform/orgs", "orgs", "Orgs"}, {"/platform/users", "users", "Users"},
+	{"/platform", "overview", "Overview"}, {"/platform/orgs", "orgs", "Orgs"}, {"/platform/plans", "plans", "Plans"}, {"/platform/users", "users", "Users"},
 	{"/platform/instances", "instances", "Instances"}, {"/platform/sign-in", "sign-in", "Sign-in"}, {"/platform/apps", "apps", "Apps"}, {"/platform/webhooks", "webhooks", "Webhooks"}, {"/platform/audit", "audit", "Audit"}, {"/platform/settings", "settings", "Settings"},
 }
 
@@ -87,6 +88,7 @@ func (c *Console) overview(w http.ResponseWriter, r *http.Request, who web.Calle
 type orgsData struct {
 	Page   registry.Page[registry.OrgView]
 	Recent map[registry.OrgID][]int64
+	Plans  []planOption
 }
 
 func (c *Console) orgsData(r *http.Request, who web.Caller) (orgsData, error) {
@@ -94,7 +96,7 @@ func (c *Console) orgsData(r *http.Request, who web.Caller) (orgsData, error) {
 		return orgsData{}, registry.Errorf(registry.Forbidden, "", "Only a platform admin sees all orgs.")
 	}
 	q := r.URL.Query()
-	l := registry.OrgList{List: listOf(q), Status: registry.OrgStatus(q.Get("status")), State: registry.InstanceState(q.Get("state"))}
+	l := registry.OrgList{List: listOf(q), Status: registry.OrgStatus(q.Get("status")), Plan: q.Get("plan"), State: registry.InstanceState(q.Get("state"))}
 	outdated := c.Outdated()
 	if q.Get("outdated") != "" {
 		l.Among = slices.AppendSeq([]registry.OrgID{}, maps.Keys(outdated))
@@ -108,7 +110,11 @@ func (c *Console) orgsData(r *http.Request, who web.Caller) (orgsData, error) {
 		ids[i] = o.ID
 		p.Items[i].Instance.MarkOutdated(outdated)
 	}
-	return orgsData{p, c.Usage.Recent(ids, 30)}, nil
+	plans, err := c.Store.Plans(r.Context(), who.Actor)
+	if err != nil {
+		return orgsData{}, err
+	}
+	return orgsData{p, c.Usage.Recent(ids, 30), planOptions(plans, cmp.Or(l.Plan, registry.DefaultPlan))}, nil
 }
 
 func (c *Console) orgsPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {

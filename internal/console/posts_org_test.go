@@ -60,9 +60,10 @@ func (w *forms) orgForms() map[string]func() post {
 	}
 	rows := map[string]func() post{
 		"/orgs": func() post {
+			w.plan("chosen")
 			return post{
 				by: w.plat, page: "/orgs/new", action: "/orgs", set: vals("name", "New", "slug", "fresh"),
-				bad: vals("name", "New", "slug", "acme"),
+				bad: vals("name", "New", "slug", "acme", "plan", "chosen"),
 			}
 		},
 		"/orgs/{org}/invites": func() post {
@@ -170,10 +171,15 @@ func (w *forms) orgForms() map[string]func() post {
 		},
 		"/orgs/{org}/runners/{runner}/disconnect": runner("/disconnect"),
 		"/orgs/{org}/runners/{runner}/revoke":     runner("/revoke"),
+		"/orgs/{org}/limits": func() post {
+			page := w.org("limited")
+			return post{by: w.plat, page: page, action: page + "/limits", set: vals("members", "3"),
+				bad: vals("members", "many", "body", "10MB")}
+		},
 		"/orgs/{org}/plan": func() post {
-			must(w.s.Store.CreatePlan(w.s.Context(), registry.AsOperator(), registry.Plan{Name: "team"}))
+			w.plan("given")
 			page := w.org("planned")
-			return post{by: w.plat, page: page, action: page + "/plan", set: vals("plan", "team")}
+			return post{by: w.plat, page: page, action: page + "/plan", set: vals("plan", "given")}
 		},
 		"/orgs/{org}/suspend": one("halted", "/suspend", vals("reason", "unpaid"),
 			vals("reason", long)),

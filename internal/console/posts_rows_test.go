@@ -106,6 +106,24 @@ func (w *forms) platformForms() map[string]func() post {
 		"/platform/sign-in/{connection}/delete": func() post {
 			return w.connection("", "/platform/sign-in", "c2", "/delete")
 		},
+		"/platform/plans": func() post {
+			const page = "/platform/plans"
+			return post{
+				by: w.plat, page: page, action: page, set: vals("name", "team", "members", "3"),
+				bad: vals("name", "team", "title", "T", "description", "D", "members", "1.5", "body", "10MB"),
+			}
+		},
+		"/platform/plans/{plan}": func() post {
+			page := w.plan("edited")
+			return post{
+				by: w.plat, page: page, action: page, set: vals("title", "Edited", "body", "10MB"),
+				bad: vals("title", long, "description", "D", "runners", "0", "memory", "1GiB"),
+			}
+		},
+		"/platform/plans/{plan}/delete": func() post {
+			page := w.plan("unused")
+			return simple(w.plat, page, page+"/delete")
+		},
 		users + "{user}/disable": func() post {
 			u, _ := w.person("disable")
 			page := users + string(u.ID) + "/disable"

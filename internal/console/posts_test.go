@@ -217,6 +217,12 @@ func (w *forms) org(slug string) string {
 	return "/orgs/" + slug
 }
 
+// plan defines a plan, and returns its page.
+func (w *forms) plan(name string) string {
+	must(w.s.Store.CreatePlan(w.s.Context(), registry.AsOperator(), registry.Plan{Name: name}))
+	return "/platform/plans/" + name
+}
+
 func must[T any](v T, err error) T {
 	if err != nil {
 		panic(err)

@@ -41,6 +41,8 @@ func TestTwoTabsOfEveryForm(t *testing.T) {
 		"/orgs/acme/settings":            {"/orgs/acme/settings", "set.COLOUR", "red", "blue"},
 		"/orgs/acme/name":                {"/orgs/acme/settings", "name", "Red", "Blue"},
 		"/orgs/acme/plan":                {"/orgs/acme", "plan", "team", "large"},
+		"/orgs/acme/limits":              {"/orgs/acme", "members", "3", "4"},
+		"/platform/plans/team":           {"/platform/plans/team", "body", "10MB", "20MB"},
 		"/orgs/acme/sign-in/a":           {"/orgs/acme/sign-in", "roles", "red = member", "blue = admin"},
 		"/platform/sign-in/b":            {"/platform/sign-in", "name", "Red", "Blue"},
 		"/orgs/acme/sign-in/second-step": {"/orgs/acme/sign-in", "required", "1", ""},
@@ -98,5 +100,5 @@ func TestTwoTabsOfEveryForm(t *testing.T) {
 var fixed = map[string]bool{
 	"form_nonce": true, "return": true, "sealed": true, "email": true, "response": true,
 	"days": true, "role": true, "hours": true, "active": true, "delivery": true, "admin": true,
-	"scopes": true, "default_role": true, "vouch": true, "again": true,
+	"scopes": true, "default_role": true, "vouch": true, "again": true, "plan": true,
 }

@@ -87,7 +87,8 @@ var least = map[string]string{
 	"GET /orgs/new": "platform", "POST /orgs": "platform", "GET /orgs/{org}": "member", "GET /orgs/{org}/live": "member", "GET /platform/live": "platform",
 	"GET /orgs/{org}/members": "member", "POST /orgs/{org}/invites": "admin", "POST /orgs/{org}/invites/{invite}/revoke": "admin",
 	"POST /orgs/{org}/members/{user}/role": "admin", "POST /orgs/{org}/members/{user}/remove": "admin", "GET /orgs/{org}/audit": "admin",
-	"POST /orgs/{org}/plan": "platform", "POST /orgs/{org}/suspend": "platform", "POST /orgs/{org}/resume": "platform", "POST /orgs/{org}/restart": "admin",
+	"GET /platform/plans": "platform", "POST /platform/plans": "platform", "GET /platform/plans/{plan}": "platform", "POST /platform/plans/{plan}": "platform", "POST /platform/plans/{plan}/delete": "platform",
+	"POST /orgs/{org}/plan": "platform", "POST /orgs/{org}/limits": "platform", "POST /orgs/{org}/suspend": "platform", "POST /orgs/{org}/resume": "platform", "POST /orgs/{org}/restart": "admin",
 	"GET /orgs/{org}/delete": "owner", "POST /orgs/{org}/delete": "owner", "POST /orgs/{org}/keep": "owner",
 }
 

@@ -1,0 +1,102 @@
+package console
+
+import (
+	"net/url"
+	"strings"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// limitWords are the limits as people call them.
+var limitWords = map[registry.LimitName]string{
+	registry.LimitRequests:    "Requests/s",
+	registry.LimitConcurrency: "Requests at once",
+	registry.LimitWebSockets:  "WebSockets",
+	registry.LimitBody:        "Request size",
+	registry.LimitMembers:     "Members",
+	registry.LimitRunners:     "Runners",
+	registry.LimitCPU:         "CPU cores",
+	registry.LimitMemory:      "Memory",
+	registry.LimitPIDs:        "Processes",
+	registry.LimitDisk:        "Disk",
+}
+
+// noLimit is how pages show that there is none.
+const noLimit = "no limit"
+
+func limitText(n registry.LimitName, l registry.Limits) string {
+	if v, ok := l[n]; ok {
+		return registry.FormatLimit(n, v)
+	}
+	return noLimit
+}
+
+// limitField is an input for a limit.
+type limitField struct {
+	Name        registry.LimitName
+	Label, Note string
+	Value       string // "" = none
+	Bytes       bool
+}
+
+// limitInputs are the inputs of a page, and which one is wrong.
+type limitInputs struct {
+	Invalid string
+	Fields  []limitField
+}
+
+func inputsOf(v view, fields []limitField) limitInputs { return limitInputs{v.Field, fields} }
+
+// limitList lists limits for people.
+func limitList(l registry.Limits) string {
+	var out []string
+	for _, n := range registry.LimitNames() {
+		if v, ok := l[n]; ok {
+			out = append(out, limitWords[n]+": "+registry.FormatLimit(n, v))
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+// limitFields are the inputs for limits. The note of each says what note returns, if anything.
+func (c *Console) limitFields(
+	now registry.Limits, note func(registry.LimitName) string,
+) (out []limitField) {
+	for _, n := range registry.LimitNames() {
+		f := limitField{Name: n, Label: limitWords[n], Bytes: n.Unit() == registry.UnitBytes}
+		if v, ok := now[n]; ok {
+			f.Value = registry.FormatLimit(n, v)
+		}
+		var notes []string
+		if note != nil {
+			notes = append(notes, note(n))
+		}
+		if n.OfInstance() && !c.Quotas.Enforces(n) {
+			notes = append(notes, "not enforced by this provider")
+		}
+		f.Note = strings.Join(notes, "; ")
+		out = append(out, f)
+	}
+	return out
+}
+
+// limitsIn reads the inputs of a form: an empty one removes the limit. Error: Invalid.
+func limitsIn(form url.Values) (registry.LimitChanges, error) {
+	out := registry.LimitChanges{}
+	for _, n := range registry.LimitNames() {
+		if !form.Has(string(n)) {
+			continue
+		}
+		text := strings.TrimSpace(form.Get(string(n)))
+		if text == "" {
+			out[n] = nil
+			continue
+		}
+		v, err := registry.ParseLimit(n, text)
+		if err != nil {
+			return nil, err
+		}
+		out[n] = v
+	}
+	return out, nil
+}
