@@ -10,17 +10,17 @@ import (
 
 // Plan is what the operator grants to the orgs that have it. Orgs refer to it by its name.
 type Plan struct {
-	Name        string `json:"name"`
+	Name        string `json:"name" doc:"identifies it; it cannot change"`
 	Title       string `json:"title,omitempty" doc:"what people see"`
-	Description string `json:"description,omitempty"`
+	Description string `json:"description,omitempty" doc:"what it is for"`
 	Provider    string `json:"provider,omitempty" doc:"what makes the instances of its orgs; empty = the configured one"`
 	Limits      Limits `json:"limits" doc:"requests_per_second, concurrency, websockets, body (bytes), members, runners, cpu (cores), memory (bytes), pids, disk (bytes); what is absent has no limit, and 0 is 0"`
 	// The lifetimes of sessions belong here, beside Limits.
 
 	Configured bool      `json:"configured" doc:"defined in the Caddyfile: it changes there alone"`
 	Orgs       int       `json:"orgs" doc:"how many orgs have it"`
-	CreatedAt  time.Time `json:"created_at"`
-	UpdatedAt  time.Time `json:"updated_at"`
+	CreatedAt  time.Time `json:"created_at" doc:"when it was defined"`
+	UpdatedAt  time.Time `json:"updated_at" doc:"when it last changed"`
 }
 
 // DefaultPlan is the plan of orgs that name none. It need not be defined.
@@ -28,9 +28,9 @@ const DefaultPlan = "standard"
 
 // PlanChange is what changes of a plan; nil leaves it.
 type PlanChange struct {
-	Title       *string      `json:"title,omitempty"`
-	Description *string      `json:"description,omitempty"`
-	Provider    *string      `json:"provider,omitempty"`
+	Title       *string      `json:"title,omitempty" doc:"what people see; up to 80 characters"`
+	Description *string      `json:"description,omitempty" doc:"what it is for; up to 500 characters"`
+	Provider    *string      `json:"provider,omitempty" doc:"what makes the instances of its orgs; empty = the configured one"`
 	Limits      LimitChanges `json:"limits,omitempty" doc:"name: number; null removes the limit, and what is not named stays"`
 }
 

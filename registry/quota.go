@@ -7,7 +7,7 @@ import (
 
 // Quota is what an org uses of what it may.
 type Quota struct {
-	Plan    string `json:"plan"`
+	Plan    string `json:"plan" doc:"name of the org's plan"`
 	Defined bool   `json:"plan_defined" doc:"false: nobody defines a plan of this name, so it limits nothing"`
 
 	Items []QuotaItem `json:"items" doc:"every limit, in the same order"`
@@ -15,7 +15,7 @@ type Quota struct {
 
 // QuotaItem is one limit of an org, and what is used of it.
 type QuotaItem struct {
-	Name    LimitName `json:"name" enum:"requests_per_second,concurrency,websockets,body,members,runners,cpu,memory,pids,disk"`
+	Name    LimitName `json:"name" enum:"requests_per_second,concurrency,websockets,body,members,runners,cpu,memory,pids,disk" doc:"what is limited"`
 	Limit   *float64  `json:"limit,omitempty" doc:"absent: none"`
 	Used    *float64  `json:"used,omitempty" doc:"absent: nobody counts it"`
 	Percent *float64  `json:"percent,omitempty" doc:"of the limit; absent where it is none or 0"`

@@ -82,6 +82,7 @@ func TestLocation(t *testing.T) {
 		{"POST /connections", at, root, nil},
 		{"POST /orgs/{org}/domains", `{"domain":"Example.com"}`, own, nil},
 		{"POST /orgs/{org}/support", `{"reason":"the build hangs","hours":4}`, root, nil},
+		{"POST /plans", `{"name":"team"}`, root, nil},
 		{"POST /clients", `{"name":"x","redirect_uris":["https://x.example/"]}`, root, nil},
 	} {
 		method, path, _ := strings.Cut(c.name, " ")

@@ -19,6 +19,12 @@ type planOut struct {
 	Body registry.Plan
 }
 
+type createPlanOut struct {
+	Located
+	ETag string `header:"ETag" doc:"the plan's version, for If-Match"`
+	Body registry.Plan
+}
+
 func planAnswer(p registry.Plan, err error) (*planOut, error) {
 	return &planOut{strconv.Quote(p.Version()), p}, err
 }
@@ -56,8 +62,8 @@ func (a *API) plans() {
 	type createPlanIn struct {
 		Body struct {
 			Name        string          `json:"name" example:"team" doc:"lower-case letters, digits and hyphens; it cannot change"`
-			Title       string          `json:"title,omitempty" example:"Team"`
-			Description string          `json:"description,omitempty"`
+			Title       string          `json:"title,omitempty" example:"Team" doc:"what people see; up to 80 characters"`
+			Description string          `json:"description,omitempty" doc:"what it is for; up to 500 characters"`
 			Provider    string          `json:"provider,omitempty" doc:"default: the configured one"`
 			Limits      registry.Limits `json:"limits,omitempty" doc:"requests_per_second, concurrency, websockets, body (bytes), members, runners, cpu (cores), memory (bytes), pids, disk (bytes); what is absent has no limit, and 0 is 0"`
 		}
@@ -70,7 +76,7 @@ func (a *API) plans() {
 		Action:      registry.PlanManage,
 		Status:      http.StatusCreated,
 		Description: "Once a plan is defined, orgs can only be given plans that are; `standard` needs no definition.",
-	}, func(ctx context.Context, c web.Caller, in *createPlanIn) (*planOut, error) {
+	}, func(ctx context.Context, c web.Caller, in *createPlanIn) (*createPlanOut, error) {
 		b := in.Body
 		if err := a.checkProvider(ctx, c, b.Provider); err != nil {
 			return nil, err
@@ -82,7 +88,7 @@ func (a *API) plans() {
 			Provider:    b.Provider,
 			Limits:      b.Limits,
 		})
-		return planAnswer(p, err)
+		return &createPlanOut{at(ctx, "plans", p.Name), strconv.Quote(p.Version()), p}, err
 	})
 
 	type updatePlanIn struct {
@@ -124,7 +130,7 @@ func (a *API) plans() {
 	type setPlanIn struct {
 		ChangeIn
 		Body struct {
-			Plan string `json:"plan" example:"team"`
+			Plan string `json:"plan" example:"team" doc:"name of a defined plan, or standard"`
 		}
 	}
 	declared(a, operation{

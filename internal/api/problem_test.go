@@ -6,6 +6,7 @@ import (
 
 	"github.com/pizzaface/pizzeria/internal/servertest"
 	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/registry"
 )
 
 // TestCodes: a program tells errors apart by their codes.
@@ -15,6 +16,13 @@ func TestCodes(t *testing.T) {
 	ada := s.SignIn(s.User("ada@example.com", true))
 	s.Org("acme", ada.User)
 	page := s.Page(ada)
+	page.Want(t, 201, "POST", "/api/v1/plans", `{"name":"team"}`)
+	page.Want(t, 200, "PUT", "/api/v1/orgs/acme/plan", `{"plan":"team"}`)
+	page.Want(t, 200, "PATCH", "/api/v1/orgs/acme/limits", `{"limits":{"members":1}}`)
+	if err := s.Store.ConfigurePlans(t.Context(), registry.AsSystem("test"),
+		[]registry.Plan{{Name: "large"}}); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		as                 *servertest.Client
 		method, path, body string
@@ -35,6 +43,10 @@ func TestCodes(t *testing.T) {
 		{page.With("Sec-Fetch-Site", "", "Sec-Fetch-Site", "same-site"), "PATCH", "/orgs/acme", `{"name":"x"}`, 403, "cross_site_request"},
 		{page, "POST", "/users", `{"email":"ada@example.com","name":"x","password":"correct horse battery"}`, 409, "email_taken"},
 		{page, "PATCH", "/orgs/acme/members/ada@example.com", `{"role":"member"}`, 409, "last_owner"},
+		{page, "POST", "/plans", `{"name":"team"}`, 409, "plan_taken"},
+		{page, "DELETE", "/plans/team", "", 409, "plan_in_use"},
+		{page, "DELETE", "/plans/large", "", 409, "plan_configured"},
+		{page, "POST", "/orgs/acme/invites", `{"email":"bob@example.com","role":"member"}`, 409, "limit_reached"},
 		{page, "PATCH", "/users/ada@example.com", `{"platform_admin":false}`, 409, "last_platform_admin"},
 	} {
 		what := c.method + " " + c.path

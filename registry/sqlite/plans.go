@@ -49,7 +49,8 @@ func errNoPlan(name string) error {
 
 func errConfigured(name string) error {
 	return registry.Errorf(registry.Conflict, "plan",
-		"the plan %q is defined in the Caddyfile: change it there and reload", name)
+		"the plan %q is defined in the Caddyfile: change it there and reload", name).
+		Because(registry.PlanConfigured)
 }
 
 // Plans returns every plan, by name.
@@ -87,7 +88,8 @@ func (s *Store) CreatePlan(
 			return err
 		}
 		if _, err := t.plan(p.Name); err == nil {
-			return registry.Errorf(registry.Conflict, "name", "there is a plan %q already", p.Name)
+			return registry.Errorf(registry.Conflict, "name", "there is a plan %q already", p.Name).
+				Because(registry.PlanTaken)
 		} else if registry.ErrorCode(err) != registry.NotFound {
 			return err
 		}
@@ -157,7 +159,7 @@ func (s *Store) DeletePlan(ctx context.Context, a registry.Actor, name string) e
 			return errConfigured(name)
 		case p.Orgs > 0:
 			return registry.Errorf(registry.Conflict, "plan",
-				"%d orgs have the plan %q: give them another one first", p.Orgs, name)
+				"%d orgs have the plan %q: give them another one first", p.Orgs, name).Because(registry.PlanInUse)
 		}
 		return t.dropPlan(name)
 	})

@@ -88,7 +88,7 @@ func (t *tx) room(
 		name,
 		have,
 		also,
-	)
+	).Because(registry.LimitReached)
 }
 
 // Quota returns what an org uses of what it may, as far as the store counts it.
