@@ -136,7 +136,7 @@ func (c *client) org() *cobra.Command {
 	list.Flags().BoolVar(&outdated, "outdated", false, "only with an instance that keeps an earlier configuration until it is restarted")
 	list.Flags().IntVar(&limit, "limit", 0, "at most so many (default: all)")
 
-	show := c.on("show <org>", "Shows an org, by slug or ID", cobra.ExactArgs(1), func(args []string) error { return c.show("GET", orgPath(args[0]), nil, orgTable.show) })
+	show := c.on("show <org>", "Shows an org, by slug or ID, with its limits and where each comes from", cobra.ExactArgs(1), func(args []string) error { return c.showOrg(args[0]) })
 
 	var name, plan string
 	update := c.on("update <org>", "Changes an org's display name or plan", cobra.ExactArgs(1), nil)

@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -169,19 +171,64 @@ func (c *client) orgLimits() *cobra.Command {
 				return err
 			}
 		}
-		b, err := c.call("GET", orgPath(args[0])+"/usage", nil)
+		q, err := c.quota(args[0])
 		if err != nil {
 			return err
 		}
-		var v struct {
-			Quota json.RawMessage `json:"quota"`
-		}
-		if err := json.Unmarshal(b, &v); err != nil {
-			return err
-		}
-		return c.print(v.Quota, showQuota)
+		return c.print(q, showQuota)
 	}
 	return cmd
+}
+
+// quota reads what an org uses of what it may.
+func (c *client) quota(org string) (json.RawMessage, error) {
+	b, err := c.call("GET", orgPath(org)+"/usage", nil)
+	if err != nil {
+		return nil, err
+	}
+	var v struct {
+		Quota json.RawMessage `json:"quota"`
+	}
+	err = json.Unmarshal(b, &v)
+	return v.Quota, err
+}
+
+// showOrg shows an org with its limits.
+func (c *client) showOrg(org string) error {
+	b, err := c.call("GET", orgPath(org), nil)
+	if err != nil {
+		return err
+	}
+	q, err := c.quota(org)
+	if err != nil {
+		return err
+	}
+	b = fmt.Appendf(bytes.TrimSuffix(bytes.TrimSpace(b), []byte("}")), `,"quota":%s}`, q)
+	return c.print(b, func(w io.Writer, b []byte) error {
+		return errors.Join(orgTable.show(w, b), showLimits(w, q))
+	})
+}
+
+// showLimits prints the limits that an org has, and where each comes from.
+func showLimits(w io.Writer, b []byte) error {
+	var q registry.Quota
+	if err := json.Unmarshal(b, &q); err != nil {
+		return err
+	}
+	limits := slices.DeleteFunc(q.Items, func(i registry.QuotaItem) bool { return i.Limit == nil })
+	if len(limits) == 0 {
+		fmt.Fprintln(w, "\nno limits")
+		return nil
+	}
+	fmt.Fprintln(w, "\nLIMIT\tVALUE\tFROM")
+	for _, i := range limits {
+		from := "plan " + q.Plan
+		if i.Own {
+			from = "the org's own"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\n", i.Name, registry.FormatLimit(i.Name, *i.Limit), from)
+	}
+	return nil
 }
 
 func showQuota(w io.Writer, b []byte) error {
