@@ -21,6 +21,13 @@ var limitWords = map[registry.LimitName]string{
 	registry.LimitDisk:        "Disk",
 }
 
+// unitWords are what people can write for a limit.
+var unitWords = map[registry.LimitUnit]string{
+	registry.UnitCount:    "a whole number up to 1,000,000",
+	registry.UnitBytes:    "a size such as 10MB",
+	registry.UnitFraction: "a number such as 0.5",
+}
+
 // noLimit is how pages show that there is none.
 const noLimit = "no limit"
 
@@ -94,7 +101,8 @@ func limitsIn(form url.Values) (registry.LimitChanges, error) {
 		}
 		v, err := registry.ParseLimit(n, text)
 		if err != nil {
-			return nil, err
+			return nil, registry.Errorf(registry.Invalid, string(n),
+				"%s: use %s, or leave it empty.", limitWords[n], unitWords[n.Unit()])
 		}
 		out[n] = v
 	}

@@ -22,7 +22,7 @@ func TestBrowserPlans(t *testing.T) {
 	ada.do(chromedp.Click(".act summary"))
 	ada.fill(map[string]string{"name": "team", "title": "Team", "limit-members": "many", "limit-body": "10MB"})
 	ada.shot("plan-new")
-	ada.press("details.act button", "members is a number")
+	ada.press("details.act button", "Members: use a whole number")
 	ada.shot("plan-new-error")
 	ada.fill(map[string]string{"limit-members": "25"})
 	ada.press("details.act button", "The plan is created")
