@@ -29,10 +29,11 @@ type rooms struct {
 	open map[provision.Ref]*http.Server
 }
 
-func (*rooms) Name() string          { return "rooms" }
-func (*rooms) Configuration() string { return "" } // nothing that instances keep
-func (*rooms) Grace() time.Duration  { return time.Second }
-func (*rooms) Isolation() string     { return "none: all instances are one process" }
+func (*rooms) Name() string                     { return "rooms" }
+func (*rooms) Configuration() string            { return "" } // nothing that instances keep
+func (*rooms) Grace() time.Duration             { return time.Second }
+func (*rooms) Enforces(registry.LimitName) bool { return false } // none of a plan's limits
+func (*rooms) Isolation() string                { return "none: all instances are one process" }
 
 func (p *rooms) path(r provision.Ref) string {
 	return filepath.Join(p.dir, fmt.Sprintf("%s.%d.sock", r.OrgID, r.Generation))
