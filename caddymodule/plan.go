@@ -1,10 +1,12 @@
 package caddymodule
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/pizzaface/pizzeria/registry"
@@ -22,6 +24,15 @@ type Plan struct {
 	// named.
 	Provider string `json:"provider,omitempty"`
 
+	// How long a session lasts for its orgs that nobody uses, in whole minutes, from 5 minutes to the
+	// `session_idle` of the installation. Orgs may ask for less. Default: as the installation says.
+	SessionIdle *caddy.Duration `json:"session_idle,omitempty"`
+
+	// How long a session lasts for its orgs, in whole minutes, from 5 minutes to the
+	// `session_lifetime` of the installation. Orgs may ask for less. Default: as the installation
+	// says.
+	SessionLifetime *caddy.Duration `json:"session_lifetime,omitempty"`
+
 	// The most that an org may use, by name. Default: no limit for what is not named; 0 is 0.
 	Limits registry.Limits `json:"limits,omitempty"`
 }
@@ -36,10 +47,11 @@ func (a *App) plans(provider string) ([]registry.Plan, error) {
 			Title:       p.Title,
 			Description: p.Description,
 			Provider:    p.Provider,
+			Sessions:    lifetimes(p.SessionIdle, p.SessionLifetime),
 			Limits:      p.Limits,
 		}.Check()
-		if err == nil && provider != "" {
-			err = registry.CheckProvider(p.Provider, provider)
+		if err == nil && provider != "" { // else the rest of the config is not known yet
+			err = cmp.Or(registry.CheckProvider(p.Provider, provider), plan.Sessions.Within(a.sessions()))
 		}
 		if err != nil {
 			return nil, err
@@ -55,6 +67,8 @@ func (a *App) plans(provider string) ([]registry.Plan, error) {
 //		title               <text>
 //		description         <text>
 //		provider            <kind>
+//		session_idle        <duration>
+//		session_lifetime    <duration>
 //		requests_per_second <number>
 //		concurrency         <number>
 //		websockets          <number>
@@ -90,6 +104,10 @@ func parsePlan(d *caddyfile.Dispenser, a *App) error {
 			err = oneArg(d, &p.Description)
 		case option == "provider":
 			err = oneArg(d, &p.Provider)
+		case option == "session_idle":
+			err = durationArg(d, &p.SessionIdle)
+		case option == "session_lifetime":
+			err = durationArg(d, &p.SessionLifetime)
 		case slices.Contains(registry.LimitNames(), limit):
 			err = limitArg(d, p.Limits, limit)
 		default:
@@ -98,7 +116,7 @@ func parsePlan(d *caddyfile.Dispenser, a *App) error {
 				names = append(names, string(n))
 			}
 			err = d.Errf(
-				"unknown option %q of a plan: use title, description, provider, %s",
+				"unknown option %q of a plan: use title, description, provider, session_idle, session_lifetime, %s",
 				option,
 				strings.Join(names, ", "),
 			)

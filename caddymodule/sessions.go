@@ -45,8 +45,12 @@ func (a *App) checkSessions() error {
 }
 
 func (a *App) sessions() registry.Lifetimes {
+	return lifetimes(a.SessionIdle, a.SessionLifetime).OrDefault()
+}
+
+func lifetimes(idle, lifetime *caddy.Duration) registry.Lifetimes {
 	seconds := func(d *caddy.Duration) registry.Seconds {
 		return registry.Seconds(time.Duration(valueOr(d, 0)) / time.Second)
 	}
-	return registry.Lifetimes{Idle: seconds(a.SessionIdle), Absolute: seconds(a.SessionLifetime)}.OrDefault()
+	return registry.Lifetimes{Idle: seconds(idle), Absolute: seconds(lifetime)}
 }

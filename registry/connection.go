@@ -243,7 +243,7 @@ func (o Org) Lacks(role Role, s SignIn, now time.Time) Lack {
 		return LackSSO
 	case o.SecondStepRequired && !own && !s.Second && role != RoleRunner:
 		return LackSecond
-	case role != RoleRunner && o.Sessions.over(s, now):
+	case role != RoleRunner && o.SessionsLast().over(s, now):
 		return LackRecent
 	}
 	return ""
@@ -256,7 +256,7 @@ func (o Org) ErrLacks(l Lack) error {
 		return Errorf(SignInAgain, string(l), "%s asks its people to sign in with their company", o.Name)
 	case LackRecent:
 		return Errorf(SignInAgain, string(l),
-			"%s asks for a new sign-in after %s", o.Name, o.Sessions.Text())
+			"%s asks for a new sign-in after %s", o.Name, o.SessionsLast().Text())
 	}
 	return Errorf(SignInAgain, string(l), "%s asks for a second step when you sign in", o.Name)
 }

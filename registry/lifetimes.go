@@ -6,11 +6,29 @@ import (
 	"time"
 )
 
-// Lifetimes say how long sign-in sessions last: in an installation, or for one org, where 0 is what
-// the installation says. The shorter one counts, also for sessions of before.
+// Lifetimes say how long sign-in sessions last: in an installation, for the orgs of a plan, or for
+// one org, where 0 is what the plan or the installation says. The shorter one counts, also for
+// sessions of before.
 type Lifetimes struct {
 	Idle     Seconds `json:"idle_seconds,omitempty" doc:"seconds without use after which a session ends; absent: as the installation says"`
 	Absolute Seconds `json:"lifetime_seconds,omitempty" doc:"seconds from sign-in to the end of a session; absent: as the installation says"`
+}
+
+// LifetimeChanges change lifetimes; nil leaves one.
+type LifetimeChanges struct {
+	Idle     *Seconds `json:"idle_seconds,omitempty" example:"900" doc:"seconds without use after which a session ends; 0: as the installation says"`
+	Absolute *Seconds `json:"lifetime_seconds,omitempty" example:"28800" doc:"seconds from sign-in to the end of a session; 0: as the installation says"`
+}
+
+// Changed returns l after changes.
+func (l Lifetimes) Changed(c LifetimeChanges) Lifetimes {
+	if c.Idle != nil {
+		l.Idle = *c.Idle
+	}
+	if c.Absolute != nil {
+		l.Absolute = *c.Absolute
+	}
+	return l
 }
 
 // Seconds is a duration in whole seconds.
@@ -61,15 +79,26 @@ const (
 	SessionMost  = 90 * 24 * time.Hour
 )
 
-// Within checks what an org asks for against the bounds and what the installation allows. Error:
-// Invalid on the field "idle_seconds" or "lifetime_seconds".
-func (l Lifetimes) Within(installation Lifetimes) error {
+// Shorter is the shorter of each of l and m.
+func (l Lifetimes) Shorter(m Lifetimes) Lifetimes {
+	shorter := func(a, b Seconds) Seconds {
+		if a == 0 || b == 0 {
+			return max(a, b)
+		}
+		return min(a, b)
+	}
+	return Lifetimes{shorter(l.Idle, m.Idle), shorter(l.Absolute, m.Absolute)}
+}
+
+// Within checks what an org or a plan asks for against the bounds and what it may ask for at most.
+// Error: Invalid on the field "idle_seconds" or "lifetime_seconds".
+func (l Lifetimes) Within(most Lifetimes) error {
 	for _, f := range []struct {
 		field, what string
 		asked, most Seconds
 	}{
-		{"idle_seconds", "an idle session", l.Idle, installation.Idle},
-		{"lifetime_seconds", "a session", l.Absolute, installation.Absolute},
+		{"idle_seconds", "an idle session", l.Idle, most.Idle},
+		{"lifetime_seconds", "a session", l.Absolute, most.Absolute},
 	} {
 		switch {
 		case f.asked == 0:
@@ -78,7 +107,7 @@ func (l Lifetimes) Within(installation Lifetimes) error {
 		case f.asked%60 != 0:
 			return Errorf(Invalid, f.field, "%s lasts whole minutes", f.what)
 		case f.asked > f.most:
-			return Errorf(Invalid, f.field, "%s lasts at most %s here, as the installation says", f.what, f.most)
+			return Errorf(Invalid, f.field, "%s lasts at most %s here", f.what, f.most)
 		}
 	}
 	if l.Idle > 0 && l.Absolute > 0 && l.Idle > l.Absolute {

@@ -23,9 +23,14 @@ type Org struct {
 	SecondStepRequired bool `json:"second_step_required" doc:"members need two-factor authentication"`
 	// How long a sign-in session counts for it.
 	Sessions Lifetimes `json:"sessions" doc:"when members have to sign in again for this org"`
+	// What its plan asks for. The shorter one counts.
+	PlanSessions Lifetimes `json:"plan_sessions" doc:"when the org's plan lets members sign in again; the shorter one counts"`
 	// How often that changed: a token issued under another number is read again.
 	SignInVersion int64 `json:"-"`
 }
+
+// SessionsLast is how long sessions count for the org.
+func (o Org) SessionsLast() Lifetimes { return o.Sessions.Shorter(o.PlanSessions) }
 
 // OrgView is an org as one actor sees it.
 type OrgView struct {

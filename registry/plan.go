@@ -10,12 +10,12 @@ import (
 
 // Plan is what the operator grants to the orgs that have it. Orgs refer to it by its name.
 type Plan struct {
-	Name        string `json:"name" doc:"identifies it; it cannot change"`
-	Title       string `json:"title,omitempty" doc:"what people see"`
-	Description string `json:"description,omitempty" doc:"what it is for"`
-	Provider    string `json:"provider,omitempty" doc:"what makes the instances of its orgs; empty = the configured one"`
-	Limits      Limits `json:"limits" doc:"requests_per_second, concurrency, websockets, body (bytes), members, runners, cpu (cores), memory (bytes), pids, disk (bytes); what is absent has no limit, and 0 is 0"`
-	// The lifetimes of sessions belong here, beside Limits.
+	Name        string    `json:"name" doc:"identifies it; it cannot change"`
+	Title       string    `json:"title,omitempty" doc:"what people see"`
+	Description string    `json:"description,omitempty" doc:"what it is for"`
+	Provider    string    `json:"provider,omitempty" doc:"what makes the instances of its orgs; empty = the configured one"`
+	Limits      Limits    `json:"limits" doc:"requests_per_second, concurrency, websockets, body (bytes), members, runners, cpu (cores), memory (bytes), pids, disk (bytes); what is absent has no limit, and 0 is 0"`
+	Sessions    Lifetimes `json:"sessions" doc:"how long sessions last for its orgs; orgs may ask for shorter ones"`
 
 	Configured bool      `json:"configured" doc:"defined in the Caddyfile: it changes there alone"`
 	Orgs       int       `json:"orgs" doc:"how many orgs have it"`
@@ -28,10 +28,11 @@ const DefaultPlan = "standard"
 
 // PlanChange is what changes of a plan; nil leaves it.
 type PlanChange struct {
-	Title       *string      `json:"title,omitempty" doc:"what people see; up to 80 characters"`
-	Description *string      `json:"description,omitempty" doc:"what it is for; up to 500 characters"`
-	Provider    *string      `json:"provider,omitempty" doc:"what makes the instances of its orgs; empty = the configured one"`
-	Limits      LimitChanges `json:"limits,omitempty" doc:"name: number; null removes the limit, and what is not named stays"`
+	Title       *string         `json:"title,omitempty" doc:"what people see; up to 80 characters"`
+	Description *string         `json:"description,omitempty" doc:"what it is for; up to 500 characters"`
+	Provider    *string         `json:"provider,omitempty" doc:"what makes the instances of its orgs; empty = the configured one"`
+	Sessions    LifetimeChanges `json:"sessions,omitzero" doc:"how long sessions last for its orgs; what is not named stays"`
+	Limits      LimitChanges    `json:"limits,omitempty" doc:"name: number; null removes the limit, and what is not named stays"`
 }
 
 // LimitName names something that an org may use only so much of.
@@ -220,13 +221,25 @@ func (p Plan) Check() (Plan, error) {
 	if p.Limits == nil {
 		p.Limits = Limits{}
 	}
+	most := Seconds(SessionMost / time.Second)
+	if err = p.Sessions.Within(Lifetimes{most, most}); err != nil {
+		return p, err
+	}
 	return p, p.Limits.Check()
 }
 
 // SameAs reports whether two plans grant and say the same.
 func (p Plan) SameAs(q Plan) bool {
 	return p.Title == q.Title && p.Description == q.Description && p.Provider == q.Provider &&
-		p.Configured == q.Configured && p.Limits.String() == q.Limits.String()
+		p.Configured == q.Configured && p.Sessions == q.Sessions && p.Limits.String() == q.Limits.String()
+}
+
+// Detail says what the plan grants, for the audit log.
+func (p Plan) Detail() string {
+	if p.Sessions == (Lifetimes{}) {
+		return p.Limits.String()
+	}
+	return strings.TrimPrefix(p.Limits.String()+"; sessions last "+p.Sessions.Text(), "; ")
 }
 
 // String lists the limits for people, in their order.

@@ -161,7 +161,7 @@ func (g Grant) Idle() Seconds {
 		return 0
 	}
 	idle := Seconds(g.Session.IdleExpiresAt.Sub(g.Session.LastSeenAt) / time.Second)
-	if own := g.Org.Sessions.Idle; own > 0 {
+	if own := g.Org.SessionsLast().Idle; own > 0 {
 		idle = min(idle, own)
 	}
 	return idle

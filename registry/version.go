@@ -41,7 +41,8 @@ func (w Webhook) Version() string {
 
 // Version is of a plan as people state it.
 func (p Plan) Version() string {
-	return versionOf(p.Title, p.Description, p.Provider, p.Limits.String(), fmt.Sprint(p.Configured))
+	return versionOf(p.Title, p.Description, p.Provider, p.Limits.String(),
+		fmt.Sprint(p.Sessions.Idle, p.Sessions.Absolute, p.Configured))
 }
 
 // SignInPolicyVersion is of what the org asks of its people's sign-in.

@@ -61,11 +61,12 @@ func (a *API) plans() {
 
 	type createPlanIn struct {
 		Body struct {
-			Name        string          `json:"name" example:"team" doc:"lower-case letters, digits and hyphens; it cannot change"`
-			Title       string          `json:"title,omitempty" example:"Team" doc:"what people see; up to 80 characters"`
-			Description string          `json:"description,omitempty" doc:"what it is for; up to 500 characters"`
-			Provider    string          `json:"provider,omitempty" doc:"default: the configured one"`
-			Limits      registry.Limits `json:"limits,omitempty" doc:"requests_per_second, concurrency, websockets, body (bytes), members, runners, cpu (cores), memory (bytes), pids, disk (bytes); what is absent has no limit, and 0 is 0"`
+			Name        string                   `json:"name" example:"team" doc:"lower-case letters, digits and hyphens; it cannot change"`
+			Title       string                   `json:"title,omitempty" example:"Team" doc:"what people see; up to 80 characters"`
+			Description string                   `json:"description,omitempty" doc:"what it is for; up to 500 characters"`
+			Provider    string                   `json:"provider,omitempty" doc:"default: the configured one"`
+			Sessions    registry.LifetimeChanges `json:"sessions,omitzero" doc:"how long sessions last for its orgs; absent: as the installation says"`
+			Limits      registry.Limits          `json:"limits,omitempty" doc:"requests_per_second, concurrency, websockets, body (bytes), members, runners, cpu (cores), memory (bytes), pids, disk (bytes); what is absent has no limit, and 0 is 0"`
 		}
 	}
 	declared(a, operation{
@@ -86,6 +87,7 @@ func (a *API) plans() {
 			Title:       b.Title,
 			Description: b.Description,
 			Provider:    b.Provider,
+			Sessions:    registry.Lifetimes{}.Changed(b.Sessions),
 			Limits:      b.Limits,
 		})
 		return &createPlanOut{at(ctx, "plans", p.Name), strconv.Quote(p.Version()), p}, err

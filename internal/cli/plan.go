@@ -26,6 +26,7 @@ var planTable = table[registry.Plan]{
 		}
 		return "API"
 	}},
+	{"SESSIONS", func(p registry.Plan) string { return p.Sessions.Text() }},
 	{"LIMITS", func(p registry.Plan) string { return p.Limits.String() }},
 }
 
@@ -68,7 +69,28 @@ func (c *client) plans() *cobra.Command {
 	}
 
 	var title, description, provider string
+	var idle, lifetime string
+	// sessions adds the lifetimes that flags name.
+	sessions := func(cmd *cobra.Command, in map[string]any) error {
+		said := map[string]registry.Seconds{}
+		for flag, f := range map[string]struct{ member, text string }{
+			"session-idle":     {"idle_seconds", idle},
+			"session-lifetime": {"lifetime_seconds", lifetime},
+		} {
+			if !cmd.Flags().Changed(flag) {
+				continue
+			}
+			n, err := seconds(f.text)
+			if err != nil {
+				return c.app.wrongUse(cmd, fmt.Errorf("--%s: %w", flag, err))
+			}
+			said[f.member], in["sessions"] = n, said
+		}
+		return nil
+	}
 	texts := func(cmd *cobra.Command) {
+		cmd.Flags().StringVar(&idle, "session-idle", "", "of a session that nobody uses, such as 15m; default is the installation's")
+		cmd.Flags().StringVar(&lifetime, "session-lifetime", "", "of a session, such as 8h; default is the installation's")
 		cmd.Flags().StringVar(&title, "title", "", "what people see")
 		cmd.Flags().StringVar(&description, "description", "", "what it is for")
 		cmd.Flags().StringVar(
@@ -103,6 +125,9 @@ func (c *client) plans() *cobra.Command {
 			provider,
 		)
 		in["limits"] = limits
+		if err := sessions(cmd, in); err != nil {
+			return err
+		}
 		return c.show("POST", "/plans", in, planTable.show)
 	}
 	update := &cobra.Command{
@@ -124,11 +149,14 @@ func (c *client) plans() *cobra.Command {
 		if len(limits) > 0 {
 			in["limits"] = limits
 		}
+		if err := sessions(cmd, in); err != nil {
+			return err
+		}
 		if len(in) == 0 {
 			return c.app.wrongUse(
 				cmd,
 				errors.New(
-					"say what to change: limit=value, limit=none, --title, --description or --provider",
+					"say what to change: limit=value, limit=none, --title, --description, --provider, --session-idle or --session-lifetime",
 				),
 			)
 		}

@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -36,7 +37,7 @@ func (c *Console) connectionsOf(r *http.Request, who web.Caller, action registry
 		if v, err = c.orgView(r, who, "sign-in", action); err != nil {
 			return v, "", err
 		}
-		d.Sessions = c.Operator().Sessions
+		d.Sessions = v.Org.PlanSessions.Shorter(c.Operator().Sessions)
 		org, d.Base = v.Org.ID, "/orgs/"+v.Org.Slug+"/sign-in"
 		if d.Domains, err = c.Store.Domains(r.Context(), who.Actor, org); err != nil {
 			return v, org, err
@@ -160,23 +161,31 @@ func (c *Console) removeDomain(w http.ResponseWriter, r *http.Request, who web.C
 
 func (c *Console) setSessionLifetimes(w http.ResponseWriter, r *http.Request, who web.Caller) error {
 	return c.onConnections(w, r, who, "saved", func(org registry.OrgID) error {
-		var l registry.Lifetimes
-		for _, f := range []struct {
-			field string
-			into  *registry.Seconds
-		}{{"idle", &l.Idle}, {"lifetime", &l.Absolute}} {
-			text := strings.TrimSpace(r.PostForm.Get(f.field))
-			if text == "" {
-				continue
-			}
-			n, err := strconv.ParseInt(text, 10, 32)
-			if err != nil || n < 1 {
-				return registry.Errorf(registry.Invalid, f.field+"_seconds", "Write a number of minutes, or nothing.")
-			}
-			*f.into = registry.Seconds(60 * n)
+		l, err := lifetimesIn(r.PostForm)
+		if err != nil {
+			return err
 		}
 		return c.Store.SetSessionLifetimes(r.Context(), who.Actor, org, r.PostForm.Get(versionField), l)
 	})
+}
+
+// lifetimesIn reads the inputs of a form: an empty one is as the installation says. Error: Invalid.
+func lifetimesIn(form url.Values) (l registry.Lifetimes, err error) {
+	for _, f := range []struct {
+		field string
+		into  *registry.Seconds
+	}{{"idle", &l.Idle}, {"lifetime", &l.Absolute}} {
+		text := strings.TrimSpace(form.Get(f.field))
+		if text == "" {
+			continue
+		}
+		n, err := strconv.ParseInt(text, 10, 32)
+		if err != nil || n < 1 {
+			return l, registry.Errorf(registry.Invalid, f.field+"_seconds", "Write a number of minutes, or nothing.")
+		}
+		*f.into = registry.Seconds(60 * n)
+	}
+	return l, nil
 }
 
 func (c *Console) requireSecondStep(w http.ResponseWriter, r *http.Request, who web.Caller) error {

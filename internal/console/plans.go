@@ -42,10 +42,15 @@ func (c *Console) createPlan(w http.ResponseWriter, r *http.Request, who web.Cal
 	if err != nil {
 		return err
 	}
+	sessions, err := lifetimesIn(r.PostForm)
+	if err != nil {
+		return err
+	}
 	p, err := c.Store.CreatePlan(r.Context(), who.Actor, registry.Plan{
 		Name:        strings.TrimSpace(r.PostForm.Get("name")),
 		Title:       strings.TrimSpace(r.PostForm.Get("title")),
 		Description: r.PostForm.Get("description"),
+		Sessions:    sessions,
 		Limits:      limits,
 	})
 	if err != nil {
@@ -75,11 +80,18 @@ func (c *Console) updatePlan(w http.ResponseWriter, r *http.Request, who web.Cal
 	if err != nil {
 		return err
 	}
+	sessions, err := lifetimesIn(r.PostForm)
+	if err != nil {
+		return err
+	}
 	title := strings.TrimSpace(r.PostForm.Get("title"))
 	description := r.PostForm.Get("description")
 	p, err := c.Store.UpdatePlan(r.Context(), who.Actor, r.PathValue("plan"),
 		r.PostForm.Get(versionField),
-		registry.PlanChange{Title: &title, Description: &description, Limits: limits})
+		registry.PlanChange{
+			Title: &title, Description: &description, Limits: limits,
+			Sessions: registry.LifetimeChanges{Idle: &sessions.Idle, Absolute: &sessions.Absolute},
+		})
 	if err != nil {
 		return err
 	}

@@ -51,14 +51,23 @@ func TestPlanForms(t *testing.T) {
 		}
 	}
 	send(acme, acme+"/limits", "members", " ", "runners", "6")
-	send(plan, plan, "websockets", "", "cpu", "0.5", "title", "")
+	send(plan, plan, "websockets", "", "cpu", "0.5", "title", "", "lifetime", "480",
+		"idle", "")
 	limits("body 10000000, members 25, runners 6, cpu 0.5")
 	if body := c.Want(t, 200, "GET", plans+"?done=deleted", "").Body; !strings.Contains(body,
 		"Request size: 10MB, Members: 25, CPU cores: 0.5") {
 		t.Errorf("all plans: %s", body)
 	}
-	if body := c.Want(t, 200, "GET", plan, "").Body; !strings.Contains(body, "disabled") {
-		t.Errorf("a plan in use can be deleted: %s", body)
+	if body := c.Want(t, 200, "GET", plan, "").Body; !strings.Contains(body, "disabled") ||
+		!strings.Contains(body, `value="480"`) {
+		t.Errorf("a plan in use: %s", body)
+	}
+	p := must(s.Store.Plan(t.Context(), registry.AsOperator(), "team"))
+	if p.Sessions != (registry.Lifetimes{Absolute: 8 * 60 * 60}) {
+		t.Errorf("sessions: %+v", p.Sessions)
+	}
+	if body := c.Want(t, 200, "GET", acme+"/sign-in", "").Body; !strings.Contains(body, "8 hours, or") {
+		t.Errorf("the org's page: %s", body)
 	}
 	for name, none := range map[string]bool{"standard": true, "team": false} {
 		body := c.Want(t, 200, "GET", "/platform/orgs?plan="+name, "").Body

@@ -164,7 +164,7 @@ func grant(ctx context.Context, q querier, m moment, sid registry.SessionID, org
 // forOrg refuses a session that is not what the org asks for, and ends it where it is over for the
 // org.
 func forOrg(g registry.Grant, s registry.SignIn, now time.Time) (registry.Grant, error) {
-	g.Session.ExpiresAt = g.Org.Sessions.End(g.Session.CreatedAt, g.Session.ExpiresAt)
+	g.Session.ExpiresAt = g.Org.SessionsLast().End(g.Session.CreatedAt, g.Session.ExpiresAt)
 	asks := g.Org
 	if !g.Until.IsZero() { // support has no account at the org's company
 		asks.SSORequired = false

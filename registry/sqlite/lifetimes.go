@@ -51,8 +51,8 @@ func (m moment) alive() string {
 }
 
 // SetSessionLifetimes says how long sign-in sessions count for an org. version is of the policy that
-// the caller has seen, "" for any. Errors: Forbidden, NotFound, Stale, Invalid (longer than the
-// installation's, or out of bounds).
+// the caller has seen, "" for any. Errors: Forbidden, NotFound, Stale, Invalid (longer than its
+// plan's or the installation's, or out of bounds).
 func (s *Store) SetSessionLifetimes(
 	ctx context.Context, a registry.Actor, org registry.OrgID, version string, l registry.Lifetimes,
 ) error {
@@ -67,7 +67,7 @@ func (s *Store) SetSessionLifetimes(
 		if err := registry.CheckVersion(version, v.SignInPolicyVersion()); err != nil || v.Sessions == l {
 			return err
 		}
-		if err := l.Within(t.lifetimes); err != nil {
+		if err := l.Within(v.PlanSessions.Shorter(t.lifetimes)); err != nil {
 			return err
 		}
 		if err := t.must(`UPDATE orgs SET session_idle = $2, session_lifetime = $3 WHERE id = $1`, org, l.Idle, l.Absolute); err != nil {

@@ -24,7 +24,8 @@ func (l *limits) Scan(v any) error {
 	return json.Unmarshal([]byte(text), l)
 }
 
-const planQuery = `SELECT p.name, p.title, p.description, p.provider, p.limits, p.configured,
+const planQuery = `SELECT p.name, p.title, p.description, p.provider, p.limits,
+	p.session_idle, p.session_lifetime, p.configured,
 	p.created_at, p.updated_at,
 	(SELECT count(*) FROM orgs o WHERE o.plan = p.name AND o.status <> 'deleted') FROM plans p`
 
@@ -35,6 +36,8 @@ func scanPlan(r scanner) (p registry.Plan, err error) {
 		&p.Description,
 		&p.Provider,
 		(*limits)(&p.Limits),
+		&p.Sessions.Idle,
+		&p.Sessions.Absolute,
 		&p.Configured,
 		(*micros)(&p.CreatedAt),
 		(*micros)(&p.UpdatedAt),
@@ -87,6 +90,9 @@ func (s *Store) CreatePlan(
 		if p, err = p.Check(); err != nil {
 			return err
 		}
+		if err := p.Sessions.Within(t.lifetimes); err != nil {
+			return err
+		}
 		if _, err := t.plan(p.Name); err == nil {
 			return registry.Errorf(registry.Conflict, "name", "there is a plan %q already", p.Name).
 				Because(registry.PlanTaken)
@@ -128,6 +134,11 @@ func (s *Store) UpdatePlan(
 		} {
 			if f.from != nil {
 				*f.to = *f.from
+			}
+		}
+		if p.Sessions = p.Sessions.Changed(c.Sessions); p.Sessions != was.Sessions {
+			if err := p.Sessions.Within(t.lifetimes); err != nil {
+				return err
 			}
 		}
 		if p.Limits, err = p.Limits.Changed(c.Limits); err != nil {
@@ -211,12 +222,16 @@ func (t *tx) putPlan(p registry.Plan, kind registry.ChangeKind) error {
 	if err != nil {
 		return err
 	}
+	was, err := t.planSessions(p.Name)
+	if err != nil {
+		return err
+	}
 	if err := t.must(
 		`INSERT INTO plans (name, title, description, provider, limits, configured, created_at,
-		updated_at)
-		VALUES ($1,$2,$3,$4,$5,$6,$7,$7) ON CONFLICT (name) DO UPDATE SET title = $2, description = $3,
-		provider = $4,
-		limits = $5, configured = $6, updated_at = $7`,
+		updated_at, session_idle, session_lifetime)
+		VALUES ($1,$2,$3,$4,$5,$6,$7,$7,$8,$9) ON CONFLICT (name) DO UPDATE SET title = $2,
+		description = $3, provider = $4, limits = $5, configured = $6, updated_at = $7,
+		session_idle = $8, session_lifetime = $9`,
 		p.Name,
 		p.Title,
 		p.Description,
@@ -224,17 +239,55 @@ func (t *tx) putPlan(p registry.Plan, kind registry.ChangeKind) error {
 		string(b),
 		p.Configured,
 		us(t.now),
+		p.Sessions.Idle,
+		p.Sessions.Absolute,
 	); err != nil {
 		return err
 	}
-	return t.record(registry.Change{Kind: kind}, p.Name, p.Limits.String())
+	if err := t.record(registry.Change{Kind: kind}, p.Name, p.Detail()); err != nil {
+		return err
+	}
+	return t.replanned(p.Name, was, p.Sessions)
+}
+
+// planSessions are the lifetimes that a plan asks for; none of one that nobody defines.
+func (t *tx) planSessions(name string) (registry.Lifetimes, error) {
+	p, err := t.plan(name)
+	if registry.ErrorCode(err) == registry.NotFound {
+		return registry.Lifetimes{}, nil
+	}
+	return p.Sessions, err
+}
+
+// replanned makes the sessions of a plan's orgs doubtful whose lifetimes changed.
+func (t *tx) replanned(plan string, was, now registry.Lifetimes) error {
+	if was == now {
+		return nil
+	}
+	ids, err := collect(t.ctx, t, func(r scanner) (id registry.OrgID, err error) {
+		err = r.Scan(&id)
+		return id, err
+	}, `SELECT id FROM orgs WHERE plan = $1 AND status <> 'deleted'`, plan)
+	for _, id := range ids {
+		if err == nil {
+			err = t.note(registry.Change{Kind: registry.OrgSignIn, OrgID: id})
+		}
+	}
+	return err
 }
 
 func (t *tx) dropPlan(name string) error {
+	was, err := t.planSessions(name)
+	if err != nil {
+		return err
+	}
 	if err := t.must(`DELETE FROM plans WHERE name = $1`, name); err != nil {
 		return err
 	}
-	return t.record(registry.Change{Kind: registry.PlanDeleted}, name, "")
+	if err := t.record(registry.Change{Kind: registry.PlanDeleted}, name, ""); err != nil {
+		return err
+	}
+	return t.replanned(name, was, registry.Lifetimes{})
 }
 
 // checkPlan refuses a plan that nobody defines, once somebody defines some.
@@ -269,8 +322,15 @@ func (s *Store) SetOrgPlan(
 		if err := t.must(`UPDATE orgs SET plan = $2 WHERE id = $1`, id, plan); err != nil {
 			return err
 		}
-		return t.record(registry.Change{Kind: registry.OrgPlanChanged, OrgID: id, Slug: v.Slug},
-			v.Slug, v.Plan+" -> "+plan)
+		if err := t.record(registry.Change{Kind: registry.OrgPlanChanged, OrgID: id, Slug: v.Slug},
+			v.Slug, v.Plan+" -> "+plan); err != nil {
+			return err
+		}
+		next, err := t.planSessions(plan)
+		if err != nil || next == v.PlanSessions {
+			return err
+		}
+		return t.note(registry.Change{Kind: registry.OrgSignIn, OrgID: id})
 	})
 }
 

@@ -32,7 +32,7 @@ func (u *uses) last(id registry.SessionID, org registry.OrgID) time.Time {
 }
 
 func (u *uses) note(id registry.SessionID, org registry.Org, at time.Time) {
-	if org.Sessions.Idle > 0 {
+	if org.SessionsLast().Idle > 0 {
 		u.at.Add(use{id, org.ID}, at)
 	}
 }

@@ -5,6 +5,8 @@ CREATE TABLE plans (
   description TEXT NOT NULL,
   provider    TEXT NOT NULL,
   limits      TEXT NOT NULL,               -- JSON: name to number
+  session_idle     INTEGER NOT NULL DEFAULT 0, -- seconds; 0 = as long as for the installation
+  session_lifetime INTEGER NOT NULL DEFAULT 0,
   configured  INTEGER NOT NULL DEFAULT 0,  -- defined in the Caddyfile
   created_at  INTEGER NOT NULL,
   updated_at  INTEGER NOT NULL
