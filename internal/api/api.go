@@ -334,6 +334,9 @@ func (a *API) problems(ctx huma.Context, _ string, v any) (any, error) {
 	p := web.ProblemOfStatus(ctx.Context(), e.Status, e.Detail).On(a.issuer())
 	for _, d := range e.Errors {
 		message, where := d.Message, strings.TrimPrefix(d.Location, "body.")
+		if strings.HasPrefix(message, "invalid date/time for format ") { // a layout of Go follows
+			message = "expected a time as in RFC 3339, such as 2026-01-31T12:00:00Z"
+		}
 		if d.Location == "body" {
 			where = ""
 		}

@@ -81,3 +81,19 @@ func TestProblemPages(t *testing.T) {
 	s.Nobody().Want(t, 404, "GET", "/problems/nosuch", "")
 	s.Nobody().Want(t, 200, "GET", "/problems", "")
 }
+
+// TestTimes: a time that cannot be read is answered with an example of one that can.
+func TestTimes(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	for _, name := range []string{"since", "until"} {
+		for _, value := range []string{"yesterday", "2026-01-31"} {
+			path := "/audit?" + name + "=" + value
+			p := problem(t, path, s.Operator().Do("GET", "/api/v1"+path, ""), 422)
+			if p.Field != name || !strings.Contains(p.Detail, "2026-01-31T12:00:00Z") ||
+				len(p.Errors) != 1 || !strings.HasSuffix(p.Detail, p.Errors[0].Message) {
+				t.Errorf("%s: %+v", path, p)
+			}
+		}
+	}
+}
