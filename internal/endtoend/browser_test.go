@@ -69,12 +69,14 @@ func TestBrowserTour(t *testing.T) {
 	ada.visit(console + "/")
 	ada.shows("globex.")
 	ada.shot("orgs")
+	ada.keepsWords("orgs")
 
 	// A second person, by a link.
 	ada.visit(console + "/orgs/acme/members")
 	ada.fill(map[string]string{"email": "mia@example.com"})
 	ada.press(`form.card button`, "shown only now")
 	ada.shot("members-invited")
+	ada.keepsWords("members-invited")
 	link := get(ada, chromedp.Value("#invite-link-0"))
 	mia := ada.other()
 	mia.visit(link)
@@ -91,6 +93,7 @@ func TestBrowserTour(t *testing.T) {
 	ada.visit(console + "/orgs/acme/members")
 	ada.shows("Mia Member")
 	ada.shot("members")
+	ada.keepsWords("members")
 	ada.visit(console + "/orgs/acme/audit")
 	ada.shows("org.created")
 	ada.shot("audit")

@@ -187,6 +187,32 @@ func (b *tab) shot(name string) {
 	}
 }
 
+// keepsWords refuses a page whose tables, on a phone, go on within a short word in another line.
+func (b *tab) keepsWords(name string) {
+	b.s.t.Helper()
+	b.do(chromedp.EmulateViewport(380, 800))
+	defer b.do(chromedp.EmulateViewport(1280, 800))
+	broken := get(b, chromedp.Evaluate[string](`(() => {
+		const broken = [], range = document.createRange();
+		for (const cell of document.querySelectorAll("th, td")) {
+			const texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+			for (let text; text = texts.nextNode();) {
+				if (text.parentNode.closest(".sr")) continue;
+				for (const word of text.data.matchAll(/(?<!\S)[A-Za-z]{2,10}(?!\S)/g)) {
+					range.setStart(text, word.index);
+					range.setEnd(text, word.index + word[0].length);
+					const lines = new Set([...range.getClientRects()].map(line => line.top));
+					if (lines.size > 1) broken.push(word[0]);
+				}
+			}
+		}
+		return broken.join(" ");
+	})()`))
+	if broken != "" {
+		b.s.t.Errorf("%s: broken words: %s", name, broken)
+	}
+}
+
 // accessible runs axe-core on the page: no violation of WCAG 2.2 AA or of good practice.
 func (b *tab) accessible(name string) {
 	b.s.t.Helper()
