@@ -74,18 +74,8 @@ func TestIfMatchOfParts(t *testing.T) {
 	s.Schema = registry.Schema{Allow: []string{"APP_*"}}
 	owner := s.User("owner@example.com", false)
 	acme := s.Org("acme", owner)
-	for id, org := range map[registry.ConnectionID]registry.OrgID{"a": acme.ID, "b": ""} {
-		spec := registry.ConnectionSpec{Name: "A", Issuer: "https://login.example.com", ClientID: "us"}
-		as := registry.AsOperator()
-		if org != "" {
-			as, spec.DefaultRole = s.Owner(org), registry.RoleMember
-		}
-		if _, err := s.Store.CreateConnection(t.Context(), as, registry.Connection{
-			ID: id, OrgID: org, Kind: registry.ConnectionOIDC, ConnectionSpec: spec,
-		}); err != nil {
-			t.Fatal(err)
-		}
-	}
+	s.Connection("a", "A", acme.ID)
+	s.Connection("b", "A", "")
 	root := s.Page(s.SignIn(s.User("root@example.com", true)))
 	own := s.Page(s.SignIn(owner))
 	root.Want(t, 201, "POST", "/api/v1/plans", `{"name":"team"}`)

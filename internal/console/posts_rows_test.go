@@ -182,17 +182,14 @@ func (w *forms) webhookForms(
 
 // connection is a form about a connection of an org, or of the operator.
 func (w *forms) connection(org registry.OrgID, page, id, action string) post {
-	spec := registry.ConnectionSpec{Name: "Old", Issuer: "https://login.example.com", ClientID: "us"}
-	by, as := w.plat, registry.AsOperator()
+	by := w.plat
 	bad := vals("name", long, "sign_up", "1", "client_secret", "typed secret", "scopes", "a b")
 	if org != "" {
-		by, as, spec.DefaultRole = w.own, w.s.Owner(org), registry.RoleMember
+		by = w.own
 		bad = vals("name", "New", "roles_claim", "groups", "roles", "nonsense\r\nhere",
 			"default_role", "admin", "trust_email", "1", "required", "1", "client_secret", "typed secret")
 	}
-	must(w.s.Store.CreateConnection(w.s.Context(), as, registry.Connection{
-		ID: registry.ConnectionID(id), OrgID: org, Kind: registry.ConnectionOIDC, ConnectionSpec: spec,
-	}))
+	w.s.Connection(registry.ConnectionID(id), "Old", org)
 	p := post{by: by, page: page, action: page + "/" + id + action}
 	if action == "" {
 		p.set, p.bad = vals("name", "New"), bad

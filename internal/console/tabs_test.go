@@ -18,18 +18,8 @@ func TestTwoTabsOfEveryForm(t *testing.T) {
 	s.Schema = registry.Schema{Fields: []registry.Field{{Name: "COLOUR", Type: registry.FieldText}}}
 	ada := s.User("ada@example.com", true)
 	acme := s.Org("acme", ada)
-	for id, org := range map[registry.ConnectionID]registry.OrgID{"a": acme.ID, "b": ""} {
-		spec := registry.ConnectionSpec{Name: "Old", Issuer: "https://login.example.com", ClientID: "us"}
-		as := registry.AsOperator()
-		if org != "" {
-			as, spec.DefaultRole = s.Owner(org), registry.RoleMember
-		}
-		if _, err := s.Store.CreateConnection(t.Context(), as, registry.Connection{
-			ID: id, OrgID: org, Kind: registry.ConnectionOIDC, ConnectionSpec: spec,
-		}); err != nil {
-			t.Fatal(err)
-		}
-	}
+	s.Connection("a", "Old", acme.ID)
+	s.Connection("b", "Old", "")
 	for _, name := range []string{"team", "large"} {
 		if _, err := s.Store.CreatePlan(t.Context(), registry.AsOperator(),
 			registry.Plan{Name: name}); err != nil {
