@@ -117,8 +117,7 @@ func parsePlan(d *caddyfile.Dispenser, a *App) error {
 			}
 			err = d.Errf(
 				"unknown option %q of a plan: use title, description, provider, session_idle, session_lifetime, %s",
-				option,
-				strings.Join(names, ", "),
+				option, strings.Join(names, ", "),
 			)
 		}
 		if err != nil {

@@ -21,10 +21,7 @@ func TestLimitsReachTheProvider(t *testing.T) {
 		memory := 512.0
 		e.ok(
 			e.s.SetOrgLimits(
-				context.Background(),
-				operator,
-				acme,
-				0,
+				context.Background(), operator, acme, 0,
 				registry.LimitChanges{registry.LimitMemory: &memory},
 			),
 		)

@@ -157,11 +157,7 @@ func errNoLimit(n LimitName) error {
 		names = append(names, string(n))
 	}
 	return Errorf(
-		Invalid,
-		"limits",
-		"%q is not a limit: use %s",
-		string(n),
-		strings.Join(names, ", "),
+		Invalid, "limits", "%q is not a limit: use %s", string(n), strings.Join(names, ", "),
 	)
 }
 
@@ -176,11 +172,9 @@ func (l Limits) Routed() *RouteLimits {
 		return &i
 	}
 	r := RouteLimits{
-		Concurrency: whole(
-			LimitConcurrency,
-		),
-		WebSockets: whole(LimitWebSockets),
-		Body:       whole(LimitBody),
+		Concurrency: whole(LimitConcurrency),
+		WebSockets:  whole(LimitWebSockets),
+		Body:        whole(LimitBody),
 	}
 	if v, ok := l[LimitRequests]; ok {
 		r.Rate = &v
@@ -204,10 +198,7 @@ func (p Plan) Check() (Plan, error) {
 	var err error
 	if !ValidSlug(p.Name) {
 		return p, Errorf(
-			Invalid,
-			"name",
-			"%q is not a plan: use lower-case letters, digits and hyphens",
-			p.Name,
+			Invalid, "name", "%q is not a plan: use lower-case letters, digits and hyphens", p.Name,
 		)
 	}
 	if p.Title != "" {
@@ -260,10 +251,8 @@ func CheckProvider(name, configured string) error {
 		return nil
 	}
 	return Errorf(
-		Invalid,
-		"provider",
-		"there is no provider %q here: this installation makes instances with %q alone",
-		name,
+		Invalid, "provider",
+		"there is no provider %q here: this installation makes instances with %q alone", name,
 		configured,
 	)
 }

@@ -30,34 +30,20 @@ func planAnswer(p registry.Plan, err error) (*planOut, error) {
 }
 
 func (a *API) plans() {
-	declared(
-		a,
-		operation{
-			ID:      "listPlans",
-			Method:  "GET",
-			Path:    "/plans",
-			Summary: "List the plans",
-			Action:  registry.PlanRead,
-		},
-		func(ctx context.Context, c web.Caller, _ *none) (*listOut[registry.Plan], error) {
-			l, err := a.Store.Plans(ctx, c.Actor)
-			return &listOut[registry.Plan]{registry.Page[registry.Plan]{Items: l}}, err
-		},
-	)
+	declared(a, operation{
+		ID: "listPlans", Method: "GET", Path: "/plans", Summary: "List the plans",
+		Action: registry.PlanRead,
+	}, func(ctx context.Context, c web.Caller, _ *none) (*listOut[registry.Plan], error) {
+		l, err := a.Store.Plans(ctx, c.Actor)
+		return &listOut[registry.Plan]{registry.Page[registry.Plan]{Items: l}}, err
+	})
 
-	declared(
-		a,
-		operation{
-			ID:      "showPlan",
-			Method:  "GET",
-			Path:    "/plans/{plan}",
-			Summary: "Show a plan",
-			Action:  registry.PlanRead,
-		},
-		func(ctx context.Context, c web.Caller, in *PlanPath) (*planOut, error) {
-			return planAnswer(a.Store.Plan(ctx, c.Actor, in.Plan))
-		},
-	)
+	declared(a, operation{
+		ID: "showPlan", Method: "GET", Path: "/plans/{plan}", Summary: "Show a plan",
+		Action: registry.PlanRead,
+	}, func(ctx context.Context, c web.Caller, in *PlanPath) (*planOut, error) {
+		return planAnswer(a.Store.Plan(ctx, c.Actor, in.Plan))
+	})
 
 	type createPlanIn struct {
 		Body struct {
@@ -143,15 +129,10 @@ func (a *API) plans() {
 		Action:      registry.OrgPlan,
 		Description: "It counts at once, without a restart. What the org has beyond it stays, and is not added to.",
 	}, func(ctx context.Context, c web.Caller, in *setPlanIn) (*orgOut, error) {
-		return a.change(
-			ctx,
-			c,
-			in.ChangeIn,
-			registry.OrgPlan,
-			func(id registry.OrgID, v int64) error {
-				return a.Store.SetOrgPlan(ctx, c.Actor, id, v, in.Body.Plan)
-			},
-		)
+		set := func(id registry.OrgID, v int64) error {
+			return a.Store.SetOrgPlan(ctx, c.Actor, id, v, in.Body.Plan)
+		}
+		return a.change(ctx, c, in.ChangeIn, registry.OrgPlan, set)
 	})
 
 	type setLimitsIn struct {
@@ -167,15 +148,10 @@ func (a *API) plans() {
 		Summary: "Give an org limits of its own, in place of its plan's",
 		Action:  registry.OrgPlan,
 	}, func(ctx context.Context, c web.Caller, in *setLimitsIn) (*orgOut, error) {
-		return a.change(
-			ctx,
-			c,
-			in.ChangeIn,
-			registry.OrgPlan,
-			func(id registry.OrgID, v int64) error {
-				return a.Store.SetOrgLimits(ctx, c.Actor, id, v, in.Body.Limits)
-			},
-		)
+		set := func(id registry.OrgID, v int64) error {
+			return a.Store.SetOrgLimits(ctx, c.Actor, id, v, in.Body.Limits)
+		}
+		return a.change(ctx, c, in.ChangeIn, registry.OrgPlan, set)
 	})
 }
 

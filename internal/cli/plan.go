@@ -94,9 +94,7 @@ func (c *client) plans() *cobra.Command {
 		cmd.Flags().StringVar(&title, "title", "", "what people see")
 		cmd.Flags().StringVar(&description, "description", "", "what it is for")
 		cmd.Flags().StringVar(
-			&provider,
-			"provider",
-			"",
+			&provider, "provider", "",
 			"what makes the instances of its orgs (default: the configured one)",
 		)
 	}
@@ -115,14 +113,7 @@ func (c *client) plans() *cobra.Command {
 			return c.app.wrongUse(cmd, err)
 		}
 		in := some(
-			"name",
-			args[0],
-			"title",
-			title,
-			"description",
-			description,
-			"provider",
-			provider,
+			"name", args[0], "title", title, "description", description, "provider", provider,
 		)
 		in["limits"] = limits
 		if err := sessions(cmd, in); err != nil {
@@ -182,8 +173,7 @@ func (c *client) orgLimits() *cobra.Command {
 	cmd := c.on(
 		"limits <org> [limit=value]...",
 		"Shows what an org uses of what it may, or gives it limits of its own; none gives it its plan's again",
-		cobra.MinimumNArgs(1),
-		nil,
+		cobra.MinimumNArgs(1), nil,
 	)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		limits, err := c.limitArgs(cmd, args[1:])
@@ -192,9 +182,7 @@ func (c *client) orgLimits() *cobra.Command {
 		}
 		if len(limits) > 0 {
 			if _, err := c.call(
-				"PATCH",
-				orgPath(args[0])+"/limits",
-				map[string]any{"limits": limits},
+				"PATCH", orgPath(args[0])+"/limits", map[string]any{"limits": limits},
 			); err != nil {
 				return err
 			}
@@ -277,13 +265,7 @@ func showQuota(w io.Writer, b []byte) error {
 			percent = strconv.FormatFloat(*i.Percent, 'f', -1, 64)
 		}
 		fmt.Fprintf(
-			w,
-			"%s\t%s\t%s\t%s\t%s\n",
-			i.Name,
-			used,
-			most,
-			percent,
-			strings.Join(i.Notes(), ", "),
+			w, "%s\t%s\t%s\t%s\t%s\n", i.Name, used, most, percent, strings.Join(i.Notes(), ", "),
 		)
 	}
 	if !q.Defined {

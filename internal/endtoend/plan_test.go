@@ -55,11 +55,7 @@ func TestPlanLimits(t *testing.T) {
 		201,
 		nil,
 	)
-	if a := ada.fetch(
-		http.MethodGet,
-		s.url("acme")+"/whoami",
-		"",
-	); a.status != 200 ||
+	if a := ada.fetch(http.MethodGet, s.url("acme")+"/whoami", ""); a.status != 200 ||
 		a.header.Get("RateLimit") != "" {
 		t.Errorf("with a plan that it does not have: %d %v", a.status, a.header)
 	}
@@ -68,10 +64,7 @@ func TestPlanLimits(t *testing.T) {
 		a := ada.fetch(http.MethodGet, s.url("acme")+"/whoami", "")
 		return a.status == 200 && a.header.Get("RateLimit-Policy") == `"plan";q=2000;w=2`
 	})
-	if second, err := s.dial(
-		ada,
-		s.url("acme"),
-	); err == nil ||
+	if second, err := s.dial(ada, s.url("acme")); err == nil ||
 		!strings.Contains(err.Error(), "429") {
 		t.Errorf("a second WebSocket: %v", err)
 		_ = second.CloseNow()
@@ -106,9 +99,7 @@ func TestPlanLimits(t *testing.T) {
 			t.Errorf("%+v", i)
 		}
 	}
-	if a := ada.open(
-		s.url("") + "/orgs/acme",
-	); !strings.Contains(a.body, "Plan team") ||
+	if a := ada.open(s.url("") + "/orgs/acme"); !strings.Contains(a.body, "Plan team") ||
 		!strings.Contains(a.body, "WebSockets") {
 		t.Errorf("the console says nothing of the plan: %s", a.body)
 	}
@@ -125,11 +116,7 @@ func TestPlanLimits(t *testing.T) {
 		t.Errorf("another org: %d", a.status)
 	}
 	s.limits(ada, "acme", `{"requests_per_second":100,"concurrency":1}`) // in place of the plan's
-	s.answers(
-		ada,
-		"acme",
-		429,
-	) // the WebSocket is the one at once
+	s.answers(ada, "acme", 429)                                          // the WebSocket is the one at once
 	_ = ws.CloseNow()
 	s.answers(ada, "acme", 200)
 	ada.call(t, "PATCH", api+"/plans/team", `{"limits":{"requests_per_second":null}}`, 200, nil)
@@ -139,8 +126,7 @@ func TestPlanLimits(t *testing.T) {
 		return a.status == 200 && a.header.Get("RateLimit") == ""
 	})
 	if a := ada.submit(
-		s.url("")+"/orgs/acme/plan",
-		map[string][]string{"plan": {"standard"}},
+		s.url("")+"/orgs/acme/plan", map[string][]string{"plan": {"standard"}},
 	); a.status != 200 ||
 		!strings.Contains(a.body, "Plan standard") {
 		t.Errorf("the console: %d %s", a.status, a.body)
@@ -151,8 +137,7 @@ func TestPlanLimits(t *testing.T) {
 func TestPlanBesideOrgLimit(t *testing.T) {
 	t.Parallel()
 	s := startWith(
-		t,
-		"",
+		t, "",
 		"route {\norg\norg_auth\norg_limit {\nwebsockets 2\nrate 500 1000\nbody 1KiB\n}\nreverse_proxy {\ndynamic org\ntransport org\n}\n}",
 	)
 	ada := s.admin()
@@ -162,8 +147,7 @@ func TestPlanBesideOrgLimit(t *testing.T) {
 	s.eventually("both rates are told", func() bool {
 		a := ada.fetch(http.MethodGet, s.url("acme")+"/whoami", "")
 		return strings.Join(
-			a.header.Values("RateLimit-Policy"),
-			", ",
+			a.header.Values("RateLimit-Policy"), ", ",
 		) == `"org";q=1000;w=2, "plan";q=2000;w=2`
 	})
 	open := func(want int) {
@@ -190,10 +174,7 @@ func TestPlanBesideOrgLimit(t *testing.T) {
 	send := func(size, want int) {
 		t.Helper()
 		if a := ada.do(
-			"POST",
-			s.url("acme")+"/size",
-			strings.NewReader(strings.Repeat("x", size)),
-			own,
+			"POST", s.url("acme")+"/size", strings.NewReader(strings.Repeat("x", size)), own,
 		); a.status != want {
 			t.Errorf("%d bytes: %d, want %d", size, a.status, want)
 		}
@@ -202,10 +183,7 @@ func TestPlanBesideOrgLimit(t *testing.T) {
 	s.limits(ada, "acme", `{"websockets":100,"body":500}`)
 	s.eventually("the org's own body counts", func() bool {
 		return ada.do(
-			"POST",
-			s.url("acme")+"/size",
-			strings.NewReader(strings.Repeat("x", 600)),
-			own,
+			"POST", s.url("acme")+"/size", strings.NewReader(strings.Repeat("x", 600)), own,
 		).status == 413
 	})
 	send(400, 200)
@@ -236,8 +214,7 @@ func TestPlanBesideOrgLimit(t *testing.T) {
 func TestPlansOfCaddyfile(t *testing.T) {
 	t.Parallel()
 	s := startWith(
-		t,
-		"plan team {\nmembers 5\nrequests_per_second 1000\n}\nplan small {\nmembers 1\n}",
+		t, "plan team {\nmembers 5\nrequests_per_second 1000\n}\nplan small {\nmembers 1\n}",
 		"org_gateway",
 	)
 	ada := s.admin()
@@ -246,11 +223,7 @@ func TestPlansOfCaddyfile(t *testing.T) {
 	api := s.url("") + "/api/v1"
 	ada.call(t, "PUT", api+"/orgs/acme/plan", `{"plan":"team"}`, 200, nil)
 	for _, c := range []struct{ method, path, body string }{{"PATCH", "/plans/team", `{"title":"x"}`}, {"DELETE", "/plans/small", ""}} {
-		if a := ada.fetch(
-			c.method,
-			api+c.path,
-			c.body,
-		); a.status != 409 ||
+		if a := ada.fetch(c.method, api+c.path, c.body); a.status != 409 ||
 			!strings.Contains(a.body, "defined in the Caddyfile") {
 			t.Errorf("%s %s: %d %s", c.method, c.path, a.status, a.body)
 		}
@@ -268,11 +241,7 @@ func TestPlansOfCaddyfile(t *testing.T) {
 		t.Fatalf("reload: %s", out)
 	}
 	policy(`"plan";q=1000;w=2`)
-	if out, err := s.cli(
-		"",
-		"plan",
-		"list",
-	); err != nil || !strings.Contains(out, "Caddyfile") ||
+	if out, err := s.cli("", "plan", "list"); err != nil || !strings.Contains(out, "Caddyfile") ||
 		strings.Contains(out, "small") {
 		t.Errorf("%v %s", err, out)
 	}
@@ -280,21 +249,13 @@ func TestPlansOfCaddyfile(t *testing.T) {
 		t.Fatalf("reload: %s", out)
 	}
 	policy("")
-	if out, err := s.cli(
-		"",
-		"org",
-		"limits",
-		"acme",
-	); err != nil ||
+	if out, err := s.cli("", "org", "limits", "acme"); err != nil ||
 		!strings.Contains(out, `no plan "team" is defined`) {
 		t.Errorf("%v %s", err, out)
 	}
 	if a := ada.open(
 		s.url("") + "/orgs/acme",
-	); !strings.Contains(
-		a.body,
-		"No plan of this name is defined",
-	) {
+	); !strings.Contains(a.body, "No plan of this name is defined") {
 		t.Error(a.body)
 	}
 }

@@ -205,8 +205,6 @@ func (m *Measures) of(org registry.OrgID) *Limiter {
 }
 
 // Busy is how many requests and WebSockets an org has open.
-func (m *Measures) Busy(
-	org registry.OrgID,
-) (requests, webSockets int) {
+func (m *Measures) Busy(org registry.OrgID) (requests, webSockets int) {
 	return m.of(org).Busy(org)
 }

@@ -72,14 +72,7 @@ func (r *Runtime) watchQuotas(ctx context.Context) {
 			list, err := r.store.CheckQuotas(ctx, registry.AsSystem("quotas"), memory.of(now))
 			for _, w := range list {
 				r.c.Log.Info(
-					"quota reached",
-					"org",
-					w.OrgID,
-					"limit",
-					w.Limit,
-					"level",
-					int(w.Level),
-					"use",
+					"quota reached", "org", w.OrgID, "limit", w.Limit, "level", int(w.Level), "use",
 					w.Detail(),
 				)
 				r.ids.TellQuota(ctx, w)

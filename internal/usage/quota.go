@@ -27,9 +27,7 @@ const rateOver = 6
 
 // Show returns an org's quota with everything that is counted.
 func (q *Quotas) Show(
-	ctx context.Context,
-	a registry.Actor,
-	org registry.OrgID,
+	ctx context.Context, a registry.Actor, org registry.OrgID,
 ) (registry.Quota, error) {
 	out, err := q.Store.Quota(ctx, a, org)
 	if err != nil {

@@ -31,16 +31,8 @@ const planQuery = `SELECT p.name, p.title, p.description, p.provider, p.limits,
 
 func scanPlan(r scanner) (p registry.Plan, err error) {
 	err = r.Scan(
-		&p.Name,
-		&p.Title,
-		&p.Description,
-		&p.Provider,
-		(*limits)(&p.Limits),
-		&p.Sessions.Idle,
-		&p.Sessions.Absolute,
-		&p.Configured,
-		(*micros)(&p.CreatedAt),
-		(*micros)(&p.UpdatedAt),
+		&p.Name, &p.Title, &p.Description, &p.Provider, (*limits)(&p.Limits), &p.Sessions.Idle,
+		&p.Sessions.Absolute, &p.Configured, (*micros)(&p.CreatedAt), (*micros)(&p.UpdatedAt),
 		&p.Orgs,
 	)
 	return p, err
@@ -78,9 +70,7 @@ func (t *tx) plan(name string) (registry.Plan, error) {
 
 // CreatePlan defines a plan. Errors: Invalid, Conflict (there is one of this name).
 func (s *Store) CreatePlan(
-	ctx context.Context,
-	a registry.Actor,
-	p registry.Plan,
+	ctx context.Context, a registry.Actor, p registry.Plan,
 ) (registry.Plan, error) {
 	err := s.update(ctx, a, func(t *tx) error {
 		if err := t.may(registry.PlanManage); err != nil {
@@ -170,7 +160,7 @@ func (s *Store) DeletePlan(ctx context.Context, a registry.Actor, name string) e
 			return errConfigured(name)
 		case p.Orgs > 0:
 			return registry.Errorf(registry.Conflict, "plan",
-				"%d orgs have the plan %q: give them another one first", p.Orgs, name).Because(registry.PlanInUse)
+				"the plan %q still has orgs (%d): give them another plan first", name, p.Orgs).Because(registry.PlanInUse)
 		}
 		return t.dropPlan(name)
 	})
@@ -301,10 +291,7 @@ func (t *tx) checkPlan(name string) error {
 		AND NOT EXISTS (SELECT 1 FROM plans WHERE name = $1)`, name).Scan(&refused)
 	if err == nil && refused && name != registry.DefaultPlan {
 		err = registry.Errorf(
-			registry.Invalid,
-			"plan",
-			"there is no plan %q: define it first",
-			name,
+			registry.Invalid, "plan", "there is no plan %q: define it first", name,
 		)
 	}
 	return err
@@ -336,10 +323,7 @@ func (s *Store) SetOrgPlan(
 
 // SetOrgLimits changes the limits that an org has in place of its plan's. Errors: Invalid, Stale.
 func (s *Store) SetOrgLimits(
-	ctx context.Context,
-	a registry.Actor,
-	id registry.OrgID,
-	version int64,
+	ctx context.Context, a registry.Actor, id registry.OrgID, version int64,
 	c registry.LimitChanges,
 ) error {
 	return s.edit(ctx, a, id, version, registry.OrgPlan, func(t *tx, v registry.OrgView) error {

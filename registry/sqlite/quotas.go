@@ -53,10 +53,7 @@ const (
 // room refuses one more of what an org has a limit of. waiting counts those that have been promised
 // a place. Writers are serial: as many as come at once never pass the limit. Error: Conflict.
 func (t *tx) room(
-	org registry.OrgID,
-	name registry.LimitName,
-	count string,
-	waiting ...string,
+	org registry.OrgID, name registry.LimitName, count string, waiting ...string,
 ) error {
 	g, err := t.limitsOf(org)
 	if err != nil {
@@ -93,9 +90,7 @@ func (t *tx) room(
 
 // Quota returns what an org uses of what it may, as far as the store counts it.
 func (s *Store) Quota(
-	ctx context.Context,
-	a registry.Actor,
-	org registry.OrgID,
+	ctx context.Context, a registry.Actor, org registry.OrgID,
 ) (q registry.Quota, err error) {
 	if _, err := s.Authorize(ctx, a, org, registry.UsageRead); err != nil {
 		return q, err
@@ -148,15 +143,8 @@ var warnedLimits = [...]registry.LimitName{
 func scanWarned(r scanner) (v warned, err error) {
 	err = r.Scan(
 		append(
-			allowanceFields(&v.allowance),
-			&v.w.OrgID,
-			&v.w.Slug,
-			&v.w.Name,
-			&v.members,
-			&v.runners,
-			&v.levels[0],
-			&v.levels[1],
-			&v.levels[2],
+			allowanceFields(&v.allowance), &v.w.OrgID, &v.w.Slug, &v.w.Name, &v.members, &v.runners,
+			&v.levels[0], &v.levels[1], &v.levels[2],
 		)...)
 	return v, err
 }
@@ -172,8 +160,7 @@ const (
 
 // next is the level that follows for a limit.
 func (v warned) next(
-	i int,
-	refused registry.RefusedRequests,
+	i int, refused registry.RefusedRequests,
 ) (level registry.QuotaLevel, used, most float64) {
 	most, limited := v.all()[warnedLimits[i]]
 	switch {
@@ -249,8 +236,7 @@ func (s *Store) CheckQuotas(
 
 // warn notes the levels of an org's limits, and records those that it has reached.
 func (t *tx) warn(
-	v warned,
-	refused registry.RefusedRequests,
+	v warned, refused registry.RefusedRequests,
 ) (list []registry.QuotaWarning, err error) {
 	for i, name := range warnedLimits {
 		level, used, most := v.next(i, refused)
@@ -282,8 +268,7 @@ func (t *tx) warn(
 		w := v.w
 		w.Limit, w.Level, w.Used, w.Most = name, level, used, most
 		if err := t.record(
-			registry.Change{Kind: registry.OrgQuotaWarned, OrgID: w.OrgID},
-			string(name),
+			registry.Change{Kind: registry.OrgQuotaWarned, OrgID: w.OrgID}, string(name),
 			w.Detail(),
 		); err != nil {
 			return nil, err
@@ -295,9 +280,7 @@ func (t *tx) warn(
 
 // Admins returns all owners and admins of an org. For the system.
 func (s *Store) Admins(
-	ctx context.Context,
-	a registry.Actor,
-	org registry.OrgID,
+	ctx context.Context, a registry.Actor, org registry.OrgID,
 ) ([]registry.Member, error) {
 	if err := only(a); err != nil {
 		return nil, err

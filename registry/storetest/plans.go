@@ -21,9 +21,7 @@ func (e env) plan(name string, l registry.Limits) {
 func plans(e env) {
 	a, asA := e.user("a@example.com")
 	o, err := e.s.CreateOrg(
-		ctx,
-		operator,
-		registry.NewOrg{Slug: "acme", Owner: a.ID, Plan: "anything"},
+		ctx, operator, registry.NewOrg{Slug: "acme", Owner: a.ID, Plan: "anything"},
 	) // while none is defined
 	e.ok(err)
 	_, asKey := e.key(
@@ -53,9 +51,7 @@ func plans(e env) {
 	} {
 		if err := second(
 			e.s.CreatePlan(ctx, operator, p),
-		); registry.ErrorCode(
-			err,
-		) != registry.Invalid {
+		); registry.ErrorCode(err) != registry.Invalid {
 			e.Errorf("%s: %v", name, err)
 		}
 	}
@@ -136,10 +132,7 @@ func plans(e env) {
 	e.want(
 		second(
 			e.s.UpdatePlan(
-				ctx,
-				operator,
-				"team",
-				"",
+				ctx, operator, "team", "",
 				registry.PlanChange{Limits: registry.LimitChanges{"colour": nil}},
 			),
 		),
@@ -174,9 +167,7 @@ func configuredPlans(e env) {
 	e.want(e.s.ConfigurePlans(ctx, operator, nil), registry.Forbidden)
 	e.want(
 		e.s.ConfigurePlans(
-			ctx,
-			system,
-			[]registry.Plan{{Name: "team", Limits: registry.Limits{"x": 1}}},
+			ctx, system, []registry.Plan{{Name: "team", Limits: registry.Limits{"x": 1}}},
 		),
 		registry.Invalid,
 	)
@@ -242,24 +233,15 @@ func orgLimits(e env) {
 	e.ok(e.s.SetOrgPlan(ctx, operator, o.ID, 0, "team"))
 	e.ok(
 		e.s.SetOrgLimits(
-			ctx,
-			operator,
-			o.ID,
-			0,
+			ctx, operator, o.ID, 0,
 			registry.LimitChanges{"members": number(0), "concurrency": number(9)},
 		),
 	)
-	if i := e.quotaOf(
-		o.ID,
-		"members",
-	); *i.Limit != 0 || !i.Own || *i.Used != 1 || !i.Over ||
+	if i := e.quotaOf(o.ID, "members"); *i.Limit != 0 || !i.Own || *i.Used != 1 || !i.Over ||
 		i.Percent != nil {
 		e.Errorf("%+v", i)
 	}
-	if i := e.quotaOf(
-		o.ID,
-		"runners",
-	); *i.Limit != 3 || i.Own || *i.Used != 0 || i.Over ||
+	if i := e.quotaOf(o.ID, "runners"); *i.Limit != 3 || i.Own || *i.Used != 0 || i.Over ||
 		*i.Percent != 0 {
 		e.Errorf("%+v", i)
 	}
@@ -343,9 +325,7 @@ func seats(e env) {
 	yes := true
 	e.ok(e.s.UpdateUser(ctx, operator, root.ID, nil, &yes))
 	p, err := e.s.RequestSupport(
-		ctx,
-		e.now(root),
-		o.ID,
+		ctx, e.now(root), o.ID,
 		registry.NewSupport{Role: registry.RoleMember, Reason: "x", Hours: 1},
 	)
 	e.ok(err)
@@ -363,11 +343,7 @@ func seatRace(e env) {
 		e.ok(
 			second(
 				e.s.CreateInvite(
-					ctx,
-					asA,
-					o.ID,
-					fmt.Sprintf("m%d@example.com", i),
-					registry.RoleMember,
+					ctx, asA, o.ID, fmt.Sprintf("m%d@example.com", i), registry.RoleMember,
 					secret(fmt.Sprint("m", i)),
 				),
 			),
@@ -375,21 +351,14 @@ func seatRace(e env) {
 		e.ok(
 			second(
 				e.s.CreateRunnerClaim(
-					ctx,
-					asA,
-					o.ID,
-					registry.NewRunnerClaim{Name: "x"},
-					secret(fmt.Sprint("r", i)),
+					ctx, asA, o.ID, registry.NewRunnerClaim{Name: "x"}, secret(fmt.Sprint("r", i)),
 				),
 			),
 		)
 	}
 	e.ok(
 		e.s.SetOrgLimits(
-			ctx,
-			operator,
-			o.ID,
-			0,
+			ctx, operator, o.ID, 0,
 			registry.LimitChanges{"members": number(7), "runners": number(4)},
 		),
 	)
@@ -406,11 +375,7 @@ func seatRace(e env) {
 		wg.Go(func() {
 			if second(
 				e.s.EnrollRunner(
-					ctx,
-					visitor,
-					secret(fmt.Sprint("r", i)),
-					"",
-					secret(fmt.Sprint("k", i)),
+					ctx, visitor, secret(fmt.Sprint("r", i)), "", secret(fmt.Sprint("k", i)),
 				),
 			) == nil {
 				runners.Add(1)
@@ -431,11 +396,7 @@ func runnerPlaces(e env) {
 	claim := func() error {
 		return second(
 			e.s.CreateRunnerClaim(
-				ctx,
-				asA,
-				o.ID,
-				registry.NewRunnerClaim{Name: "x"},
-				secret(registry.NewID()),
+				ctx, asA, o.ID, registry.NewRunnerClaim{Name: "x"}, secret(registry.NewID()),
 			),
 		)
 	}
