@@ -15,7 +15,8 @@ const module = "github.com/pizzaface/pizzeria"
 var may = map[string][]string{
 	"internal/ascii":         {},
 	"registry":               {"internal/ascii"},
-	"registry/sqlite":        {"registry"},
+	"registry/sqlstore":      {"registry"},
+	"registry/sqlite":        {"registry", "registry/sqlstore"},
 	"registry/sqlitetest":    {"registry/sqlite"},
 	"registry/storetest":     {"registry"},
 	"identity/jose":          {},

@@ -106,7 +106,11 @@ func TestConformance(t *testing.T) {
 	storetest.RunTests(t, func(t *testing.T, now func() time.Time) storetest.Store {
 		return open(t, sqlitetest.File(t), now)
 	})
-	s := open(t, sqlitetest.File(t), time.Now)
+	reader, err := sql.Open("sqlite", sqlitetest.File(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = reader.Close() }()
 	n := 0
 	once := migrations(t)
 	for query := range l.statements {
@@ -119,7 +123,7 @@ func TestConformance(t *testing.T) {
 			continue
 		}
 		n++
-		for _, step := range plan(t, s, query) {
+		for _, step := range plan(t, reader, query) {
 			table, _, _ := strings.Cut(strings.TrimPrefix(step, "SCAN "), " ")
 			_, may := scansAll[table]
 			may = may || seldom || strings.HasSuffix(query, "IS NOT NULL LIMIT 1") // the key is proved once a start
@@ -154,13 +158,13 @@ func migrations(t *testing.T) string {
 	return all.String()
 }
 
-func plan(t *testing.T, s *sqlite.Store, query string) (steps []string) {
+func plan(t *testing.T, db *sql.DB, query string) (steps []string) {
 	t.Helper()
 	args := 0
 	for strings.Contains(query, fmt.Sprintf("$%d", args+1)) {
 		args++
 	}
-	rows, err := sqlite.Reader(s).Query("EXPLAIN QUERY PLAN "+query, make([]any, args)...)
+	rows, err := db.Query("EXPLAIN QUERY PLAN "+query, make([]any, args)...)
 	if err != nil {
 		t.Fatalf("%s: %v", query, err)
 	}

@@ -71,12 +71,13 @@ func (s *Snapshot) Load(ctx context.Context) (out registry.Snapshot, err error) 
 	if err := s.db.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&version); err != nil || version != snapshotVersion {
 		return out, errors.Join(ErrNoSnapshot, err)
 	}
-	err = s.db.QueryRowContext(ctx, `SELECT seq, contact FROM state`).Scan(&out.Seq, (*micros)(&out.Contact))
-	if err == nil {
-		out.Keys, err = collect(ctx, s.db, fromJSON[registry.Key], `SELECT key FROM keys ORDER BY id`)
+	var contact int64
+	if err = s.db.QueryRowContext(ctx, `SELECT seq, contact FROM state`).Scan(&out.Seq, &contact); err == nil {
+		out.Contact = time.UnixMicro(contact).UTC()
+		out.Keys, err = fromJSON[registry.Key](ctx, s.db, `SELECT key FROM keys ORDER BY id`)
 	}
 	if err == nil {
-		out.Revoked, err = collect(ctx, s.db, fromJSON[registry.Change], `SELECT change FROM revoked ORDER BY seq`)
+		out.Revoked, err = fromJSON[registry.Change](ctx, s.db, `SELECT change FROM revoked ORDER BY seq`)
 	}
 	if err != nil {
 		return out, errors.Join(ErrNoSnapshot, err)
@@ -86,12 +87,19 @@ func (s *Snapshot) Load(ctx context.Context) (out registry.Snapshot, err error) 
 
 // Route implements registry.RouteSource. What is not in the file is an error, and not NotFound: nobody knows.
 func (s *Snapshot) Route(ctx context.Context, a registry.Actor, slug string) (*registry.Route, error) {
-	if err := only(a); err != nil {
-		return nil, err
+	if !a.IsSystem() {
+		return nil, registry.Errorf(registry.Forbidden, "", "only the system may do this")
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return one(ctx, s.db, fromJSON[*registry.Route], fmt.Errorf("%w of the route", ErrNoSnapshot), `SELECT route FROM routes WHERE slug = $1`, slug)
+	found, err := fromJSON[*registry.Route](ctx, s.db, `SELECT route FROM routes WHERE slug = $1`, slug)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("%w of the route", ErrNoSnapshot)
+	}
+	return found[0], nil
 }
 
 // Create makes the file anew, with the routes that each yields; all of it or, on an error, the file as it was.
@@ -113,7 +121,7 @@ func (s *Snapshot) Create(ctx context.Context, c registry.Snapshot, each func(yi
 		if _, err := t.ExecContext(ctx, snapshotSchema); err != nil {
 			return err
 		}
-		if _, err := t.ExecContext(ctx, `INSERT INTO state (seq, contact) VALUES ($1, $2)`, c.Seq, us(c.Contact)); err != nil {
+		if _, err := t.ExecContext(ctx, `INSERT INTO state (seq, contact) VALUES ($1, $2)`, c.Seq, c.Contact.UnixMicro()); err != nil {
 			return err
 		}
 		if err := each(func(r *registry.Route) error { return putRoute(ctx, t, r.Slug, r) }); err != nil {
@@ -162,7 +170,7 @@ func (s *Snapshot) Update(ctx context.Context, c registry.Snapshot, routes map[s
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return inTx(ctx, s.db, func(t *sql.Tx) error {
-		r, err := t.ExecContext(ctx, `UPDATE state SET seq = $1, contact = $2`, c.Seq, us(c.Contact))
+		r, err := t.ExecContext(ctx, `UPDATE state SET seq = $1, contact = $2`, c.Seq, c.Contact.UnixMicro())
 		if err != nil {
 			return err
 		}
@@ -174,7 +182,7 @@ func (s *Snapshot) Update(ctx context.Context, c registry.Snapshot, routes map[s
 				return err
 			}
 		}
-		if _, err := t.ExecContext(ctx, `DELETE FROM revoked WHERE at < $1`, us(old)); err != nil {
+		if _, err := t.ExecContext(ctx, `DELETE FROM revoked WHERE at < $1`, old.UnixMicro()); err != nil {
 			return err
 		}
 		return putRest(ctx, t, c)
@@ -226,7 +234,7 @@ func putRest(ctx context.Context, t *sql.Tx, c registry.Snapshot) error {
 	for _, change := range c.Revoked {
 		b, err := json.Marshal(change)
 		if err == nil {
-			_, err = t.ExecContext(ctx, `INSERT INTO revoked (seq, at, change) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, change.Seq, us(change.At), string(b))
+			_, err = t.ExecContext(ctx, `INSERT INTO revoked (seq, at, change) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, change.Seq, change.At.UnixMicro(), string(b))
 		}
 		if err != nil {
 			return err
@@ -235,10 +243,27 @@ func putRest(ctx context.Context, t *sql.Tx, c registry.Snapshot) error {
 	return nil
 }
 
-func fromJSON[T any](r scanner) (v T, err error) {
-	var text string
-	if err := r.Scan(&text); err != nil {
-		return v, err
+// fromJSON returns what a query selects, which is JSON.
+func fromJSON[T any](ctx context.Context, db *sql.DB, query string, args ...any) ([]T, error) {
+	rows, err := db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("snapshot: %w", err)
 	}
-	return v, json.Unmarshal([]byte(text), &v)
+	defer func() { _ = rows.Close() }()
+	var out []T
+	for rows.Next() {
+		var text string
+		var v T
+		if err := rows.Scan(&text); err != nil {
+			return nil, fmt.Errorf("snapshot: %w", err)
+		}
+		if err := json.Unmarshal([]byte(text), &v); err != nil {
+			return nil, fmt.Errorf("snapshot: %w", err)
+		}
+		out = append(out, v)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("snapshot: %w", err)
+	}
+	return out, nil
 }

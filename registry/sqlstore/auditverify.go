@@ -1,0 +1,167 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// VerifyAudit walks the whole audit log, from where it begins: the hash chain, the MAC of every
+// entry, that of where the log ends and begins, and heads that were kept elsewhere. It returns a
+// Conflict error that names the first entry that does not hold. For platform admins and the system.
+func (s *Store) VerifyAudit(
+	ctx context.Context,
+	a registry.Actor,
+	heads registry.AuditHeads,
+) (r registry.AuditReport, err error) {
+	if err := s.may(a, registry.PlatformAudit); err != nil {
+		return r, err
+	}
+	view, err := s.read.BeginTx(ctx, nil) // all of one moment
+	if err != nil {
+		return r, fmt.Errorf("store: %w", err)
+	}
+	defer func() { _ = view.Rollback() }()
+	state, err := scanAuditState(view.QueryRowContext(ctx, auditStateQuery))
+	if err != nil {
+		return r, err
+	}
+	epochs, err := s.auditEpochs(ctx, view)
+	if err != nil {
+		return r, err
+	}
+	chain := registry.NewAuditChain(state.first, state.before)
+	if err := walkAudit(ctx, view, chain, epochs, heads); err != nil {
+		return r, err
+	}
+	if why := s.keys.fault(state); why != "" {
+		return r, registry.Errorf(registry.Conflict, "", "%s", why).Because(registry.AuditLogChanged)
+	}
+	if err := explained(ctx, view, state); err != nil {
+		return r, err
+	}
+	r = chain.AuditReport
+	r.Unchecked = 0 // their MACs held
+	r.Head = state.AuditHead
+	return r, heads.Finish(r)
+}
+
+// auditEpochs opens the keys of all epochs.
+func (s *Store) auditEpochs(ctx context.Context, view *sql.Tx) (map[int64][]byte, error) {
+	type row struct {
+		id     int64
+		sealed []byte
+	}
+	list, err := collect(ctx, view, func(r scanner) (e row, err error) {
+		err = r.Scan(&e.id, &e.sealed)
+		return e, err
+	}, `SELECT id, sealed FROM audit_epochs ORDER BY id`)
+	if err != nil {
+		return nil, err
+	}
+	keys := map[int64][]byte{}
+	for _, e := range list {
+		if key, err := s.keys.open(e.id, e.sealed); err == nil { // else its entries do not hold
+			keys[e.id] = key
+		}
+	}
+	return keys, nil
+}
+
+func walkAudit(
+	ctx context.Context,
+	view *sql.Tx,
+	chain *registry.AuditChain,
+	epochs map[int64][]byte,
+	heads registry.AuditHeads,
+) error {
+	rows, err := view.QueryContext(
+		ctx,
+		`SELECT `+auditColumns+`, epoch, mac FROM audit ORDER BY seq`,
+	)
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	last, broken := int64(0), int64(0)
+	n, err := heads.Compare(chain.First-1, chain.Before)
+	if err != nil {
+		return err
+	}
+	chain.Compared += n
+	for rows.Next() {
+		var e registry.AuditEntry
+		var epoch int64
+		var sum string
+		if err := rows.Scan(append(auditFields(&e), &epoch, &sum)...); err != nil {
+			return fmt.Errorf("store: %w", err)
+		}
+		prev := chain.Prev()
+		if n, err = heads.Compare(e.Seq, e.Hash); err != nil {
+			return err
+		}
+		chain.Compared += n
+		if err := chain.Next(e); err != nil {
+			return err
+		}
+		if err := checkMAC(epochs, epoch, prev, sum, e); err != nil {
+			return err
+		}
+		if epoch < last {
+			return registry.Errorf(
+				registry.Conflict,
+				"",
+				"audit entry %d has an older key than the one before it",
+				e.Seq,
+			)
+		}
+		if last = epoch; e.Action == registry.AuditBroken && broken == 0 {
+			broken = e.Seq
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	if broken != 0 {
+		return registry.Errorf(
+			registry.Conflict,
+			"",
+			"audit entry %d says that the log was changed before it",
+			broken,
+		)
+	}
+	return nil
+}
+
+func checkMAC(epochs map[int64][]byte, epoch int64, prev, sum string, e registry.AuditEntry) error {
+	if sum == "" {
+		return registry.Errorf(
+			registry.Conflict,
+			"",
+			"audit entry %d has no MAC: the server did not write it",
+			e.Seq,
+		)
+	}
+	key, ok := epochs[epoch]
+	if !ok {
+		return registry.Errorf(
+			registry.Conflict,
+			"",
+			"audit entry %d: key %d of the audit log is missing or was changed",
+			e.Seq,
+			epoch,
+		)
+	}
+	want, err := entryMAC(key, epoch, prev, e)
+	if err != nil || !sameMAC(sum, want) {
+		return registry.Errorf(
+			registry.Conflict,
+			"",
+			"audit entry %d has a wrong MAC: the server did not write it like this",
+			e.Seq,
+		)
+	}
+	return nil
+}

@@ -1,0 +1,59 @@
+package sqlstore
+
+import (
+	"context"
+	"time"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// idempotentLife is how long a key gets the same answer.
+const idempotentLife = 24 * time.Hour
+
+// BeginIdempotent reserves a key of the actor's for a request, given by its
+// hash; or returns the answer that the request got before. Errors: Invalid (the
+// key was used for another request), Conflict (the first request is not finished).
+func (s *Store) BeginIdempotent(ctx context.Context, a registry.Actor, key string, request registry.Hash) (answer []byte, err error) {
+	err = s.update(ctx, a, func(t *tx) error {
+		if _, err := t.exec(`DELETE FROM idempotency WHERE at < $1`, us(t.now.Add(-idempotentLife))); err != nil {
+			return err
+		}
+		n, err := t.exec(`INSERT INTO idempotency (actor, key, request, at) VALUES ($1,$2,$3,$4) ON CONFLICT DO NOTHING`, who(a), key, request[:], us(t.now))
+		if err != nil || n == 1 {
+			return err
+		}
+		var was []byte
+		if err := t.QueryRowContext(t.ctx, `SELECT request, answer FROM idempotency WHERE actor = $1 AND key = $2`, who(a), key).Scan(&was, &answer); err != nil {
+			return err
+		}
+		switch {
+		case string(was) != string(request[:]):
+			return registry.Errorf(registry.Invalid, "Idempotency-Key", "this Idempotency-Key was used for another request: use a new one").Because(registry.KeyReused)
+		case answer == nil:
+			return registry.Errorf(registry.Conflict, "Idempotency-Key", "the first request with this Idempotency-Key has not finished, or its end is not known: look whether it had its effect before you use a new key").Because(registry.KeyInUse)
+		}
+		return nil
+	})
+	return answer, err
+}
+
+// FinishIdempotent keeps the answer of a reserved key; without one the key is free again.
+func (s *Store) FinishIdempotent(ctx context.Context, a registry.Actor, key string, answer []byte) error {
+	if !a.Valid() {
+		return errNobody()
+	}
+	// The answer is on its way, whether its reader is still there or not, and whether or not the request
+	// ended its own session.
+	as := registry.AsSystem("idempotency")
+	return s.update(context.WithoutCancel(ctx), as, func(t *tx) error {
+		if answer == nil {
+			_, err := t.exec(`DELETE FROM idempotency WHERE actor = $1 AND key = $2 AND answer IS NULL`, who(a), key)
+			return err
+		}
+		_, err := t.exec(`UPDATE idempotency SET answer = $3 WHERE actor = $1 AND key = $2`, who(a), key, answer)
+		return err
+	})
+}
+
+// who tells actors apart that must not get each other's answers.
+func who(a registry.Actor) string { return a.Kind() + ":" + string(a.User) + ":" + string(a.Key()) }

@@ -1,0 +1,34 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+)
+
+// hot are the statements of every change. Prepared once, an entry of the audit log costs half.
+var hot = []string{feedNext, feedInsert, auditStateQuery, auditInsert, auditHeadSave}
+
+// Prepare prepares the statements of every change, once there is a database.
+func Prepare(ctx context.Context, s *Store) error {
+	all := map[string]*sql.Stmt{}
+	for _, q := range hot {
+		//nolint:sqlclosecheck // closed with the connection
+		st, err := s.write.PrepareContext(ctx, q)
+		if err != nil {
+			return fmt.Errorf("store: %w", err)
+		}
+		all[q] = st
+	}
+	s.prepared.Store(&all)
+	return nil
+}
+
+// row is QueryRowContext, by a prepared statement where there is one.
+func (t *tx) row(query string, args ...any) *sql.Row {
+	if st := t.prepared[query]; st != nil {
+		//nolint:sqlclosecheck // closed with the transaction
+		return t.StmtContext(t.ctx, st).QueryRowContext(t.ctx, args...)
+	}
+	return t.QueryRowContext(t.ctx, query, args...)
+}

@@ -1,0 +1,71 @@
+// Package sqlstore is the registry over database/sql: every rule and every statement, for every
+// database. A package per database opens the pools and migrates (see registry/sqlite).
+//
+// Every change appends to the feed and to the audit log in its own transaction (see tx.record).
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// Store is a registry in a database. It is safe for concurrent use.
+type Store struct {
+	write, read *sql.DB
+	now         func() time.Time
+	key         Key
+	keys        auditKeys
+	prepared    atomic.Pointer[map[string]*sql.Stmt]
+
+	refused refusals
+
+	lifetimes atomic.Pointer[registry.Lifetimes] // of sessions
+	uses      *uses
+
+	mu      sync.Mutex
+	changed chan struct{}
+}
+
+// New makes a Store over two pools, which it closes: write for transactions that change something,
+// read for everything else. It runs no statement. key is the installation's secret key.
+func New(write, read *sql.DB, key Key, now func() time.Time) (*Store, error) {
+	s := &Store{
+		write: write, read: read, now: now, key: key, keys: newAuditKeys(key),
+		changed: make(chan struct{}),
+	}
+	s.SetLifetimes(registry.DefaultLifetimes())
+	var err error
+	s.uses, err = newUses()
+	return s, err
+}
+
+// Close closes both pools. Open transactions fail.
+func (s *Store) Close() error {
+	return errors.Join(s.read.Close(), s.write.Close())
+}
+
+// Ping reports whether the database can be read.
+func (s *Store) Ping(ctx context.Context) error {
+	return s.read.QueryRowContext(ctx, `SELECT 1`).Err()
+}
+
+// Changed returns a channel that is closed at the next commit of this process.
+// It only makes followers faster; they poll as well.
+func (s *Store) Changed() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.changed
+}
+
+func (s *Store) wake() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
