@@ -15,7 +15,7 @@ const module = "github.com/pizzaface/pizzeria"
 var may = map[string][]string{
 	"internal/ascii":         {},
 	"registry":               {"internal/ascii"},
-	"registry/sqlstore":      {"registry"},
+	"registry/sqlstore":      {"internal/ascii", "registry"},
 	"registry/sqlite":        {"registry", "registry/sqlstore"},
 	"registry/sqlitetest":    {"registry/sqlite"},
 	"registry/storetest":     {"registry"},

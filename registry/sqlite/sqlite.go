@@ -68,7 +68,7 @@ func New(path string, key sqlstore.Key, now func() time.Time) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, write.Close())
 	}
-	if s.Store, err = sqlstore.New(write, read, key, now); err != nil {
+	if s.Store, err = sqlstore.New(write, read, dialect, key, now); err != nil {
 		return nil, errors.Join(err, read.Close(), write.Close())
 	}
 	return s, nil

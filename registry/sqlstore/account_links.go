@@ -119,7 +119,7 @@ func (t *tx) moveTo(u registry.User, email string) error {
 	if taken {
 		return registry.Errorf(registry.Conflict, "email", "%s has an account already", email).Because(registry.EmailTaken)
 	}
-	err = t.must(`UPDATE users SET email = $2, email_verified = 1 WHERE id = $1`, u.ID, email)
+	err = t.must(`UPDATE users SET email = $2, email_verified = {true} WHERE id = $1`, u.ID, email)
 	if err != nil {
 		return err
 	}

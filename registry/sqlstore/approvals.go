@@ -97,7 +97,7 @@ func (s *Store) RequestApproval(
 func (t *tx) ask(p registry.Approval) (registry.Approval, error) {
 	var waiting int
 	var asked bool
-	if err := t.QueryRowContext(t.ctx, `SELECT count(*), COALESCE(max(kind = $2 AND email = $3), 0)
+	if err := t.QueryRowContext(t.ctx, `SELECT count(*), count(*) FILTER (WHERE kind = $2 AND email = $3) > 0
 		FROM approvals WHERE org_id = $1 AND state = 'waiting'`,
 		p.OrgID, p.Kind, p.Email).Scan(&waiting, &asked); err != nil {
 		return p, err

@@ -29,10 +29,12 @@ func (s *Store) EraseAudit(
 	return n, s.forgetErased(ctx)
 }
 
-// forgetErased empties the write-ahead log, which still has the pages as they were. Call it after
-// the commit. Readers can keep a part of it until it is used again.
+// forgetErased removes what the database's own log still has. Call it after the commit.
 func (s *Store) forgetErased(ctx context.Context) error {
-	if _, err := s.write.ExecContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`); err != nil {
+	if s.dialect.Forget == "" {
+		return nil
+	}
+	if _, err := s.write.ExecContext(ctx, s.dialect.Forget); err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
 	return nil
@@ -52,8 +54,8 @@ func (t *tx) eraseAudit(id registry.UserID) (n int, err error) {
 		return 0, err
 	}
 	list, err := collect(t.ctx, t, scanAudit, auditExport+` WHERE actor_id = $1 OR subject_id = $1
-		OR EXISTS (SELECT 1 FROM json_each($2) j WHERE instr(target, j.value)
-			OR instr(detail, j.value) OR instr(actor, j.value))`, id, addresses.json())
+		OR EXISTS (SELECT 1 FROM {each $2} j WHERE {find target, j.value} > 0
+			OR {find detail, j.value} > 0 OR {find actor, j.value} > 0)`, id, addresses.json())
 	if err != nil {
 		return 0, err
 	}

@@ -20,7 +20,10 @@ func KeyAudit(ctx context.Context, s *Store, db *sql.DB) error {
 		return err
 	}
 	defer func() { _ = view.Rollback() }()
-	t := &tx{Tx: view, ctx: ctx, actor: registry.AsSystem("audit"), now: s.now(), keys: s.keys}
+	t := &tx{
+		translator: translator{view, s.dialect}, sql: view, ctx: ctx,
+		actor: registry.AsSystem("audit"), now: s.now(), keys: s.keys,
+	}
 	if err := s.proveKey(t); err != nil {
 		return err
 	}

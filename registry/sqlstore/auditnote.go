@@ -44,7 +44,7 @@ func (t *tx) tellHead(head registry.AuditHead) error {
 		t.ctx,
 		t,
 		scanWebhook,
-		webhookQuery+` WHERE w.org_id = '' AND w.active = 1`,
+		webhookQuery+` WHERE w.org_id = '' AND w.active = {true}`,
 	)
 	if err != nil {
 		return err

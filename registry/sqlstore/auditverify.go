@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 
 	"github.com/pizzaface/pizzeria/registry"
@@ -19,11 +18,12 @@ func (s *Store) VerifyAudit(
 	if err := s.may(a, registry.PlatformAudit); err != nil {
 		return r, err
 	}
-	view, err := s.read.BeginTx(ctx, nil) // all of one moment
+	t, err := s.reader.BeginTx(ctx, nil) // all of one moment
 	if err != nil {
 		return r, fmt.Errorf("store: %w", err)
 	}
-	defer func() { _ = view.Rollback() }()
+	defer func() { _ = t.Rollback() }()
+	view := translator{t, s.dialect}
 	state, err := scanAuditState(view.QueryRowContext(ctx, auditStateQuery))
 	if err != nil {
 		return r, err
@@ -49,7 +49,7 @@ func (s *Store) VerifyAudit(
 }
 
 // auditEpochs opens the keys of all epochs.
-func (s *Store) auditEpochs(ctx context.Context, view *sql.Tx) (map[int64][]byte, error) {
+func (s *Store) auditEpochs(ctx context.Context, view querier) (map[int64][]byte, error) {
 	type row struct {
 		id     int64
 		sealed []byte
@@ -72,7 +72,7 @@ func (s *Store) auditEpochs(ctx context.Context, view *sql.Tx) (map[int64][]byte
 
 func walkAudit(
 	ctx context.Context,
-	view *sql.Tx,
+	view querier,
 	chain *registry.AuditChain,
 	epochs map[int64][]byte,
 	heads registry.AuditHeads,

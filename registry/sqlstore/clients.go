@@ -120,7 +120,7 @@ func (s *Store) UpdateClient(
 			return err
 		}
 		if _, err := t.exec(`DELETE FROM codes WHERE client_id = $1 AND grant_id <> ''
-			AND redirect_uri NOT IN (SELECT value FROM json_each($2))`, id, string(redirects)); err != nil {
+			AND redirect_uri NOT IN (SELECT j.value FROM {each $2} j)`, id, string(redirects)); err != nil {
 			return err
 		}
 		return t.record(registry.Change{Kind: registry.ClientChanged, OrgID: c.OrgID}, c.Name, string(redirects))
@@ -133,7 +133,7 @@ func (s *Store) Clients(ctx context.Context, a registry.Actor) ([]registry.Clien
 	if err := s.may(a, registry.ClientRead); err != nil {
 		return nil, err
 	}
-	return collect(ctx, s.read, scanClient, clientQuery+` ORDER BY c.name COLLATE NOCASE, c.id`)
+	return collect(ctx, s.read, scanClient, clientQuery+` ORDER BY {fold c.name}, c.id`)
 }
 
 // Client returns a registered app. For platform admins and the system. Error: NotFound.

@@ -133,7 +133,7 @@ func grant(ctx context.Context, q querier, m moment, sid registry.SessionID, org
 	g, err := one(ctx, q, func(r scanner) (g registry.Grant, err error) {
 		err = r.Scan(slices.Concat(sessionFields(&g.Session), userFields(&g.User), orgFields(&g.Org), []any{&g.Role, (*micros)(&g.Until), &g.Version, &held})...)
 		return g, err
-	}, errNoSession(), `SELECT `+m.columns()+`, `+userColumns+`, `+orgColumns+`, COALESCE(m.role, ''), COALESCE(m.ends_at, 0), COALESCE(v.version, 0), COALESCE(m.held_at > 0, 0)
+	}, errNoSession(), `SELECT `+m.columns()+`, `+userColumns+`, `+orgColumns+`, COALESCE(m.role, ''), COALESCE(m.ends_at, 0), COALESCE(v.version, 0), COALESCE(m.held_at, 0) > 0
 		FROM sessions s JOIN users u ON u.id = s.user_id JOIN orgs o ON o.id = $3
 		LEFT JOIN memberships m ON m.org_id = o.id AND m.user_id = u.id
 		LEFT JOIN member_versions v ON v.org_id = o.id AND v.user_id = u.id

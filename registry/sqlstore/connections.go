@@ -199,7 +199,7 @@ func (t *tx) requireSSO(org registry.OrgID) error {
 		return nil
 	}
 	n, err := t.exec(`UPDATE orgs SET sso_required = NOT sso_required
-		WHERE id = $1 AND sso_required <> EXISTS (SELECT 1 FROM connections WHERE org_id = $1 AND required = 1)`, org)
+		WHERE id = $1 AND sso_required <> EXISTS (SELECT 1 FROM connections WHERE org_id = $1 AND required = {true})`, org)
 	if err != nil || n == 0 {
 		return err
 	}

@@ -95,7 +95,7 @@ func (t *tx) deleteUser(u registry.User, runners bool) error {
 	}
 	for _, c := range signedColumns {
 		_, err := t.exec(allRows+`UPDATE `+c[0]+` SET `+c[1]+` = $2
-			WHERE `+c[1]+` IN (SELECT value FROM json_each($1))`, addresses.json(), deletedName)
+			WHERE `+c[1]+` IN (SELECT j.value FROM {each $1} j)`, addresses.json(), deletedName)
 		if err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"crypto/rand"
 
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -56,9 +57,11 @@ func (s *Store) DecideDevice(ctx context.Context, a registry.Actor, userCode str
 			return err
 		}
 		// Nobody has the token of this session: it lets in what the device is given, and nothing else.
+		var nobodys registry.Hash
+		_, _ = rand.Read(nobodys[:]) // never fails (crypto/rand)
 		n, err := t.exec(`INSERT INTO sessions (id, token_hash, user_id, auth_time, created_at, last_seen_at, expires_at, address, user_agent, device, methods, connection_id, via_org)
-			SELECT $2, randomblob(32), s.user_id, s.auth_time, $1, $1, $3, $4, $5, 1, s.methods, s.connection_id, s.via_org FROM sessions s WHERE `+t.moment().live()+` AND s.id = $6`,
-			us(t.now), id, us(t.now.Add(t.lifetimes.Absolute.Duration())), d.Address, d.UserAgent, a.Session)
+			SELECT $2, $7, s.user_id, s.auth_time, $1, $1, $3, $4, $5, {true}, s.methods, s.connection_id, s.via_org FROM sessions s WHERE `+t.moment().live()+` AND s.id = $6`,
+			us(t.now), id, us(t.now.Add(t.lifetimes.Absolute.Duration())), d.Address, d.UserAgent, a.Session, nobodys[:])
 		if err != nil {
 			return err
 		}

@@ -114,7 +114,7 @@ func (s *Store) DisableDormant(ctx context.Context, a registry.Actor, since time
 }
 
 // dormant is the condition that nobody signed in to an account since $1.
-const dormant = `max(u.last_sign_in_at, u.created_at) < $1`
+const dormant = `{greatest u.last_sign_in_at, u.created_at} < $1`
 
 // keepOwners fails the transaction when an org has no owner left who can act, without an account.
 func (t *tx) keepOwners(u registry.User) error {

@@ -28,7 +28,7 @@ func (s *Store) Record(
 }
 
 // Reader is the pool that reads.
-func (s *Store) Reader() *sql.DB { return s.read }
+func (s *Store) Reader() *sql.DB { return s.reader }
 
 // Writer is the pool that writes.
 func (s *Store) Writer() *sql.DB { return s.write }
@@ -42,3 +42,6 @@ func IsSealed(table, column string) bool {
 	}
 	return false
 }
+
+// Translate is translate.
+func (d *Dialect) Translate(statement string) string { return d.translate(statement) }

@@ -53,7 +53,7 @@ func (s *Store) AddFactor(ctx context.Context, a registry.Actor, f registry.Fact
 		}
 		// Who just showed password and factor need not sign in again with both.
 		method := map[registry.FactorKind]string{registry.FactorTOTP: registry.MethodCode, registry.FactorPasskey: registry.MethodPasskey}[f.Kind]
-		if _, err := t.exec(`UPDATE sessions SET methods = trim(methods || $2) WHERE id = $1 AND instr(methods, $3) = 0`, a.Session, " "+method+" "+registry.MethodMultiple, registry.MethodMultiple); err != nil {
+		if _, err := t.exec(`UPDATE sessions SET methods = trim(methods || $2) WHERE id = $1 AND {find methods, $3} = 0`, a.Session, " "+method+" "+registry.MethodMultiple, registry.MethodMultiple); err != nil {
 			return err
 		}
 		return t.record(registry.Change{Kind: registry.UserChanged, UserID: a.User}, a.Name(), "second step added: "+name)

@@ -69,7 +69,7 @@ func (s *Store) RotateKeys(ctx context.Context, a registry.Actor, keys []registr
 			if _, err := t.exec(`DELETE FROM keys WHERE purpose = $1 AND signs_from > $2`, k.Purpose, us(t.now)); err != nil {
 				return err
 			}
-			if _, err := t.exec(`UPDATE keys SET signs_to = min(signs_to, $2), expires_at = min(expires_at, $3) WHERE purpose = $1`, k.Purpose, end, expires); err != nil {
+			if _, err := t.exec(`UPDATE keys SET signs_to = {least signs_to, $2}, expires_at = {least expires_at, $3} WHERE purpose = $1`, k.Purpose, end, expires); err != nil {
 				return err
 			}
 			if err := t.must(`INSERT INTO keys (id, purpose, public, private, signs_from, signs_to, expires_at) VALUES ($1,$2,$3,$4,$5,$6,$7)`,

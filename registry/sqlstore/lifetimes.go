@@ -27,20 +27,20 @@ func micro(s registry.Seconds) string { return strconv.FormatInt(s.Duration().Mi
 
 // end is the absolute end of a session.
 func (m moment) end() string {
-	return `min(s.expires_at, s.created_at + ` + micro(m.life.Absolute) + `)`
+	return `{least s.expires_at, s.created_at + ` + micro(m.life.Absolute) + `}`
 }
 
 // columns are those of sessionFields.
 func (m moment) columns() string {
 	return `s.id, s.user_id, s.auth_time, s.created_at, s.last_seen_at, ` + m.end() + `,
-	CASE s.device WHEN 1 THEN 0 ELSE s.last_seen_at + ` + micro(m.life.Idle) + ` END,
+	CASE s.device WHEN {true} THEN 0 ELSE s.last_seen_at + ` + micro(m.life.Idle) + ` END,
 	s.address, s.user_agent, s.methods, s.connection_id, s.via_org`
 }
 
 // live is the condition that a session counts at time $1: it is not revoked or past its end,
 // and not idle unless it is a device's.
 func (m moment) live() string {
-	return m.alive() + ` AND (s.device = 1 OR s.last_seen_at > $1 - ` + micro(m.life.Idle) + `)`
+	return m.alive() + ` AND (s.device = {true} OR s.last_seen_at > $1 - ` + micro(m.life.Idle) + `)`
 }
 
 // alive is the condition that what a session gave to an app counts at time $1: it was not ended and

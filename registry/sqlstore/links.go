@@ -110,7 +110,7 @@ func (t *tx) noBackDoor(a registry.Actor, v registry.OrgView, email string) erro
 		return nil
 	}
 	var admin bool
-	if err := t.QueryRowContext(t.ctx, `SELECT EXISTS (SELECT 1 FROM users WHERE email = $1 AND platform_admin = 1) AND EXISTS (SELECT 1 FROM memberships WHERE org_id = $2 AND role = 'owner')`, email, v.ID).Scan(&admin); err != nil || !admin {
+	if err := t.QueryRowContext(t.ctx, `SELECT EXISTS (SELECT 1 FROM users WHERE email = $1 AND platform_admin = {true}) AND EXISTS (SELECT 1 FROM memberships WHERE org_id = $2 AND role = 'owner')`, email, v.ID).Scan(&admin); err != nil || !admin {
 		return err
 	}
 	return registry.Errorf(registry.Forbidden, "email", "%s is a platform admin: to help an org's people, ask its owners for support access", email)
@@ -284,7 +284,7 @@ func (s *Store) RedeemSetup(ctx context.Context, a registry.Actor, secret regist
 			return err
 		}
 		var done bool
-		if err := t.QueryRowContext(t.ctx, `SELECT EXISTS (SELECT 1 FROM users WHERE platform_admin = 1)`).Scan(&done); err != nil {
+		if err := t.QueryRowContext(t.ctx, `SELECT EXISTS (SELECT 1 FROM users WHERE platform_admin = {true})`).Scan(&done); err != nil {
 			return err
 		}
 		if done {

@@ -130,7 +130,7 @@ func (q *query) search(l registry.List, columns ...string) {
 	}
 	escaped := strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(norm.NFC.String(l.Search)) // as names are kept
 	for i, c := range columns {
-		q.add([]string{" AND (", " OR "}[min(i, 1)]+c+` LIKE ? ESCAPE '\'`, "%"+escaped+"%")
+		q.add([]string{" AND (", " OR "}[min(i, 1)]+c+` {like} ? ESCAPE '\'`, "%"+escaped+"%")
 	}
 	q.add(")")
 }

@@ -20,7 +20,7 @@ func (s *Store) QueueMail(ctx context.Context, a registry.Actor, m registry.Mail
 	}
 	return s.update(ctx, a, func(t *tx) error {
 		if link != "" {
-			if err := t.must(`UPDATE links SET mailed = 1 WHERE id = $1`, link); err != nil {
+			if err := t.must(`UPDATE links SET mailed = {true} WHERE id = $1`, link); err != nil {
 				return err
 			}
 		}

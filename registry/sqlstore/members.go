@@ -21,7 +21,7 @@ const memberQuery = `SELECT m.org_id, m.user_id, m.role, m.created_at, m.ends_at
 
 var memberOrders = map[string]order[registry.Member]{
 	"email":      {"u.email", "m.user_id", func(m registry.Member) any { return m.Email }, memberKey},
-	"name":       {"u.name COLLATE NOCASE", "m.user_id", func(m registry.Member) any { return m.Name }, memberKey},
+	"name":       {"{fold u.name}", "m.user_id", func(m registry.Member) any { return folded(m.Name) }, memberKey},
 	"created_at": {"m.created_at", "m.user_id", func(m registry.Member) any { return us(m.CreatedAt) }, memberKey},
 }
 

@@ -14,7 +14,7 @@ func Prepare(ctx context.Context, s *Store) error {
 	all := map[string]*sql.Stmt{}
 	for _, q := range hot {
 		//nolint:sqlclosecheck // closed with the connection
-		st, err := s.write.PrepareContext(ctx, q)
+		st, err := s.write.PrepareContext(ctx, s.dialect.translate(q))
 		if err != nil {
 			return fmt.Errorf("store: %w", err)
 		}
@@ -28,7 +28,7 @@ func Prepare(ctx context.Context, s *Store) error {
 func (t *tx) row(query string, args ...any) *sql.Row {
 	if st := t.prepared[query]; st != nil {
 		//nolint:sqlclosecheck // closed with the transaction
-		return t.StmtContext(t.ctx, st).QueryRowContext(t.ctx, args...)
+		return t.sql.StmtContext(t.ctx, st).QueryRowContext(t.ctx, args...)
 	}
 	return t.QueryRowContext(t.ctx, query, args...)
 }

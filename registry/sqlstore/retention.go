@@ -59,7 +59,7 @@ func prunedDetail(first int64, hash string) string {
 }
 
 // explained refuses a log that does not begin at the beginning, unless an entry says so.
-func explained(ctx context.Context, view *sql.Tx, s auditState) error {
+func explained(ctx context.Context, view querier, s auditState) error {
 	if s.first == 1 {
 		return nil
 	}

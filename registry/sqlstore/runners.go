@@ -20,7 +20,7 @@ func scanRunner(s scanner) (r registry.Runner, err error) {
 }
 
 var runnerOrders = map[string]order[registry.Runner]{
-	"name":       {"r.name COLLATE NOCASE", "r.id", func(r registry.Runner) any { return r.Name }, runnerKey},
+	"name":       {"{fold r.name}", "r.id", func(r registry.Runner) any { return folded(r.Name) }, runnerKey},
 	"created_at": {"r.created_at", "r.id", func(r registry.Runner) any { return us(r.CreatedAt) }, runnerKey},
 }
 
@@ -264,7 +264,7 @@ func (t *tx) revokeRunner(r registry.Runner) error {
 
 // enrolled returns the runners that a person enrolled into an org.
 func (t *tx) enrolled(org registry.OrgID, id registry.UserID) ([]registry.Runner, error) {
-	return collect(t.ctx, t, scanRunner, runnerQuery+` AND r.enrolled_by = $3 ORDER BY r.name COLLATE NOCASE, r.id`, org, us(t.now), id)
+	return collect(t.ctx, t, scanRunner, runnerQuery+` AND r.enrolled_by = $3 ORDER BY {fold r.name}, r.id`, org, us(t.now), id)
 }
 
 // RunnerGrant returns what a runner stands for in its org, read now. key is the

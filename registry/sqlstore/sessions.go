@@ -210,7 +210,7 @@ func (s *Store) TouchSessions(ctx context.Context, a registry.Actor, seen map[re
 	}
 	return s.update(ctx, a, func(t *tx) error {
 		for id, at := range seen {
-			if _, err := t.exec(`UPDATE sessions SET last_seen_at = max(last_seen_at, $2) WHERE id = $1`, id, us(at)); err != nil {
+			if _, err := t.exec(`UPDATE sessions SET last_seen_at = {greatest last_seen_at, $2} WHERE id = $1`, id, us(at)); err != nil {
 				return err
 			}
 		}

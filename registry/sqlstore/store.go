@@ -17,11 +17,13 @@ import (
 
 // Store is a registry in a database. It is safe for concurrent use.
 type Store struct {
-	write, read *sql.DB
-	now         func() time.Time
-	key         Key
-	keys        auditKeys
-	prepared    atomic.Pointer[map[string]*sql.Stmt]
+	write, reader *sql.DB
+	read          translator // reader
+	dialect       *Dialect
+	now           func() time.Time
+	key           Key
+	keys          auditKeys
+	prepared      atomic.Pointer[map[string]*sql.Stmt]
 
 	refused refusals
 
@@ -34,9 +36,12 @@ type Store struct {
 
 // New makes a Store over two pools, which it closes: write for transactions that change something,
 // read for everything else. It runs no statement. key is the installation's secret key.
-func New(write, read *sql.DB, key Key, now func() time.Time) (*Store, error) {
+func New(
+	write, read *sql.DB, dialect Dialect, key Key, now func() time.Time,
+) (*Store, error) {
 	s := &Store{
-		write: write, read: read, now: now, key: key, keys: newAuditKeys(key),
+		write: write, reader: read, read: translator{read, &dialect}, dialect: &dialect,
+		now: now, key: key, keys: newAuditKeys(key),
 		changed: make(chan struct{}),
 	}
 	s.SetLifetimes(registry.DefaultLifetimes())
@@ -47,7 +52,7 @@ func New(write, read *sql.DB, key Key, now func() time.Time) (*Store, error) {
 
 // Close closes both pools. Open transactions fail.
 func (s *Store) Close() error {
-	return errors.Join(s.read.Close(), s.write.Close())
+	return errors.Join(s.reader.Close(), s.write.Close())
 }
 
 // Ping reports whether the database can be read.

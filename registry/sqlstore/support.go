@@ -139,7 +139,7 @@ func (s *Store) EndSupport(ctx context.Context, a registry.Actor, org registry.O
 
 func (t *tx) endSupport(p registry.Support, why string) error {
 	if err := t.must(`UPDATE support SET state = $3, ends_at =
-		CASE WHEN state = 'approved' THEN min(ends_at, $2) ELSE 0 END WHERE id = $1`,
+		CASE WHEN state = 'approved' THEN {least ends_at, $2} ELSE 0 END WHERE id = $1`,
 		p.ID, us(t.now), registry.SupportEnded); err != nil {
 		return err
 	}

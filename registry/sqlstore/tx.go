@@ -11,7 +11,8 @@ import (
 
 // tx is one write transaction on behalf of one actor.
 type tx struct {
-	*sql.Tx
+	translator
+	sql      *sql.Tx
 	ctx      context.Context //nolint:containedctx // lives exactly as long as the transaction
 	actor    registry.Actor
 	now      time.Time
@@ -42,7 +43,7 @@ func (s *Store) transact(ctx context.Context, a registry.Actor, f func(*tx) erro
 	}
 	defer func() { _ = t.Rollback() }()
 	x := &tx{
-		Tx: t, ctx: ctx, actor: a, now: s.now().Truncate(time.Microsecond), keys: s.keys, // as it is kept
+		translator: translator{t, s.dialect}, sql: t, ctx: ctx, actor: a, now: s.now().Truncate(time.Microsecond), keys: s.keys, // as it is kept
 		lifetimes: *s.lifetimes.Load(), uses: s.uses,
 	}
 	if p := s.prepared.Load(); p != nil {
@@ -83,10 +84,10 @@ func (t *tx) stillSignedIn() error {
 }
 
 func (t *tx) exec(query string, args ...any) (int64, error) {
-	run := func() (sql.Result, error) { return t.ExecContext(t.ctx, query, args...) }
+	run := func() (sql.Result, error) { return t.execContext(t.ctx, query, args...) }
 	if st := t.prepared[query]; st != nil {
 		//nolint:sqlclosecheck // closed with the transaction
-		run = func() (sql.Result, error) { return t.StmtContext(t.ctx, st).ExecContext(t.ctx, args...) }
+		run = func() (sql.Result, error) { return t.sql.StmtContext(t.ctx, st).ExecContext(t.ctx, args...) }
 	}
 	r, err := run()
 	if err != nil {

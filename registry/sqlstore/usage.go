@@ -101,7 +101,7 @@ func (s *Store) Totals(ctx context.Context, a registry.Actor) (n registry.Totals
 	list, err := collect(ctx, s.read, func(r scanner) (c count, err error) {
 		err = r.Scan(&c.status, &c.state, &c.n)
 		return c, err
-	}, `SELECT o.status, i.state, count(*) FROM orgs o INDEXED BY orgs_status JOIN instances i ON i.org_id = o.id WHERE o.status <> 'deleted' GROUP BY o.status, i.state`)
+	}, `SELECT o.status, i.state, count(*) FROM orgs o {index orgs_status} JOIN instances i ON i.org_id = o.id WHERE o.status <> 'deleted' GROUP BY o.status, i.state`)
 	if err != nil {
 		return n, err
 	}

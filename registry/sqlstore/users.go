@@ -78,7 +78,7 @@ func (s *Store) User(ctx context.Context, a registry.Actor, id registry.UserID) 
 
 var userOrders = map[string]order[registry.User]{
 	"email":      {column: "u.email", value: func(u registry.User) any { return u.Email }},
-	"name":       {"u.name COLLATE NOCASE", "u.id", func(u registry.User) any { return u.Name }, userKey},
+	"name":       {"{fold u.name}", "u.id", func(u registry.User) any { return folded(u.Name) }, userKey},
 	"created_at": {"u.created_at", "u.id", func(u registry.User) any { return us(u.CreatedAt) }, userKey},
 }
 
@@ -92,7 +92,7 @@ func (s *Store) Users(ctx context.Context, a registry.Actor, l registry.UserList
 	q := new(query)
 	q.add(`SELECT ` + userColumns + ` FROM users u WHERE true`)
 	if l.PlatformAdmins {
-		q.add(` AND u.platform_admin = 1`)
+		q.add(` AND u.platform_admin = {true}`)
 	}
 	if l.Disabled != nil {
 		q.add(` AND (u.disabled_at > 0) = ?`, *l.Disabled)
@@ -114,7 +114,7 @@ func (s *Store) UserOrgs(ctx context.Context, a registry.Actor, id registry.User
 	if _, err := s.User(ctx, a, id); err != nil {
 		return nil, err
 	}
-	return collect(ctx, s.read, scanView(a), mineQuery+` ORDER BY o.name COLLATE NOCASE, o.id`, id)
+	return collect(ctx, s.read, scanView(a), mineQuery+` ORDER BY {fold o.name}, o.id`, id)
 }
 
 // UpdateUser changes what is not nil of an account. The name: one's own, or
@@ -176,7 +176,7 @@ func (s *Store) UpdateUser(ctx context.Context, a registry.Actor, id registry.Us
 func (t *tx) otherAdmin(id registry.UserID) error {
 	var others bool
 	if err := t.QueryRowContext(t.ctx, `SELECT EXISTS (SELECT 1 FROM users
-		WHERE platform_admin = 1 AND disabled_at = 0 AND id <> $1)`, id).Scan(&others); err != nil {
+		WHERE platform_admin = {true} AND disabled_at = 0 AND id <> $1)`, id).Scan(&others); err != nil {
 		return err
 	}
 	if !others {
@@ -198,7 +198,7 @@ func (s *Store) HasPlatformAdmin(ctx context.Context, a registry.Actor) (yes boo
 	if err := only(a); err != nil {
 		return false, err
 	}
-	err = s.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM users WHERE platform_admin = 1)`).Scan(&yes)
+	err = s.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM users WHERE platform_admin = {true})`).Scan(&yes)
 	return yes, err
 }
 

@@ -84,7 +84,7 @@ func (t *tx) verified(u registry.User) error {
 	if u.EmailVerified {
 		return nil
 	}
-	if err := t.must(`UPDATE users SET email_verified = 1 WHERE id = $1`, u.ID); err != nil {
+	if err := t.must(`UPDATE users SET email_verified = {true} WHERE id = $1`, u.ID); err != nil {
 		return err
 	}
 	c := registry.Change{Kind: registry.UserVerified, UserID: u.ID}

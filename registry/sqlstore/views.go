@@ -112,7 +112,7 @@ func (s *Store) view(ctx context.Context, a registry.Actor, where string, args .
 }
 
 var orgOrders = map[string]order[registry.OrgView]{
-	"name":       {"o.name COLLATE NOCASE", "o.id", func(v registry.OrgView) any { return v.Name }, orgKey},
+	"name":       {"{fold o.name}", "o.id", func(v registry.OrgView) any { return folded(v.Name) }, orgKey},
 	"slug":       {"o.slug", "o.id", func(v registry.OrgView) any { return v.Slug }, orgKey},
 	"created_at": {"o.created_at", "o.id", func(v registry.OrgView) any { return us(v.CreatedAt) }, orgKey},
 }
@@ -159,7 +159,7 @@ func (s *Store) Orgs(ctx context.Context, a registry.Actor, l registry.OrgList) 
 			return registry.Page[registry.OrgView]{}, err
 		}
 		// Not by the index of IDs, for the same reason.
-		q.add(` AND o.id || '' IN (SELECT value FROM json_each(?))`, string(ids))
+		q.add(` AND o.id || '' IN (SELECT j.value FROM {each ?} j)`, string(ids))
 	}
 	q.search(l.List, "o.name", "o.slug")
 	return page(ctx, s.read, q, l.List, orgOrders, "name", scanView(a))
@@ -178,7 +178,7 @@ func (s *Store) MyOrgs(ctx context.Context, a registry.Actor) ([]registry.OrgVie
 	if role != "" {
 		return collect(ctx, s.read, scanView(a), viewQuery, viewArgs(a)...)
 	}
-	return collect(ctx, s.read, scanView(a), mineQuery+` AND ($2 = '' OR o.id = $2) ORDER BY o.name COLLATE NOCASE, o.id`, a.User, only)
+	return collect(ctx, s.read, scanView(a), mineQuery+` AND ($2 = '' OR o.id = $2) ORDER BY {fold o.name}, o.id`, a.User, only)
 }
 
 // lacks refuses a signed-in person whose sign-in is not what the org asks for. Platform admins manage it all the same.

@@ -223,7 +223,7 @@ func (s *Store) SpreadChanges(ctx context.Context, a registry.Actor) error {
 			for _, c := range changes {
 				for _, org := range slices.Compact([]registry.OrgID{"", c.OrgID}) {
 					if _, ok := hooks[org]; !ok {
-						if hooks[org], err = collect(t.ctx, t, scanWebhook, webhookQuery+` WHERE w.org_id = $1 AND w.active = 1`, org); err != nil {
+						if hooks[org], err = collect(t.ctx, t, scanWebhook, webhookQuery+` WHERE w.org_id = $1 AND w.active = {true}`, org); err != nil {
 							return err
 						}
 					}
@@ -253,7 +253,7 @@ func (s *Store) DueDeliveries(ctx context.Context, a registry.Actor, busy []regi
 		return nil, err
 	}
 	q := new(query)
-	q.add(strings.Replace(deliveryQuery, " FROM deliveries d", ", w.org_id, w.url, w.sealed FROM deliveries d", 1)+` JOIN webhooks w ON w.id = d.webhook_id WHERE d.state = 'pending' AND d.next_at <= ? AND w.active = 1`, us(s.now()))
+	q.add(strings.Replace(deliveryQuery, " FROM deliveries d", ", w.org_id, w.url, w.sealed FROM deliveries d", 1)+` JOIN webhooks w ON w.id = d.webhook_id WHERE d.state = 'pending' AND d.next_at <= ? AND w.active = {true}`, us(s.now()))
 	for _, id := range busy {
 		q.add(` AND d.webhook_id <> ?`, id)
 	}
