@@ -12,7 +12,7 @@ import (
 // good, since a stranger may have asked. Errors: Invalid, Forbidden, NotFound, Conflict.
 func (s *Store) CreateAccountLink(ctx context.Context, a registry.Actor, kind registry.LinkKind, id registry.UserID, email string, secret registry.Hash) (registry.Link, error) {
 	l := registry.Link{ID: registry.NewID(), Kind: kind, UserID: id, CreatedBy: a.User}
-	err := s.update(ctx, a, func(t *tx) error {
+	err := s.recording(ctx, a, func(t *tx) error {
 		life := registry.EmailLinkLife
 		switch kind {
 		case registry.LinkVerify, registry.LinkEmail, registry.LinkStop:
@@ -72,7 +72,7 @@ func (s *Store) CreateAccountLink(ctx context.Context, a registry.Actor, kind re
 // the account: only the account's own person may. Errors: Unauthenticated; Forbidden (another
 // account's link); Gone; Conflict (the address got another account meanwhile).
 func (s *Store) ConfirmEmail(ctx context.Context, a registry.Actor, secret registry.Hash) (was, now registry.User, err error) {
-	err = s.update(ctx, a, func(t *tx) error {
+	err = s.recording(ctx, a, func(t *tx) error {
 		l, err := one(t.ctx, t, scanLink, errNoLink(), linkQuery+` AND l.hash = $2 AND l.kind IN ('verify', 'email')`, us(t.now), secret[:])
 		if err != nil {
 			return err
@@ -136,7 +136,7 @@ func (t *tx) moveTo(u registry.User, email string) error {
 // made. Whoever has the link may. Error: Gone.
 func (s *Store) StopEmailChange(ctx context.Context, a registry.Actor, secret registry.Hash,
 ) (u registry.User, err error) {
-	err = s.update(ctx, a, func(t *tx) error {
+	err = s.recording(ctx, a, func(t *tx) error {
 		l, err := t.useLink(secret, registry.LinkStop)
 		if err != nil {
 			return err

@@ -27,7 +27,7 @@ func errNoKey() error {
 // Forbidden, NotFound, Conflict (KeysMax).
 func (s *Store) CreateAPIKey(ctx context.Context, a registry.Actor, n registry.NewAPIKey, hash registry.Hash) (registry.APIKey, error) {
 	k := registry.APIKey{ID: registry.APIKeyID(registry.NewID()), Kind: registry.KeyPersonal, OrgID: n.OrgID, Role: n.Role, CreatedBy: a.Name()}
-	err := s.update(ctx, a, func(t *tx) error {
+	err := s.recording(ctx, a, func(t *tx) error {
 		var err error
 		if k.Name, err = registry.CleanName(n.Name); err != nil {
 			return err
@@ -120,7 +120,7 @@ func (s *Store) APIKeys(ctx context.Context, a registry.Actor, org registry.OrgI
 
 // RevokeAPIKey ends a key of an org, or with org "" one of the actor's own. Error: NotFound.
 func (s *Store) RevokeAPIKey(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.APIKeyID) error {
-	return s.update(ctx, a, func(t *tx) error {
+	return s.recording(ctx, a, func(t *tx) error {
 		where, arg := ` AND k.user_id = $3 AND k.kind = 'personal'`, string(a.User)
 		if org != "" {
 			if _, err := t.allowed(org, registry.KeyManage); err != nil {
@@ -166,7 +166,7 @@ func (s *Store) TouchAPIKeys(ctx context.Context, a registry.Actor, used map[reg
 	if err := only(a); err != nil {
 		return err
 	}
-	return s.update(ctx, a, func(t *tx) error {
+	return s.atomic(ctx, a, func(t *writeTx) error {
 		for id, v := range used {
 			if _, err := t.exec(`UPDATE api_keys SET last_used_at = $2, last_used_address = $3 WHERE id = $1 AND last_used_at <= $2`, id, us(v.At), v.Address); err != nil {
 				return err

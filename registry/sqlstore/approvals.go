@@ -55,7 +55,7 @@ func (s *Store) Returns(
 func (s *Store) RequestApproval(
 	ctx context.Context, a registry.Actor, org registry.OrgID, n registry.NewApproval,
 ) (p registry.Approval, err error) {
-	err = s.update(ctx, a, func(t *tx) error {
+	err = s.recording(ctx, a, func(t *tx) error {
 		p = registry.Approval{OrgID: org, Kind: n.Kind, Role: n.Role}
 		if err := registry.CheckRole(n.Role); err != nil {
 			return err
@@ -153,7 +153,7 @@ func (t *tx) waiting(org registry.OrgID, id registry.ApprovalID) (registry.Appro
 func (s *Store) EndApproval(
 	ctx context.Context, a registry.Actor, org registry.OrgID, id registry.ApprovalID,
 ) error {
-	return s.update(ctx, a, func(t *tx) error {
+	return s.recording(ctx, a, func(t *tx) error {
 		if _, err := t.allowed(org, registry.ApprovalEnd); err != nil {
 			return err
 		}
@@ -220,7 +220,7 @@ func (s *Store) FinishApprovals(ctx context.Context, a registry.Actor) error {
 	if err != nil || len(list) == 0 {
 		return err
 	}
-	return s.update(ctx, a, func(t *tx) error {
+	return s.recording(ctx, a, func(t *tx) error {
 		list, err := collect(t.ctx, t, scanApproval, approvalQuery+due, us(t.now))
 		if err != nil {
 			return err

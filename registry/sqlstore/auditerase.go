@@ -20,7 +20,7 @@ func (s *Store) EraseAudit(
 	if err := only(a); err != nil {
 		return 0, err
 	}
-	if err := s.update(ctx, a, func(t *tx) error {
+	if err := s.recording(ctx, a, func(t *tx) error {
 		n, err = t.eraseAudit(id)
 		return err
 	}); err != nil {

@@ -20,9 +20,9 @@ func KeyAudit(ctx context.Context, s *Store, db *sql.DB) error {
 		return err
 	}
 	defer func() { _ = view.Rollback() }()
-	t := &tx{
-		translator: translator{view, s.dialect}, sql: view, ctx: ctx,
-		actor: registry.AsSystem("audit"), now: s.now(), keys: s.keys,
+	t, err := s.writeTx(ctx, view, registry.AsSystem("audit")).lockFeed()
+	if err != nil {
+		return err
 	}
 	if err := s.proveKey(t); err != nil {
 		return err

@@ -18,7 +18,7 @@ func (s *Store) NoteAuditHead(
 	if err := only(a); err != nil {
 		return head, false, err
 	}
-	err = s.update(ctx, a, func(t *tx) error {
+	err = s.recording(ctx, a, func(t *tx) error {
 		state, err := scanAuditState(t.row(auditStateQuery))
 		if err != nil {
 			return err
@@ -63,7 +63,7 @@ func (t *tx) tellHead(head registry.AuditHead) error {
 		if err := t.send(w, registry.AuditHeadNoted, body); err != nil {
 			return err
 		}
-		t.recorded = true // wakes the sender
+		t.wakes = true // wakes the sender
 	}
 	return nil
 }

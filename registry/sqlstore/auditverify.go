@@ -18,28 +18,32 @@ func (s *Store) VerifyAudit(
 	if err := s.may(a, registry.PlatformAudit); err != nil {
 		return r, err
 	}
-	t, err := s.reader.BeginTx(ctx, nil) // all of one moment
-	if err != nil {
-		return r, fmt.Errorf("store: %w", err)
-	}
-	defer func() { _ = t.Rollback() }()
-	view := translator{t, s.dialect}
-	state, err := scanAuditState(view.QueryRowContext(ctx, auditStateQuery))
+	err = s.reading(ctx, func(q querier) error {
+		r, err = s.verifyAudit(ctx, q, heads)
+		return err
+	})
+	return r, err
+}
+
+func (s *Store) verifyAudit(
+	ctx context.Context, q querier, heads registry.AuditHeads,
+) (r registry.AuditReport, err error) {
+	state, err := scanAuditState(q.QueryRowContext(ctx, auditStateQuery))
 	if err != nil {
 		return r, err
 	}
-	epochs, err := s.auditEpochs(ctx, view)
+	epochs, err := s.auditEpochs(ctx, q)
 	if err != nil {
 		return r, err
 	}
 	chain := registry.NewAuditChain(state.first, state.before)
-	if err := walkAudit(ctx, view, chain, epochs, heads); err != nil {
+	if err := walkAudit(ctx, q, chain, epochs, heads); err != nil {
 		return r, err
 	}
 	if why := s.keys.fault(state); why != "" {
 		return r, registry.Errorf(registry.Conflict, "", "%s", why).Because(registry.AuditLogChanged)
 	}
-	if err := explained(ctx, view, state); err != nil {
+	if err := explained(ctx, q, state); err != nil {
 		return r, err
 	}
 	r = chain.AuditReport
@@ -49,12 +53,12 @@ func (s *Store) VerifyAudit(
 }
 
 // auditEpochs opens the keys of all epochs.
-func (s *Store) auditEpochs(ctx context.Context, view querier) (map[int64][]byte, error) {
+func (s *Store) auditEpochs(ctx context.Context, q querier) (map[int64][]byte, error) {
 	type row struct {
 		id     int64
 		sealed []byte
 	}
-	list, err := collect(ctx, view, func(r scanner) (e row, err error) {
+	list, err := collect(ctx, q, func(r scanner) (e row, err error) {
 		err = r.Scan(&e.id, &e.sealed)
 		return e, err
 	}, `SELECT id, sealed FROM audit_epochs ORDER BY id`)
@@ -72,12 +76,12 @@ func (s *Store) auditEpochs(ctx context.Context, view querier) (map[int64][]byte
 
 func walkAudit(
 	ctx context.Context,
-	view querier,
+	q querier,
 	chain *registry.AuditChain,
 	epochs map[int64][]byte,
 	heads registry.AuditHeads,
 ) error {
-	rows, err := view.QueryContext(
+	rows, err := q.QueryContext(
 		ctx,
 		`SELECT `+auditColumns+`, epoch, mac FROM audit ORDER BY seq`,
 	)

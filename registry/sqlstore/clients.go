@@ -30,7 +30,7 @@ func errNoClient() error {
 // public one. For platform admins. Errors: Invalid, Forbidden, NotFound (org), Conflict (ClientsMax).
 func (s *Store) CreateClient(ctx context.Context, a registry.Actor, n registry.NewClient, secret registry.Hash) (registry.Client, error) {
 	c := registry.Client{ID: registry.ClientID(registry.NewID()), OrgID: n.OrgID, Public: n.Public, Secret: secret, CreatedBy: a.Name(), IDTokenAlg: n.IDTokenAlg}
-	err := s.update(ctx, a, func(t *tx) error {
+	err := s.recording(ctx, a, func(t *tx) error {
 		if err := t.may(registry.ClientManage); err != nil {
 			return err
 		}
@@ -100,7 +100,7 @@ func setClient(c *registry.Client, n registry.ClientChange) (err error) {
 func (s *Store) UpdateClient(
 	ctx context.Context, a registry.Actor, id registry.ClientID, n registry.ClientChange,
 ) (c registry.Client, err error) {
-	err = s.update(ctx, a, func(t *tx) error {
+	err = s.recording(ctx, a, func(t *tx) error {
 		if c, err = t.client(id); err != nil {
 			return err
 		}
@@ -146,7 +146,7 @@ func (s *Store) Client(ctx context.Context, a registry.Actor, id registry.Client
 
 // SetClientSecret replaces the hash of an app's secret. For platform admins. Errors: NotFound, Conflict (a public client).
 func (s *Store) SetClientSecret(ctx context.Context, a registry.Actor, id registry.ClientID, secret registry.Hash) (c registry.Client, err error) {
-	err = s.update(ctx, a, func(t *tx) error {
+	err = s.recording(ctx, a, func(t *tx) error {
 		if c, err = t.client(id); err != nil {
 			return err
 		}
@@ -163,7 +163,7 @@ func (s *Store) SetClientSecret(ctx context.Context, a registry.Actor, id regist
 
 // DeleteClient ends an app: its codes and tokens with it. For platform admins. Error: NotFound.
 func (s *Store) DeleteClient(ctx context.Context, a registry.Actor, id registry.ClientID) error {
-	return s.update(ctx, a, func(t *tx) error {
+	return s.recording(ctx, a, func(t *tx) error {
 		c, err := t.client(id)
 		if err != nil {
 			return err

@@ -17,7 +17,7 @@ func (s *Store) InsertCode(ctx context.Context, a registry.Actor, c registry.New
 	if err := only(a); err != nil {
 		return err
 	}
-	return s.update(ctx, a, func(t *tx) error {
+	return s.atomic(ctx, a, func(t *writeTx) error {
 		return t.must(`INSERT INTO codes (hash, client_id, org_id, user_id, session_id, redirect_uri, challenge, nonce, grant_id, scope, expires_at) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11)`,
 			c.Hash[:], c.ClientID, c.OrgID, c.UserID, c.SessionID, c.RedirectURI, c.Challenge, c.Nonce, c.Grant, c.Scope, us(c.ExpiresAt))
 	})
@@ -33,38 +33,43 @@ func (s *Store) RedeemCode(ctx context.Context, a registry.Actor, m registry.Cod
 	if err := only(a); err != nil {
 		return g, err
 	}
+	var v code
 	var replayed bool
-	err := s.update(ctx, a, func(t *tx) error {
-		v, err := one(t.ctx, t, scanCode, errBadCode(), `UPDATE codes SET used_at = $5
+	err := s.atomic(ctx, a, func(t *writeTx) (err error) {
+		v, err = one(t.ctx, t, scanCode, errBadCode(), `UPDATE codes SET used_at = $5
 			WHERE hash = $1 AND client_id = $2 AND redirect_uri = $3 AND challenge = $4 AND used_at IS NULL AND expires_at > $5
 			RETURNING `+codeColumns, m.Hash[:], m.ClientID, m.RedirectURI, m.Challenge, us(t.now))
 		if err == nil {
-			g, err = t.redeem(v, m)
+			g, err = t.redeem(v)
 			return err
 		}
 		// A second click on a slow page is no theft: only a later use ends anything.
-		v, used := one(t.ctx, t, scanCode, errBadCode(), `SELECT `+codeColumns+` FROM codes WHERE hash = $1 AND client_id = $2 AND used_at < $3`,
+		v, err = one(t.ctx, t, scanCode, errBadCode(), `SELECT `+codeColumns+` FROM codes WHERE hash = $1 AND client_id = $2 AND used_at < $3`,
 			m.Hash[:], m.ClientID, us(t.now.Add(-replayGrace)))
-		if used != nil {
-			return err
-		}
-		replayed = true
-		if v.grant == "" {
-			return t.revokeSession(v.sid, v.user)
-		}
-		g, err := grantByID(t.ctx, t, t.moment(), v.grant)
-		switch code := registry.ErrorCode(err); {
-		case code == registry.Gone:
-			return nil
-		case code == "" && err != nil:
-			return err
-		}
-		return t.endGrant(g, "a code was used twice")
+		replayed = err == nil
+		return err
 	})
-	if err == nil && replayed {
-		return registry.Grant{}, errBadCode()
+	switch {
+	case err != nil:
+		return g, err
+	case replayed:
+		if err := s.endReplayed(ctx, a, v); err != nil {
+			return g, err
+		}
+		return g, errBadCode()
+	case v.grant == "" && g.Until.IsZero():
+		return g, nil
 	}
-	return g, err
+	// The code is used up by now: should this fail, its client asks for another.
+	return g, s.recording(ctx, a, func(t *tx) error { return t.recordGrant(g, m.Refresh) })
+}
+
+// endReplayed ends what a code gave that was used twice.
+func (s *Store) endReplayed(ctx context.Context, a registry.Actor, v code) error {
+	if v.grant != "" {
+		return s.endGrant(ctx, a, v.grant, "a code was used twice")
+	}
+	return s.recording(ctx, a, func(t *tx) error { return t.revokeSession(v.sid, v.user) })
 }
 
 // code is what RedeemCode reads of one.
@@ -85,8 +90,8 @@ func scanCode(r scanner) (v code, err error) {
 	return v, err
 }
 
-// redeem reads what a code stands for, and keeps what a registered client is given.
-func (t *tx) redeem(v code, match registry.CodeMatch) (g registry.Grant, err error) {
+// redeem reads what a code stands for.
+func (t *writeTx) redeem(v code) (g registry.Grant, err error) {
 	m := t.moment()
 	if v.org != "" {
 		g, err = grant(t.ctx, t, m, v.sid, v.org)
@@ -96,21 +101,25 @@ func (t *tx) redeem(v code, match registry.CodeMatch) (g registry.Grant, err err
 			return g, err
 		}, errNoSession(), `SELECT `+m.columns()+`, `+userColumns+` FROM sessions s JOIN users u ON u.id = s.user_id WHERE `+m.live()+` AND s.id = $2 AND u.recovered_at = 0`, us(t.now), v.sid)
 	}
-	if err != nil {
-		return g, err
-	}
 	g.Nonce = v.nonce
+	if v.grant != "" {
+		g.ID, g.ClientID, g.Scope = v.grant, v.client, v.scope
+	}
+	return g, err
+}
+
+// recordGrant records that support came in, and keeps what a registered client is given.
+func (t *tx) recordGrant(g registry.Grant, refresh registry.Hash) error {
 	if !g.Until.IsZero() {
 		t.actor = registry.AsUser(g.User, g.Session.ID, g.Session.Address)
 		if err := t.record(registry.Change{Kind: registry.SupportUsed, OrgID: g.Org.ID, UserID: g.User.ID, SessionID: g.Session.ID}, g.User.Email, "until "+g.Until.UTC().Format(time.RFC3339)); err != nil {
-			return g, err
+			return err
 		}
 	}
-	if v.grant == "" {
-		return g, nil
+	if g.ID == "" {
+		return nil
 	}
-	g.ID, g.ClientID, g.Scope = v.grant, v.client, v.scope
-	return g, t.keepGrant(g, match.Refresh)
+	return t.keepGrant(g, refresh)
 }
 
 const replayGrace = 10 * time.Second

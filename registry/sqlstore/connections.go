@@ -59,7 +59,7 @@ func (t *tx) connectionOf(org registry.OrgID, id registry.ConnectionID) (registr
 
 // CreateConnection makes a connection of an org, or with OrgID "" the operator's; c.ID names it. Errors: Invalid, Forbidden, NotFound, Conflict (ConnectionsMax).
 func (s *Store) CreateConnection(ctx context.Context, a registry.Actor, c registry.Connection) (registry.Connection, error) {
-	err := s.update(ctx, a, func(t *tx) error {
+	err := s.recording(ctx, a, func(t *tx) error {
 		if _, err := t.either(c.OrgID, registry.SignInManage); err != nil {
 			return err
 		}
@@ -104,7 +104,7 @@ func text(list any) string {
 // UpdateConnection changes a connection. Another issuer or client is another connection: who is linked by the old one
 // would be somebody else there. Errors: Invalid, Forbidden, NotFound.
 func (s *Store) UpdateConnection(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.ConnectionID, change registry.ConnectionChange) (c registry.Connection, err error) {
-	err = s.update(ctx, a, func(t *tx) error {
+	err = s.recording(ctx, a, func(t *tx) error {
 		if _, err := t.either(org, registry.SignInManage); err != nil {
 			return err
 		}
@@ -148,7 +148,7 @@ func (s *Store) UpdateConnection(ctx context.Context, a registry.Actor, org regi
 
 // DeleteConnection deletes a connection with its links to accounts, and ends the sessions that were made by it. Errors: Forbidden, NotFound.
 func (s *Store) DeleteConnection(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.ConnectionID) error {
-	return s.update(ctx, a, func(t *tx) error {
+	return s.recording(ctx, a, func(t *tx) error {
 		if _, err := t.either(org, registry.SignInManage); err != nil {
 			return err
 		}
@@ -213,7 +213,7 @@ func (t *tx) requireSSO(org registry.OrgID) error {
 // RequireSecondStep says whether an org asks its people for a second step. version is of the policy
 // that the caller has seen, "" for any. Errors: Forbidden, NotFound, Stale.
 func (s *Store) RequireSecondStep(ctx context.Context, a registry.Actor, org registry.OrgID, version string, required bool) error {
-	return s.update(ctx, a, func(t *tx) error {
+	return s.recording(ctx, a, func(t *tx) error {
 		if org == "" {
 			return errNoOrg()
 		}

@@ -14,7 +14,7 @@ func (s *Store) DecideApproval(
 	ctx context.Context, a registry.Actor, org registry.OrgID, id registry.ApprovalID,
 	approve bool, secret registry.Hash,
 ) (p registry.Approval, l registry.Link, err error) {
-	err = s.update(ctx, a, func(t *tx) error {
+	err = s.recording(ctx, a, func(t *tx) error {
 		action := registry.ApprovalDecide
 		if !approve {
 			action = registry.ApprovalRefuse
@@ -86,7 +86,7 @@ func (t *tx) carryOut(p registry.Approval) error {
 func (s *Store) BreakGlass(
 	ctx context.Context, a registry.Actor, org registry.OrgID, email string,
 ) (p registry.Approval, err error) {
-	err = s.update(ctx, a, func(t *tx) error {
+	err = s.recording(ctx, a, func(t *tx) error {
 		v, err := t.allowed(org, registry.OrgBreakGlass)
 		if err != nil {
 			return err

@@ -40,7 +40,7 @@ const allRows = "/* all rows */ "
 // signed in lately, and for platform admins. Errors: NotFound, SignInAgain, Conflict (the last
 // platform admin, the last owner of an org).
 func (s *Store) DeleteUser(ctx context.Context, a registry.Actor, id registry.UserID, runners bool) (u registry.User, err error) {
-	err = s.update(ctx, a, func(t *tx) error {
+	err = s.recording(ctx, a, func(t *tx) error {
 		if err := t.mayAccount(id, registry.UserUpdate); err != nil {
 			return err
 		}

@@ -79,7 +79,7 @@ func (s *Store) FinishDeletions(ctx context.Context, a registry.Actor) error {
 	if err := only(a); err != nil {
 		return err
 	}
-	return s.update(ctx, a, func(t *tx) error {
+	return s.recording(ctx, a, func(t *tx) error {
 		due, err := collect(t.ctx, t, scanView(t.actor), viewQuery+` AND o.delete_at > 0 AND o.delete_at <= $5 AND o.status = 'deleting' AND i.desired = 'stopped'`, viewArgs(t.actor, us(t.now))...)
 		if err != nil {
 			return err

@@ -26,7 +26,7 @@ func (s *Store) CreateDeviceRequest(ctx context.Context, a registry.Actor, d reg
 	if len(d.UserAgent) > 200 {
 		d.UserAgent = d.UserAgent[:200]
 	}
-	return s.update(ctx, a, func(t *tx) error {
+	return s.atomic(ctx, a, func(t *writeTx) error {
 		return t.must(`INSERT INTO device_codes (hash, user_code, client_id, address, user_agent, created_at, expires_at) VALUES ($1,$2,$3,$4,$5,$6,$7)`,
 			d.Code[:], d.UserCode, d.ClientID, d.Address, d.UserAgent, us(t.now), us(t.now.Add(registry.DeviceLife)))
 	})
@@ -43,7 +43,7 @@ func (s *Store) DeviceRequest(ctx context.Context, a registry.Actor, userCode st
 // DecideDevice signs the device that waits with a code in as the actor, in a
 // session of its own, or refuses it. For people who are signed in, and once. Error: Gone.
 func (s *Store) DecideDevice(ctx context.Context, a registry.Actor, userCode string, approve bool) error {
-	return s.update(ctx, a, func(t *tx) error {
+	return s.recording(ctx, a, func(t *tx) error {
 		if err := own(a, a.User, registry.CredentialMake, t.now); err != nil {
 			return err
 		}
@@ -79,7 +79,7 @@ func (s *Store) RedeemDevice(ctx context.Context, a registry.Actor, code registr
 		return g, err
 	}
 	var answer error
-	err := s.update(ctx, a, func(t *tx) error {
+	err := s.recording(ctx, a, func(t *tx) error {
 		var state string
 		var polled micros
 		id, err := one(t.ctx, t, func(r scanner) (id registry.SessionID, err error) {

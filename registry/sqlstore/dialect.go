@@ -32,6 +32,9 @@ type Dialect struct {
 	// Index makes the planner use an index, where it can be told: FROM orgs o {index orgs_status}.
 	Index string
 
+	// LockFeed is the first statement of every transaction that records (see Store.recording),
+	// such as SELECT seq FROM feed_head FOR UPDATE; "": to begin a write transaction locks already.
+	LockFeed string
 	// Forget runs after a commit that erased something for good, to remove what the database's own
 	// log still has of it; "": nothing does.
 	Forget string

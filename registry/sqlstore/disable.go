@@ -13,7 +13,7 @@ import (
 // somebody else. Errors: NotFound, Invalid, Conflict (the last platform admin; the last owner of an
 // org, unless d says so).
 func (s *Store) DisableUser(ctx context.Context, a registry.Actor, id registry.UserID, d registry.DisableUser) (u registry.User, err error) {
-	err = s.update(ctx, a, func(t *tx) error {
+	err = s.recording(ctx, a, func(t *tx) error {
 		if err := t.may(registry.UserUpdate); err != nil {
 			return err
 		}
@@ -59,7 +59,7 @@ func (t *tx) disableUser(id registry.UserID, d registry.DisableUser) (registry.U
 // EnableUser opens an account that was disabled. What was ended stays ended. For platform admins.
 // Error: NotFound.
 func (s *Store) EnableUser(ctx context.Context, a registry.Actor, id registry.UserID) (u registry.User, err error) {
-	err = s.update(ctx, a, func(t *tx) error {
+	err = s.recording(ctx, a, func(t *tx) error {
 		if err := t.may(registry.UserUpdate); err != nil {
 			return err
 		}
@@ -91,7 +91,7 @@ func (s *Store) DisableDormant(ctx context.Context, a registry.Actor, since time
 		return 0, err
 	}
 	for _, id := range ids {
-		err := s.update(ctx, a, func(t *tx) error {
+		err := s.recording(ctx, a, func(t *tx) error {
 			u, err := t.userByID(id)
 			if err != nil || !u.Dormant(since) { // somebody has signed in meanwhile
 				return err

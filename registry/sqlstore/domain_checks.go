@@ -13,7 +13,7 @@ func (s *Store) ClaimDomainChecks(ctx context.Context, a registry.Actor, limit i
 	if err := only(a); err != nil {
 		return nil, err
 	}
-	err = s.update(ctx, a, func(t *tx) error {
+	err = s.recording(ctx, a, func(t *tx) error {
 		list, err = collect(t.ctx, t, scanDomain, domainFields+` WHERE d.verified_by = 'dns' AND d.check_at <= $1 ORDER BY d.check_at LIMIT $2`, us(t.now), limit)
 		if err != nil {
 			return err
@@ -36,7 +36,7 @@ func (s *Store) ReportDomainCheck(ctx context.Context, a registry.Actor, was reg
 	if err := only(a); err != nil {
 		return d, err
 	}
-	err = s.update(ctx, a, func(t *tx) error {
+	err = s.recording(ctx, a, func(t *tx) error {
 		if d, err = t.domain(was.OrgID, was.Domain); err != nil {
 			return err
 		}

@@ -32,7 +32,7 @@ func (s *Store) Domains(ctx context.Context, a registry.Actor, org registry.OrgI
 // AddDomain says that an e-mail domain is an org's; it counts once it is verified. token
 // is what shows it. Adding one again changes nothing. Errors: Invalid, Conflict (another org's, DomainsMax), Forbidden, NotFound.
 func (s *Store) AddDomain(ctx context.Context, a registry.Actor, org registry.OrgID, domain, token string) (d registry.Domain, err error) {
-	err = s.update(ctx, a, func(t *tx) error {
+	err = s.recording(ctx, a, func(t *tx) error {
 		if _, err := t.either(org, registry.SignInManage); err != nil {
 			return err
 		}
@@ -68,7 +68,7 @@ func (t *tx) domain(org registry.OrgID, domain string) (registry.Domain, error) 
 // VerifyDomain makes an org's domain count: the TXT record of value was seen, or with "" the actor, a platform admin,
 // vouches for it. For the system and platform admins. Errors: Conflict (it counts for another org), Forbidden, NotFound, Stale (another value).
 func (s *Store) VerifyDomain(ctx context.Context, a registry.Actor, org registry.OrgID, domain, value string) (d registry.Domain, err error) {
-	err = s.update(ctx, a, func(t *tx) error {
+	err = s.recording(ctx, a, func(t *tx) error {
 		if err := t.may(registry.SignInManage); err != nil {
 			return err
 		}
@@ -103,7 +103,7 @@ func (s *Store) VerifyDomain(ctx context.Context, a registry.Actor, org registry
 // RemoveDomain takes a domain from an org: nobody at it signs in by the org's connections any more,
 // and who did is signed out. Errors: Forbidden, NotFound.
 func (s *Store) RemoveDomain(ctx context.Context, a registry.Actor, org registry.OrgID, domain string) error {
-	return s.update(ctx, a, func(t *tx) error {
+	return s.recording(ctx, a, func(t *tx) error {
 		if _, err := t.either(org, registry.SignInManage); err != nil {
 			return err
 		}

@@ -9,7 +9,7 @@ import (
 // KeepDraft keeps what a user sent, sealed, for DraftLife. The system does that for somebody whose
 // session has ended. Errors: Forbidden, NotFound, PersonOnly.
 func (s *Store) KeepDraft(ctx context.Context, a registry.Actor, user registry.UserID, id registry.DraftID, sealed []byte) error {
-	return s.update(ctx, a, func(t *tx) error {
+	return s.atomic(ctx, a, func(t *writeTx) error {
 		if err := own(a, user, registry.AccountManage, t.now); err != nil && !a.IsSystem() {
 			return err
 		}
@@ -37,7 +37,7 @@ func (s *Store) Draft(ctx context.Context, a registry.Actor, id registry.DraftID
 
 // TakeDraft returns what Draft does, and removes it: of several calls, one gets it. Error: Gone.
 func (s *Store) TakeDraft(ctx context.Context, a registry.Actor, id registry.DraftID) (sealed []byte, err error) {
-	err = s.update(ctx, a, func(t *tx) error {
+	err = s.atomic(ctx, a, func(t *writeTx) error {
 		if err := own(a, a.User, registry.AccountManage, t.now); err != nil {
 			return err
 		}

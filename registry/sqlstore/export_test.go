@@ -17,7 +17,7 @@ var PrunedDetail = prunedDetail
 func (s *Store) Record(
 	ctx context.Context, a registry.Actor, n int, c registry.Change, target, detail string,
 ) error {
-	return s.update(ctx, a, func(t *tx) error {
+	return s.recording(ctx, a, func(t *tx) error {
 		for range n {
 			if err := t.record(c, target, detail); err != nil {
 				return err

@@ -28,7 +28,7 @@ func (s *Store) Factors(ctx context.Context, a registry.Actor, id registry.UserI
 // AddFactor gives the actor's account a second factor; with the first come recovery codes. step is that of the
 // code which showed that it works. For people who are signed in. Errors: Invalid, Forbidden, Conflict (FactorsMax).
 func (s *Store) AddFactor(ctx context.Context, a registry.Actor, f registry.Factor, step int64, recovery []registry.Hash) (first bool, err error) {
-	err = s.update(ctx, a, func(t *tx) error {
+	err = s.recording(ctx, a, func(t *tx) error {
 		if err := own(a, a.User, registry.AccountManage, t.now); err != nil {
 			return err
 		}
@@ -75,7 +75,7 @@ func (t *tx) setRecovery(hashes []registry.Hash) error {
 
 // SetRecoveryCodes replaces the actor's recovery codes. For people who are signed in and have a factor. Errors: Forbidden, Conflict.
 func (s *Store) SetRecoveryCodes(ctx context.Context, a registry.Actor, hashes []registry.Hash) error {
-	return s.update(ctx, a, func(t *tx) error {
+	return s.recording(ctx, a, func(t *tx) error {
 		if err := own(a, a.User, registry.AccountManage, t.now); err != nil {
 			return err
 		}
@@ -108,7 +108,7 @@ func (t *tx) mayRemoveFactors(id registry.UserID) error {
 // RemoveFactors takes one factor from an account, or with "" all; with the last go the recovery
 // codes. The person's own, or anybody's for platform admins; no key does. Errors: Forbidden, NotFound.
 func (s *Store) RemoveFactors(ctx context.Context, a registry.Actor, id registry.UserID, factor registry.FactorID) error {
-	return s.update(ctx, a, func(t *tx) error {
+	return s.recording(ctx, a, func(t *tx) error {
 		if err := t.mayRemoveFactors(id); err != nil {
 			return err
 		}
@@ -139,7 +139,7 @@ func (s *Store) UseFactor(ctx context.Context, a registry.Actor, id registry.Fac
 	if err := only(a); err != nil {
 		return err
 	}
-	return s.update(ctx, a, func(t *tx) error {
+	return s.recording(ctx, a, func(t *tx) error {
 		n, err := t.exec(`UPDATE factors SET step = $2, last_used_at = $3, sealed = COALESCE($4, sealed) WHERE id = $1 AND step < $2`, id, step, us(t.now), sealed)
 		if err == nil && n == 0 {
 			err = registry.Errorf(registry.Conflict, "code", "this code was used: wait for the next")
@@ -156,7 +156,7 @@ func (s *Store) UseRecoveryCode(ctx context.Context, a registry.Actor, id regist
 	if err := only(a); err != nil {
 		return 0, err
 	}
-	err = s.update(ctx, a, func(t *tx) error {
+	err = s.recording(ctx, a, func(t *tx) error {
 		n, err := t.exec(`DELETE FROM recovery_codes WHERE hash = $1 AND user_id = $2`, code[:], id)
 		if err != nil {
 			return err

@@ -110,7 +110,7 @@ func (s *Store) Refresh(ctx context.Context, a registry.Actor, m registry.Refres
 		return g, err
 	}
 	var reused bool
-	err = s.update(ctx, a, func(t *tx) error {
+	err = s.atomic(ctx, a, func(t *writeTx) error {
 		id, err := one(t.ctx, t, scanGrantID, errNoGrant(), `SELECT r.grant_id FROM refresh_tokens r JOIN grants g ON g.id = r.grant_id WHERE r.hash = $1 AND g.client_id = $2`, m.Token[:], m.ClientID)
 		if err != nil {
 			return err
@@ -131,16 +131,16 @@ func (s *Store) Refresh(ctx context.Context, a registry.Actor, m registry.Refres
 			m.Token[:], us(t.now.Add(-registry.RefreshGrace)), m.Next[:], id).Scan(&again); err != nil {
 			return err
 		}
-		if again {
-			return nil
-		}
-		reused = true
-		return t.endGrant(g, "a refresh token was used twice")
+		reused = !again
+		return nil
 	})
-	if err == nil && reused {
-		return registry.Grant{}, errNoGrant()
+	if err != nil || !reused {
+		return g, err
 	}
-	return g, err
+	if err := s.endGrant(ctx, a, g.ID, "a refresh token was used twice"); err != nil {
+		return registry.Grant{}, err
+	}
+	return registry.Grant{}, errNoGrant()
 }
 
 // EndGrant ends what a client was given at a sign-in. For the system. Ending it twice is no error.
@@ -148,7 +148,13 @@ func (s *Store) EndGrant(ctx context.Context, a registry.Actor, id registry.Gran
 	if err := only(a); err != nil {
 		return err
 	}
-	return s.update(ctx, a, func(t *tx) error {
+	return s.endGrant(ctx, a, id, "by its client")
+}
+
+func (s *Store) endGrant(
+	ctx context.Context, a registry.Actor, id registry.GrantID, why string,
+) error {
+	return s.recording(ctx, a, func(t *tx) error {
 		g, err := grantByID(t.ctx, t, t.moment(), id)
 		switch code := registry.ErrorCode(err); {
 		case code == registry.Gone:
@@ -156,7 +162,7 @@ func (s *Store) EndGrant(ctx context.Context, a registry.Actor, id registry.Gran
 		case code == "" && err != nil:
 			return err
 		}
-		return t.endGrant(g, "by its client")
+		return t.endGrant(g, why)
 	})
 }
 

@@ -14,7 +14,7 @@ const idempotentLife = 24 * time.Hour
 // hash; or returns the answer that the request got before. Errors: Invalid (the
 // key was used for another request), Conflict (the first request is not finished).
 func (s *Store) BeginIdempotent(ctx context.Context, a registry.Actor, key string, request registry.Hash) (answer []byte, err error) {
-	err = s.update(ctx, a, func(t *tx) error {
+	err = s.atomic(ctx, a, func(t *writeTx) error {
 		if _, err := t.exec(`DELETE FROM idempotency WHERE at < $1`, us(t.now.Add(-idempotentLife))); err != nil {
 			return err
 		}
@@ -45,7 +45,7 @@ func (s *Store) FinishIdempotent(ctx context.Context, a registry.Actor, key stri
 	// The answer is on its way, whether its reader is still there or not, and whether or not the request
 	// ended its own session.
 	as := registry.AsSystem("idempotency")
-	return s.update(context.WithoutCancel(ctx), as, func(t *tx) error {
+	return s.atomic(context.WithoutCancel(ctx), as, func(t *writeTx) error {
 		if answer == nil {
 			_, err := t.exec(`DELETE FROM idempotency WHERE actor = $1 AND key = $2 AND answer IS NULL`, who(a), key)
 			return err

@@ -16,7 +16,7 @@ func (s *Store) SignInExternal(ctx context.Context, a registry.Actor, x registry
 	if err := only(a); err != nil {
 		return u, false, err
 	}
-	err = s.update(ctx, a, func(t *tx) error {
+	err = s.recording(ctx, a, func(t *tx) error {
 		c, err := t.connection(x.Connection)
 		if err != nil {
 			return err
@@ -238,7 +238,7 @@ func (s *Store) Identities(ctx context.Context, a registry.Actor, id registry.Us
 
 // RemoveIdentity ends a link of an account, and the sessions that were made by it: the actor's own, or anybody's for platform admins. Error: NotFound.
 func (s *Store) RemoveIdentity(ctx context.Context, a registry.Actor, id registry.UserID, connection registry.ConnectionID) error {
-	return s.update(ctx, a, func(t *tx) error {
+	return s.recording(ctx, a, func(t *tx) error {
 		if err := t.mayAccount(id, registry.UserUpdate); err != nil {
 			return err
 		}

@@ -42,7 +42,7 @@ func (s *Store) Acquire(ctx context.Context, a registry.Actor, org registry.OrgI
 	if err := only(a); err != nil {
 		return l, err
 	}
-	err := s.update(ctx, a, func(t *tx) error {
+	err := s.atomic(ctx, a, func(t *writeTx) error {
 		l.ExpiresAt = t.now.Add(ttl)
 		var err error
 		l.Token, err = one(t.ctx, t, func(r scanner) (n int64, err error) {
@@ -61,7 +61,7 @@ func (s *Store) Release(ctx context.Context, a registry.Actor, l registry.Lease)
 	if err := only(a); err != nil {
 		return err
 	}
-	return s.update(ctx, a, func(t *tx) error {
+	return s.atomic(ctx, a, func(t *writeTx) error {
 		_, err := t.exec(`UPDATE instances SET lease_until = 0 WHERE org_id = $1 AND lease_token = $2`, l.OrgID, l.Token)
 		return err
 	})
@@ -79,7 +79,7 @@ func (s *Store) Report(
 	if err := only(a); err != nil {
 		return err
 	}
-	return s.update(ctx, a, func(t *tx) error {
+	return s.recording(ctx, a, func(t *tx) error {
 		w, err := t.leased(l, gen)
 		if err != nil {
 			return err
@@ -108,7 +108,7 @@ func (s *Store) ReplaceInstance(
 	if err := only(a); err != nil {
 		return next, err
 	}
-	err = s.update(ctx, a, func(t *tx) error {
+	err = s.recording(ctx, a, func(t *tx) error {
 		w, err := t.leased(l, gen)
 		if err != nil {
 			return err
@@ -228,7 +228,7 @@ func (s *Store) BreakLeases(ctx context.Context, a registry.Actor) error {
 	if err := only(a); err != nil {
 		return err
 	}
-	return s.update(ctx, a, func(t *tx) error {
+	return s.atomic(ctx, a, func(t *writeTx) error {
 		_, err := t.exec(`UPDATE instances SET lease_until = 0 WHERE lease_until > 0`)
 		return err
 	})

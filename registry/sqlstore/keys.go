@@ -29,7 +29,7 @@ func (s *Store) AddKey(ctx context.Context, a registry.Actor, k registry.Key) er
 	if err := only(a); err != nil {
 		return err
 	}
-	return s.update(ctx, a, func(t *tx) error {
+	return s.recording(ctx, a, func(t *tx) error {
 		n, err := t.exec(`INSERT INTO keys (id, purpose, public, private, signs_from, signs_to, expires_at)
 			SELECT $1,$2,$3,$4,$5,$6,$7 WHERE NOT EXISTS (SELECT 1 FROM keys WHERE purpose = $2 AND signs_to > $6 - ($6 - $5) / 2)`,
 			k.ID, k.Purpose, string(k.Public), k.Private, us(k.SignsFrom), us(k.SignsTo), us(k.ExpiresAt))
@@ -56,7 +56,7 @@ func (s *Store) SigningKeys(ctx context.Context, a registry.Actor) ([]registry.K
 // signs, and what the others signed is good for verify longer. With emergency it signs at once, and
 // nothing of the others is good any more. For platform admins; no key does. Error: Forbidden.
 func (s *Store) RotateKeys(ctx context.Context, a registry.Actor, keys []registry.Key, verify time.Duration, emergency bool) error {
-	return s.update(ctx, a, func(t *tx) error {
+	return s.recording(ctx, a, func(t *tx) error {
 		if err := t.may(registry.SigningRotate); err != nil {
 			return err
 		}

@@ -21,7 +21,7 @@ func (s *Store) SetLifetimes(l registry.Lifetimes) { s.lifetimes.Store(&l) }
 
 func (s *Store) moment() moment { return moment{s.now(), *s.lifetimes.Load(), s.uses} }
 
-func (t *tx) moment() moment { return moment{t.now, t.lifetimes, t.uses} }
+func (t *writeTx) moment() moment { return moment{t.now, t.lifetimes, t.uses} }
 
 func micro(s registry.Seconds) string { return strconv.FormatInt(s.Duration().Microseconds(), 10) }
 
@@ -56,7 +56,7 @@ func (m moment) alive() string {
 func (s *Store) SetSessionLifetimes(
 	ctx context.Context, a registry.Actor, org registry.OrgID, version string, l registry.Lifetimes,
 ) error {
-	return s.update(ctx, a, func(t *tx) error {
+	return s.recording(ctx, a, func(t *tx) error {
 		if org == "" {
 			return errNoOrg()
 		}

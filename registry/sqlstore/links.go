@@ -39,7 +39,7 @@ func (s *Store) Invites(ctx context.Context, a registry.Actor, org registry.OrgI
 // CreateInvite invites an e-mail address into an org; an earlier open invitation of the address is
 // replaced. From outside an org that has an owner it waits for one: see RequestApproval.
 func (s *Store) CreateInvite(ctx context.Context, a registry.Actor, org registry.OrgID, email string, role registry.Role, secret registry.Hash) (l registry.Link, err error) {
-	err = s.update(ctx, a, func(t *tx) error {
+	err = s.recording(ctx, a, func(t *tx) error {
 		v, err := t.allowed(org, registry.MemberInvite)
 		if err != nil {
 			return err
@@ -118,7 +118,7 @@ func (t *tx) noBackDoor(a registry.Actor, v registry.OrgView, email string) erro
 
 // RevokeInvite takes an open invitation back.
 func (s *Store) RevokeInvite(ctx context.Context, a registry.Actor, org registry.OrgID, id string) error {
-	return s.update(ctx, a, func(t *tx) error {
+	return s.recording(ctx, a, func(t *tx) error {
 		if _, err := t.allowed(org, registry.MemberInvite); err != nil {
 			return err
 		}
@@ -154,7 +154,7 @@ func (t *tx) useLink(secret registry.Hash, kind registry.LinkKind) (registry.Lin
 
 // DeclineInvite uses an invitation up for nothing. Whoever has the link may. Error: Gone.
 func (s *Store) DeclineInvite(ctx context.Context, a registry.Actor, secret registry.Hash) error {
-	return s.update(ctx, a, func(t *tx) error {
+	return s.recording(ctx, a, func(t *tx) error {
 		l, err := t.useLink(secret, registry.LinkInvite)
 		if err != nil {
 			return err
@@ -166,7 +166,7 @@ func (s *Store) DeclineInvite(ctx context.Context, a registry.Actor, secret regi
 // AcceptInvite makes the actor a member. The actor's e-mail address must be the
 // invitation's; who invited must still be allowed to. Errors: Gone, Forbidden, Conflict.
 func (s *Store) AcceptInvite(ctx context.Context, a registry.Actor, secret registry.Hash) (l registry.Link, err error) {
-	err = s.update(ctx, a, func(t *tx) error {
+	err = s.recording(ctx, a, func(t *tx) error {
 		if err := own(a, a.User, registry.AccountManage, t.now); err != nil {
 			return err
 		}
@@ -184,7 +184,7 @@ func (s *Store) AcceptInvite(ctx context.Context, a registry.Actor, secret regis
 // makes it a member. For a visitor with the link. Errors: Gone, Forbidden,
 // Conflict (the address has an account: sign in first), Invalid.
 func (s *Store) AcceptInviteAsNew(ctx context.Context, a registry.Actor, secret registry.Hash, name string, hash registry.PasswordHash) (u registry.User, l registry.Link, err error) {
-	err = s.update(ctx, a, func(t *tx) error {
+	err = s.recording(ctx, a, func(t *tx) error {
 		if l, err = one(t.ctx, t, scanLink, errNoLink(), linkQuery+` AND l.hash = $2 AND l.kind = 'invite'`, us(t.now), secret[:]); err != nil {
 			return err
 		}
@@ -267,7 +267,7 @@ func (s *Store) CreateSetupLink(ctx context.Context, a registry.Actor, secret re
 		return time.Time{}, err
 	}
 	var end time.Time
-	err := s.update(ctx, a, func(t *tx) error {
+	err := s.recording(ctx, a, func(t *tx) error {
 		if _, err := t.exec(`DELETE FROM links WHERE kind = 'setup'`); err != nil {
 			return err
 		}
@@ -279,7 +279,7 @@ func (s *Store) CreateSetupLink(ctx context.Context, a registry.Actor, secret re
 
 // RedeemSetup makes the first platform admin. For a visitor with the link. Errors: Gone, Invalid.
 func (s *Store) RedeemSetup(ctx context.Context, a registry.Actor, secret registry.Hash, n registry.NewUser) (u registry.User, err error) {
-	err = s.update(ctx, a, func(t *tx) error {
+	err = s.recording(ctx, a, func(t *tx) error {
 		if _, err := t.useLink(secret, registry.LinkSetup); err != nil {
 			return err
 		}

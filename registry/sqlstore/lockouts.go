@@ -15,7 +15,7 @@ func (s *Store) BeginSecond(ctx context.Context, a registry.Actor, id registry.U
 	if err := only(a); err != nil {
 		return 0, err
 	}
-	err = s.update(ctx, a, func(t *tx) error {
+	err = s.atomic(ctx, a, func(t *writeTx) error {
 		var next time.Time
 		err := t.QueryRowContext(t.ctx, `INSERT INTO second_failures (user_id, failures, next_at) VALUES ($1,0,0)
 			ON CONFLICT (user_id) DO UPDATE SET failures = failures RETURNING failures, next_at`, id).Scan(&failures, (*micros)(&next))
@@ -40,7 +40,7 @@ func (s *Store) EndSecond(ctx context.Context, a registry.Actor, id registry.Use
 	if err := only(a); err != nil {
 		return err
 	}
-	return s.update(ctx, a, func(t *tx) error {
+	return s.atomic(ctx, a, func(t *writeTx) error {
 		_, err := t.exec(`DELETE FROM second_failures WHERE user_id = $1 AND failures <= $2`, id, max(failures, registry.SecondLockAt-1))
 		return err
 	})
@@ -67,7 +67,7 @@ func (s *Store) SignInLimited(ctx context.Context, a registry.Actor, id registry
 }
 
 func (s *Store) recordAttack(ctx context.Context, a registry.Actor, id registry.UserID, kind registry.ChangeKind, detail, address string) error {
-	return s.update(ctx, a, func(t *tx) error {
+	return s.recording(ctx, a, func(t *tx) error {
 		u, err := t.userByID(id)
 		if err != nil {
 			return err

@@ -18,7 +18,7 @@ func (s *Store) QueueMail(ctx context.Context, a registry.Actor, m registry.Mail
 	if err := only(a); err != nil {
 		return err
 	}
-	return s.update(ctx, a, func(t *tx) error {
+	return s.atomic(ctx, a, func(t *writeTx) error {
 		if link != "" {
 			if err := t.must(`UPDATE links SET mailed = {true} WHERE id = $1`, link); err != nil {
 				return err
@@ -31,7 +31,7 @@ func (s *Store) QueueMail(ctx context.Context, a registry.Actor, m registry.Mail
 		if m.After.After(next) {
 			next = m.After
 		}
-		t.recorded = true // whoever sends them is woken
+		t.wakes = true // whoever sends them is woken
 		return t.must(`INSERT INTO mails (id, recipient, sealed, created_at, next_at) VALUES ($1,$2,$3,$4,$5)`, m.ID, m.To, m.Sealed, us(t.now), us(next))
 	})
 }
@@ -49,7 +49,7 @@ func (s *Store) ReportMail(ctx context.Context, a registry.Actor, id string, nex
 	if err := only(a); err != nil {
 		return err
 	}
-	return s.update(ctx, a, func(t *tx) error {
+	return s.atomic(ctx, a, func(t *writeTx) error {
 		if next.IsZero() {
 			_, err := t.exec(`DELETE FROM mails WHERE id = $1`, id)
 			return err

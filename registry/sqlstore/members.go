@@ -103,7 +103,7 @@ func (t *tx) addMember(org registry.OrgID, u registry.User, role, waiting regist
 // last owner stays one. From outside an org that has an owner it waits for one: see
 // RequestApproval.
 func (s *Store) SetRole(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID, role registry.Role) error {
-	return s.update(ctx, a, func(t *tx) error {
+	return s.recording(ctx, a, func(t *tx) error {
 		v, err := t.allowed(org, registry.MemberChange)
 		if err != nil {
 			return err
@@ -157,7 +157,7 @@ func (t *tx) setRole(m registry.Member, role registry.Role) error {
 
 // TransferOrg makes another member an owner in the place of the actor, who becomes an admin. For owners in person. Errors: Forbidden, NotFound, Conflict.
 func (s *Store) TransferOrg(ctx context.Context, a registry.Actor, org registry.OrgID, to registry.UserID) error {
-	return s.update(ctx, a, func(t *tx) error {
+	return s.recording(ctx, a, func(t *tx) error {
 		v, err := t.allowed(org, registry.OrgTransfer)
 		if err != nil {
 			return err
@@ -196,7 +196,7 @@ func (s *Store) TransferOrg(ctx context.Context, a registry.Actor, org registry.
 // RemoveMember ends a membership. Everybody may leave; the last owner may not. It
 // returns the runners that the person enrolled: they work on, or with revoke end too.
 func (s *Store) RemoveMember(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID, revoke bool) (left []registry.Runner, err error) {
-	err = s.update(ctx, a, func(t *tx) error {
+	err = s.recording(ctx, a, func(t *tx) error {
 		action := registry.MemberRemove
 		if a.InPerson() && a.User == id {
 			action = registry.OrgRead

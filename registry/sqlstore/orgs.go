@@ -18,7 +18,7 @@ func (s *Store) CreateOrg(ctx context.Context, a registry.Actor, n registry.NewO
 	if o.Plan == "" {
 		o.Plan = registry.DefaultPlan
 	}
-	err := s.update(ctx, a, func(t *tx) error {
+	err := s.recording(ctx, a, func(t *tx) error {
 		if err := t.may(registry.OrgCreate); err != nil {
 			return err
 		}
@@ -200,7 +200,7 @@ func (s *Store) ResumeOrg(ctx context.Context, a registry.Actor, id registry.Org
 
 // edit runs f when the actor may do action and version is current (0 = any), and counts the version up.
 func (s *Store) edit(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, action registry.Action, f func(*tx, registry.OrgView) error) error {
-	return s.update(ctx, a, func(t *tx) error {
+	return s.recording(ctx, a, func(t *tx) error {
 		v, err := t.allowed(id, action)
 		if err != nil {
 			return err

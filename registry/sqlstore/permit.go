@@ -24,12 +24,12 @@ func (s *Store) AuthorizePlatform(ctx context.Context, a registry.Actor, action 
 }
 
 // allowed is Authorize in a transaction.
-func (t *tx) allowed(id registry.OrgID, action registry.Action) (registry.OrgView, error) {
+func (t *writeTx) allowed(id registry.OrgID, action registry.Action) (registry.OrgView, error) {
 	return permitted(t.ctx, t, t.actor, id, action, t.moment())
 }
 
 // either is allowed, and with "" decides on the platform's own.
-func (t *tx) either(id registry.OrgID, action registry.Action) (registry.OrgView, error) {
+func (t *writeTx) either(id registry.OrgID, action registry.Action) (registry.OrgView, error) {
 	if id == "" {
 		return registry.OrgView{}, t.may(action)
 	}
@@ -75,7 +75,7 @@ func permit(a registry.Actor, v registry.OrgView, action registry.Action, now ti
 // may decides on an action of the platform: for platform admins, the operator and the system.
 func (s *Store) may(a registry.Actor, action registry.Action) error { return may(a, action, s.now()) }
 
-func (t *tx) may(action registry.Action) error { return may(t.actor, action, t.now) }
+func (t *writeTx) may(action registry.Action) error { return may(t.actor, action, t.now) }
 
 func may(a registry.Actor, action registry.Action, now time.Time) error {
 	err := permit(a, registry.OrgView{}, action, now)
@@ -99,7 +99,7 @@ func (s *Store) mayAccount(a registry.Actor, id registry.UserID, action registry
 	return mayAccount(a, id, action, s.now())
 }
 
-func (t *tx) mayAccount(id registry.UserID, action registry.Action) error {
+func (t *writeTx) mayAccount(id registry.UserID, action registry.Action) error {
 	return mayAccount(t.actor, id, action, t.now)
 }
 
@@ -112,7 +112,7 @@ func mayAccount(a registry.Actor, id registry.UserID, action registry.Action, no
 
 // mayMake decides on what lets somebody in, beside what the action itself asks for: of people, that
 // they are there themselves. What keys and the operator make is the action's alone.
-func (t *tx) mayMake() error {
+func (t *writeTx) mayMake() error {
 	if !t.actor.InPerson() {
 		return nil
 	}
@@ -162,7 +162,7 @@ func (s *Store) noteRefusal(ctx context.Context, a registry.Actor, err error) er
 		return err
 	}
 	// The client may be gone, and has been seen all the same.
-	note := s.update(context.WithoutCancel(ctx), a, func(t *tx) error {
+	note := s.recording(context.WithoutCancel(ctx), a, func(t *tx) error {
 		return t.audit(registry.Change{Kind: registry.APIKeyRefused, OrgID: r.org},
 			string(a.Key()), string(r.action))
 	})

@@ -72,7 +72,7 @@ func (t *tx) plan(name string) (registry.Plan, error) {
 func (s *Store) CreatePlan(
 	ctx context.Context, a registry.Actor, p registry.Plan,
 ) (registry.Plan, error) {
-	err := s.update(ctx, a, func(t *tx) error {
+	err := s.recording(ctx, a, func(t *tx) error {
 		if err := t.may(registry.PlanManage); err != nil {
 			return err
 		}
@@ -105,7 +105,7 @@ func (s *Store) CreatePlan(
 func (s *Store) UpdatePlan(
 	ctx context.Context, a registry.Actor, name, version string, c registry.PlanChange,
 ) (p registry.Plan, err error) {
-	err = s.update(ctx, a, func(t *tx) error {
+	err = s.recording(ctx, a, func(t *tx) error {
 		if err := t.may(registry.PlanManage); err != nil {
 			return err
 		}
@@ -148,7 +148,7 @@ func (s *Store) UpdatePlan(
 
 // DeletePlan removes a plan that no org has. Errors: NotFound, Conflict.
 func (s *Store) DeletePlan(ctx context.Context, a registry.Actor, name string) error {
-	return s.update(ctx, a, func(t *tx) error {
+	return s.recording(ctx, a, func(t *tx) error {
 		if err := t.may(registry.PlanManage); err != nil {
 			return err
 		}
@@ -173,7 +173,7 @@ func (s *Store) ConfigurePlans(ctx context.Context, a registry.Actor, list []reg
 	if err := only(a); err != nil {
 		return err
 	}
-	return s.update(ctx, a, func(t *tx) error {
+	return s.recording(ctx, a, func(t *tx) error {
 		have, err := collect(t.ctx, t, scanPlan, planQuery)
 		if err != nil {
 			return err

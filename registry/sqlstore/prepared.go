@@ -25,7 +25,7 @@ func Prepare(ctx context.Context, s *Store) error {
 }
 
 // row is QueryRowContext, by a prepared statement where there is one.
-func (t *tx) row(query string, args ...any) *sql.Row {
+func (t *writeTx) row(query string, args ...any) *sql.Row {
 	if st := t.prepared[query]; st != nil {
 		//nolint:sqlclosecheck // closed with the transaction
 		return t.sql.StmtContext(t.ctx, st).QueryRowContext(t.ctx, args...)

@@ -210,7 +210,7 @@ func (s *Store) CheckQuotas(
 		if !differs(v) {
 			continue
 		}
-		err := s.update(ctx, a, func(t *tx) error {
+		err := s.recording(ctx, a, func(t *tx) error {
 			now, err := one(
 				t.ctx,
 				t,

@@ -30,7 +30,7 @@ func (t *tx) note(c registry.Change) error {
 	if err := t.row(feedNext).Scan(&seq); err != nil {
 		return fmt.Errorf("store: feed: %w", err)
 	}
-	t.recorded = true
+	t.wakes = true
 	version, err := t.nextVersion(c)
 	if err != nil {
 		return fmt.Errorf("store: feed: %w", err)

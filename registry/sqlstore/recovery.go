@@ -15,7 +15,7 @@ import (
 // Review. Whoever has the link may. Error: Gone.
 func (s *Store) ResetPassword(ctx context.Context, a registry.Actor, secret registry.Hash,
 	hash registry.PasswordHash) (u registry.User, err error) {
-	err = s.update(ctx, a, func(t *tx) error {
+	err = s.recording(ctx, a, func(t *tx) error {
 		l, err := t.useLink(secret, registry.LinkReset)
 		if err != nil {
 			return err
@@ -166,7 +166,7 @@ func (s *Store) RecoveryItems(ctx context.Context, a registry.Actor,
 // not named).
 func (s *Store) Review(ctx context.Context, a registry.Actor, keep map[string]bool,
 	recovery []registry.Hash) (factors bool, err error) {
-	err = s.transact(ctx, a, func(t *tx) error {
+	err = s.recordingInReview(ctx, a, func(t *tx) error {
 		if !a.InPerson() {
 			return errNobody()
 		}

@@ -43,7 +43,7 @@ func (v sealedValue) open(k Key) ([]byte, error) {
 // be given again go, and drafts. The audit log goes on under a new key. It returns how many values there were.
 // For the operator, while no server runs; open the store again with the other key.
 func (s *Store) Reseal(ctx context.Context, a registry.Actor, next Key) (n int, err error) {
-	err = s.update(ctx, a, func(t *tx) error {
+	err = s.recording(ctx, a, func(t *tx) error {
 		if a.Kind() != "operator" {
 			return registry.Errorf(registry.Forbidden, "", "only the operator may do this")
 		}

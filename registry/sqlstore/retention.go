@@ -19,7 +19,7 @@ func (s *Store) PruneAudit(ctx context.Context, a registry.Actor, before time.Ti
 	if err := only(a); err != nil {
 		return false, err
 	}
-	err = s.update(ctx, a, func(t *tx) error {
+	err = s.recording(ctx, a, func(t *tx) error {
 		state, err := t.auditState()
 		if err != nil {
 			return err
@@ -59,12 +59,12 @@ func prunedDetail(first int64, hash string) string {
 }
 
 // explained refuses a log that does not begin at the beginning, unless an entry says so.
-func explained(ctx context.Context, view querier, s auditState) error {
+func explained(ctx context.Context, q querier, s auditState) error {
 	if s.first == 1 {
 		return nil
 	}
 	var one int
-	err := view.QueryRowContext(ctx, `SELECT 1 FROM audit WHERE action = $1 AND detail = $2 LIMIT 1`,
+	err := q.QueryRowContext(ctx, `SELECT 1 FROM audit WHERE action = $1 AND detail = $2 LIMIT 1`,
 		registry.AuditPruned, prunedDetail(s.first, s.before)).Scan(&one)
 	if errors.Is(err, sql.ErrNoRows) {
 		return registry.Errorf(registry.Conflict, "",

@@ -39,7 +39,7 @@ func errNoClaim() error {
 // lets in ends no later than the key. Errors: Invalid, Forbidden, NotFound, Conflict (RunnersMax).
 func (s *Store) CreateRunnerClaim(ctx context.Context, a registry.Actor, org registry.OrgID, n registry.NewRunnerClaim, secret registry.Hash) (registry.RunnerClaim, error) {
 	c := registry.RunnerClaim{ID: registry.NewID(), OrgID: org}
-	err := s.update(ctx, a, func(t *tx) error {
+	err := s.recording(ctx, a, func(t *tx) error {
 		v, err := t.allowed(org, registry.RunnerEnroll)
 		if err != nil {
 			return err
@@ -109,7 +109,7 @@ func (s *Store) EnrollRunner(ctx context.Context, a registry.Actor, claim regist
 	if !open {
 		return r, errNoClaim()
 	}
-	err = s.update(ctx, a, func(t *tx) error {
+	err = s.recording(ctx, a, func(t *tx) error {
 		var named string
 		var life int64
 		var keyID registry.APIKeyID
@@ -235,7 +235,7 @@ func (t *tx) mine(org registry.OrgID, id registry.RunnerID) (registry.Runner, er
 
 // DisconnectRunner closes what a runner has open; it may come back. Errors: NotFound, Forbidden.
 func (s *Store) DisconnectRunner(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.RunnerID) error {
-	return s.update(ctx, a, func(t *tx) error {
+	return s.recording(ctx, a, func(t *tx) error {
 		r, err := t.mine(org, id)
 		if err != nil {
 			return err
@@ -246,7 +246,7 @@ func (s *Store) DisconnectRunner(ctx context.Context, a registry.Actor, org regi
 
 // RevokeRunner ends a runner: its key, its tokens, what it has open. Errors: NotFound, Forbidden.
 func (s *Store) RevokeRunner(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.RunnerID) error {
-	return s.update(ctx, a, func(t *tx) error {
+	return s.recording(ctx, a, func(t *tx) error {
 		r, err := t.mine(org, id)
 		if err != nil {
 			return err
@@ -295,7 +295,7 @@ func (s *Store) TouchRunners(ctx context.Context, a registry.Actor, seen map[reg
 	if err := only(a); err != nil {
 		return err
 	}
-	return s.update(ctx, a, func(t *tx) error {
+	return s.atomic(ctx, a, func(t *writeTx) error {
 		for id, v := range seen {
 			if _, err := t.exec(`UPDATE runners SET last_seen_at = $2, address = $3 WHERE id = $1 AND last_seen_at <= $2`, id, us(v.At), v.Address); err != nil {
 				return err

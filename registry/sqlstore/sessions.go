@@ -25,7 +25,7 @@ func (s *Store) CreateSession(ctx context.Context, a registry.Actor, n registry.
 		ID: registry.SessionID(registry.NewID()), UserID: n.User.ID, Address: n.Address, UserAgent: n.UserAgent,
 		Methods: n.Methods, ConnectionID: n.Connection,
 	}
-	err := s.update(ctx, a, func(t *tx) error {
+	err := s.recording(ctx, a, func(t *tx) error {
 		detail := ""
 		if n.Connection != "" {
 			c, err := t.connection(n.Connection)
@@ -138,7 +138,7 @@ func (s *Store) Sessions(ctx context.Context, a registry.Actor, id registry.User
 // RevokeSessions ends all sessions of an account but one ("" = all): the actor's
 // own, or anybody's for platform admins. Error: NotFound.
 func (s *Store) RevokeSessions(ctx context.Context, a registry.Actor, id registry.UserID, but registry.SessionID) error {
-	return s.update(ctx, a, func(t *tx) error {
+	return s.recording(ctx, a, func(t *tx) error {
 		if err := t.mayAccount(id, registry.UserUpdate); err != nil {
 			return err
 		}
@@ -151,7 +151,7 @@ func (s *Store) RevokeSessions(ctx context.Context, a registry.Actor, id registr
 
 // RevokeSession ends a session: the user's own, or any for platform admins and the system. Ending it twice is no error.
 func (s *Store) RevokeSession(ctx context.Context, a registry.Actor, id registry.SessionID) error {
-	return s.update(ctx, a, func(t *tx) error {
+	return s.recording(ctx, a, func(t *tx) error {
 		owner, err := one(ctx, t, func(r scanner) (u registry.UserID, err error) {
 			err = r.Scan(&u)
 			return u, err
@@ -208,7 +208,7 @@ func (s *Store) TouchSessions(ctx context.Context, a registry.Actor, seen map[re
 	if err := only(a); err != nil {
 		return err
 	}
-	return s.update(ctx, a, func(t *tx) error {
+	return s.atomic(ctx, a, func(t *writeTx) error {
 		for id, at := range seen {
 			if _, err := t.exec(`UPDATE sessions SET last_seen_at = {greatest last_seen_at, $2} WHERE id = $1`, id, us(at)); err != nil {
 				return err
@@ -224,7 +224,7 @@ func (s *Store) Sweep(ctx context.Context, a registry.Actor) error {
 	if err := only(a); err != nil {
 		return err
 	}
-	return s.update(ctx, a, func(t *tx) error {
+	return s.atomic(ctx, a, func(t *writeTx) error {
 		day, month := us(t.now.Add(-24*time.Hour)), us(t.now.Add(-30*24*time.Hour))
 		for _, q := range []string{
 			`DELETE FROM sessions WHERE expires_at < $1`,

@@ -28,7 +28,7 @@ func settings(ctx context.Context, q querier, org registry.OrgID) ([]registry.Se
 // instance gets them at its next start; a failed one starts at once. The log names
 // what changed, no values. version must be current ("" = any). Error: Stale.
 func (s *Store) SetSettings(ctx context.Context, a registry.Actor, org registry.OrgID, version string, changes map[string]*registry.SettingValue) error {
-	return s.update(ctx, a, func(t *tx) error {
+	return s.recording(ctx, a, func(t *tx) error {
 		v, err := t.allowed(org, registry.SettingsWrite)
 		if err != nil || len(changes) == 0 {
 			return err

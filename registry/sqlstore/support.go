@@ -33,7 +33,7 @@ func (t *tx) support(org registry.OrgID, id registry.SupportID) (registry.Suppor
 // RequestSupport asks an org's owners for access for a while. For platform admins in person who are no
 // members. Errors: Invalid, Forbidden, NotFound, Conflict (a member already, or asked already).
 func (s *Store) RequestSupport(ctx context.Context, a registry.Actor, org registry.OrgID, n registry.NewSupport) (p registry.Support, err error) {
-	err = s.update(ctx, a, func(t *tx) error {
+	err = s.recording(ctx, a, func(t *tx) error {
 		v, err := t.allowed(org, registry.SupportRequest)
 		if err != nil {
 			return err
@@ -77,7 +77,7 @@ func supportDetail(p registry.Support) string {
 
 // DecideSupport answers a request. For the org's owners, and nobody in their stead. Errors: Forbidden, NotFound.
 func (s *Store) DecideSupport(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.SupportID, approve bool) (p registry.Support, err error) {
-	err = s.update(ctx, a, func(t *tx) error {
+	err = s.recording(ctx, a, func(t *tx) error {
 		if _, err := t.allowed(org, registry.SupportDecide); err != nil {
 			return err
 		}
@@ -122,7 +122,7 @@ func (s *Store) DecideSupport(ctx context.Context, a registry.Actor, org registr
 
 // EndSupport ends a support access, or takes a request back: the org's admins and owners, and the platform admin's own. Errors: Forbidden, NotFound.
 func (s *Store) EndSupport(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.SupportID) error {
-	return s.update(ctx, a, func(t *tx) error {
+	return s.recording(ctx, a, func(t *tx) error {
 		if _, err := t.allowed(org, registry.SupportRead); err != nil {
 			return err
 		}
@@ -170,7 +170,7 @@ func (s *Store) FinishSupport(ctx context.Context, a registry.Actor) error {
 	if err != nil || len(list) == 0 {
 		return err
 	}
-	return s.update(ctx, a, func(t *tx) error {
+	return s.recording(ctx, a, func(t *tx) error {
 		list, err := collect(t.ctx, t, scanSupport, supportQuery+due, us(t.now))
 		if err != nil {
 			return err

@@ -9,8 +9,20 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// tx is one write transaction on behalf of one actor.
-type tx struct {
+// Transactions come in three kinds, so that each database takes the locks that a kind needs, and
+// no other. SQLite has one writer at a time: recording and atomic transactions begin as immediate.
+//
+//   - recording: appends to the feed or to the audit log, or checks something over rows that others
+//     may change (the last owner, the other platform admin, the chain of the audit log, a sum that
+//     is read and written back). Takes the feed's lock first, so all of them run one after another,
+//     and feed numbers are in the order of commits.
+//   - atomic: statements that are each right by themselves, whatever else runs: codes, refresh
+//     tokens, counters, leases, idempotency keys, messages. Takes no lock, and cannot record: that
+//     is a method of tx alone.
+//   - reading: reads several statements of one moment. A read of one statement needs no transaction.
+
+// writeTx is one write transaction on behalf of one actor.
+type writeTx struct {
 	translator
 	sql      *sql.Tx
 	ctx      context.Context //nolint:containedctx // lives exactly as long as the transaction
@@ -18,22 +30,68 @@ type tx struct {
 	now      time.Time
 	keys     auditKeys
 	prepared map[string]*sql.Stmt
-	recorded bool
+	wakes    bool // followers, at the commit
 
 	lifetimes registry.Lifetimes // of sessions
 	uses      *uses
 }
 
-// update runs f in a write transaction: all of it or nothing.
-func (s *Store) update(ctx context.Context, a registry.Actor, f func(*tx) error) error {
+// tx is a writeTx that holds the feed's lock.
+type tx struct{ *writeTx }
+
+// recording runs f in a transaction that may append to the feed and to the audit log, or that relies
+// on rows which it does not change: all of it or nothing. It holds the feed's lock.
+func (s *Store) recording(ctx context.Context, a registry.Actor, f func(*tx) error) error {
 	if a.MustReview() {
 		return registry.ErrReview()
 	}
-	return s.transact(ctx, a, f)
+	return s.recordingInReview(ctx, a, f)
 }
 
-// transact is update for an actor who may have to review their account first.
-func (s *Store) transact(ctx context.Context, a registry.Actor, f func(*tx) error) error {
+// recordingInReview is recording for an actor who may have to review their account first.
+func (s *Store) recordingInReview(
+	ctx context.Context, a registry.Actor, f func(*tx) error,
+) error {
+	return s.transact(ctx, a, func(w *writeTx) error {
+		t, err := w.lockFeed()
+		if err != nil {
+			return err
+		}
+		if err := t.stillSignedIn(); err != nil {
+			return err
+		}
+		return f(t)
+	})
+}
+
+// atomic runs f in a transaction whose statements each check and change what they need by
+// themselves: all of it or nothing. It takes no lock.
+func (s *Store) atomic(ctx context.Context, a registry.Actor, f func(*writeTx) error) error {
+	if a.MustReview() {
+		return registry.ErrReview()
+	}
+	return s.transact(ctx, a, func(t *writeTx) error {
+		if err := t.stillSignedIn(); err != nil {
+			return err
+		}
+		return f(t)
+	})
+}
+
+// reading runs f with the database as it is at one moment.
+func (s *Store) reading(ctx context.Context, f func(querier) error) error {
+	t, err := s.reader.BeginTx(ctx, &sql.TxOptions{
+		ReadOnly: true, Isolation: sql.LevelRepeatableRead,
+	})
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	defer func() { _ = t.Rollback() }()
+	return f(translator{t, s.dialect})
+}
+
+// transact runs f in a write transaction.
+func (s *Store) transact(ctx context.Context, a registry.Actor, f func(*writeTx) error) error {
 	if !a.Valid() {
 		return errNobody()
 	}
@@ -42,32 +100,44 @@ func (s *Store) transact(ctx context.Context, a registry.Actor, f func(*tx) erro
 		return fmt.Errorf("store: %w", err)
 	}
 	defer func() { _ = t.Rollback() }()
-	x := &tx{
-		translator: translator{t, s.dialect}, sql: t, ctx: ctx, actor: a, now: s.now().Truncate(time.Microsecond), keys: s.keys, // as it is kept
-		lifetimes: *s.lifetimes.Load(), uses: s.uses,
-	}
+	w := s.writeTx(ctx, t, a)
 	if p := s.prepared.Load(); p != nil {
-		x.prepared = *p
+		w.prepared = *p
 	}
-	if err := x.stillSignedIn(); err != nil {
-		return err
-	}
-	if err := f(x); err != nil {
+	if err := f(w); err != nil {
 		_ = t.Rollback()
 		return s.noteRefusal(ctx, a, err)
 	}
 	if err := t.Commit(); err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
-	if x.recorded {
+	if w.wakes {
 		s.wake()
 	}
 	return nil
 }
 
+func (s *Store) writeTx(ctx context.Context, t *sql.Tx, a registry.Actor) *writeTx {
+	return &writeTx{
+		translator: translator{t, s.dialect}, sql: t, ctx: ctx, actor: a,
+		now:  s.now().Truncate(time.Microsecond), // as it is kept
+		keys: s.keys, lifetimes: *s.lifetimes.Load(), uses: s.uses,
+	}
+}
+
+// lockFeed makes t one that may record.
+func (t *writeTx) lockFeed() (*tx, error) {
+	if lock := t.dialect.LockFeed; lock != "" {
+		if _, err := t.exec(lock); err != nil {
+			return nil, err
+		}
+	}
+	return &tx{t}, nil
+}
+
 // stillSignedIn refuses a request that was under way when the sessions of its person ended: it would
 // leave behind what a recovery just removed.
-func (t *tx) stillSignedIn() error {
+func (t *writeTx) stillSignedIn() error {
 	epoch, ok := t.actor.Epoch()
 	if !ok {
 		return nil
@@ -83,7 +153,7 @@ func (t *tx) stillSignedIn() error {
 	return err
 }
 
-func (t *tx) exec(query string, args ...any) (int64, error) {
+func (t *writeTx) exec(query string, args ...any) (int64, error) {
 	run := func() (sql.Result, error) { return t.execContext(t.ctx, query, args...) }
 	if st := t.prepared[query]; st != nil {
 		//nolint:sqlclosecheck // closed with the transaction
@@ -101,7 +171,7 @@ func (t *tx) exec(query string, args ...any) (int64, error) {
 }
 
 // must is exec for a statement that has to touch exactly one row.
-func (t *tx) must(query string, args ...any) error {
+func (t *writeTx) must(query string, args ...any) error {
 	n, err := t.exec(query, args...)
 	if err == nil && n != 1 {
 		err = fmt.Errorf("store: %d rows changed instead of one", n)

@@ -35,7 +35,7 @@ func (s *Store) AddUsage(ctx context.Context, a registry.Actor, at time.Time, by
 	if err := only(a); err != nil {
 		return err
 	}
-	return s.update(ctx, a, func(t *tx) error {
+	return s.recording(ctx, a, func(t *tx) error {
 		if _, err := t.exec(`DELETE FROM usage WHERE at < $1`, us(t.now.Add(-registry.UsageLife))); err != nil {
 			return err
 		}

@@ -27,7 +27,7 @@ func errNoUser() error { return registry.Errorf(registry.NotFound, "", "no such 
 // CreateUser makes an account. For platform admins and the operator; a visitor
 // gets one through RedeemSetup or AcceptInvite. Error: Conflict (e-mail in use).
 func (s *Store) CreateUser(ctx context.Context, a registry.Actor, n registry.NewUser) (u registry.User, err error) {
-	err = s.update(ctx, a, func(t *tx) error {
+	err = s.recording(ctx, a, func(t *tx) error {
 		if err := t.may(registry.UserCreate); err != nil {
 			return err
 		}
@@ -61,7 +61,7 @@ func (t *tx) createUser(n registry.NewUser) (registry.User, error) {
 	return u, t.record(registry.Change{Kind: registry.UserCreated, UserID: u.ID}, u.Email, "")
 }
 
-func (t *tx) userByID(id registry.UserID) (registry.User, error) {
+func (t *writeTx) userByID(id registry.UserID) (registry.User, error) {
 	return one(t.ctx, t, scanUser, errNoUser(), `SELECT `+userColumns+` FROM users u WHERE u.id = $1`, id)
 }
 
@@ -121,7 +121,7 @@ func (s *Store) UserOrgs(ctx context.Context, a registry.Actor, id registry.User
 // anybody's for platform admins. Whether it is a platform admin: for platform
 // admins; the last one stays one. Errors: NotFound, Invalid, Conflict.
 func (s *Store) UpdateUser(ctx context.Context, a registry.Actor, id registry.UserID, name *string, platformAdmin *bool) error {
-	return s.update(ctx, a, func(t *tx) error {
+	return s.recording(ctx, a, func(t *tx) error {
 		err := t.mayAccount(id, registry.UserUpdate)
 		if platformAdmin != nil {
 			err = t.may(registry.UserUpdate)
@@ -204,7 +204,7 @@ func (s *Store) HasPlatformAdmin(ctx context.Context, a registry.Actor) (yes boo
 
 // SetPassword replaces the actor's own password and ends all its other sessions.
 func (s *Store) SetPassword(ctx context.Context, a registry.Actor, hash registry.PasswordHash) error {
-	return s.update(ctx, a, func(t *tx) error {
+	return s.recording(ctx, a, func(t *tx) error {
 		if err := own(a, a.User, registry.AccountManage, t.now); err != nil {
 			return err
 		}
@@ -227,7 +227,7 @@ func (s *Store) Rehash(ctx context.Context, a registry.Actor, id registry.UserID
 	if err := only(a); err != nil {
 		return err
 	}
-	return s.update(ctx, a, func(t *tx) error {
+	return s.atomic(ctx, a, func(t *writeTx) error {
 		_, err := t.exec(`UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2`, id, string(from), string(to))
 		return err
 	})

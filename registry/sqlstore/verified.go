@@ -67,7 +67,7 @@ func roleDetail(role, waiting registry.Role) string {
 // VerifyUser marks the address of an account as its holder's, and gives it the roles that waited
 // for that. For platform admins; no key does. Errors: Forbidden, NotFound.
 func (s *Store) VerifyUser(ctx context.Context, a registry.Actor, id registry.UserID) error {
-	return s.update(ctx, a, func(t *tx) error {
+	return s.recording(ctx, a, func(t *tx) error {
 		if err := t.may(registry.UserUpdate); err != nil {
 			return err
 		}

@@ -46,7 +46,7 @@ func errNoWebhook() error { return registry.Errorf(registry.NotFound, "", "no su
 // CreateWebhook makes a webhook of an org, or with "" of the platform; its
 // secret comes sealed. Errors: Invalid, Forbidden, NotFound, Conflict (WebhooksMax).
 func (s *Store) CreateWebhook(ctx context.Context, a registry.Actor, w registry.Webhook) (registry.Webhook, error) {
-	err := s.update(ctx, a, func(t *tx) error {
+	err := s.recording(ctx, a, func(t *tx) error {
 		if _, err := t.either(w.OrgID, registry.WebhookManage); err != nil {
 			return err
 		}
@@ -87,7 +87,7 @@ func (s *Store) Webhooks(ctx context.Context, a registry.Actor, org registry.Org
 
 // onWebhook runs f with a webhook of the org when the actor may manage it.
 func (s *Store) onWebhook(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.WebhookID, f func(*tx, registry.Webhook) error) error {
-	return s.update(ctx, a, func(t *tx) error {
+	return s.recording(ctx, a, func(t *tx) error {
 		if _, err := t.either(org, registry.WebhookManage); err != nil {
 			return err
 		}
@@ -162,7 +162,7 @@ func (s *Store) ReplayDelivery(ctx context.Context, a registry.Actor, org regist
 		if err == nil && n == 0 {
 			return registry.Errorf(registry.NotFound, "", "no such delivery, or it is older than %d days", int(registry.DeliveryLife.Hours()/24))
 		}
-		t.recorded = true // wakes the sender
+		t.wakes = true // wakes the sender
 		return err
 	})
 }
@@ -170,7 +170,7 @@ func (s *Store) ReplayDelivery(ctx context.Context, a registry.Actor, org regist
 // TestWebhook sends a webhook a message that means nothing.
 func (s *Store) TestWebhook(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.WebhookID) error {
 	return s.onWebhook(ctx, a, org, id, func(t *tx, w registry.Webhook) error {
-		t.recorded = true
+		t.wakes = true
 		return t.deliver(w, registry.Change{At: t.now, Kind: registry.WebhookTest, OrgID: org})
 	})
 }
@@ -206,7 +206,7 @@ func (s *Store) SpreadChanges(ctx context.Context, a registry.Actor) error {
 	}
 	for {
 		more := false
-		err := s.update(ctx, a, func(t *tx) error {
+		err := s.recording(ctx, a, func(t *tx) error {
 			var seq string
 			if err := t.QueryRowContext(t.ctx, `SELECT value FROM meta WHERE key = 'webhooks_seq'`).Scan(&seq); err != nil {
 				return err
@@ -277,7 +277,7 @@ func (s *Store) ReportDelivery(ctx context.Context, a registry.Actor, id string,
 	case failure != "":
 		state = registry.DeliveryPending
 	}
-	return s.update(ctx, a, func(t *tx) error {
+	return s.atomic(ctx, a, func(t *writeTx) error {
 		_, err := t.exec(`UPDATE deliveries SET state = $2, attempts = attempts + 1, status = $3, error = $4, tried_at = $5, next_at = $6 WHERE id = $1`,
 			id, state, status, failure, us(t.now), us(next))
 		return err
