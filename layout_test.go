@@ -40,9 +40,10 @@ var may = map[string][]string{
 	"internal/isolation":     {},
 	"internal/licenses":      {},
 	"internal/cli":           {"internal/ascii", "registry", "internal/isolation", "internal/licenses"},
+	"internal/snapshot":      {"registry"},
 	"internal/gateway":       {"internal/ascii", "registry", "identity", "identity/jose", "internal/web", "internal/guard", "internal/cookies"},
-	"internal/runtime":       {"registry", "registry/sqlite", "identity", "provision", "internal/web", "internal/webhook", "internal/settings", "internal/usage", "internal/mail", "internal/egress", "internal/api", "internal/console", "internal/gateway"},
-	"bench":                  {},
+	"internal/runtime":       {"registry", "registry/sqlite", "identity", "provision", "internal/web", "internal/webhook", "internal/settings", "internal/usage", "internal/mail", "internal/egress", "internal/api", "internal/console", "internal/gateway", "internal/snapshot"},
+	"bench":                  {"internal/snapshot", "registry"},
 	"examples/instance":      {"examples/instance/app"},
 	"examples/instance/app":  {"identity/assertion"},
 	"caddymodule":            {"registry", "identity", "provision", "provision/process", "internal/guard", "internal/web", "internal/console", "internal/gateway", "internal/mail", "internal/runtime", "internal/cli", "examples/instance/app"},
@@ -84,6 +85,21 @@ func TestDependencies(t *testing.T) {
 			}
 			if !found {
 				t.Errorf("%s imports %s, against the direction of dependencies", pkg, own)
+			}
+		}
+	}
+}
+
+// TestGatewayLinksNoStore: a gateway goes on without a database, also where none is linked.
+func TestGatewayLinksNoStore(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "./internal/gateway", "./internal/snapshot").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dep := range strings.Lines(string(out)) {
+		for _, store := range []string{"modernc.org/sqlite", "database/sql\n", module + "/registry/sql"} {
+			if strings.HasPrefix(dep, store) {
+				t.Errorf("it links %s", dep)
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"database/sql"
 	"fmt"
 	"net"
@@ -10,6 +11,9 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/pizzaface/pizzeria/internal/snapshot"
+	"github.com/pizzaface/pizzeria/registry"
 )
 
 // many is a gateway before a number of orgs, beside one before ten.
@@ -111,9 +115,7 @@ func (s *servers) alone(orgs int) (*pool, error) {
 		return nil, err
 	}
 	_ = s.ours.Wait()
-	if err := fill(filepath.Join(data, "snapshot.db"), orgs, map[string]string{"{id}": id, "{address}": "unix/" + socket},
-		`INSERT INTO routes (slug, route) SELECT printf('many-%d', i), json_object('OrgID', {id}, 'Slug', printf('many-%d', i), 'Name', printf('Org number %d', i), 'Plan', 'standard', 'Status', 'serving', 'Generation', 1, 'Address', '{address}') FROM n WHERE true`,
-	); err != nil {
+	if err := addRoutes(filepath.Join(data, "snapshot.db"), orgs, "unix/"+socket); err != nil {
 		return nil, err
 	}
 	if err := os.Rename(filepath.Join(data, "pizzeria.db"), filepath.Join(data, "away.db")); err != nil {
@@ -127,6 +129,26 @@ func (s *servers) alone(orgs int) (*pool, error) {
 		return nil, err
 	}
 	return p, s.ready()
+}
+
+// addRoutes adds routes to a snapshot.
+func addRoutes(file string, n int, address string) error {
+	f := snapshot.Open(file)
+	defer func() { _ = f.Close() }()
+	s, err := f.Load(context.Background())
+	if err != nil {
+		return err
+	}
+	routes := map[string]*registry.Route{}
+	for i := range n {
+		slug := fmt.Sprintf("many-%d", i)
+		routes[slug] = &registry.Route{
+			OrgID: registry.OrgID(fmt.Sprintf("01890000-0004-7000-8000-%012x", i)), Slug: slug,
+			Name: fmt.Sprintf("Org number %d", i), Plan: "standard", Status: registry.RouteServing,
+			Generation: 1, Address: address,
+		}
+	}
+	return f.Update(context.Background(), s, routes, time.Time{})
 }
 
 // id is an org's, of its number i.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/gateway"
+	"github.com/pizzaface/pizzeria/internal/snapshot"
 	"github.com/pizzaface/pizzeria/registry"
 	"github.com/pizzaface/pizzeria/registry/sqlite"
 )
@@ -17,7 +18,7 @@ import (
 // keeper keeps the snapshot on disk true. It implements registry.FeedHandler.
 type keeper struct {
 	store    *sqlite.Store
-	snapshot *sqlite.Snapshot
+	snapshot *snapshot.File
 	ids      *identity.Service
 	follower func() *registry.Follower
 	log      *slog.Logger

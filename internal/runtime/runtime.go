@@ -26,6 +26,7 @@ import (
 	"github.com/pizzaface/pizzeria/internal/gateway"
 	"github.com/pizzaface/pizzeria/internal/mail"
 	"github.com/pizzaface/pizzeria/internal/settings"
+	"github.com/pizzaface/pizzeria/internal/snapshot"
 	"github.com/pizzaface/pizzeria/internal/usage"
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/internal/webhook"
@@ -79,7 +80,7 @@ type Runtime struct {
 	closers []func() error
 
 	store      *sqlite.Store
-	snapshot   *sqlite.Snapshot
+	snapshot   *snapshot.File
 	keeper     *keeper
 	ids        *identity.Service
 	follower   *registry.Follower
@@ -252,9 +253,7 @@ func (r *Runtime) build(dir string) error {
 	}
 	r.closers = append(r.closers, r.store.Close)
 	r.store.SetLifetimes(r.tunables.Load().Sessions)
-	if r.snapshot, err = sqlite.OpenSnapshot(r.snapshotPath()); err != nil {
-		return err
-	}
+	r.snapshot = snapshot.Open(r.snapshotPath())
 	r.closers = append(r.closers, r.snapshot.Close)
 	r.ids = identity.New(r.store, master, r.site, r.c.Log, now)
 	r.provider = provider{r}

@@ -1,31 +1,23 @@
-package sqlite_test
+package snapshot_test
 
 import (
 	"errors"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/pizzaface/pizzeria/internal/snapshot"
 	"github.com/pizzaface/pizzeria/registry"
-	"github.com/pizzaface/pizzeria/registry/sqlite"
 )
 
 // TestSnapshot: what was put in comes out, also by a later start; what is unusable says so, and can be made anew.
 func TestSnapshot(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "snapshot.db")
-	open := func() *sqlite.Snapshot {
-		s, err := sqlite.OpenSnapshot(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s
-	}
-	s := open()
+	path := newPath(t)
+	s := snapshot.Open(path)
 	unusable := func() {
 		t.Helper()
-		if _, err := s.Load(t.Context()); !errors.Is(err, sqlite.ErrNoSnapshot) {
+		if _, err := s.Load(t.Context()); !errors.Is(err, snapshot.ErrNone) {
 			t.Fatalf("got %v", err)
 		}
 		if err := s.Update(t.Context(), registry.Snapshot{}, nil, time.Time{}); err == nil {
@@ -56,7 +48,7 @@ func TestSnapshot(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	s = open()
+	s = snapshot.Open(path)
 	got, err := s.Load(t.Context())
 	if err != nil || got.Seq != 9 || !got.Contact.Equal(at.Add(time.Second)) || len(got.Keys) != 1 || got.Keys[0].Private[1] != 2 || len(got.Revoked) != 1 || got.Revoked[0].Seq != 8 {
 		t.Fatalf("%+v %v", got, err)
@@ -84,7 +76,7 @@ func TestSnapshot(t *testing.T) {
 	if err := os.WriteFile(path, []byte(strings.Repeat("not a database ", 500)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s = open()
+	s = snapshot.Open(path)
 	defer func() { _ = s.Close() }()
 	unusable()
 	create()
