@@ -210,18 +210,25 @@ func (t *tx) requireSSO(org registry.OrgID) error {
 	return t.record(registry.Change{Kind: registry.OrgSignIn, OrgID: org}, "company sign-in", map[bool]string{true: "required", false: "not required any more"}[required])
 }
 
+// signInPolicy reads an org whose sign-in policy is about to change. Errors: Forbidden, NotFound,
+// Stale (version is not current; "" is any).
+func (t *tx) signInPolicy(org registry.OrgID, version string) (registry.OrgView, error) {
+	if org == "" {
+		return registry.OrgView{}, errNoOrg()
+	}
+	v, err := t.either(org, registry.SignInManage)
+	if err == nil {
+		err = registry.CheckVersion(version, v.SignInPolicyVersion())
+	}
+	return v, err
+}
+
 // RequireSecondStep says whether an org asks its people for a second step. version is of the policy
 // that the caller has seen, "" for any. Errors: Forbidden, NotFound, Stale.
 func (s *Store) RequireSecondStep(ctx context.Context, a registry.Actor, org registry.OrgID, version string, required bool) error {
 	return s.recording(ctx, a, func(t *tx) error {
-		if org == "" {
-			return errNoOrg()
-		}
-		v, err := t.either(org, registry.SignInManage)
-		if err != nil {
-			return err
-		}
-		if err := registry.CheckVersion(version, v.SignInPolicyVersion()); err != nil || v.SecondStepRequired == required {
+		v, err := t.signInPolicy(org, version)
+		if err != nil || v.SecondStepRequired == required {
 			return err
 		}
 		if err := t.must(`UPDATE orgs SET second_step_required = $2 WHERE id = $1`, org, required); err != nil {

@@ -57,14 +57,8 @@ func (s *Store) SetSessionLifetimes(
 	ctx context.Context, a registry.Actor, org registry.OrgID, version string, l registry.Lifetimes,
 ) error {
 	return s.recording(ctx, a, func(t *tx) error {
-		if org == "" {
-			return errNoOrg()
-		}
-		v, err := t.either(org, registry.SignInManage)
-		if err != nil {
-			return err
-		}
-		if err := registry.CheckVersion(version, v.SignInPolicyVersion()); err != nil || v.Sessions == l {
+		v, err := t.signInPolicy(org, version)
+		if err != nil || v.Sessions == l {
 			return err
 		}
 		if err := l.Within(v.PlanSessions.Shorter(t.lifetimes)); err != nil {
