@@ -249,7 +249,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return err
 	}
 	if a.planned, err = a.plans(a.provider.Name()); err != nil {
-		return fmt.Errorf("plan: %w", err)
+		return err
 	}
 	log := ctx.Slogger()
 	if a.HTTP3 {

@@ -61,7 +61,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 		return nil, d.ArgErr()
 	}
 	seen := map[string]bool{}
-	var sessions []caddyfile.Dispenser // where their lifetimes are
+	var sessions, plans []caddyfile.Dispenser // where they are
 	for d.NextBlock(0) {
 		name := d.Val()
 		if seen[name] && name != "plan" { // there are several
@@ -132,6 +132,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 		case "settings":
 			a.Settings, err = parseSettings(d)
 		case "plan":
+			plans = append(plans, *d)
 			err = parsePlan(d, a)
 		case "mail":
 			a.Mail, err = parseMail(d)
@@ -166,6 +167,12 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 	}
 	if err := a.checkSessions(); err != nil {
 		return nil, sessions[len(sessions)-1].WrapErr(err)
+	}
+	for _, d := range plans {
+		d.NextArg()
+		if err := expanded(a.Plans[d.Val()]).checkSessions(a.sessions()); err != nil {
+			return nil, d.WrapErr(fmt.Errorf("plan %s: %w", d.Val(), err))
+		}
 	}
 	if a.Domain == "" {
 		return nil, d.Err("pizzeria needs a domain: the name below which orgs live, such as `domain pizzapi.example.com`")

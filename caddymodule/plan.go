@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -37,28 +38,35 @@ type Plan struct {
 	Limits registry.Limits `json:"limits,omitempty"`
 }
 
-// plans are the plans of the config as the store keeps them. Errors: Invalid.
+// plans returns the configured plans as the store keeps them. Errors: Invalid.
 func (a *App) plans(provider string) ([]registry.Plan, error) {
 	var out []registry.Plan
 	for _, name := range slices.Sorted(maps.Keys(a.Plans)) {
 		p := a.Plans[name]
-		plan, err := registry.Plan{
-			Name:        name,
-			Title:       p.Title,
-			Description: p.Description,
-			Provider:    p.Provider,
-			Sessions:    lifetimes(p.SessionIdle, p.SessionLifetime),
-			Limits:      p.Limits,
-		}.Check()
-		if err == nil && provider != "" { // else the rest of the config is not known yet
-			err = cmp.Or(registry.CheckProvider(p.Provider, provider), plan.Sessions.Within(a.sessions()))
-		}
+		plan, err := p.plan(name)
+		err = cmp.Or(err, p.checkSessions(a.sessions()), registry.CheckProvider(p.Provider, provider))
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("plan %s: %w", name, err)
 		}
 		out = append(out, plan)
 	}
 	return out, nil
+}
+
+func (p Plan) plan(name string) (registry.Plan, error) {
+	return registry.Plan{
+		Name:        name,
+		Title:       p.Title,
+		Description: p.Description,
+		Provider:    p.Provider,
+		Sessions:    lifetimes(p.SessionIdle, p.SessionLifetime),
+		Limits:      p.Limits,
+	}.Check()
+}
+
+// checkSessions checks the plan's lifetimes against those of the installation.
+func (p Plan) checkSessions(most registry.Lifetimes) error {
+	return lifetimes(p.SessionIdle, p.SessionLifetime).Within(most)
 }
 
 // parsePlan parses a plan. Syntax:
@@ -128,7 +136,7 @@ func parsePlan(d *caddyfile.Dispenser, a *App) error {
 		a.Plans = map[string]Plan{}
 	}
 	a.Plans[name] = p
-	_, err := (&App{Plans: map[string]Plan{name: expanded(p)}}).plans("")
+	_, err := expanded(p).plan(name)
 	return err
 }
 
