@@ -398,7 +398,7 @@ func TestLogin(t *testing.T) {
 		t.Error(out)
 	}
 	s.eventually("the token ends with the session", func() bool {
-		return s.bearer(token).fetch("GET", s.url("acme")+"/whoami", "").status == 401
+		return s.bearer(token).fetched(s.url("acme")+"/whoami") == 401
 	})
 	eve.call(t, "GET", s.url("")+"/api/v1/me/sessions", "", 200, &sessions)
 	if len(sessions.Items) != 1 {

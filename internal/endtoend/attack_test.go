@@ -347,7 +347,7 @@ func TestAttacks(t *testing.T) {
 		if _, _, err := ws.Read(ctx); err == nil || ctx.Err() != nil {
 			t.Fatalf("the WebSocket outlived the membership: %v", err)
 		}
-		c.eventually("the removed member is refused", func() bool { return c.mia.fetch("GET", acme+"/whoami", "").status == 403 })
+		c.eventually("the removed member is refused", func() bool { return c.mia.fetched(acme+"/whoami") == 403 })
 		if a := c.person().do("GET", acme+"/whoami", nil, map[string]string{"Authorization": "Bearer " + c.miaOrg, "Accept": "*/*"}); a.status != 403 && a.status != 401 {
 			t.Errorf("the old token: %d", a.status)
 		}

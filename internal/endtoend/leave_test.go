@@ -31,7 +31,7 @@ func TestLeaveAndDecline(t *testing.T) {
 	if a := eve.submit(leave, nil); a.status != 200 || a.url.Path != "/" {
 		t.Errorf("%d at %s", a.status, a.url)
 	}
-	s.eventually("eve is out", func() bool { return eve.open(s.url("acme")+"/").status == 403 })
+	s.eventually("eve is out", func() bool { return eve.status(s.url("acme")+"/") == 403 })
 	if a := ada.submit(s.url("")+"/orgs/acme/members/"+id(ada)+"/remove", nil); a.status != 409 {
 		t.Errorf("the last owner left: %d", a.status)
 	}

@@ -30,7 +30,10 @@ type answer struct {
 	url    *url.URL
 }
 
-func (p *person) do(method, target string, body io.Reader, header map[string]string) answer {
+// attempt sends a request, and returns an error when its answer is cut off.
+func (p *person) attempt(
+	method, target string, body io.Reader, header map[string]string,
+) (answer, error) {
 	p.s.t.Helper()
 	req, err := http.NewRequest(method, target, body)
 	if err != nil {
@@ -46,41 +49,54 @@ func (p *person) do(method, target string, body io.Reader, header map[string]str
 	}
 	res, err := p.c.Do(req)
 	if err != nil {
-		p.s.t.Fatal(err)
+		return answer{}, err
 	}
 	defer func() { _ = res.Body.Close() }()
 	b, err := io.ReadAll(res.Body)
+	return answer{res.StatusCode, string(b), res.Header, res.Request.URL}, err
+}
+
+func (p *person) do(method, target string, body io.Reader, header map[string]string) answer {
+	p.s.t.Helper()
+	a, err := p.attempt(method, target, body, header)
 	if err != nil {
 		p.s.t.Fatal(err)
 	}
-	return answer{res.StatusCode, string(b), res.Header, res.Request.URL}
+	return a
+}
+
+var navigation = map[string]string{
+	"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document",
 }
 
 // open is a top-level navigation.
 func (p *person) open(target string) answer {
 	p.s.t.Helper()
-	return p.do("GET", target, nil, map[string]string{"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"})
+	return p.do("GET", target, nil, navigation)
 }
 
-// status is that of a top-level navigation, 0 when it is cut off.
+// status is that of a top-level navigation, 0 when it is cut off, as answers on their way are when
+// access ends.
 func (p *person) status(target string) int {
 	p.s.t.Helper()
-	req, err := http.NewRequest(http.MethodGet, target, nil)
-	if err != nil {
-		p.s.t.Fatal(err)
-	}
-	for k, v := range map[string]string{"Accept": "text/html", "Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"} {
-		req.Header.Set(k, v)
-	}
-	res, err := p.c.Do(req)
+	a, err := p.attempt("GET", target, nil, navigation)
 	if err != nil {
 		return 0
 	}
-	defer func() { _ = res.Body.Close() }()
-	if _, err := io.Copy(io.Discard, res.Body); err != nil {
+	return a.status
+}
+
+// fetched is the status of what a page of the same origin fetches, 0 when it is cut off.
+func (p *person) fetched(target string) int {
+	p.s.t.Helper()
+	a, err := p.attempt("GET", target, nil, map[string]string{
+		"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty",
+		"Accept": "application/json",
+	})
+	if err != nil {
 		return 0
 	}
-	return res.StatusCode
+	return a.status
 }
 
 // fetch is what a page of the same origin does.

@@ -90,6 +90,7 @@ func TestPlaceholdersAreExpandedOnce(t *testing.T) {
 		answers = append(answers, fmt.Sprint(a.status, a.header, a.body))
 	}
 	ada.call(t, "POST", s.url("")+"/api/v1/orgs/acme/suspend", `{"reason":"`+evil+`"}`, 200, nil)
+	s.eventually("the org is closed", func() bool { return ada.status(s.url("acme")+"/") == 403 })
 	a := ada.open(s.url("acme") + "/")
 	answers = append(answers, fmt.Sprint(a.status, a.header, a.body))
 	if !strings.Contains(a.body, "The {env.PIZZERIA_CANARY} org {file./etc/passwd}") {

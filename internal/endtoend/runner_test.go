@@ -157,7 +157,7 @@ func TestRunners(t *testing.T) {
 	if code := ending(ws); code != 4401 {
 		t.Errorf("a revoked runner's WebSocket ends with %d", code)
 	}
-	s.eventually("a revoked runner is refused", func() bool { return runner.fetch("GET", s.url("acme")+"/whoami", "").status == 401 })
+	s.eventually("a revoked runner is refused", func() bool { return runner.fetched(s.url("acme")+"/whoami") == 401 })
 	if _, err := s.token(r, oauth2.AuthStyleInHeader); err == nil {
 		t.Error("a revoked runner gets a token")
 	}
@@ -173,7 +173,7 @@ func TestRunners(t *testing.T) {
 		t.Errorf("the page does not name what she enrolled: %d %s", page.status, tail(page.body, 1500))
 	}
 	ada.submit(s.url("")+"/orgs/acme/members/"+string(left.Runner.EnrolledBy)+"/remove", url.Values{"runners": {"revoke"}})
-	s.eventually("her runners are refused", func() bool { return s.bearer(leftToken).fetch("GET", s.url("acme")+"/whoami", "").status == 401 })
+	s.eventually("her runners are refused", func() bool { return s.bearer(leftToken).fetched(s.url("acme")+"/whoami") == 401 })
 	for what, text := range map[string]string{"log": s.out.String(), "audit": s.adminGet("/pizzeria/api/v1/audit")} {
 		if strings.Contains(text, r.Key) || strings.Contains(text, token) {
 			t.Errorf("a runner's secret is in the %s", what)

@@ -94,8 +94,8 @@ func (s *server) end() (races string) {
 		s.stop()
 	}
 	_ = os.RemoveAll(s.dir)
-	if out := s.out.String(); strings.Contains(out, "DATA RACE") {
-		return "the server has a data race:\n" + out
+	if found := dataRaces(s.out.String()); len(found) > 0 {
+		return "the server has a data race:\n" + strings.Join(found, "\n")
 	}
 	return ""
 }

@@ -46,7 +46,10 @@ func TestTour(t *testing.T) {
 		t.Fatalf("sign-out: %d at %s", a.status, a.url)
 	}
 	s.eventually("the session is refused everywhere", func() bool {
-		return ada.do("GET", s.url("acme")+"/whoami", nil, map[string]string{"Cookie": "__Host-pizzeria-org=" + org, "Accept": "*/*"}).status == 401
+		a, err := ada.attempt("GET", s.url("acme")+"/whoami", nil, map[string]string{
+			"Cookie": "__Host-pizzeria-org=" + org, "Accept": "*/*",
+		})
+		return err == nil && a.status == 401
 	})
 	if a := ada.open(s.url("globex") + "/"); a.url.Path != "/sign-in" {
 		t.Fatalf("after sign-out: %d at %s", a.status, a.url)
