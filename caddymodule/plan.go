@@ -38,7 +38,7 @@ type Plan struct {
 	Limits registry.Limits `json:"limits,omitempty"`
 }
 
-// plans returns the configured plans as the store keeps them. Errors: Invalid.
+// plans returns the configured plans as the store keeps them. Errors: CodeInvalid.
 func (a *App) plans(provider string) ([]registry.Plan, error) {
 	var out []registry.Plan
 	for _, name := range slices.Sorted(maps.Keys(a.Plans)) {

@@ -25,10 +25,10 @@ type Login struct {
 }
 
 // SignIn checks an e-mail address and password; an account with a second step asks for that, too. Whether the account exists
-// shows in neither the answer nor its time. Errors: Forbidden, Busy.
+// shows in neither the answer nor its time. Errors: CodeForbidden, CodeTooManyRequests.
 func (s *Service) SignIn(ctx context.Context, email, password string, c Client) (l Login, err error) {
 	defer func() { s.note("password", c, l, err) }()
-	refused := registry.Errorf(registry.Forbidden, "password", "the e-mail address or the password is wrong")
+	refused := registry.Errorf(registry.CodeForbidden, "password", "the e-mail address or the password is wrong")
 	if email, err = registry.CleanEmail(email); err != nil {
 		return Login{}, err
 	}
@@ -41,7 +41,7 @@ func (s *Service) SignIn(ctx context.Context, email, password string, c Client) 
 		return Login{}, s.busy(limitsSignIns, limitOwn)
 	}
 	u, err := s.store.UserByEmail(ctx, registry.AsSystem("sign-in"), email)
-	if err != nil && registry.ErrorCode(err) != registry.NotFound {
+	if err != nil && registry.ErrorCode(err) != registry.CodeNotFound {
 		return Login{}, err
 	}
 	ok, rehash, err := s.hasher.check(ctx, password, u.PasswordHash)
@@ -97,7 +97,7 @@ func (s *Service) loginAt(ctx context.Context, u registry.User, c Client, method
 	return l, nil
 }
 
-// Authenticate returns the live session of a token from a cookie. Error: NotFound.
+// Authenticate returns the live session of a token from a cookie. Error: CodeNotFound.
 func (s *Service) Authenticate(ctx context.Context, token string) (registry.Session, registry.User, error) {
 	v, u, lag, err := s.authenticate(ctx, token)
 	if err == nil {
@@ -117,7 +117,7 @@ func (s *Service) StillSignedIn(ctx context.Context, token string) (registry.Ses
 
 func (s *Service) authenticate(ctx context.Context, token string) (v registry.Session, u registry.User, lag bool, err error) {
 	if len(token) != 43 {
-		return v, u, false, registry.Errorf(registry.NotFound, "", "sign in first")
+		return v, u, false, registry.Errorf(registry.CodeNotFound, "", "sign in first")
 	}
 	if v, u, err = s.store.SessionByToken(ctx, registry.AsSystem("sessions"), Secret(token).Hash()); err == nil {
 		v, lag = s.asSeen(v)
@@ -131,7 +131,7 @@ func (s *Service) SignOut(ctx context.Context, id registry.SessionID) error {
 }
 
 // ChangePassword replaces the actor's password, ends every session of theirs,
-// and starts a new one. Errors: Forbidden (the old one is wrong), Invalid, Busy.
+// and starts a new one. Errors: CodeForbidden (the old one is wrong), CodeInvalid, CodeTooManyRequests.
 func (s *Service) ChangePassword(ctx context.Context, a registry.Actor, old, password string, c Client) (Login, error) {
 	u, err := s.store.User(ctx, a, a.User)
 	if err != nil {
@@ -172,8 +172,8 @@ func (s *Service) newPassword(ctx context.Context, email, name, password string)
 
 // CreateUser makes an account with a password. For platform admins and the operator.
 func (s *Service) CreateUser(ctx context.Context, a registry.Actor, email, name, password string, platformAdmin bool) (registry.User, error) {
-	if !registry.Allows(a, "", registry.UserCreate) {
-		return registry.User{}, registry.Errorf(registry.Forbidden, "", "only a platform admin may create users")
+	if !registry.Allows(a, "", registry.ActionUserCreate) {
+		return registry.User{}, registry.Errorf(registry.CodeForbidden, "", "only a platform admin may create users")
 	}
 	h, err := s.newPassword(ctx, email, name, password)
 	if err != nil {
@@ -197,12 +197,12 @@ func (s *Service) SetupLink(ctx context.Context) (link string, ends time.Time, e
 	return s.site().Issuer + "/setup/" + secret.Reveal(), ends, nil
 }
 
-// Link returns what a one-time link is for. Error: Gone.
+// Link returns what a one-time link is for. Error: CodeGone.
 func (s *Service) Link(ctx context.Context, a registry.Actor, secret string) (registry.Link, error) {
 	return s.store.Link(ctx, a, Secret(secret).Hash())
 }
 
-// Setup makes the first platform admin and signs them in. Errors: Gone, Invalid, Busy.
+// Setup makes the first platform admin and signs them in. Errors: CodeGone, CodeInvalid, CodeTooManyRequests.
 func (s *Service) Setup(ctx context.Context, secret, email, name, password string, c Client) (Login, error) {
 	visitor := registry.AsVisitor(c.Address)
 	l, err := s.Link(ctx, visitor, secret)
@@ -210,7 +210,7 @@ func (s *Service) Setup(ctx context.Context, secret, email, name, password strin
 		return Login{}, err
 	}
 	if l.Kind != registry.LinkSetup {
-		return Login{}, registry.Errorf(registry.Gone, "", "this is not a set-up link")
+		return Login{}, registry.Errorf(registry.CodeGone, "", "this is not a set-up link")
 	}
 	h, err := s.newPassword(ctx, email, name, password)
 	if err != nil {
@@ -224,11 +224,11 @@ func (s *Service) Setup(ctx context.Context, secret, email, name, password strin
 }
 
 // Invite invites an e-mail address into an org. The one-time link is mailed to it, and then "";
-// without mail it is for the actor to hand over. An earlier open invitation of the address ends. Errors: those of the store, Busy.
+// without mail it is for the actor to hand over. An earlier open invitation of the address ends. Errors: those of the store, CodeTooManyRequests.
 func (s *Service) Invite(ctx context.Context, a registry.Actor, org registry.OrgID, email string, role registry.Role) (registry.Link, string, error) {
 	if s.mails() && !a.IsSystem() {
 		if clean, err := registry.CleanEmail(email); err == nil { // the store says what is wrong with another
-			if _, err := s.store.Authorize(ctx, a, org, registry.MemberInvite); err != nil {
+			if _, err := s.store.Authorize(ctx, a, org, registry.ActionMemberInvite); err != nil {
 				return registry.Link{}, "", err
 			}
 			if err := s.letters.take(s.now(), org, clean); err != nil {
@@ -259,7 +259,7 @@ func (s *Service) deliver(ctx context.Context, a registry.Actor, l registry.Link
 	return l, "", err
 }
 
-// Reinvite sends an open invitation again, with another link and another week. Errors: those of InviteOrAsk, NotFound.
+// Reinvite sends an open invitation again, with another link and another week. Errors: those of InviteOrAsk, CodeNotFound.
 func (s *Service) Reinvite(ctx context.Context, a registry.Actor, org registry.OrgID, id string) (Invitation, error) {
 	open, err := s.store.Invites(ctx, a, org)
 	if err != nil {
@@ -270,11 +270,11 @@ func (s *Service) Reinvite(ctx context.Context, a registry.Actor, org registry.O
 			return s.InviteOrAsk(ctx, a, org, l.Email, l.Role)
 		}
 	}
-	return Invitation{}, registry.Errorf(registry.NotFound, "", "no such invitation")
+	return Invitation{}, registry.Errorf(registry.CodeNotFound, "", "no such invitation")
 }
 
 // Accept makes the signed-in actor a member. Both sides learn of a role that waits until the
-// actor's address is verified. Errors: Gone, Forbidden, Conflict.
+// actor's address is verified. Errors: CodeGone, CodeForbidden, CodeConflict.
 func (s *Service) Accept(ctx context.Context, a registry.Actor, secret string) (registry.Link, error) {
 	l, err := s.store.AcceptInvite(ctx, a, Secret(secret).Hash())
 	if err == nil && l.WantedRole != "" {
@@ -303,7 +303,7 @@ func (s *Service) tellWaiting(ctx context.Context, a registry.Actor, l registry.
 	}
 }
 
-// Decline ends an invitation; whoever has the link may. Error: Gone.
+// Decline ends an invitation; whoever has the link may. Error: CodeGone.
 func (s *Service) Decline(ctx context.Context, secret string, c Client) error {
 	return s.store.DeclineInvite(ctx, registry.AsVisitor(c.Address), Secret(secret).Hash())
 }
@@ -316,7 +316,7 @@ func (s *Service) AcceptAsNew(ctx context.Context, secret, name, password string
 		return Login{}, l, err
 	}
 	if l.Kind != registry.LinkInvite {
-		return Login{}, l, registry.Errorf(registry.Gone, "", "this is not an invitation")
+		return Login{}, l, registry.Errorf(registry.CodeGone, "", "this is not an invitation")
 	}
 	h, err := s.newPassword(ctx, l.Email, name, password)
 	if err != nil {

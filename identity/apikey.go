@@ -95,7 +95,7 @@ func (s *Service) CreateAPIKey(ctx context.Context, a registry.Actor, n registry
 	return k, secret, err
 }
 
-// AuthenticateKey returns who presents an API key. Errors: ErrToken (no such key, or no more), NotFound.
+// AuthenticateKey returns who presents an API key. Errors: ErrToken (no such key, or no more), CodeNotFound.
 func (s *Service) AuthenticateKey(ctx context.Context, key, address string) (registry.Actor, registry.User, error) {
 	if !wholeKey(key, PrefixPersonal) && !wholeKey(key, PrefixService) {
 		return registry.Actor{}, registry.User{}, fmt.Errorf("%w: not an API key", ErrToken)

@@ -38,7 +38,7 @@ func (s *Service) Authorize(ctx context.Context, q url.Values, session *registry
 		}
 	}
 	c, err := s.clientOf(ctx, q.Get("client_id"))
-	if registry.ErrorCode(err) == registry.NotFound {
+	if registry.ErrorCode(err) == registry.CodeNotFound {
 		return Decision{Refuse: "the client is unknown"}, nil
 	}
 	if err != nil {
@@ -133,16 +133,16 @@ func (s *Service) mayEnter(ctx context.Context, session *registry.Session, org r
 	switch registry.ErrorCode(err) {
 	case "":
 		return "", "", err
-	case registry.Forbidden:
+	case registry.CodeForbidden:
 		return errAccessDenied, "", nil
-	case registry.SignInAgain:
+	case registry.CodeReauthenticationNeeded:
 		return errLoginRequired, org, nil
 	}
 	return errLoginRequired, "", nil
 }
 
-// Entry says whether a session lets its person into an org now: nil, SignInAgain with what it lacks,
-// or Forbidden. Errors: also NotFound (the session ended).
+// Entry says whether a session lets its person into an org now: nil, CodeReauthenticationNeeded with what it lacks,
+// or CodeForbidden. Errors: also CodeNotFound (the session ended).
 func (s *Service) Entry(ctx context.Context, id registry.SessionID, org registry.OrgID) error {
 	_, err := s.grant(ctx, "authorize", id, org)
 	return err

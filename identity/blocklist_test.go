@@ -52,7 +52,7 @@ func FuzzCheckPassword(f *testing.F) {
 		f.Add(p, "ada@example.com", "Ada")
 	}
 	f.Fuzz(func(t *testing.T, password, email, name string) {
-		if err := CheckPassword(password, email, name); err != nil && registry.ErrorCode(err) != registry.Invalid {
+		if err := CheckPassword(password, email, name); err != nil && registry.ErrorCode(err) != registry.CodeInvalid {
 			t.Fatal(err)
 		}
 		n := utf8.RuneCountInString(password)

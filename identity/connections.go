@@ -16,7 +16,7 @@ func defaultOutside() Outside {
 }
 
 // CreateConnection makes a connection of an org, or with "" the operator's, when the provider answers.
-// secret is that of our client there, "" for a public one. Errors: those of the store, Busy, and Invalid (the provider does not answer).
+// secret is that of our client there, "" for a public one. Errors: those of the store, CodeTooManyRequests, and CodeInvalid (the provider does not answer).
 func (s *Service) CreateConnection(ctx context.Context, a registry.Actor, org registry.OrgID, spec registry.ConnectionSpec, secret string) (registry.Connection, error) {
 	if err := s.mayConnect(ctx, a, org); err != nil {
 		return registry.Connection{}, err
@@ -36,7 +36,7 @@ func (s *Service) CreateConnection(ctx context.Context, a registry.Actor, org re
 	}
 	if p := s.discover(ctx, c); p.err != nil {
 		s.providers.forget(c.ID)
-		return c, registry.Errorf(registry.Invalid, "issuer", "%s does not answer as an OpenID provider: %s", c.Issuer, reason(p.err))
+		return c, registry.Errorf(registry.CodeInvalid, "issuer", "%s does not answer as an OpenID provider: %s", c.Issuer, reason(p.err))
 	}
 	return s.store.CreateConnection(ctx, a, c)
 }
@@ -44,10 +44,10 @@ func (s *Service) CreateConnection(ctx context.Context, a registry.Actor, org re
 // mayConnect decides before an address is asked, so that nobody else makes us ask it.
 func (s *Service) mayConnect(ctx context.Context, a registry.Actor, org registry.OrgID) error {
 	if org != "" {
-		_, err := s.store.Authorize(ctx, a, org, registry.SignInManage)
+		_, err := s.store.Authorize(ctx, a, org, registry.ActionSignInManage)
 		return err
 	}
-	return s.store.AuthorizePlatform(ctx, a, registry.SignInManage)
+	return s.store.AuthorizePlatform(ctx, a, registry.ActionSignInManage)
 }
 
 // UpdateConnection changes a connection of a version, "" for any; secret nil leaves it as it is. Errors: those of the store.
@@ -63,7 +63,7 @@ func (s *Service) UpdateConnection(ctx context.Context, a registry.Actor, org re
 	return s.store.UpdateConnection(ctx, a, org, id, change)
 }
 
-// Connection returns one connection. Error: NotFound.
+// Connection returns one connection. Error: CodeNotFound.
 func (s *Service) Connection(ctx context.Context, id registry.ConnectionID) (registry.Connection, error) {
 	return s.store.Connection(ctx, registry.AsSystem("sign-in"), id)
 }
@@ -84,7 +84,7 @@ func (s *Service) ConnectionsFor(ctx context.Context, org registry.OrgID) ([]reg
 	return s.store.Connections(ctx, registry.AsSystem("sign-in"), org)
 }
 
-// RequiredConnection returns the connection that an org, by ID or slug, asks its people to sign in by. Error: NotFound.
+// RequiredConnection returns the connection that an org, by ID or slug, asks its people to sign in by. Error: CodeNotFound.
 func (s *Service) RequiredConnection(ctx context.Context, org string) (registry.Connection, error) {
 	if !registry.ValidID(org) {
 		o, err := s.store.OrgBySlug(ctx, registry.AsSystem("sign-in"), org)
@@ -102,10 +102,10 @@ func (s *Service) RequiredConnection(ctx context.Context, org string) (registry.
 			return c, nil
 		}
 	}
-	return registry.Connection{}, registry.Errorf(registry.NotFound, "connection", "the org asks for no connection")
+	return registry.Connection{}, registry.Errorf(registry.CodeNotFound, "connection", "the org asks for no connection")
 }
 
-// ConnectionOfEmail returns the connection of the company that an e-mail address belongs to. Errors: NotFound, Invalid, Busy.
+// ConnectionOfEmail returns the connection of the company that an e-mail address belongs to. Errors: CodeNotFound, CodeInvalid, CodeTooManyRequests.
 func (s *Service) ConnectionOfEmail(ctx context.Context, email string, at Client) (registry.Connection, error) {
 	email, err := registry.CleanEmail(email)
 	if err != nil {
@@ -119,7 +119,7 @@ func (s *Service) ConnectionOfEmail(ctx context.Context, email string, at Client
 		return registry.Connection{}, err
 	}
 	if len(list) == 0 {
-		return registry.Connection{}, registry.Errorf(registry.Invalid, "email", "no company with this address is set up here: sign in with your password")
+		return registry.Connection{}, registry.Errorf(registry.CodeInvalid, "email", "no company with this address is set up here: sign in with your password")
 	}
 	return list[0], nil
 }
@@ -130,7 +130,7 @@ func (s *Service) AddDomain(ctx context.Context, a registry.Actor, org registry.
 }
 
 // VerifyDomain makes an org's domain count: a platform admin's word does, or the TXT record that shows it.
-// Errors: those of the store; Conflict (the record is not there), Busy.
+// Errors: those of the store; CodeConflict (the record is not there), CodeTooManyRequests.
 func (s *Service) VerifyDomain(ctx context.Context, a registry.Actor, org registry.OrgID, domain string, vouch bool) (registry.Domain, error) {
 	if vouch {
 		return s.store.VerifyDomain(ctx, a, org, domain, "")
@@ -147,11 +147,11 @@ func (s *Service) VerifyDomain(ctx context.Context, a registry.Actor, org regist
 	}
 	i := slices.IndexFunc(list, func(d registry.Domain) bool { return d.Domain == domain })
 	if i < 0 {
-		return registry.Domain{}, registry.Errorf(registry.NotFound, "domain", "the org has no such domain")
+		return registry.Domain{}, registry.Errorf(registry.CodeNotFound, "domain", "the org has no such domain")
 	}
 	d := list[i]
 	if found, _ := s.look(ctx, d); found != registry.LookFound {
-		return d, registry.Errorf(registry.Conflict, "domain", "there is no TXT record %s with the value %s yet: a new record can take an hour to be seen", d.Record, d.Value).Because(registry.RecordMissing)
+		return d, registry.Errorf(registry.CodeConflict, "domain", "there is no TXT record %s with the value %s yet: a new record can take an hour to be seen", d.Record, d.Value).Because(registry.ReasonDNSRecordMissing)
 	}
 	return s.store.VerifyDomain(ctx, registry.AsSystem("domains"), org, domain, d.Value)
 }

@@ -30,7 +30,7 @@ const (
 	userCodeLength  = 8
 )
 
-// BeginDevice answers the device authorization endpoint: the command line's alone. Errors: TokenError, Busy, or that the store is away.
+// BeginDevice answers the device authorization endpoint: the command line's alone. Errors: TokenError, CodeTooManyRequests, or that the store is away.
 func (s *Service) BeginDevice(ctx context.Context, c Credentials, at Client) (Device, error) {
 	app, err := s.authenticateApp(ctx, c)
 	if err != nil {
@@ -71,7 +71,7 @@ func cleanUserCode(code string) string {
 	}, typedCode(code))
 }
 
-// DeviceRequest returns the device that waits with a code. Wrong codes are counted by person. Errors: Gone, Busy.
+// DeviceRequest returns the device that waits with a code. Wrong codes are counted by person. Errors: CodeGone, CodeTooManyRequests.
 func (s *Service) DeviceRequest(ctx context.Context, a registry.Actor, userCode string) (d registry.DeviceRequest, err error) {
 	settle, err := s.tryOwn(s.limits.userCode, string(a.User))
 	if err != nil {
@@ -81,7 +81,7 @@ func (s *Service) DeviceRequest(ctx context.Context, a registry.Actor, userCode 
 	return s.store.DeviceRequest(ctx, a, cleanUserCode(userCode))
 }
 
-// DecideDevice signs the device that waits with a code in as the actor, or refuses it. Errors: Gone, Busy.
+// DecideDevice signs the device that waits with a code in as the actor, or refuses it. Errors: CodeGone, CodeTooManyRequests.
 func (s *Service) DecideDevice(ctx context.Context, a registry.Actor, userCode string, approve bool) (err error) {
 	settle, err := s.tryOwn(s.limits.userCode, string(a.User))
 	if err != nil {
@@ -97,13 +97,13 @@ func (s *Service) redeemDevice(ctx context.Context, id registry.ClientID, form u
 	g, err := s.store.RedeemDevice(ctx, registry.AsSystem("token"), Secret(form.Get("device_code")).Hash(),
 		registry.Grant{ID: registry.GrantID(registry.NewID()), ClientID: id, Scope: deviceScope}, refresh.Hash())
 	switch registry.ErrorCode(err) {
-	case registry.Conflict:
+	case registry.CodeConflict:
 		return Tokens{}, AuthorizationPending
-	case registry.Busy:
+	case registry.CodeTooManyRequests:
 		return Tokens{}, SlowDown
-	case registry.Forbidden:
+	case registry.CodeForbidden:
 		return Tokens{}, AccessDenied
-	case registry.Gone:
+	case registry.CodeGone:
 		return Tokens{}, ExpiredToken
 	}
 	if err != nil {

@@ -65,7 +65,7 @@ func TestOddKeysAreIgnored(t *testing.T) {
 			}
 		}
 		h.keys = func(string) string { return `{"keys":[` + odd + `]}` }
-		if _, err := f.signInAt(h, c.ID); registry.ErrorCode(err) != registry.Forbidden || !strings.Contains(err.Error(), "Corp publishes no key") {
+		if _, err := f.signInAt(h, c.ID); registry.ErrorCode(err) != registry.CodeForbidden || !strings.Contains(err.Error(), "Corp publishes no key") {
 			t.Errorf("%s alone: %v", name, err)
 		}
 	}
@@ -109,7 +109,7 @@ func TestKeysOfOtherUseVerifyNothing(t *testing.T) {
 				return hs256("secret", p)
 			}
 		}
-		if l, err := f.signInAt(h, c.ID); registry.ErrorCode(err) != registry.Forbidden || l.Token != "" ||
+		if l, err := f.signInAt(h, c.ID); registry.ErrorCode(err) != registry.CodeForbidden || l.Token != "" ||
 			name != "a secret, for HS256" && !strings.Contains(err.Error(), "publishes no key") {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -155,7 +155,7 @@ func TestOddConfigurations(t *testing.T) {
 		"cannot be   read":   {"authorization_response_iss_parameter_supported": "true"},
 	} {
 		h.meta = meta
-		if _, err := f.s.CreateConnection(ctx, registry.AsOperator(), "", spec, ""); registry.ErrorCode(err) != registry.Invalid || !strings.Contains(err.Error(), strings.Join(strings.Fields(says), " ")) {
+		if _, err := f.s.CreateConnection(ctx, registry.AsOperator(), "", spec, ""); registry.ErrorCode(err) != registry.CodeInvalid || !strings.Contains(err.Error(), strings.Join(strings.Fields(says), " ")) {
 			t.Errorf("%v: %v", meta, err)
 		}
 	}

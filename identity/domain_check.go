@@ -49,7 +49,7 @@ func (s *Service) CheckDomains(ctx context.Context) error {
 		}
 		d, err := s.store.ReportDomainCheck(ctx, system, was, found)
 		switch {
-		case registry.ErrorCode(err) == registry.NotFound: // removed meanwhile
+		case registry.ErrorCode(err) == registry.CodeNotFound: // removed meanwhile
 		case err != nil:
 			return err
 		case found == registry.LookMissing && d.VerifiedAt.IsZero():

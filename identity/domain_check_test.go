@@ -29,7 +29,7 @@ func TestDomainRecordVanishes(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = f.s.VerifyDomain(ctx, operator, o.ID, "corp.example", false)
-	want(t, err, registry.Conflict)
+	want(t, err, registry.CodeConflict)
 	names.TXT(d.Record, "something else", d.Value)
 	if d, err = f.s.VerifyDomain(ctx, operator, o.ID, "corp.example", false); err != nil {
 		t.Fatal(err)
@@ -115,7 +115,7 @@ func TestDomainRecordVanishes(t *testing.T) {
 	for _, v := range changes {
 		kinds[v.Kind]++
 	}
-	if kinds[registry.DomainMissed] != 2 || kinds[registry.DomainLapsed] != 1 {
+	if kinds[registry.ChangeDomainRecordMissing] != 2 || kinds[registry.ChangeDomainLapsed] != 1 {
 		t.Errorf("%v", kinds)
 	}
 	names.TXT(d.Record, d.Value)

@@ -66,7 +66,7 @@ func AttemptOf(state string) string {
 }
 
 // BeginExternal begins a sign-in by a connection. The caller has to know that the person wants it: a page from elsewhere that could
-// begin one would sign people in as somebody of its own. Errors: NotFound, Busy, Full (the provider
+// begin one would sign people in as somebody of its own. Errors: CodeNotFound, CodeTooManyRequests, CodeOverloaded (the provider
 // is away).
 func (s *Service) BeginExternal(
 	ctx context.Context, id registry.ConnectionID, e External, at Client,
@@ -130,7 +130,7 @@ func (s *Service) ConnectionCallback(id registry.ConnectionID) string {
 // Where somebody else is signed in it asks first: see Login.Other.
 // An account with a second step is asked for it, too: what an org's provider says stands for the password alone.
 // back is where the sign-in leads, after an error too; "" when that is not known.
-// Errors: Gone (begin again), Forbidden, NotFound, Conflict, Busy, Full.
+// Errors: CodeGone (begin again), CodeForbidden, CodeNotFound, CodeConflict, CodeTooManyRequests, CodeOverloaded.
 func (s *Service) FinishExternal(ctx context.Context, id registry.ConnectionID, q url.Values, sealed string, a registry.Actor, at Client) (l Login, back string, err error) {
 	defer func() { s.note("connection", at, l, err) }()
 	x, err := s.openExternal(sealed, id)
@@ -143,7 +143,7 @@ func (s *Service) FinishExternal(ctx context.Context, id registry.ConnectionID, 
 		return l, x.Back, err
 	}
 	if x.Account != "" && (x.Account != a.User || x.In != a.Session) {
-		return l, x.Back, registry.Errorf(registry.Gone, "", "You began this in another session. Try again.")
+		return l, x.Back, registry.Errorf(registry.CodeGone, "", "You began this in another session. Try again.")
 	}
 	// One attempt answered with many codes would have us ask the provider for each.
 	settle, err := s.try(ctx, s.limits.external, "", at)
@@ -200,7 +200,7 @@ func (s *Service) loginBy(
 }
 
 func (s *Service) openExternal(sealed string, id registry.ConnectionID) (x external, err error) {
-	late := registry.Errorf(registry.Gone, "", "This sign-in took too long, or began in another browser. Try again.")
+	late := registry.Errorf(registry.CodeGone, "", "This sign-in took too long, or began in another browser. Try again.")
 	b, err := base64.RawURLEncoding.DecodeString(sealed)
 	if err != nil || sealed == "" {
 		return x, late
@@ -215,17 +215,17 @@ func (s *Service) openExternal(sealed string, id registry.ConnectionID) (x exter
 func (x external) code(q url.Values, c registry.Connection, promisesISS bool) (string, error) {
 	for _, v := range q {
 		if len(v) > 1 {
-			return "", registry.Errorf(registry.Forbidden, "", "the answer of %s is malformed", c.Name)
+			return "", registry.Errorf(registry.CodeForbidden, "", "the answer of %s is malformed", c.Name)
 		}
 	}
 	if subtle.ConstantTimeCompare([]byte(q.Get("state")), []byte(x.State)) != 1 {
-		return "", registry.Errorf(registry.Gone, "", "This sign-in began in another browser. Try again.")
+		return "", registry.Errorf(registry.CodeGone, "", "This sign-in began in another browser. Try again.")
 	}
 	if iss := q.Get("iss"); iss != c.Issuer && (iss != "" || promisesISS) {
-		return "", registry.Errorf(registry.Forbidden, "", "the answer is not one of %s", c.Name)
+		return "", registry.Errorf(registry.CodeForbidden, "", "the answer is not one of %s", c.Name)
 	}
 	if q.Has("error") || q.Get("code") == "" {
-		return "", registry.Errorf(registry.Forbidden, "", "%s did not sign you in", c.Name)
+		return "", registry.Errorf(registry.CodeForbidden, "", "%s did not sign you in", c.Name)
 	}
 	return q.Get("code"), nil
 }
@@ -240,7 +240,7 @@ type claims struct {
 func (s *Service) claimsOf(ctx context.Context, c registry.Connection, p *provider, x external, code string) (claims, error) {
 	refused := func(why error) error {
 		s.log.Warn("a provider's answer is refused", "connection", c.ID, "issuer", c.Issuer, "error", why)
-		return registry.Errorf(registry.Forbidden, "", "the answer of %s does not hold: try again, or ask whoever set it up", c.Name)
+		return registry.Errorf(registry.CodeForbidden, "", "the answer of %s does not hold: try again, or ask whoever set it up", c.Name)
 	}
 	ctx, cancel := context.WithTimeout(oidc.ClientContext(ctx, s.outsideFor(c.OrgID)), 15*time.Second)
 	defer cancel()
@@ -264,7 +264,7 @@ func (s *Service) claimsOf(ctx context.Context, c registry.Connection, p *provid
 	case err == nil:
 	case strings.Contains(err.Error(), errNoKeys.Error()):
 		_ = refused(errNoKeys)
-		return claims{}, registry.Errorf(registry.Forbidden, "", "%s publishes no key with which its answers can be checked: tell whoever set it up", c.Name)
+		return claims{}, registry.Errorf(registry.CodeForbidden, "", "%s publishes no key with which its answers can be checked: tell whoever set it up", c.Name)
 	case strings.Contains(err.Error(), "fetching keys"):
 		s.log.Warn("a provider is away", "connection", c.ID, "issuer", c.Issuer, "error", "its keys cannot be fetched")
 		return claims{}, errProviderAway(c)
@@ -359,10 +359,10 @@ func (c claims) fresh(by registry.Connection, began, now time.Time) error {
 	at, ok := c.authTime(now)
 	switch {
 	case !ok:
-		return registry.Errorf(registry.Forbidden, "", "%s does not say when you signed in there, so "+
+		return registry.Errorf(registry.CodeForbidden, "", "%s does not say when you signed in there, so "+
 			"it cannot confirm that it is you: use a password or a passkey for this", by.Name)
 	case !at.After(began.Add(-2 * clockSkew)):
-		return registry.Errorf(registry.Forbidden, "",
+		return registry.Errorf(registry.CodeForbidden, "",
 			"%s signed you in some time ago: sign out there, and begin again", by.Name)
 	}
 	return nil

@@ -134,7 +134,7 @@ func TestExternalAnswers(t *testing.T) {
 	somebody := f.user("somebody@example.com")
 	asked := h.asked
 	for name, a := range map[string]registry.Actor{
-		"a key": registry.AsKey(registry.APIKey{ID: "k", Kind: registry.KeyPersonal, Scopes: []registry.Scope{registry.ScopePlatform}}, root, ""), "somebody": registry.AsUser(somebody, "x", ""),
+		"a key": registry.AsKey(registry.APIKey{ID: "k", Kind: registry.APIKeyPersonal, Scopes: []registry.Scope{registry.ScopePlatform}}, root, ""), "somebody": registry.AsUser(somebody, "x", ""),
 	} {
 		if _, err := f.s.CreateConnection(ctx, a, "", spec, ""); err == nil || h.asked != asked {
 			t.Fatalf("%s: %v, asked %d times", name, err, h.asked-asked)
@@ -143,7 +143,7 @@ func TestExternalAnswers(t *testing.T) {
 	busy, bad, known := 0, spec, len(f.s.providers.known)
 	bad.Issuer += "/nowhere"
 	for range 15 {
-		if _, err := f.s.CreateConnection(ctx, registry.AsSession(root, registry.Session{ID: "x", AuthTime: f.clock.now()}, "192.0.2.9"), "", bad, ""); registry.ErrorCode(err) == registry.Busy {
+		if _, err := f.s.CreateConnection(ctx, registry.AsSession(root, registry.Session{ID: "x", AuthTime: f.clock.now()}, "192.0.2.9"), "", bad, ""); registry.ErrorCode(err) == registry.CodeTooManyRequests {
 			busy++
 		}
 	}
@@ -211,7 +211,7 @@ func TestExternalAnswers(t *testing.T) {
 		"a cut one": func(p []byte) string { s := h.rs256(p); return s[:len(s)-4] },
 	} {
 		h.sign = sign
-		if l, err := try(External{}, nil); registry.ErrorCode(err) != registry.Forbidden || l.Token != "" {
+		if l, err := try(External{}, nil); registry.ErrorCode(err) != registry.CodeForbidden || l.Token != "" {
 			t.Errorf("%s: %+v %v", name, l, err)
 		}
 	}
@@ -232,7 +232,7 @@ func TestExternalAnswers(t *testing.T) {
 		"lookalike address":    func(c map[string]any) { c["Email_Verified"] = true },
 	} {
 		h.change = change
-		if _, err := try(External{}, nil); registry.ErrorCode(err) != registry.Forbidden {
+		if _, err := try(External{}, nil); registry.ErrorCode(err) != registry.CodeForbidden {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -247,7 +247,7 @@ func TestExternalAnswers(t *testing.T) {
 		if name == "user info of another" {
 			h.userinfo = map[string]any{"sub": "s1", "email": "new@corp.example", "email_verified": true}
 		}
-		if _, err := try(External{}, nil); registry.ErrorCode(err) != registry.Forbidden {
+		if _, err := try(External{}, nil); registry.ErrorCode(err) != registry.CodeForbidden {
 			t.Errorf("email_verified as %s: %v", name, err)
 		}
 	}
@@ -289,14 +289,14 @@ func TestExternalAnswers(t *testing.T) {
 	for name, answer := range map[string]url.Values{
 		"an error": {"error": {"access_denied"}}, "no code": {"code": {""}}, "two codes": {"code": {"a", "b"}}, "another's iss": {"iss": {"https://evil.example"}},
 	} {
-		if _, err := try(External{}, answer); registry.ErrorCode(err) != registry.Forbidden {
+		if _, err := try(External{}, answer); registry.ErrorCode(err) != registry.CodeForbidden {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	if _, err := try(External{}, url.Values{"iss": {h.URL}}); err != nil {
 		t.Error(err)
 	}
-	if _, err := try(External{}, url.Values{"state": {"x"}}); registry.ErrorCode(err) != registry.Gone {
+	if _, err := try(External{}, url.Values{"state": {"x"}}); registry.ErrorCode(err) != registry.CodeGone {
 		t.Error(err)
 	}
 
@@ -305,7 +305,7 @@ func TestExternalAnswers(t *testing.T) {
 	if _, err := try(External{}, nil); err != nil {
 		t.Error(err)
 	}
-	if _, err := try(External{Again: true}, nil); registry.ErrorCode(err) != registry.Forbidden {
+	if _, err := try(External{Again: true}, nil); registry.ErrorCode(err) != registry.CodeForbidden {
 		t.Errorf("an old sign-in for a new one: %v", err)
 	}
 	h.change = func(c map[string]any) { c["auth_time"] = now }
@@ -347,7 +347,7 @@ func TestExternalAnswers(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: the list of sessions: %v", name, err)
 		}
-		if _, err := try(External{Again: true}, nil); (err == nil) != c.again || err != nil && registry.ErrorCode(err) != registry.Forbidden {
+		if _, err := try(External{Again: true}, nil); (err == nil) != c.again || err != nil && registry.ErrorCode(err) != registry.CodeForbidden {
 			t.Errorf("%s: a new sign-in: %v", name, err)
 		}
 	}
@@ -356,13 +356,13 @@ func TestExternalAnswers(t *testing.T) {
 		return h.rs256([]byte(strings.TrimSuffix(string(p), "}") + `,"auth_time":1e400}`))
 	}
 	h.change = nil
-	if _, err := try(External{}, nil); registry.ErrorCode(err) != registry.Forbidden {
+	if _, err := try(External{}, nil); registry.ErrorCode(err) != registry.CodeForbidden {
 		t.Errorf("1e400: %v", err)
 	}
 	h.sign = func(p []byte) string {
 		return h.rs256([]byte(strings.TrimSuffix(string(p), "}") + `,"auth_time":1,"auth_time":2}`))
 	}
-	if _, err := try(External{}, nil); registry.ErrorCode(err) != registry.Forbidden {
+	if _, err := try(External{}, nil); registry.ErrorCode(err) != registry.CodeForbidden {
 		t.Errorf("a repeated claim: %v", err)
 	}
 	h.sign = h.rs256
@@ -389,7 +389,7 @@ func TestExternalAnswers(t *testing.T) {
 	for name, err := range map[string]error{
 		"another connection": finish(two.ID, sealed, self), "somebody else": finish(c.ID, sealed, stranger), "another session of theirs": finish(c.ID, sealed, registry.AsUser(l.User, "other", "")), "nobody": finish(c.ID, sealed, registry.Actor{}), "nothing": finish(c.ID, "", self),
 	} {
-		if registry.ErrorCode(err) != registry.Gone {
+		if registry.ErrorCode(err) != registry.CodeGone {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -397,14 +397,14 @@ func TestExternalAnswers(t *testing.T) {
 		t.Error(err)
 	}
 	f.clock.add(AttemptLife + time.Second)
-	if err := finish(c.ID, sealed, self); registry.ErrorCode(err) != registry.Gone {
+	if err := finish(c.ID, sealed, self); registry.ErrorCode(err) != registry.CodeGone {
 		t.Error(err)
 	}
 
 	// Who promises iss has to send it; a discovery for another issuer is none.
 	f.clock.add(2 * providerLife)
 	h.meta = map[string]any{"authorization_response_iss_parameter_supported": true}
-	if _, err := try(External{}, nil); registry.ErrorCode(err) != registry.Forbidden {
+	if _, err := try(External{}, nil); registry.ErrorCode(err) != registry.CodeForbidden {
 		t.Errorf("without the iss that was promised: %v", err)
 	}
 	// What stands at an address is not told to who names it.
@@ -420,17 +420,17 @@ func TestExternalAnswers(t *testing.T) {
 	for path, says := range map[string]string{"": "403 Forbidden", "/json": "another issuer"} {
 		s := spec
 		s.Issuer = leak.URL + path
-		if _, err := f.s.CreateConnection(ctx, registry.AsOperator(), "", s, ""); registry.ErrorCode(err) != registry.Invalid || strings.Contains(err.Error(), "canary") || !strings.Contains(err.Error(), says) {
+		if _, err := f.s.CreateConnection(ctx, registry.AsOperator(), "", s, ""); registry.ErrorCode(err) != registry.CodeInvalid || strings.Contains(err.Error(), "canary") || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
 	f.s.Outside.Operator = h.Client()
 	h.meta = map[string]any{"issuer": "https://evil.example"}
 	f.clock.add(2 * providerLife)
-	if _, err := f.s.BeginExternal(ctx, c.ID, External{}, Client{}); registry.ErrorCode(err) != registry.Full {
+	if _, err := f.s.BeginExternal(ctx, c.ID, External{}, Client{}); registry.ErrorCode(err) != registry.CodeOverloaded {
 		t.Error(err)
 	}
-	if _, err := f.s.CreateConnection(ctx, registry.AsOperator(), "", spec, ""); registry.ErrorCode(err) != registry.Invalid {
+	if _, err := f.s.CreateConnection(ctx, registry.AsOperator(), "", spec, ""); registry.ErrorCode(err) != registry.CodeInvalid {
 		t.Error(err)
 	}
 }

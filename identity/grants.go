@@ -211,7 +211,7 @@ func (s *Service) exchange(ctx context.Context, form url.Values) (Tokens, error)
 	g, err := s.grant(ctx, "token", c.SessionID, registry.OrgID(org))
 	if err != nil {
 		refused := InvalidTarget
-		if registry.ErrorCode(err) == registry.SignInAgain { // of a member: there is something to do
+		if registry.ErrorCode(err) == registry.CodeReauthenticationNeeded { // of a member: there is something to do
 			refused = InvalidGrant
 		}
 		return Tokens{}, grantError(err, refused)
@@ -233,8 +233,8 @@ func grantError(err error, refused TokenError) error {
 }
 
 // Renew makes a new org session for the live sign-in session behind an old
-// one, which was used at a time. Errors: NotFound (the session ended), SignInAgain (it is over for
-// the org), Forbidden (no member any more); anything else means that the control plane is away.
+// one, which was used at a time. Errors: CodeNotFound (the session ended), CodeReauthenticationNeeded (it is over for
+// the org), CodeForbidden (no member any more); anything else means that the control plane is away.
 func (s *Service) Renew(ctx context.Context, old SessionClaims, used time.Time) (string, error) {
 	if old.Role != registry.RoleRunner {
 		s.touch(old.SessionID, used)
@@ -259,7 +259,7 @@ func (s *Service) Renew(ctx context.Context, old SessionClaims, used time.Time) 
 }
 
 // RoleOf returns the role that the person behind an org session has in its org now, whether the org
-// is served or not. Errors: NotFound, and those of signing in to that org.
+// is served or not. Errors: CodeNotFound, and those of signing in to that org.
 func (s *Service) RoleOf(ctx context.Context, c SessionClaims) (registry.Role, error) {
 	v, u, err := s.store.SessionByID(ctx, registry.AsSystem("gateway"), c.SessionID)
 	if err != nil {
@@ -288,7 +288,7 @@ func (s *Service) apiTokenOf(ctx context.Context, g registry.Grant) (string, err
 }
 
 // AuthenticateAPI returns who presents an API token: the user of the live session behind it, there
-// in person by pizzeria login. Errors: ErrToken, NotFound.
+// in person by pizzeria login. Errors: ErrToken, CodeNotFound.
 func (s *Service) AuthenticateAPI(ctx context.Context, token, address string) (registry.Actor, registry.User, error) {
 	c, err := s.VerifyAPI(token)
 	if err != nil {

@@ -42,7 +42,7 @@ func TestKnownBrowser(t *testing.T) {
 	}
 
 	f.flood(ada.Email, address)
-	want(t, try(ada.Email, goodPassword, at), registry.Busy)
+	want(t, try(ada.Email, goodPassword, at), registry.CodeTooManyRequests)
 	for i := range 20 { // what succeeds is given back
 		if err := try(ada.Email, goodPassword, known); err != nil {
 			t.Fatalf("sign-in %d: %v", i+1, err)
@@ -56,12 +56,12 @@ func TestKnownBrowser(t *testing.T) {
 		"huge":      {Address: address, Device: strings.Repeat("A", 1<<20)},
 		"half done": {Address: address, Device: f.halfOf(ada)},
 	} {
-		if err := try(ada.Email, goodPassword, c); registry.ErrorCode(err) != registry.Busy {
+		if err := try(ada.Email, goodPassword, c); registry.ErrorCode(err) != registry.CodeTooManyRequests {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	want(t, try(bob.Email, goodPassword, known), registry.Busy) // another account
-	want(t, try("nobody@example.com", goodPassword, known), registry.Busy)
+	want(t, try(bob.Email, goodPassword, known), registry.CodeTooManyRequests) // another account
+	want(t, try("nobody@example.com", goodPassword, known), registry.CodeTooManyRequests)
 	if n := f.s.limits.known.of.of.Len(); n != other {
 		t.Errorf("strangers take %d places among known browsers", n-other)
 	}
@@ -69,13 +69,13 @@ func TestKnownBrowser(t *testing.T) {
 		t.Errorf("recovery: %v", err)
 	}
 	mail.next(t, LetterReset) // that try counts: nine are left
-	want(t, f.s.ForgotPassword(ctx, ada.Email, at), registry.Busy)
+	want(t, f.s.ForgotPassword(ctx, ada.Email, at), registry.CodeTooManyRequests)
 
 	for range 9 {
-		want(t, try(ada.Email, "wrong wrong wrong", known), registry.Forbidden)
+		want(t, try(ada.Email, "wrong wrong wrong", known), registry.CodeForbidden)
 	}
-	want(t, try(ada.Email, goodPassword, known), registry.Busy) // unknown by now
-	f.clock.add(10 * time.Minute)                               // strangers' limits recover
+	want(t, try(ada.Email, goodPassword, known), registry.CodeTooManyRequests) // unknown by now
+	f.clock.add(10 * time.Minute)                                              // strangers' limits recover
 	if err := try(ada.Email, goodPassword, known); err != nil {
 		t.Errorf("as a stranger: %v", err)
 	}
@@ -87,7 +87,7 @@ func TestKnownBrowser(t *testing.T) {
 
 	// The queue for hashes binds known browsers, too.
 	f.s.hasher.waiting.Add(maxWaiting)
-	want(t, try(ada.Email, goodPassword, known), registry.Full)
+	want(t, try(ada.Email, goodPassword, known), registry.CodeOverloaded)
 	f.s.hasher.waiting.Add(-maxWaiting)
 
 	// One browser, several accounts: the last ones that signed in.
@@ -107,7 +107,7 @@ func TestKnownBrowser(t *testing.T) {
 	if err := try("u0@example.com", goodPassword, several); err != nil {
 		t.Error(err)
 	}
-	want(t, try(ada.Email, goodPassword, several), registry.Busy)
+	want(t, try(ada.Email, goodPassword, several), registry.CodeTooManyRequests)
 
 	// It is good for a year.
 	f.clock.add(DeviceLife - 2*time.Hour)
@@ -117,7 +117,7 @@ func TestKnownBrowser(t *testing.T) {
 	}
 	f.clock.add(2 * time.Hour)
 	f.flood(ada.Email, address)
-	want(t, try(ada.Email, goodPassword, known), registry.Busy)
+	want(t, try(ada.Email, goodPassword, known), registry.CodeTooManyRequests)
 }
 
 // halfOf is something sealed of another kind.
@@ -177,7 +177,7 @@ func TestKnownBrowserIsVoid(t *testing.T) {
 		}
 		f.flood(u.Email, address)
 		_, err = f.s.SignIn(ctx, u.Email, password, Client{Address: address, Device: l.Device.Reveal()})
-		if void := registry.ErrorCode(err) == registry.Busy; void != c.void || err != nil && !void {
+		if void := registry.ErrorCode(err) == registry.CodeTooManyRequests; void != c.void || err != nil && !void {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
@@ -194,13 +194,13 @@ func TestKnownBrowserWaitsForNobody(t *testing.T) {
 	for range 15 {
 		f.clock.add(15 * time.Minute)
 		_, err := f.second(u.Email, goodPassword, "000000", thief)
-		want(t, err, registry.Forbidden)
+		want(t, err, registry.CodeForbidden)
 	}
 	_, err := f.second(u.Email, goodPassword, code(), thief)
-	want(t, err, registry.Busy)
+	want(t, err, registry.CodeTooManyRequests)
 	for range 4 {
 		_, err := f.second(u.Email, goodPassword, "000000", known)
-		want(t, err, registry.Forbidden)
+		want(t, err, registry.CodeForbidden)
 	}
 	f.flood(u.Email, "192.0.2.1")
 	if _, err := f.second(u.Email, goodPassword, code(), known); err != nil {
@@ -210,8 +210,8 @@ func TestKnownBrowserWaitsForNobody(t *testing.T) {
 	f.clock.add(time.Hour)
 	for range 10 {
 		_, err := f.second(u.Email, goodPassword, "000000", known)
-		want(t, err, registry.Forbidden)
+		want(t, err, registry.CodeForbidden)
 	}
 	_, err = f.second(u.Email, goodPassword, "000000", Client{Address: "203.0.113.1"})
-	want(t, err, registry.Busy)
+	want(t, err, registry.CodeTooManyRequests)
 }

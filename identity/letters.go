@@ -37,16 +37,16 @@ func newLetters() *letters {
 	}
 }
 
-// take counts one letter to a clean address in the name of an org. Error: Busy.
+// take counts one letter to a clean address in the name of an org. Error: CodeTooManyRequests.
 func (l *letters) take(now time.Time, org registry.OrgID, address string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	pair := letterKey{org, keyOf(address)}
 	if !l.org.has(now, org) {
-		return registry.Errorf(registry.Busy, "email", "this org has invited very many people: try again in an hour")
+		return registry.Errorf(registry.CodeTooManyRequests, "email", "this org has invited very many people: try again in an hour")
 	}
 	if !l.pair.has(now, pair) {
-		return registry.Errorf(registry.Busy, "email", "%s got several invitations already: try again in two hours", address)
+		return registry.Errorf(registry.CodeTooManyRequests, "email", "%s got several invitations already: try again in two hours", address)
 	}
 	l.org.take(now, org)
 	l.pair.take(now, pair)

@@ -271,11 +271,11 @@ func (s *Service) busy(purpose, limit string) error {
 	if s.Limited != nil {
 		s.Limited(purpose, limit)
 	}
-	return registry.Errorf(registry.Busy, "", "too many attempts: wait a minute and try again")
+	return registry.Errorf(registry.CodeTooManyRequests, "", "too many attempts: wait a minute and try again")
 }
 
 // try counts one try of a stranger, or of a browser that has signed in with the account before.
-// settle gives it back, unless it was refused. Error: Busy.
+// settle gives it back, unless it was refused. Error: CodeTooManyRequests.
 func (s *Service) try(ctx context.Context, l *limits, account string, at Client) (settle func(*error), err error) {
 	if l.accounts != nil && account != "" {
 		if back, ok := s.known(ctx, account, at.Device); ok {
@@ -310,7 +310,7 @@ func (s *Service) recordLimited(ctx context.Context, email string, at Client) {
 		defer func() { <-s.recording }()
 		system := registry.AsSystem("sign-in")
 		u, err := s.store.UserByEmail(ctx, system, email)
-		if registry.ErrorCode(err) == registry.NotFound {
+		if registry.ErrorCode(err) == registry.CodeNotFound {
 			return
 		}
 		if err == nil {
@@ -326,13 +326,13 @@ func (s *Service) recordLimited(ctx context.Context, email string, at Client) {
 func (s *Service) settle(back func(time.Time)) func(*error) {
 	return func(err *error) {
 		switch registry.ErrorCode(*err) {
-		case "", registry.Full:
+		case "", registry.CodeOverloaded:
 			back(s.now())
 		}
 	}
 }
 
-// tryOwn counts one try of somebody known. Error: Busy.
+// tryOwn counts one try of somebody known. Error: CodeTooManyRequests.
 func (s *Service) tryOwn(o *own, key string) (settle func(*error), err error) {
 	refused, back := o.take(s.now(), key)
 	if refused != "" {

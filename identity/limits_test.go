@@ -18,7 +18,7 @@ import (
 // busyOf counts how many of n tries a limit refuses.
 func busyOf(n int, try func(i int) error) (busy int) {
 	for i := range n {
-		if registry.ErrorCode(try(i)) == registry.Busy {
+		if registry.ErrorCode(try(i)) == registry.CodeTooManyRequests {
 			busy++
 		}
 	}
@@ -80,7 +80,7 @@ func TestAttemptsAreLimited(t *testing.T) {
 	}
 	// They recover.
 	f.clock.add(30 * time.Second)
-	want(t, f.wrong("ada@example.com", "2001:db8::1"), registry.Forbidden)
+	want(t, f.wrong("ada@example.com", "2001:db8::1"), registry.CodeForbidden)
 }
 
 // TestRefusedTriesTouchNoAccount: who is refused by network counts against nobody, and fills no
@@ -93,8 +93,8 @@ func TestRefusedTriesTouchNoAccount(t *testing.T) {
 	}
 	before := l.accounts.of.Len()
 	for i := range 1000 {
-		want(t, f.take(l, "victim@x", "192.0.2.1"), registry.Busy)
-		want(t, f.take(l, fmt.Sprintf("made-up-%d@x", i), "192.0.2.1"), registry.Busy)
+		want(t, f.take(l, "victim@x", "192.0.2.1"), registry.CodeTooManyRequests)
+		want(t, f.take(l, fmt.Sprintf("made-up-%d@x", i), "192.0.2.1"), registry.CodeTooManyRequests)
 	}
 	if n := l.accounts.of.Len(); n != before {
 		t.Errorf("%d refused accounts are remembered", n-before)
@@ -114,7 +114,7 @@ func TestLimitsAreNotEvicted(t *testing.T) {
 			t.Fatal(i, err)
 		}
 	}
-	want(t, f.take(l, "victim@x", "192.0.2.1"), registry.Busy)
+	want(t, f.take(l, "victim@x", "192.0.2.1"), registry.CodeTooManyRequests)
 	// Everybody tries for almost as long as one more try takes: each time another account, from a
 	// network of its own.
 	passed := 0
@@ -130,7 +130,7 @@ func TestLimitsAreNotEvicted(t *testing.T) {
 	if passed < 1000 {
 		t.Fatalf("%d tries passed: this is no flood", passed)
 	}
-	want(t, f.take(l, "victim@x", "192.0.2.1"), registry.Busy)
+	want(t, f.take(l, "victim@x", "192.0.2.1"), registry.CodeTooManyRequests)
 	// The memory has room for all that can be used before the first of it counts no more.
 	for _, tier := range l.tiers {
 		if most := l.total.burst + int(tier.pairs.recovery()/l.total.every); tier.pairs.size < most || l.accounts.size < 2*most-l.total.burst {
@@ -155,11 +155,11 @@ func TestSuccessGivesBack(t *testing.T) {
 	}
 	// A success gives back its own try and no other.
 	for range 9 {
-		want(t, f.wrong("ada@example.com", "192.0.2.1"), registry.Forbidden)
+		want(t, f.wrong("ada@example.com", "192.0.2.1"), registry.CodeForbidden)
 	}
 	f.signIn("ada@example.com")
-	want(t, f.wrong("ada@example.com", "192.0.2.1"), registry.Forbidden)
-	want(t, f.wrong("ada@example.com", "192.0.2.1"), registry.Busy)
+	want(t, f.wrong("ada@example.com", "192.0.2.1"), registry.CodeForbidden)
+	want(t, f.wrong("ada@example.com", "192.0.2.1"), registry.CodeTooManyRequests)
 	// Sign-ins that succeed have a limit of their own, which strangers cannot use up: each makes a
 	// session.
 	f.clock.add(time.Hour)
@@ -170,7 +170,7 @@ func TestSuccessGivesBack(t *testing.T) {
 		t.Errorf("%d of 70 were refused", n)
 	}
 	_, err := f.s.SignIn(ctx, "ada@example.com", goodPassword, Client{Address: "192.0.2.7"})
-	want(t, err, registry.Busy)
+	want(t, err, registry.CodeTooManyRequests)
 	// What is nobody's fault is given back, too.
 	canceled, cancel := context.WithCancel(ctx)
 	cancel()
@@ -213,14 +213,14 @@ func TestNobodyIsLockedOut(t *testing.T) {
 	for i := range 150 {
 		_ = f.take(f.s.limits.password, "v0@example.com", fmt.Sprintf("10.%d.0.1", i%50))
 	}
-	want(t, f.take(f.s.limits.password, "v0@example.com", "192.0.3.1"), registry.Busy)
+	want(t, f.take(f.s.limits.password, "v0@example.com", "192.0.3.1"), registry.CodeTooManyRequests)
 	for range 40 {
 		_ = f.take(f.s.limits.password, "", "192.0.2.1") // also from the victim's own network
 	}
 	if _, err := f.s.ChangePassword(ctx, a, goodPassword, "a brand new phrase", Client{Address: "192.0.2.1"}); err != nil {
 		t.Error(err)
 	}
-	want(t, f.take(f.s.limits.password, "", "192.0.2.1"), registry.Busy)
+	want(t, f.take(f.s.limits.password, "", "192.0.2.1"), registry.CodeTooManyRequests)
 	for name, l := range map[string]*limits{"passkeys": f.s.limits.passkey, "second steps": f.s.limits.second, "recovery": f.s.limits.forgot} {
 		if err := f.take(l, "v0@example.com", "192.0.2.1"); err != nil {
 			t.Errorf("%s: limited by passwords: %v", name, err)
@@ -242,7 +242,7 @@ func TestOwnLimits(t *testing.T) {
 		t.Errorf("%d of 40 guesses were refused, want 10", n)
 	}
 	a := registry.AsUser(u, thief.Session.ID, "192.0.2.1")
-	want(t, f.s.checkOwn(ctx, a, u, goodPassword), registry.Busy)
+	want(t, f.s.checkOwn(ctx, a, u, goodPassword), registry.CodeTooManyRequests)
 	a = registry.AsUser(u, own.Session.ID, "192.0.2.1")
 	if err := f.s.checkOwn(ctx, a, u, goodPassword); err != nil {
 		t.Error(err)
@@ -255,7 +255,7 @@ func TestRefusalsAreSampled(t *testing.T) {
 	f := newFixture(t)
 	var b bytes.Buffer
 	f.s.log = slog.New(slog.NewTextHandler(&b, nil))
-	refused := registry.Errorf(registry.Forbidden, "", "no")
+	refused := registry.Errorf(registry.CodeForbidden, "", "no")
 	flood := func(n int, address func(i int) string) int {
 		b.Reset()
 		for i := range n {
@@ -289,7 +289,7 @@ func TestLimitIsAudited(t *testing.T) {
 		for range cap(f.s.recording) {
 			<-f.s.recording
 		}
-		p, err := f.store.PlatformAudit(ctx, registry.AsOperator(), registry.AuditList{Action: registry.SignInLimited})
+		p, err := f.store.PlatformAudit(ctx, registry.AsOperator(), registry.AuditList{Action: registry.ChangeSignInLimited})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -59,7 +59,7 @@ func TestWrongCodesAreCounted(t *testing.T) {
 	at := Client{Address: "192.0.2.1"}
 	for range 4 {
 		_, err := f.second(u.Email, goodPassword, "000000", at)
-		want(t, err, registry.Forbidden)
+		want(t, err, registry.CodeForbidden)
 	}
 	if _, err := f.second(u.Email, goodPassword, code(), at); err != nil {
 		t.Fatal(err)
@@ -83,10 +83,10 @@ func TestWrongCodesAreCounted(t *testing.T) {
 		}
 		for {
 			_, err := f.s.SignInSecond(ctx, half, Proof{Code: "000000"}, Client{Address: "10.0.0.1"})
-			if registry.ErrorCode(err) == registry.Busy || tries == registry.SecondLockAt {
+			if registry.ErrorCode(err) == registry.CodeTooManyRequests || tries == registry.SecondLockAt {
 				break
 			}
-			want(t, err, registry.Forbidden)
+			want(t, err, registry.CodeForbidden)
 			switch tries++; tries {
 			case registry.SecondMailAt:
 				if l := mail.next(t, LetterCodes); l.Failures != 10 {
@@ -110,7 +110,7 @@ func TestWrongCodesAreCounted(t *testing.T) {
 	f.s.Limited = func(_, l string) { limit = l }
 	for _, right := range []string{code(), recovery[0]} {
 		_, err := f.second(u.Email, goodPassword, right, at)
-		want(t, err, registry.Forbidden)
+		want(t, err, registry.CodeForbidden)
 	}
 	if limit != limitLocked {
 		t.Errorf("counted as %q", limit)

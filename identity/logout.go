@@ -37,7 +37,7 @@ func (s *Service) EndSession(ctx context.Context, q url.Values, session *registr
 	}
 	c, err := s.clientOf(ctx, id)
 	switch {
-	case registry.ErrorCode(err) == registry.NotFound:
+	case registry.ErrorCode(err) == registry.CodeNotFound:
 		return Ending{Refuse: "the client is unknown"}, nil
 	case err != nil:
 		return Ending{}, err

@@ -79,7 +79,7 @@ type Mailer interface {
 func (s *Service) mails() bool { return s.Mail != nil && s.Mail.Enabled() }
 
 func errNoMail() error {
-	return registry.Errorf(registry.Conflict, "email", "this installation sends no mail: ask a platform admin")
+	return registry.Errorf(registry.CodeConflict, "email", "this installation sends no mail: ask a platform admin")
 }
 
 // notify tells somebody what happened to their account. It is no reason to fail that it cannot.
@@ -107,7 +107,7 @@ func (s *Service) letter(ctx context.Context, a registry.Actor, kind registry.Li
 }
 
 // takeMail counts a letter that somebody signed in has sent to an address they typed: by network, by
-// account and network, and by account. Error: Busy.
+// account and network, and by account. Error: CodeTooManyRequests.
 func (s *Service) takeMail(a registry.Actor) error {
 	if refused, _ := s.limits.mail.take(s.now(), string(a.User), a.Address()); refused != "" {
 		return s.busy(limitsMail, refused)
@@ -115,7 +115,7 @@ func (s *Service) takeMail(a registry.Actor) error {
 	return nil // each is a mail: none is given back
 }
 
-// VerifyEmail mails the actor a link that shows that mail arrives. Errors: Conflict (no mail is sent), Busy.
+// VerifyEmail mails the actor a link that shows that mail arrives. Errors: CodeConflict (no mail is sent), CodeTooManyRequests.
 func (s *Service) VerifyEmail(ctx context.Context, a registry.Actor) error {
 	if !s.mails() {
 		return errNoMail()
@@ -131,8 +131,8 @@ func (s *Service) VerifyEmail(ctx context.Context, a registry.Actor) error {
 }
 
 // ChangeEmail mails a link to the actor's new address, which is theirs once it is followed, and to
-// the old one a link that stops that. The password shows that it is them. Errors: Forbidden (the
-// password), Invalid, Conflict, Busy.
+// the old one a link that stops that. The password shows that it is them. Errors: CodeForbidden (the
+// password), CodeInvalid, CodeConflict, CodeTooManyRequests.
 func (s *Service) ChangeEmail(ctx context.Context, a registry.Actor, password, email string) error {
 	if !s.mails() {
 		return errNoMail()
@@ -165,7 +165,7 @@ func (s *Service) ChangeEmail(ctx context.Context, a registry.Actor, password, e
 	return s.Mail.Queue(ctx, link.Email, l, link.ID)
 }
 
-// StopEmailChange follows a link that stops a change of address. Whoever has it may. Error: Gone.
+// StopEmailChange follows a link that stops a change of address. Whoever has it may. Error: CodeGone.
 func (s *Service) StopEmailChange(ctx context.Context, secret string, c Client) error {
 	_, err := s.store.StopEmailChange(ctx, registry.AsVisitor(c.Address), Secret(secret).Hash())
 	if err == nil {
@@ -175,7 +175,7 @@ func (s *Service) StopEmailChange(ctx context.Context, secret string, c Client) 
 }
 
 // checkOwn checks somebody's password before they change what is theirs; of who has none, that they
-// signed in not long ago. Errors: Forbidden, Busy, SignInAgain.
+// signed in not long ago. Errors: CodeForbidden, CodeTooManyRequests, CodeReauthenticationNeeded.
 func (s *Service) checkOwn(ctx context.Context, a registry.Actor, u registry.User, password string) error {
 	if u.PasswordHash == "" {
 		return registry.MayNow(a.Since(), s.now())
@@ -186,13 +186,13 @@ func (s *Service) checkOwn(ctx context.Context, a registry.Actor, u registry.Use
 	}
 	ok, _, err := s.hasher.check(ctx, password, u.PasswordHash)
 	if err == nil && !ok {
-		err = registry.Errorf(registry.Forbidden, "old_password", "the current password is wrong")
+		err = registry.Errorf(registry.CodeForbidden, "old_password", "the current password is wrong")
 	}
 	return err
 }
 
 // ConfirmEmail follows a link of VerifyEmail or ChangeEmail that is about the actor's account, and
-// tells the old address of a change. Errors: Unauthenticated, Forbidden, Gone, Conflict.
+// tells the old address of a change. Errors: CodeUnauthenticated, CodeForbidden, CodeGone, CodeConflict.
 func (s *Service) ConfirmEmail(ctx context.Context, a registry.Actor, secret string,
 ) (registry.User, error) {
 	was, now, err := s.store.ConfirmEmail(ctx, a, Secret(secret).Hash())
@@ -206,7 +206,7 @@ func (s *Service) ConfirmEmail(ctx context.Context, a registry.Actor, secret str
 const forgetful = 64
 
 // ForgotPassword mails a link for a new password, if there is an account with the address. It answers at
-// once and alike, whether there is one or not. Errors: Conflict (no mail is sent), Invalid, Busy.
+// once and alike, whether there is one or not. Errors: CodeConflict (no mail is sent), CodeInvalid, CodeTooManyRequests.
 func (s *Service) ForgotPassword(ctx context.Context, email string, c Client) error {
 	if !s.mails() {
 		return errNoMail()
@@ -221,7 +221,7 @@ func (s *Service) ForgotPassword(ctx context.Context, email string, c Client) er
 	select {
 	case s.forgotten <- struct{}{}:
 	default:
-		return registry.Errorf(registry.Busy, "", "too many people forgot their passwords just now: try again shortly")
+		return registry.Errorf(registry.CodeTooManyRequests, "", "too many people forgot their passwords just now: try again shortly")
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	go func() {
@@ -229,7 +229,7 @@ func (s *Service) ForgotPassword(ctx context.Context, email string, c Client) er
 		defer func() { <-s.forgotten }()
 		system := registry.AsSystem("forgotten password")
 		u, err := s.store.UserByEmail(ctx, system, email)
-		if registry.ErrorCode(err) == registry.NotFound {
+		if registry.ErrorCode(err) == registry.CodeNotFound {
 			return
 		}
 		if err == nil {

@@ -116,7 +116,7 @@ func TestTypedAddresses(t *testing.T) {
 		t.Errorf("%d of 500 letters from one network were refused, want 480", n)
 	}
 	for range 50 {
-		want(t, change(people[10], "192.0.2.1", "x@example.net"), registry.Busy)
+		want(t, change(people[10], "192.0.2.1", "x@example.net"), registry.CodeTooManyRequests)
 	}
 	if n := busyOf(5, func(i int) error { return change(people[10], "203.0.113.1", fmt.Sprintf("w%d@example.net", i)) }); n != 0 {
 		t.Errorf("%d letters were refused since the account's network had been", n)

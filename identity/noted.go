@@ -22,9 +22,9 @@ func (s *Service) note(way string, c Client, l Login, err error) {
 		result = "half"
 	case err == nil:
 		result = "in"
-	case code == registry.Busy:
+	case code == registry.CodeTooManyRequests:
 		result = "limited"
-	case code == registry.Full:
+	case code == registry.CodeOverloaded:
 		result = "full"
 	case code != "":
 		result = "refused"

@@ -59,7 +59,7 @@ func (s *Service) HideCursor(org registry.OrgID, cursor string) string {
 	return base64.RawURLEncoding.EncodeToString(s.Seal(purposeCursor, string(org), []byte(cursor)))
 }
 
-// ShowCursor undoes HideCursor. Error: Invalid.
+// ShowCursor undoes HideCursor. Error: CodeInvalid.
 func (s *Service) ShowCursor(org registry.OrgID, cursor string) (string, error) {
 	if cursor == "" {
 		return "", nil
@@ -69,7 +69,7 @@ func (s *Service) ShowCursor(org registry.OrgID, cursor string) (string, error) 
 		b, err = s.Open(purposeCursor, string(org), b)
 	}
 	if err != nil {
-		return "", registry.Errorf(registry.Invalid, "cursor", "the cursor is not one of this list: begin again without it")
+		return "", registry.Errorf(registry.CodeInvalid, "cursor", "the cursor is not one of this list: begin again without it")
 	}
 	return string(b), nil
 }

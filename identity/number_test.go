@@ -45,8 +45,8 @@ func TestHiddenNumbers(t *testing.T) {
 	}
 	for _, bad := range []string{"cursor", sealed + "A", sealed[1:]} {
 		_, err := f.s.ShowCursor("acme", bad)
-		want(t, err, registry.Invalid)
+		want(t, err, registry.CodeInvalid)
 	}
 	_, err := f.s.ShowCursor("globex", sealed)
-	want(t, err, registry.Invalid)
+	want(t, err, registry.CodeInvalid)
 }

@@ -38,9 +38,9 @@ func (c client) mayGoTo(uri string, site Site) bool {
 	return uri == site.CallbackURL(c.slug)
 }
 
-// clientOf finds a client by its ID. Error: NotFound; anything else means that the store is away.
+// clientOf finds a client by its ID. Error: CodeNotFound; anything else means that the store is away.
 func (s *Service) clientOf(ctx context.Context, id string) (client, error) {
-	unknown := registry.Errorf(registry.NotFound, "client_id", "the client is unknown")
+	unknown := registry.Errorf(registry.CodeNotFound, "client_id", "the client is unknown")
 	if registry.ValidID(id) {
 		app, err := s.store.Client(ctx, registry.AsSystem("authorize"), registry.ClientID(id))
 		return client{id: id, org: app.OrgID, app: &app}, err
@@ -55,7 +55,7 @@ func (s *Service) clientOf(ctx context.Context, id string) (client, error) {
 	}
 	if slug, ok := strings.CutPrefix(name, clientOfHost); ok && registry.ValidSlug(slug) {
 		r, err := s.store.Route(ctx, registry.AsSystem("authorize"), slug)
-		if registry.ErrorCode(err) == registry.NotFound {
+		if registry.ErrorCode(err) == registry.CodeNotFound {
 			return client{id: id, slug: slug}, nil
 		}
 		if err != nil {
@@ -150,7 +150,7 @@ func (s *Service) authenticateApp(ctx context.Context, c Credentials) (registry.
 	}
 	app, err := s.store.Client(ctx, registry.AsSystem("token"), registry.ClientID(c.ID))
 	switch {
-	case registry.ErrorCode(err) == registry.NotFound:
+	case registry.ErrorCode(err) == registry.CodeNotFound:
 		return app, InvalidClient
 	case err != nil:
 		return app, err

@@ -476,5 +476,5 @@ func TestDevices(t *testing.T) {
 	for range 50 {
 		_, err = f.s.DeviceRequest(ctx, who, "BCDF-GHJK")
 	}
-	want(t, err, registry.Busy)
+	want(t, err, registry.CodeTooManyRequests)
 }

@@ -39,12 +39,12 @@ func (s *Service) askOther(
 }
 
 // ContinueAs signs in who was asked whether they want to change accounts (see Login.Other). a is
-// who is signed in until then; their session is for the caller to end. Errors: Gone (begin again).
+// who is signed in until then; their session is for the caller to end. Errors: CodeGone (begin again).
 func (s *Service) ContinueAs(
 	ctx context.Context, sealed string, a registry.Actor, at Client,
 ) (l Login, err error) {
 	defer func() { s.note("connection", at, l, err) }()
-	late := registry.Errorf(registry.Gone, "",
+	late := registry.Errorf(registry.CodeGone, "",
 		"That took too long, or another session has begun. Sign in again.")
 	b, err := base64.RawURLEncoding.DecodeString(sealed)
 	if err != nil {

@@ -90,7 +90,7 @@ func (s *Service) sealCeremony(options any, session *webauthn.SessionData, id re
 }
 
 func (s *Service) openCeremony(sealed string) (c ceremony, err error) {
-	late := registry.Errorf(registry.Gone, "", "That took too long. Try again.")
+	late := registry.Errorf(registry.CodeGone, "", "That took too long. Try again.")
 	b, err := base64.RawURLEncoding.DecodeString(sealed)
 	if err != nil {
 		return c, late
@@ -119,7 +119,7 @@ func (s *Service) NewPasskey(ctx context.Context, a registry.Actor) (Ceremony, e
 }
 
 // AddPasskey adds the passkey that a browser answered with; the password shows that it is the
-// person. recovery are codes to write down, with the first factor. Errors: Forbidden, Invalid, Gone, Conflict, Busy.
+// person. recovery are codes to write down, with the first factor. Errors: CodeForbidden, CodeInvalid, CodeGone, CodeConflict, CodeTooManyRequests.
 func (s *Service) AddPasskey(ctx context.Context, a registry.Actor, sealed, name, answer, password string) (recovery []string, err error) {
 	k, err := s.keyholder(ctx, a.User)
 	if err != nil {
@@ -136,7 +136,7 @@ func (s *Service) AddPasskey(ctx context.Context, a registry.Actor, sealed, name
 	if err != nil {
 		return nil, err
 	}
-	refused := registry.Errorf(registry.Invalid, "passkey", "this passkey cannot be used here")
+	refused := registry.Errorf(registry.CodeInvalid, "passkey", "this passkey cannot be used here")
 	if c.For != a.User {
 		return nil, refused
 	}
@@ -169,7 +169,7 @@ func (s *Service) AskPasskey() (Ceremony, error) {
 	return s.sealCeremony(options, session, "")
 }
 
-// SignInPasskey signs the holder of a passkey in: it verified the person, so that nothing else is asked. Errors: Forbidden, Gone, Busy.
+// SignInPasskey signs the holder of a passkey in: it verified the person, so that nothing else is asked. Errors: CodeForbidden, CodeGone, CodeTooManyRequests.
 func (s *Service) SignInPasskey(ctx context.Context, sealed, answer string, c Client) (l Login, err error) {
 	defer func() { s.note("passkey", c, l, err) }()
 	u, err := s.checkPasskey(ctx, sealed, answer, "", c)
@@ -181,7 +181,7 @@ func (s *Service) SignInPasskey(ctx context.Context, sealed, answer string, c Cl
 
 // checkPasskey returns whose passkey answered; want is the one account that may, "" for any.
 func (s *Service) checkPasskey(ctx context.Context, sealed, answer string, want registry.UserID, at Client) (u registry.User, err error) {
-	refused := registry.Errorf(registry.Forbidden, "passkey", "this passkey signs nobody in here")
+	refused := registry.Errorf(registry.CodeForbidden, "passkey", "this passkey signs nobody in here")
 	back, known := s.known(ctx, "", at.Device)
 	settle := s.settle(back)
 	if !known {
@@ -229,7 +229,7 @@ func (s *Service) checkPasskey(ctx context.Context, sealed, answer string, want 
 			return k.User, err
 		}
 		err = s.store.UseFactor(ctx, registry.AsSystem("sign-in"), f.ID, c.Began.UnixMicro(), s.Seal(purposeFactor, string(f.ID), b))
-		if registry.ErrorCode(err) == registry.Conflict {
+		if registry.ErrorCode(err) == registry.CodeConflict {
 			err = refused
 		}
 		return k.User, err

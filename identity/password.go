@@ -35,7 +35,7 @@ const (
 )
 
 // hasher computes password hashes, so many at once and so many waiting: beyond
-// that it answers Full, so that a flood of sign-ins costs bounded memory.
+// that it answers CodeOverloaded, so that a flood of sign-ins costs bounded memory.
 type hasher struct {
 	slots   chan struct{}
 	waiting atomic.Int64
@@ -53,7 +53,7 @@ func newHasher() *hasher {
 func (h *hasher) enter(ctx context.Context) error {
 	if h.waiting.Add(1) > maxWaiting {
 		h.waiting.Add(-1)
-		return registry.Errorf(registry.Full, "", "too many people are signing in: try again in a few seconds")
+		return registry.Errorf(registry.CodeOverloaded, "", "too many people are signing in: try again in a few seconds")
 	}
 	defer h.waiting.Add(-1)
 	select {
@@ -64,7 +64,7 @@ func (h *hasher) enter(ctx context.Context) error {
 	}
 }
 
-// hash returns the PHC string of a password. Error: Full.
+// hash returns the PHC string of a password. Error: CodeOverloaded.
 func (h *hasher) hash(ctx context.Context, password string) (registry.PasswordHash, error) {
 	if err := h.enter(ctx); err != nil {
 		return "", err
@@ -78,7 +78,7 @@ func (h *hasher) hash(ctx context.Context, password string) (registry.PasswordHa
 
 // check compares a password with a hash; with the empty hash it takes the same time and says no. A
 // password that was typed in another form than it is hashed in is tried as it was typed, too: hashes
-// were once made of that. rehash says that the hash was, or with other parameters. Error: Full.
+// were once made of that. rehash says that the hash was, or with other parameters. Error: CodeOverloaded.
 func (h *hasher) check(ctx context.Context, password string, stored registry.PasswordHash) (ok, rehash bool, err error) {
 	if len(password) > maxPasswordBytes { // no account has one
 		return false, false, nil
@@ -138,11 +138,11 @@ func decodeHash(h registry.PasswordHash) (p phc, err error) {
 	return p, nil
 }
 
-// CheckPassword returns an Invalid error on field "password" for one that is
+// CheckPassword returns an CodeInvalid error on field "password" for one that is
 // too short, too long, common, or made of what is known about its user. There
 // are no composition rules (NIST SP 800-63B, section 3.1.1.2).
 func CheckPassword(password, email, name string) error {
-	tooLong := registry.Errorf(registry.Invalid, "password", "use at most %d characters", MaxPassword)
+	tooLong := registry.Errorf(registry.CodeInvalid, "password", "use at most %d characters", MaxPassword)
 	if len(password) > maxPasswordBytes {
 		return tooLong
 	}
@@ -150,11 +150,11 @@ func CheckPassword(password, email, name string) error {
 	n := utf8.RuneCountInString(password)
 	switch {
 	case n < MinPassword:
-		return registry.Errorf(registry.Invalid, "password", "use at least %d characters: a few words are easy to remember", MinPassword)
+		return registry.Errorf(registry.CodeInvalid, "password", "use at least %d characters: a few words are easy to remember", MinPassword)
 	case n > MaxPassword:
 		return tooLong
 	case commonPassword(password, email, name):
-		return registry.Errorf(registry.Invalid, "password", "this password is easy to guess: it is common, or made of your name or of one repeated pattern")
+		return registry.Errorf(registry.CodeInvalid, "password", "this password is easy to guess: it is common, or made of your name or of one repeated pattern")
 	}
 	return nil
 }

@@ -19,7 +19,7 @@ func TestCheckPassword(t *testing.T) {
 		"short", "", "password123", "P@ssw0rd123", "qwertyuiop", "1234567890", "abcdefghij", "aaaaaaaaaaaa", "abcabcabcabc", "Pizzeria2026", "ada.lovelace1", "lovelace!!!!", "  password  ",
 		strings.Repeat("x y", 100),
 	} {
-		if registry.ErrorCode(CheckPassword(bad, "ada.lovelace@example.com", "Ada Lovelace")) != registry.Invalid {
+		if registry.ErrorCode(CheckPassword(bad, "ada.lovelace@example.com", "Ada Lovelace")) != registry.CodeInvalid {
 			t.Errorf("%q is accepted", bad)
 		}
 	}
@@ -81,7 +81,7 @@ func TestRehash(t *testing.T) {
 	}
 }
 
-// A flood of sign-ins holds a bounded number of hashes in memory; the rest hear Full.
+// A flood of sign-ins holds a bounded number of hashes in memory; the rest hear CodeOverloaded.
 func TestHashingIsBounded(t *testing.T) {
 	h := newHasher()
 	for range cap(h.slots) {
@@ -93,7 +93,7 @@ func TestHashingIsBounded(t *testing.T) {
 	busy := 0
 	for range maxWaiting + 50 {
 		wg.Go(func() {
-			if _, err := h.hash(c, "x"); registry.ErrorCode(err) == registry.Full {
+			if _, err := h.hash(c, "x"); registry.ErrorCode(err) == registry.CodeOverloaded {
 				mu.Lock()
 				if busy++; busy == 50 {
 					cancel() // all others wait

@@ -66,7 +66,7 @@ func (p *providers) forget(id registry.ConnectionID) {
 }
 
 func errProviderAway(c registry.Connection) error {
-	return registry.Errorf(registry.Full, "", "%s does not answer right now: try again shortly, or sign in another way", c.Name)
+	return registry.Errorf(registry.CodeOverloaded, "", "%s does not answer right now: try again shortly, or sign in another way", c.Name)
 }
 
 var status = regexp.MustCompile(`^[1-5]\d\d [A-Za-z -]{1,40}`)
@@ -97,7 +97,7 @@ func reason(err error) string {
 	return "its configuration cannot be read"
 }
 
-// provider returns a connection with its provider. Errors: NotFound, Full (the provider is away).
+// provider returns a connection with its provider. Errors: CodeNotFound, CodeOverloaded (the provider is away).
 func (s *Service) provider(ctx context.Context, id registry.ConnectionID) (registry.Connection, *provider, error) {
 	c, err := s.store.Connection(ctx, registry.AsSystem("sign-in"), id)
 	if err != nil {

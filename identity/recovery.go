@@ -23,7 +23,7 @@ func (s *Service) recovered(kind string) {
 	}
 }
 
-// ResetLink makes a link for somebody's new password, for a platform admin to hand over. Errors: Forbidden, NotFound.
+// ResetLink makes a link for somebody's new password, for a platform admin to hand over. Errors: CodeForbidden, CodeNotFound.
 func (s *Service) ResetLink(
 	ctx context.Context,
 	a registry.Actor,
@@ -38,7 +38,7 @@ func (s *Service) ResetLink(
 }
 
 // ResetPassword follows a link for a new password. It ends what lets anybody in as the account, and
-// the person reviews what else is there at the next sign-in; see the store's. Errors: Gone, Invalid, Busy.
+// the person reviews what else is there at the next sign-in; see the store's. Errors: CodeGone, CodeInvalid, CodeTooManyRequests.
 func (s *Service) ResetPassword(ctx context.Context, secret, password string, c Client) error {
 	visitor := registry.AsVisitor(c.Address)
 	l, err := s.Link(ctx, visitor, secret)
@@ -46,7 +46,7 @@ func (s *Service) ResetPassword(ctx context.Context, secret, password string, c 
 		return err
 	}
 	if l.Kind != registry.LinkReset {
-		return registry.Errorf(registry.Gone, "", "this is not a link for a new password")
+		return registry.Errorf(registry.CodeGone, "", "this is not a link for a new password")
 	}
 	u, err := s.store.User(ctx, registry.AsSystem("reset"), l.UserID)
 	if err != nil {
@@ -70,7 +70,7 @@ func (s *Service) ResetPassword(ctx context.Context, secret, password string, c 
 }
 
 // Review ends a recovery. keep says of each of the account's items, by its Key, whether it stays. Who
-// keeps a factor gets new recovery codes. Errors: Conflict (it was done already), Invalid.
+// keeps a factor gets new recovery codes. Errors: CodeConflict (it was done already), CodeInvalid.
 func (s *Service) Review(ctx context.Context, a registry.Actor, keep map[string]bool,
 ) (codes []string, err error) {
 	codes, hashes := newRecoveryCodes()

@@ -18,9 +18,9 @@ func TestChangeOfAddressIsAnnounced(t *testing.T) {
 	var kinds []string
 	f.s.Recovered = func(kind string) { kinds = append(kinds, kind) }
 	a := registry.AsSession(u, f.signIn(u.Email).Session, "")
-	want(t, f.s.ChangeEmail(ctx, a, "", "thief@example.org"), registry.Forbidden)
-	want(t, f.s.ChangeEmail(ctx, a, "wrong wrong wrong", "thief@example.org"), registry.Forbidden)
-	want(t, f.s.ChangeEmail(ctx, a, goodPassword, "nonsense"), registry.Invalid)
+	want(t, f.s.ChangeEmail(ctx, a, "", "thief@example.org"), registry.CodeForbidden)
+	want(t, f.s.ChangeEmail(ctx, a, "wrong wrong wrong", "thief@example.org"), registry.CodeForbidden)
+	want(t, f.s.ChangeEmail(ctx, a, goodPassword, "nonsense"), registry.CodeInvalid)
 	if len(mail) != 0 {
 		t.Fatal("a letter is sent for nothing")
 	}
@@ -31,13 +31,13 @@ func TestChangeOfAddressIsAnnounced(t *testing.T) {
 	if told.New != "thief@example.org" {
 		t.Errorf("%+v", told)
 	}
-	want(t, f.s.StopEmailChange(ctx, path.Base(confirm.Link), Client{}), registry.Gone)
+	want(t, f.s.StopEmailChange(ctx, path.Base(confirm.Link), Client{}), registry.CodeGone)
 	if err := f.s.StopEmailChange(ctx, path.Base(told.Link), Client{}); err != nil {
 		t.Fatal(err)
 	}
-	want(t, f.s.StopEmailChange(ctx, path.Base(told.Link), Client{}), registry.Gone)
+	want(t, f.s.StopEmailChange(ctx, path.Base(told.Link), Client{}), registry.CodeGone)
 	_, err := f.s.ConfirmEmail(ctx, a, path.Base(confirm.Link))
-	want(t, err, registry.Gone)
+	want(t, err, registry.CodeGone)
 	if len(kinds) != 1 || kinds[0] != RecoveryStopped {
 		t.Errorf("counted as %q", kinds)
 	}
@@ -53,7 +53,7 @@ func TestChangeOfAddressIsAnnounced(t *testing.T) {
 	}
 	a = registry.AsSession(u, login.Session, "")
 	f.clock.add(registry.FreshFor + time.Second)
-	want(t, f.s.ChangeEmail(ctx, a, "", "thief@example.org"), registry.SignInAgain)
+	want(t, f.s.ChangeEmail(ctx, a, "", "thief@example.org"), registry.CodeReauthenticationNeeded)
 }
 
 // TestWaitingRoleIsTold: both sides learn by mail that a role waits, and who made the account.

@@ -19,10 +19,10 @@ type Rotation struct {
 }
 
 // RotateKeys replaces signing keys. An emergency ends every org session, API token and assertion: who is
-// signed in gets others at the next page. Errors: Forbidden, Invalid.
+// signed in gets others at the next page. Errors: CodeForbidden, CodeInvalid.
 func (s *Service) RotateKeys(ctx context.Context, a registry.Actor, n Rotation) error {
 	if n.Ahead < 0 || n.Ahead > keyPublish {
-		return registry.Errorf(registry.Invalid, "ahead_seconds", "a new key is published for at most a day before it signs")
+		return registry.Errorf(registry.CodeInvalid, "ahead_seconds", "a new key is published for at most a day before it signs")
 	}
 	if n.Emergency {
 		n.Ahead = 0
@@ -47,7 +47,7 @@ func (s *Service) RotateKeys(ctx context.Context, a registry.Actor, n Rotation) 
 		keys = append(keys, k)
 	}
 	if len(keys) == 0 {
-		return registry.Errorf(registry.Invalid, "ring", "%q is no ring: use token, session or assertion", n.Ring)
+		return registry.Errorf(registry.CodeInvalid, "ring", "%q is no ring: use token, session or assertion", n.Ring)
 	}
 	if err := s.store.RotateKeys(ctx, a, keys, keyVerifies, n.Emergency); err != nil {
 		return err
@@ -55,7 +55,7 @@ func (s *Service) RotateKeys(ctx context.Context, a registry.Actor, n Rotation) 
 	return s.Refresh(ctx)
 }
 
-// SigningKeys returns the keys in use, without their private halves. Error: Forbidden.
+// SigningKeys returns the keys in use, without their private halves. Error: CodeForbidden.
 func (s *Service) SigningKeys(ctx context.Context, a registry.Actor) ([]registry.Key, error) {
 	return s.store.SigningKeys(ctx, a)
 }

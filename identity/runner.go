@@ -16,10 +16,10 @@ func (s *Service) CreateRunnerClaim(ctx context.Context, a registry.Actor, org r
 	return c, secret, err
 }
 
-// EnrollRunner uses a claim up for a runner and returns its key, this once. Errors: Gone, Invalid.
+// EnrollRunner uses a claim up for a runner and returns its key, this once. Errors: CodeGone, CodeInvalid.
 func (s *Service) EnrollRunner(ctx context.Context, claim, name, address string) (registry.Runner, Secret, error) {
 	if !wholeKey(claim, PrefixClaim) {
-		return registry.Runner{}, "", registry.Errorf(registry.Invalid, "claim", "this is not a whole claim: it begins with %s and has %d characters", PrefixClaim, keyLength)
+		return registry.Runner{}, "", registry.Errorf(registry.CodeInvalid, "claim", "this is not a whole claim: it begins with %s and has %d characters", PrefixClaim, keyLength)
 	}
 	key := newAPIKey(PrefixRunner)
 	r, err := s.store.EnrollRunner(ctx, registry.AsVisitor(address), Secret(claim).Hash(), name, key.Hash())
@@ -36,9 +36,9 @@ func (s *Service) runnerToken(ctx context.Context, id registry.RunnerID, key str
 	hash := Secret(key).Hash()
 	g, err := s.store.RunnerGrant(ctx, registry.AsSystem("token"), id, &hash)
 	switch registry.ErrorCode(err) {
-	case registry.NotFound:
+	case registry.CodeNotFound:
 		return Tokens{}, InvalidClient
-	case registry.Forbidden:
+	case registry.CodeForbidden:
 		return Tokens{}, UnauthorizedClient
 	}
 	if err != nil {

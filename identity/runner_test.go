@@ -20,7 +20,7 @@ func TestRunnerTokens(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []string{"", "pzc_", claim.Reveal() + "x", strings.Replace(claim.Reveal(), "pzc_", "pzr_", 1), newAPIKey(PrefixClaim).Reveal()} {
-		if _, _, err := f.s.EnrollRunner(ctx, c, "x", ""); registry.ErrorCode(err) != registry.Invalid && registry.ErrorCode(err) != registry.Gone {
+		if _, _, err := f.s.EnrollRunner(ctx, c, "x", ""); registry.ErrorCode(err) != registry.CodeInvalid && registry.ErrorCode(err) != registry.CodeGone {
 			t.Errorf("%q: %v", c, err)
 		}
 	}
@@ -87,7 +87,7 @@ func TestRunnerTokens(t *testing.T) {
 	if _, err := ask(key.Reveal(), grant); !errors.Is(err, UnauthorizedClient) {
 		t.Errorf("a suspended org: %v", err)
 	}
-	if _, err := f.s.Renew(ctx, c, time.Time{}); registry.ErrorCode(err) != registry.Forbidden {
+	if _, err := f.s.Renew(ctx, c, time.Time{}); registry.ErrorCode(err) != registry.CodeForbidden {
 		t.Errorf("a suspended org's token is renewed: %v", err)
 	}
 	f.clock.add(time.Minute)

@@ -32,7 +32,7 @@ const (
 )
 
 func errBadCode() error {
-	return registry.Errorf(registry.Forbidden, "code", "this code is wrong, or was used")
+	return registry.Errorf(registry.CodeForbidden, "code", "this code is wrong, or was used")
 }
 
 // needsSecond returns what the second step goes on from, "" for an account without one.
@@ -52,7 +52,7 @@ type Proof struct {
 	Sealed, Answer string // of a passkey, in place of a code
 }
 
-// SignInSecond ends a sign-in whose password was right. Errors: Forbidden, Gone, Busy.
+// SignInSecond ends a sign-in whose password was right. Errors: CodeForbidden, CodeGone, CodeTooManyRequests.
 func (s *Service) SignInSecond(ctx context.Context, second string, p Proof, c Client) (l Login, err error) {
 	defer func() { s.note("second_step", c, l, err) }()
 	u, h, err := s.halfWay(ctx, second)
@@ -82,9 +82,9 @@ func (s *Service) SignInSecond(ctx context.Context, second string, p Proof, c Cl
 	return s.login(ctx, u, c, registry.WithMethod(h.Methods, registry.MethodCode), h.By)
 }
 
-// halfWay returns who took the first step and not yet their second. Error: Gone.
+// halfWay returns who took the first step and not yet their second. Error: CodeGone.
 func (s *Service) halfWay(ctx context.Context, second string) (u registry.User, h half, err error) {
-	late := registry.Errorf(registry.Gone, "", "That took too long. Sign in again.")
+	late := registry.Errorf(registry.CodeGone, "", "That took too long. Sign in again.")
 	b, err := base64.RawURLEncoding.DecodeString(second)
 	if err != nil {
 		return u, h, late
@@ -101,7 +101,7 @@ func (s *Service) halfWay(ctx context.Context, second string) (u registry.User, 
 	return u, h, nil
 }
 
-// SecondSteps says which second steps somebody half-way has. Error: Gone.
+// SecondSteps says which second steps somebody half-way has. Error: CodeGone.
 func (s *Service) SecondSteps(ctx context.Context, second string) (code, passkey bool, err error) {
 	u, _, err := s.halfWay(ctx, second)
 	if err != nil {
@@ -115,14 +115,14 @@ func (s *Service) SecondSteps(ctx context.Context, second string) (code, passkey
 }
 
 // countSecond counts wrong codes of an account in a row, and tells the person of many. Errors: that
-// of check, Busy, Forbidden.
+// of check, CodeTooManyRequests, CodeForbidden.
 func (s *Service) countSecond(ctx context.Context, u registry.User, c Client, known bool, check func() error) error {
 	system := registry.AsSystem("sign-in")
 	failures, err := s.store.BeginSecond(ctx, system, u.ID, known)
 	switch registry.ErrorCode(err) {
-	case registry.Busy:
+	case registry.CodeTooManyRequests:
 		_ = s.busy(limitsSecond, limitDelay) // the store's says how long to wait
-	case registry.Forbidden:
+	case registry.CodeForbidden:
 		_ = s.busy(limitsSecond, limitLocked)
 	}
 	if err != nil {
@@ -131,7 +131,7 @@ func (s *Service) countSecond(ctx context.Context, u registry.User, c Client, kn
 	if err = check(); err == nil {
 		return s.store.EndSecond(ctx, system, u.ID, failures)
 	}
-	if registry.ErrorCode(err) != registry.Forbidden {
+	if registry.ErrorCode(err) != registry.CodeForbidden {
 		return err
 	}
 	letter := Letter{Kind: LetterCodes, Name: u.Name, Failures: failures}
@@ -155,7 +155,7 @@ func (s *Service) checkSecond(ctx context.Context, u registry.User, code string)
 	if len(code) == recoveryLength {
 		left, err := s.store.UseRecoveryCode(ctx, system, u.ID, Secret(code).Hash())
 		switch {
-		case registry.ErrorCode(err) == registry.NotFound:
+		case registry.ErrorCode(err) == registry.CodeNotFound:
 			return errBadCode()
 		case err == nil:
 			s.notify(ctx, u.Email, Letter{Kind: LetterRecovery, Name: u.Name, Left: left})
@@ -176,7 +176,7 @@ func (s *Service) checkSecond(ctx context.Context, u registry.User, code string)
 		}
 		if step := stepOf(string(secret), code, s.now()); step > 0 {
 			err := s.store.UseFactor(ctx, system, f.ID, step, nil)
-			if registry.ErrorCode(err) == registry.Conflict {
+			if registry.ErrorCode(err) == registry.CodeConflict {
 				return errBadCode()
 			}
 			return err
@@ -203,8 +203,8 @@ func stepOf(secret, code string, now time.Time) int64 {
 }
 
 // AddTOTP adds an authenticator app that shows a right code; the password shows that it is the
-// person. recovery are codes to write down, with the first factor. Errors: Forbidden, Invalid,
-// Conflict, Busy.
+// person. recovery are codes to write down, with the first factor. Errors: CodeForbidden, CodeInvalid,
+// CodeConflict, CodeTooManyRequests.
 func (s *Service) AddTOTP(ctx context.Context, a registry.Actor, sealed, name, code, password string) (recovery []string, err error) {
 	u, err := s.store.User(ctx, a, a.User)
 	if err != nil {
@@ -215,11 +215,11 @@ func (s *Service) AddTOTP(ctx context.Context, a registry.Actor, sealed, name, c
 	}
 	secret, ok := s.openSetUp(a, sealed)
 	if !ok {
-		return nil, registry.Errorf(registry.Invalid, "code", "That took too long. Scan the new code.")
+		return nil, registry.Errorf(registry.CodeInvalid, "code", "That took too long. Scan the new code.")
 	}
 	step := stepOf(secret, typedCode(code), s.now())
 	if step == 0 {
-		return nil, registry.Errorf(registry.Invalid, "code", "this code is wrong: is the clock of the device right?")
+		return nil, registry.Errorf(registry.CodeInvalid, "code", "this code is wrong: is the clock of the device right?")
 	}
 	return s.addFactor(ctx, a, u, registry.FactorTOTP, name, []byte(secret), step)
 }
@@ -246,7 +246,7 @@ func (s *Service) Factors(ctx context.Context, a registry.Actor) ([]registry.Fac
 }
 
 // RemoveFactor takes a factor from the actor's account; the password shows that it is the person.
-// Errors: Forbidden, NotFound, Busy.
+// Errors: CodeForbidden, CodeNotFound, CodeTooManyRequests.
 func (s *Service) RemoveFactor(ctx context.Context, a registry.Actor, id registry.FactorID, password string) error {
 	u, err := s.store.User(ctx, a, a.User)
 	if err != nil {
@@ -263,7 +263,7 @@ func (s *Service) RemoveFactor(ctx context.Context, a registry.Actor, id registr
 }
 
 // RenewRecoveryCodes replaces the actor's recovery codes; the password shows that it is the person.
-// Errors: Forbidden, Conflict, Busy.
+// Errors: CodeForbidden, CodeConflict, CodeTooManyRequests.
 func (s *Service) RenewRecoveryCodes(ctx context.Context, a registry.Actor, password string) ([]string, error) {
 	u, err := s.store.User(ctx, a, a.User)
 	if err != nil {

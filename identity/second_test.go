@@ -38,11 +38,11 @@ func TestSecondStep(t *testing.T) {
 		}
 	}
 	_, err = f.s.AddTOTP(ctx, a, n.Sealed, "phone", code(), "wrong password")
-	refused(err, registry.Forbidden, "without the password")
+	refused(err, registry.CodeForbidden, "without the password")
 	_, err = f.s.AddTOTP(ctx, a, n.Sealed, "phone", "000000", goodPassword)
-	refused(err, registry.Invalid, "a wrong code")
+	refused(err, registry.CodeInvalid, "a wrong code")
 	_, err = f.s.AddTOTP(ctx, asBob, n.Sealed, "phone", code(), goodPassword)
-	refused(err, registry.Invalid, "somebody else's secret")
+	refused(err, registry.CodeInvalid, "somebody else's secret")
 	recovery, err := f.s.AddTOTP(ctx, a, n.Sealed, "phone", code(), goodPassword)
 	if err != nil || len(recovery) != registry.RecoveryCodeCount {
 		t.Fatalf("%v %v", recovery, err)
@@ -63,7 +63,7 @@ func TestSecondStep(t *testing.T) {
 	}
 	half := begin()
 	for _, bad := range []string{"", "000000", "abcdef", recovery[0][:15], strings.Repeat("A", 16)} {
-		refused(second(half, bad), registry.Forbidden, bad)
+		refused(second(half, bad), registry.CodeForbidden, bad)
 	}
 	f.clock.add(2 * time.Second) // the delay after five wrong codes
 	right := code()
@@ -88,21 +88,21 @@ func TestSecondStep(t *testing.T) {
 		t.Error(err)
 	}
 	refused(second(begin(), recovery[0]), "", "a recovery code")
-	refused(second(begin(), recovery[0]), registry.Forbidden, "twice")
+	refused(second(begin(), recovery[0]), registry.CodeForbidden, "twice")
 	refused(second(begin(), strings.ToLower(strings.ReplaceAll(recovery[1], "-", " "))), "", "as people type it")
 
 	// What is half done is good for a while, for its account, and until the password changes.
 	half = begin()
 	for _, bad := range []string{"", "x", half + "x", n.Sealed} {
-		refused(second(bad, code()), registry.Gone, bad)
+		refused(second(bad, code()), registry.CodeGone, bad)
 	}
 	f.clock.add(AttemptLife + time.Second)
-	refused(second(half, code()), registry.Gone, "late")
+	refused(second(half, code()), registry.CodeGone, "late")
 	half = begin()
 	if _, err := f.s.ChangePassword(ctx, a, goodPassword, "another good sentence", Client{}); err != nil {
 		t.Fatal(err)
 	}
-	refused(second(half, code()), registry.Gone, "after the password changed")
+	refused(second(half, code()), registry.CodeGone, "after the password changed")
 
 	// Guessing has a limit.
 	f.clock.add(time.Hour)
@@ -112,14 +112,14 @@ func TestSecondStep(t *testing.T) {
 	for range 30 {
 		_, err = f.s.SignInSecond(ctx, l.Second, Proof{Code: "000000"}, Client{})
 	}
-	refused(err, registry.Busy, "guessing")
+	refused(err, registry.CodeTooManyRequests, "guessing")
 
 	f.clock.add(time.Hour)
 	list, err := f.s.Factors(ctx, a)
 	if err != nil || len(list) != 1 {
 		t.Fatalf("%+v %v", list, err)
 	}
-	refused(f.s.RemoveFactor(ctx, a, list[0].ID, "wrong password"), registry.Forbidden, "removed without the password")
+	refused(f.s.RemoveFactor(ctx, a, list[0].ID, "wrong password"), registry.CodeForbidden, "removed without the password")
 	fresh, err := f.s.RenewRecoveryCodes(ctx, a, "another good sentence")
 	if err != nil || len(fresh) != registry.RecoveryCodeCount || fresh[0] == recovery[0] {
 		t.Errorf("%v %v", fresh, err)

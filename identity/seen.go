@@ -62,7 +62,7 @@ func (s *Service) grant(
 	ctx context.Context, component string, id registry.SessionID, org registry.OrgID,
 ) (registry.Grant, error) {
 	g, err := s.store.Grant(ctx, registry.AsSystem(component), id, org)
-	if registry.ErrorCode(err) == registry.NotFound && s.storeSeen(ctx, id) {
+	if registry.ErrorCode(err) == registry.CodeNotFound && s.storeSeen(ctx, id) {
 		return s.store.Grant(ctx, registry.AsSystem(component), id, org)
 	}
 	return g, err

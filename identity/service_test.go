@@ -115,7 +115,7 @@ func TestSignIn(t *testing.T) {
 	c := Client{Address: "192.0.2.1"}
 	_, wrong := f.s.SignIn(ctx, "ada@example.com", "another password", c)
 	_, unknown := f.s.SignIn(ctx, "nobody@example.com", "another password", c)
-	want(t, wrong, registry.Forbidden)
+	want(t, wrong, registry.CodeForbidden)
 	if wrong.Error() != unknown.Error() {
 		t.Errorf("the answers tell whether an account exists: %q, %q", wrong, unknown)
 	}
@@ -130,20 +130,20 @@ func TestSignIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _, err := f.s.Authenticate(ctx, a.Token.Reveal())
-	want(t, err, registry.NotFound)
+	want(t, err, registry.CodeNotFound)
 
 	// A new password ends every session and starts a new one.
 	actor := registry.AsUser(b.User, b.Session.ID, "192.0.2.1")
 	_, err = f.s.ChangePassword(ctx, actor, "not the old one", "a brand new phrase", c)
-	want(t, err, registry.Forbidden)
+	want(t, err, registry.CodeForbidden)
 	_, err = f.s.ChangePassword(ctx, actor, goodPassword, "password123", c)
-	want(t, err, registry.Invalid)
+	want(t, err, registry.CodeInvalid)
 	n, err := f.s.ChangePassword(ctx, actor, goodPassword, "a brand new phrase", c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, _, err = f.s.Authenticate(ctx, b.Token.Reveal())
-	want(t, err, registry.NotFound)
+	want(t, err, registry.CodeNotFound)
 	if _, _, err := f.s.Authenticate(ctx, n.Token.Reveal()); err != nil {
 		t.Fatal(err)
 	}
@@ -165,11 +165,11 @@ func TestSessionEnds(t *testing.T) {
 	}
 	f.clock.add(9 * time.Hour)
 	_, _, err := f.s.Authenticate(ctx, l.Token.Reveal())
-	want(t, err, registry.NotFound)
+	want(t, err, registry.CodeNotFound)
 	idle := f.signIn("ada@example.com")
 	f.clock.add(registry.SessionIdle + time.Minute)
 	_, _, err = f.s.Authenticate(ctx, idle.Token.Reveal())
-	want(t, err, registry.NotFound)
+	want(t, err, registry.CodeNotFound)
 }
 
 // flow is an authorization request and what belongs to it.
@@ -279,7 +279,7 @@ func TestCodeFlow(t *testing.T) {
 	if _, err := f.redeem(fl, code, nil); !errors.Is(err, InvalidGrant) {
 		t.Errorf("a code after sign-out: %v", err)
 	}
-	if _, err := f.s.Renew(ctx, c, time.Time{}); registry.ErrorCode(err) != registry.NotFound {
+	if _, err := f.s.Renew(ctx, c, time.Time{}); registry.ErrorCode(err) != registry.CodeNotFound {
 		t.Errorf("renewal after sign-out: %v", err)
 	}
 }
@@ -314,7 +314,7 @@ func TestCodeIsUsedOnce(t *testing.T) {
 		t.Fatal("replayed")
 	}
 	_, _, err := f.s.Authenticate(ctx, ada.Token.Reveal())
-	want(t, err, registry.NotFound)
+	want(t, err, registry.CodeNotFound)
 }
 
 func TestLinks(t *testing.T) {
@@ -325,7 +325,7 @@ func TestLinks(t *testing.T) {
 	}
 	secret := strings.TrimPrefix(link, "https://d.example/setup/")
 	_, _, err = f.s.AcceptAsNew(ctx, secret, "Eve", goodPassword, Client{})
-	want(t, err, registry.Gone) // a set-up link is no invitation
+	want(t, err, registry.CodeGone) // a set-up link is no invitation
 	var wg sync.WaitGroup
 	won := make(chan Login, 8)
 	for i := range 8 {
@@ -352,22 +352,22 @@ func TestLinks(t *testing.T) {
 	}
 	secret = strings.TrimPrefix(link, "https://d.example/invite/")
 	_, err = f.s.Setup(ctx, secret, "eve@example.com", "Eve", goodPassword, Client{})
-	want(t, err, registry.Gone) // an invitation is no set-up link
+	want(t, err, registry.CodeGone) // an invitation is no set-up link
 	f.user("eve@example.com")
 	eve := f.signIn("eve@example.com")
 	_, err = f.s.Accept(ctx, registry.AsUser(eve.User, eve.Session.ID, ""), secret)
-	want(t, err, registry.Forbidden) // bound to the address
+	want(t, err, registry.CodeForbidden) // bound to the address
 	mia, _, err := f.s.AcceptAsNew(ctx, secret, "Mia Member", goodPassword, Client{})
 	if err != nil || mia.User.Email != "mia@example.com" || mia.User.PlatformAdmin {
 		t.Fatalf("%+v %v", mia.User, err)
 	}
 	_, _, err = f.s.AcceptAsNew(ctx, secret, "Mia Again", goodPassword, Client{})
-	want(t, err, registry.Gone)
+	want(t, err, registry.CodeGone)
 	_, link, err = f.s.Invite(ctx, actor, o.ID, "late@example.com", registry.RoleMember)
 	if err != nil {
 		t.Fatal(err)
 	}
 	f.clock.add(registry.InviteLinkLife + time.Minute)
 	_, err = f.s.Link(ctx, registry.AsVisitor(""), strings.TrimPrefix(link, "https://d.example/invite/"))
-	want(t, err, registry.Gone)
+	want(t, err, registry.CodeGone)
 }

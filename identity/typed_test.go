@@ -72,7 +72,7 @@ func TestPasswordsAreNormalized(t *testing.T) {
 				t.Errorf("set as %+q, confirmed as %+q: %v", set, typed, err)
 			}
 		}
-		if err := signIn(email, "Grusse aus Koln"); registry.ErrorCode(err) != registry.Forbidden {
+		if err := signIn(email, "Grusse aus Koln"); registry.ErrorCode(err) != registry.CodeForbidden {
 			t.Errorf("marks do not count: %v", err)
 		}
 	}

@@ -100,8 +100,8 @@ func NewReconciler(c Config) *Reconciler {
 // Apply implements registry.FeedHandler.
 func (r *Reconciler) Apply(c registry.Change) {
 	switch c.Kind {
-	case registry.OrgCreated, registry.OrgSuspendedNow, registry.OrgResumed, registry.OrgDeletion,
-		registry.OrgKept, registry.InstanceChanged, registry.SettingsChanged:
+	case registry.ChangeOrgCreated, registry.ChangeOrgSuspended, registry.ChangeOrgResumed, registry.ChangeOrgDeleting,
+		registry.ChangeOrgKept, registry.ChangeInstanceChanged, registry.ChangeSettingsChanged:
 		r.Look(c.OrgID)
 	}
 }
@@ -182,10 +182,10 @@ func (r *Reconciler) work(ctx context.Context, org registry.OrgID, w *registry.W
 	defer r.queue.done(org)
 	err := r.once(ctx, org, w, release)
 	switch {
-	case err == nil, ctx.Err() != nil, registry.ErrorCode(err) == registry.NotFound:
+	case err == nil, ctx.Err() != nil, registry.ErrorCode(err) == registry.CodeNotFound:
 	case errors.Is(err, errSuperseded):
 		r.queue.add(org, nil)
-	case registry.ErrorCode(err) == registry.Conflict: // another has it, or it changed meanwhile
+	case registry.ErrorCode(err) == registry.CodeConflict: // another has it, or it changed meanwhile
 	default:
 		r.Log.Warn("reconcile failed, retrying", "org", org, "error", err)
 	}

@@ -33,7 +33,7 @@ func (r *Reconciler) sweep(ctx context.Context) {
 	}
 	for _, ref := range refs {
 		w, err := r.Store.WorkOn(ctx, self, ref.OrgID)
-		unknown := registry.ErrorCode(err) == registry.NotFound
+		unknown := registry.ErrorCode(err) == registry.CodeNotFound
 		if err != nil && !unknown {
 			return
 		}

@@ -34,8 +34,8 @@ type APIKeyKind string
 
 // The kinds of keys.
 const (
-	KeyPersonal APIKeyKind = "personal"
-	KeyService  APIKeyKind = "service"
+	APIKeyPersonal APIKeyKind = "personal"
+	APIKeyService  APIKeyKind = "service"
 )
 
 // NewAPIKey is what CreateAPIKey needs.
@@ -58,7 +58,7 @@ const (
 func AsKey(k APIKey, u User, address string) Actor {
 	scopes, _ := NewScopeSet(k.Scopes)
 	a := Actor{key: k.ID, scopes: scopes, only: k.OrgID, address: address}
-	if k.Kind == KeyService {
+	if k.Kind == APIKeyService {
 		a.kind, a.role, a.name = service, k.Role, "key "+k.Name
 		return a
 	}

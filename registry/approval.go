@@ -66,11 +66,11 @@ type NewApproval struct {
 }
 
 // ErrOwnerApproves is the error for a change that waits for an owner: see Store.RequestApproval.
-var ErrOwnerApproves = Errorf(Forbidden, "role", "this org has an owner, who has to approve this").Because(ApprovalNeeded)
+var ErrOwnerApproves = Errorf(CodeForbidden, "role", "this org has an owner, who has to approve this").Because(ReasonApprovalNeeded)
 
 // ErrFromOutside is the error for what gives access to an org that has an owner, and is not done
 // from outside at all.
 func ErrFromOutside(what string) *Error {
-	return Errorf(Forbidden, "", "only lasting members of an org that has an owner %s: ask its "+
+	return Errorf(CodeForbidden, "", "only lasting members of an org that has an owner %s: ask its "+
 		"owners to do it. Support access is not enough, because it ends", what)
 }

@@ -43,7 +43,7 @@ type AuditHead struct {
 
 // AuditHeadNoted is the event that tells the platform's webhooks the audit log's head. It is in
 // neither log nor feed.
-const AuditHeadNoted ChangeKind = "audit.head"
+const ChangeAuditHead ChangeKind = "audit.head"
 
 // AuditHeadLog is the message of the log line that has the audit log's head.
 const AuditHeadLog = "audit head"

@@ -46,7 +46,7 @@ func TestEveryAuditFieldIsClassified(t *testing.T) {
 func auditEntry() AuditEntry {
 	return AuditEntry{
 		Seq: 7, At: time.Date(2030, 1, 2, 3, 4, 5, 6000, time.UTC), ActorKind: "user",
-		Actor: "ada@example.com", ActorID: "u1", Address: "192.0.2.1", Action: MemberAdded, OrgID: "o1",
+		Actor: "ada@example.com", ActorID: "u1", Address: "192.0.2.1", Action: ChangeMemberAdded, OrgID: "o1",
 		SubjectID: "u2", Target: "bob@example.com", Format: AuditCommitted,
 		Salts: map[string]string{
 			"actor": "AAAAAAAAAAAAAAAAAAAAAA", "address": "AQEBAQEBAQEBAQEBAQEBAQ",
@@ -102,7 +102,7 @@ func TestAuditHashIsUnambiguous(t *testing.T) {
 		"actor_kind": func(e *AuditEntry) { e.ActorKind = "system" },
 		"actor":      func(e *AuditEntry) { e.Actor = "eve@example.com" },
 		"actor_id":   func(e *AuditEntry) { e.ActorID = "" }, "address": func(e *AuditEntry) { e.Address = "::1" },
-		"action": func(e *AuditEntry) { e.Action = MemberRemoved }, "org_id": func(e *AuditEntry) { e.OrgID = "" },
+		"action": func(e *AuditEntry) { e.Action = ChangeMemberRemoved }, "org_id": func(e *AuditEntry) { e.OrgID = "" },
 		"subject_id": func(e *AuditEntry) { e.SubjectID = "" }, "target": func(e *AuditEntry) { e.Target = "x" },
 		"salt":      func(e *AuditEntry) { e.Salts["target"] = e.Salts["actor"] },
 		"two lines": func(e *AuditEntry) { e.ActorKind, e.ActorID = "user\nu1", "" },

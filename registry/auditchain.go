@@ -142,7 +142,7 @@ func (c *AuditChain) Prev() string {
 	return c.Head.Hash
 }
 
-// Next checks the next entry. Error: Conflict, which names it.
+// Next checks the next entry. Error: CodeConflict, which names it.
 func (c *AuditChain) Next(e AuditEntry) error {
 	want := c.Head.Seq + 1
 	if c.Head.Seq == 0 {
@@ -153,7 +153,7 @@ func (c *AuditChain) Next(e AuditEntry) error {
 	}
 	if e.Seq != want {
 		return Errorf(
-			Conflict,
+			CodeConflict,
 			"",
 			"the audit log has entry %d in the place of entry %d",
 			e.Seq,
@@ -168,7 +168,7 @@ func (c *AuditChain) Next(e AuditEntry) error {
 		known = false // an export that starts in the middle does not say what came before
 	}
 	if known && hash != e.Hash || e.Prev != "" && e.Prev != c.Prev() {
-		return Errorf(Conflict, "", "the audit log was changed at or before entry %d", e.Seq).Because(AuditLogChanged)
+		return Errorf(CodeConflict, "", "the audit log was changed at or before entry %d", e.Seq).Because(ReasonAuditLogChanged)
 	}
 	if !known {
 		c.Unchecked++
@@ -181,5 +181,5 @@ func (c *AuditChain) Next(e AuditEntry) error {
 }
 
 func errAuditChanged(seq int64, err error) error {
-	return Errorf(Conflict, "", "the audit log was changed at or before entry %d: %s", seq, err).Because(AuditLogChanged)
+	return Errorf(CodeConflict, "", "the audit log was changed at or before entry %d: %s", seq, err).Because(ReasonAuditLogChanged)
 }

@@ -27,13 +27,13 @@ func (h AuditHead) String() string { return strconv.FormatInt(h.Seq, 10) + ":" +
 // Add adds a head.
 func (hs AuditHeads) Add(h AuditHead) { hs[h.Seq] = append(hs[h.Seq], h.Hash) }
 
-// Compare returns how many of the heads are of this entry. Error: Conflict when one has another
+// Compare returns how many of the heads are of this entry. Error: CodeConflict when one has another
 // hash.
 func (hs AuditHeads) Compare(seq int64, hash string) (int, error) {
 	for _, h := range hs[seq] {
 		if h != hash {
 			return 0, Errorf(
-				Conflict,
+				CodeConflict,
 				"",
 				"entry %d has another hash than the saved head: the audit log was rewritten at or before it",
 				seq,
@@ -43,7 +43,7 @@ func (hs AuditHeads) Compare(seq int64, hash string) (int, error) {
 	return len(hs[seq]), nil
 }
 
-// Finish decides what a log, whose entries were all compared, says of the rest. Error: Conflict when
+// Finish decides what a log, whose entries were all compared, says of the rest. Error: CodeConflict when
 // a head is beyond its end, or when every head is older than its beginning.
 func (hs AuditHeads) Finish(r AuditReport) error {
 	var last int64
@@ -53,7 +53,7 @@ func (hs AuditHeads) Finish(r AuditReport) error {
 	switch {
 	case last > r.Head.Seq:
 		return Errorf(
-			Conflict,
+			CodeConflict,
 			"",
 			"the audit log ends with entry %d and the saved head is entry %d: entries are missing, or an older backup was restored",
 			r.Head.Seq,
@@ -61,7 +61,7 @@ func (hs AuditHeads) Finish(r AuditReport) error {
 		)
 	case len(hs) > 0 && r.Compared == 0:
 		return Errorf(
-			Conflict,
+			CodeConflict,
 			"",
 			"the audit log begins with entry %d and every saved head is older: nothing was compared",
 			r.First,

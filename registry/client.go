@@ -60,22 +60,22 @@ const (
 
 // CleanClientURIs checks where a browser may be sent (RFC 9700, section 2.1):
 // https, or http to the machine that the browser is on. They are compared byte
-// for byte, so nothing is rewritten. Error: Invalid on field.
+// for byte, so nothing is rewritten. Error: CodeInvalid on field.
 func CleanClientURIs(field string, uris []string) ([]string, error) {
 	if len(uris) > ClientURIsMax {
-		return nil, Errorf(Invalid, field, "name at most %d addresses", ClientURIsMax)
+		return nil, Errorf(CodeInvalid, field, "name at most %d addresses", ClientURIsMax)
 	}
 	for _, s := range uris {
 		u, err := url.Parse(s)
 		switch {
 		case err != nil || len(s) > 500 || u.Host == "" || u.Opaque != "" || strings.ContainsAny(s, " \t\r\n\\*"):
-			return nil, Errorf(Invalid, field, "%q is no absolute URL", s)
+			return nil, Errorf(CodeInvalid, field, "%q is no absolute URL", s)
 		case strings.ContainsAny(u.Host, `;,'"`):
-			return nil, Errorf(Invalid, field, "%q has no host name", s)
+			return nil, Errorf(CodeInvalid, field, "%q has no host name", s)
 		case u.User != nil || strings.Contains(s, "#"):
-			return nil, Errorf(Invalid, field, "%q holds a user name or a fragment: leave it out", s)
+			return nil, Errorf(CodeInvalid, field, "%q holds a user name or a fragment: leave it out", s)
 		case u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
-			return nil, Errorf(Invalid, field, "%q is not https: http is for localhost alone", s)
+			return nil, Errorf(CodeInvalid, field, "%q is not https: http is for localhost alone", s)
 		}
 	}
 	out := slices.Clone(uris)

@@ -66,7 +66,7 @@ const (
 
 var claimName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_:/.-]{0,99}$`)
 
-// Clean checks a connection's spec for an org, or with "" for the operator. Error: Invalid.
+// Clean checks a connection's spec for an org, or with "" for the operator. Error: CodeInvalid.
 func (c ConnectionSpec) Clean(org OrgID) (ConnectionSpec, error) {
 	var err error
 	if c.Name, err = CleanName(c.Name); err != nil {
@@ -75,12 +75,12 @@ func (c ConnectionSpec) Clean(org OrgID) (ConnectionSpec, error) {
 	u, err := url.Parse(c.Issuer)
 	switch {
 	case err != nil || len(c.Issuer) > 300 || u.Host == "" || u.RawQuery != "" || u.ForceQuery || strings.ContainsAny(c.Issuer, "# \t\r\n\\") || u.User != nil:
-		return c, Errorf(Invalid, "issuer", "%q is no issuer: copy the provider's, a URL such as https://login.example.com", c.Issuer)
+		return c, Errorf(CodeInvalid, "issuer", "%q is no issuer: copy the provider's, a URL such as https://login.example.com", c.Issuer)
 	case u.Scheme != "https" && (u.Scheme != "http" || org != "" || !loopback(u.Hostname())):
-		return c, Errorf(Invalid, "issuer", "%q is not https", c.Issuer)
+		return c, Errorf(CodeInvalid, "issuer", "%q is not https", c.Issuer)
 	}
 	if c.ClientID == "" || len(c.ClientID) > 300 || strings.ContainsAny(c.ClientID, "\r\n") {
-		return c, Errorf(Invalid, "client_id", "copy the client ID that the provider gave to this installation")
+		return c, Errorf(CodeInvalid, "client_id", "copy the client ID that the provider gave to this installation")
 	}
 	if c.Scopes == nil {
 		c.Scopes = []string{"profile", "email"}
@@ -88,7 +88,7 @@ func (c ConnectionSpec) Clean(org OrgID) (ConnectionSpec, error) {
 	c.Scopes = slices.Compact(slices.Clone(c.Scopes))
 	for _, s := range c.Scopes {
 		if s == "" || len(c.Scopes) > 20 || len(s) > 200 || strings.ContainsAny(s, " \t\r\n\"\\") {
-			return c, Errorf(Invalid, "scopes", "%q is no scope: write at most 20, each a word", s)
+			return c, Errorf(CodeInvalid, "scopes", "%q is no scope: write at most 20, each a word", s)
 		}
 	}
 	return c, c.cleanRoles(org)
@@ -100,33 +100,33 @@ func (c *ConnectionSpec) cleanRoles(org OrgID) error {
 	}
 	if org == "" {
 		if c.Required || c.TrustEmail || c.RolesClaim != "" || len(c.Roles) > 0 || c.DefaultRole != "" {
-			return Errorf(Invalid, "roles", "roles, being required, and trust in addresses are of an org's connection, which its domains bound")
+			return Errorf(CodeInvalid, "roles", "roles, being required, and trust in addresses are of an org's connection, which its domains bound")
 		}
 		return nil
 	}
 	c.SignUp = true
 	if c.RolesClaim != "" && !claimName.MatchString(c.RolesClaim) {
-		return Errorf(Invalid, "roles_claim", "%q is no claim: write one such as groups", c.RolesClaim)
+		return Errorf(CodeInvalid, "roles_claim", "%q is no claim: write one such as groups", c.RolesClaim)
 	}
 	if (c.RolesClaim == "") != (len(c.Roles) == 0) {
-		return Errorf(Invalid, "roles_claim", "name a claim and what its values mean, or neither")
+		return Errorf(CodeInvalid, "roles_claim", "name a claim and what its values mean, or neither")
 	}
 	if len(c.Roles) > mappingsMax {
-		return Errorf(Invalid, "roles", "map at most %d values", mappingsMax)
+		return Errorf(CodeInvalid, "roles", "map at most %d values", mappingsMax)
 	}
 	for _, m := range c.Roles {
 		if m.Value == "" || len(m.Value) > 300 {
-			return Errorf(Invalid, "roles", "a value that is mapped has 1 to 300 bytes")
+			return Errorf(CodeInvalid, "roles", "a value that is mapped has 1 to 300 bytes")
 		}
 		if !mappable(m.Role) {
-			return Errorf(Invalid, "roles", "%q is no role to map to: use member or admin. Owners are made by owners", string(m.Role))
+			return Errorf(CodeInvalid, "roles", "%q is no role to map to: use member or admin. Owners are made by owners", string(m.Role))
 		}
 	}
 	if c.DefaultRole != "" && !mappable(c.DefaultRole) {
-		return Errorf(Invalid, "default_role", "%q is no role here: use member or admin, or nothing to refuse whom no value fits", string(c.DefaultRole))
+		return Errorf(CodeInvalid, "default_role", "%q is no role here: use member or admin, or nothing to refuse whom no value fits", string(c.DefaultRole))
 	}
 	if c.DefaultRole == "" && len(c.Roles) == 0 {
-		return Errorf(Invalid, "default_role", "nobody could come in: say which role people get, or map values to roles")
+		return Errorf(CodeInvalid, "default_role", "nobody could come in: say which role people get, or map values to roles")
 	}
 	return nil
 }
@@ -201,11 +201,11 @@ type Domain struct {
 	Missed     int       `json:"missed,omitempty" doc:"checks in a row that did not find the record"`
 }
 
-// CleanDomain checks and lower-cases an e-mail domain. Error: Invalid on field "domain".
+// CleanDomain checks and lower-cases an e-mail domain. Error: CodeInvalid on field "domain".
 func CleanDomain(s string) (string, error) {
 	s = ascii.Lower(strings.TrimSuffix(ascii.Trim(s), "."))
 	if _, err := CleanEmail("x@" + s); err != nil || !strings.Contains(s, ".") || strings.ContainsAny(s, "_/*'") {
-		return "", Errorf(Invalid, "domain", "%q is no e-mail domain: write one such as example.com", s)
+		return "", Errorf(CodeInvalid, "domain", "%q is no e-mail domain: write one such as example.com", s)
 	}
 	return s, nil
 }
@@ -249,22 +249,22 @@ func (o Org) Lacks(role Role, s SignIn, now time.Time) Lack {
 	return ""
 }
 
-// ErrLacks is the error for what a sign-in lacks: of code SignInAgain, with the Lack as its field.
+// ErrLacks is the error for what a sign-in lacks: of code CodeReauthenticationNeeded, with the Lack as its field.
 func (o Org) ErrLacks(l Lack) error {
 	switch l {
 	case LackSSO:
-		return Errorf(SignInAgain, string(l), "%s asks its people to sign in with their company", o.Name)
+		return Errorf(CodeReauthenticationNeeded, string(l), "%s asks its people to sign in with their company", o.Name)
 	case LackRecent:
-		return Errorf(SignInAgain, string(l),
+		return Errorf(CodeReauthenticationNeeded, string(l),
 			"%s asks for a new sign-in after %s", o.Name, o.SessionsLast().Text())
 	}
-	return Errorf(SignInAgain, string(l), "%s asks for a second step when you sign in", o.Name)
+	return Errorf(CodeReauthenticationNeeded, string(l), "%s asks for a second step when you sign in", o.Name)
 }
 
 // LackOf returns what an error says that a sign-in lacks, "" for another error.
 func LackOf(err error) Lack {
 	var e *Error
-	if errors.As(err, &e) && e.Code == SignInAgain {
+	if errors.As(err, &e) && e.Code == CodeReauthenticationNeeded {
 		return Lack(e.Field)
 	}
 	return ""

@@ -60,7 +60,7 @@ func NewDirectory(source, copied RouteSource, size int, now func() time.Time) (*
 }
 
 // Lookup returns the route of a slug, from memory when it is known. Errors:
-// NotFound; anything else means that the source could not answer.
+// CodeNotFound; anything else means that the source could not answer.
 func (d *Directory) Lookup(ctx context.Context, slug string) (*Route, error) {
 	if c, ok := d.routes.Get(slug); ok && (c.until.IsZero() || d.now().Before(c.until)) {
 		return c.route, nil
@@ -92,7 +92,7 @@ func (d *Directory) load(slug string) (*Route, error) {
 	}
 	r, err := d.source.Route(ctx, AsSystem("directory"), slug)
 	switch {
-	case ErrorCode(err) == NotFound:
+	case ErrorCode(err) == CodeNotFound:
 		if d.epoch.Load() == epoch {
 			d.unknown.Add(slug, d.now().Add(unknownLife))
 		}
@@ -136,7 +136,7 @@ func (d *Directory) keep(c cachedRoute, epoch int64) {
 }
 
 func errUnknownSlug(slug string) error {
-	return Errorf(NotFound, "slug", "no org has the address %q", slug)
+	return Errorf(CodeNotFound, "slug", "no org has the address %q", slug)
 }
 
 // Apply forgets what a change may have made wrong.

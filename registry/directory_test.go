@@ -58,7 +58,7 @@ func TestKnownRoutesNeedNoSource(t *testing.T) {
 	if _, err := d.Lookup(t.Context(), "acme"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.Lookup(t.Context(), "other"); err == nil || ErrorCode(err) == NotFound {
+	if _, err := d.Lookup(t.Context(), "other"); err == nil || ErrorCode(err) == CodeNotFound {
 		t.Fatalf("got %v", err)
 	}
 	d.Apply(Change{Slug: "acme"})
@@ -75,7 +75,7 @@ func TestUnknownFlood(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 10_000 {
-		if _, err := d.Lookup(t.Context(), fmt.Sprintf("unknown%d", i)); ErrorCode(err) != NotFound {
+		if _, err := d.Lookup(t.Context(), fmt.Sprintf("unknown%d", i)); ErrorCode(err) != CodeNotFound {
 			t.Fatal(err)
 		}
 	}
@@ -135,7 +135,7 @@ func TestCopyWhileTheSourceIsAway(t *testing.T) {
 		if _, err := d.Lookup(t.Context(), "other"); err != nil || source.calls.Load() != 1 {
 			t.Fatalf("the source was asked %d times within moments: %v", source.calls.Load(), err)
 		}
-		if _, err := d.Lookup(t.Context(), "unknown-to-both"); err == nil || ErrorCode(err) == NotFound {
+		if _, err := d.Lookup(t.Context(), "unknown-to-both"); err == nil || ErrorCode(err) == CodeNotFound {
 			t.Fatalf("got %v: with the source away nobody knows that it is not there", err)
 		}
 		time.Sleep(copiedLife) // time of the bubble
@@ -186,7 +186,7 @@ func (manyOrgs) Route(_ context.Context, _ Actor, slug string) (*Route, error) {
 
 // TestPlansForgetRoutes: a change of a plan makes every route doubtful.
 func TestPlansForgetRoutes(t *testing.T) {
-	for _, kind := range []ChangeKind{PlanCreated, PlanUpdated, PlanDeleted} {
+	for _, kind := range []ChangeKind{ChangePlanCreated, ChangePlanUpdated, ChangePlanDeleted} {
 		f := &fakeSource{}
 		d := newTestDirectory(t, f)
 		if _, err := d.Lookup(t.Context(), "acme"); err != nil {

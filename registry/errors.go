@@ -10,17 +10,17 @@ type Code string
 
 // The codes.
 const (
-	Invalid         Code = "invalid"                 // the input is wrong; Field says where
-	Unauthenticated Code = "unauthenticated"         // no actor
-	SignInAgain     Code = "reauthentication_needed" // the actor signed in too long ago for this
-	Forbidden       Code = "forbidden"               // visible, but not allowed
-	PersonOnly      Code = "person_needed"           // kept for people: no key may
-	NotFound        Code = "not_found"               // absent, or not visible to the actor
-	Conflict        Code = "conflict"                // a rule or another's change is in the way
-	Stale           Code = "version_conflict"        // the version that was edited is no longer current
-	Gone            Code = "gone"                    // used, expired, or in quarantine
-	Busy            Code = "too_many_requests"       // the actor does it too often; try again later
-	Full            Code = "overloaded"              // a bounded resource is full; try again later
+	CodeInvalid                Code = "invalid"                 // the input is wrong; Field says where
+	CodeUnauthenticated        Code = "unauthenticated"         // no actor
+	CodeReauthenticationNeeded Code = "reauthentication_needed" // the actor signed in too long ago for this
+	CodeForbidden              Code = "forbidden"               // visible, but not allowed
+	CodePersonNeeded           Code = "person_needed"           // kept for people: no key may
+	CodeNotFound               Code = "not_found"               // absent, or not visible to the actor
+	CodeConflict               Code = "conflict"                // a rule or another's change is in the way
+	CodeVersionConflict        Code = "version_conflict"        // the version that was edited is no longer current
+	CodeGone                   Code = "gone"                    // used, expired, or in quarantine
+	CodeTooManyRequests        Code = "too_many_requests"       // the actor does it too often; try again later
+	CodeOverloaded             Code = "overloaded"              // a bounded resource is full; try again later
 )
 
 // Reason narrows a Code down where a program can act on it.
@@ -28,26 +28,26 @@ type Reason string
 
 // The reasons.
 const (
-	AccountDisabled   Reason = "account_disabled"
-	AlreadyMember     Reason = "already_member"
-	ApprovalNeeded    Reason = "approval_needed"
-	AuditLogChanged   Reason = "audit_log_changed"
-	CrossSite         Reason = "cross_site_request"
-	DomainTaken       Reason = "domain_taken"
-	EmailTaken        Reason = "email_taken"
-	KeyInUse          Reason = "idempotency_key_in_use"
-	KeyReused         Reason = "idempotency_key_reused"
-	LastOwner         Reason = "last_owner"
-	LastPlatformAdmin Reason = "last_platform_admin"
-	LimitReached      Reason = "limit_reached"
-	OrgMoved          Reason = "org_renamed"
-	PlanConfigured    Reason = "plan_configured"
-	PlanInUse         Reason = "plan_in_use"
-	PlanTaken         Reason = "plan_taken"
-	RecordMissing     Reason = "dns_record_missing"
-	ScopeMissing      Reason = "scope_missing"
-	SlugTaken         Reason = "slug_taken"
-	WrongStatus       Reason = "wrong_status"
+	ReasonAccountDisabled      Reason = "account_disabled"
+	ReasonAlreadyMember        Reason = "already_member"
+	ReasonApprovalNeeded       Reason = "approval_needed"
+	ReasonAuditLogChanged      Reason = "audit_log_changed"
+	ReasonCrossSiteRequest     Reason = "cross_site_request"
+	ReasonDomainTaken          Reason = "domain_taken"
+	ReasonEmailTaken           Reason = "email_taken"
+	ReasonIdempotencyKeyInUse  Reason = "idempotency_key_in_use"
+	ReasonIdempotencyKeyReused Reason = "idempotency_key_reused"
+	ReasonLastOwner            Reason = "last_owner"
+	ReasonLastPlatformAdmin    Reason = "last_platform_admin"
+	ReasonLimitReached         Reason = "limit_reached"
+	ReasonOrgRenamed           Reason = "org_renamed"
+	ReasonPlanConfigured       Reason = "plan_configured"
+	ReasonPlanInUse            Reason = "plan_in_use"
+	ReasonPlanTaken            Reason = "plan_taken"
+	ReasonDNSRecordMissing     Reason = "dns_record_missing"
+	ReasonScopeMissing         Reason = "scope_missing"
+	ReasonSlugTaken            Reason = "slug_taken"
+	ReasonWrongStatus          Reason = "wrong_status"
 )
 
 // Error is a failure that a user can act on. Message says what is wrong and

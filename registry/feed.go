@@ -21,104 +21,104 @@ type ChangeKind string
 
 // The kinds of changes.
 const (
-	OrgCreated       ChangeKind = "org.created"
-	OrgUpdated       ChangeKind = "org.updated"
-	OrgRenamed       ChangeKind = "org.renamed"
-	OrgActivated     ChangeKind = "org.activated"
-	OrgSuspendedNow  ChangeKind = "org.suspended"
-	OrgResumed       ChangeKind = "org.resumed"
-	OrgDeletion      ChangeKind = "org.deleting"
-	OrgKept          ChangeKind = "org.kept"
-	OrgGone          ChangeKind = "org.deleted"
-	OrgPlanChanged   ChangeKind = "org.plan_changed"
-	OrgLimitsChanged ChangeKind = "org.limits_changed"
-	OrgQuotaWarned   ChangeKind = "org.quota_warning"
-	PlanCreated      ChangeKind = "plan.created"
-	PlanUpdated      ChangeKind = "plan.updated"
-	PlanDeleted      ChangeKind = "plan.deleted"
-	InstanceChanged  ChangeKind = "instance.changed"
-	MemberAdded      ChangeKind = "member.added"
-	MemberChanged    ChangeKind = "member.changed"
-	MemberRemoved    ChangeKind = "member.removed"
-	MemberRoleKept   ChangeKind = "member.role_kept" // for their provider delivered none
-	InviteCreated    ChangeKind = "invite.created"
-	InviteRevoked    ChangeKind = "invite.revoked"
-	UserCreated      ChangeKind = "user.created"
-	UserChanged      ChangeKind = "user.changed"
-	SessionCreated   ChangeKind = "session.created"
-	SessionRevoked   ChangeKind = "session.revoked"
-	KeyAdded         ChangeKind = "key.added"
-	KeyRotated       ChangeKind = "key.rotated"
-	KeyRevoked       ChangeKind = "key.revoked"
-	SettingsChanged  ChangeKind = "settings.changed"
-	WebhookCreated   ChangeKind = "webhook.created"
-	WebhookChanged   ChangeKind = "webhook.changed"
-	WebhookDeleted   ChangeKind = "webhook.deleted"
-	APIKeyCreated    ChangeKind = "api_key.created"
-	APIKeyRevoked    ChangeKind = "api_key.revoked"
-	APIKeyRefused    ChangeKind = "api_key.refused" // it asked for what is kept for people
-	RunnerInvited    ChangeKind = "runner.invited"
-	RunnerEnrolled   ChangeKind = "runner.enrolled"
-	RunnerCut        ChangeKind = "runner.disconnected"
-	RunnerRevoked    ChangeKind = "runner.revoked"
-	ClientCreated    ChangeKind = "client.created"
-	ClientChanged    ChangeKind = "client.changed"
-	ClientDeleted    ChangeKind = "client.deleted"
-	ClientSignedIn   ChangeKind = "client.signed_in"
-	GrantRevoked     ChangeKind = "grant.revoked"
-	OrgSignIn        ChangeKind = "org.sign_in" // what an org asks of a sign-in changed
-	ConnectionMade   ChangeKind = "connection.created"
-	ConnectionNew    ChangeKind = "connection.changed"
-	ConnectionGone   ChangeKind = "connection.deleted"
-	DomainAdded      ChangeKind = "domain.added"
-	DomainVerified   ChangeKind = "domain.verified"
-	DomainRemoved    ChangeKind = "domain.removed"
-	DomainMissed     ChangeKind = "domain.record_missing" // of a verified domain
-	DomainLapsed     ChangeKind = "domain.lapsed"         // it was missing too often
-	IdentityLinked   ChangeKind = "identity.linked"
-	IdentityGone     ChangeKind = "identity.removed"
-	SupportAsked     ChangeKind = "support.requested"
-	SupportGiven     ChangeKind = "support.approved"
-	SupportRefused   ChangeKind = "support.denied"
-	SupportUsed      ChangeKind = "support.entered"
-	SupportDone      ChangeKind = "support.ended"
-	AuditPruned      ChangeKind = "audit.pruned"
-	AuditKeyed       ChangeKind = "audit.keyed"        // entries from before there were keys got theirs
-	AuditErased      ChangeKind = "audit.erased"       // the personal fields of an account
-	AuditBroken      ChangeKind = "audit.broken"       // the log was not as the server had left it
-	SignInLimited    ChangeKind = "sign_in.limited"    // too many tries on an account, from wherever
-	SecondStepFailed ChangeKind = "second_step.failed" // SecondMailAt wrong codes in a row
-	SecondStepLocked ChangeKind = "second_step.locked" // SecondLockAt of them
-	UserRecovered    ChangeKind = "user.recovered"     // a new password by a link
-	UserReviewed     ChangeKind = "user.reviewed"      // and what the account keeps
-	UserVerified     ChangeKind = "user.verified"      // its address
-	UserDisabled     ChangeKind = "user.disabled"
-	UserEnabled      ChangeKind = "user.enabled"
-	UserDeleted      ChangeKind = "user.deleted"
-	ApprovalAsked    ChangeKind = "approval.requested"
-	ApprovalGiven    ChangeKind = "approval.approved"
-	ApprovalDenied   ChangeKind = "approval.refused"
-	ApprovalOver     ChangeKind = "approval.ended"       // taken back, expired, or without its ground
-	ApprovalInEffect ChangeKind = "approval.effective"   // without an owner
-	MemberHeld       ChangeKind = "member.held"          // until it is known that it is them
-	MemberReturned   ChangeKind = "member.returned"      // from that
-	PasswordLinkMade ChangeKind = "member.password_link" // by a platform admin, for a member
+	ChangeOrgCreated          ChangeKind = "org.created"
+	ChangeOrgUpdated          ChangeKind = "org.updated"
+	ChangeOrgRenamed          ChangeKind = "org.renamed"
+	ChangeOrgActivated        ChangeKind = "org.activated"
+	ChangeOrgSuspended        ChangeKind = "org.suspended"
+	ChangeOrgResumed          ChangeKind = "org.resumed"
+	ChangeOrgDeleting         ChangeKind = "org.deleting"
+	ChangeOrgKept             ChangeKind = "org.kept"
+	ChangeOrgDeleted          ChangeKind = "org.deleted"
+	ChangeOrgPlanChanged      ChangeKind = "org.plan_changed"
+	ChangeOrgLimitsChanged    ChangeKind = "org.limits_changed"
+	ChangeOrgQuotaWarning     ChangeKind = "org.quota_warning"
+	ChangePlanCreated         ChangeKind = "plan.created"
+	ChangePlanUpdated         ChangeKind = "plan.updated"
+	ChangePlanDeleted         ChangeKind = "plan.deleted"
+	ChangeInstanceChanged     ChangeKind = "instance.changed"
+	ChangeMemberAdded         ChangeKind = "member.added"
+	ChangeMemberChanged       ChangeKind = "member.changed"
+	ChangeMemberRemoved       ChangeKind = "member.removed"
+	ChangeMemberRoleKept      ChangeKind = "member.role_kept" // for their provider delivered none
+	ChangeInviteCreated       ChangeKind = "invite.created"
+	ChangeInviteRevoked       ChangeKind = "invite.revoked"
+	ChangeUserCreated         ChangeKind = "user.created"
+	ChangeUserChanged         ChangeKind = "user.changed"
+	ChangeSessionCreated      ChangeKind = "session.created"
+	ChangeSessionRevoked      ChangeKind = "session.revoked"
+	ChangeKeyAdded            ChangeKind = "key.added"
+	ChangeKeyRotated          ChangeKind = "key.rotated"
+	ChangeKeyRevoked          ChangeKind = "key.revoked"
+	ChangeSettingsChanged     ChangeKind = "settings.changed"
+	ChangeWebhookCreated      ChangeKind = "webhook.created"
+	ChangeWebhookChanged      ChangeKind = "webhook.changed"
+	ChangeWebhookDeleted      ChangeKind = "webhook.deleted"
+	ChangeAPIKeyCreated       ChangeKind = "api_key.created"
+	ChangeAPIKeyRevoked       ChangeKind = "api_key.revoked"
+	ChangeAPIKeyRefused       ChangeKind = "api_key.refused" // it asked for what is kept for people
+	ChangeRunnerInvited       ChangeKind = "runner.invited"
+	ChangeRunnerEnrolled      ChangeKind = "runner.enrolled"
+	ChangeRunnerDisconnected  ChangeKind = "runner.disconnected"
+	ChangeRunnerRevoked       ChangeKind = "runner.revoked"
+	ChangeClientCreated       ChangeKind = "client.created"
+	ChangeClientChanged       ChangeKind = "client.changed"
+	ChangeClientDeleted       ChangeKind = "client.deleted"
+	ChangeClientSignedIn      ChangeKind = "client.signed_in"
+	ChangeGrantRevoked        ChangeKind = "grant.revoked"
+	ChangeOrgSignIn           ChangeKind = "org.sign_in" // what an org asks of a sign-in changed
+	ChangeConnectionCreated   ChangeKind = "connection.created"
+	ChangeConnectionChanged   ChangeKind = "connection.changed"
+	ChangeConnectionDeleted   ChangeKind = "connection.deleted"
+	ChangeDomainAdded         ChangeKind = "domain.added"
+	ChangeDomainVerified      ChangeKind = "domain.verified"
+	ChangeDomainRemoved       ChangeKind = "domain.removed"
+	ChangeDomainRecordMissing ChangeKind = "domain.record_missing" // of a verified domain
+	ChangeDomainLapsed        ChangeKind = "domain.lapsed"         // it was missing too often
+	ChangeIdentityLinked      ChangeKind = "identity.linked"
+	ChangeIdentityRemoved     ChangeKind = "identity.removed"
+	ChangeSupportRequested    ChangeKind = "support.requested"
+	ChangeSupportApproved     ChangeKind = "support.approved"
+	ChangeSupportDenied       ChangeKind = "support.denied"
+	ChangeSupportEntered      ChangeKind = "support.entered"
+	ChangeSupportEnded        ChangeKind = "support.ended"
+	ChangeAuditPruned         ChangeKind = "audit.pruned"
+	ChangeAuditKeyed          ChangeKind = "audit.keyed"        // entries from before there were keys got theirs
+	ChangeAuditErased         ChangeKind = "audit.erased"       // the personal fields of an account
+	ChangeAuditBroken         ChangeKind = "audit.broken"       // the log was not as the server had left it
+	ChangeSignInLimited       ChangeKind = "sign_in.limited"    // too many tries on an account, from wherever
+	ChangeSecondStepFailed    ChangeKind = "second_step.failed" // SecondMailAt wrong codes in a row
+	ChangeSecondStepLocked    ChangeKind = "second_step.locked" // SecondLockAt of them
+	ChangeUserRecovered       ChangeKind = "user.recovered"     // a new password by a link
+	ChangeUserReviewed        ChangeKind = "user.reviewed"      // and what the account keeps
+	ChangeUserVerified        ChangeKind = "user.verified"      // its address
+	ChangeUserDisabled        ChangeKind = "user.disabled"
+	ChangeUserEnabled         ChangeKind = "user.enabled"
+	ChangeUserDeleted         ChangeKind = "user.deleted"
+	ChangeApprovalRequested   ChangeKind = "approval.requested"
+	ChangeApprovalApproved    ChangeKind = "approval.approved"
+	ChangeApprovalRefused     ChangeKind = "approval.refused"
+	ChangeApprovalEnded       ChangeKind = "approval.ended"       // taken back, expired, or without its ground
+	ChangeApprovalEffective   ChangeKind = "approval.effective"   // without an owner
+	ChangeMemberHeld          ChangeKind = "member.held"          // until it is known that it is them
+	ChangeMemberReturned      ChangeKind = "member.returned"      // from that
+	ChangeMemberPasswordLink  ChangeKind = "member.password_link" // by a platform admin, for a member
 )
 
 // AuditActions lists what the audit log can say, by name.
 func AuditActions() []ChangeKind {
 	return []ChangeKind{
-		APIKeyCreated, APIKeyRefused, APIKeyRevoked, ApprovalGiven, ApprovalInEffect, ApprovalOver, ApprovalDenied, ApprovalAsked, AuditBroken, AuditErased, AuditKeyed, AuditPruned, ClientChanged, ClientCreated, ClientDeleted, ClientSignedIn, ConnectionNew, ConnectionMade, ConnectionGone,
-		DomainAdded, DomainLapsed, DomainMissed, DomainRemoved, DomainVerified, GrantRevoked, IdentityLinked, IdentityGone, InstanceChanged, InviteCreated, InviteRevoked, KeyAdded, KeyRevoked, KeyRotated, MemberAdded, MemberChanged, MemberHeld, PasswordLinkMade, MemberRemoved, MemberReturned, MemberRoleKept,
-		OrgActivated, OrgCreated, OrgGone, OrgDeletion, OrgKept, OrgLimitsChanged, OrgPlanChanged, OrgQuotaWarned, OrgRenamed, OrgResumed, OrgSignIn, OrgSuspendedNow, OrgUpdated,
-		PlanCreated, PlanDeleted, PlanUpdated,
-		RunnerCut, RunnerEnrolled, RunnerInvited, RunnerRevoked, SecondStepFailed, SecondStepLocked, SessionCreated, SessionRevoked, SettingsChanged, SignInLimited, SupportGiven, SupportRefused, SupportDone, SupportUsed, SupportAsked, UserChanged, UserCreated, UserDeleted, UserDisabled, UserEnabled, UserRecovered, UserReviewed, UserVerified, WebhookChanged, WebhookCreated, WebhookDeleted,
+		ChangeAPIKeyCreated, ChangeAPIKeyRefused, ChangeAPIKeyRevoked, ChangeApprovalApproved, ChangeApprovalEffective, ChangeApprovalEnded, ChangeApprovalRefused, ChangeApprovalRequested, ChangeAuditBroken, ChangeAuditErased, ChangeAuditKeyed, ChangeAuditPruned, ChangeClientChanged, ChangeClientCreated, ChangeClientDeleted, ChangeClientSignedIn, ChangeConnectionChanged, ChangeConnectionCreated, ChangeConnectionDeleted,
+		ChangeDomainAdded, ChangeDomainLapsed, ChangeDomainRecordMissing, ChangeDomainRemoved, ChangeDomainVerified, ChangeGrantRevoked, ChangeIdentityLinked, ChangeIdentityRemoved, ChangeInstanceChanged, ChangeInviteCreated, ChangeInviteRevoked, ChangeKeyAdded, ChangeKeyRevoked, ChangeKeyRotated, ChangeMemberAdded, ChangeMemberChanged, ChangeMemberHeld, ChangeMemberPasswordLink, ChangeMemberRemoved, ChangeMemberReturned, ChangeMemberRoleKept,
+		ChangeOrgActivated, ChangeOrgCreated, ChangeOrgDeleted, ChangeOrgDeleting, ChangeOrgKept, ChangeOrgLimitsChanged, ChangeOrgPlanChanged, ChangeOrgQuotaWarning, ChangeOrgRenamed, ChangeOrgResumed, ChangeOrgSignIn, ChangeOrgSuspended, ChangeOrgUpdated,
+		ChangePlanCreated, ChangePlanDeleted, ChangePlanUpdated,
+		ChangeRunnerDisconnected, ChangeRunnerEnrolled, ChangeRunnerInvited, ChangeRunnerRevoked, ChangeSecondStepFailed, ChangeSecondStepLocked, ChangeSessionCreated, ChangeSessionRevoked, ChangeSettingsChanged, ChangeSignInLimited, ChangeSupportApproved, ChangeSupportDenied, ChangeSupportEnded, ChangeSupportEntered, ChangeSupportRequested, ChangeUserChanged, ChangeUserCreated, ChangeUserDeleted, ChangeUserDisabled, ChangeUserEnabled, ChangeUserRecovered, ChangeUserReviewed, ChangeUserVerified, ChangeWebhookChanged, ChangeWebhookCreated, ChangeWebhookDeleted,
 	}
 }
 
 // EveryRoute reports whether the routes of many orgs may be others after the change.
 func (c *Change) EveryRoute() bool {
-	return c.Kind == PlanCreated || c.Kind == PlanUpdated || c.Kind == PlanDeleted
+	return c.Kind == ChangePlanCreated || c.Kind == ChangePlanUpdated || c.Kind == ChangePlanDeleted
 }
 
 // Quarantine is how long a slug rests after its org gave it up.

@@ -101,12 +101,12 @@ var instanceTransitions = map[InstanceState][]InstanceState{
 	InstanceAbsent:  {InstanceFailed, InstanceAbsent},
 }
 
-// To returns a Conflict error when an instance may not be reported as next after s.
+// To returns a CodeConflict error when an instance may not be reported as next after s.
 func (s InstanceState) To(next InstanceState) error {
 	if slices.Contains(instanceTransitions[s], next) {
 		return nil
 	}
-	return Errorf(Conflict, "state", "the instance is %s and cannot become %s", s, next)
+	return Errorf(CodeConflict, "state", "the instance is %s and cannot become %s", s, next)
 }
 
 // Serves reports whether requests go to an instance in this state.

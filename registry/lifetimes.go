@@ -91,7 +91,7 @@ func (l Lifetimes) Shorter(m Lifetimes) Lifetimes {
 }
 
 // Within checks what an org or a plan asks for against the bounds and what it may ask for at most.
-// Error: Invalid on the field "idle_seconds" or "lifetime_seconds".
+// Error: CodeInvalid on the field "idle_seconds" or "lifetime_seconds".
 func (l Lifetimes) Within(most Lifetimes) error {
 	for _, f := range []struct {
 		field, what string
@@ -103,15 +103,15 @@ func (l Lifetimes) Within(most Lifetimes) error {
 		switch {
 		case f.asked == 0:
 		case f.asked.Duration() < SessionLeast:
-			return Errorf(Invalid, f.field, "%s lasts at least %s", f.what, Seconds(SessionLeast/time.Second))
+			return Errorf(CodeInvalid, f.field, "%s lasts at least %s", f.what, Seconds(SessionLeast/time.Second))
 		case f.asked%60 != 0:
-			return Errorf(Invalid, f.field, "%s lasts whole minutes", f.what)
+			return Errorf(CodeInvalid, f.field, "%s lasts whole minutes", f.what)
 		case f.asked > f.most:
-			return Errorf(Invalid, f.field, "%s lasts at most %s here", f.what, f.most)
+			return Errorf(CodeInvalid, f.field, "%s lasts at most %s here", f.what, f.most)
 		}
 	}
 	if l.Idle > 0 && l.Absolute > 0 && l.Idle > l.Absolute {
-		return Errorf(Invalid, "idle_seconds", "an idle session lasts no longer than any, %s", l.Absolute)
+		return Errorf(CodeInvalid, "idle_seconds", "an idle session lasts no longer than any, %s", l.Absolute)
 	}
 	return nil
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // ParseLimit reads what people write for a limit: a number, a size such as 10MB for one of bytes,
-// or none, which is nil. Error: Invalid, with the limit's name as field.
+// or none, which is nil. Error: CodeInvalid, with the limit's name as field.
 func ParseLimit(n LimitName, text string) (*float64, error) {
 	if _, ok := limitUnits[n]; !ok {
 		return nil, errNoLimit(n)
@@ -27,7 +27,7 @@ func ParseLimit(n LimitName, text string) (*float64, error) {
 		if n.Unit() == UnitBytes {
 			what = "a size such as 10MB"
 		}
-		return nil, Errorf(Invalid, string(n), "%s is %s or none, not %q", n, what, text)
+		return nil, Errorf(CodeInvalid, string(n), "%s is %s or none, not %q", n, what, text)
 	}
 	return &v, Limits{n: v}.Check()
 }

@@ -53,21 +53,21 @@ type AuditList struct {
 // Ranged reports whether only entries of a time range are asked for.
 func (l AuditList) Ranged() bool { return !l.Since.IsZero() || !l.Until.IsZero() }
 
-// CheckAuditList returns an Invalid error when l's times are the wrong way round.
+// CheckAuditList returns an CodeInvalid error when l's times are the wrong way round.
 func CheckAuditList(l AuditList) error {
 	if !l.Since.IsZero() && !l.Until.IsZero() && l.Since.After(l.Until) {
-		return Errorf(Invalid, "since", "since is later than until: exchange them")
+		return Errorf(CodeInvalid, "since", "since is later than until: exchange them")
 	}
 	return nil
 }
 
-// CheckList returns an Invalid error when l's limit is out of bounds or its search too long.
+// CheckList returns an CodeInvalid error when l's limit is out of bounds or its search too long.
 func CheckList(l List) error {
 	if l.Limit < 0 || l.Limit > MaxPage {
-		return Errorf(Invalid, "limit", "use a limit of 1 to %d", MaxPage)
+		return Errorf(CodeInvalid, "limit", "use a limit of 1 to %d", MaxPage)
 	}
 	if len(l.Search) > 100 {
-		return Errorf(Invalid, "search", "search for at most 100 characters")
+		return Errorf(CodeInvalid, "search", "search for at most 100 characters")
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ const (
 )
 
 // CleanName returns a display name in NFC, without spaces around it and with plain ones inside, and
-// an Invalid error on field "name" when it is not 1 to 80 printable characters. It is the one
+// an CodeInvalid error on field "name" when it is not 1 to 80 printable characters. It is the one
 // predicate for every name that people give to something.
 func CleanName(name string) (string, error) {
 	if len(name) > nameBytes || !utf8.ValidString(name) {
@@ -26,7 +26,7 @@ func CleanName(name string) (string, error) {
 	}
 	for r, ok := range characters(name) {
 		if !ok {
-			return "", Errorf(Invalid, "name", "use printable characters only in a name: %U is not one here", r)
+			return "", Errorf(CodeInvalid, "name", "use printable characters only in a name: %U is not one here", r)
 		}
 	}
 	return name, nil
@@ -35,7 +35,7 @@ func CleanName(name string) (string, error) {
 const reasonRunes = 500
 
 // CleanReason returns what somebody gives as a reason, of at most 500 characters in one or more
-// lines, as CleanName does with names. Error: Invalid on field "reason".
+// lines, as CleanName does with names. Error: CodeInvalid on field "reason".
 func CleanReason(reason string) (string, error) {
 	if len(reason) > 8*reasonRunes || !utf8.ValidString(reason) {
 		return "", errReasonLength()
@@ -47,18 +47,18 @@ func CleanReason(reason string) (string, error) {
 	}
 	for r, ok := range characters(reason) {
 		if !ok && r != '\n' && r != '\t' {
-			return "", Errorf(Invalid, "reason", "use printable characters only: %U is not one here", r)
+			return "", Errorf(CodeInvalid, "reason", "use printable characters only: %U is not one here", r)
 		}
 	}
 	return reason, nil
 }
 
 func errReasonLength() error {
-	return Errorf(Invalid, "reason", "use at most %d characters", reasonRunes)
+	return Errorf(CodeInvalid, "reason", "use at most %d characters", reasonRunes)
 }
 
 func errNameLength() error {
-	return Errorf(Invalid, "name", "use a name of 1 to %d characters", nameRunes)
+	return Errorf(CodeInvalid, "name", "use a name of 1 to %d characters", nameRunes)
 }
 
 // plainSpace maps the spaces of Unicode, such as the ideographic one between the parts of a

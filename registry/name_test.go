@@ -129,7 +129,7 @@ func TestCleanNameRefuses(t *testing.T) {
 		"mark after a space":        "a \u0301",
 		"Zalgo":                     "a" + strings.Repeat("\u0316", marksMax+1),
 	} {
-		if got, err := CleanName(name); ErrorCode(err) != Invalid {
+		if got, err := CleanName(name); ErrorCode(err) != CodeInvalid {
 			t.Errorf("%s, %+q: %+q %v", what, name, got, err)
 		}
 	}
@@ -145,7 +145,7 @@ func TestCleanReason(t *testing.T) {
 		}
 	}
 	for _, in := range []string{"a\u202eb", "a\x1bb", "\xff", "a\rb", strings.Repeat("é", 501)} {
-		if got, err := CleanReason(in); ErrorCode(err) != Invalid {
+		if got, err := CleanReason(in); ErrorCode(err) != CodeInvalid {
 			t.Errorf("%+q: %+q %v", in, got, err)
 		}
 	}

@@ -78,12 +78,12 @@ func OrgStatuses() []OrgStatus {
 // DeleteUndo is how long a deleted org can be kept after all.
 const DeleteUndo = 7 * 24 * time.Hour
 
-// To returns a Conflict error when an org may not go from s to next.
+// To returns a CodeConflict error when an org may not go from s to next.
 func (s OrgStatus) To(next OrgStatus) error {
 	for _, t := range orgTransitions[s] {
 		if t == next {
 			return nil
 		}
 	}
-	return Errorf(Conflict, "status", "the org is %s and cannot become %s", s, next).Because(WrongStatus)
+	return Errorf(CodeConflict, "status", "the org is %s and cannot become %s", s, next).Because(ReasonWrongStatus)
 }

@@ -107,7 +107,7 @@ func (l Limits) With(over Limits) Limits {
 	return out
 }
 
-// Changed returns l after changes. Error: Invalid, with the limit's name as field.
+// Changed returns l after changes. Error: CodeInvalid, with the limit's name as field.
 func (l Limits) Changed(changes LimitChanges) (Limits, error) {
 	out := l.With(nil)
 	for n, v := range changes {
@@ -123,7 +123,7 @@ func (l Limits) Changed(changes LimitChanges) (Limits, error) {
 	return out, out.Check()
 }
 
-// Check returns an Invalid error, with the limit's name as field, for what cannot be a limit.
+// Check returns an CodeInvalid error, with the limit's name as field, for what cannot be a limit.
 func (l Limits) Check() error {
 	for _, n := range LimitNames() {
 		v, ok := l[n]
@@ -136,11 +136,11 @@ func (l Limits) Check() error {
 		}
 		switch {
 		case math.IsNaN(v) || v < 0 || v > most:
-			return Errorf(Invalid, string(n), "%s is from 0 to %.0f", n, most)
+			return Errorf(CodeInvalid, string(n), "%s is from 0 to %.0f", n, most)
 		case n.Unit() != UnitFraction && v != math.Trunc(v):
-			return Errorf(Invalid, string(n), "%s is a whole number", n)
+			return Errorf(CodeInvalid, string(n), "%s is a whole number", n)
 		case n.Unit() == UnitFraction && v > 0 && v < limitFractionMin:
-			return Errorf(Invalid, string(n), "%s is 0, or at least %v", n, limitFractionMin)
+			return Errorf(CodeInvalid, string(n), "%s is 0, or at least %v", n, limitFractionMin)
 		}
 	}
 	for n := range l {
@@ -157,7 +157,7 @@ func errNoLimit(n LimitName) error {
 		names = append(names, string(n))
 	}
 	return Errorf(
-		Invalid, "limits", "%q is not a limit: use %s", string(n), strings.Join(names, ", "),
+		CodeInvalid, "limits", "%q is not a limit: use %s", string(n), strings.Join(names, ", "),
 	)
 }
 
@@ -193,21 +193,21 @@ type RouteLimits struct {
 	Rate        *float64 `json:",omitempty"` // requests a second, in the mean
 }
 
-// Check returns p as it is kept. Errors: Invalid.
+// Check returns p as it is kept. Errors: CodeInvalid.
 func (p Plan) Check() (Plan, error) {
 	var err error
 	if !ValidSlug(p.Name) {
 		return p, Errorf(
-			Invalid, "name", "%q is not a plan: use lower-case letters, digits and hyphens", p.Name,
+			CodeInvalid, "name", "%q is not a plan: use lower-case letters, digits and hyphens", p.Name,
 		)
 	}
 	if p.Title != "" {
 		if p.Title, err = CleanName(p.Title); err != nil {
-			return p, Errorf(Invalid, "title", "use at most %d printable characters", nameRunes)
+			return p, Errorf(CodeInvalid, "title", "use at most %d printable characters", nameRunes)
 		}
 	}
 	if p.Description, err = CleanReason(p.Description); err != nil {
-		return p, Errorf(Invalid, "description", "use at most %d printable characters", reasonRunes)
+		return p, Errorf(CodeInvalid, "description", "use at most %d printable characters", reasonRunes)
 	}
 	if p.Limits == nil {
 		p.Limits = Limits{}
@@ -251,7 +251,7 @@ func CheckProvider(name, configured string) error {
 		return nil
 	}
 	return Errorf(
-		Invalid, "provider",
+		CodeInvalid, "provider",
 		"there is no provider %q here: this installation makes instances with %q alone", name,
 		configured,
 	)

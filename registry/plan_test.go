@@ -32,7 +32,7 @@ func TestLimitText(t *testing.T) {
 		LimitMembers: "10MB", LimitBody: "large", LimitRunners: "-1", LimitPIDs: "1.5", LimitConcurrency: "NaN", "colour": "1",
 		LimitWebSockets: "1e9", LimitCPU: "", LimitMemory: "0.5", LimitRequests: "0.0001",
 	} {
-		if v, err := ParseLimit(name, text); ErrorCode(err) != Invalid {
+		if v, err := ParseLimit(name, text); ErrorCode(err) != CodeInvalid {
 			t.Errorf("%s %s: %v %v", name, text, v, err)
 		}
 	}
@@ -91,7 +91,7 @@ func TestLimitsMerge(t *testing.T) {
 		t.Error("members and cores are of no concern to the gateway")
 	}
 	if CheckProvider("", "process") != nil || CheckProvider("process", "process") != nil ||
-		ErrorCode(CheckProvider("docker", "process")) != Invalid {
+		ErrorCode(CheckProvider("docker", "process")) != CodeInvalid {
 		t.Error("which provider?")
 	}
 }

@@ -11,58 +11,58 @@ type Action string
 
 // The actions.
 const (
-	OrgCreate      Action = "org.create"
-	OrgRead        Action = "org.read"
-	OrgUpdate      Action = "org.update"
-	OrgRename      Action = "org.rename"
-	OrgSuspend     Action = "org.suspend"
-	OrgPlan        Action = "org.plan" // and the org's own limits
-	PlanRead       Action = "plan.read"
-	PlanManage     Action = "plan.manage"
-	OrgResume      Action = "org.resume"
-	OrgDelete      Action = "org.delete"
-	InstanceReboot Action = "instance.restart"
-	InstanceLogs   Action = "instance.logs"
-	MemberRead     Action = "member.read"
-	MemberInvite   Action = "member.invite"
-	MemberChange   Action = "member.change"
-	MemberRemove   Action = "member.remove"
-	OwnerManage    Action = "owner.manage" // make, change and remove owners
-	AuditRead      Action = "audit.read"
-	SettingsRead   Action = "settings.read"
-	SettingsWrite  Action = "settings.write"
-	WebhookRead    Action = "webhook.read"
-	WebhookManage  Action = "webhook.manage"
-	KeyRead        Action = "key.read"
-	KeyManage      Action = "key.manage"
-	UserCreate     Action = "user.create"
-	UserRead       Action = "user.read"
-	UserUpdate     Action = "user.update"
-	PlatformAudit  Action = "platform.audit"
-	PlatformRead   Action = "platform.read"
-	PlatformBackup Action = "platform.backup"
-	SigningRead    Action = "signing_key.read"
-	SigningRotate  Action = "signing_key.rotate"
-	ClientRead     Action = "client.read"
-	ClientManage   Action = "client.manage"
-	SignInRead     Action = "sign_in.read" // connections, domains, and what an org asks of a sign-in
-	SignInManage   Action = "sign_in.manage"
-	OrgTransfer    Action = "org.transfer"
-	SupportRead    Action = "support.read" // and end
-	SupportRequest Action = "support.request"
-	SupportDecide  Action = "support.decide"
-	ApprovalRead   Action = "approval.read"
-	ApprovalEnd    Action = "approval.end"    // take a request back
-	ApprovalRefuse Action = "approval.refuse" // admins only returns; see Store.DecideApproval
-	ApprovalDecide Action = "approval.decide"
-	OrgBreakGlass  Action = "org.break_glass" // for the operator alone
-	UsageRead      Action = "usage.read"
-	RunnerRead     Action = "runner.read"
-	RunnerEnroll   Action = "runner.enroll"
-	RunnerEnd      Action = "runner.end"    // one's own
-	RunnerManage   Action = "runner.manage" // anybody's
-	AccountManage  Action = "account.manage"
-	CredentialMake Action = "credential.make" // a key, a device, a claim, a link: what lets somebody in
+	ActionOrgCreate        Action = "org.create"
+	ActionOrgRead          Action = "org.read"
+	ActionOrgUpdate        Action = "org.update"
+	ActionOrgRename        Action = "org.rename"
+	ActionOrgSuspend       Action = "org.suspend"
+	ActionOrgPlan          Action = "org.plan" // and the org's own limits
+	ActionPlanRead         Action = "plan.read"
+	ActionPlanManage       Action = "plan.manage"
+	ActionOrgResume        Action = "org.resume"
+	ActionOrgDelete        Action = "org.delete"
+	ActionInstanceRestart  Action = "instance.restart"
+	ActionInstanceLogs     Action = "instance.logs"
+	ActionMemberRead       Action = "member.read"
+	ActionMemberInvite     Action = "member.invite"
+	ActionMemberChange     Action = "member.change"
+	ActionMemberRemove     Action = "member.remove"
+	ActionOwnerManage      Action = "owner.manage" // make, change and remove owners
+	ActionAuditRead        Action = "audit.read"
+	ActionSettingsRead     Action = "settings.read"
+	ActionSettingsWrite    Action = "settings.write"
+	ActionWebhookRead      Action = "webhook.read"
+	ActionWebhookManage    Action = "webhook.manage"
+	ActionKeyRead          Action = "key.read"
+	ActionKeyManage        Action = "key.manage"
+	ActionUserCreate       Action = "user.create"
+	ActionUserRead         Action = "user.read"
+	ActionUserUpdate       Action = "user.update"
+	ActionPlatformAudit    Action = "platform.audit"
+	ActionPlatformRead     Action = "platform.read"
+	ActionPlatformBackup   Action = "platform.backup"
+	ActionSigningKeyRead   Action = "signing_key.read"
+	ActionSigningKeyRotate Action = "signing_key.rotate"
+	ActionClientRead       Action = "client.read"
+	ActionClientManage     Action = "client.manage"
+	ActionSignInRead       Action = "sign_in.read" // connections, domains, and what an org asks of a sign-in
+	ActionSignInManage     Action = "sign_in.manage"
+	ActionOrgTransfer      Action = "org.transfer"
+	ActionSupportRead      Action = "support.read" // and end
+	ActionSupportRequest   Action = "support.request"
+	ActionSupportDecide    Action = "support.decide"
+	ActionApprovalRead     Action = "approval.read"
+	ActionApprovalEnd      Action = "approval.end"    // take a request back
+	ActionApprovalRefuse   Action = "approval.refuse" // admins only returns; see Store.DecideApproval
+	ActionApprovalDecide   Action = "approval.decide"
+	ActionOrgBreakGlass    Action = "org.break_glass" // for the operator alone
+	ActionUsageRead        Action = "usage.read"
+	ActionRunnerRead       Action = "runner.read"
+	ActionRunnerEnroll     Action = "runner.enroll"
+	ActionRunnerEnd        Action = "runner.end"    // one's own
+	ActionRunnerManage     Action = "runner.manage" // anybody's
+	ActionAccountManage    Action = "account.manage"
+	ActionCredentialMake   Action = "credential.make" // a key, a device, a claim, a link: what lets somebody in
 )
 
 // rule says who may do an action: members from a role up, platform admins, or both; which scope a
@@ -87,58 +87,58 @@ const (
 // disables, recovers or ends an identity, makes an owner, or makes what lets somebody in: a stolen
 // key must not outlive its end or its revocation as something else.
 var policy = map[Action]rule{
-	OrgCreate:      {"", true, ScopePlatform, 0},
-	OrgRead:        {RoleMember, true, ScopeOrgRead, 0},
-	OrgUpdate:      {RoleAdmin, true, ScopeOrgWrite, 0},
-	OrgRename:      {RoleOwner, true, ScopeOrgWrite, 0},
-	OrgSuspend:     {"", true, ScopePlatform, 0},
-	OrgPlan:        {"", true, ScopePlatform, 0},
-	PlanRead:       {"", true, ScopePlatform, 0},
-	PlanManage:     {"", true, ScopePlatform, 0},
-	OrgResume:      {"", true, ScopePlatform, 0},
-	OrgDelete:      {RoleOwner, true, ScopeOrgWrite, fresh},
-	InstanceReboot: {RoleAdmin, true, ScopeInstanceWrite, 0},
-	InstanceLogs:   {RoleAdmin, true, ScopeInstanceRead, 0},
-	MemberRead:     {RoleMember, true, ScopeMemberRead, 0},
-	MemberInvite:   {RoleAdmin, true, ScopeMemberWrite, 0},
-	MemberChange:   {RoleAdmin, true, ScopeMemberWrite, 0},
-	MemberRemove:   {RoleAdmin, true, ScopeMemberWrite, 0},
-	OwnerManage:    {RoleOwner, true, "", fresh},
-	AuditRead:      {RoleAdmin, true, ScopeAuditRead, 0},
-	SettingsRead:   {RoleAdmin, true, ScopeSettingsRead, 0},
-	SettingsWrite:  {RoleAdmin, true, ScopeSettingsWrite, 0},
-	WebhookRead:    {RoleAdmin, true, ScopeWebhookRead, 0},
-	WebhookManage:  {RoleAdmin, true, ScopeWebhookWrite, 0},
-	KeyRead:        {RoleAdmin, true, ScopePlatform, 0},
-	KeyManage:      {RoleAdmin, true, "", fresh},
-	UserCreate:     {"", true, "", fresh},
-	UserRead:       {"", true, ScopePlatform, 0},
-	UserUpdate:     {"", true, "", fresh},
-	PlatformAudit:  {"", true, ScopePlatform, 0},
-	PlatformRead:   {"", true, ScopePlatform, 0},
-	PlatformBackup: {"", true, "", fresh},
-	SigningRead:    {"", true, ScopePlatform, 0},
-	SigningRotate:  {"", true, "", fresh},
-	ClientRead:     {"", true, ScopePlatform, 0},
-	ClientManage:   {"", true, "", fresh},
-	SignInRead:     {RoleAdmin, true, ScopePlatform, 0},
-	SignInManage:   {RoleOwner, true, "", fresh},
-	OrgTransfer:    {RoleOwner, false, "", fresh},
-	SupportRead:    {RoleAdmin, true, ScopePlatform, 0},
-	SupportRequest: {"", true, "", fresh},
-	SupportDecide:  {RoleOwner, false, "", fresh},
-	ApprovalRead:   {RoleMember, true, ScopeMemberRead, 0},
-	ApprovalEnd:    {"", true, ScopePlatform, 0},
-	ApprovalRefuse: {RoleAdmin, false, "", fresh},
-	ApprovalDecide: {RoleOwner, false, "", fresh},
-	OrgBreakGlass:  {"", false, "", 0},
-	UsageRead:      {RoleMember, true, ScopeOrgRead, 0},
-	RunnerRead:     {RoleMember, true, ScopeRunnerRead, 0},
-	RunnerEnroll:   {RoleMember, true, ScopeRunnerWrite, fresh},
-	RunnerEnd:      {RoleMember, true, ScopeRunnerWrite, 0},
-	RunnerManage:   {RoleAdmin, true, ScopeRunnerWrite, 0},
-	AccountManage:  {"", false, "", own},
-	CredentialMake: {"", false, "", fresh | own | lasting},
+	ActionOrgCreate:        {"", true, ScopePlatform, 0},
+	ActionOrgRead:          {RoleMember, true, ScopeOrgRead, 0},
+	ActionOrgUpdate:        {RoleAdmin, true, ScopeOrgWrite, 0},
+	ActionOrgRename:        {RoleOwner, true, ScopeOrgWrite, 0},
+	ActionOrgSuspend:       {"", true, ScopePlatform, 0},
+	ActionOrgPlan:          {"", true, ScopePlatform, 0},
+	ActionPlanRead:         {"", true, ScopePlatform, 0},
+	ActionPlanManage:       {"", true, ScopePlatform, 0},
+	ActionOrgResume:        {"", true, ScopePlatform, 0},
+	ActionOrgDelete:        {RoleOwner, true, ScopeOrgWrite, fresh},
+	ActionInstanceRestart:  {RoleAdmin, true, ScopeInstanceWrite, 0},
+	ActionInstanceLogs:     {RoleAdmin, true, ScopeInstanceRead, 0},
+	ActionMemberRead:       {RoleMember, true, ScopeMemberRead, 0},
+	ActionMemberInvite:     {RoleAdmin, true, ScopeMemberWrite, 0},
+	ActionMemberChange:     {RoleAdmin, true, ScopeMemberWrite, 0},
+	ActionMemberRemove:     {RoleAdmin, true, ScopeMemberWrite, 0},
+	ActionOwnerManage:      {RoleOwner, true, "", fresh},
+	ActionAuditRead:        {RoleAdmin, true, ScopeAuditRead, 0},
+	ActionSettingsRead:     {RoleAdmin, true, ScopeSettingsRead, 0},
+	ActionSettingsWrite:    {RoleAdmin, true, ScopeSettingsWrite, 0},
+	ActionWebhookRead:      {RoleAdmin, true, ScopeWebhookRead, 0},
+	ActionWebhookManage:    {RoleAdmin, true, ScopeWebhookWrite, 0},
+	ActionKeyRead:          {RoleAdmin, true, ScopePlatform, 0},
+	ActionKeyManage:        {RoleAdmin, true, "", fresh},
+	ActionUserCreate:       {"", true, "", fresh},
+	ActionUserRead:         {"", true, ScopePlatform, 0},
+	ActionUserUpdate:       {"", true, "", fresh},
+	ActionPlatformAudit:    {"", true, ScopePlatform, 0},
+	ActionPlatformRead:     {"", true, ScopePlatform, 0},
+	ActionPlatformBackup:   {"", true, "", fresh},
+	ActionSigningKeyRead:   {"", true, ScopePlatform, 0},
+	ActionSigningKeyRotate: {"", true, "", fresh},
+	ActionClientRead:       {"", true, ScopePlatform, 0},
+	ActionClientManage:     {"", true, "", fresh},
+	ActionSignInRead:       {RoleAdmin, true, ScopePlatform, 0},
+	ActionSignInManage:     {RoleOwner, true, "", fresh},
+	ActionOrgTransfer:      {RoleOwner, false, "", fresh},
+	ActionSupportRead:      {RoleAdmin, true, ScopePlatform, 0},
+	ActionSupportRequest:   {"", true, "", fresh},
+	ActionSupportDecide:    {RoleOwner, false, "", fresh},
+	ActionApprovalRead:     {RoleMember, true, ScopeMemberRead, 0},
+	ActionApprovalEnd:      {"", true, ScopePlatform, 0},
+	ActionApprovalRefuse:   {RoleAdmin, false, "", fresh},
+	ActionApprovalDecide:   {RoleOwner, false, "", fresh},
+	ActionOrgBreakGlass:    {"", false, "", 0},
+	ActionUsageRead:        {RoleMember, true, ScopeOrgRead, 0},
+	ActionRunnerRead:       {RoleMember, true, ScopeRunnerRead, 0},
+	ActionRunnerEnroll:     {RoleMember, true, ScopeRunnerWrite, fresh},
+	ActionRunnerEnd:        {RoleMember, true, ScopeRunnerWrite, 0},
+	ActionRunnerManage:     {RoleAdmin, true, ScopeRunnerWrite, 0},
+	ActionAccountManage:    {"", false, "", own},
+	ActionCredentialMake:   {"", false, "", fresh | own | lasting},
 }
 
 // PolicyRow is one row of the policy table.
@@ -171,7 +171,7 @@ func Allows(actor Actor, role Role, action Action) bool {
 	if r.asks&own != 0 {
 		return actor.InPerson()
 	}
-	if action == OrgBreakGlass { // whoever is at the machine, and no platform admin
+	if action == ActionOrgBreakGlass { // whoever is at the machine, and no platform admin
 		return actor.kind == operator
 	}
 	if actor.IsSystem() || r.platform && actor.Platform() {
@@ -181,12 +181,12 @@ func Allows(actor Actor, role Role, action Action) bool {
 }
 
 // Permit decides whether actor, who has role in the org ("" = none), may do action now.
-// Errors: Unauthenticated, ErrReview, PersonOnly, Forbidden, SignInAgain.
+// Errors: CodeUnauthenticated, ErrReview, CodePersonNeeded, CodeForbidden, CodeReauthenticationNeeded.
 func Permit(actor Actor, role Role, action Action, now time.Time) error {
 	r := policy[action]
 	switch {
 	case !actor.Valid():
-		return Errorf(Unauthenticated, "", "sign in first")
+		return Errorf(CodeUnauthenticated, "", "sign in first")
 	case actor.MustReview():
 		return ErrReview()
 	case actor.Key() != "" && r.scope == "":
@@ -194,7 +194,7 @@ func Permit(actor Actor, role Role, action Action, now time.Time) error {
 	case !Allows(actor, role, action):
 		return ErrNotAllowed(actor, action)
 	case r.asks&lasting != 0 && actor.lent:
-		return Errorf(Forbidden, "", "an API token makes nothing that outlives it: sign in to the console or with pizzeria login")
+		return Errorf(CodeForbidden, "", "an API token makes nothing that outlives it: sign in to the console or with pizzeria login")
 	case r.asks&fresh != 0 && actor.InPerson():
 		return MayNow(actor.Since(), now)
 	}
@@ -202,18 +202,18 @@ func Permit(actor Actor, role Role, action Action, now time.Time) error {
 }
 
 func errPersonOnly() error {
-	return Errorf(PersonOnly, "", "no key may do this, whatever its scopes: sign in to the console or with pizzeria login, and do it yourself")
+	return Errorf(CodePersonNeeded, "", "no key may do this, whatever its scopes: sign in to the console or with pizzeria login, and do it yourself")
 }
 
 // FreshFor is how long after a sign-in a person may do what asks for a new one.
 const FreshFor = 30 * time.Minute
 
-// MayNow refuses who signed in too long ago, and has to do it again. Error: SignInAgain.
+// MayNow refuses who signed in too long ago, and has to do it again. Error: CodeReauthenticationNeeded.
 func MayNow(since, now time.Time) error {
 	if now.Sub(since) <= FreshFor {
 		return nil
 	}
-	return Errorf(SignInAgain, "", "this asks for a sign-in of the last %d minutes: sign in again, in the console or with pizzeria login", int(FreshFor.Minutes()))
+	return Errorf(CodeReauthenticationNeeded, "", "this asks for a sign-in of the last %d minutes: sign in again, in the console or with pizzeria login", int(FreshFor.Minutes()))
 }
 
 // NeedsFresh reports whether an action asks a person for a new sign-in.
@@ -236,7 +236,7 @@ func WhoMay(action Action) string {
 	}
 	roles := map[Role]string{RoleMember: "members of the org", RoleAdmin: "admins and owners of the org", RoleOwner: "owners of the org"}[r.role]
 	switch {
-	case action == OrgBreakGlass:
+	case action == ActionOrgBreakGlass:
 		return "the operator, on the admin socket."
 	case r.platform && r.role != "":
 		return roles + ", and platform admins."

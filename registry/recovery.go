@@ -33,6 +33,6 @@ const (
 
 // ErrReview is the error for an account that was recovered and not reviewed yet.
 func ErrReview() *Error {
-	return Errorf(Forbidden, "", "this account was recovered: sign in to the console with its new "+
+	return Errorf(CodeForbidden, "", "this account was recovered: sign in to the console with its new "+
 		"password, and say there what it keeps")
 }

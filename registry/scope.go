@@ -36,14 +36,14 @@ func Scopes() []Scope {
 // RFC 6749, section 3.3. It compares with ==.
 type ScopeSet string
 
-// NewScopeSet makes a set. Error: Invalid on field "scopes" for an unknown or missing scope.
+// NewScopeSet makes a set. Error: CodeInvalid on field "scopes" for an unknown or missing scope.
 func NewScopeSet(scopes []Scope) (ScopeSet, error) {
 	if len(scopes) == 0 {
-		return "", Errorf(Invalid, "scopes", "name at least one scope: %s", joinScopes(Scopes()))
+		return "", Errorf(CodeInvalid, "scopes", "name at least one scope: %s", joinScopes(Scopes()))
 	}
 	for _, s := range scopes {
 		if !slices.Contains(Scopes(), s) {
-			return "", Errorf(Invalid, "scopes", "%q is not a scope: use %s", string(s), joinScopes(Scopes()))
+			return "", Errorf(CodeInvalid, "scopes", "%q is not a scope: use %s", string(s), joinScopes(Scopes()))
 		}
 	}
 	sorted := slices.Compact(slices.Sorted(slices.Values(scopes)))

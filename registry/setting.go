@@ -78,13 +78,13 @@ func (s Schema) Check() error {
 		}
 		switch {
 		case seen[f.Name]:
-			return Errorf(Invalid, f.Name, "the setting %s is stated twice", f.Name)
+			return Errorf(CodeInvalid, f.Name, "the setting %s is stated twice", f.Name)
 		case !slices.Contains(FieldTypes(), f.Type):
-			return Errorf(Invalid, f.Name, "%q is not a type of setting: use text, secret, url, email, number, bool or choice", string(f.Type))
+			return Errorf(CodeInvalid, f.Name, "%q is not a type of setting: use text, secret, url, email, number, bool or choice", string(f.Type))
 		case (f.Type == FieldChoice) != (len(f.Options) > 0):
-			return Errorf(Invalid, f.Name, "options are of a choice: %s is a %s", f.Name, f.Type)
+			return Errorf(CodeInvalid, f.Name, "options are of a choice: %s is a %s", f.Name, f.Type)
 		case f.Type == FieldSecret && f.Default != "":
-			return Errorf(Invalid, f.Name, "the secret %s cannot have a default: it would stand in the configuration", f.Name)
+			return Errorf(CodeInvalid, f.Name, "the secret %s cannot have a default: it would stand in the configuration", f.Name)
 		}
 		seen[f.Name] = true
 		if f.Default != "" {
@@ -111,13 +111,13 @@ func (s Schema) Field(name string) (Field, bool) {
 }
 
 // Clean checks a value that somebody wants to set, and returns it as it is kept.
-// Errors: Invalid, with the variable's name as field.
+// Errors: CodeInvalid, with the variable's name as field.
 func (s Schema) Clean(name, value string) (string, error) {
 	if err := CheckSettingName(name); err != nil {
 		return "", err
 	}
 	if len(value) > SettingMax || strings.ContainsRune(value, 0) {
-		return "", Errorf(Invalid, name, "use at most %d bytes, without a zero byte", SettingMax)
+		return "", Errorf(CodeInvalid, name, "use at most %d bytes, without a zero byte", SettingMax)
 	}
 	if f, ok := s.Field(name); ok {
 		return f.clean(value)
@@ -127,10 +127,10 @@ func (s Schema) Clean(name, value string) (string, error) {
 			return value, nil
 		}
 	}
-	return "", Errorf(Invalid, name, "%s is not a setting of this app: ask the operator to state it", name)
+	return "", Errorf(CodeInvalid, name, "%s is not a setting of this app: ask the operator to state it", name)
 }
 
-// CheckUnset returns an Invalid error, with the variable's name as field, when a setting must
+// CheckUnset returns an CodeInvalid error, with the variable's name as field, when a setting must
 // keep a value: it is required and has no default.
 func (s Schema) CheckUnset(name string) error {
 	if f, ok := s.Field(name); ok && f.Required && f.Default == "" {
@@ -140,7 +140,7 @@ func (s Schema) CheckUnset(name string) error {
 }
 
 func (f Field) missing() error {
-	return Errorf(Invalid, f.Name, "%s is required: give it a value", f.Name)
+	return Errorf(CodeInvalid, f.Name, "%s is required: give it a value", f.Name)
 }
 
 func (f Field) clean(value string) (string, error) {
@@ -150,7 +150,7 @@ func (f Field) clean(value string) (string, error) {
 	if f.Type != FieldSecret {
 		value = strings.TrimSpace(value)
 	}
-	bad := func(how string) (string, error) { return "", Errorf(Invalid, f.Name, "%s", how) }
+	bad := func(how string) (string, error) { return "", Errorf(CodeInvalid, f.Name, "%s", how) }
 	switch f.Type {
 	case FieldURL:
 		if u, err := url.Parse(value); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {

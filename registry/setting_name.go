@@ -42,13 +42,13 @@ var unsafeNames = strings.Fields(`
 // goNames are those of Go and its tools, such as GODEBUG and GOFLAGS; GOOGLE_API_KEY is none.
 var goNames = regexp.MustCompile(`^GO[A-Z0-9]*$`)
 
-// CheckSettingName returns an Invalid error when a variable cannot be a setting at all.
+// CheckSettingName returns an CodeInvalid error when a variable cannot be a setting at all.
 func CheckSettingName(name string) error {
 	switch {
 	case !settingName.MatchString(name):
-		return Errorf(Invalid, name, "%q is not a name of a variable: use up to 64 capital letters, digits and underscores, beginning with a letter", name)
+		return Errorf(CodeInvalid, name, "%q is not a name of a variable: use up to 64 capital letters, digits and underscores, beginning with a letter", name)
 	case unsafeName(name):
-		return Errorf(Invalid, name, "%s cannot be a setting: loaders, language runtimes or the server itself obey it", name)
+		return Errorf(CodeInvalid, name, "%s cannot be a setting: loaders, language runtimes or the server itself obey it", name)
 	}
 	return nil
 }
@@ -67,7 +67,7 @@ func checkAllow(pattern string) error {
 		return err
 	}
 	if star && (!strings.HasSuffix(prefix, "_") || len(prefix) < 3) {
-		return Errorf(Invalid, pattern, "%q allows too much: write a prefix of the app's own that ends with an underscore, such as APP_*", pattern)
+		return Errorf(CodeInvalid, pattern, "%q allows too much: write a prefix of the app's own that ends with an underscore, such as APP_*", pattern)
 	}
 	return nil
 }

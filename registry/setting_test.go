@@ -20,7 +20,7 @@ func TestSchema(t *testing.T) {
 		if got, err := s.Clean(name, values[0]); err != nil || got != values[0] {
 			t.Errorf("%s=%q: %q %v", name, values[0], got, err)
 		}
-		if _, err := s.Clean(name, values[1]); ErrorCode(err) != Invalid {
+		if _, err := s.Clean(name, values[1]); ErrorCode(err) != CodeInvalid {
 			t.Errorf("%s=%.20q: %v", name, values[1], err)
 		}
 	}
@@ -33,7 +33,7 @@ func TestSchema(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"OTHER", "EXACTLY", "lower", "LD_PRELOAD", "PATH", "PIZZERIA_ORG_ID", "NODE_OPTIONS", "GODEBUG", "", "A-B", "A=B", "1A"} {
-		if _, err := s.Clean(name, "x"); ErrorCode(err) != Invalid {
+		if _, err := s.Clean(name, "x"); ErrorCode(err) != CodeInvalid {
 			t.Errorf("%s is a setting: %v", name, err)
 		}
 	}
@@ -73,7 +73,7 @@ func TestUnsafeNames(t *testing.T) {
 		HOSTALIASES LOCALDOMAIN RES_OPTIONS RESOLV_HOST_CONF LOCPATH NLSPATH GETCONF_DIR TZDIR TMPDIR
 		XDG_CONFIG_HOME LISTEN_FDS NOTIFY_SOCKET GTK_MODULES QT_PLUGIN_PATH GIO_EXTRA_MODULES MAGICK_CONFIGURE_PATH
 		ODBCSYSINI PGSERVICEFILE PATH HOME PORT USER SHELL PIZZERIA_ORG_ID`) {
-		if _, err := s.Clean(name, "x"); ErrorCode(err) != Invalid {
+		if _, err := s.Clean(name, "x"); ErrorCode(err) != CodeInvalid {
 			t.Errorf("%s can be allowed: %v", name, err)
 		}
 		if err := (Schema{Fields: []Field{{Name: name, Type: FieldText}}}).Check(); err == nil {
@@ -81,7 +81,7 @@ func TestUnsafeNames(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"http_proxy", "_JAVA_OPTIONS", "ld_preload", "Path"} {
-		if _, err := s.Clean(name, "x"); ErrorCode(err) != Invalid {
+		if _, err := s.Clean(name, "x"); ErrorCode(err) != CodeInvalid {
 			t.Errorf("%s can be allowed: %v", name, err)
 		}
 	}

@@ -15,14 +15,14 @@ func ValidSlug(s string) bool {
 	return slugSyntax.MatchString(s) && (len(s) < 4 || s[2:4] != "--")
 }
 
-// CheckSlug returns an Invalid error on field "slug" when s cannot be given to
+// CheckSlug returns an CodeInvalid error on field "slug" when s cannot be given to
 // an org: wrong syntax or a reserved name.
 func CheckSlug(s string) error {
 	switch {
 	case !ValidSlug(s):
-		return Errorf(Invalid, "slug", "%q cannot be an address: use 3 to 40 lower-case letters, digits and hyphens, starting with a letter and not ending with a hyphen", s)
+		return Errorf(CodeInvalid, "slug", "%q cannot be an address: use 3 to 40 lower-case letters, digits and hyphens, starting with a letter and not ending with a hyphen", s)
 	case reservedSlugs[s]:
-		return Errorf(Invalid, "slug", "%q is reserved: choose another address", s)
+		return Errorf(CodeInvalid, "slug", "%q is reserved: choose another address", s)
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ type Snapshot struct {
 // Matters reports whether a session of before the change must not pass after it without being read again.
 func (c *Change) Matters() bool {
 	switch c.Kind {
-	case SessionRevoked, RunnerRevoked, MemberChanged, MemberRemoved, OrgSignIn:
+	case ChangeSessionRevoked, ChangeRunnerRevoked, ChangeMemberChanged, ChangeMemberRemoved, ChangeOrgSignIn:
 		return true
 	}
 	return false

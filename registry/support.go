@@ -47,20 +47,20 @@ const (
 	SupportWait     = 7 * 24 * time.Hour // how long a request waits for an answer
 )
 
-// Clean checks a request. Error: Invalid.
+// Clean checks a request. Error: CodeInvalid.
 func (n NewSupport) Clean() (NewSupport, error) {
 	var err error
 	if n.Reason, err = CleanReason(n.Reason); err != nil {
 		return n, err
 	}
 	if n.Reason == "" {
-		return n, Errorf(Invalid, "reason", "say in 1 to 500 characters what you need the access for: the org's owners read it")
+		return n, Errorf(CodeInvalid, "reason", "say in 1 to 500 characters what you need the access for: the org's owners read it")
 	}
 	if n.Role != RoleMember && n.Role != RoleAdmin {
-		return n, Errorf(Invalid, "role", "%q is no role of support: use member or admin", string(n.Role))
+		return n, Errorf(CodeInvalid, "role", "%q is no role of support: use member or admin", string(n.Role))
 	}
 	if n.Hours < 1 || n.Hours > SupportHoursMax {
-		return n, Errorf(Invalid, "hours", "ask for 1 to %d hours", SupportHoursMax)
+		return n, Errorf(CodeInvalid, "hours", "ask for 1 to %d hours", SupportHoursMax)
 	}
 	return n, nil
 }

@@ -35,10 +35,10 @@ type User struct {
 // Disabled reports whether the account was disabled.
 func (u User) Disabled() bool { return !u.DisabledAt.IsZero() }
 
-// Confirm compares what somebody typed to confirm that they mean this account. Error: Invalid.
+// Confirm compares what somebody typed to confirm that they mean this account. Error: CodeInvalid.
 func (u User) Confirm(typed string) error {
 	if email, err := CleanEmail(typed); err != nil || email != u.Email {
-		return Errorf(Invalid, "confirm", "type the account's e-mail address to confirm: %s", u.Email)
+		return Errorf(CodeInvalid, "confirm", "type the account's e-mail address to confirm: %s", u.Email)
 	}
 	return nil
 }
@@ -84,7 +84,7 @@ type NewUser struct {
 }
 
 // CleanEmail trims (spaces and tabs) and lower-cases (A to Z) an e-mail address and returns an
-// Invalid error on field "email" when it cannot be one. It asks for the shape only
+// CodeInvalid error on field "email" when it cannot be one. It asks for the shape only
 // (RFC 5321 limits: 64 octets local part, 254 in all); whether the address
 // exists is for a message to find out.
 func CleanEmail(s string) (string, error) {
@@ -99,7 +99,7 @@ func CleanEmail(s string) (string, error) {
 		}
 	}
 	if bad {
-		return "", Errorf(Invalid, "email", "%q is not an e-mail address: write it like name@example.com", s)
+		return "", Errorf(CodeInvalid, "email", "%q is not an e-mail address: write it like name@example.com", s)
 	}
 	return s, nil
 }
@@ -123,18 +123,18 @@ func (r Role) Valid() bool { return roleRank[r] > 0 }
 // AtLeast reports whether r includes what min may do. The empty role includes nothing.
 func (r Role) AtLeast(min Role) bool { return r.Valid() && min.Valid() && roleRank[r] >= roleRank[min] }
 
-// CheckRole returns an Invalid error on field "role" when r is not a role of members.
+// CheckRole returns an CodeInvalid error on field "role" when r is not a role of members.
 func CheckRole(r Role) error {
 	if !r.AtLeast(RoleMember) {
-		return Errorf(Invalid, "role", "%q is not a role: use member, admin or owner", string(r))
+		return Errorf(CodeInvalid, "role", "%q is not a role: use member, admin or owner", string(r))
 	}
 	return nil
 }
 
-// CheckLeast returns an Invalid error on field "role" when r cannot be the least role that something asks for.
+// CheckLeast returns an CodeInvalid error on field "role" when r cannot be the least role that something asks for.
 func CheckLeast(r Role) error {
 	if !r.Valid() {
-		return Errorf(Invalid, "role", "%q is not a role: use runner, member, admin or owner", string(r))
+		return Errorf(CodeInvalid, "role", "%q is not a role: use runner, member, admin or owner", string(r))
 	}
 	return nil
 }

@@ -18,12 +18,12 @@ func versionOf(values ...any) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// CheckVersion compares the version that somebody has seen with that of now. Error: Stale.
+// CheckVersion compares the version that somebody has seen with that of now. Error: CodeVersionConflict.
 func CheckVersion(seen, now string) error {
 	if seen == "" || seen == now {
 		return nil
 	}
-	return Errorf(Stale, "version",
+	return Errorf(CodeVersionConflict, "version",
 		"somebody changed this meanwhile: load it again and repeat your change")
 }
 

@@ -60,7 +60,7 @@ const (
 	// DeliveryLife is how long deliveries are kept for their log and for replays.
 	DeliveryLife = 7 * 24 * time.Hour
 	// WebhookTest is the event that only a test sends.
-	WebhookTest ChangeKind = "webhook.test"
+	ChangeWebhookTest ChangeKind = "webhook.test"
 
 	webhookURLMax = 2000 // bytes
 )
@@ -76,20 +76,20 @@ type Task struct {
 // WebhookEvents lists what a webhook of an org can be told of, or with OrgID "" one of the platform.
 func WebhookEvents(org OrgID) []ChangeKind {
 	if org == "" {
-		return append(AuditActions(), AuditHeadNoted)
+		return append(AuditActions(), ChangeAuditHead)
 	}
 	return AuditActions()
 }
 
-// CheckWebhook returns an Invalid error when an address or event cannot be a webhook's.
+// CheckWebhook returns an CodeInvalid error when an address or event cannot be a webhook's.
 func CheckWebhook(org OrgID, address string, events []ChangeKind) error {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.Fragment != "" || len(address) > webhookURLMax {
-		return Errorf(Invalid, "url", "write a URL like https://example.com/hook, without a user or a fragment")
+		return Errorf(CodeInvalid, "url", "write a URL like https://example.com/hook, without a user or a fragment")
 	}
 	for _, e := range events {
 		if !slices.Contains(WebhookEvents(org), e) {
-			return Errorf(Invalid, "events", "%q is not an event: see the reference of the API", string(e))
+			return Errorf(CodeInvalid, "events", "%q is not an event: see the reference of the API", string(e))
 		}
 	}
 	return nil

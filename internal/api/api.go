@@ -93,7 +93,7 @@ func (a *API) Register(mux *http.ServeMux) {
 	inner := http.NewServeMux()
 	a.declare(inner)
 	inner.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		web.WriteProblem(w, r, a.issuer(), registry.Errorf(registry.NotFound, "", "there is no such API route: see %s/openapi.json", prefix))
+		web.WriteProblem(w, r, a.issuer(), registry.Errorf(registry.CodeNotFound, "", "there is no such API route: see %s/openapi.json", prefix))
 	})
 	mux.Handle("/api/", a.admit(a.once(inner)))
 	for _, rt := range a.routes {
@@ -116,11 +116,11 @@ func (a *API) admit(next http.Handler) http.Handler {
 		c, err := web.Who(a.Identity, r)
 		if err == nil && !c.Actor.Valid() {
 			a.unknownKey(r)
-			err = registry.Errorf(registry.Unauthenticated, "", "sign in, or send an API token or key")
+			err = registry.Errorf(registry.CodeUnauthenticated, "", "sign in, or send an API token or key")
 		}
 		// A cookie alone does not show that the person meant it; a bearer token and the admin socket do.
 		if err == nil && r.Method != http.MethodGet && c.Session.ID != "" && !web.SameOrigin(r, a.Identity.Site().Issuer) {
-			err = registry.Errorf(registry.Forbidden, "", "this request came from another site").Because(registry.CrossSite)
+			err = registry.Errorf(registry.CodeForbidden, "", "this request came from another site").Because(registry.ReasonCrossSiteRequest)
 		}
 		if err == nil && c.Actor.MustReview() {
 			err = registry.ErrReview()
@@ -258,7 +258,7 @@ func describe(a *API, o operation, in reflect.Type) huma.Operation {
 	who := "Anybody who is signed in, for themselves."
 	switch {
 	case o.Platform:
-		who = registry.WhoMay(registry.PlatformRead)
+		who = registry.WhoMay(registry.ActionPlatformRead)
 	case o.Action != "":
 		who = registry.WhoMay(o.Action)
 	case o.Public:

@@ -26,7 +26,7 @@ func (a *API) approvals() {
 		}
 	}
 	inOrg(a, operation{ID: "listApprovals", Method: "GET",
-		Path: "/orgs/{org}/approvals", Action: registry.ApprovalRead,
+		Path: "/orgs/{org}/approvals", Action: registry.ActionApprovalRead,
 		Summary:     "List what was asked for from outside the org, newest first",
 		Description: "Members below admin see only what makes an owner without an approval.",
 	},
@@ -38,7 +38,7 @@ func (a *API) approvals() {
 		})
 	type approvalOut struct{ Body registry.Approval }
 	inOrg(a, operation{ID: "showApproval", Method: "GET",
-		Path: "/orgs/{org}/approvals/{approval}", Action: registry.ApprovalRead,
+		Path: "/orgs/{org}/approvals/{approval}", Action: registry.ActionApprovalRead,
 		Summary: "Show a request for an approval",
 	},
 		func(ctx context.Context, c web.Caller, org registry.OrgID, in *oneIn) (*approvalOut, error) {
@@ -62,17 +62,17 @@ func (a *API) approvals() {
 		}
 	}
 	inOrg(a, operation{ID: "approve", Method: "POST",
-		Path: "/orgs/{org}/approvals/{approval}/approve", Action: registry.ApprovalDecide,
+		Path: "/orgs/{org}/approvals/{approval}/approve", Action: registry.ActionApprovalDecide,
 		Summary:     "Approve a request: exactly what it says, once",
 		Description: "Nobody approves what they asked for, or what is about themselves.",
 	}, decide(true))
 	inOrg(a, operation{ID: "refuse", Method: "POST",
-		Path: "/orgs/{org}/approvals/{approval}/refuse", Action: registry.ApprovalRefuse,
+		Path: "/orgs/{org}/approvals/{approval}/refuse", Action: registry.ActionApprovalRefuse,
 		Summary:     "Refuse a request",
 		Description: "Admins refuse only that a member returns; everything else is for owners.",
 	}, decide(false))
 	inOrg(a, operation{ID: "endApproval", Method: "DELETE",
-		Path: "/orgs/{org}/approvals/{approval}", Action: registry.ApprovalEnd,
+		Path: "/orgs/{org}/approvals/{approval}", Action: registry.ActionApprovalEnd,
 		Summary: "Take a request back",
 	},
 		func(ctx context.Context, c web.Caller, org registry.OrgID, in *oneIn) (*none, error) {
@@ -86,7 +86,7 @@ func (a *API) approvals() {
 		}
 	}
 	inOrg(a, operation{ID: "breakGlass", Method: "POST",
-		Path: "/orgs/{org}/break-glass", Action: registry.OrgBreakGlass, Status: http.StatusAccepted,
+		Path: "/orgs/{org}/break-glass", Action: registry.ActionOrgBreakGlass, Status: http.StatusAccepted,
 		Summary:     "Make somebody an owner of an org whose owners are gone",
 		Description: "It takes effect after 72 hours, unless an owner refuses it. All members are told.",
 	},

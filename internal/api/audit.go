@@ -121,12 +121,12 @@ func (a *API) audit() {
 		OrgPath
 		AuditIn
 	}
-	inOrg(a, operation{ID: "listOrgAudit", Method: "GET", Path: "/orgs/{org}/audit", Summary: "Read an org's audit log, newest first", Action: registry.AuditRead},
+	inOrg(a, operation{ID: "listOrgAudit", Method: "GET", Path: "/orgs/{org}/audit", Summary: "Read an org's audit log, newest first", Action: registry.ActionAuditRead},
 		func(ctx context.Context, c web.Caller, id registry.OrgID, in *orgIn) (*listOut[OrgAuditEntry], error) {
 			return a.orgPage(ctx, c, id, in.query())
 		})
 
-	declared(a, operation{ID: "listAudit", Method: "GET", Path: "/audit", Summary: "Read the whole audit log, newest first", Action: registry.PlatformAudit},
+	declared(a, operation{ID: "listAudit", Method: "GET", Path: "/audit", Summary: "Read the whole audit log, newest first", Action: registry.ActionPlatformAudit},
 		func(ctx context.Context, c web.Caller, in *AuditIn) (*listOut[registry.AuditEntry], error) {
 			p, err := a.Store.PlatformAudit(ctx, c.Actor, in.query())
 			return &listOut[registry.AuditEntry]{p}, err
@@ -137,7 +137,7 @@ func (a *API) audit() {
 		AuditFilter
 		After string `query:"after" maxLength:"22" doc:"ID of the last entry that you have"`
 	}
-	inOrg(a, operation{ID: "exportOrgAudit", Method: "GET", Path: "/orgs/{org}/audit/export", Summary: "Export an org's audit log as JSON lines, oldest first", Action: registry.AuditRead,
+	inOrg(a, operation{ID: "exportOrgAudit", Method: "GET", Path: "/orgs/{org}/audit/export", Summary: "Export an org's audit log as JSON lines, oldest first", Action: registry.ActionAuditRead,
 		Sends: exportType, SendsText: exportText},
 		func(ctx context.Context, c web.Caller, id registry.OrgID, in *orgExportIn) (*huma.StreamResponse, error) {
 			if in.After == "" || in.After == "0" {
@@ -145,11 +145,11 @@ func (a *API) audit() {
 			}
 			after, ok := a.Identity.ShowNumber(identity.NumberAudit, id, in.After)
 			if !ok {
-				return nil, registry.Errorf(registry.Invalid, "after", "after is the id of an entry of this log: begin again without it")
+				return nil, registry.Errorf(registry.CodeInvalid, "after", "after is the id of an entry of this log: begin again without it")
 			}
 			return a.export(ctx, c, id, in.AuditFilter, after)
 		})
-	declared(a, operation{ID: "exportAudit", Method: "GET", Path: "/audit/export", Summary: "Export the whole audit log as JSON lines, oldest first", Action: registry.PlatformAudit,
+	declared(a, operation{ID: "exportAudit", Method: "GET", Path: "/audit/export", Summary: "Export the whole audit log as JSON lines, oldest first", Action: registry.ActionPlatformAudit,
 		Sends: exportType, SendsText: exportText},
 		func(ctx context.Context, c web.Caller, in *ExportIn) (*huma.StreamResponse, error) {
 			return a.export(ctx, c, "", in.AuditFilter, in.After)

@@ -17,7 +17,7 @@ func (in VerifyIn) heads() (registry.AuditHeads, error) {
 	for _, text := range in.Head {
 		h, ok := registry.ParseAuditHead(text)
 		if !ok {
-			return nil, registry.Errorf(registry.Invalid, "head",
+			return nil, registry.Errorf(registry.CodeInvalid, "head",
 				"write a head as seq:hash, with the 64 hex digits of the hash")
 		}
 		heads.Add(h)
@@ -38,7 +38,7 @@ func (a *API) verify() {
 	}
 	declared(a, operation{
 		ID: "verifyAudit", Method: "GET", Path: "/audit/verify", Summary: "Check the audit log",
-		Action: registry.PlatformAudit, Description: verifyText,
+		Action: registry.ActionPlatformAudit, Description: verifyText,
 	}, func(ctx context.Context, c web.Caller, in *VerifyIn) (*verifyOut, error) {
 		heads, err := in.heads()
 		if err != nil {

@@ -24,7 +24,7 @@ func clientAnswer(c registry.Client, secret identity.Secret, err error) (*client
 }
 
 func (a *API) clients() {
-	declared(a, operation{ID: "listClients", Method: "GET", Path: "/clients", Summary: "List the apps that people sign in to with their account", Action: registry.ClientRead},
+	declared(a, operation{ID: "listClients", Method: "GET", Path: "/clients", Summary: "List the apps that people sign in to with their account", Action: registry.ActionClientRead},
 		func(ctx context.Context, c web.Caller, _ *none) (*listOut[registry.Client], error) {
 			list, err := a.Store.Clients(ctx, c.Actor)
 			return &listOut[registry.Client]{registry.Page[registry.Client]{Items: list}}, err
@@ -40,7 +40,7 @@ func (a *API) clients() {
 			Public    bool     `json:"public,omitempty" doc:"public client: a single-page or native app, which cannot keep a secret"`
 		}
 	}
-	declared(a, operation{ID: "createClient", Method: "POST", Path: "/clients", Summary: "Register an app", Action: registry.ClientManage, Status: http.StatusCreated},
+	declared(a, operation{ID: "createClient", Method: "POST", Path: "/clients", Summary: "Register an app", Action: registry.ActionClientManage, Status: http.StatusCreated},
 		func(ctx context.Context, c web.Caller, in *createIn) (*clientOut, error) {
 			n := registry.NewClient{Name: in.Body.Name, Public: in.Body.Public, RedirectURIs: in.Body.Redirects, LogoutURIs: in.Body.Logouts, IDTokenAlg: in.Body.Alg}
 			if in.Body.Org != "" {
@@ -59,7 +59,7 @@ func (a *API) clients() {
 		Client string `path:"client" example:"01890000-0000-7000-8000-000000000000" doc:"ID of the application"`
 	}
 	type showOut struct{ Body registry.Client }
-	declared(a, operation{ID: "showClient", Method: "GET", Path: "/clients/{client}", Summary: "Show an app", Action: registry.ClientRead},
+	declared(a, operation{ID: "showClient", Method: "GET", Path: "/clients/{client}", Summary: "Show an app", Action: registry.ActionClientRead},
 		func(ctx context.Context, c web.Caller, in *clientPath) (*showOut, error) {
 			k, err := a.Store.Client(ctx, c.Actor, registry.ClientID(in.Client))
 			return &showOut{k}, err
@@ -72,17 +72,17 @@ func (a *API) clients() {
 			Logouts   *[]string `json:"post_logout_redirect_uris,omitempty" doc:"replaces all post-logout redirect URIs; an empty list removes them"`
 		}
 	}
-	declared(a, operation{ID: "updateClient", Method: "PATCH", Path: "/clients/{client}", Summary: "Change an app's name and addresses", Action: registry.ClientManage,
+	declared(a, operation{ID: "updateClient", Method: "PATCH", Path: "/clients/{client}", Summary: "Change an app's name and addresses", Action: registry.ActionClientManage,
 		Description: "A list replaces the one that there was. Sign-ins that are under way to an address that is gone end."},
 		func(ctx context.Context, c web.Caller, in *updateIn) (*showOut, error) {
 			k, err := a.Store.UpdateClient(ctx, c.Actor, registry.ClientID(in.Client), registry.ClientChange{Name: in.Body.Name, RedirectURIs: in.Body.Redirects, LogoutURIs: in.Body.Logouts})
 			return &showOut{k}, err
 		})
-	declared(a, operation{ID: "rotateClientSecret", Method: "POST", Path: "/clients/{client}/secret", Summary: "Give an app another secret; the old one ends at once", Action: registry.ClientManage},
+	declared(a, operation{ID: "rotateClientSecret", Method: "POST", Path: "/clients/{client}/secret", Summary: "Give an app another secret; the old one ends at once", Action: registry.ActionClientManage},
 		func(ctx context.Context, c web.Caller, in *clientPath) (*clientOut, error) {
 			return clientAnswer(a.Identity.RotateClientSecret(ctx, c.Actor, registry.ClientID(in.Client)))
 		})
-	declared(a, operation{ID: "deleteClient", Method: "DELETE", Path: "/clients/{client}", Summary: "Delete an app, and end what it was given", Action: registry.ClientManage},
+	declared(a, operation{ID: "deleteClient", Method: "DELETE", Path: "/clients/{client}", Summary: "Delete an app, and end what it was given", Action: registry.ActionClientManage},
 		func(ctx context.Context, c web.Caller, in *clientPath) (*none, error) {
 			return &none{}, a.Store.DeleteClient(ctx, c.Actor, registry.ClientID(in.Client))
 		})

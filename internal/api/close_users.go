@@ -21,9 +21,9 @@ func (a *API) closeUsers() {
 		ID: "disableUser", Method: "POST", Path: "/users/{user}/disable", Summary: "Disable an account",
 		Description: "Ends the account's sessions, its own API keys, and the invitations that it sent. " +
 			"Nobody can sign in to it until it is enabled. Memberships stay.",
-		Action: registry.UserUpdate,
+		Action: registry.ActionUserUpdate,
 	}, func(ctx context.Context, c web.Caller, in *disableIn) (*userOut, error) {
-		id, err := a.userFor(ctx, c, in.UserPath, registry.UserUpdate)
+		id, err := a.userFor(ctx, c, in.UserPath, registry.ActionUserUpdate)
 		if err != nil {
 			return nil, err
 		}
@@ -37,9 +37,9 @@ func (a *API) closeUsers() {
 	declared(a, operation{
 		ID: "enableUser", Method: "POST", Path: "/users/{user}/enable", Summary: "Enable a disabled account",
 		Description: "The person can sign in again. What was ended stays ended.",
-		Action:      registry.UserUpdate,
+		Action:      registry.ActionUserUpdate,
 	}, func(ctx context.Context, c web.Caller, in *UserPath) (*userOut, error) {
-		id, err := a.userFor(ctx, c, *in, registry.UserUpdate)
+		id, err := a.userFor(ctx, c, *in, registry.ActionUserUpdate)
 		if err != nil {
 			return nil, err
 		}
@@ -58,9 +58,9 @@ func (a *API) closeUsers() {
 		ID: "deleteUser", Method: "DELETE", Path: "/users/{user}", Summary: "Delete an account for good",
 		Description: "Removes the account and its personal data, also from the audit log, which keeps its ID. " +
 			"An org's last owner and the last platform admin cannot be deleted.",
-		Action: registry.UserUpdate,
+		Action: registry.ActionUserUpdate,
 	}, func(ctx context.Context, c web.Caller, in *deleteIn) (*none, error) {
-		id, err := a.userFor(ctx, c, in.UserPath, registry.UserUpdate)
+		id, err := a.userFor(ctx, c, in.UserPath, registry.ActionUserUpdate)
 		if err != nil {
 			return nil, err
 		}

@@ -119,23 +119,23 @@ func (a *API) connections() {
 		Connection string `path:"connection" example:"01890000-0000-7000-8000-000000000000" doc:"ID of the identity provider"`
 		Body       ConnectionIn
 	}
-	inOrg(a, operation{ID: "listOrgConnections", Method: "GET", Path: "/orgs/{org}/connections", Summary: "List the OpenID providers by which an org's people sign in", Action: registry.SignInRead},
+	inOrg(a, operation{ID: "listOrgConnections", Method: "GET", Path: "/orgs/{org}/connections", Summary: "List the OpenID providers by which an org's people sign in", Action: registry.ActionSignInRead},
 		func(ctx context.Context, c web.Caller, org registry.OrgID, _ *OrgPath) (*listOut[ConnectionView], error) {
 			return list(ctx, c, org)
 		})
-	inOrg(a, operation{ID: "createOrgConnection", Method: "POST", Path: "/orgs/{org}/connections", Summary: "Connect an OpenID provider of an org", Description: "It lets in people with an address at one of the org's verified domains, and makes them members.", Action: registry.SignInManage, Status: http.StatusCreated},
+	inOrg(a, operation{ID: "createOrgConnection", Method: "POST", Path: "/orgs/{org}/connections", Summary: "Connect an OpenID provider of an org", Description: "It lets in people with an address at one of the org's verified domains, and makes them members.", Action: registry.ActionSignInManage, Status: http.StatusCreated},
 		func(ctx context.Context, c web.Caller, org registry.OrgID, in *orgCreateIn) (*createConnectionOut, error) {
 			return create(ctx, c, org, in.Body)
 		})
-	inOrg(a, operation{ID: "showOrgConnection", Method: "GET", Path: "/orgs/{org}/connections/{connection}", Summary: "Show a connection of an org", Action: registry.SignInRead},
+	inOrg(a, operation{ID: "showOrgConnection", Method: "GET", Path: "/orgs/{org}/connections/{connection}", Summary: "Show a connection of an org", Action: registry.ActionSignInRead},
 		func(ctx context.Context, c web.Caller, org registry.OrgID, in *orgOneIn) (*connectionOut, error) {
 			return show(ctx, c, org, in.Connection)
 		})
-	inOrg(a, operation{ID: "replaceOrgConnection", Method: "PUT", Path: "/orgs/{org}/connections/{connection}", Summary: "Change a connection of an org", Action: registry.SignInManage},
+	inOrg(a, operation{ID: "replaceOrgConnection", Method: "PUT", Path: "/orgs/{org}/connections/{connection}", Summary: "Change a connection of an org", Action: registry.ActionSignInManage},
 		func(ctx context.Context, c web.Caller, org registry.OrgID, in *orgUpdateIn) (*connectionOut, error) {
 			return update(ctx, c, org, in.Connection, in.Precondition, in.Body)
 		})
-	inOrg(a, operation{ID: "deleteOrgConnection", Method: "DELETE", Path: "/orgs/{org}/connections/{connection}", Summary: "Delete a connection of an org; who signed in by it is signed out", Action: registry.SignInManage},
+	inOrg(a, operation{ID: "deleteOrgConnection", Method: "DELETE", Path: "/orgs/{org}/connections/{connection}", Summary: "Delete a connection of an org; who signed in by it is signed out", Action: registry.ActionSignInManage},
 		func(ctx context.Context, c web.Caller, org registry.OrgID, in *orgOneIn) (*none, error) {
 			return &none{}, a.Store.DeleteConnection(ctx, c.Actor, org, registry.ConnectionID(in.Connection))
 		})
@@ -149,23 +149,23 @@ func (a *API) connections() {
 		Connection string `path:"connection" example:"01890000-0000-7000-8000-000000000000" doc:"ID of the identity provider"`
 		Body       ConnectionIn
 	}
-	declared(a, operation{ID: "listConnections", Method: "GET", Path: "/connections", Summary: "List the OpenID providers by which everybody may sign in", Action: registry.SignInRead, Platform: true},
+	declared(a, operation{ID: "listConnections", Method: "GET", Path: "/connections", Summary: "List the OpenID providers by which everybody may sign in", Action: registry.ActionSignInRead, Platform: true},
 		func(ctx context.Context, c web.Caller, _ *none) (*listOut[ConnectionView], error) {
 			return list(ctx, c, "")
 		})
-	declared(a, operation{ID: "createConnection", Method: "POST", Path: "/connections", Summary: "Connect an OpenID provider for everybody", Action: registry.SignInManage, Platform: true, Status: http.StatusCreated},
+	declared(a, operation{ID: "createConnection", Method: "POST", Path: "/connections", Summary: "Connect an OpenID provider for everybody", Action: registry.ActionSignInManage, Platform: true, Status: http.StatusCreated},
 		func(ctx context.Context, c web.Caller, in *createIn) (*createConnectionOut, error) {
 			return create(ctx, c, "", in.Body)
 		})
-	declared(a, operation{ID: "showConnection", Method: "GET", Path: "/connections/{connection}", Summary: "Show a connection for everybody", Action: registry.SignInRead, Platform: true},
+	declared(a, operation{ID: "showConnection", Method: "GET", Path: "/connections/{connection}", Summary: "Show a connection for everybody", Action: registry.ActionSignInRead, Platform: true},
 		func(ctx context.Context, c web.Caller, in *oneIn) (*connectionOut, error) {
 			return show(ctx, c, "", in.Connection)
 		})
-	declared(a, operation{ID: "replaceConnection", Method: "PUT", Path: "/connections/{connection}", Summary: "Change a connection", Action: registry.SignInManage, Platform: true},
+	declared(a, operation{ID: "replaceConnection", Method: "PUT", Path: "/connections/{connection}", Summary: "Change a connection", Action: registry.ActionSignInManage, Platform: true},
 		func(ctx context.Context, c web.Caller, in *updateIn) (*connectionOut, error) {
 			return update(ctx, c, "", in.Connection, in.Precondition, in.Body)
 		})
-	declared(a, operation{ID: "deleteConnection", Method: "DELETE", Path: "/connections/{connection}", Summary: "Delete a connection; who signed in by it is signed out", Action: registry.SignInManage, Platform: true},
+	declared(a, operation{ID: "deleteConnection", Method: "DELETE", Path: "/connections/{connection}", Summary: "Delete a connection; who signed in by it is signed out", Action: registry.ActionSignInManage, Platform: true},
 		func(ctx context.Context, c web.Caller, in *oneIn) (*none, error) {
 			return &none{}, a.Store.DeleteConnection(ctx, c.Actor, "", registry.ConnectionID(in.Connection))
 		})
@@ -194,28 +194,28 @@ func (a *API) domains() {
 		Domain string `path:"domain" example:"example.com" doc:"email domain"`
 		Vouch  bool   `query:"vouch" doc:"mark the domain as verified without the DNS record; for platform admins"`
 	}
-	inOrg(a, operation{ID: "listDomains", Method: "GET", Path: "/orgs/{org}/domains", Summary: "List an org's e-mail domains", Action: registry.SignInRead},
+	inOrg(a, operation{ID: "listDomains", Method: "GET", Path: "/orgs/{org}/domains", Summary: "List an org's e-mail domains", Action: registry.ActionSignInRead},
 		func(ctx context.Context, c web.Caller, org registry.OrgID, _ *OrgPath) (*listOut[registry.Domain], error) {
 			l, err := a.Store.Domains(ctx, c.Actor, org)
 			return &listOut[registry.Domain]{registry.Page[registry.Domain]{Items: l}}, err
 		})
-	inOrg(a, operation{ID: "addDomain", Method: "POST", Path: "/orgs/{org}/domains", Summary: "Add an e-mail domain to an org", Description: "The answer says which TXT record shows that it is the org's. It counts once that was seen.", Action: registry.SignInManage, Status: http.StatusCreated},
+	inOrg(a, operation{ID: "addDomain", Method: "POST", Path: "/orgs/{org}/domains", Summary: "Add an e-mail domain to an org", Description: "The answer says which TXT record shows that it is the org's. It counts once that was seen.", Action: registry.ActionSignInManage, Status: http.StatusCreated},
 		func(ctx context.Context, c web.Caller, org registry.OrgID, in *addIn) (*addOut, error) {
 			d, err := a.Identity.AddDomain(ctx, c.Actor, org, in.Body.Domain)
 			return &addOut{inside(ctx, org, "domains", d.Domain), d}, err
 		})
-	inOrg(a, operation{ID: "showDomain", Method: "GET", Path: "/orgs/{org}/domains/{domain}", Summary: "Show an e-mail domain of an org", Action: registry.SignInRead},
+	inOrg(a, operation{ID: "showDomain", Method: "GET", Path: "/orgs/{org}/domains/{domain}", Summary: "Show an e-mail domain of an org", Action: registry.ActionSignInRead},
 		func(ctx context.Context, c web.Caller, org registry.OrgID, in *oneIn) (*domainOut, error) {
 			l, err := a.Store.Domains(ctx, c.Actor, org)
 			d, err := pick("domain", l, err, func(d registry.Domain) bool { return d.Domain == ascii.Lower(in.Domain) })
 			return &domainOut{d}, err
 		})
-	inOrg(a, operation{ID: "verifyDomain", Method: "POST", Path: "/orgs/{org}/domains/{domain}/verify", Summary: "Look for the record that shows whose a domain is", Action: registry.SignInManage},
+	inOrg(a, operation{ID: "verifyDomain", Method: "POST", Path: "/orgs/{org}/domains/{domain}/verify", Summary: "Look for the record that shows whose a domain is", Action: registry.ActionSignInManage},
 		func(ctx context.Context, c web.Caller, org registry.OrgID, in *verifyIn) (*domainOut, error) {
 			d, err := a.Identity.VerifyDomain(ctx, c.Actor, org, in.Domain, in.Vouch)
 			return &domainOut{d}, err
 		})
-	inOrg(a, operation{ID: "removeDomain", Method: "DELETE", Path: "/orgs/{org}/domains/{domain}", Summary: "Remove an e-mail domain from an org", Action: registry.SignInManage},
+	inOrg(a, operation{ID: "removeDomain", Method: "DELETE", Path: "/orgs/{org}/domains/{domain}", Summary: "Remove an e-mail domain from an org", Action: registry.ActionSignInManage},
 		func(ctx context.Context, c web.Caller, org registry.OrgID, in *oneIn) (*none, error) {
 			return &none{}, a.Store.RemoveDomain(ctx, c.Actor, org, in.Domain)
 		})
@@ -226,7 +226,7 @@ func (a *API) domains() {
 			SecondStep bool `json:"second_step_required" example:"true" doc:"members need a passkey or an authenticator app, unless they sign in with one of the org's identity providers"`
 		}
 	}
-	inOrg(a, operation{ID: "setSignInRules", Method: "PUT", Path: "/orgs/{org}/sign-in", Summary: "Say what an org asks of a sign-in", Action: registry.SignInManage},
+	inOrg(a, operation{ID: "setSignInRules", Method: "PUT", Path: "/orgs/{org}/sign-in", Summary: "Say what an org asks of a sign-in", Action: registry.ActionSignInManage},
 		func(ctx context.Context, c web.Caller, org registry.OrgID, in *rulesIn) (*none, error) {
 			return &none{}, a.Store.RequireSecondStep(ctx, c.Actor, org, "", in.Body.SecondStep)
 		})
@@ -238,7 +238,7 @@ func (a *API) domains() {
 			Absolute *registry.Seconds `json:"lifetime_seconds,omitempty" minimum:"300" multipleOf:"60" example:"28800" doc:"seconds after a sign-in until people sign in again; absent: as the installation says"`
 		}
 	}
-	inOrg(a, operation{ID: "setSessionLifetimes", Method: "PUT", Path: "/orgs/{org}/session-lifetimes", Summary: "Say how long sessions count for an org", Description: "They are no longer than the installation's, and count for sessions of before. Other orgs of the same people are not affected. API keys and runners are no sessions.", Action: registry.SignInManage},
+	inOrg(a, operation{ID: "setSessionLifetimes", Method: "PUT", Path: "/orgs/{org}/session-lifetimes", Summary: "Say how long sessions count for an org", Description: "They are no longer than the installation's, and count for sessions of before. Other orgs of the same people are not affected. API keys and runners are no sessions.", Action: registry.ActionSignInManage},
 		func(ctx context.Context, c web.Caller, org registry.OrgID, in *lifetimesIn) (*none, error) {
 			var l registry.Lifetimes
 			if in.Body.Idle != nil {
@@ -250,9 +250,9 @@ func (a *API) domains() {
 			return &none{}, a.Store.SetSessionLifetimes(ctx, c.Actor, org, "", l)
 		})
 
-	declared(a, operation{ID: "listUserIdentities", Method: "GET", Path: "/users/{user}/identities", Summary: "List what an account is linked to at providers", Action: registry.UserRead},
+	declared(a, operation{ID: "listUserIdentities", Method: "GET", Path: "/users/{user}/identities", Summary: "List what an account is linked to at providers", Action: registry.ActionUserRead},
 		func(ctx context.Context, c web.Caller, in *UserPath) (*listOut[registry.Identity], error) {
-			id, err := a.userFor(ctx, c, *in, registry.UserRead)
+			id, err := a.userFor(ctx, c, *in, registry.ActionUserRead)
 			if err != nil {
 				return nil, err
 			}
@@ -263,9 +263,9 @@ func (a *API) domains() {
 		UserPath
 		Connection string `path:"connection" example:"01890000-0000-7000-8000-000000000000" doc:"ID of the identity provider"`
 	}
-	declared(a, operation{ID: "removeUserIdentity", Method: "DELETE", Path: "/users/{user}/identities/{connection}", Summary: "Unlink an account from a provider, and end the sessions that it signed in", Action: registry.UserUpdate},
+	declared(a, operation{ID: "removeUserIdentity", Method: "DELETE", Path: "/users/{user}/identities/{connection}", Summary: "Unlink an account from a provider, and end the sessions that it signed in", Action: registry.ActionUserUpdate},
 		func(ctx context.Context, c web.Caller, in *identityIn) (*none, error) {
-			id, err := a.userFor(ctx, c, in.UserPath, registry.UserUpdate)
+			id, err := a.userFor(ctx, c, in.UserPath, registry.ActionUserUpdate)
 			if err != nil {
 				return nil, err
 			}

@@ -37,10 +37,10 @@ func (in EventsIn) cursor() string { return cmp.Or(in.LastEventID, in.After) }
 var eventID = regexp.MustCompile(`^([0-9]{1,18}|[A-Za-z0-9_-]{22})$`)
 
 // from says behind which change a stream begins. known is false for an ID that is of another org,
-// another secret key or nobody. Error: Invalid.
+// another secret key or nobody. Error: CodeInvalid.
 func (a *API) from(org registry.OrgID, id string) (seq int64, known bool, err error) {
 	if !eventID.MatchString(id) {
-		return 0, false, registry.Errorf(registry.Invalid, "Last-Event-ID", "Last-Event-ID is the ID of an event")
+		return 0, false, registry.Errorf(registry.CodeInvalid, "Last-Event-ID", "Last-Event-ID is the ID of an event")
 	}
 	if org != "" && id != "0" { // the oldest that is kept
 		seq, known = a.Identity.ShowNumber(identity.NumberEvent, org, id)
@@ -66,11 +66,11 @@ func (a *API) events() {
 		OrgPath
 		EventsIn
 	}
-	inOrg(a, operation{ID: "watchOrg", Method: "GET", Path: "/orgs/{org}/events", Summary: "Watch an org change", Action: registry.OrgRead, Description: eventsText, Sends: eventsType, SendsText: eventsContent},
+	inOrg(a, operation{ID: "watchOrg", Method: "GET", Path: "/orgs/{org}/events", Summary: "Watch an org change", Action: registry.ActionOrgRead, Description: eventsText, Sends: eventsType, SendsText: eventsContent},
 		func(ctx context.Context, c web.Caller, id registry.OrgID, in *orgIn) (*huma.StreamResponse, error) {
 			return a.watch(ctx, c, id, in.EventsIn)
 		})
-	declared(a, operation{ID: "watch", Method: "GET", Path: "/events", Summary: "Watch everything change", Action: registry.PlatformAudit, Description: eventsText, Sends: eventsType, SendsText: eventsContent},
+	declared(a, operation{ID: "watch", Method: "GET", Path: "/events", Summary: "Watch everything change", Action: registry.ActionPlatformAudit, Description: eventsText, Sends: eventsType, SendsText: eventsContent},
 		func(ctx context.Context, c web.Caller, in *EventsIn) (*huma.StreamResponse, error) {
 			return a.watch(ctx, c, "", *in)
 		})

@@ -52,7 +52,7 @@ func TestResume(t *testing.T) {
 	stream := page.Stream(t, "/api/v1/orgs/acme/events")
 	op.Want(t, 200, "PATCH", "/api/v1/orgs/acme", `{"name":"0"}`)
 	last, kind, _ := event(t, stream)
-	if kind != string(registry.OrgUpdated) {
+	if kind != string(registry.ChangeOrgUpdated) {
 		t.Fatalf("kind %s", kind)
 	}
 	for round := 1; round <= 5; round++ {

@@ -42,11 +42,11 @@ func (a *API) once(next http.Handler) http.Handler {
 
 func (a *API) serveOnce(w http.ResponseWriter, r *http.Request, key string, next http.Handler) error {
 	if len(key) > 100 {
-		return registry.Errorf(registry.Invalid, "Idempotency-Key", "use an Idempotency-Key of at most 100 characters")
+		return registry.Errorf(registry.CodeInvalid, "Idempotency-Key", "use an Idempotency-Key of at most 100 characters")
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+2))
 	if err != nil {
-		return registry.Errorf(registry.Invalid, "", "the request's body could not be read")
+		return registry.Errorf(registry.CodeInvalid, "", "the request's body could not be read")
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	if len(body) > maxBody+1 { // refused as every body over the limit is

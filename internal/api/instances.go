@@ -23,7 +23,7 @@ const logsType = "text/plain"
 
 func (a *API) instances() {
 	type instanceOut struct{ Body ShownInstance }
-	inOrg(a, operation{ID: "showInstance", Method: "GET", Path: "/orgs/{org}/instance", Summary: "Show an org's instance", Action: registry.OrgRead},
+	inOrg(a, operation{ID: "showInstance", Method: "GET", Path: "/orgs/{org}/instance", Summary: "Show an org's instance", Action: registry.ActionOrgRead},
 		func(ctx context.Context, c web.Caller, id registry.OrgID, _ *OrgPath) (*instanceOut, error) {
 			v, err := a.Store.Org(ctx, c.Actor, id)
 			if err != nil {
@@ -35,9 +35,9 @@ func (a *API) instances() {
 			}}, nil
 		})
 
-	declared(a, operation{ID: "restartInstance", Method: "POST", Path: "/orgs/{org}/instance/restart", Summary: "Replace an org's instance by a new one on the same data", Action: registry.InstanceReboot},
+	declared(a, operation{ID: "restartInstance", Method: "POST", Path: "/orgs/{org}/instance/restart", Summary: "Replace an org's instance by a new one on the same data", Action: registry.ActionInstanceRestart},
 		func(ctx context.Context, c web.Caller, in *ChangeIn) (*orgOut, error) {
-			return a.change(ctx, c, *in, registry.InstanceReboot, func(id registry.OrgID, v int64) error {
+			return a.change(ctx, c, *in, registry.ActionInstanceRestart, func(id registry.OrgID, v int64) error {
 				return a.Store.RestartInstance(ctx, c.Actor, id, v)
 			})
 		})
@@ -47,10 +47,10 @@ func (a *API) instances() {
 		Lines  int  `query:"lines" minimum:"0" maximum:"10000" default:"200" doc:"number of lines, counted from the newest"`
 		Follow bool `query:"follow" doc:"keep the answer open and send new lines"`
 	}
-	inOrg(a, operation{ID: "showLogs", Method: "GET", Path: "/orgs/{org}/instance/logs", Summary: "Read what an org's instance prints", Action: registry.InstanceLogs,
+	inOrg(a, operation{ID: "showLogs", Method: "GET", Path: "/orgs/{org}/instance/logs", Summary: "Read what an org's instance prints", Action: registry.ActionInstanceLogs,
 		Sends: logsType, SendsText: "Lines of the log, oldest first"},
 		func(ctx context.Context, c web.Caller, id registry.OrgID, in *logsIn) (*huma.StreamResponse, error) {
-			if _, err := a.Store.Authorize(ctx, c.Actor, id, registry.InstanceLogs); err != nil {
+			if _, err := a.Store.Authorize(ctx, c.Actor, id, registry.ActionInstanceLogs); err != nil {
 				return nil, err
 			}
 			ctx, cancel := context.WithCancel(ctx)
@@ -67,7 +67,7 @@ func (a *API) instances() {
 				err := web.Pour(ctx, cancel, w, logs, web.Guard{Ended: a.Ended(), Changed: a.Store.Changed, May: func() bool {
 					now, err := web.StillWho(a.Identity, r)
 					if err == nil {
-						_, err = a.Store.Authorize(ctx, now.Actor, id, registry.InstanceLogs)
+						_, err = a.Store.Authorize(ctx, now.Actor, id, registry.ActionInstanceLogs)
 					}
 					return err == nil
 				}})

@@ -30,7 +30,7 @@ func (a *API) makeKey(ctx context.Context, c web.Caller, n registry.NewAPIKey, d
 
 func (a *API) keys() {
 	const scopesText = "A key never does more than its holder: a scope only leaves things out, and `:write` includes `:read`."
-	declared(a, operation{ID: "listMyKeys", Action: registry.AccountManage, Method: "GET", Path: "/me/keys", Summary: "List your keys"},
+	declared(a, operation{ID: "listMyKeys", Action: registry.ActionAccountManage, Method: "GET", Path: "/me/keys", Summary: "List your keys"},
 		func(ctx context.Context, c web.Caller, _ *none) (*listOut[registry.APIKey], error) {
 			if err := a.own(ctx, c); err != nil {
 				return nil, err
@@ -47,7 +47,7 @@ func (a *API) keys() {
 			Days   int              `json:"days,omitempty" minimum:"1" maximum:"366" doc:"lifetime of the key, in days; default: 90"`
 		}
 	}
-	declared(a, operation{ID: "createMyKey", Action: registry.CredentialMake, Method: "POST", Path: "/me/keys", Summary: "Make a key of your own (pza_)", Description: scopesText, Status: http.StatusCreated},
+	declared(a, operation{ID: "createMyKey", Action: registry.ActionCredentialMake, Method: "POST", Path: "/me/keys", Summary: "Make a key of your own (pza_)", Description: scopesText, Status: http.StatusCreated},
 		func(ctx context.Context, c web.Caller, in *createMyKeyIn) (*keyOut, error) {
 			n := registry.NewAPIKey{Name: in.Body.Name, Scopes: in.Body.Scopes}
 			if in.Body.Org != "" {
@@ -68,7 +68,7 @@ func (a *API) keys() {
 		k, err := pick("key", list, err, func(k registry.APIKey) bool { return string(k.ID) == id })
 		return &showOut{k}, err
 	}
-	declared(a, operation{ID: "showMyKey", Action: registry.AccountManage, Method: "GET", Path: "/me/keys/{key}", Summary: "Show a key of yours"},
+	declared(a, operation{ID: "showMyKey", Action: registry.ActionAccountManage, Method: "GET", Path: "/me/keys/{key}", Summary: "Show a key of yours"},
 		func(ctx context.Context, c web.Caller, in *keyPath) (*showOut, error) {
 			if err := a.own(ctx, c); err != nil {
 				return nil, err
@@ -76,7 +76,7 @@ func (a *API) keys() {
 			list, err := a.Store.APIKeys(ctx, c.Actor, "")
 			return show(in.Key, list, err)
 		})
-	declared(a, operation{ID: "revokeMyKey", Action: registry.AccountManage, Method: "DELETE", Path: "/me/keys/{key}", Summary: "Revoke a key of yours"},
+	declared(a, operation{ID: "revokeMyKey", Action: registry.ActionAccountManage, Method: "DELETE", Path: "/me/keys/{key}", Summary: "Revoke a key of yours"},
 		func(ctx context.Context, c web.Caller, in *keyPath) (*none, error) {
 			if err := a.own(ctx, c); err != nil {
 				return nil, err
@@ -84,7 +84,7 @@ func (a *API) keys() {
 			return &none{}, a.Store.RevokeAPIKey(ctx, c.Actor, "", registry.APIKeyID(in.Key))
 		})
 
-	inOrg(a, operation{ID: "listKeys", Method: "GET", Path: "/orgs/{org}/keys", Summary: "List an org's own keys", Action: registry.KeyRead},
+	inOrg(a, operation{ID: "listKeys", Method: "GET", Path: "/orgs/{org}/keys", Summary: "List an org's own keys", Action: registry.ActionKeyRead},
 		func(ctx context.Context, c web.Caller, id registry.OrgID, _ *OrgPath) (*listOut[registry.APIKey], error) {
 			list, err := a.Store.APIKeys(ctx, c.Actor, id)
 			return &listOut[registry.APIKey]{registry.Page[registry.APIKey]{Items: list}}, err
@@ -99,7 +99,7 @@ func (a *API) keys() {
 			Days   int              `json:"days,omitempty" minimum:"1" maximum:"366" doc:"lifetime of the key, in days; default: 90"`
 		}
 	}
-	inOrg(a, operation{ID: "createKey", Method: "POST", Path: "/orgs/{org}/keys", Summary: "Make a key of an org's own (pzs_)", Description: scopesText, Action: registry.KeyManage, Status: http.StatusCreated},
+	inOrg(a, operation{ID: "createKey", Method: "POST", Path: "/orgs/{org}/keys", Summary: "Make a key of an org's own (pzs_)", Description: scopesText, Action: registry.ActionKeyManage, Status: http.StatusCreated},
 		func(ctx context.Context, c web.Caller, id registry.OrgID, in *createKeyIn) (*keyOut, error) {
 			return a.makeKey(ctx, c, registry.NewAPIKey{Name: in.Body.Name, OrgID: id, Role: in.Body.Role, Scopes: in.Body.Scopes}, in.Body.Days)
 		})
@@ -108,12 +108,12 @@ func (a *API) keys() {
 		OrgPath
 		Key string `path:"key" example:"01890000-0000-7000-8000-000000000000" doc:"ID of the key"`
 	}
-	inOrg(a, operation{ID: "showKey", Method: "GET", Path: "/orgs/{org}/keys/{key}", Summary: "Show a key of an org", Action: registry.KeyRead},
+	inOrg(a, operation{ID: "showKey", Method: "GET", Path: "/orgs/{org}/keys/{key}", Summary: "Show a key of an org", Action: registry.ActionKeyRead},
 		func(ctx context.Context, c web.Caller, id registry.OrgID, in *orgKeyPath) (*showOut, error) {
 			list, err := a.Store.APIKeys(ctx, c.Actor, id)
 			return show(in.Key, list, err)
 		})
-	inOrg(a, operation{ID: "revokeKey", Method: "DELETE", Path: "/orgs/{org}/keys/{key}", Summary: "Revoke a key of an org", Action: registry.KeyManage},
+	inOrg(a, operation{ID: "revokeKey", Method: "DELETE", Path: "/orgs/{org}/keys/{key}", Summary: "Revoke a key of an org", Action: registry.ActionKeyManage},
 		func(ctx context.Context, c web.Caller, id registry.OrgID, in *orgKeyPath) (*none, error) {
 			return &none{}, a.Store.RevokeAPIKey(ctx, c.Actor, id, registry.APIKeyID(in.Key))
 		})

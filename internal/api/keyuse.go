@@ -14,14 +14,14 @@ import (
 // counted: "unknown" is a key that is none, was revoked, or has expired; "refused" is a live key
 // that may not.
 var (
-	KeyKinds   = []string{string(registry.KeyPersonal), string(registry.KeyService)}
+	KeyKinds   = []string{string(registry.APIKeyPersonal), string(registry.APIKeyService)}
 	KeyResults = []string{"ok", "refused", "failed", "unknown"}
 )
 
 func (a *API) keyUsed(personal bool, result string) {
-	kind := registry.KeyService
+	kind := registry.APIKeyService
 	if personal {
-		kind = registry.KeyPersonal
+		kind = registry.APIKeyPersonal
 	}
 	if a.KeyUsed != nil {
 		a.KeyUsed(string(kind), result)

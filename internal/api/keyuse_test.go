@@ -49,7 +49,7 @@ func TestKeyUse(t *testing.T) {
 	}
 	audit := s.Operator().Want(t, 200, "GET", "/api/v1/audit?action=api_key.refused", "").Body
 	if strings.Count(audit, `"action":"api_key.refused"`) != 1 ||
-		!strings.Contains(audit, string(registry.CredentialMake)) ||
+		!strings.Contains(audit, string(registry.ActionCredentialMake)) ||
 		!strings.Contains(audit, string(mine.Items[0].ID)) {
 		t.Error(audit)
 	}

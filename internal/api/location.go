@@ -31,14 +31,14 @@ func inside(ctx context.Context, org registry.OrgID, parts ...string) Located {
 	return at(ctx, parts...)
 }
 
-// pick finds one of a list that is short by its bounds. Error: NotFound.
+// pick finds one of a list that is short by its bounds. Error: CodeNotFound.
 func pick[T any](what string, list []T, err error, is func(T) bool) (found T, _ error) {
 	if err != nil {
 		return found, err
 	}
 	i := slices.IndexFunc(list, is)
 	if i < 0 {
-		return found, registry.Errorf(registry.NotFound, "", "no such %s", what)
+		return found, registry.Errorf(registry.CodeNotFound, "", "no such %s", what)
 	}
 	return list[i], nil
 }

@@ -25,7 +25,7 @@ func (a *API) me() {
 			Name string `json:"name" example:"Ada" doc:"your display name, 1 to 80 characters"`
 		}
 	}
-	declared(a, operation{ID: "updateMe", Action: registry.AccountManage, Method: "PATCH", Path: "/me", Summary: "Change your name"},
+	declared(a, operation{ID: "updateMe", Action: registry.ActionAccountManage, Method: "PATCH", Path: "/me", Summary: "Change your name"},
 		func(ctx context.Context, c web.Caller, in *updateMeIn) (*meOut, error) {
 			if err := a.own(ctx, c); err != nil {
 				return nil, err
@@ -36,7 +36,7 @@ func (a *API) me() {
 			return a.whoIs(ctx, c)
 		})
 
-	declared(a, operation{ID: "listMySessions", Action: registry.AccountManage, Method: "GET", Path: "/me/sessions", Summary: "List where you are signed in"},
+	declared(a, operation{ID: "listMySessions", Action: registry.ActionAccountManage, Method: "GET", Path: "/me/sessions", Summary: "List where you are signed in"},
 		func(ctx context.Context, c web.Caller, _ *none) (*listOut[registry.Session], error) {
 			if err := a.own(ctx, c); err != nil {
 				return nil, err
@@ -45,7 +45,7 @@ func (a *API) me() {
 			return &listOut[registry.Session]{registry.Page[registry.Session]{Items: list}}, err
 		})
 
-	declared(a, operation{ID: "endMySessions", Action: registry.AccountManage, Method: "DELETE", Path: "/me/sessions", Summary: "Sign out everywhere else"},
+	declared(a, operation{ID: "endMySessions", Action: registry.ActionAccountManage, Method: "DELETE", Path: "/me/sessions", Summary: "Sign out everywhere else"},
 		func(ctx context.Context, c web.Caller, _ *none) (*none, error) {
 			if err := a.own(ctx, c); err != nil {
 				return nil, err
@@ -56,7 +56,7 @@ func (a *API) me() {
 	type sessionIn struct {
 		Session string `path:"session" example:"01890000-0000-7000-8000-000000000000" doc:"ID of the session"`
 	}
-	declared(a, operation{ID: "endMySession", Action: registry.AccountManage, Method: "DELETE", Path: "/me/sessions/{session}", Summary: "Sign out somewhere"},
+	declared(a, operation{ID: "endMySession", Action: registry.ActionAccountManage, Method: "DELETE", Path: "/me/sessions/{session}", Summary: "Sign out somewhere"},
 		func(ctx context.Context, c web.Caller, in *sessionIn) (*none, error) {
 			if err := a.own(ctx, c); err != nil {
 				return nil, err
@@ -75,7 +75,7 @@ func (a *API) me() {
 		Description: "From a sign-in session only, so that a token never makes a token.",
 	}, func(ctx context.Context, c web.Caller, _ *none) (*tokenOut, error) {
 		if c.Session.ID == "" {
-			return nil, registry.Errorf(registry.Forbidden, "", "an API token is made from a sign-in session only")
+			return nil, registry.Errorf(registry.CodeForbidden, "", "an API token is made from a sign-in session only")
 		}
 		t, err := a.Identity.APITokenFor(ctx, c.Actor, c.Session)
 		out := new(tokenOut)
@@ -102,5 +102,5 @@ func (a *API) whoIs(ctx context.Context, c web.Caller) (*meOut, error) {
 
 // own refuses anybody but people, for whom /me stands.
 func (a *API) own(ctx context.Context, c web.Caller) error {
-	return a.Store.AuthorizePlatform(ctx, c.Actor, registry.AccountManage)
+	return a.Store.AuthorizePlatform(ctx, c.Actor, registry.ActionAccountManage)
 }

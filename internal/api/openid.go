@@ -145,7 +145,7 @@ func (a *API) tokenSide(f func(*http.Request, identity.Credentials) (any, error)
 		switch {
 		case errors.As(err, &te):
 			refuse(te)
-		case registry.ErrorCode(err) == registry.Busy:
+		case registry.ErrorCode(err) == registry.CodeTooManyRequests:
 			web.WriteProblem(w, r, a.issuer(), err)
 		case err != nil:
 			a.Log.Error("token", "error", err)

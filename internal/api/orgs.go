@@ -21,11 +21,11 @@ func (p OrgPath) id(ctx context.Context, a *API, c web.Caller) (registry.OrgID, 
 		return registry.OrgID(p.Org), nil
 	}
 	id, err := a.Store.OrgID(ctx, c.Actor, p.Org)
-	if registry.ErrorCode(err) == registry.NotFound {
+	if registry.ErrorCode(err) == registry.CodeNotFound {
 		// A program is told, and not led on: after its quarantine the address may be another org's.
 		if v, former := a.Store.OrgByFormerSlug(ctx, c.Actor, p.Org); former == nil {
-			err = registry.Errorf(registry.NotFound, "",
-				"the org %q was renamed: its address is %q now", p.Org, v.Slug).Because(registry.OrgMoved)
+			err = registry.Errorf(registry.CodeNotFound, "",
+				"the org %q was renamed: its address is %q now", p.Org, v.Slug).Because(registry.ReasonOrgRenamed)
 		}
 	}
 	return id, err
@@ -58,7 +58,7 @@ func (in ChangeIn) version() (int64, error) {
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || n < 1 {
-		return 0, registry.Errorf(registry.Stale, "", "If-Match is not an ETag of this org")
+		return 0, registry.Errorf(registry.CodeVersionConflict, "", "If-Match is not an ETag of this org")
 	}
 	return n, nil
 }
@@ -128,13 +128,13 @@ func (a *API) orgs() {
 		ETag string `header:"ETag" doc:"the org's version, for If-Match"`
 		Body registry.OrgView
 	}
-	declared(a, operation{ID: "createOrg", Method: "POST", Path: "/orgs", Summary: "Create an org with its instance", Action: registry.OrgCreate, Status: http.StatusCreated},
+	declared(a, operation{ID: "createOrg", Method: "POST", Path: "/orgs", Summary: "Create an org with its instance", Action: registry.ActionOrgCreate, Status: http.StatusCreated},
 		func(ctx context.Context, c web.Caller, in *createOrgIn) (*createOrgOut, error) {
 			n := registry.NewOrg{Slug: in.Body.Slug, Name: in.Body.Name, Plan: in.Body.Plan}
 			if c.Actor.InPerson() {
 				n.Owner = c.Actor.User
 			}
-			if in.Body.Owner != "" && registry.Allows(c.Actor, "", registry.OrgCreate) {
+			if in.Body.Owner != "" && registry.Allows(c.Actor, "", registry.ActionOrgCreate) {
 				u, err := a.account(ctx, in.Body.Owner)
 				if err != nil {
 					return nil, err
@@ -145,16 +145,16 @@ func (a *API) orgs() {
 			if err != nil {
 				return nil, err
 			}
-			v, err := a.view(ctx, c, o.ID, registry.OrgRead)
+			v, err := a.view(ctx, c, o.ID, registry.ActionOrgRead)
 			if err != nil {
 				return nil, err
 			}
 			return &createOrgOut{inside(ctx, o.ID), v.ETag, v.Body}, nil
 		})
 
-	inOrg(a, operation{ID: "showOrg", Method: "GET", Path: "/orgs/{org}", Summary: "Show an org", Action: registry.OrgRead},
+	inOrg(a, operation{ID: "showOrg", Method: "GET", Path: "/orgs/{org}", Summary: "Show an org", Action: registry.ActionOrgRead},
 		func(ctx context.Context, c web.Caller, id registry.OrgID, _ *OrgPath) (*orgOut, error) {
-			return a.view(ctx, c, id, registry.OrgRead)
+			return a.view(ctx, c, id, registry.ActionOrgRead)
 		})
 
 	type updateOrgIn struct {
@@ -163,9 +163,9 @@ func (a *API) orgs() {
 			Name string `json:"name" example:"Acme Inc" doc:"new display name, 1 to 80 characters"`
 		}
 	}
-	declared(a, operation{ID: "updateOrg", Method: "PATCH", Path: "/orgs/{org}", Summary: "Change an org's name", Action: registry.OrgUpdate},
+	declared(a, operation{ID: "updateOrg", Method: "PATCH", Path: "/orgs/{org}", Summary: "Change an org's name", Action: registry.ActionOrgUpdate},
 		func(ctx context.Context, c web.Caller, in *updateOrgIn) (*orgOut, error) {
-			return a.change(ctx, c, in.ChangeIn, registry.OrgUpdate, func(id registry.OrgID, v int64) error {
+			return a.change(ctx, c, in.ChangeIn, registry.ActionOrgUpdate, func(id registry.OrgID, v int64) error {
 				return a.Store.UpdateOrg(ctx, c.Actor, id, v, in.Body.Name)
 			})
 		})
@@ -177,10 +177,10 @@ func (a *API) orgs() {
 		}
 	}
 	declared(a, operation{
-		ID: "renameOrg", Method: "POST", Path: "/orgs/{org}/rename", Summary: "Give an org another address", Action: registry.OrgRename,
+		ID: "renameOrg", Method: "POST", Path: "/orgs/{org}/rename", Summary: "Give an org another address", Action: registry.ActionOrgRename,
 		Description: "Its ID, data and members stay. The old address leads to the new one for 14 days, then rests for 30 before another org can have it.",
 	}, func(ctx context.Context, c web.Caller, in *renameIn) (*orgOut, error) {
-		return a.change(ctx, c, in.ChangeIn, registry.OrgRename, func(id registry.OrgID, v int64) error {
+		return a.change(ctx, c, in.ChangeIn, registry.ActionOrgRename, func(id registry.OrgID, v int64) error {
 			return a.Store.RenameOrg(ctx, c.Actor, id, v, in.Body.Slug)
 		})
 	})
@@ -191,20 +191,20 @@ func (a *API) orgs() {
 			Reason string `json:"reason,omitempty" maxLength:"500" example:"unpaid" doc:"why it is suspended; its members read it"`
 		}
 	}
-	declared(a, operation{ID: "suspendOrg", Method: "POST", Path: "/orgs/{org}/suspend", Summary: "Close an org and stop its instance; its data is kept", Action: registry.OrgSuspend},
+	declared(a, operation{ID: "suspendOrg", Method: "POST", Path: "/orgs/{org}/suspend", Summary: "Close an org and stop its instance; its data is kept", Action: registry.ActionOrgSuspend},
 		func(ctx context.Context, c web.Caller, in *suspendIn) (*orgOut, error) {
 			reason := ""
 			if in.Body != nil {
 				reason = in.Body.Reason
 			}
-			return a.change(ctx, c, in.ChangeIn, registry.OrgSuspend, func(id registry.OrgID, v int64) error {
+			return a.change(ctx, c, in.ChangeIn, registry.ActionOrgSuspend, func(id registry.OrgID, v int64) error {
 				return a.Store.SuspendOrg(ctx, c.Actor, id, v, reason)
 			})
 		})
 
-	declared(a, operation{ID: "resumeOrg", Method: "POST", Path: "/orgs/{org}/resume", Summary: "Open a suspended org", Action: registry.OrgResume},
+	declared(a, operation{ID: "resumeOrg", Method: "POST", Path: "/orgs/{org}/resume", Summary: "Open a suspended org", Action: registry.ActionOrgResume},
 		func(ctx context.Context, c web.Caller, in *ChangeIn) (*orgOut, error) {
-			return a.change(ctx, c, *in, registry.OrgResume, func(id registry.OrgID, v int64) error {
+			return a.change(ctx, c, *in, registry.ActionOrgResume, func(id registry.OrgID, v int64) error {
 				return a.Store.ResumeOrg(ctx, c.Actor, id, v)
 			})
 		})
@@ -215,17 +215,17 @@ func (a *API) orgs() {
 		Now     bool   `query:"now" doc:"delete now instead of in 7 days"`
 	}
 	declared(a, operation{
-		ID: "deleteOrg", Method: "DELETE", Path: "/orgs/{org}", Summary: "Delete an org", Action: registry.OrgDelete, Status: http.StatusAccepted,
+		ID: "deleteOrg", Method: "DELETE", Path: "/orgs/{org}", Summary: "Delete an org", Action: registry.ActionOrgDelete, Status: http.StatusAccepted,
 		Description: "It is closed at once. For 7 days it can be kept after all; then its instance is removed. Its files stay on the machine until an operator removes them.",
 	}, func(ctx context.Context, c web.Caller, in *deleteIn) (*orgOut, error) {
-		return a.change(ctx, c, in.ChangeIn, registry.OrgDelete, func(id registry.OrgID, v int64) error {
+		return a.change(ctx, c, in.ChangeIn, registry.ActionOrgDelete, func(id registry.OrgID, v int64) error {
 			return a.Store.DeleteOrg(ctx, c.Actor, id, v, in.Confirm, in.Now)
 		})
 	})
 
-	declared(a, operation{ID: "keepOrg", Method: "POST", Path: "/orgs/{org}/keep", Summary: "Keep an org that is being deleted", Action: registry.OrgDelete},
+	declared(a, operation{ID: "keepOrg", Method: "POST", Path: "/orgs/{org}/keep", Summary: "Keep an org that is being deleted", Action: registry.ActionOrgDelete},
 		func(ctx context.Context, c web.Caller, in *ChangeIn) (*orgOut, error) {
-			return a.change(ctx, c, *in, registry.OrgDelete, func(id registry.OrgID, v int64) error {
+			return a.change(ctx, c, *in, registry.ActionOrgDelete, func(id registry.OrgID, v int64) error {
 				return a.Store.KeepOrg(ctx, c.Actor, id, v)
 			})
 		})
@@ -238,8 +238,8 @@ func (a *API) account(ctx context.Context, address string) (registry.User, error
 		return registry.User{}, err
 	}
 	u, err := a.Store.UserByEmail(ctx, registry.AsSystem("api"), email)
-	if registry.ErrorCode(err) == registry.NotFound {
-		return u, registry.Errorf(registry.Invalid, "owner", "%s has no account: create it first, or leave the owner out and invite one", email)
+	if registry.ErrorCode(err) == registry.CodeNotFound {
+		return u, registry.Errorf(registry.CodeInvalid, "owner", "%s has no account: create it first, or leave the owner out and invite one", email)
 	}
 	return u, err
 }

@@ -121,7 +121,7 @@ func TestEventsTellNoPlace(t *testing.T) {
 		if !ok || strings.Contains(line, "canary") || strings.Contains(line, "globex") {
 			t.Fatalf("%q", line)
 		}
-		if strings.Contains(line, string(registry.InstanceChanged)) {
+		if strings.Contains(line, string(registry.ChangeInstanceChanged)) {
 			return
 		}
 	}

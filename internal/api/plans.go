@@ -32,7 +32,7 @@ func planAnswer(p registry.Plan, err error) (*planOut, error) {
 func (a *API) plans() {
 	declared(a, operation{
 		ID: "listPlans", Method: "GET", Path: "/plans", Summary: "List the plans",
-		Action: registry.PlanRead,
+		Action: registry.ActionPlanRead,
 	}, func(ctx context.Context, c web.Caller, _ *none) (*listOut[registry.Plan], error) {
 		l, err := a.Store.Plans(ctx, c.Actor)
 		return &listOut[registry.Plan]{registry.Page[registry.Plan]{Items: l}}, err
@@ -40,7 +40,7 @@ func (a *API) plans() {
 
 	declared(a, operation{
 		ID: "showPlan", Method: "GET", Path: "/plans/{plan}", Summary: "Show a plan",
-		Action: registry.PlanRead,
+		Action: registry.ActionPlanRead,
 	}, func(ctx context.Context, c web.Caller, in *PlanPath) (*planOut, error) {
 		return planAnswer(a.Store.Plan(ctx, c.Actor, in.Plan))
 	})
@@ -60,7 +60,7 @@ func (a *API) plans() {
 		Method:      "POST",
 		Path:        "/plans",
 		Summary:     "Define a plan",
-		Action:      registry.PlanManage,
+		Action:      registry.ActionPlanManage,
 		Status:      http.StatusCreated,
 		Description: "Once a plan is defined, orgs can only be given plans that are; `standard` needs no definition.",
 	}, func(ctx context.Context, c web.Caller, in *createPlanIn) (*createPlanOut, error) {
@@ -89,7 +89,7 @@ func (a *API) plans() {
 		Method:      "PATCH",
 		Path:        "/plans/{plan}",
 		Summary:     "Change a plan",
-		Action:      registry.PlanManage,
+		Action:      registry.ActionPlanManage,
 		Description: "Its orgs follow at once. Those that use more than it allows keep what they have, and get no more. A plan of the Caddyfile changes there alone (409).",
 	}, func(ctx context.Context, c web.Caller, in *updatePlanIn) (*planOut, error) {
 		if in.Body.Provider != nil {
@@ -109,7 +109,7 @@ func (a *API) plans() {
 		Method:  "DELETE",
 		Path:    "/plans/{plan}",
 		Summary: "Delete a plan that no org has",
-		Action:  registry.PlanManage,
+		Action:  registry.ActionPlanManage,
 		Status:  http.StatusNoContent,
 	}, func(ctx context.Context, c web.Caller, in *PlanPath) (*none, error) {
 		return &none{}, a.Store.DeletePlan(ctx, c.Actor, in.Plan)
@@ -126,13 +126,13 @@ func (a *API) plans() {
 		Method:      "PUT",
 		Path:        "/orgs/{org}/plan",
 		Summary:     "Give an org another plan",
-		Action:      registry.OrgPlan,
+		Action:      registry.ActionOrgPlan,
 		Description: "It counts at once, without a restart. What the org has beyond it stays, and is not added to.",
 	}, func(ctx context.Context, c web.Caller, in *setPlanIn) (*orgOut, error) {
 		set := func(id registry.OrgID, v int64) error {
 			return a.Store.SetOrgPlan(ctx, c.Actor, id, v, in.Body.Plan)
 		}
-		return a.change(ctx, c, in.ChangeIn, registry.OrgPlan, set)
+		return a.change(ctx, c, in.ChangeIn, registry.ActionOrgPlan, set)
 	})
 
 	type setLimitsIn struct {
@@ -146,18 +146,18 @@ func (a *API) plans() {
 		Method:  "PATCH",
 		Path:    "/orgs/{org}/limits",
 		Summary: "Give an org limits of its own, in place of its plan's",
-		Action:  registry.OrgPlan,
+		Action:  registry.ActionOrgPlan,
 	}, func(ctx context.Context, c web.Caller, in *setLimitsIn) (*orgOut, error) {
 		set := func(id registry.OrgID, v int64) error {
 			return a.Store.SetOrgLimits(ctx, c.Actor, id, v, in.Body.Limits)
 		}
-		return a.change(ctx, c, in.ChangeIn, registry.OrgPlan, set)
+		return a.change(ctx, c, in.ChangeIn, registry.ActionOrgPlan, set)
 	})
 }
 
 // checkProvider refuses a plan's provider that is not there, for who may manage plans.
 func (a *API) checkProvider(ctx context.Context, c web.Caller, name string) error {
-	if err := a.Store.AuthorizePlatform(ctx, c.Actor, registry.PlanManage); err != nil {
+	if err := a.Store.AuthorizePlatform(ctx, c.Actor, registry.ActionPlanManage); err != nil {
 		return err
 	}
 	return registry.CheckProvider(name, a.Provider())

@@ -12,14 +12,14 @@ type Precondition struct {
 	IfMatch string `header:"If-Match" doc:"the ETag that must still be current"`
 }
 
-// version is what must still be current, "" when there is no precondition. Error: Stale.
+// version is what must still be current, "" when there is no precondition. Error: CodeVersionConflict.
 func (p Precondition) version() (string, error) {
 	if p.IfMatch == "" || p.IfMatch == "*" {
 		return "", nil
 	}
 	s, err := strconv.Unquote(p.IfMatch)
 	if err != nil || s == "" || p.IfMatch[0] != '"' {
-		return "", registry.Errorf(registry.Stale, "", "If-Match is not an ETag of this resource")
+		return "", registry.Errorf(registry.CodeVersionConflict, "", "If-Match is not an ETag of this resource")
 	}
 	return s, nil
 }

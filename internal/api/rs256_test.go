@@ -64,7 +64,7 @@ func TestRS256(t *testing.T) {
 	}
 	page.Want(t, 422, "POST", "/api/v1/clients", `{"name":"x","redirect_uris":["https://x.example/"],"id_token_signed_response_alg":"HS256"}`)
 	n := registry.NewClient{Name: "x", RedirectURIs: []string{"https://x.example/"}, IDTokenAlg: "none"}
-	if _, _, err := s.Identity.CreateClient(t.Context(), registry.AsOperator(), n); registry.ErrorCode(err) != registry.Invalid {
+	if _, _, err := s.Identity.CreateClient(t.Context(), registry.AsOperator(), n); registry.ErrorCode(err) != registry.CodeInvalid {
 		t.Error(err)
 	}
 	plain := register("")

@@ -26,7 +26,7 @@ func (a *API) runners() {
 		Sort       string `query:"sort" enum:"name,-name,created_at,-created_at" default:"name" doc:"what to sort by; - in front for descending"`
 		EnrolledBy string `query:"enrolled_by" doc:"only runners that this account enrolled: its ID or email address"`
 	}
-	inOrg(a, operation{ID: "listRunners", Method: "GET", Path: "/orgs/{org}/runners", Summary: "List an org's runners", Action: registry.RunnerRead},
+	inOrg(a, operation{ID: "listRunners", Method: "GET", Path: "/orgs/{org}/runners", Summary: "List an org's runners", Action: registry.ActionRunnerRead},
 		func(ctx context.Context, c web.Caller, id registry.OrgID, in *listIn) (*listOut[registry.Runner], error) {
 			l := registry.RunnerList{List: in.list(in.Sort), EnrolledBy: registry.UserID(in.EnrolledBy)}
 			if strings.Contains(in.EnrolledBy, "@") {
@@ -55,7 +55,7 @@ func (a *API) runners() {
 			Secret string               `json:"secret" shown:"once" doc:"the enrollment token itself (pzc_): enrolls one runner, within 15 minutes, and is shown only now"`
 		}
 	}
-	inOrg(a, operation{ID: "claimRunner", Method: "POST", Path: "/orgs/{org}/runners/claims", Summary: "Permit one runner to enroll", Action: registry.RunnerEnroll, Status: http.StatusCreated,
+	inOrg(a, operation{ID: "claimRunner", Method: "POST", Path: "/orgs/{org}/runners/claims", Summary: "Permit one runner to enroll", Action: registry.ActionRunnerEnroll, Status: http.StatusCreated,
 		Description: "For members, their and the org's own keys, and the operator; not for a platform admin who is no member, since a runner sees what members see. The claim works once. A runner that a key lets in ends no later than the key."},
 		func(ctx context.Context, c web.Caller, id registry.OrgID, in *claimIn) (*claimOut, error) {
 			claim, secret, err := a.Identity.CreateRunnerClaim(ctx, c.Actor, id, registry.NewRunnerClaim{Name: in.Body.Name, Life: time.Duration(in.Body.Days) * 24 * time.Hour})
@@ -69,7 +69,7 @@ func (a *API) runners() {
 		Claim string `path:"claim" example:"01890000-0000-7000-8000-000000000000" doc:"ID of the enrollment token"`
 	}
 	type showClaimOut struct{ Body registry.RunnerClaim }
-	inOrg(a, operation{ID: "showRunnerClaim", Method: "GET", Path: "/orgs/{org}/runner-claims/{claim}", Summary: "Show an enrollment token that was not used yet", Action: registry.RunnerRead},
+	inOrg(a, operation{ID: "showRunnerClaim", Method: "GET", Path: "/orgs/{org}/runner-claims/{claim}", Summary: "Show an enrollment token that was not used yet", Action: registry.ActionRunnerRead},
 		func(ctx context.Context, c web.Caller, id registry.OrgID, in *claimPath) (*showClaimOut, error) {
 			claim, err := a.Store.RunnerClaim(ctx, c.Actor, id, in.Claim)
 			return &showClaimOut{claim}, err
@@ -113,7 +113,7 @@ func (a *API) runners() {
 		Runner string `path:"runner" example:"01890000-0000-7000-8000-000000000000" doc:"ID of the runner"`
 	}
 	type runnerOut struct{ Body registry.Runner }
-	inOrg(a, operation{ID: "showRunner", Method: "GET", Path: "/orgs/{org}/runners/{runner}", Summary: "Show a runner of an org", Action: registry.RunnerRead},
+	inOrg(a, operation{ID: "showRunner", Method: "GET", Path: "/orgs/{org}/runners/{runner}", Summary: "Show a runner of an org", Action: registry.ActionRunnerRead},
 		func(ctx context.Context, c web.Caller, id registry.OrgID, in *runnerPath) (*runnerOut, error) {
 			r, err := a.Store.Runner(ctx, c.Actor, id, registry.RunnerID(in.Runner))
 			if err != nil {
@@ -131,11 +131,11 @@ func (a *API) runners() {
 		}
 	}
 	const whose = "One's own; as an admin, anybody's."
-	declared(a, operation{ID: "disconnectRunner", Method: "POST", Path: "/orgs/{org}/runners/{runner}/disconnect", Summary: "Close what a runner has open; it may come back", Description: whose, Action: registry.RunnerEnd},
+	declared(a, operation{ID: "disconnectRunner", Method: "POST", Path: "/orgs/{org}/runners/{runner}/disconnect", Summary: "Close what a runner has open; it may come back", Description: whose, Action: registry.ActionRunnerEnd},
 		act(func(ctx context.Context, who registry.Actor, org registry.OrgID, id registry.RunnerID) error {
 			return a.Store.DisconnectRunner(ctx, who, org, id)
 		}))
-	declared(a, operation{ID: "revokeRunner", Method: "DELETE", Path: "/orgs/{org}/runners/{runner}", Summary: "Revoke a runner's key and tokens, and close what it has open", Description: whose, Action: registry.RunnerEnd},
+	declared(a, operation{ID: "revokeRunner", Method: "DELETE", Path: "/orgs/{org}/runners/{runner}", Summary: "Revoke a runner's key and tokens, and close what it has open", Description: whose, Action: registry.ActionRunnerEnd},
 		act(func(ctx context.Context, who registry.Actor, org registry.OrgID, id registry.RunnerID) error {
 			return a.Store.RevokeRunner(ctx, who, org, id)
 		}))

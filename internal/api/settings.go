@@ -24,7 +24,7 @@ func (a *API) settings() {
 		out.Body.Items, out.Body.Schema = list, a.Settings.Schema()
 		return out, err
 	}
-	inOrg(a, operation{ID: "showSettings", Method: "GET", Path: "/orgs/{org}/settings", Summary: "Show the settings of an org's instance", Action: registry.SettingsRead, Description: "Secrets are never shown again."},
+	inOrg(a, operation{ID: "showSettings", Method: "GET", Path: "/orgs/{org}/settings", Summary: "Show the settings of an org's instance", Action: registry.ActionSettingsRead, Description: "Secrets are never shown again."},
 		func(ctx context.Context, c web.Caller, id registry.OrgID, _ *OrgPath) (*settingsOut, error) {
 			return show(ctx, c, id)
 		})
@@ -37,12 +37,12 @@ func (a *API) settings() {
 			Restart bool               `json:"restart,omitempty" doc:"restart the instance now; otherwise the change applies at its next start"`
 		}
 	}
-	inOrg(a, operation{ID: "updateSettings", Method: "PATCH", Path: "/orgs/{org}/settings", Summary: "Change settings of an org's instance", Action: registry.SettingsWrite},
+	inOrg(a, operation{ID: "updateSettings", Method: "PATCH", Path: "/orgs/{org}/settings", Summary: "Change settings of an org's instance", Action: registry.ActionSettingsWrite},
 		func(ctx context.Context, c web.Caller, id registry.OrgID, in *setIn) (*settingsOut, error) {
 			// Both permissions come first: no settings change without the restart that was asked for.
-			o, err := a.Store.Authorize(ctx, c.Actor, id, registry.SettingsWrite)
+			o, err := a.Store.Authorize(ctx, c.Actor, id, registry.ActionSettingsWrite)
 			if err == nil && in.Body.Restart {
-				_, err = a.Store.Authorize(ctx, c.Actor, id, registry.InstanceReboot)
+				_, err = a.Store.Authorize(ctx, c.Actor, id, registry.ActionInstanceRestart)
 			}
 			if err != nil {
 				return nil, err

@@ -19,7 +19,7 @@ type signingKey struct {
 }
 
 func (a *API) signing() {
-	declared(a, operation{ID: "listSigningKeys", Method: "GET", Path: "/signing-keys", Summary: "List the keys that sign tokens", Action: registry.SigningRead},
+	declared(a, operation{ID: "listSigningKeys", Method: "GET", Path: "/signing-keys", Summary: "List the keys that sign tokens", Action: registry.ActionSigningKeyRead},
 		func(ctx context.Context, c web.Caller, _ *none) (*listOut[signingKey], error) {
 			keys, err := a.Identity.SigningKeys(ctx, c.Actor)
 			out := new(listOut[signingKey])
@@ -37,7 +37,7 @@ func (a *API) signing() {
 			Emergency bool   `json:"emergency,omitempty" doc:"replace the keys at once and reject everything that the old ones signed: open streams end, and people get a new session with the next page"`
 		}
 	}
-	declared(a, operation{ID: "rotateSigningKeys", Method: "POST", Path: "/signing-keys/rotate", Summary: "Replace the keys that sign tokens", Action: registry.SigningRotate,
+	declared(a, operation{ID: "rotateSigningKeys", Method: "POST", Path: "/signing-keys/rotate", Summary: "Replace the keys that sign tokens", Action: registry.ActionSigningKeyRotate,
 		Description: "They replace themselves every 90 days."},
 		func(ctx context.Context, c web.Caller, in *rotateIn) (*none, error) {
 			n := identity.Rotation{Ring: in.Body.Ring, Ahead: identity.PublishAhead, Emergency: in.Body.Emergency}

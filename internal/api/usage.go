@@ -52,7 +52,7 @@ func (a *API) usage() {
 		OrgPath
 		UsageIn
 	}
-	inOrg(a, operation{ID: "showOrgUsage", Method: "GET", Path: "/orgs/{org}/usage", Summary: "Read how much an org is used", Action: registry.UsageRead},
+	inOrg(a, operation{ID: "showOrgUsage", Method: "GET", Path: "/orgs/{org}/usage", Summary: "Read how much an org is used", Action: registry.ActionUsageRead},
 		func(ctx context.Context, c web.Caller, id registry.OrgID, in *orgIn) (*usageOut, error) {
 			out, err := a.history(ctx, c, id, in.Range)
 			if err != nil {
@@ -62,7 +62,7 @@ func (a *API) usage() {
 			out.Body.Quota = &q
 			return out, err
 		})
-	declared(a, operation{ID: "showUsage", Method: "GET", Path: "/usage", Summary: "Read how much all orgs are used", Action: registry.PlatformRead},
+	declared(a, operation{ID: "showUsage", Method: "GET", Path: "/usage", Summary: "Read how much all orgs are used", Action: registry.ActionPlatformRead},
 		func(ctx context.Context, c web.Caller, in *UsageIn) (*usageOut, error) {
 			return a.history(ctx, c, "", in.Range)
 		})
@@ -74,7 +74,7 @@ func (a *API) usage() {
 			Isolation string         `json:"isolation" doc:"what isolates instances from each other"`
 		}
 	}
-	declared(a, operation{ID: "showPlatform", Method: "GET", Path: "/platform", Summary: "Count what there is, and what is left of the machine", Action: registry.PlatformRead},
+	declared(a, operation{ID: "showPlatform", Method: "GET", Path: "/platform", Summary: "Count what there is, and what is left of the machine", Action: registry.ActionPlatformRead},
 		func(ctx context.Context, c web.Caller, _ *none) (*platformOut, error) {
 			t, err := a.Store.Totals(ctx, c.Actor)
 			if err != nil {

@@ -20,7 +20,7 @@ func (p UserPath) id(ctx context.Context, a *API, c web.Caller) (registry.UserID
 	}
 	email, err := registry.CleanEmail(p.User)
 	if err != nil {
-		return "", registry.Errorf(registry.NotFound, "", "no such user")
+		return "", registry.Errorf(registry.CodeNotFound, "", "no such user")
 	}
 	u, err := a.Store.UserByEmail(ctx, registry.AsSystem("api"), email)
 	return u.ID, err
@@ -44,7 +44,7 @@ func (a *API) users() {
 		State  string `query:"state" enum:"enabled,disabled" doc:"only accounts in this state"`
 		Days   int    `query:"dormant_days" minimum:"1" maximum:"3650" doc:"only accounts without a sign-in for this many days"`
 	}
-	declared(a, operation{ID: "listUsers", Method: "GET", Path: "/users", Summary: "List all accounts", Action: registry.UserRead},
+	declared(a, operation{ID: "listUsers", Method: "GET", Path: "/users", Summary: "List all accounts", Action: registry.ActionUserRead},
 		func(ctx context.Context, c web.Caller, in *listIn) (*listOut[registry.User], error) {
 			l := registry.UserList{List: in.list(in.Sort), PlatformAdmins: in.Admins, DormantDays: in.Days}
 			if disabled := in.State == "disabled"; in.State != "" {
@@ -66,15 +66,15 @@ func (a *API) users() {
 		Located
 		Body registry.User
 	}
-	declared(a, operation{ID: "createUser", Method: "POST", Path: "/users", Summary: "Create an account", Action: registry.UserCreate, Status: http.StatusCreated},
+	declared(a, operation{ID: "createUser", Method: "POST", Path: "/users", Summary: "Create an account", Action: registry.ActionUserCreate, Status: http.StatusCreated},
 		func(ctx context.Context, c web.Caller, in *createUserIn) (*createUserOut, error) {
 			u, err := a.Identity.CreateUser(ctx, c.Actor, in.Body.Email, in.Body.Name, in.Body.Password, in.Body.PlatformAdmin)
 			return &createUserOut{at(ctx, "users", string(u.ID)), u}, err
 		})
 
-	declared(a, operation{ID: "removeFactors", Method: "DELETE", Path: "/users/{user}/second-step", Summary: "Remove somebody's second step, who lost what it needs", Action: registry.UserUpdate, Description: held},
+	declared(a, operation{ID: "removeFactors", Method: "DELETE", Path: "/users/{user}/second-step", Summary: "Remove somebody's second step, who lost what it needs", Action: registry.ActionUserUpdate, Description: held},
 		func(ctx context.Context, c web.Caller, in *UserPath) (*none, error) {
-			id, err := a.userFor(ctx, c, *in, registry.UserUpdate)
+			id, err := a.userFor(ctx, c, *in, registry.ActionUserUpdate)
 			if err != nil {
 				return nil, err
 			}
@@ -83,11 +83,11 @@ func (a *API) users() {
 
 	declared(a, operation{
 		ID: "verifyUser", Method: "POST", Path: "/users/{user}/verify",
-		Summary: "Mark somebody's address as verified", Action: registry.UserUpdate,
+		Summary: "Mark somebody's address as verified", Action: registry.ActionUserUpdate,
 		Description: "Roles that wait for it are given. Do it only if you know that the person " +
 			"whose address it is uses the account.",
 	}, func(ctx context.Context, c web.Caller, in *UserPath) (*userOut, error) {
-		id, err := a.userFor(ctx, c, *in, registry.UserUpdate)
+		id, err := a.userFor(ctx, c, *in, registry.ActionUserUpdate)
 		if err != nil {
 			return nil, err
 		}
@@ -103,9 +103,9 @@ func (a *API) users() {
 			Ends time.Time `json:"ends" doc:"when the link stops working"`
 		}
 	}
-	declared(a, operation{ID: "createPasswordLink", Method: "POST", Path: "/users/{user}/password-link", Summary: "Make a link with which somebody chooses a new password", Action: registry.UserUpdate, Description: "The person and the owners of their orgs are told. Once the link is used: " + held},
+	declared(a, operation{ID: "createPasswordLink", Method: "POST", Path: "/users/{user}/password-link", Summary: "Make a link with which somebody chooses a new password", Action: registry.ActionUserUpdate, Description: "The person and the owners of their orgs are told. Once the link is used: " + held},
 		func(ctx context.Context, c web.Caller, in *UserPath) (*linkOut, error) {
-			id, err := a.userFor(ctx, c, *in, registry.UserUpdate)
+			id, err := a.userFor(ctx, c, *in, registry.ActionUserUpdate)
 			if err != nil {
 				return nil, err
 			}
@@ -115,9 +115,9 @@ func (a *API) users() {
 			return out, err
 		})
 
-	declared(a, operation{ID: "showUser", Method: "GET", Path: "/users/{user}", Summary: "Show an account", Action: registry.UserRead},
+	declared(a, operation{ID: "showUser", Method: "GET", Path: "/users/{user}", Summary: "Show an account", Action: registry.ActionUserRead},
 		func(ctx context.Context, c web.Caller, in *UserPath) (*userOut, error) {
-			id, err := a.userFor(ctx, c, *in, registry.UserRead)
+			id, err := a.userFor(ctx, c, *in, registry.ActionUserRead)
 			if err != nil {
 				return nil, err
 			}
@@ -131,9 +131,9 @@ func (a *API) users() {
 			PlatformAdmin *bool   `json:"platform_admin,omitempty" doc:"make the account a platform admin, or an ordinary one; one platform admin always remains"`
 		}
 	}
-	declared(a, operation{ID: "updateUser", Method: "PATCH", Path: "/users/{user}", Summary: "Change an account", Action: registry.UserUpdate},
+	declared(a, operation{ID: "updateUser", Method: "PATCH", Path: "/users/{user}", Summary: "Change an account", Action: registry.ActionUserUpdate},
 		func(ctx context.Context, c web.Caller, in *updateUserIn) (*userOut, error) {
-			id, err := a.userFor(ctx, c, in.UserPath, registry.UserUpdate)
+			id, err := a.userFor(ctx, c, in.UserPath, registry.ActionUserUpdate)
 			if err != nil {
 				return nil, err
 			}
@@ -145,9 +145,9 @@ func (a *API) users() {
 
 	a.closeUsers()
 
-	declared(a, operation{ID: "listSessions", Method: "GET", Path: "/users/{user}/sessions", Summary: "List where somebody is signed in", Action: registry.UserRead},
+	declared(a, operation{ID: "listSessions", Method: "GET", Path: "/users/{user}/sessions", Summary: "List where somebody is signed in", Action: registry.ActionUserRead},
 		func(ctx context.Context, c web.Caller, in *UserPath) (*listOut[registry.Session], error) {
-			id, err := a.userFor(ctx, c, *in, registry.UserRead)
+			id, err := a.userFor(ctx, c, *in, registry.ActionUserRead)
 			if err != nil {
 				return nil, err
 			}
@@ -155,9 +155,9 @@ func (a *API) users() {
 			return &listOut[registry.Session]{registry.Page[registry.Session]{Items: list}}, err
 		})
 
-	declared(a, operation{ID: "endSessions", Method: "DELETE", Path: "/users/{user}/sessions", Summary: "Sign somebody out everywhere", Action: registry.UserUpdate},
+	declared(a, operation{ID: "endSessions", Method: "DELETE", Path: "/users/{user}/sessions", Summary: "Sign somebody out everywhere", Action: registry.ActionUserUpdate},
 		func(ctx context.Context, c web.Caller, in *UserPath) (*none, error) {
-			id, err := a.userFor(ctx, c, *in, registry.UserUpdate)
+			id, err := a.userFor(ctx, c, *in, registry.ActionUserUpdate)
 			if err != nil {
 				return nil, err
 			}

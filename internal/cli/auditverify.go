@@ -202,7 +202,7 @@ func headOf(line string) (h registry.AuditHead, ok bool) {
 		return h, false
 	}
 	switch {
-	case v.Type == registry.AuditHeadNoted:
+	case v.Type == registry.ChangeAuditHead:
 		h = v.Data
 	case v.Type == "" && (v.Msg == "" || v.Msg == registry.AuditHeadLog):
 		h = registry.AuditHead{Seq: v.Seq, Hash: v.Hash}

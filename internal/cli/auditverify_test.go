@@ -23,7 +23,7 @@ func chained(t *testing.T, n int) []registry.AuditEntry {
 		e := registry.AuditEntry{
 			Seq: int64(
 				i + 1,
-			), ActorKind: "operator", Actor: "operator", Action: registry.OrgUpdated,
+			), ActorKind: "operator", Actor: "operator", Action: registry.ChangeOrgUpdated,
 			Target: "acme", Prev: prev, Format: registry.AuditCommitted,
 		}
 		e.Salt()

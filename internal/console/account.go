@@ -115,7 +115,7 @@ func (c *Console) endSession(w http.ResponseWriter, r *http.Request, who web.Cal
 				return c.Store.RevokeSession(r.Context(), who.Actor, id)
 			}
 		}
-		return registry.Errorf(registry.NotFound, "", "This session has ended already.")
+		return registry.Errorf(registry.CodeNotFound, "", "This session has ended already.")
 	})
 }
 
@@ -136,7 +136,7 @@ func lifeOf(r *http.Request) (time.Duration, error) {
 	const day = 24 * time.Hour
 	days, err := strconv.Atoi(r.PostForm.Get("days"))
 	if err != nil || days < 1 || days > int(registry.KeyLifeMax/day) {
-		return 0, registry.Errorf(registry.Invalid, "days", "Say in how many days the key ends: 1 to %d.", registry.KeyLifeMax/day)
+		return 0, registry.Errorf(registry.CodeInvalid, "days", "Say in how many days the key ends: 1 to %d.", registry.KeyLifeMax/day)
 	}
 	return time.Duration(days) * day, nil
 }

@@ -67,7 +67,7 @@ func (c *Console) createApp(w http.ResponseWriter, r *http.Request, who web.Call
 		if slug := strings.TrimSpace(r.PostForm.Get("org")); slug != "" {
 			o, err := c.Store.OrgBySlug(r.Context(), who.Actor, slug)
 			if err != nil {
-				return registry.Client{}, "", registry.Errorf(registry.Invalid, "org", "There is no org with the address %q.", slug)
+				return registry.Client{}, "", registry.Errorf(registry.CodeInvalid, "org", "There is no org with the address %q.", slug)
 			}
 			n.OrgID = o.ID
 		}
@@ -124,7 +124,7 @@ func (c *Console) devicePage(w http.ResponseWriter, r *http.Request, who web.Cal
 				return err
 			}
 			d.Request, d.Code = &req, req.UserCode[:4]+"-"+req.UserCode[4:]
-		case registry.Gone, registry.Busy:
+		case registry.CodeGone, registry.CodeTooManyRequests:
 			v.Field, v.Error = web.Message(err)
 			v.Data = d
 			return c.show(w, r, web.Status(err), "device.html", v)

@@ -68,9 +68,9 @@ func dropAttempt(w http.ResponseWriter, r *http.Request, id string) {
 // late lets a form say that what it began took too long, and begin it anew: it is not the page that
 // is gone.
 func late(err error) error {
-	if registry.ErrorCode(err) != registry.Gone {
+	if registry.ErrorCode(err) != registry.CodeGone {
 		return err
 	}
 	field, message := web.Message(err)
-	return registry.Errorf(registry.Invalid, field, "%s", message)
+	return registry.Errorf(registry.CodeInvalid, field, "%s", message)
 }

@@ -18,8 +18,8 @@ type closingData struct {
 func (c *Console) closing(r *http.Request, who web.Caller, verb string) (view, closingData, error) {
 	d := closingData{User: who.User, Self: true, Base: "/account"}
 	if id := registry.UserID(r.PathValue("user")); id != "" {
-		if !registry.Allows(who.Actor, "", registry.UserUpdate) {
-			return view{}, d, registry.Errorf(registry.Forbidden, "", "Only platform admins change other accounts.")
+		if !registry.Allows(who.Actor, "", registry.ActionUserUpdate) {
+			return view{}, d, registry.Errorf(registry.CodeForbidden, "", "Only platform admins change other accounts.")
 		}
 		u, err := c.Store.User(r.Context(), who.Actor, id)
 		if err != nil {

@@ -50,7 +50,7 @@ func TestCloseAccounts(t *testing.T) {
 	if a := mine.Do("GET", "/account", ""); a.Status != 303 || !strings.HasPrefix(a.Header.Get("Location"), "/sign-in") {
 		t.Errorf("the person is still signed in: %d", a.Status)
 	}
-	if said, err := signIn(servertest.Password); registry.ErrorCode(err) != registry.Forbidden || !strings.Contains(said, "disabled") {
+	if said, err := signIn(servertest.Password); registry.ErrorCode(err) != registry.CodeForbidden || !strings.Contains(said, "disabled") {
 		t.Errorf("with the password: %v", err)
 	}
 	if said, err := signIn("not the password at all"); err == nil || strings.Contains(said, "disabled") {
@@ -96,7 +96,7 @@ func TestDeleteYourself(t *testing.T) {
 	if a.Header.Get("Location") != "/signed-out" || !strings.Contains(strings.Join(a.Header["Set-Cookie"], " "), "Max-Age=0") {
 		t.Errorf("%v", a.Header)
 	}
-	for email, want := range map[string]registry.Code{bob.Email: registry.NotFound, eve.Email: ""} {
+	for email, want := range map[string]registry.Code{bob.Email: registry.CodeNotFound, eve.Email: ""} {
 		_, err := s.Store.UserByEmail(t.Context(), registry.AsSystem("test"), email)
 		if registry.ErrorCode(err) != want || want == "" && err != nil {
 			t.Errorf("%s: %v", email, err)

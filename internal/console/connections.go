@@ -30,7 +30,7 @@ func (c *Console) connectionsOf(r *http.Request, who web.Caller, action registry
 	d := connectionsData{Base: "/platform/sign-in"}
 	if r.PathValue("org") == "" {
 		if !registry.Allows(who.Actor, "", action) {
-			return v, "", registry.Errorf(registry.Forbidden, "", "Only a platform admin sees how everybody signs in.")
+			return v, "", registry.Errorf(registry.CodeForbidden, "", "Only a platform admin sees how everybody signs in.")
 		}
 		v = view{Title: "Sign-in", Who: who, Section: "sign-in"}
 	} else {
@@ -60,7 +60,7 @@ func (c *Console) connectionsOf(r *http.Request, who web.Caller, action registry
 }
 
 func (c *Console) connectionsPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
-	v, _, err := c.connectionsOf(r, who, registry.SignInRead)
+	v, _, err := c.connectionsOf(r, who, registry.ActionSignInRead)
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func (c *Console) connectionsPage(w http.ResponseWriter, r *http.Request, who we
 
 // onConnections changes something of the page and comes back to it; what is refused is said there.
 func (c *Console) onConnections(w http.ResponseWriter, r *http.Request, who web.Caller, done string, f func(org registry.OrgID) error) error {
-	v, org, err := c.connectionsOf(r, who, registry.SignInManage)
+	v, org, err := c.connectionsOf(r, who, registry.ActionSignInManage)
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func specOf(r *http.Request) (registry.ConnectionSpec, error) {
 		}
 		i := strings.LastIndexByte(line, '=')
 		if i < 0 {
-			return s, registry.Errorf(registry.Invalid, "roles", "%q maps nothing: write a value, an equals sign and a role, such as developers = member", line)
+			return s, registry.Errorf(registry.CodeInvalid, "roles", "%q maps nothing: write a value, an equals sign and a role, such as developers = member", line)
 		}
 		s.Roles = append(s.Roles, registry.RoleMapping{Value: strings.TrimSpace(line[:i]), Role: registry.Role(strings.TrimSpace(line[i+1:]))})
 	}
@@ -169,7 +169,7 @@ func (c *Console) setSessionLifetimes(w http.ResponseWriter, r *http.Request, wh
 	})
 }
 
-// lifetimesIn reads the inputs of a form: an empty one is as the installation says. Error: Invalid.
+// lifetimesIn reads the inputs of a form: an empty one is as the installation says. Error: CodeInvalid.
 func lifetimesIn(form url.Values) (l registry.Lifetimes, err error) {
 	for _, f := range []struct {
 		field string
@@ -181,7 +181,7 @@ func lifetimesIn(form url.Values) (l registry.Lifetimes, err error) {
 		}
 		n, err := strconv.ParseInt(text, 10, 32)
 		if err != nil || n < 1 {
-			return l, registry.Errorf(registry.Invalid, f.field+"_seconds", "Write a number of minutes, or nothing.")
+			return l, registry.Errorf(registry.CodeInvalid, f.field+"_seconds", "Write a number of minutes, or nothing.")
 		}
 		*f.into = registry.Seconds(60 * n)
 	}

@@ -162,7 +162,7 @@ func (c *Console) Register(mux *http.ServeMux) error {
 		mux.HandleFunc(rt.Method+" "+rt.Pattern, func(w http.ResponseWriter, r *http.Request) { c.serve(rt, w, r) })
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		c.problem(w, r, web.Caller{}, registry.Errorf(registry.NotFound, "", "There is no page at this address."))
+		c.problem(w, r, web.Caller{}, registry.Errorf(registry.CodeNotFound, "", "There is no page at this address."))
 	})
 	return nil
 }
@@ -206,12 +206,12 @@ func (c *Console) serve(rt Route, w http.ResponseWriter, r *http.Request) {
 	c.secure(w, site.OrgOrigins())
 	if rt.Method == http.MethodPost {
 		if !web.SameOrigin(r, site.Issuer) {
-			c.problem(w, r, web.Caller{}, registry.Errorf(registry.Forbidden, "", "This form was sent from another site."))
+			c.problem(w, r, web.Caller{}, registry.Errorf(registry.CodeForbidden, "", "This form was sent from another site."))
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 		if err := r.ParseForm(); err != nil {
-			c.problem(w, r, web.Caller{}, registry.Errorf(registry.Invalid, "", "The form could not be read."))
+			c.problem(w, r, web.Caller{}, registry.Errorf(registry.CodeInvalid, "", "The form could not be read."))
 			return
 		}
 		r = c.receive(r)
@@ -243,10 +243,10 @@ func (c *Console) serve(rt Route, w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		err = c.once(rt, w, r, who)
 	}
-	if registry.ErrorCode(err) == registry.NotFound && c.toRenamed(w, r, rt.Pattern, who) {
+	if registry.ErrorCode(err) == registry.CodeNotFound && c.toRenamed(w, r, rt.Pattern, who) {
 		return
 	}
-	if registry.ErrorCode(err) == registry.SignInAgain && who.Session.ID != "" {
+	if registry.ErrorCode(err) == registry.CodeReauthenticationNeeded && who.Session.ID != "" {
 		err = c.more(w, r, who, registry.LackOf(err), c.backTo(r, who))
 	}
 	if err != nil && !c.onItsPage(w, r, who, err) {

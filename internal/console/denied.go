@@ -20,14 +20,14 @@ func (c *Console) denied(w http.ResponseWriter, r *http.Request, who web.Caller)
 	back := returnTo(r.URL.Query().Get("return"))
 	u, err := url.Parse(back)
 	if err != nil || u.Path != "/authorize" {
-		return registry.Errorf(registry.Invalid, "", "This address names no organization.")
+		return registry.Errorf(registry.CodeInvalid, "", "This address names no organization.")
 	}
 	d, status := deniedData{}, http.StatusForbidden
 	org := c.Identity.OrgOf(r.Context(), u.Query())
 	if org != "" {
 		err := c.Identity.Entry(r.Context(), who.Session.ID, org)
-		if registry.ErrorCode(err) != registry.Forbidden {
-			if err == nil || registry.ErrorCode(err) == registry.SignInAgain {
+		if registry.ErrorCode(err) != registry.CodeForbidden {
+			if err == nil || registry.ErrorCode(err) == registry.CodeReauthenticationNeeded {
 				http.Redirect(w, r, back, http.StatusSeeOther)
 				return nil
 			}

@@ -79,7 +79,7 @@ func hint(email string) string {
 func (c *Console) signedInWith(w http.ResponseWriter, r *http.Request, who web.Caller) error {
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return registry.Errorf(registry.Invalid, "", "The provider's answer is malformed.")
+		return registry.Errorf(registry.CodeInvalid, "", "The provider's answer is malformed.")
 	}
 	id := identity.AttemptOf(q.Get("state"))
 	l, back, err := c.Identity.FinishExternal(r.Context(), registry.ConnectionID(r.PathValue("connection")), q, attemptOf(r, id), who.Actor, who.Client)
@@ -105,13 +105,13 @@ func (c *Console) notSignedIn(
 	w http.ResponseWriter, r *http.Request, who web.Caller, back string, err error,
 ) error {
 	switch registry.ErrorCode(err) {
-	case registry.Gone, registry.Forbidden, registry.Conflict:
+	case registry.CodeGone, registry.CodeForbidden, registry.CodeConflict:
 	default:
 		return err
 	}
 	// A tab that was left open, in a browser that signed in meanwhile, goes on. It cannot come back
 	// here: only a provider leads here.
-	if registry.ErrorCode(err) == registry.Gone && back != "" && who.Session.ID != "" && r.Method == http.MethodGet {
+	if registry.ErrorCode(err) == registry.CodeGone && back != "" && who.Session.ID != "" && r.Method == http.MethodGet {
 		http.Redirect(w, r, back, http.StatusSeeOther)
 		return nil
 	}
@@ -188,8 +188,8 @@ func (c *Console) removeIdentity(w http.ResponseWriter, r *http.Request, who web
 // unlinkUser takes a link from somebody's account.
 func (c *Console) unlinkUser(w http.ResponseWriter, r *http.Request, who web.Caller) error {
 	id := registry.UserID(r.PathValue("user"))
-	if !registry.Allows(who.Actor, "", registry.UserUpdate) {
-		return registry.Errorf(registry.Forbidden, "", "Only a platform admin unlinks others' accounts.")
+	if !registry.Allows(who.Actor, "", registry.ActionUserUpdate) {
+		return registry.Errorf(registry.CodeForbidden, "", "Only a platform admin unlinks others' accounts.")
 	}
 	if err := c.Store.RemoveIdentity(r.Context(), who.Actor, id, registry.ConnectionID(r.PathValue("connection"))); err != nil {
 		return err

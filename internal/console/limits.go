@@ -87,7 +87,7 @@ func (c *Console) limitFields(
 	return out
 }
 
-// limitsIn reads the inputs of a form: an empty one removes the limit. Error: Invalid.
+// limitsIn reads the inputs of a form: an empty one removes the limit. Error: CodeInvalid.
 func limitsIn(form url.Values) (registry.LimitChanges, error) {
 	out := registry.LimitChanges{}
 	for _, n := range registry.LimitNames() {
@@ -101,7 +101,7 @@ func limitsIn(form url.Values) (registry.LimitChanges, error) {
 		}
 		v, err := registry.ParseLimit(n, text)
 		if err != nil {
-			return nil, registry.Errorf(registry.Invalid, string(n),
+			return nil, registry.Errorf(registry.CodeInvalid, string(n),
 				"%s: use %s, or leave it empty.", limitWords[n], unitWords[n.Unit()])
 		}
 		out[n] = v

@@ -107,7 +107,7 @@ func (c *Console) live(
 		}
 		v, err := version(now)
 		switch registry.ErrorCode(err) {
-		case registry.NotFound, registry.Forbidden, registry.SignInAgain:
+		case registry.CodeNotFound, registry.CodeForbidden, registry.CodeReauthenticationNeeded:
 			return nil
 		}
 		switch {

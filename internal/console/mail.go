@@ -38,7 +38,7 @@ func (c *Console) accountLink(r *http.Request, who web.Caller, kinds ...registry
 			return l, nil
 		}
 	}
-	return l, registry.Errorf(registry.Gone, "", "This link is for something else.")
+	return l, registry.Errorf(registry.CodeGone, "", "This link is for something else.")
 }
 
 func (c *Console) resetPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {

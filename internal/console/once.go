@@ -60,7 +60,7 @@ func (c *Console) reserve(r *http.Request, who web.Caller, key string, request [
 	defer tick.Stop()
 	for range 100 {
 		sealed, err := c.Store.BeginIdempotent(r.Context(), who.Actor, key, registry.Hash(request))
-		if registry.ErrorCode(err) != registry.Conflict {
+		if registry.ErrorCode(err) != registry.CodeConflict {
 			return sealed, err
 		}
 		select {
@@ -69,7 +69,7 @@ func (c *Console) reserve(r *http.Request, who web.Caller, key string, request [
 			return nil, r.Context().Err()
 		}
 	}
-	return nil, registry.Errorf(registry.Conflict, "", "This form was sent twice, and the first has no answer yet. Look whether it had its effect before you send it again.")
+	return nil, registry.Errorf(registry.CodeConflict, "", "This form was sent twice, and the first has no answer yet. Look whether it had its effect before you send it again.")
 }
 
 // redirected remembers where an answer leads to.

@@ -20,9 +20,9 @@ type tab struct {
 }
 
 var tabs = []tab{
-	{"", "overview", "Overview", registry.OrgRead}, {"/members", "members", "Members", registry.MemberRead}, {"/instance", "instance", "Instance", registry.OrgRead},
-	{"/runners", "runners", "Runners", registry.RunnerRead}, {"/settings", "settings", "Settings", registry.SettingsRead}, {"/sign-in", "sign-in", "Sign-in", registry.SignInRead}, {"/keys", "keys", "Keys", registry.KeyRead},
-	{"/webhooks", "webhooks", "Webhooks", registry.WebhookRead}, {"/audit", "audit", "Audit", registry.AuditRead},
+	{"", "overview", "Overview", registry.ActionOrgRead}, {"/members", "members", "Members", registry.ActionMemberRead}, {"/instance", "instance", "Instance", registry.ActionOrgRead},
+	{"/runners", "runners", "Runners", registry.ActionRunnerRead}, {"/settings", "settings", "Settings", registry.ActionSettingsRead}, {"/sign-in", "sign-in", "Sign-in", registry.ActionSignInRead}, {"/keys", "keys", "Keys", registry.ActionKeyRead},
+	{"/webhooks", "webhooks", "Webhooks", registry.ActionWebhookRead}, {"/audit", "audit", "Audit", registry.ActionAuditRead},
 }
 
 // orgView is the view of one of an org's tabs.
@@ -33,7 +33,7 @@ func (c *Console) orgView(r *http.Request, who web.Caller, name string, action r
 	}
 	v := view{Title: o.Name + " " + name, Who: who, Org: &o, Tab: name}
 	if !v.May(action) {
-		return v, registry.Errorf(registry.Forbidden, "", "Your role in this org does not show you that: ask an admin of it.")
+		return v, registry.Errorf(registry.CodeForbidden, "", "Your role in this org does not show you that: ask an admin of it.")
 	}
 	return v, nil
 }
@@ -44,12 +44,12 @@ func (c *Console) printed(ctx context.Context, v view) string {
 }
 
 func (c *Console) instancePage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
-	v, err := c.orgView(r, who, "instance", registry.OrgRead)
+	v, err := c.orgView(r, who, "instance", registry.ActionOrgRead)
 	if err != nil {
 		return err
 	}
 	v.Org.Instance.MarkOutdated(c.Outdated())
-	if v.May(registry.InstanceLogs) {
+	if v.May(registry.ActionInstanceLogs) {
 		log, err := c.Logs(r.Context(), v.Org.ID, 200, false)
 		if err != nil {
 			return err
@@ -69,7 +69,7 @@ func (c *Console) instancePage(w http.ResponseWriter, r *http.Request, who web.C
 
 // instanceLog streams what an instance prints from now on.
 func (c *Console) instanceLog(w http.ResponseWriter, r *http.Request, who web.Caller) error {
-	v, err := c.orgView(r, who, "instance", registry.InstanceLogs)
+	v, err := c.orgView(r, who, "instance", registry.ActionInstanceLogs)
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func (c *Console) instanceLog(w http.ResponseWriter, r *http.Request, who web.Ca
 		if err != nil || now.Session.ID != who.Session.ID {
 			return false
 		}
-		_, err = c.Store.Authorize(ctx, now.Actor, v.Org.ID, registry.InstanceLogs)
+		_, err = c.Store.Authorize(ctx, now.Actor, v.Org.ID, registry.ActionInstanceLogs)
 		return err == nil
 	}}); err != nil {
 		c.Log.Warn("log", "org", v.Org.ID, "error", err)
@@ -96,7 +96,7 @@ func (c *Console) instanceLog(w http.ResponseWriter, r *http.Request, who web.Ca
 }
 
 func (c *Console) keysView(r *http.Request, who web.Caller) (view, keysData, error) {
-	v, err := c.orgView(r, who, "keys", registry.KeyRead)
+	v, err := c.orgView(r, who, "keys", registry.ActionKeyRead)
 	if err != nil {
 		return v, keysData{}, err
 	}
@@ -127,7 +127,7 @@ func (c *Console) createKey(w http.ResponseWriter, r *http.Request, who web.Call
 	n, err := newKey(r)
 	var secret identity.Secret
 	if err == nil && n.Role == "" {
-		err = registry.Errorf(registry.Invalid, "role", "Choose a role.")
+		err = registry.Errorf(registry.CodeInvalid, "role", "Choose a role.")
 	}
 	if err == nil {
 		n.OrgID = v.Org.ID
@@ -167,7 +167,7 @@ type settingsData struct {
 }
 
 func (c *Console) settingsView(r *http.Request, who web.Caller) (view, error) {
-	v, err := c.orgView(r, who, "settings", registry.SettingsRead)
+	v, err := c.orgView(r, who, "settings", registry.ActionSettingsRead)
 	if err != nil {
 		return v, err
 	}

@@ -26,8 +26,8 @@ func (c *Console) home(w http.ResponseWriter, r *http.Request, who web.Caller) e
 
 func (c *Console) newOrgPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
 	v := view{Title: "New org", Who: who}
-	if !v.May(registry.OrgCreate) {
-		return registry.Errorf(registry.Forbidden, "", "Only a platform admin may create orgs.")
+	if !v.May(registry.ActionOrgCreate) {
+		return registry.Errorf(registry.CodeForbidden, "", "Only a platform admin may create orgs.")
 	}
 	plans, err := c.Store.Plans(r.Context(), who.Actor)
 	if err != nil {
@@ -120,8 +120,8 @@ func (c *Console) deletePage(w http.ResponseWriter, r *http.Request, who web.Cal
 		return err
 	}
 	v := view{Title: "Delete " + o.Name, Who: who, Org: &o, Tab: "overview"}
-	if !v.May(registry.OrgDelete) {
-		return registry.Errorf(registry.Forbidden, "", "Only an owner may delete an org.")
+	if !v.May(registry.ActionOrgDelete) {
+		return registry.Errorf(registry.CodeForbidden, "", "Only an owner may delete an org.")
 	}
 	return c.show(w, r, http.StatusOK, "delete.html", v)
 }
@@ -174,18 +174,18 @@ func (c *Console) membersView(r *http.Request, who web.Caller) (view, membersDat
 	if d.Members, err = c.Store.Members(r.Context(), who.Actor, o.ID, registry.List{Cursor: r.URL.Query().Get("cursor"), Search: r.URL.Query().Get("search")}); err != nil {
 		return v, d, err
 	}
-	if v.May(registry.MemberInvite) {
+	if v.May(registry.ActionMemberInvite) {
 		if d.Invites, err = c.Store.Invites(r.Context(), who.Actor, o.ID); err != nil {
 			return v, d, err
 		}
 	}
-	if v.May(registry.SupportRead) {
+	if v.May(registry.ActionSupportRead) {
 		d.Support, err = c.Store.Supports(r.Context(), who.Actor, o.ID)
 	}
 	if err == nil {
 		d.Approvals, err = c.Store.Approvals(r.Context(), who.Actor, o.ID)
 	}
-	d.Ask = v.May(registry.SupportRequest) && o.Role == ""
+	d.Ask = v.May(registry.ActionSupportRequest) && o.Role == ""
 	v.Data = d
 	return v, d, err
 }
@@ -207,8 +207,8 @@ func (c *Console) invite(w http.ResponseWriter, r *http.Request, who web.Caller)
 	if err != nil {
 		return err
 	}
-	if !registry.Allows(who.Actor, o.Role, registry.MemberInvite) {
-		return registry.Errorf(registry.Forbidden, "", "Only an admin of the org invites people.")
+	if !registry.Allows(who.Actor, o.Role, registry.ActionMemberInvite) {
+		return registry.Errorf(registry.CodeForbidden, "", "Only an admin of the org invites people.")
 	}
 	made, err := c.inviteAll(r, who, o.ID)
 	return c.invited(w, r, who, o, made, err)
@@ -255,7 +255,7 @@ func (c *Console) inviteAll(r *http.Request, who web.Caller, org registry.OrgID)
 	role := registry.Role(r.PostForm.Get("role"))
 	emails := strings.FieldsFunc(r.PostForm.Get("email"), func(r rune) bool { return unicode.IsSpace(r) || r == ',' || r == ';' })
 	if len(emails) == 0 || len(emails) > maxInvites {
-		return nil, registry.Errorf(registry.Invalid, "email", "Write 1 to %d e-mail addresses.", maxInvites)
+		return nil, registry.Errorf(registry.CodeInvalid, "email", "Write 1 to %d e-mail addresses.", maxInvites)
 	}
 	for _, e := range emails {
 		if _, err := registry.CleanEmail(e); err != nil {
@@ -294,9 +294,9 @@ type removeData struct {
 // removePage asks before a member is removed, and names what the person enrolled.
 func (c *Console) removePage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
 	self := registry.UserID(r.PathValue("user")) == who.Actor.User
-	action := registry.MemberRemove
+	action := registry.ActionMemberRemove
 	if self { // everybody may leave
-		action = registry.OrgRead
+		action = registry.ActionOrgRead
 	}
 	v, err := c.orgView(r, who, "members", action)
 	if err != nil {

@@ -156,7 +156,7 @@ func TestForms(t *testing.T) {
 			t.Errorf("%s by nobody: %d %s", rt.Pattern, a.Status, a.Body)
 		}
 		// What members may is left out.
-		if rt.Action != "" && rt.Action != registry.RunnerEnroll && !registry.Own(rt.Action) {
+		if rt.Action != "" && rt.Action != registry.ActionRunnerEnroll && !registry.Own(rt.Action) {
 			a := people["member"].With("Content-Type", form).Do("POST", target, good)
 			if a.Status != 403 && a.Status != 404 {
 				t.Errorf("%s by a member: %d %.300s", rt.Pattern, a.Status, a.Body)

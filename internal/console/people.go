@@ -14,7 +14,7 @@ func (c *Console) setupPage(w http.ResponseWriter, r *http.Request, who web.Call
 	if l, err := c.Identity.Link(r.Context(), registry.AsVisitor(who.Client.Address), r.PathValue("token")); err != nil {
 		return err
 	} else if l.Kind != registry.LinkSetup {
-		return registry.Errorf(registry.Gone, "", "This is not a set-up link.")
+		return registry.Errorf(registry.CodeGone, "", "This is not a set-up link.")
 	}
 	return c.show(w, r, http.StatusOK, "setup.html", view{Title: "Set up Pizzeria"})
 }
@@ -184,7 +184,7 @@ type secondStepData struct {
 func (c *Console) showSecond(w http.ResponseWriter, r *http.Request, v view, err error) error {
 	code, passkey, err2 := c.Identity.SecondSteps(r.Context(), v.Form.Get("second"))
 	back := returnTo(v.Form.Get("return"))
-	if registry.ErrorCode(err2) == registry.Gone {
+	if registry.ErrorCode(err2) == registry.CodeGone {
 		return c.notSignedIn(w, r, web.Caller{}, back, err2)
 	}
 	if err2 != nil {
@@ -235,7 +235,7 @@ func (c *Console) signOut(w http.ResponseWriter, r *http.Request, who web.Caller
 	if request := r.PostForm.Get("request"); request != "" {
 		q, err := url.ParseQuery(request)
 		if err != nil {
-			return registry.Errorf(registry.Invalid, "", "The request to sign out is malformed.")
+			return registry.Errorf(registry.CodeInvalid, "", "The request to sign out is malformed.")
 		}
 		e, err := c.Identity.EndSession(r.Context(), q, sessionOf(who))
 		if err != nil {
@@ -270,14 +270,14 @@ func sessionOf(who web.Caller) *registry.Session {
 func (c *Console) endSessionFor(w http.ResponseWriter, r *http.Request, who web.Caller) error {
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return registry.Errorf(registry.Invalid, "", "The request to sign out is malformed.")
+		return registry.Errorf(registry.CodeInvalid, "", "The request to sign out is malformed.")
 	}
 	e, err := c.Identity.EndSession(r.Context(), q, sessionOf(who))
 	switch {
 	case err != nil:
 		return err
 	case e.Refuse != "":
-		return registry.Errorf(registry.Invalid, "", "This request to sign out is not valid: %s.", e.Refuse)
+		return registry.Errorf(registry.CodeInvalid, "", "This request to sign out is not valid: %s.", e.Refuse)
 	case e.Ask:
 		if e.Redirect != "" {
 			u, err := url.Parse(e.Redirect)
@@ -312,7 +312,7 @@ func (c *Console) inviteView(r *http.Request, who web.Caller) (view, error) {
 	}
 	l, err := c.Identity.Link(r.Context(), a, r.PathValue("token"))
 	if err == nil && l.Kind != registry.LinkInvite {
-		err = registry.Errorf(registry.Gone, "", "This is not an invitation.")
+		err = registry.Errorf(registry.CodeGone, "", "This is not an invitation.")
 	}
 	if err != nil {
 		return view{}, err
@@ -341,7 +341,7 @@ func (c *Console) madeBy(r *http.Request, u registry.User) (string, error) {
 		return "", nil
 	}
 	o, err := c.Store.Org(r.Context(), registry.AsSystem("invitations"), u.MadeByOrg)
-	if registry.ErrorCode(err) == registry.NotFound {
+	if registry.ErrorCode(err) == registry.CodeNotFound {
 		return "an organization that was deleted", nil
 	}
 	return o.Name, err

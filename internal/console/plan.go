@@ -44,7 +44,7 @@ func (c *Console) planOf(
 			d.Rows = append(d.Rows, rowOf(i))
 		}
 	}
-	if !registry.Allows(who.Actor, o.Role, registry.OrgPlan) {
+	if !registry.Allows(who.Actor, o.Role, registry.ActionOrgPlan) {
 		return d, nil
 	}
 	plans, err := c.Store.Plans(ctx, who.Actor)

@@ -92,8 +92,8 @@ type orgsData struct {
 }
 
 func (c *Console) orgsData(r *http.Request, who web.Caller) (orgsData, error) {
-	if !registry.Allows(who.Actor, "", registry.PlatformRead) {
-		return orgsData{}, registry.Errorf(registry.Forbidden, "", "Only a platform admin sees all orgs.")
+	if !registry.Allows(who.Actor, "", registry.ActionPlatformRead) {
+		return orgsData{}, registry.Errorf(registry.CodeForbidden, "", "Only a platform admin sees all orgs.")
 	}
 	q := r.URL.Query()
 	l := registry.OrgList{List: listOf(q), Status: registry.OrgStatus(q.Get("status")), Plan: q.Get("plan"), State: registry.InstanceState(q.Get("state"))}
@@ -142,8 +142,8 @@ func (c *Console) platformAudit(w http.ResponseWriter, r *http.Request, who web.
 }
 
 func (c *Console) platformSettings(w http.ResponseWriter, r *http.Request, who web.Caller) error {
-	if !registry.Allows(who.Actor, "", registry.PlatformRead) {
-		return registry.Errorf(registry.Forbidden, "", "Only a platform admin sees the platform's settings.")
+	if !registry.Allows(who.Actor, "", registry.ActionPlatformRead) {
+		return registry.Errorf(registry.CodeForbidden, "", "Only a platform admin sees the platform's settings.")
 	}
 	return c.show(w, r, http.StatusOK, "platform-settings.html", view{Title: "Settings", Who: who, Section: "settings", Data: c.Operator()})
 }
@@ -188,8 +188,8 @@ type userData struct {
 
 func (c *Console) userView(r *http.Request, who web.Caller) (view, error) {
 	var d userData
-	if !registry.Allows(who.Actor, "", registry.UserRead) {
-		return view{}, registry.Errorf(registry.Forbidden, "", "Only a platform admin sees other accounts.")
+	if !registry.Allows(who.Actor, "", registry.ActionUserRead) {
+		return view{}, registry.Errorf(registry.CodeForbidden, "", "Only a platform admin sees other accounts.")
 	}
 	id := registry.UserID(r.PathValue("user"))
 	var err error
@@ -240,8 +240,8 @@ func (c *Console) setAdmin(w http.ResponseWriter, r *http.Request, who web.Calle
 
 func (c *Console) signOutUser(w http.ResponseWriter, r *http.Request, who web.Caller) error {
 	id := registry.UserID(r.PathValue("user"))
-	if !registry.Allows(who.Actor, "", registry.UserUpdate) {
-		return registry.Errorf(registry.Forbidden, "", "Only a platform admin signs others out.")
+	if !registry.Allows(who.Actor, "", registry.ActionUserUpdate) {
+		return registry.Errorf(registry.CodeForbidden, "", "Only a platform admin signs others out.")
 	}
 	if err := c.Store.RevokeSessions(r.Context(), who.Actor, id, who.Session.ID); err != nil {
 		return err

@@ -257,7 +257,7 @@ func TestPreHijack(t *testing.T) {
 		identity.Client{Address: "192.0.2.1"},
 	); registry.ErrorCode(
 		err,
-	) != registry.Forbidden {
+	) != registry.CodeForbidden {
 		t.Errorf("with globex's password: %v", err)
 	}
 

@@ -23,7 +23,7 @@ type newClaim struct {
 }
 
 func (c *Console) runnersView(r *http.Request, who web.Caller) (view, runnersData, error) {
-	v, err := c.orgView(r, who, "runners", registry.RunnerRead)
+	v, err := c.orgView(r, who, "runners", registry.ActionRunnerRead)
 	if err != nil {
 		return v, runnersData{}, err
 	}
@@ -40,11 +40,11 @@ func (c *Console) runnersView(r *http.Request, who web.Caller) (view, runnersDat
 
 // MayEnd reports whether the caller may disconnect and revoke a runner.
 func (v view) MayEnd(r registry.Runner) bool {
-	return r.EnrolledBy != "" && r.EnrolledBy == v.Who.Actor.User || v.May(registry.RunnerManage)
+	return r.EnrolledBy != "" && r.EnrolledBy == v.Who.Actor.User || v.May(registry.ActionRunnerManage)
 }
 
 // MayEnroll reports whether the caller may enroll a runner: a member may, a platform admin who is none may not.
-func (v view) MayEnroll() bool { return v.Org.Role != "" && v.May(registry.RunnerEnroll) }
+func (v view) MayEnroll() bool { return v.Org.Role != "" && v.May(registry.ActionRunnerEnroll) }
 
 // runnerState is how a runner does.
 func (c *Console) runnerState(r registry.Runner) status {
@@ -80,7 +80,7 @@ func (c *Console) claimRunner(w http.ResponseWriter, r *http.Request, who web.Ca
 		return err
 	}
 	if !v.MayEnroll() {
-		return registry.Errorf(registry.Forbidden, "", "Only members of the org enroll runners: a runner sees what members see.")
+		return registry.Errorf(registry.CodeForbidden, "", "Only members of the org enroll runners: a runner sees what members see.")
 	}
 	life, err := lifeOf(r)
 	var claim registry.RunnerClaim

@@ -51,7 +51,7 @@ func (c *Console) secondStepPage(w http.ResponseWriter, r *http.Request, who web
 	return c.show(w, r, http.StatusOK, "second-step.html", v)
 }
 
-// mayAdd asks who has no password to show with the form for a new sign-in before it. Error: SignInAgain.
+// mayAdd asks who has no password to show with the form for a new sign-in before it. Error: CodeReauthenticationNeeded.
 func (c *Console) mayAdd(who web.Caller) error {
 	if who.User.PasswordHash != "" {
 		return nil

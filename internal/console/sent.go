@@ -51,7 +51,7 @@ func (s *sent) refill() *refill {
 	if s == nil || s.refused == nil && !s.resumed {
 		return nil
 	}
-	stale := registry.ErrorCode(s.refused) == registry.Stale
+	stale := registry.ErrorCode(s.refused) == registry.CodeVersionConflict
 	return &refill{action: s.action, typed: s.form, stale: stale}
 }
 
@@ -120,7 +120,7 @@ func (c *Console) showPageOf(w http.ResponseWriter, r *http.Request, who web.Cal
 	if err != nil {
 		return false
 	}
-	s.who, s.failed = who, registry.Errorf(registry.NotFound, "", "there is no such page")
+	s.who, s.failed = who, registry.Errorf(registry.CodeNotFound, "", "there is no such page")
 	page := r.Clone(context.WithValue(r.Context(), sentKey{}, s))
 	page.Method, page.URL, page.RequestURI = http.MethodGet, u, s.Page
 	page.Form, page.PostForm, page.Body = nil, nil, http.NoBody
@@ -131,7 +131,7 @@ func (c *Console) showPageOf(w http.ResponseWriter, r *http.Request, who web.Cal
 // correctable reports whether sending a form again, with something else in it, may help.
 func correctable(err error) bool {
 	switch registry.ErrorCode(err) {
-	case "", registry.NotFound, registry.Gone, registry.SignInAgain:
+	case "", registry.CodeNotFound, registry.CodeGone, registry.CodeReauthenticationNeeded:
 		return false
 	}
 	return true

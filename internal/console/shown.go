@@ -45,7 +45,7 @@ func (c *Console) takeShown(r *http.Request, who web.Caller, v any) (bool, error
 		return false, nil
 	}
 	sealed, err := c.Store.TakeDraft(r.Context(), who.Actor, registry.DraftID(id))
-	if registry.ErrorCode(err) == registry.Gone {
+	if registry.ErrorCode(err) == registry.CodeGone {
 		return false, nil
 	}
 	if err != nil {

@@ -42,7 +42,7 @@ func (c *Console) endSupport(w http.ResponseWriter, r *http.Request, who web.Cal
 
 // transferPage asks before an org changes hands.
 func (c *Console) transferPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
-	v, err := c.orgView(r, who, "members", registry.OrgTransfer)
+	v, err := c.orgView(r, who, "members", registry.ActionOrgTransfer)
 	if err != nil {
 		return err
 	}

@@ -98,7 +98,7 @@ func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, page 
 	s := sentOf(r.Context())
 	if s != nil && s.refused != nil {
 		v.Field, v.Error = web.Message(s.refused)
-		if v.Stale = registry.ErrorCode(s.refused) == registry.Stale; v.Stale {
+		if v.Stale = registry.ErrorCode(s.refused) == registry.CodeVersionConflict; v.Stale {
 			v.Error = ""
 		}
 		maps.Copy(w.Header(), web.ProblemOf(r.Context(), s.refused).GetHeaders())

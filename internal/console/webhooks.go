@@ -40,7 +40,7 @@ func deliveryOf(d registry.Delivery) status {
 func (c *Console) webhooksOf(r *http.Request, who web.Caller, action registry.Action) (v view, org registry.OrgID, d webhooksData, err error) {
 	if r.PathValue("org") == "" {
 		if !registry.Allows(who.Actor, "", action) {
-			return v, "", d, registry.Errorf(registry.Forbidden, "", "Only a platform admin sees the platform's webhooks.")
+			return v, "", d, registry.Errorf(registry.CodeForbidden, "", "Only a platform admin sees the platform's webhooks.")
 		}
 		v, d.Base = view{Title: "Webhooks", Who: who, Section: "webhooks"}, "/platform/webhooks"
 	} else {
@@ -66,7 +66,7 @@ func (c *Console) webhooksOf(r *http.Request, who web.Caller, action registry.Ac
 }
 
 func (c *Console) webhooksPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
-	v, _, d, err := c.webhooksOf(r, who, registry.WebhookRead)
+	v, _, d, err := c.webhooksOf(r, who, registry.ActionWebhookRead)
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func (c *Console) webhooksPage(w http.ResponseWriter, r *http.Request, who web.C
 }
 
 func (c *Console) createWebhook(w http.ResponseWriter, r *http.Request, who web.Caller) error {
-	v, org, d, err := c.webhooksOf(r, who, registry.WebhookManage)
+	v, org, d, err := c.webhooksOf(r, who, registry.ActionWebhookManage)
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (c *Console) createWebhook(w http.ResponseWriter, r *http.Request, who web.
 
 // onWebhook does something to a webhook and comes back to the page.
 func (c *Console) onWebhook(w http.ResponseWriter, r *http.Request, who web.Caller, f func(ctx context.Context, org registry.OrgID, id registry.WebhookID) error) error {
-	v, org, d, err := c.webhooksOf(r, who, registry.WebhookManage)
+	v, org, d, err := c.webhooksOf(r, who, registry.ActionWebhookManage)
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 
 // TestEveryChangeHasWords: what the audit log can say is said in words.
 func TestEveryChangeHasWords(t *testing.T) {
-	for _, k := range append(registry.WebhookEvents(""), registry.WebhookTest) {
+	for _, k := range append(registry.WebhookEvents(""), registry.ChangeWebhookTest) {
 		if happened(k) == string(k) {
 			t.Errorf("%s has no words", k)
 		}

@@ -243,10 +243,10 @@ func loose(p string) string {
 	return "/" + strings.Join(out, "/")
 }
 
-var noOrg = Problem{Code: web.Code(registry.NotFound), Status: http.StatusNotFound, Title: "No org has this address", Detail: "Check the spelling, or ask whoever gave you the address."}
+var noOrg = Problem{Code: web.Code(registry.CodeNotFound), Status: http.StatusNotFound, Title: "No org has this address", Detail: "Check the spelling, or ask whoever gave you the address."}
 
 func lookupProblem(err error) Problem {
-	if registry.ErrorCode(err) == registry.NotFound {
+	if registry.ErrorCode(err) == registry.CodeNotFound {
 		return noOrg
 	}
 	return Problem{Code: web.Unavailable, Status: http.StatusServiceUnavailable, Title: "Temporarily unavailable", Detail: "The control plane cannot be reached, and this org is not known here yet. Try again shortly.", RetryAfter: 5}

@@ -62,8 +62,8 @@ func TestAgain(t *testing.T) {
 		"suspended meanwhile":     {[]*registry.Route{route(registry.RouteStarting, 2), route(registry.RouteSuspended, 2)}, time.Hour, registry.Change{}, nil},
 		"renamed meanwhile":       {[]*registry.Route{&renamed, route(registry.RouteStarting, 2), &renamed, next}, time.Hour, registry.Change{}, next},
 		"another org's now":       {[]*registry.Route{&other}, time.Hour, registry.Change{}, nil},
-		"signed out meanwhile":    {[]*registry.Route{next}, time.Hour, registry.Change{Kind: registry.SessionRevoked, SessionID: f.login.Session.ID, At: f.clock}, nil},
-		"somebody else signs out": {[]*registry.Route{next}, time.Hour, registry.Change{Kind: registry.SessionRevoked, SessionID: "other", At: f.clock}, next},
+		"signed out meanwhile":    {[]*registry.Route{next}, time.Hour, registry.Change{Kind: registry.ChangeSessionRevoked, SessionID: f.login.Session.ID, At: f.clock}, nil},
+		"somebody else signs out": {[]*registry.Route{next}, time.Hour, registry.Change{Kind: registry.ChangeSessionRevoked, SessionID: "other", At: f.clock}, next},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f.g.Revocations = newRevocations(f.g.Now, f.g.Streams)

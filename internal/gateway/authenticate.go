@@ -62,7 +62,7 @@ func (g *Gateway) Authenticate(w http.ResponseWriter, r *http.Request, st *State
 func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, st *State, err error) {
 	switch {
 	case errors.Is(err, errCrossSite) && (!web.Safe(r.Method) || IsWebSocket(r)):
-		g.fail(w, r, st, Problem{Code: web.Code(registry.CrossSite), Status: http.StatusForbidden, Title: "Refused", Detail: "This request came from another site and would have acted in your name."})
+		g.fail(w, r, st, Problem{Code: web.Code(registry.ReasonCrossSiteRequest), Status: http.StatusForbidden, Title: "Refused", Detail: "This request came from another site and would have acted in your name."})
 	case errors.Is(err, errNotMember) && navigation(r) && !framed(r) && !passedOn(r): // the control plane says as whom, and why
 		g.signIn(w, r, st, returnPath(r))
 	case errors.Is(err, errNotMember):
@@ -74,9 +74,9 @@ func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, st *State, err 
 	case navigation(r) && !framed(r):
 		g.signIn(w, r, st, returnPath(r))
 	case wantsPage(r) && !web.Safe(r.Method):
-		g.fail(w, r, st, Problem{Code: web.Code(registry.Unauthenticated), Status: http.StatusUnauthorized, Title: "You are signed out", Detail: "What you sent was not received. Sign in, then send it again.", Challenge: true})
+		g.fail(w, r, st, Problem{Code: web.Code(registry.CodeUnauthenticated), Status: http.StatusUnauthorized, Title: "You are signed out", Detail: "What you sent was not received. Sign in, then send it again.", Challenge: true})
 	default:
-		g.fail(w, r, st, Problem{Code: web.Code(registry.Unauthenticated), Status: http.StatusUnauthorized, Title: "Sign in first", Detail: "Open " + g.Identity.Site().SignInURL(st.Route.Slug) + " in a browser to sign in.", Challenge: true, SignIn: returnPath(r)})
+		g.fail(w, r, st, Problem{Code: web.Code(registry.CodeUnauthenticated), Status: http.StatusUnauthorized, Title: "Sign in first", Detail: "Open " + g.Identity.Site().SignInURL(st.Route.Slug) + " in a browser to sign in.", Challenge: true, SignIn: returnPath(r)})
 	}
 }
 
@@ -178,9 +178,9 @@ func (g *Gateway) current(r *http.Request, s *session, rt *registry.Route) (now 
 			token, err = g.Identity.Renew(r.Context(), s.claims, time.Unix(s.lastUse(), 0))
 		}
 		switch registry.ErrorCode(err) {
-		case registry.NotFound, registry.SignInAgain:
+		case registry.CodeNotFound, registry.CodeReauthenticationNeeded:
 			return nil, "", errNobody
-		case registry.Forbidden:
+		case registry.CodeForbidden:
 			return nil, "", errNotMember
 		}
 		if err != nil {

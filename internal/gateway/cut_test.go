@@ -36,7 +36,7 @@ func TestClientsArePushedOut(t *testing.T) {
 		if err := g.register(t.Context(), st); err != nil {
 			t.Fatal(err)
 		}
-		g.Revocations.Apply(registry.Change{Kind: registry.SessionRevoked, SessionID: "s", At: time.Now()})
+		g.Revocations.Apply(registry.Change{Kind: registry.ChangeSessionRevoked, SessionID: "s", At: time.Now()})
 		if log.read.Load() != 1 || log.write.Load() != 0 {
 			t.Errorf("at once: %d reads, %d writes", log.read.Load(), log.write.Load())
 		}
@@ -96,7 +96,7 @@ func TestClientThatStopsReading(t *testing.T) {
 		t.Fatal(err)
 	}
 	soon(t, stuck)
-	f.g.Revocations.Apply(registry.Change{Kind: registry.SessionRevoked, SessionID: f.login.Session.ID, At: f.clock})
+	f.g.Revocations.Apply(registry.Change{Kind: registry.ChangeSessionRevoked, SessionID: f.login.Session.ID, At: f.clock})
 	soon(t, closed)
 }
 
@@ -132,7 +132,7 @@ func TestSlowUpload(t *testing.T) {
 		t.Fatal(err)
 	}
 	soon(t, arrived)
-	f.g.Revocations.Apply(registry.Change{Kind: registry.SessionRevoked, SessionID: f.login.Session.ID, At: f.clock})
+	f.g.Revocations.Apply(registry.Change{Kind: registry.ChangeSessionRevoked, SessionID: f.login.Session.ID, At: f.clock})
 	res, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil {
 		t.Fatal(err)

@@ -69,18 +69,18 @@ func TestExchangesAreCut(t *testing.T) {
 	direct, around := i.transports(t)
 	changes := map[string]func(){
 		"signed out": func() {
-			f.g.Revocations.Apply(registry.Change{Kind: registry.SessionRevoked, SessionID: f.login.Session.ID, At: f.clock})
+			f.g.Revocations.Apply(registry.Change{Kind: registry.ChangeSessionRevoked, SessionID: f.login.Session.ID, At: f.clock})
 		},
 		"removed": func() {
-			f.g.Revocations.Apply(registry.Change{Kind: registry.MemberRemoved, OrgID: f.org.ID, UserID: f.login.User.ID, At: f.clock, Version: 1})
+			f.g.Revocations.Apply(registry.Change{Kind: registry.ChangeMemberRemoved, OrgID: f.org.ID, UserID: f.login.User.ID, At: f.clock, Version: 1})
 		},
 		"org suspended": func() {
-			f.g.Revocations.Apply(registry.Change{Kind: registry.OrgSuspendedNow, OrgID: f.org.ID, At: f.clock})
+			f.g.Revocations.Apply(registry.Change{Kind: registry.ChangeOrgSuspended, OrgID: f.org.ID, At: f.clock})
 		},
 		"sign-in rules": func() {
-			f.g.Revocations.Apply(registry.Change{Kind: registry.OrgSignIn, OrgID: f.org.ID, At: f.clock, Version: 1})
+			f.g.Revocations.Apply(registry.Change{Kind: registry.ChangeOrgSignIn, OrgID: f.org.ID, At: f.clock, Version: 1})
 		},
-		"keys":            func() { f.g.Revocations.Apply(registry.Change{Kind: registry.KeyRevoked, At: f.clock}) },
+		"keys":            func() { f.g.Revocations.Apply(registry.Change{Kind: registry.ChangeKeyRevoked, At: f.clock}) },
 		"gap in the feed": func() { f.g.Revocations.Reset() },
 	}
 	for change, apply := range changes {

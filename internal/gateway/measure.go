@@ -33,7 +33,7 @@ func RateHeaders(h http.Header, name string, perSecond float64, burst int, q Quo
 // TooMany is the answer to a request that is more than its org may make.
 func TooMany(rt *registry.Route, q Quota) Problem {
 	return Problem{
-		Code:       web.Code(registry.Busy),
+		Code:       web.Code(registry.CodeTooManyRequests),
 		Status:     http.StatusTooManyRequests,
 		RetryAfter: max(1, int(math.Ceil(q.After.Seconds()))),
 		Title:      rt.Name + " has too many requests",

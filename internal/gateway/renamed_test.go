@@ -18,7 +18,7 @@ func (m mapRoutes) Lookup(_ context.Context, slug string) (*registry.Route, erro
 	if rt, ok := m[slug]; ok {
 		return rt, nil
 	}
-	return nil, registry.Errorf(registry.NotFound, "slug", "no such org")
+	return nil, registry.Errorf(registry.CodeNotFound, "slug", "no such org")
 }
 
 // TestFormerAddress: sockets and programs with a bearer token are served at a former address until

@@ -50,32 +50,32 @@ func newRevocations(now func() time.Time, s *Streams) *Revocations {
 // Apply implements registry.FeedHandler.
 func (v *Revocations) Apply(c registry.Change) {
 	switch c.Kind {
-	case registry.SessionRevoked, registry.RunnerRevoked:
+	case registry.ChangeSessionRevoked, registry.ChangeRunnerRevoked:
 		v.mu.Lock()
 		v.sessions[c.SessionID] = v.now()
 		v.mu.Unlock()
 		v.epoch.Add(1)
 		v.streams.closeSession(c.SessionID, farewell{closeUnauthorized, "signed out"})
-	case registry.RunnerCut:
+	case registry.ChangeRunnerDisconnected:
 		v.epoch.Add(1)
 		v.streams.closeSession(c.SessionID, farewell{closeRestart, "disconnected"})
-	case registry.MemberChanged, registry.MemberRemoved:
+	case registry.ChangeMemberChanged, registry.ChangeMemberRemoved:
 		v.mu.Lock()
 		k := memberKey{c.OrgID, c.UserID}
 		v.members[k] = noted{max(c.Version, v.members[k].version), v.now()}
 		v.mu.Unlock()
 		v.epoch.Add(1)
 		v.streams.closeOrg(c.OrgID, func(k streamKey) bool { return k.user == c.UserID }, farewell{closeUnauthorized, "membership changed"})
-	case registry.OrgSignIn: // who still may comes back at once
+	case registry.ChangeOrgSignIn: // who still may comes back at once
 		v.mu.Lock()
 		v.orgs[c.OrgID] = noted{max(c.Version, v.orgs[c.OrgID].version), v.now()}
 		v.mu.Unlock()
 		v.epoch.Add(1)
 		v.streams.closeOrg(c.OrgID, func(streamKey) bool { return true }, farewell{closeUnauthorized, "the org asks for another sign-in"})
-	case registry.KeyRevoked: // the rings have been read before
+	case registry.ChangeKeyRevoked: // the rings have been read before
 		v.epoch.Add(1)
 		v.streams.closeAll(farewell{closeUnauthorized, "signed out"})
-	case registry.OrgSuspendedNow, registry.OrgDeletion: // the Directory has heard before
+	case registry.ChangeOrgSuspended, registry.ChangeOrgDeleting: // the Directory has heard before
 		v.epoch.Add(1)
 		v.streams.closeOrg(c.OrgID, func(streamKey) bool { return true }, farewell{closeUnauthorized, "org closed"})
 	}

@@ -205,7 +205,7 @@ func TestControlPlaneAway(t *testing.T) {
 	f.want(200)
 
 	f.store.away.Store(true)
-	f.g.Revocations.Apply(registry.Change{Kind: registry.SessionRevoked, SessionID: f.login.Session.ID, At: f.clock})
+	f.g.Revocations.Apply(registry.Change{Kind: registry.ChangeSessionRevoked, SessionID: f.login.Session.ID, At: f.clock})
 	f.want(401)
 }
 
@@ -250,7 +250,7 @@ func TestRoleChange(t *testing.T) {
 	if err := f.store.SetRole(t.Context(), f.as(second), f.org.ID, f.login.User.ID, registry.RoleMember); err != nil {
 		t.Fatal(err)
 	}
-	change := registry.Change{Kind: registry.MemberChanged, OrgID: f.org.ID, UserID: f.login.User.ID, At: f.clock, Version: 1}
+	change := registry.Change{Kind: registry.ChangeMemberChanged, OrgID: f.org.ID, UserID: f.login.User.ID, At: f.clock, Version: 1}
 	f.g.Revocations.Apply(change)
 	if _, st := f.want(200); st.Claims.Role != registry.RoleMember {
 		t.Errorf("the old token still gives the role %s", st.Claims.Role)
@@ -266,7 +266,7 @@ func TestRoleChange(t *testing.T) {
 	if _, err := f.store.RemoveMember(t.Context(), registry.AsUser(second, "", ""), f.org.ID, f.login.User.ID, false); err != nil {
 		t.Fatal(err)
 	}
-	change.Kind, change.At = registry.MemberRemoved, f.clock
+	change.Kind, change.At = registry.ChangeMemberRemoved, f.clock
 	f.g.Revocations.Apply(change)
 	f.want(403)
 }

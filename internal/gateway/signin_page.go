@@ -23,7 +23,7 @@ func (g *Gateway) signIn(w http.ResponseWriter, r *http.Request, st *State, back
 	if g.cameBack(r, st) {
 		setCookie(w, roundCookie, "", -1) // who tries again is sent again
 		g.fail(w, r, st, Problem{
-			Code: web.Code(registry.Unauthenticated), Status: http.StatusUnauthorized, Title: "Signing in did not work", Challenge: true, SignIn: back,
+			Code: web.Code(registry.CodeUnauthenticated), Status: http.StatusUnauthorized, Title: "Signing in did not work", Challenge: true, SignIn: back,
 			Detail: "You signed in, but your browser did not send the session back. It may block cookies, or a script or service worker of this site may drop them.",
 		})
 		return

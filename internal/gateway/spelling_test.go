@@ -25,7 +25,7 @@ func TestOtherSpelling(t *testing.T) {
 	for _, f.token = range []string{one, other} {
 		f.want(200)
 	}
-	f.g.Revocations.Apply(registry.Change{Kind: registry.SessionRevoked, SessionID: f.login.Session.ID, At: f.clock})
+	f.g.Revocations.Apply(registry.Change{Kind: registry.ChangeSessionRevoked, SessionID: f.login.Session.ID, At: f.clock})
 	for _, f.token = range []string{other, one} {
 		f.want(401)
 	}

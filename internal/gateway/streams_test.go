@@ -26,17 +26,17 @@ func TestChangedMeanwhile(t *testing.T) {
 		status registry.RouteStatus // of the org afterwards
 		closed bool
 	}{
-		"nothing":              {registry.Change{Kind: registry.OrgUpdated}, registry.RouteServing, false},
-		"somebody else's":      {registry.Change{Kind: registry.SessionRevoked, SessionID: "other"}, registry.RouteServing, false},
-		"another org's member": {registry.Change{Kind: registry.MemberRemoved, OrgID: "other", UserID: "user"}, registry.RouteServing, false},
-		"sign-out":             {registry.Change{Kind: registry.SessionRevoked, SessionID: "session"}, registry.RouteServing, true},
-		"removal":              {registry.Change{Kind: registry.MemberRemoved, OrgID: "org", UserID: "user"}, registry.RouteServing, true},
-		"change of role":       {registry.Change{Kind: registry.MemberChanged, OrgID: "org", UserID: "user"}, registry.RouteServing, true},
-		"keys in an emergency": {registry.Change{Kind: registry.KeyRevoked}, registry.RouteServing, true},
-		"a restart":            {registry.Change{Kind: registry.SessionRevoked, SessionID: "other"}, registry.RouteStarting, false},
-		"a new address":        {registry.Change{Kind: registry.SessionRevoked, SessionID: "other"}, registry.RouteRenamed, false},
-		"deletion":             {registry.Change{Kind: registry.OrgDeletion, OrgID: "org"}, registry.RouteQuarantined, true},
-		"suspension":           {registry.Change{Kind: registry.OrgSuspendedNow, OrgID: "org"}, registry.RouteSuspended, true},
+		"nothing":              {registry.Change{Kind: registry.ChangeOrgUpdated}, registry.RouteServing, false},
+		"somebody else's":      {registry.Change{Kind: registry.ChangeSessionRevoked, SessionID: "other"}, registry.RouteServing, false},
+		"another org's member": {registry.Change{Kind: registry.ChangeMemberRemoved, OrgID: "other", UserID: "user"}, registry.RouteServing, false},
+		"sign-out":             {registry.Change{Kind: registry.ChangeSessionRevoked, SessionID: "session"}, registry.RouteServing, true},
+		"removal":              {registry.Change{Kind: registry.ChangeMemberRemoved, OrgID: "org", UserID: "user"}, registry.RouteServing, true},
+		"change of role":       {registry.Change{Kind: registry.ChangeMemberChanged, OrgID: "org", UserID: "user"}, registry.RouteServing, true},
+		"keys in an emergency": {registry.Change{Kind: registry.ChangeKeyRevoked}, registry.RouteServing, true},
+		"a restart":            {registry.Change{Kind: registry.ChangeSessionRevoked, SessionID: "other"}, registry.RouteStarting, false},
+		"a new address":        {registry.Change{Kind: registry.ChangeSessionRevoked, SessionID: "other"}, registry.RouteRenamed, false},
+		"deletion":             {registry.Change{Kind: registry.ChangeOrgDeleting, OrgID: "org"}, registry.RouteQuarantined, true},
+		"suspension":           {registry.Change{Kind: registry.ChangeOrgSuspended, OrgID: "org"}, registry.RouteSuspended, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
@@ -50,7 +50,7 @@ func TestChangedMeanwhile(t *testing.T) {
 			c.change.UserID = registry.UserID(replaced(fill, string(c.change.UserID)))
 			c.change.OrgID = registry.OrgID(replaced(fill, string(c.change.OrgID)))
 			c.change.At, c.change.Version = f.clock, 1
-			if c.change.Kind == registry.KeyRevoked {
+			if c.change.Kind == registry.ChangeKeyRevoked {
 				f.g.sessions.Purge()
 				st.session.keys-- // the ring has been read anew before
 			}

@@ -102,7 +102,7 @@ type registryRoutes struct{ org registry.Org }
 
 func (r registryRoutes) Lookup(_ context.Context, slug string) (*registry.Route, error) {
 	if slug != r.org.Slug {
-		return nil, registry.Errorf(registry.NotFound, "", "no such org")
+		return nil, registry.Errorf(registry.CodeNotFound, "", "no such org")
 	}
 	return &registry.Route{OrgID: r.org.ID, Slug: slug, Name: r.org.Name, Generation: r.org.Generation, Status: registry.RouteServing}, nil
 }

@@ -240,23 +240,23 @@ func TestRevocationsAndStreams(t *testing.T) {
 		clear(closed)
 		again()
 	}
-	v.Apply(registry.Change{Kind: registry.MemberRemoved, OrgID: "acme", UserID: "ada", At: fixedNow()})
+	v.Apply(registry.Change{Kind: registry.ChangeMemberRemoved, OrgID: "acme", UserID: "ada", At: fixedNow()})
 	want("ada in acme")
-	v.Apply(registry.Change{Kind: registry.SessionRevoked, SessionID: "s1", At: fixedNow()})
+	v.Apply(registry.Change{Kind: registry.ChangeSessionRevoked, SessionID: "s1", At: fixedNow()})
 	want("ada in acme", "ada in globex")
-	v.Apply(registry.Change{Kind: registry.OrgSuspendedNow, OrgID: "acme", At: fixedNow()})
+	v.Apply(registry.Change{Kind: registry.ChangeOrgSuspended, OrgID: "acme", At: fixedNow()})
 	want("ada in acme", "bob in acme", "nobody in acme")
-	v.Apply(registry.Change{Kind: registry.RunnerCut, OrgID: "acme", SessionID: "s2", At: fixedNow()})
+	v.Apply(registry.Change{Kind: registry.ChangeRunnerDisconnected, OrgID: "acme", SessionID: "s2", At: fixedNow()})
 	want("bob in acme")
 	if _, gone := v.judge(&identity.SessionClaims{SessionID: "s2"}, 0); gone {
 		t.Error("a disconnected runner is refused")
 	}
-	v.Apply(registry.Change{Kind: registry.RunnerRevoked, OrgID: "acme", SessionID: "s2", At: fixedNow()})
+	v.Apply(registry.Change{Kind: registry.ChangeRunnerRevoked, OrgID: "acme", SessionID: "s2", At: fixedNow()})
 	want("bob in acme")
 	if _, gone := v.judge(&identity.SessionClaims{SessionID: "s2"}, 0); !gone {
 		t.Error("a revoked runner is let in")
 	}
-	v.Apply(registry.Change{Kind: registry.KeyRevoked, At: fixedNow()})
+	v.Apply(registry.Change{Kind: registry.ChangeKeyRevoked, At: fixedNow()})
 	want("ada in acme", "ada in globex", "bob in acme", "nobody in acme")
 	v.Reset()
 	want("ada in acme", "ada in globex", "bob in acme", "nobody in acme")

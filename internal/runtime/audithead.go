@@ -39,7 +39,7 @@ const headEvery = 5 * time.Minute
 // platform's webhooks, and for the next scrape. Whoever changes the log later cannot change those.
 func (r *Runtime) noteAuditHead(ctx context.Context, first bool) error {
 	head, moved, err := r.store.NoteAuditHead(ctx, registry.AsSystem("audit"))
-	if registry.ErrorCode(err) == registry.Conflict {
+	if registry.ErrorCode(err) == registry.CodeConflict {
 		r.c.Log.Error("audit log changed from outside", "error", err)
 		return nil
 	}
@@ -63,7 +63,7 @@ func (r *Runtime) collectAudit(
 		gauge(auditHeadDesc, 1, strconv.FormatInt(h.Seq, 10), h.Hash)
 	}
 	head, err := r.store.AuditHead(ctx, registry.AsSystem("metrics"))
-	if valid := err == nil; valid || registry.ErrorCode(err) == registry.Conflict {
+	if valid := err == nil; valid || registry.ErrorCode(err) == registry.CodeConflict {
 		gauge(auditSeqDesc, float64(head.Seq))
 		gauge(auditHoldsDesc, map[bool]float64{true: 1}[valid])
 	}

@@ -193,7 +193,7 @@ func (k *keeper) update(ctx context.Context, s registry.Snapshot, pending []regi
 				continue
 			}
 			r, err := k.store.Route(ctx, registry.AsSystem("snapshot"), slug)
-			if err != nil && registry.ErrorCode(err) != registry.NotFound {
+			if err != nil && registry.ErrorCode(err) != registry.CodeNotFound {
 				return err
 			}
 			routes[slug] = r

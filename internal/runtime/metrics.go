@@ -113,7 +113,7 @@ func (m *Metrics) Request(route *registry.Route, status int, d time.Duration) {
 // Apply implements registry.FeedHandler, as the last of them: series go when the org goes.
 func (m *Metrics) Apply(c registry.Change) {
 	m.lag.Observe(time.Since(c.At).Seconds())
-	if c.Kind == registry.OrgGone {
+	if c.Kind == registry.ChangeOrgDeleted {
 		m.requests.forget(c.OrgID)
 	}
 }

@@ -25,7 +25,7 @@ func TestOrgSeriesAreBounded(t *testing.T) {
 	if n := m.requests.others[2].Load(); n != orgLabels {
 		t.Errorf("%v requests are the others'", n)
 	}
-	m.Apply(registry.Change{Kind: registry.OrgGone, OrgID: "org-7", At: time.Now()})
+	m.Apply(registry.Change{Kind: registry.ChangeOrgDeleted, OrgID: "org-7", At: time.Now()})
 	ask("late")
 	if n := m.requests.of("late")[2].Load(); n != 1 {
 		t.Errorf("there was room, and %v requests are counted", n)

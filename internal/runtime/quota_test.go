@@ -55,11 +55,11 @@ func TestRefusalsOfAWhile(t *testing.T) {
 // anew.
 func TestKeeperOfPlans(t *testing.T) {
 	k := &keeper{wake: make(chan struct{}, 1)}
-	k.Apply(registry.Change{Kind: registry.OrgUpdated, Slug: "acme"})
+	k.Apply(registry.Change{Kind: registry.ChangeOrgUpdated, Slug: "acme"})
 	if k.all {
 		t.Error("made anew for one org")
 	}
-	k.Apply(registry.Change{Kind: registry.PlanUpdated})
+	k.Apply(registry.Change{Kind: registry.ChangePlanUpdated})
 	if !k.all {
 		t.Error("the copy keeps the limits of before")
 	}

@@ -19,7 +19,7 @@ type rings struct {
 // Apply implements registry.FeedHandler.
 func (r *rings) Apply(c registry.Change) {
 	switch c.Kind {
-	case registry.KeyAdded, registry.KeyRotated, registry.KeyRevoked:
+	case registry.ChangeKeyAdded, registry.ChangeKeyRotated, registry.ChangeKeyRevoked:
 		r.Reset()
 	}
 }

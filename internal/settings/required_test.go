@@ -24,7 +24,7 @@ func TestRequired(t *testing.T) {
 	} {
 		err := f.set(pairs(append(c, "FREE", "y")...), nil)
 		var e *registry.Error
-		if !errors.As(err, &e) || e.Code != registry.Invalid || e.Field != c[0] {
+		if !errors.As(err, &e) || e.Code != registry.CodeInvalid || e.Field != c[0] {
 			t.Errorf("%q: %v, want it refused with the field", c, err)
 		}
 	}

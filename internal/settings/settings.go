@@ -32,11 +32,11 @@ type Service struct {
 const purpose = "settings"
 
 // Set changes settings of an org; nil unsets one. version is that of the settings that the caller has
-// seen, "" for any. A required setting without a default cannot be unset or empty. Errors: Invalid,
+// seen, "" for any. A required setting without a default cannot be unset or empty. Errors: CodeInvalid,
 // with the variable's name as field, and those of the store.
 func (s *Service) Set(ctx context.Context, a registry.Actor, org registry.OrgID, version string, values, secrets map[string]*string) error {
 	// Who may is decided before what is wrong is told.
-	if _, err := s.Store.Authorize(ctx, a, org, registry.SettingsWrite); err != nil {
+	if _, err := s.Store.Authorize(ctx, a, org, registry.ActionSettingsWrite); err != nil {
 		return err
 	}
 	schema := s.Schema()
@@ -44,7 +44,7 @@ func (s *Service) Set(ctx context.Context, a registry.Actor, org registry.OrgID,
 	put := func(m map[string]*string, secret bool) error {
 		for name, v := range m {
 			if _, twice := changes[name]; twice {
-				return registry.Errorf(registry.Invalid, name, "%s is given as a value and as a secret", name)
+				return registry.Errorf(registry.CodeInvalid, name, "%s is given as a value and as a secret", name)
 			}
 			changes[name] = nil
 			if v == nil {

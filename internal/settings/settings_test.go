@@ -123,7 +123,7 @@ func TestAllOrNone(t *testing.T) {
 	} {
 		err := f.set(c.values, c.secrets)
 		bad, ok := err.(*registry.Error) //nolint:errorlint // the service returns it as it is
-		if !ok || bad.Code != registry.Invalid || bad.Field != field {
+		if !ok || bad.Code != registry.CodeInvalid || bad.Field != field {
 			t.Errorf("%s: %v", field, err)
 		}
 	}
@@ -135,7 +135,7 @@ func TestAllOrNone(t *testing.T) {
 		v := "x"
 		many[fmt.Sprintf("APP_%d", i)] = &v
 	}
-	if err := f.set(many, nil); registry.ErrorCode(err) != registry.Invalid {
+	if err := f.set(many, nil); registry.ErrorCode(err) != registry.CodeInvalid {
 		t.Errorf("%d settings and one: %v", len(many), err)
 	}
 	if n := len(f.list()); n != 1 {
@@ -283,12 +283,12 @@ func TestWhoMaySet(t *testing.T) {
 		a    registry.Actor
 		want registry.Code
 	}{
-		"nobody":     {registry.Actor{}, registry.Unauthenticated},
-		"a stranger": {actor(other), registry.NotFound},
+		"nobody":     {registry.Actor{}, registry.CodeUnauthenticated},
+		"a stranger": {actor(other), registry.CodeNotFound},
 		"a member": {actor(f.Member(f.org.ID, "member@example.com",
-			registry.RoleMember)), registry.Forbidden},
-		"a key that reads settings": {key(registry.ScopeSettingsRead), registry.Forbidden},
-		"a key of another scope":    {key(registry.ScopeOrgWrite), registry.Forbidden},
+			registry.RoleMember)), registry.CodeForbidden},
+		"a key that reads settings": {key(registry.ScopeSettingsRead), registry.CodeForbidden},
+		"a key of another scope":    {key(registry.ScopeOrgWrite), registry.CodeForbidden},
 		"an admin": {actor(f.Member(f.org.ID, "admin@example.com",
 			registry.RoleAdmin)), ""},
 		"a key that sets settings": {key(registry.ScopeSettingsWrite), ""},
@@ -300,7 +300,7 @@ func TestWhoMaySet(t *testing.T) {
 		}
 		want := c.want
 		if want == "" {
-			want = registry.Invalid
+			want = registry.CodeInvalid
 		}
 		if registry.ErrorCode(bad) != want {
 			t.Errorf("%s sets a bad one: %v", who, bad)

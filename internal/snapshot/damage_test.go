@@ -80,7 +80,7 @@ func history(t *testing.T, path string) (file []byte, then []seen) {
 		then = append(then, v)
 	}
 	revoked := func(seq int64) []registry.Change {
-		return []registry.Change{{Seq: seq, At: noon, Kind: registry.SessionRevoked, SessionID: "s"}}
+		return []registry.Change{{Seq: seq, At: noon, Kind: registry.ChangeSessionRevoked, SessionID: "s"}}
 	}
 	note(s.Create(t.Context(), registry.Snapshot{
 		Seq: 1, Contact: noon, Keys: []registry.Key{{ID: "k1", Private: []byte{1}}}, Revoked: revoked(1),

@@ -30,7 +30,7 @@ func TestSnapshot(t *testing.T) {
 		t.Helper()
 		if err := s.Create(t.Context(), registry.Snapshot{
 			Seq: 7, Contact: at, Keys: []registry.Key{{ID: "k1", Purpose: "session", Private: []byte{1, 2}}},
-			Revoked: []registry.Change{{Seq: 5, At: at, Kind: registry.SessionRevoked, SessionID: "s1"}},
+			Revoked: []registry.Change{{Seq: 5, At: at, Kind: registry.ChangeSessionRevoked, SessionID: "s1"}},
 		}, func(yield func(*registry.Route) error) error {
 			return errors.Join(yield(&registry.Route{Slug: "acme", Generation: 3, Address: "unix//a"}), yield(&registry.Route{Slug: "beta"}))
 		}); err != nil {
@@ -41,7 +41,7 @@ func TestSnapshot(t *testing.T) {
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Fatalf("%v %v", info.Mode(), err)
 	}
-	if err := s.Update(t.Context(), registry.Snapshot{Seq: 9, Contact: at.Add(time.Second), Revoked: []registry.Change{{Seq: 8, At: at.Add(time.Hour), Kind: registry.MemberRemoved}}},
+	if err := s.Update(t.Context(), registry.Snapshot{Seq: 9, Contact: at.Add(time.Second), Revoked: []registry.Change{{Seq: 8, At: at.Add(time.Hour), Kind: registry.ChangeMemberRemoved}}},
 		map[string]*registry.Route{"acme": {Slug: "acme", Generation: 4}, "beta": nil, "gamma": {Slug: "gamma"}}, at.Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
@@ -57,10 +57,10 @@ func TestSnapshot(t *testing.T) {
 	if r, err := s.Route(t.Context(), system, "acme"); err != nil || r.Generation != 4 {
 		t.Errorf("%+v %v", r, err)
 	}
-	if _, err := s.Route(t.Context(), system, "beta"); err == nil || registry.ErrorCode(err) == registry.NotFound {
+	if _, err := s.Route(t.Context(), system, "beta"); err == nil || registry.ErrorCode(err) == registry.CodeNotFound {
 		t.Errorf("what is not in a snapshot is unknown, not absent: %v", err)
 	}
-	if _, err := s.Route(t.Context(), registry.AsOperator(), "acme"); registry.ErrorCode(err) != registry.Forbidden {
+	if _, err := s.Route(t.Context(), registry.AsOperator(), "acme"); registry.ErrorCode(err) != registry.CodeForbidden {
 		t.Errorf("for the system alone: %v", err)
 	}
 	failed := errors.New("no more")

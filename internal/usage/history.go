@@ -46,10 +46,10 @@ type HistoryStore interface {
 }
 
 // History reads the history of an org, or of all with "", in whole steps, oldest
-// first; what nobody counted is zero. Errors: Invalid (range), and those of the store.
+// first; what nobody counted is zero. Errors: CodeInvalid (range), and those of the store.
 func (r *Recorder) History(ctx context.Context, s HistoryStore, a registry.Actor, org registry.OrgID, over Range) ([]registry.UsagePoint, error) {
 	if over != Hour && over != Day && over != Week {
-		return nil, registry.Errorf(registry.Invalid, "range", "use hour, day or week")
+		return nil, registry.Errorf(registry.CodeInvalid, "range", "use hour, day or week")
 	}
 	now, step := r.now(), over.Step()
 	start := now.Add(-over.span()).Truncate(step).Add(step)

@@ -88,12 +88,12 @@ func TestHistory(t *testing.T) {
 		check("half a day later", usage.Day, usage.Week)
 
 		if _, err := r.History(t.Context(), store, op, "",
-			"year"); registry.ErrorCode(err) != registry.Invalid {
+			"year"); registry.ErrorCode(err) != registry.CodeInvalid {
 			t.Errorf("a range that is not: %v", err)
 		}
 		nobody := registry.AsUser(registry.User{ID: registry.UserID(registry.NewID())}, "", "")
-		for org, want := range map[registry.OrgID]registry.Code{ids[0]: registry.NotFound,
-			"": registry.Forbidden} {
+		for org, want := range map[registry.OrgID]registry.Code{ids[0]: registry.CodeNotFound,
+			"": registry.CodeForbidden} {
 			for _, over := range []usage.Range{usage.Hour, usage.Day, usage.Week} {
 				if _, err := r.History(t.Context(), store, nobody, org,
 					over); registry.ErrorCode(err) != want {

@@ -23,7 +23,7 @@ const (
 func Printed(ctx context.Context, logs Logs, a registry.Actor, v registry.OrgView) string {
 	i := v.Instance
 	healthy := i.Desired != registry.DesiredRunning || i.State == registry.InstanceRunning
-	if healthy || !registry.Allows(a, v.Role, registry.InstanceLogs) {
+	if healthy || !registry.Allows(a, v.Role, registry.ActionInstanceLogs) {
 		return ""
 	}
 	log, err := logs(ctx, v.ID, printedLines, false)

@@ -76,7 +76,7 @@ func (p *Problem) GetHeaders() http.Header {
 		h.Set("Retry-After", strconv.Itoa(5))
 	case http.StatusUnauthorized:
 		challenge := `Bearer realm="pizzeria"`
-		if p.Code == Code(registry.SignInAgain) { // RFC 9470, section 3
+		if p.Code == Code(registry.CodeReauthenticationNeeded) { // RFC 9470, section 3
 			challenge += fmt.Sprintf(`, error="insufficient_user_authentication", max_age=%d`, int(registry.FreshFor.Seconds()))
 		}
 		h.Set("WWW-Authenticate", challenge)

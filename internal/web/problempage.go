@@ -31,7 +31,7 @@ func RegisterProblems(mux *http.ServeMux) {
 		t, ok := TypeOf(Code(r.PathValue("code")))
 		if !ok {
 			status = http.StatusNotFound
-			t, _ = TypeOf(Code(registry.NotFound))
+			t, _ = TypeOf(Code(registry.CodeNotFound))
 		}
 		showProblem(w, r, status, t, struct {
 			ProblemType

@@ -145,7 +145,7 @@ func checkProblem(t *testing.T, at token.Position, lit *ast.CompositeLit, status
 	}
 }
 
-// last is the last name of an expression: Forbidden of web.Code(registry.Forbidden).
+// last is the last name of an expression: CodeForbidden of web.Code(registry.CodeForbidden).
 func last(e ast.Expr) string {
 	switch e := e.(type) {
 	case *ast.Ident:

@@ -28,7 +28,7 @@ type Caller struct {
 	Client  identity.Client
 }
 
-// MayNow refuses a person who signed in too long ago, and has to do it again. Error: SignInAgain.
+// MayNow refuses a person who signed in too long ago, and has to do it again. Error: CodeReauthenticationNeeded.
 func (c Caller) MayNow(now time.Time) error {
 	if !c.Actor.InPerson() {
 		return nil
@@ -105,7 +105,7 @@ func who(
 		if identity.IsAPIKey(token) {
 			var err error
 			c.Actor, c.User, err = ids.AuthenticateKey(r.Context(), token, c.Client.Address)
-			if errors.Is(err, identity.ErrToken) || registry.ErrorCode(err) == registry.NotFound {
+			if errors.Is(err, identity.ErrToken) || registry.ErrorCode(err) == registry.CodeNotFound {
 				return Caller{Client: c.Client}, nil
 			}
 			if err == nil {
@@ -114,7 +114,7 @@ func who(
 			return c, err
 		}
 		a, u, err := ids.AuthenticateAPI(r.Context(), token, c.Client.Address)
-		if errors.Is(err, identity.ErrToken) || registry.ErrorCode(err) == registry.NotFound {
+		if errors.Is(err, identity.ErrToken) || registry.ErrorCode(err) == registry.CodeNotFound {
 			return c, nil
 		}
 		if err != nil {
@@ -129,7 +129,7 @@ func who(
 		return c, nil
 	}
 	s, u, err := session(r.Context(), token)
-	if registry.ErrorCode(err) == registry.NotFound {
+	if registry.ErrorCode(err) == registry.CodeNotFound {
 		return c, nil
 	}
 	if err != nil {

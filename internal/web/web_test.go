@@ -20,10 +20,10 @@ import (
 // TestProblems: every code has a status; what is not for people to read is not told.
 func TestProblems(t *testing.T) {
 	for code, want := range map[registry.Code]int{
-		registry.Invalid: 422, registry.Unauthenticated: 401, registry.SignInAgain: 401,
-		registry.Forbidden: 403, registry.NotFound: 404,
-		registry.Conflict: 409, registry.Stale: 412, registry.Gone: 410, registry.Busy: 429,
-		registry.Full: 503, "another": 503,
+		registry.CodeInvalid: 422, registry.CodeUnauthenticated: 401, registry.CodeReauthenticationNeeded: 401,
+		registry.CodeForbidden: 403, registry.CodeNotFound: 404,
+		registry.CodeConflict: 409, registry.CodeVersionConflict: 412, registry.CodeGone: 410, registry.CodeTooManyRequests: 429,
+		registry.CodeOverloaded: 503, "another": 503,
 	} {
 		w := httptest.NewRecorder()
 		r := httptest.NewRequest("GET", "/", nil)
@@ -107,7 +107,7 @@ func TestMayNow(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	for since, want := range map[time.Time]registry.Code{
 		now: "", now.Add(-registry.FreshFor): "",
-		now.Add(-registry.FreshFor - 1): registry.SignInAgain,
+		now.Add(-registry.FreshFor - 1): registry.CodeReauthenticationNeeded,
 	} {
 		a := registry.AsSession(registry.User{}, registry.Session{AuthTime: since}, "")
 		if err := (web.Caller{Actor: a}).MayNow(now); registry.ErrorCode(err) != want {

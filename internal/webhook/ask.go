@@ -33,14 +33,14 @@ func newAsked() *asked {
 	return &asked{orgs: orgs, hosts: hosts}
 }
 
-// take counts one message, and returns how to give it back. Error: Busy.
+// take counts one message, and returns how to give it back. Error: CodeTooManyRequests.
 func (l *asked) take(now time.Time, org registry.OrgID, host string) (back func(), err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	of := limiter(l.orgs, string(org), rate.Every(30*time.Second), askedOrgBurst)
 	to := limiter(l.hosts, host, rate.Every(10*time.Second), askedHostBurst)
 	if of.TokensAt(now) < 1 || to.TokensAt(now) < 1 {
-		return nil, registry.Errorf(registry.Busy, "", "too many messages were asked for: wait a minute and try again")
+		return nil, registry.Errorf(registry.CodeTooManyRequests, "", "too many messages were asked for: wait a minute and try again")
 	}
 	a, b := of.ReserveN(now, 1), to.ReserveN(now, 1)
 	return func() { a.CancelAt(now); b.CancelAt(now) }, nil
@@ -55,12 +55,12 @@ func limiter(of *lru.Cache[string, *rate.Limiter], key string, every rate.Limit,
 	return v
 }
 
-// Test sends a webhook a message that means nothing. Errors: those of the store, Busy.
+// Test sends a webhook a message that means nothing. Errors: those of the store, CodeTooManyRequests.
 func (s *Sender) Test(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.WebhookID) error {
 	return s.ask(ctx, a, org, id, func() error { return s.store.TestWebhook(ctx, a, org, id) })
 }
 
-// Replay sends a message again, with the same ID. Errors: those of the store, Busy.
+// Replay sends a message again, with the same ID. Errors: those of the store, CodeTooManyRequests.
 func (s *Sender) Replay(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.WebhookID, delivery string) error {
 	return s.ask(ctx, a, org, id, func() error { return s.store.ReplayDelivery(ctx, a, org, id, delivery) })
 }

@@ -19,7 +19,7 @@ func TestAsked(t *testing.T) {
 			t.Helper()
 			for range n {
 				switch err := f.sender.Test(t.Context(), a, org, w.ID); registry.ErrorCode(err) {
-				case registry.Busy:
+				case registry.CodeTooManyRequests:
 					refused++
 				case "":
 				default:
@@ -30,8 +30,8 @@ func TestAsked(t *testing.T) {
 		}
 		f.run()
 		defer f.stop()
-		mine, _ := f.hook(f.org.ID, "http://127.0.0.1:1/", registry.OrgUpdated)
-		elsewhere, _ := f.hook(f.org.ID, "http://127.0.0.2:1/", registry.OrgUpdated)
+		mine, _ := f.hook(f.org.ID, "http://127.0.0.1:1/", registry.ChangeOrgUpdated)
+		elsewhere, _ := f.hook(f.org.ID, "http://127.0.0.2:1/", registry.ChangeOrgUpdated)
 		for range 50 {
 			if f.sender.Test(t.Context(), registry.AsVisitor("192.0.2.1"), f.org.ID, mine.ID) == nil {
 				t.Fatal("a visitor may ask")
@@ -45,7 +45,7 @@ func TestAsked(t *testing.T) {
 			f.sender.Replay(t.Context(), operator, f.org.ID, mine.ID, delivery),
 			f.sender.Test(t.Context(), operator, f.org.ID, elsewhere.ID),
 		} {
-			if registry.ErrorCode(err) != registry.Busy {
+			if registry.ErrorCode(err) != registry.CodeTooManyRequests {
 				t.Errorf("beyond the limit of the org: %v", err)
 			}
 		}
@@ -55,7 +55,7 @@ func TestAsked(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			w, _ := f.hook(o.ID, "http://127.0.0.1:1/x", registry.OrgUpdated)
+			w, _ := f.hook(o.ID, "http://127.0.0.1:1/x", registry.ChangeOrgUpdated)
 			total += busy(15, o.ID, w, operator)
 		}
 		if total != 20 { // 60 in all, of which the first org had 20

@@ -18,7 +18,7 @@ func TestRetries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
 		f.run()
-		w, secret := f.hook(f.org.ID, r.URL, registry.OrgUpdated)
+		w, secret := f.hook(f.org.ID, r.URL, registry.ChangeOrgUpdated)
 		begun := time.Now()
 		f.rename(f.org.ID, "Told")
 		// The least time between the tries; a sender looks every 5 seconds.
@@ -90,7 +90,7 @@ func TestRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
 		f.run()
-		w, _ := f.hook(f.org.ID, r.URL, registry.OrgUpdated)
+		w, _ := f.hook(f.org.ID, r.URL, registry.ChangeOrgUpdated)
 		if err := f.store.UpdateOrg(t.Context(), registry.AsOperator(), f.org.ID, 0,
 			"Told"); err != nil {
 			t.Fatal(err)
@@ -123,8 +123,8 @@ func TestSlowAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
 		f.run()
-		w, _ := f.hook(f.org.ID, slow.URL, registry.OrgUpdated)
-		f.hook(f.org.ID, quick.URL, registry.OrgUpdated)
+		w, _ := f.hook(f.org.ID, slow.URL, registry.ChangeOrgUpdated)
+		f.hook(f.org.ID, quick.URL, registry.ChangeOrgUpdated)
 		const n = 5
 		for i := range n {
 			err := f.store.UpdateOrg(t.Context(), registry.AsOperator(), f.org.ID, 0,

@@ -89,10 +89,10 @@ func (s *Sender) Check(address string) error {
 	ip, err := netip.ParseAddr(u.Hostname())
 	literal := err == nil
 	if literal && !egress.Public(ip, s.allow()) {
-		return registry.Errorf(registry.Invalid, "url", "%s is a private address: ask the operator to allow it", ip)
+		return registry.Errorf(registry.CodeInvalid, "url", "%s is a private address: ask the operator to allow it", ip)
 	}
 	if u.Scheme == "http" && (len(s.allow()) == 0 || literal && !egress.Allowed(ip, s.allow())) {
-		return registry.Errorf(registry.Invalid, "url",
+		return registry.Errorf(registry.CodeInvalid, "url",
 			"use https: only networks that the operator allows get messages over http")
 	}
 	return nil

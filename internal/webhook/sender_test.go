@@ -22,8 +22,8 @@ func TestTold(t *testing.T) {
 		f.run()
 		f.pass(time.Second)
 		_, secret := f.hook(f.org.ID, acme.URL)
-		f.hook(f.org.ID, events.URL, registry.OrgSuspendedNow)
-		f.hook("", platform.URL, registry.OrgUpdated)
+		f.hook(f.org.ID, events.URL, registry.ChangeOrgSuspended)
+		f.hook("", platform.URL, registry.ChangeOrgUpdated)
 		f.pass(time.Second)
 		f.rename(globex.ID, "Not for acme")
 		f.rename(f.org.ID, "For acme")
@@ -71,7 +71,7 @@ func TestDisabled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
 		f.run()
-		w, _ := f.hook(f.org.ID, r.URL, registry.OrgUpdated)
+		w, _ := f.hook(f.org.ID, r.URL, registry.ChangeOrgUpdated)
 		f.rename(f.org.ID, "Due")
 		active := func(on bool) {
 			if err := f.store.UpdateWebhook(t.Context(), registry.AsOperator(), f.org.ID, w.ID,
@@ -113,7 +113,7 @@ func TestAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
 		f.run()
-		w, _ := f.hook(f.org.ID, r.URL, registry.OrgUpdated)
+		w, _ := f.hook(f.org.ID, r.URL, registry.ChangeOrgUpdated)
 		for status, failure := range map[int]string{
 			200: "", 201: "", 299: "", 301: "it answered 301 Moved Permanently",
 			307: "it answered 307 Temporary Redirect",
@@ -128,7 +128,7 @@ func TestAnswers(t *testing.T) {
 			f.pass(time.Second)
 			d := f.log(w)[0]
 			if done := d.State == registry.DeliveryDone; done != (failure == "") ||
-				d.Error != failure || d.Status != status || d.Event != registry.WebhookTest {
+				d.Error != failure || d.Status != status || d.Event != registry.ChangeWebhookTest {
 				t.Errorf("%d: %+v", status, d)
 			}
 			r.set(204) // so that it does not come again
@@ -154,9 +154,9 @@ func TestPrivateAddresses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
 		f.run()
-		named, _ := f.hook(f.org.ID, "http://localhost"+port, registry.OrgUpdated)
-		literal, _ := f.hook(f.org.ID, "http://127.0.0.1"+port, registry.OrgUpdated)
-		mapped, _ := f.hook(f.org.ID, "http://[::ffff:127.0.0.1]"+port, registry.OrgUpdated)
+		named, _ := f.hook(f.org.ID, "http://localhost"+port, registry.ChangeOrgUpdated)
+		literal, _ := f.hook(f.org.ID, "http://127.0.0.1"+port, registry.ChangeOrgUpdated)
+		mapped, _ := f.hook(f.org.ID, "http://[::ffff:127.0.0.1]"+port, registry.ChangeOrgUpdated)
 		f.allow = []netip.Prefix{netip.MustParsePrefix("10.9.0.0/16")} // the operator takes it back
 		f.rename(f.org.ID, "Told")
 		for what, w := range map[string]registry.Webhook{"a name": named, "an address": literal,
@@ -169,7 +169,7 @@ func TestPrivateAddresses(t *testing.T) {
 		for _, address := range []string{"https://127.0.0.1/", "https://10.0.0.1/",
 			"https://[::1]/", "http://169.254.169.254/latest", "https://[fe80::1%25eth0]/"} {
 			_, _, err := f.sender.Create(t.Context(), registry.AsOperator(), f.org.ID, address, nil)
-			if registry.ErrorCode(err) != registry.Invalid {
+			if registry.ErrorCode(err) != registry.CodeInvalid {
 				t.Errorf("%s: %v", address, err)
 			}
 		}
@@ -178,8 +178,8 @@ func TestPrivateAddresses(t *testing.T) {
 		}
 		// In the clear only to networks that the operator allows.
 		for address, want := range map[string]registry.Code{
-			"http://10.9.1.1/": "", "http://[::ffff:10.9.1.1]/": "", "http://1.1.1.1/": registry.Invalid,
-			"http://[2606:2800:220:1::1]/": registry.Invalid, "https://1.1.1.1/": "",
+			"http://10.9.1.1/": "", "http://[::ffff:10.9.1.1]/": "", "http://1.1.1.1/": registry.CodeInvalid,
+			"http://[2606:2800:220:1::1]/": registry.CodeInvalid, "https://1.1.1.1/": "",
 		} {
 			if err := f.sender.Check(address); registry.ErrorCode(err) != want {
 				t.Errorf("%s: %v", address, err)
@@ -187,7 +187,7 @@ func TestPrivateAddresses(t *testing.T) {
 		}
 		f.allow = nil
 		err := f.sender.Check("http://example.com/")
-		if registry.ErrorCode(err) != registry.Invalid {
+		if registry.ErrorCode(err) != registry.CodeInvalid {
 			t.Errorf("in the clear: %v", err)
 		}
 		if err := f.sender.Check("https://example.com/"); err != nil {
@@ -197,7 +197,7 @@ func TestPrivateAddresses(t *testing.T) {
 			"https://user@example.com/", "https://example.com/#x", "https://%zz/",
 			"https://example.com/" + strings.Repeat("x", 2000)} {
 			_, _, err := f.sender.Create(t.Context(), registry.AsOperator(), f.org.ID, address, nil)
-			if registry.ErrorCode(err) != registry.Invalid {
+			if registry.ErrorCode(err) != registry.CodeInvalid {
 				t.Errorf("%.40s: %v", address, err)
 			}
 		}
@@ -213,7 +213,7 @@ func TestSecretOfAnotherKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
 		f.run()
-		w, _ := f.hook(f.org.ID, r.URL, registry.OrgUpdated)
+		w, _ := f.hook(f.org.ID, r.URL, registry.ChangeOrgUpdated)
 		f.stop()
 		other := newFixture(t)
 		f.ids = other.ids

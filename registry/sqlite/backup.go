@@ -11,7 +11,7 @@ import (
 // others go on reading and writing. It returns the newest entry of the audit log in the copy. For
 // platform admins and the system.
 func (s *Store) Backup(ctx context.Context, a registry.Actor, path string) (head registry.AuditHead, err error) {
-	if err := s.AuthorizePlatform(ctx, a, registry.PlatformBackup); err != nil {
+	if err := s.AuthorizePlatform(ctx, a, registry.ActionPlatformBackup); err != nil {
 		return head, err
 	}
 	db, err := open(s.path, 1, &s.connected, nil) // the writer's connection is not held up

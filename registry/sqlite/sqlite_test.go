@@ -52,7 +52,7 @@ func TestBackup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Backup(ctx, registry.AsUser(u, "", ""), filepath.Join(dir, "no.db")); registry.ErrorCode(err) != registry.Forbidden {
+	if _, err := s.Backup(ctx, registry.AsUser(u, "", ""), filepath.Join(dir, "no.db")); registry.ErrorCode(err) != registry.CodeForbidden {
 		t.Errorf("somebody else makes a backup: %v", err)
 	}
 	done := make(chan error, 1)
@@ -108,7 +108,7 @@ func TestAuditCannotBeChanged(t *testing.T) {
 	if _, err := db.Exec(`DROP TRIGGER audit_no_update; UPDATE audit SET actor = 'eve' WHERE seq = 1`); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.VerifyAudit(context.Background(), registry.AsOperator(), nil); registry.ErrorCode(err) != registry.Conflict {
+	if _, err := s.VerifyAudit(context.Background(), registry.AsOperator(), nil); registry.ErrorCode(err) != registry.CodeConflict {
 		t.Fatalf("the change was not found: %v", err)
 	}
 }

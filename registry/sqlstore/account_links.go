@@ -9,18 +9,18 @@ import (
 // CreateAccountLink makes a link about an account. verify, email and stop: the person's own, with the
 // address that it is mailed to, in place of an earlier one of its kind. reset: the system's, whom
 // anybody can ask for it, and a platform admin's, who hands it over. Earlier ones of the kind stay
-// good, since a stranger may have asked. Errors: Invalid, Forbidden, NotFound, Conflict.
+// good, since a stranger may have asked. Errors: CodeInvalid, CodeForbidden, CodeNotFound, CodeConflict.
 func (s *Store) CreateAccountLink(ctx context.Context, a registry.Actor, kind registry.LinkKind, id registry.UserID, email string, secret registry.Hash) (registry.Link, error) {
 	l := registry.Link{ID: registry.NewID(), Kind: kind, UserID: id, CreatedBy: a.User}
 	err := s.recording(ctx, a, func(t *tx) error {
 		life := registry.EmailLinkLife
 		switch kind {
 		case registry.LinkVerify, registry.LinkEmail, registry.LinkStop:
-			if err := own(a, id, registry.AccountManage, t.now); err != nil {
+			if err := own(a, id, registry.ActionAccountManage, t.now); err != nil {
 				return err
 			}
 		case registry.LinkReset:
-			if err := t.may(registry.UserUpdate); err != nil {
+			if err := t.may(registry.ActionUserUpdate); err != nil {
 				return err
 			}
 			if err := t.mayMake(); err != nil {
@@ -28,7 +28,7 @@ func (s *Store) CreateAccountLink(ctx context.Context, a registry.Actor, kind re
 			}
 			life = registry.ResetLinkLife
 		default:
-			return registry.Errorf(registry.Invalid, "",
+			return registry.Errorf(registry.CodeInvalid, "",
 				"a link about an account is of the kinds verify, email, stop and reset")
 		}
 		u, err := t.userByID(id)
@@ -36,7 +36,7 @@ func (s *Store) CreateAccountLink(ctx context.Context, a registry.Actor, kind re
 			return err
 		}
 		if u.Disabled() {
-			return registry.Errorf(registry.Conflict, "", "this account is disabled: enable it first")
+			return registry.Errorf(registry.CodeConflict, "", "this account is disabled: enable it first")
 		}
 		l.Email = u.Email
 		if kind == registry.LinkEmail {
@@ -44,7 +44,7 @@ func (s *Store) CreateAccountLink(ctx context.Context, a registry.Actor, kind re
 				return err
 			}
 			if l.Email == u.Email {
-				return registry.Errorf(registry.Conflict, "email", "this is your address already")
+				return registry.Errorf(registry.CodeConflict, "email", "this is your address already")
 			}
 		}
 		if kind != registry.LinkReset {
@@ -57,10 +57,10 @@ func (s *Store) CreateAccountLink(ctx context.Context, a registry.Actor, kind re
 			return err
 		}
 		if kind == registry.LinkReset && !a.IsSystem() {
-			if err := t.record(registry.Change{Kind: registry.UserChanged, UserID: id}, u.Email, "link for a new password"); err != nil {
+			if err := t.record(registry.Change{Kind: registry.ChangeUserChanged, UserID: id}, u.Email, "link for a new password"); err != nil {
 				return err
 			}
-			return t.tellOrgs(u, registry.PasswordLinkMade)
+			return t.tellOrgs(u, registry.ChangeMemberPasswordLink)
 		}
 		return nil
 	})
@@ -69,8 +69,8 @@ func (s *Store) CreateAccountLink(ctx context.Context, a registry.Actor, kind re
 
 // ConfirmEmail uses up a link of the kind verify or email: its address is verified, and of the
 // latter becomes the account's. The link shows that mail arrives and not that whoever reads it has
-// the account: only the account's own person may. Errors: Unauthenticated; Forbidden (another
-// account's link); Gone; Conflict (the address got another account meanwhile).
+// the account: only the account's own person may. Errors: CodeUnauthenticated; CodeForbidden (another
+// account's link); CodeGone; CodeConflict (the address got another account meanwhile).
 func (s *Store) ConfirmEmail(ctx context.Context, a registry.Actor, secret registry.Hash) (was, now registry.User, err error) {
 	err = s.recording(ctx, a, func(t *tx) error {
 		l, err := one(t.ctx, t, scanLink, errNoLink(), linkQuery+` AND l.hash = $2 AND l.kind IN ('verify', 'email')`, us(t.now), secret[:])
@@ -81,7 +81,7 @@ func (s *Store) ConfirmEmail(ctx context.Context, a registry.Actor, secret regis
 			return errNobody()
 		}
 		if l.UserID != a.User {
-			return registry.Errorf(registry.Forbidden, "",
+			return registry.Errorf(registry.CodeForbidden, "",
 				"this link is for another account: sign in with that one")
 		}
 		if was, err = t.userByID(l.UserID); err != nil {
@@ -117,7 +117,7 @@ func (t *tx) moveTo(u registry.User, email string) error {
 		return err
 	}
 	if taken {
-		return registry.Errorf(registry.Conflict, "email", "%s has an account already", email).Because(registry.EmailTaken)
+		return registry.Errorf(registry.CodeConflict, "email", "%s has an account already", email).Because(registry.ReasonEmailTaken)
 	}
 	err = t.must(`UPDATE users SET email = $2, email_verified = {true} WHERE id = $1`, u.ID, email)
 	if err != nil {
@@ -128,12 +128,12 @@ func (t *tx) moveTo(u registry.User, email string) error {
 	if err != nil {
 		return err
 	}
-	return t.record(registry.Change{Kind: registry.UserChanged, UserID: u.ID}, email,
+	return t.record(registry.Change{Kind: registry.ChangeUserChanged, UserID: u.ID}, email,
 		u.Email+" -> "+email)
 }
 
 // StopEmailChange uses up a link of the kind stop: a change of address that was asked for is not
-// made. Whoever has the link may. Error: Gone.
+// made. Whoever has the link may. Error: CodeGone.
 func (s *Store) StopEmailChange(ctx context.Context, a registry.Actor, secret registry.Hash,
 ) (u registry.User, err error) {
 	err = s.recording(ctx, a, func(t *tx) error {
@@ -147,7 +147,7 @@ func (s *Store) StopEmailChange(ctx context.Context, a registry.Actor, secret re
 		if err := t.dropEmailChange(u.ID); err != nil {
 			return err
 		}
-		return t.record(registry.Change{Kind: registry.UserChanged, UserID: u.ID}, u.Email,
+		return t.record(registry.Change{Kind: registry.ChangeUserChanged, UserID: u.ID}, u.Email,
 			"change of address stopped")
 	})
 	return u, err

@@ -18,15 +18,15 @@ func scanAPIKey(r scanner) (k registry.APIKey, err error) {
 }
 
 func errNoKey() error {
-	return registry.Errorf(registry.NotFound, "", "no such key, or it has expired")
+	return registry.Errorf(registry.CodeNotFound, "", "no such key, or it has expired")
 }
 
 // CreateAPIKey makes the actor's own key, or with a role one of an org. For
 // people who are signed in, and the operator for an org: a key never makes a
-// key. A key reaches no more than who makes it, then and later. Errors: Invalid,
-// Forbidden, NotFound, Conflict (KeysMax).
+// key. A key reaches no more than who makes it, then and later. Errors: CodeInvalid,
+// CodeForbidden, CodeNotFound, CodeConflict (KeysMax).
 func (s *Store) CreateAPIKey(ctx context.Context, a registry.Actor, n registry.NewAPIKey, hash registry.Hash) (registry.APIKey, error) {
-	k := registry.APIKey{ID: registry.APIKeyID(registry.NewID()), Kind: registry.KeyPersonal, OrgID: n.OrgID, Role: n.Role, CreatedBy: a.Name()}
+	k := registry.APIKey{ID: registry.APIKeyID(registry.NewID()), Kind: registry.APIKeyPersonal, OrgID: n.OrgID, Role: n.Role, CreatedBy: a.Name()}
 	err := s.recording(ctx, a, func(t *tx) error {
 		var err error
 		if k.Name, err = registry.CleanName(n.Name); err != nil {
@@ -38,7 +38,7 @@ func (s *Store) CreateAPIKey(ctx context.Context, a registry.Actor, n registry.N
 		}
 		k.Scopes = scopes.List()
 		if n.Life < 0 || n.Life > registry.KeyLifeMax {
-			return registry.Errorf(registry.Invalid, "days", "a key lives for 1 to %d days", int(registry.KeyLifeMax.Hours()/24))
+			return registry.Errorf(registry.CodeInvalid, "days", "a key lives for 1 to %d days", int(registry.KeyLifeMax.Hours()/24))
 		}
 		if n.Life == 0 {
 			n.Life = registry.KeyLife
@@ -51,7 +51,7 @@ func (s *Store) CreateAPIKey(ctx context.Context, a registry.Actor, n registry.N
 			k.ID, hash[:], k.Kind, k.Name, k.UserID, k.OrgID, k.Role, scopes, k.CreatedBy, a.User, us(k.CreatedAt), us(k.ExpiresAt)); err != nil {
 			return err
 		}
-		return t.record(registry.Change{Kind: registry.APIKeyCreated, OrgID: k.OrgID, UserID: k.UserID}, k.Name, string(scopes))
+		return t.record(registry.Change{Kind: registry.ChangeAPIKeyCreated, OrgID: k.OrgID, UserID: k.UserID}, k.Name, string(scopes))
 	})
 	return k, err
 }
@@ -60,8 +60,8 @@ func (s *Store) CreateAPIKey(ctx context.Context, a registry.Actor, n registry.N
 func (t *tx) mayHave(k *registry.APIKey, scopes registry.ScopeSet) error {
 	owner := t.actor.User
 	if k.Role != "" {
-		k.Kind, owner = registry.KeyService, ""
-		v, err := t.allowed(k.OrgID, registry.KeyManage)
+		k.Kind, owner = registry.APIKeyService, ""
+		v, err := t.allowed(k.OrgID, registry.ActionKeyManage)
 		if err != nil {
 			return err
 		}
@@ -69,28 +69,28 @@ func (t *tx) mayHave(k *registry.APIKey, scopes registry.ScopeSet) error {
 			return err
 		}
 		if k.Role != registry.RoleMember && k.Role != registry.RoleAdmin {
-			return registry.Errorf(registry.Invalid, "role", "a key is member or admin of its org")
+			return registry.Errorf(registry.CodeInvalid, "role", "a key is member or admin of its org")
 		}
 		if scopes.Has(registry.ScopePlatform) {
-			return registry.Errorf(registry.Invalid, "scopes", "an org's key has no scope platform: make one of your own")
+			return registry.Errorf(registry.CodeInvalid, "scopes", "an org's key has no scope platform: make one of your own")
 		}
 		if !t.actor.SeesAll() && !v.Role.AtLeast(k.Role) {
-			return registry.Errorf(registry.Forbidden, "role", "a key cannot have a higher role than yours")
+			return registry.Errorf(registry.CodeForbidden, "role", "a key cannot have a higher role than yours")
 		}
 		if err := t.lasting(k.OrgID, registry.RoleAdmin, "create its keys"); err != nil {
 			return err
 		}
 	} else {
-		if err := own(t.actor, t.actor.User, registry.CredentialMake, t.now); err != nil {
+		if err := own(t.actor, t.actor.User, registry.ActionCredentialMake, t.now); err != nil {
 			return err
 		}
 		if k.OrgID != "" {
-			if _, err := t.allowed(k.OrgID, registry.OrgRead); err != nil {
+			if _, err := t.allowed(k.OrgID, registry.ActionOrgRead); err != nil {
 				return err
 			}
 		}
 		if scopes.Has(registry.ScopePlatform) && (!t.actor.Platform() || k.OrgID != "") {
-			return registry.Errorf(registry.Forbidden, "scopes", "the scope platform is for platform admins, and for no single org")
+			return registry.Errorf(registry.CodeForbidden, "scopes", "the scope platform is for platform admins, and for no single org")
 		}
 	}
 	k.UserID = owner
@@ -99,7 +99,7 @@ func (t *tx) mayHave(k *registry.APIKey, scopes registry.ScopeSet) error {
 		return err
 	}
 	if n >= registry.KeysMax {
-		return registry.Errorf(registry.Conflict, "", "there are %d keys already: revoke one that is not used", n).Because(registry.LimitReached)
+		return registry.Errorf(registry.CodeConflict, "", "there are %d keys already: revoke one that is not used", n).Because(registry.ReasonLimitReached)
 	}
 	return nil
 }
@@ -107,27 +107,27 @@ func (t *tx) mayHave(k *registry.APIKey, scopes registry.ScopeSet) error {
 // APIKeys returns the keys of an org, or with org "" the actor's own, newest first.
 func (s *Store) APIKeys(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.APIKey, error) {
 	if org == "" {
-		if err := own(a, a.User, registry.AccountManage, s.now()); err != nil {
+		if err := own(a, a.User, registry.ActionAccountManage, s.now()); err != nil {
 			return nil, err
 		}
 		return collect(ctx, s.read, scanAPIKey, apiKeyQuery+` AND k.user_id = $2 AND k.kind = 'personal' ORDER BY k.id DESC`, us(s.now()), a.User)
 	}
-	if _, err := s.Authorize(ctx, a, org, registry.KeyRead); err != nil {
+	if _, err := s.Authorize(ctx, a, org, registry.ActionKeyRead); err != nil {
 		return nil, err
 	}
 	return collect(ctx, s.read, scanAPIKey, apiKeyQuery+` AND k.org_id = $2 AND k.kind = 'service' ORDER BY k.id DESC`, us(s.now()), org)
 }
 
-// RevokeAPIKey ends a key of an org, or with org "" one of the actor's own. Error: NotFound.
+// RevokeAPIKey ends a key of an org, or with org "" one of the actor's own. Error: CodeNotFound.
 func (s *Store) RevokeAPIKey(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.APIKeyID) error {
 	return s.recording(ctx, a, func(t *tx) error {
 		where, arg := ` AND k.user_id = $3 AND k.kind = 'personal'`, string(a.User)
 		if org != "" {
-			if _, err := t.allowed(org, registry.KeyManage); err != nil {
+			if _, err := t.allowed(org, registry.ActionKeyManage); err != nil {
 				return err
 			}
 			where, arg = ` AND k.org_id = $3 AND k.kind = 'service'`, string(org)
-		} else if err := own(a, a.User, registry.AccountManage, t.now); err != nil {
+		} else if err := own(a, a.User, registry.ActionAccountManage, t.now); err != nil {
 			return err
 		}
 		k, err := one(t.ctx, t, scanAPIKey, errNoKey(), apiKeyQuery+` AND k.id = $2`+where, us(t.now), id, arg)
@@ -146,10 +146,10 @@ func (t *tx) removeAPIKey(k registry.APIKey) error {
 	if err := t.must(`DELETE FROM api_keys WHERE id = $1`, k.ID); err != nil {
 		return err
 	}
-	return t.record(registry.Change{Kind: registry.APIKeyRevoked, OrgID: k.OrgID, UserID: k.UserID}, k.Name, "")
+	return t.record(registry.Change{Kind: registry.ChangeAPIKeyRevoked, OrgID: k.OrgID, UserID: k.UserID}, k.Name, "")
 }
 
-// APIKeyByHash returns a live key and, of a personal one, its owner. For the system. Error: NotFound.
+// APIKeyByHash returns a live key and, of a personal one, its owner. For the system. Error: CodeNotFound.
 func (s *Store) APIKeyByHash(ctx context.Context, a registry.Actor, hash registry.Hash) (k registry.APIKey, u registry.User, err error) {
 	if err := only(a); err != nil {
 		return k, u, err

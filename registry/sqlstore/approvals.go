@@ -19,7 +19,7 @@ func scanApproval(r scanner) (p registry.Approval, err error) {
 }
 
 func errNoApproval() error {
-	return registry.Errorf(registry.NotFound, "approval",
+	return registry.Errorf(registry.CodeNotFound, "approval",
 		"there is no such request, or it was answered, taken back or has expired")
 }
 
@@ -28,13 +28,13 @@ func errNoApproval() error {
 func (s *Store) Approvals(
 	ctx context.Context, a registry.Actor, org registry.OrgID,
 ) ([]registry.Approval, error) {
-	v, err := s.Authorize(ctx, a, org, registry.ApprovalRead)
+	v, err := s.Authorize(ctx, a, org, registry.ActionApprovalRead)
 	if err != nil {
 		return nil, err
 	}
 	return collect(ctx, s.read, scanApproval, approvalQuery+`
 		WHERE p.org_id = $1 AND ($2 OR p.kind = 'break_glass') ORDER BY p.id DESC LIMIT 100`,
-		org, registry.Allows(a, v.Role, registry.MemberInvite))
+		org, registry.Allows(a, v.Role, registry.ActionMemberInvite))
 }
 
 // Returns returns the requests that somebody may come back to orgs and that wait: one's own, or
@@ -50,7 +50,7 @@ func (s *Store) Returns(
 }
 
 // RequestApproval asks an org's owners for what ErrOwnerApproves refused. For whoever may do it
-// in an org without an owner. Errors: Invalid, Forbidden, NotFound, Conflict (asked already,
+// in an org without an owner. Errors: CodeInvalid, CodeForbidden, CodeNotFound, CodeConflict (asked already,
 // ApprovalsMax).
 func (s *Store) RequestApproval(
 	ctx context.Context, a registry.Actor, org registry.OrgID, n registry.NewApproval,
@@ -62,7 +62,7 @@ func (s *Store) RequestApproval(
 		}
 		switch n.Kind {
 		case registry.ApprovalInvite:
-			v, err := t.allowed(org, registry.MemberInvite)
+			v, err := t.allowed(org, registry.ActionMemberInvite)
 			if err != nil {
 				return err
 			}
@@ -70,7 +70,7 @@ func (s *Store) RequestApproval(
 				return err
 			}
 		case registry.ApprovalRole:
-			v, err := t.allowed(org, registry.MemberChange)
+			v, err := t.allowed(org, registry.ActionMemberChange)
 			if err != nil {
 				return err
 			}
@@ -79,11 +79,11 @@ func (s *Store) RequestApproval(
 				return err
 			}
 			if m.Role == n.Role {
-				return registry.Errorf(registry.Conflict, "role", "%s has this role", m.Email)
+				return registry.Errorf(registry.CodeConflict, "role", "%s has this role", m.Email)
 			}
 			p.UserID, p.Email, p.Was = m.UserID, m.Email, m.Role
 		default:
-			return registry.Errorf(registry.Invalid, "kind", "nobody asks for %q", string(n.Kind))
+			return registry.Errorf(registry.CodeInvalid, "kind", "nobody asks for %q", string(n.Kind))
 		}
 		p.ExpiresAt = t.now.Add(registry.ApprovalLife)
 		p.AskedBy, p.AskedByID = a.Name(), a.User
@@ -104,10 +104,10 @@ func (t *tx) ask(p registry.Approval) (registry.Approval, error) {
 	}
 	switch {
 	case asked:
-		return p, registry.Errorf(registry.Conflict, "",
+		return p, registry.Errorf(registry.CodeConflict, "",
 			"this was asked for about %s already: an owner has to answer, or take it back", p.Email)
 	case waiting >= registry.ApprovalsMax && p.Kind != registry.ApprovalReturn:
-		return p, registry.Errorf(registry.Conflict, "",
+		return p, registry.Errorf(registry.CodeConflict, "",
 			"%d requests wait for the org's owners already: take one back", waiting)
 	}
 	if err := t.QueryRowContext(t.ctx, `SELECT name FROM orgs WHERE id = $1`, p.OrgID).
@@ -123,9 +123,9 @@ func (t *tx) ask(p registry.Approval) (registry.Approval, error) {
 		us(p.ExpiresAt), us(p.EffectiveAt)); err != nil {
 		return p, err
 	}
-	kind := registry.ApprovalAsked
+	kind := registry.ChangeApprovalRequested
 	if p.Kind == registry.ApprovalReturn {
-		kind = registry.MemberHeld
+		kind = registry.ChangeMemberHeld
 	}
 	return p, t.recordApproval(kind, p)
 }
@@ -149,12 +149,12 @@ func (t *tx) waiting(org registry.OrgID, id registry.ApprovalID) (registry.Appro
 }
 
 // EndApproval takes a request back. For platform admins and the operator. Nobody takes back that
-// somebody is kept out. Errors: Forbidden, NotFound.
+// somebody is kept out. Errors: CodeForbidden, CodeNotFound.
 func (s *Store) EndApproval(
 	ctx context.Context, a registry.Actor, org registry.OrgID, id registry.ApprovalID,
 ) error {
 	return s.recording(ctx, a, func(t *tx) error {
-		if _, err := t.allowed(org, registry.ApprovalEnd); err != nil {
+		if _, err := t.allowed(org, registry.ActionApprovalEnd); err != nil {
 			return err
 		}
 		p, err := t.waiting(org, id)
@@ -162,7 +162,7 @@ func (s *Store) EndApproval(
 			return err
 		}
 		if p.Kind == registry.ApprovalReturn {
-			return registry.Errorf(registry.Forbidden, "", "an owner answers this")
+			return registry.Errorf(registry.CodeForbidden, "", "an owner answers this")
 		}
 		return t.settle(p, registry.ApprovalEnded)
 	})
@@ -179,10 +179,10 @@ func (t *tx) settle(p registry.Approval, state registry.ApprovalState) error {
 		return err
 	}
 	return t.recordApproval(map[registry.ApprovalState]registry.ChangeKind{
-		registry.ApprovalApproved: registry.ApprovalGiven,
-		registry.ApprovalRefused:  registry.ApprovalDenied,
-		registry.ApprovalEnded:    registry.ApprovalOver,
-		registry.ApprovalDone:     registry.ApprovalInEffect,
+		registry.ApprovalApproved: registry.ChangeApprovalApproved,
+		registry.ApprovalRefused:  registry.ChangeApprovalRefused,
+		registry.ApprovalEnded:    registry.ChangeApprovalEnded,
+		registry.ApprovalDone:     registry.ChangeApprovalEffective,
 	}[state], p)
 }
 

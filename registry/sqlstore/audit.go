@@ -71,7 +71,7 @@ func (s *Store) Audit(
 	org registry.OrgID,
 	l registry.AuditList,
 ) (registry.Page[registry.AuditEntry], error) {
-	if _, err := s.Authorize(ctx, a, org, registry.AuditRead); err != nil {
+	if _, err := s.Authorize(ctx, a, org, registry.ActionAuditRead); err != nil {
 		return registry.Page[registry.AuditEntry]{}, err
 	}
 	q := new(query)
@@ -85,7 +85,7 @@ func (s *Store) PlatformAudit(
 	a registry.Actor,
 	l registry.AuditList,
 ) (registry.Page[registry.AuditEntry], error) {
-	if err := s.may(a, registry.PlatformAudit); err != nil {
+	if err := s.may(a, registry.ActionPlatformAudit); err != nil {
 		return registry.Page[registry.AuditEntry]{}, err
 	}
 	q := new(query)
@@ -146,12 +146,12 @@ func (s *Store) AuditAfter(
 ) ([]registry.AuditEntry, error) {
 	q := new(query)
 	if org == "" {
-		if err := s.may(a, registry.PlatformAudit); err != nil {
+		if err := s.may(a, registry.ActionPlatformAudit); err != nil {
 			return nil, err
 		}
 		q.add(auditExport+` WHERE seq > ?`, after)
 	} else {
-		if _, err := s.Authorize(ctx, a, org, registry.AuditRead); err != nil {
+		if _, err := s.Authorize(ctx, a, org, registry.ActionAuditRead); err != nil {
 			return nil, err
 		}
 		q.add(auditExport+` WHERE org_id = ? AND seq > ?`, org, after)

@@ -75,7 +75,7 @@ func (w *auditWorld) write(n int) {
 	w.Helper()
 	for range n {
 		if err := w.s.Record(context.Background(), registry.AsOperator(), 1,
-			registry.Change{Kind: registry.OrgUpdated}, "acme", "a change"); err != nil {
+			registry.Change{Kind: registry.ChangeOrgUpdated}, "acme", "a change"); err != nil {
 			w.Fatal(err)
 		}
 	}
@@ -299,7 +299,7 @@ func attacked(t *testing.T) *auditWorld {
 	w.rekey(otherKey(t))
 	w.write(9)
 	if r, err := w.verify(); err != nil || r.First != 11 || r.Head.Seq != 60 || r.Head.Epoch != 2 ||
-		w.entry(51).Action != registry.KeyRotated {
+		w.entry(51).Action != registry.ChangeKeyRotated {
 		t.Fatalf("%+v %v", r, err)
 	}
 	return w
@@ -313,19 +313,19 @@ func TestAuditAttacks(t *testing.T) {
 			w := attacked(t)
 			a.attack(w)
 			_, err := w.verify()
-			if registry.ErrorCode(err) != registry.Conflict ||
+			if registry.ErrorCode(err) != registry.CodeConflict ||
 				!strings.Contains(err.Error(), a.says) {
 				t.Fatalf("%v, and not %q", err, a.says)
 			}
 			w.write(2)
-			if _, err := w.verify(); registry.ErrorCode(err) != registry.Conflict {
+			if _, err := w.verify(); registry.ErrorCode(err) != registry.CodeConflict {
 				t.Errorf("covered up by what came after: %v", err)
 			}
 			if !strings.Contains(name, "another one's key") { // the server does not start with it
 				w.reopen()
 				w.write(1)
 			}
-			if _, err := w.verify(); registry.ErrorCode(err) != registry.Conflict {
+			if _, err := w.verify(); registry.ErrorCode(err) != registry.CodeConflict {
 				t.Errorf("covered up by a restart: %v", err)
 			}
 		})
@@ -342,7 +342,7 @@ func TestAuditOldHead(t *testing.T) {
 	w.write(10)
 	w.sql(`DELETE FROM audit WHERE epoch = 2`, `DELETE FROM audit_epochs WHERE id = 2`,
 		`DELETE FROM audit_head`, `INSERT INTO audit_head SELECT * FROM copied`)
-	if _, err := w.verify(); registry.ErrorCode(err) != registry.Conflict {
+	if _, err := w.verify(); registry.ErrorCode(err) != registry.CodeConflict {
 		t.Errorf("the old head holds: %v", err)
 	}
 }
@@ -355,21 +355,21 @@ func TestAuditBroken(t *testing.T) {
 	w.sql(`DELETE FROM audit WHERE seq > 10`)
 	if _, err := w.s.AuditHead(t.Context(), registry.AsOperator()); registry.ErrorCode(
 		err,
-	) != registry.Conflict {
+	) != registry.CodeConflict {
 		t.Error(err)
 	}
 	if _, _, err := w.s.NoteAuditHead(t.Context(), registry.AsSystem("test")); registry.ErrorCode(
 		err,
-	) != registry.Conflict {
+	) != registry.CodeConflict {
 		t.Error(err)
 	}
 	w.write(1)
-	if e := w.entry(31); e.Action != registry.AuditBroken || e.Actor != "audit" ||
+	if e := w.entry(31); e.Action != registry.ChangeAuditBroken || e.Actor != "audit" ||
 		!strings.Contains(e.Detail, "ends with entry 10") {
 		t.Errorf("%+v", e)
 	}
 	changes, err := w.s.Changes(t.Context(), registry.AsSystem("test"), 30, 10)
-	if err != nil || len(changes) != 2 || changes[1].Kind != registry.AuditBroken {
+	if err != nil || len(changes) != 2 || changes[1].Kind != registry.ChangeAuditBroken {
 		t.Errorf("%+v %v", changes, err)
 	}
 }
@@ -400,7 +400,7 @@ func TestAuditAgainst(t *testing.T) {
 		"too new":       {[]registry.AuditHead{{Seq: 81, Hash: saved.Hash}}, "ends with entry 80"},
 	} {
 		_, err := w.verify(c.heads...)
-		if registry.ErrorCode(err) != registry.Conflict || !strings.Contains(err.Error(), c.says) {
+		if registry.ErrorCode(err) != registry.CodeConflict || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -24,7 +24,7 @@ func BenchmarkAuditAppend(b *testing.B) {
 	defer func() { _ = s.Close() }()
 	for b.Loop() {
 		if err := s.Record(b.Context(), registry.AsOperator(), 1,
-			registry.Change{Kind: registry.OrgUpdated}, "acme", "a change"); err != nil {
+			registry.Change{Kind: registry.ChangeOrgUpdated}, "acme", "a change"); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -45,7 +45,7 @@ func BenchmarkAuditAppends(b *testing.B) {
 	const each = 1000
 	for n := 0; n < b.N; n += each {
 		if err := s.Record(b.Context(), registry.AsOperator(), min(each, b.N-n),
-			registry.Change{Kind: registry.OrgUpdated}, "acme", "a change"); err != nil {
+			registry.Change{Kind: registry.ChangeOrgUpdated}, "acme", "a change"); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -45,7 +45,7 @@ func (s *Store) forgetErased(ctx context.Context) error {
 // of its e-mail addresses. Commitments, IDs and times stay, and the chain holds. Call it after the
 // last entry about the account, and while the account is there; its own entry names the ID alone.
 func (t *tx) eraseAudit(id registry.UserID) (n int, err error) {
-	err = t.record(registry.Change{Kind: registry.AuditErased, UserID: id}, string(id), "")
+	err = t.record(registry.Change{Kind: registry.ChangeAuditErased, UserID: id}, string(id), "")
 	if err != nil {
 		return 0, err
 	}

@@ -52,7 +52,7 @@ func TestEraseAudit(t *testing.T) {
 	is(
 		say(
 			asAda,
-			registry.Change{Kind: registry.SessionCreated, UserID: ada.ID},
+			registry.Change{Kind: registry.ChangeSessionCreated, UserID: ada.ID},
 			ada.Email,
 			"Netscape/4.0",
 		),
@@ -61,33 +61,33 @@ func TestEraseAudit(t *testing.T) {
 	is(
 		say(
 			registry.AsVisitor("198.51.100.78"),
-			registry.Change{Kind: registry.SignInLimited, UserID: ada.ID},
+			registry.Change{Kind: registry.ChangeSignInLimited, UserID: ada.ID},
 			ada.Email,
 			"too many",
 		),
 		want{"visitor", gone, gone, "too many"},
 	)
-	is(say(asAda, registry.Change{Kind: registry.UserChanged, UserID: ada.ID}, "ada@example.org",
+	is(say(asAda, registry.Change{Kind: registry.ChangeUserChanged, UserID: ada.ID}, "ada@example.org",
 		"ada@example.com -> ada@example.org"), want{gone, gone, gone, gone})
 	is(
 		say(
 			asBob,
-			registry.Change{Kind: registry.MemberAdded, UserID: ada.ID},
+			registry.Change{Kind: registry.ChangeMemberAdded, UserID: ada.ID},
 			"ada@example.org",
 			"admin",
 		),
 		want{bob.Email, "203.0.113.5", gone, "admin"},
 	)
-	is(say(asBob, registry.Change{Kind: registry.InviteCreated}, "ada@example.com", "member"),
+	is(say(asBob, registry.Change{Kind: registry.ChangeInviteCreated}, "ada@example.com", "member"),
 		want{bob.Email, "203.0.113.5", gone, "member"})
-	is(say(asAda, registry.Change{Kind: registry.OrgRenamed}, "acme", "acme -> globex"),
+	is(say(asAda, registry.Change{Kind: registry.ChangeOrgRenamed}, "acme", "acme -> globex"),
 		want{gone, gone, "acme", "acme -> globex"})
-	is(say(asAda, registry.Change{Kind: registry.MemberAdded, UserID: bob.ID}, bob.Email, "owner"),
+	is(say(asAda, registry.Change{Kind: registry.ChangeMemberAdded, UserID: bob.ID}, bob.Email, "owner"),
 		want{gone, gone, bob.Email, "owner"})
 	is(
 		say(
 			asBob,
-			registry.Change{Kind: registry.OrgSuspendedNow},
+			registry.Change{Kind: registry.ChangeOrgSuspended},
 			"acme",
 			"asked by ada@example.com",
 		),
@@ -96,13 +96,13 @@ func TestEraseAudit(t *testing.T) {
 	is(
 		say(
 			asBob,
-			registry.Change{Kind: registry.UserChanged, UserID: bob.ID},
+			registry.Change{Kind: registry.ChangeUserChanged, UserID: bob.ID},
 			bob.Email,
 			"new recovery codes",
 		),
 		want{bob.Email, "203.0.113.5", bob.Email, "new recovery codes"},
 	)
-	is(say(asBob, registry.Change{Kind: registry.InviteCreated}, "not-ada@example.com", "member"),
+	is(say(asBob, registry.Change{Kind: registry.ChangeInviteCreated}, "not-ada@example.com", "member"),
 		want{bob.Email, "203.0.113.5", "not-ada@example.com", "member"})
 	// A kind that nobody classified is about its account.
 	is(say(asBob, registry.Change{Kind: "new.kind", UserID: ada.ID}, "a name", "a detail"),
@@ -131,7 +131,7 @@ func TestEraseAudit(t *testing.T) {
 		n != 10 { // nine of the above, and the account's creation
 		t.Errorf("%+v %d %v", r, n, err)
 	}
-	if e := w.entry(before.Seq + 1); e.Action != registry.AuditErased || e.SubjectID != ada.ID ||
+	if e := w.entry(before.Seq + 1); e.Action != registry.ChangeAuditErased || e.SubjectID != ada.ID ||
 		e.Target != string(ada.ID) || e.Actor != "test" {
 		t.Errorf("%+v", e)
 	}
@@ -151,7 +151,7 @@ func TestEraseAudit(t *testing.T) {
 	}
 	if _, err := w.s.EraseAudit(ctx, operator, bob.ID); registry.ErrorCode(
 		err,
-	) != registry.Forbidden {
+	) != registry.CodeForbidden {
 		t.Error(err)
 	}
 	p, err := w.s.PlatformAudit(

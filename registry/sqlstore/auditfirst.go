@@ -53,7 +53,7 @@ func KeyAudit(ctx context.Context, s *Store, db *sql.DB) error {
 	}
 	if n > 0 {
 		detail := fmt.Sprintf("%d entries of an earlier version", n)
-		if err := t.audit(registry.Change{Kind: registry.AuditKeyed}, "audit log", detail); err != nil {
+		if err := t.audit(registry.Change{Kind: registry.ChangeAuditKeyed}, "audit log", detail); err != nil {
 			return err
 		}
 	}

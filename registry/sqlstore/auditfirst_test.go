@@ -102,7 +102,7 @@ func TestAuditOfAnEarlierVersion(t *testing.T) {
 	if err != nil || r.First != 2 || r.Head.Seq != 2502 || r.Compared != len(heads) {
 		t.Fatalf("%+v %v", r, err)
 	}
-	if e := w.entry(2501); e.Action != registry.AuditKeyed ||
+	if e := w.entry(2501); e.Action != registry.ChangeAuditKeyed ||
 		e.Detail != "2499 entries of an earlier version" {
 		t.Errorf("%+v", e)
 	}

@@ -92,13 +92,13 @@ func (t *tx) auditState() (auditState, error) {
 			return s, err
 		}
 	}
-	if err := t.note(registry.Change{Kind: registry.AuditBroken}); err != nil {
+	if err := t.note(registry.Change{Kind: registry.ChangeAuditBroken}); err != nil {
 		return s, err
 	}
 	was := t.actor
 	t.actor = registry.AsSystem("audit")
 	defer func() { t.actor = was }()
-	return s, t.append(&s, registry.Change{Kind: registry.AuditBroken}, "audit log", why)
+	return s, t.append(&s, registry.Change{Kind: registry.ChangeAuditBroken}, "audit log", why)
 }
 
 // beginEpoch makes a new key, for the entries from here on.
@@ -120,9 +120,9 @@ func (t *tx) saveHead(s auditState) error {
 }
 
 // AuditHead returns the newest entry of the audit log. For platform admins and the system. Error:
-// Conflict when the log does not end or begin as the server left it.
+// CodeConflict when the log does not end or begin as the server left it.
 func (s *Store) AuditHead(ctx context.Context, a registry.Actor) (registry.AuditHead, error) {
-	if err := s.may(a, registry.PlatformAudit); err != nil {
+	if err := s.may(a, registry.ActionPlatformAudit); err != nil {
 		return registry.AuditHead{}, err
 	}
 	state, err := scanAuditState(s.read.QueryRowContext(ctx, auditStateQuery))
@@ -130,7 +130,7 @@ func (s *Store) AuditHead(ctx context.Context, a registry.Actor) (registry.Audit
 		return registry.AuditHead{}, err
 	}
 	if why := s.keys.fault(state); why != "" {
-		return state.AuditHead, registry.Errorf(registry.Conflict, "", "%s", why).Because(registry.AuditLogChanged)
+		return state.AuditHead, registry.Errorf(registry.CodeConflict, "", "%s", why).Because(registry.ReasonAuditLogChanged)
 	}
 	return state.AuditHead, nil
 }

@@ -10,7 +10,7 @@ import (
 
 // NoteAuditHead tells the platform's webhooks the newest entry of the audit log, unless they were
 // told of that one already. It is in neither log nor feed: it would move the head that it tells of.
-// For the system. Error: Conflict when the log does not end or begin as the server left it.
+// For the system. Error: CodeConflict when the log does not end or begin as the server left it.
 func (s *Store) NoteAuditHead(
 	ctx context.Context,
 	a registry.Actor,
@@ -24,7 +24,7 @@ func (s *Store) NoteAuditHead(
 			return err
 		}
 		if why := t.keys.fault(state); why != "" {
-			return registry.Errorf(registry.Conflict, "", "%s", why).Because(registry.AuditLogChanged)
+			return registry.Errorf(registry.CodeConflict, "", "%s", why).Because(registry.ReasonAuditLogChanged)
 		}
 		head = state.AuditHead
 		n, err := t.exec(`INSERT INTO meta (key, value) VALUES ('audit_head_noted', $1)
@@ -50,17 +50,17 @@ func (t *tx) tellHead(head registry.AuditHead) error {
 		return err
 	}
 	for _, w := range hooks {
-		if !wants(w, registry.AuditHeadNoted) {
+		if !wants(w, registry.ChangeAuditHead) {
 			continue
 		}
 		body, err := json.Marshal(map[string]any{
-			"type": registry.AuditHeadNoted, "timestamp": t.now.UTC().Format(time.RFC3339Nano),
+			"type": registry.ChangeAuditHead, "timestamp": t.now.UTC().Format(time.RFC3339Nano),
 			"data": head,
 		})
 		if err != nil {
 			return err
 		}
-		if err := t.send(w, registry.AuditHeadNoted, body); err != nil {
+		if err := t.send(w, registry.ChangeAuditHead, body); err != nil {
 			return err
 		}
 		t.wakes = true // wakes the sender

@@ -34,23 +34,23 @@ func TestAuditHeadIsTold(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, d := range p.Items {
-			if d.Event == registry.AuditHeadNoted {
+			if d.Event == registry.ChangeAuditHead {
 				bodies = append(bodies, d.Body)
 			}
 		}
 		return bodies
 	}
-	all, only := hook(""), hook("", registry.AuditHeadNoted)
-	other, orgs := hook("", registry.OrgCreated), hook(o.ID)
+	all, only := hook(""), hook("", registry.ChangeAuditHead)
+	other, orgs := hook("", registry.ChangeOrgCreated), hook(o.ID)
 	_, err = w.s.CreateWebhook(ctx, operator, registry.Webhook{
-		ID: "x", OrgID: o.ID, URL: "https://example.com", Events: []registry.ChangeKind{registry.AuditHeadNoted},
+		ID: "x", OrgID: o.ID, URL: "https://example.com", Events: []registry.ChangeKind{registry.ChangeAuditHead},
 	})
-	if registry.ErrorCode(err) != registry.Invalid {
+	if registry.ErrorCode(err) != registry.CodeInvalid {
 		t.Errorf("an org asks for it: %v", err)
 	}
-	events := []registry.ChangeKind{registry.AuditHeadNoted}
+	events := []registry.ChangeKind{registry.ChangeAuditHead}
 	err = w.s.UpdateWebhook(ctx, operator, o.ID, orgs.ID, registry.WebhookChange{Events: &events})
-	if registry.ErrorCode(err) != registry.Invalid {
+	if registry.ErrorCode(err) != registry.CodeInvalid {
 		t.Errorf("an org asks for it later: %v", err)
 	}
 	before := w.head()

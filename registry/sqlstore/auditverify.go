@@ -9,13 +9,13 @@ import (
 
 // VerifyAudit walks the whole audit log, from where it begins: the hash chain, the MAC of every
 // entry, that of where the log ends and begins, and heads that were kept elsewhere. It returns a
-// Conflict error that names the first entry that does not hold. For platform admins and the system.
+// CodeConflict error that names the first entry that does not hold. For platform admins and the system.
 func (s *Store) VerifyAudit(
 	ctx context.Context,
 	a registry.Actor,
 	heads registry.AuditHeads,
 ) (r registry.AuditReport, err error) {
-	if err := s.may(a, registry.PlatformAudit); err != nil {
+	if err := s.may(a, registry.ActionPlatformAudit); err != nil {
 		return r, err
 	}
 	err = s.reading(ctx, func(q querier) error {
@@ -41,7 +41,7 @@ func (s *Store) verifyAudit(
 		return r, err
 	}
 	if why := s.keys.fault(state); why != "" {
-		return r, registry.Errorf(registry.Conflict, "", "%s", why).Because(registry.AuditLogChanged)
+		return r, registry.Errorf(registry.CodeConflict, "", "%s", why).Because(registry.ReasonAuditLogChanged)
 	}
 	if err := explained(ctx, q, state); err != nil {
 		return r, err
@@ -115,13 +115,13 @@ func walkAudit(
 		}
 		if epoch < last {
 			return registry.Errorf(
-				registry.Conflict,
+				registry.CodeConflict,
 				"",
 				"audit entry %d has an older key than the one before it",
 				e.Seq,
 			)
 		}
-		if last = epoch; e.Action == registry.AuditBroken && broken == 0 {
+		if last = epoch; e.Action == registry.ChangeAuditBroken && broken == 0 {
 			broken = e.Seq
 		}
 	}
@@ -130,7 +130,7 @@ func walkAudit(
 	}
 	if broken != 0 {
 		return registry.Errorf(
-			registry.Conflict,
+			registry.CodeConflict,
 			"",
 			"audit entry %d says that the log was changed before it",
 			broken,
@@ -142,7 +142,7 @@ func walkAudit(
 func checkMAC(epochs map[int64][]byte, epoch int64, prev, sum string, e registry.AuditEntry) error {
 	if sum == "" {
 		return registry.Errorf(
-			registry.Conflict,
+			registry.CodeConflict,
 			"",
 			"audit entry %d has no MAC: the server did not write it",
 			e.Seq,
@@ -151,7 +151,7 @@ func checkMAC(epochs map[int64][]byte, epoch int64, prev, sum string, e registry
 	key, ok := epochs[epoch]
 	if !ok {
 		return registry.Errorf(
-			registry.Conflict,
+			registry.CodeConflict,
 			"",
 			"audit entry %d: key %d of the audit log is missing or was changed",
 			e.Seq,
@@ -161,7 +161,7 @@ func checkMAC(epochs map[int64][]byte, epoch int64, prev, sum string, e registry
 	want, err := entryMAC(key, epoch, prev, e)
 	if err != nil || !sameMAC(sum, want) {
 		return registry.Errorf(
-			registry.Conflict,
+			registry.CodeConflict,
 			"",
 			"audit entry %d has a wrong MAC: the server did not write it like this",
 			e.Seq,

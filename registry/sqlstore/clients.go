@@ -23,25 +23,25 @@ func scanClient(r scanner) (c registry.Client, err error) {
 }
 
 func errNoClient() error {
-	return registry.Errorf(registry.NotFound, "client", "no such app is registered")
+	return registry.Errorf(registry.CodeNotFound, "client", "no such app is registered")
 }
 
 // CreateClient registers an app; secret is the hash of its secret, and unused for a
-// public one. For platform admins. Errors: Invalid, Forbidden, NotFound (org), Conflict (ClientsMax).
+// public one. For platform admins. Errors: CodeInvalid, CodeForbidden, CodeNotFound (org), CodeConflict (ClientsMax).
 func (s *Store) CreateClient(ctx context.Context, a registry.Actor, n registry.NewClient, secret registry.Hash) (registry.Client, error) {
 	c := registry.Client{ID: registry.ClientID(registry.NewID()), OrgID: n.OrgID, Public: n.Public, Secret: secret, CreatedBy: a.Name(), IDTokenAlg: n.IDTokenAlg}
 	err := s.recording(ctx, a, func(t *tx) error {
-		if err := t.may(registry.ClientManage); err != nil {
+		if err := t.may(registry.ActionClientManage); err != nil {
 			return err
 		}
 		if err := setClient(&c, registry.ClientChange{Name: &n.Name, RedirectURIs: &n.RedirectURIs, LogoutURIs: &n.LogoutURIs}); err != nil {
 			return err
 		}
 		if c.IDTokenAlg != "" && c.IDTokenAlg != registry.AlgRS256 {
-			return registry.Errorf(registry.Invalid, "id_token_signed_response_alg", "use RS256, or leave it out for what the installation signs with")
+			return registry.Errorf(registry.CodeInvalid, "id_token_signed_response_alg", "use RS256, or leave it out for what the installation signs with")
 		}
 		if c.OrgID != "" {
-			if _, err := t.allowed(c.OrgID, registry.OrgRead); err != nil {
+			if _, err := t.allowed(c.OrgID, registry.ActionOrgRead); err != nil {
 				return err
 			}
 		}
@@ -50,7 +50,7 @@ func (s *Store) CreateClient(ctx context.Context, a registry.Actor, n registry.N
 			return err
 		}
 		if have >= registry.ClientsMax {
-			return registry.Errorf(registry.Conflict, "", "there are %d apps already: delete one that is not used", have).Because(registry.LimitReached)
+			return registry.Errorf(registry.CodeConflict, "", "there are %d apps already: delete one that is not used", have).Because(registry.ReasonLimitReached)
 		}
 		redirects, err := json.Marshal(c.RedirectURIs)
 		if err != nil {
@@ -69,12 +69,12 @@ func (s *Store) CreateClient(ctx context.Context, a registry.Actor, n registry.N
 			c.ID, c.Name, c.OrgID, hash, string(redirects), string(logouts), c.CreatedBy, us(c.CreatedAt), c.IDTokenAlg); err != nil {
 			return err
 		}
-		return t.record(registry.Change{Kind: registry.ClientCreated, OrgID: c.OrgID}, c.Name, string(redirects))
+		return t.record(registry.Change{Kind: registry.ChangeClientCreated, OrgID: c.OrgID}, c.Name, string(redirects))
 	})
 	return c, err
 }
 
-// setClient makes a change of an app, and checks it. Error: Invalid.
+// setClient makes a change of an app, and checks it. Error: CodeInvalid.
 func setClient(c *registry.Client, n registry.ClientChange) (err error) {
 	if n.Name != nil {
 		if c.Name, err = registry.CleanName(*n.Name); err != nil {
@@ -86,7 +86,7 @@ func setClient(c *registry.Client, n registry.ClientChange) (err error) {
 			return err
 		}
 		if len(c.RedirectURIs) == 0 {
-			return registry.Errorf(registry.Invalid, "redirect_uris", "name at least one address that people come back to after they signed in")
+			return registry.Errorf(registry.CodeInvalid, "redirect_uris", "name at least one address that people come back to after they signed in")
 		}
 	}
 	if n.LogoutURIs != nil {
@@ -96,7 +96,7 @@ func setClient(c *registry.Client, n registry.ClientChange) (err error) {
 }
 
 // UpdateClient changes an app. Codes that were sent to an address that is no longer its end. For
-// platform admins. Errors: Invalid, NotFound.
+// platform admins. Errors: CodeInvalid, CodeNotFound.
 func (s *Store) UpdateClient(
 	ctx context.Context, a registry.Actor, id registry.ClientID, n registry.ClientChange,
 ) (c registry.Client, err error) {
@@ -123,45 +123,45 @@ func (s *Store) UpdateClient(
 			AND redirect_uri NOT IN (SELECT j.value FROM {each $2} j)`, id, string(redirects)); err != nil {
 			return err
 		}
-		return t.record(registry.Change{Kind: registry.ClientChanged, OrgID: c.OrgID}, c.Name, string(redirects))
+		return t.record(registry.Change{Kind: registry.ChangeClientChanged, OrgID: c.OrgID}, c.Name, string(redirects))
 	})
 	return c, err
 }
 
 // Clients returns the registered apps by name. For platform admins.
 func (s *Store) Clients(ctx context.Context, a registry.Actor) ([]registry.Client, error) {
-	if err := s.may(a, registry.ClientRead); err != nil {
+	if err := s.may(a, registry.ActionClientRead); err != nil {
 		return nil, err
 	}
 	return collect(ctx, s.read, scanClient, clientQuery+` ORDER BY {fold c.name}, c.id`)
 }
 
-// Client returns a registered app. For platform admins and the system. Error: NotFound.
+// Client returns a registered app. For platform admins and the system. Error: CodeNotFound.
 func (s *Store) Client(ctx context.Context, a registry.Actor, id registry.ClientID) (registry.Client, error) {
-	if err := s.may(a, registry.ClientRead); err != nil {
+	if err := s.may(a, registry.ActionClientRead); err != nil {
 		return registry.Client{}, err
 	}
 	return one(ctx, s.read, scanClient, errNoClient(), clientQuery+` WHERE c.id = $1`, id)
 }
 
-// SetClientSecret replaces the hash of an app's secret. For platform admins. Errors: NotFound, Conflict (a public client).
+// SetClientSecret replaces the hash of an app's secret. For platform admins. Errors: CodeNotFound, CodeConflict (a public client).
 func (s *Store) SetClientSecret(ctx context.Context, a registry.Actor, id registry.ClientID, secret registry.Hash) (c registry.Client, err error) {
 	err = s.recording(ctx, a, func(t *tx) error {
 		if c, err = t.client(id); err != nil {
 			return err
 		}
 		if c.Public {
-			return registry.Errorf(registry.Conflict, "client", "a public client has no secret")
+			return registry.Errorf(registry.CodeConflict, "client", "a public client has no secret")
 		}
 		if err := t.must(`UPDATE clients SET secret = $2 WHERE id = $1`, id, secret[:]); err != nil {
 			return err
 		}
-		return t.record(registry.Change{Kind: registry.ClientChanged, OrgID: c.OrgID}, c.Name, "new secret")
+		return t.record(registry.Change{Kind: registry.ChangeClientChanged, OrgID: c.OrgID}, c.Name, "new secret")
 	})
 	return c, err
 }
 
-// DeleteClient ends an app: its codes and tokens with it. For platform admins. Error: NotFound.
+// DeleteClient ends an app: its codes and tokens with it. For platform admins. Error: CodeNotFound.
 func (s *Store) DeleteClient(ctx context.Context, a registry.Actor, id registry.ClientID) error {
 	return s.recording(ctx, a, func(t *tx) error {
 		c, err := t.client(id)
@@ -173,13 +173,13 @@ func (s *Store) DeleteClient(ctx context.Context, a registry.Actor, id registry.
 				return err
 			}
 		}
-		return t.record(registry.Change{Kind: registry.ClientDeleted, OrgID: c.OrgID}, c.Name, "")
+		return t.record(registry.Change{Kind: registry.ChangeClientDeleted, OrgID: c.OrgID}, c.Name, "")
 	})
 }
 
 // client returns an app that the actor may change.
 func (t *tx) client(id registry.ClientID) (registry.Client, error) {
-	if err := t.may(registry.ClientManage); err != nil {
+	if err := t.may(registry.ActionClientManage); err != nil {
 		return registry.Client{}, err
 	}
 	return one(t.ctx, t, scanClient, errNoClient(), clientQuery+` WHERE c.id = $1`, id)

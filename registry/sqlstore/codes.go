@@ -9,7 +9,7 @@ import (
 )
 
 func errBadCode() error {
-	return registry.Errorf(registry.Gone, "code", "the code is unknown, used, expired, or not for this client")
+	return registry.Errorf(registry.CodeGone, "code", "the code is unknown, used, expired, or not for this client")
 }
 
 // InsertCode stores an authorization code. For the system.
@@ -27,7 +27,7 @@ func (s *Store) InsertCode(ctx context.Context, a registry.Actor, c registry.New
 // matches client, redirect, challenge, expiry and first use; a code that was
 // used more than replayGrace ago ends what it gave: an app's grant, and of an
 // org's gateway the session (RFC 6749, section 4.1.2).
-// For the system. Error: Gone.
+// For the system. Error: CodeGone.
 func (s *Store) RedeemCode(ctx context.Context, a registry.Actor, m registry.CodeMatch) (registry.Grant, error) {
 	var g registry.Grant
 	if err := only(a); err != nil {
@@ -112,7 +112,7 @@ func (t *writeTx) redeem(v code) (g registry.Grant, err error) {
 func (t *tx) recordGrant(g registry.Grant, refresh registry.Hash) error {
 	if !g.Until.IsZero() {
 		t.actor = registry.AsUser(g.User, g.Session.ID, g.Session.Address)
-		if err := t.record(registry.Change{Kind: registry.SupportUsed, OrgID: g.Org.ID, UserID: g.User.ID, SessionID: g.Session.ID}, g.User.Email, "until "+g.Until.UTC().Format(time.RFC3339)); err != nil {
+		if err := t.record(registry.Change{Kind: registry.ChangeSupportEntered, OrgID: g.Org.ID, UserID: g.User.ID, SessionID: g.Session.ID}, g.User.Email, "until "+g.Until.UTC().Format(time.RFC3339)); err != nil {
 			return err
 		}
 	}
@@ -126,7 +126,7 @@ const replayGrace = 10 * time.Second
 
 // Grant returns what a live session of an active member stands for in an org,
 // read now: for issuing and for renewing an org session. For the system.
-// Errors: NotFound (session ended, not a member, org not in use).
+// Errors: CodeNotFound (session ended, not a member, org not in use).
 func (s *Store) Grant(ctx context.Context, a registry.Actor, sid registry.SessionID, org registry.OrgID) (registry.Grant, error) {
 	if err := only(a); err != nil {
 		return registry.Grant{}, err
@@ -135,7 +135,7 @@ func (s *Store) Grant(ctx context.Context, a registry.Actor, sid registry.Sessio
 }
 
 // errNotMember is the message of a session that lives, without a membership.
-var errNotMember = registry.Errorf(registry.Forbidden, "", "you are not a member of this org")
+var errNotMember = registry.Errorf(registry.CodeForbidden, "", "you are not a member of this org")
 
 func grant(ctx context.Context, q querier, m moment, sid registry.SessionID, org registry.OrgID) (registry.Grant, error) {
 	var held bool
@@ -151,7 +151,7 @@ func grant(ctx context.Context, q querier, m moment, sid registry.SessionID, org
 		return g, err
 	}
 	if !g.User.RecoveredAt.IsZero() {
-		return g, registry.Errorf(registry.SignInAgain, "", "%s", registry.ErrReview().Message)
+		return g, registry.Errorf(registry.CodeReauthenticationNeeded, "", "%s", registry.ErrReview().Message)
 	}
 	if g.Role == "" || g.Org.Status != registry.OrgActive && g.Org.Status != registry.OrgProvisioning {
 		return g, errNotMember

@@ -22,18 +22,18 @@ func scanConnection(r scanner) (c registry.Connection, err error) {
 }
 
 func errNoConnection() error {
-	return registry.Errorf(registry.NotFound, "connection", "there is no such connection")
+	return registry.Errorf(registry.CodeNotFound, "connection", "there is no such connection")
 }
 
 // Connections returns an org's connections, or with "" the operator's, oldest first.
 func (s *Store) Connections(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Connection, error) {
-	if _, err := s.either(ctx, a, org, registry.SignInRead); err != nil {
+	if _, err := s.either(ctx, a, org, registry.ActionSignInRead); err != nil {
 		return nil, err
 	}
 	return collect(ctx, s.read, scanConnection, connectionQuery+` WHERE c.org_id = $1 ORDER BY c.id`, org)
 }
 
-// Connection returns one connection. For the system, which signs people in. Error: NotFound.
+// Connection returns one connection. For the system, which signs people in. Error: CodeNotFound.
 func (s *Store) Connection(ctx context.Context, a registry.Actor, id registry.ConnectionID) (registry.Connection, error) {
 	if err := only(a); err != nil {
 		return registry.Connection{}, err
@@ -57,14 +57,14 @@ func (t *tx) connectionOf(org registry.OrgID, id registry.ConnectionID) (registr
 	return one(t.ctx, t, scanConnection, errNoConnection(), connectionQuery+` WHERE c.id = $1 AND c.org_id = $2`, id, org)
 }
 
-// CreateConnection makes a connection of an org, or with OrgID "" the operator's; c.ID names it. Errors: Invalid, Forbidden, NotFound, Conflict (ConnectionsMax).
+// CreateConnection makes a connection of an org, or with OrgID "" the operator's; c.ID names it. Errors: CodeInvalid, CodeForbidden, CodeNotFound, CodeConflict (ConnectionsMax).
 func (s *Store) CreateConnection(ctx context.Context, a registry.Actor, c registry.Connection) (registry.Connection, error) {
 	err := s.recording(ctx, a, func(t *tx) error {
-		if _, err := t.either(c.OrgID, registry.SignInManage); err != nil {
+		if _, err := t.either(c.OrgID, registry.ActionSignInManage); err != nil {
 			return err
 		}
 		if c.Kind != registry.ConnectionOIDC {
-			return registry.Errorf(registry.Invalid, "kind", "%q is no kind of connection: use oidc", string(c.Kind))
+			return registry.Errorf(registry.CodeInvalid, "kind", "%q is no kind of connection: use oidc", string(c.Kind))
 		}
 		var err error
 		if c.ConnectionSpec, err = c.Clean(c.OrgID); err != nil {
@@ -75,7 +75,7 @@ func (s *Store) CreateConnection(ctx context.Context, a registry.Actor, c regist
 			return err
 		}
 		if have >= registry.ConnectionsMax {
-			return registry.Errorf(registry.Conflict, "", "there are %d connections already: delete one first", have).Because(registry.LimitReached)
+			return registry.Errorf(registry.CodeConflict, "", "there are %d connections already: delete one first", have).Because(registry.ReasonLimitReached)
 		}
 		if err := t.lasting(c.OrgID, registry.RoleOwner, "say by which provider people sign in"); err != nil {
 			return err
@@ -87,7 +87,7 @@ func (s *Store) CreateConnection(ctx context.Context, a registry.Actor, c regist
 			c.ID, c.OrgID, c.Kind, c.Name, c.Issuer, c.ClientID, c.Sealed, scopes, c.SignUp, c.Required, c.RolesClaim, roles, c.DefaultRole, c.CreatedBy, us(c.CreatedAt), c.TrustEmail); err != nil {
 			return err
 		}
-		if err := t.record(registry.Change{Kind: registry.ConnectionMade, OrgID: c.OrgID}, c.Name, c.Issuer); err != nil {
+		if err := t.record(registry.Change{Kind: registry.ChangeConnectionCreated, OrgID: c.OrgID}, c.Name, c.Issuer); err != nil {
 			return err
 		}
 		return t.requireSSO(c.OrgID)
@@ -102,10 +102,10 @@ func text(list any) string {
 }
 
 // UpdateConnection changes a connection. Another issuer or client is another connection: who is linked by the old one
-// would be somebody else there. Errors: Invalid, Forbidden, NotFound.
+// would be somebody else there. Errors: CodeInvalid, CodeForbidden, CodeNotFound.
 func (s *Store) UpdateConnection(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.ConnectionID, change registry.ConnectionChange) (c registry.Connection, err error) {
 	err = s.recording(ctx, a, func(t *tx) error {
-		if _, err := t.either(org, registry.SignInManage); err != nil {
+		if _, err := t.either(org, registry.ActionSignInManage); err != nil {
 			return err
 		}
 		if c, err = t.connectionOf(org, id); err != nil {
@@ -119,7 +119,7 @@ func (s *Store) UpdateConnection(ctx context.Context, a registry.Actor, org regi
 			return err
 		}
 		if spec.Issuer != c.Issuer || spec.ClientID != c.ClientID {
-			return registry.Errorf(registry.Invalid, "issuer", "the issuer and the client stay as they are: make another connection for another provider")
+			return registry.Errorf(registry.CodeInvalid, "issuer", "the issuer and the client stay as they are: make another connection for another provider")
 		}
 		if err := t.lasting(org, registry.RoleOwner, "say by which provider people sign in"); err != nil {
 			return err
@@ -138,7 +138,7 @@ func (s *Store) UpdateConnection(ctx context.Context, a registry.Actor, org regi
 			id, c.Name, c.Sealed, text(c.Scopes), c.SignUp, c.Required, c.RolesClaim, text(c.Roles), c.DefaultRole, c.TrustEmail); err != nil {
 			return err
 		}
-		if err := t.record(registry.Change{Kind: registry.ConnectionNew, OrgID: org}, c.Name, c.Issuer); err != nil {
+		if err := t.record(registry.Change{Kind: registry.ChangeConnectionChanged, OrgID: org}, c.Name, c.Issuer); err != nil {
 			return err
 		}
 		return t.requireSSO(org)
@@ -146,10 +146,10 @@ func (s *Store) UpdateConnection(ctx context.Context, a registry.Actor, org regi
 	return c, err
 }
 
-// DeleteConnection deletes a connection with its links to accounts, and ends the sessions that were made by it. Errors: Forbidden, NotFound.
+// DeleteConnection deletes a connection with its links to accounts, and ends the sessions that were made by it. Errors: CodeForbidden, CodeNotFound.
 func (s *Store) DeleteConnection(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.ConnectionID) error {
 	return s.recording(ctx, a, func(t *tx) error {
-		if _, err := t.either(org, registry.SignInManage); err != nil {
+		if _, err := t.either(org, registry.ActionSignInManage); err != nil {
 			return err
 		}
 		c, err := t.connectionOf(org, id)
@@ -165,7 +165,7 @@ func (s *Store) DeleteConnection(ctx context.Context, a registry.Actor, org regi
 		if err := t.must(`DELETE FROM connections WHERE id = $1`, id); err != nil {
 			return err
 		}
-		if err := t.record(registry.Change{Kind: registry.ConnectionGone, OrgID: org}, c.Name, c.Issuer); err != nil {
+		if err := t.record(registry.Change{Kind: registry.ChangeConnectionDeleted, OrgID: org}, c.Name, c.Issuer); err != nil {
 			return err
 		}
 		return t.requireSSO(org)
@@ -207,16 +207,16 @@ func (t *tx) requireSSO(org registry.OrgID) error {
 	if err := t.QueryRowContext(t.ctx, `SELECT sso_required FROM orgs WHERE id = $1`, org).Scan(&required); err != nil {
 		return err
 	}
-	return t.record(registry.Change{Kind: registry.OrgSignIn, OrgID: org}, "company sign-in", map[bool]string{true: "required", false: "not required any more"}[required])
+	return t.record(registry.Change{Kind: registry.ChangeOrgSignIn, OrgID: org}, "company sign-in", map[bool]string{true: "required", false: "not required any more"}[required])
 }
 
-// signInPolicy reads an org whose sign-in policy is about to change. Errors: Forbidden, NotFound,
-// Stale (version is not current; "" is any).
+// signInPolicy reads an org whose sign-in policy is about to change. Errors: CodeForbidden, CodeNotFound,
+// CodeVersionConflict (version is not current; "" is any).
 func (t *tx) signInPolicy(org registry.OrgID, version string) (registry.OrgView, error) {
 	if org == "" {
 		return registry.OrgView{}, errNoOrg()
 	}
-	v, err := t.either(org, registry.SignInManage)
+	v, err := t.either(org, registry.ActionSignInManage)
 	if err == nil {
 		err = registry.CheckVersion(version, v.SignInPolicyVersion())
 	}
@@ -224,7 +224,7 @@ func (t *tx) signInPolicy(org registry.OrgID, version string) (registry.OrgView,
 }
 
 // RequireSecondStep says whether an org asks its people for a second step. version is of the policy
-// that the caller has seen, "" for any. Errors: Forbidden, NotFound, Stale.
+// that the caller has seen, "" for any. Errors: CodeForbidden, CodeNotFound, CodeVersionConflict.
 func (s *Store) RequireSecondStep(ctx context.Context, a registry.Actor, org registry.OrgID, version string, required bool) error {
 	return s.recording(ctx, a, func(t *tx) error {
 		v, err := t.signInPolicy(org, version)
@@ -234,6 +234,6 @@ func (s *Store) RequireSecondStep(ctx context.Context, a registry.Actor, org reg
 		if err := t.must(`UPDATE orgs SET second_step_required = $2 WHERE id = $1`, org, required); err != nil {
 			return err
 		}
-		return t.record(registry.Change{Kind: registry.OrgSignIn, OrgID: org}, "second step", map[bool]string{true: "required", false: "not required any more"}[required])
+		return t.record(registry.Change{Kind: registry.ChangeOrgSignIn, OrgID: org}, "second step", map[bool]string{true: "required", false: "not required any more"}[required])
 	})
 }

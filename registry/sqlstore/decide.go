@@ -8,23 +8,23 @@ import (
 
 // DecideApproval answers a request. For the org's owners in person; admins may refuse that
 // somebody returns. Nobody approves what they asked for, or what is about themselves. An approved
-// invitation is the owner's own, with secret, and returned. Errors: Forbidden, NotFound, Conflict
+// invitation is the owner's own, with secret, and returned. Errors: CodeForbidden, CodeNotFound, CodeConflict
 // (its ground is gone).
 func (s *Store) DecideApproval(
 	ctx context.Context, a registry.Actor, org registry.OrgID, id registry.ApprovalID,
 	approve bool, secret registry.Hash,
 ) (p registry.Approval, l registry.Link, err error) {
 	err = s.recording(ctx, a, func(t *tx) error {
-		action := registry.ApprovalDecide
+		action := registry.ActionApprovalDecide
 		if !approve {
-			action = registry.ApprovalRefuse
+			action = registry.ActionApprovalRefuse
 		}
 		v, err := t.allowed(org, action)
 		if err != nil {
 			return err
 		}
 		if !a.InPerson() {
-			return registry.Errorf(registry.Forbidden, "", "an owner answers in person")
+			return registry.Errorf(registry.CodeForbidden, "", "an owner answers in person")
 		}
 		if p, err = t.waiting(org, id); err != nil {
 			return err
@@ -53,11 +53,11 @@ func (s *Store) DecideApproval(
 }
 
 func errOwnersAnswer() error {
-	return registry.Errorf(registry.Forbidden, "", "an owner of the org answers this")
+	return registry.Errorf(registry.CodeForbidden, "", "an owner of the org answers this")
 }
 
 func errOwnAffair() error {
-	return registry.Errorf(registry.Forbidden, "", "another owner answers what you asked for, or "+
+	return registry.Errorf(registry.CodeForbidden, "", "another owner answers what you asked for, or "+
 		"what is about you")
 }
 
@@ -74,38 +74,38 @@ func (t *tx) carryOut(p registry.Approval) error {
 		return err
 	}
 	if m.Role != p.Was || !m.EndsAt.IsZero() {
-		return registry.Errorf(registry.Conflict, "role",
+		return registry.Errorf(registry.CodeConflict, "role",
 			"%s has another role than when this was asked for: refuse it", m.Email)
 	}
 	return t.setRole(m, p.Role)
 }
 
 // BreakGlass asks that an account becomes an owner of an org whose owners are gone. It does after
-// BreakGlassWait, unless an owner refuses it before. For the operator. Errors: Forbidden,
-// NotFound, Conflict.
+// BreakGlassWait, unless an owner refuses it before. For the operator. Errors: CodeForbidden,
+// CodeNotFound, CodeConflict.
 func (s *Store) BreakGlass(
 	ctx context.Context, a registry.Actor, org registry.OrgID, email string,
 ) (p registry.Approval, err error) {
 	err = s.recording(ctx, a, func(t *tx) error {
-		v, err := t.allowed(org, registry.OrgBreakGlass)
+		v, err := t.allowed(org, registry.ActionOrgBreakGlass)
 		if err != nil {
 			return err
 		}
 		if email, err = registry.CleanEmail(email); err != nil {
 			return err
 		}
-		u, err := one(t.ctx, t, scanUser, registry.Errorf(registry.NotFound, "owner",
+		u, err := one(t.ctx, t, scanUser, registry.Errorf(registry.CodeNotFound, "owner",
 			"nobody with the address %s has an account: create it first", email),
 			`SELECT `+userColumns+` FROM users u WHERE u.email = $1`, email)
 		if err != nil {
 			return err
 		}
 		m, err := t.member(org, u.ID)
-		if err != nil && registry.ErrorCode(err) != registry.NotFound {
+		if err != nil && registry.ErrorCode(err) != registry.CodeNotFound {
 			return err
 		}
 		if m.Role == registry.RoleOwner {
-			return registry.Errorf(registry.Conflict, "owner", "%s is an owner of %s", email, v.Name)
+			return registry.Errorf(registry.CodeConflict, "owner", "%s is an owner of %s", email, v.Name)
 		}
 		if hijackable(u) {
 			return errUnverified(u, "owner")
@@ -125,7 +125,7 @@ func (t *tx) makeOwner(p registry.Approval) error {
 		return err
 	}
 	m, err := t.member(p.OrgID, u.ID)
-	if registry.ErrorCode(err) == registry.NotFound {
+	if registry.ErrorCode(err) == registry.CodeNotFound {
 		return t.addMember(p.OrgID, u, p.Role, "")
 	}
 	if err != nil {

@@ -37,11 +37,11 @@ const allRows = "/* all rows */ "
 
 // DeleteUser removes an account and what is personal of it, for good. The audit log keeps its ID;
 // see eraseAudit. Runners that it enrolled work on, or with runners end too. For the person, who
-// signed in lately, and for platform admins. Errors: NotFound, SignInAgain, Conflict (the last
+// signed in lately, and for platform admins. Errors: CodeNotFound, CodeReauthenticationNeeded, CodeConflict (the last
 // platform admin, the last owner of an org).
 func (s *Store) DeleteUser(ctx context.Context, a registry.Actor, id registry.UserID, runners bool) (u registry.User, err error) {
 	err = s.recording(ctx, a, func(t *tx) error {
-		if err := t.mayAccount(id, registry.UserUpdate); err != nil {
+		if err := t.mayAccount(id, registry.ActionUserUpdate); err != nil {
 			return err
 		}
 		if a.InPerson() {
@@ -75,7 +75,7 @@ func (t *tx) deleteUser(u registry.User, runners bool) error {
 	if err := t.leaveOrgs(u); err != nil {
 		return err
 	}
-	if err := t.record(registry.Change{Kind: registry.UserDeleted, UserID: u.ID}, u.Email, ""); err != nil {
+	if err := t.record(registry.Change{Kind: registry.ChangeUserDeleted, UserID: u.ID}, u.Email, ""); err != nil {
 		return err
 	}
 	addresses, err := t.ownAddresses(u.ID)
@@ -113,7 +113,7 @@ func (t *tx) leaveOrgs(u registry.User) error {
 		if err := t.endApprovalsAbout(u.ID, org); err != nil {
 			return err
 		}
-		err := t.record(registry.Change{Kind: registry.MemberRemoved, OrgID: org, UserID: u.ID}, u.Email, "")
+		err := t.record(registry.Change{Kind: registry.ChangeMemberRemoved, OrgID: org, UserID: u.ID}, u.Email, "")
 		if err != nil {
 			return err
 		}

@@ -57,7 +57,7 @@ func TestNothingPersonalIsLeft(t *testing.T) {
 	_, err = w.s.AcceptInvite(ctx, as, secret("invite"))
 	ok(err)
 	_, err = w.s.CreateInvite(ctx, asBoss, acme.ID, "zoe.new@example.com", registry.RoleMember, secret("second invite"))
-	if registry.ErrorCode(err) != registry.Conflict {
+	if registry.ErrorCode(err) != registry.CodeConflict {
 		t.Fatal(err)
 	}
 	_, err = w.s.AddFactor(ctx, as, registry.Factor{ID: registry.FactorID(registry.NewID()), Kind: registry.FactorTOTP, Name: "Zoe's phone", Sealed: []byte("x")}, 1, []registry.Hash{secret("code")})

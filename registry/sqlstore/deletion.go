@@ -11,9 +11,9 @@ import (
 // passed KeepOrg undoes it; then, or with now at once, its instance is removed and
 // its slug rests. confirm must be the slug. Data stays until it is purged.
 func (s *Store) DeleteOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, confirm string, now bool) error {
-	return s.edit(ctx, a, id, version, registry.OrgDelete, func(t *tx, v registry.OrgView) error {
+	return s.edit(ctx, a, id, version, registry.ActionOrgDelete, func(t *tx, v registry.OrgView) error {
 		if confirm != v.Slug {
-			return registry.Errorf(registry.Invalid, "confirm", "type the org's address, %q, to delete it", v.Slug)
+			return registry.Errorf(registry.CodeInvalid, "confirm", "type the org's address, %q, to delete it", v.Slug)
 		}
 		was, end := v.Status, t.now.Add(registry.DeleteUndo)
 		if was == registry.OrgDeleting && now { // deleting it again without the wait
@@ -38,18 +38,18 @@ func (s *Store) DeleteOrg(ctx context.Context, a registry.Actor, id registry.Org
 		if err := t.must(`UPDATE orgs SET delete_at = $2 WHERE id = $1`, id, us(end)); err != nil {
 			return err
 		}
-		return t.record(registry.Change{Kind: registry.OrgDeletion, OrgID: id, Slug: v.Slug}, v.Slug, detail)
+		return t.record(registry.Change{Kind: registry.ChangeOrgDeleting, OrgID: id, Slug: v.Slug}, v.Slug, detail)
 	})
 }
 
-// KeepOrg undoes DeleteOrg while its time has not passed: the org is what it was before. Error: Conflict.
+// KeepOrg undoes DeleteOrg while its time has not passed: the org is what it was before. Error: CodeConflict.
 func (s *Store) KeepOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64) error {
-	return s.edit(ctx, a, id, version, registry.OrgDelete, func(t *tx, v registry.OrgView) error {
+	return s.edit(ctx, a, id, version, registry.ActionOrgDelete, func(t *tx, v registry.OrgView) error {
 		if v.Status != registry.OrgDeleting {
-			return registry.Errorf(registry.Conflict, "status", "the org is %s, not being deleted", v.Status).Because(registry.WrongStatus)
+			return registry.Errorf(registry.CodeConflict, "status", "the org is %s, not being deleted", v.Status).Because(registry.ReasonWrongStatus)
 		}
 		if !v.DeleteAt.After(t.now) {
-			return registry.Errorf(registry.Conflict, "status", "it is too late: the org is being removed").Because(registry.WrongStatus)
+			return registry.Errorf(registry.CodeConflict, "status", "it is too late: the org is being removed").Because(registry.ReasonWrongStatus)
 		}
 		to, err := one(t.ctx, t, func(r scanner) (st registry.OrgStatus, err error) {
 			err = r.Scan(&st)
@@ -70,7 +70,7 @@ func (s *Store) KeepOrg(ctx context.Context, a registry.Actor, id registry.OrgID
 		if err := t.must(`UPDATE orgs SET delete_at = 0, kept_status = '' WHERE id = $1`, id); err != nil {
 			return err
 		}
-		return t.record(registry.Change{Kind: registry.OrgKept, OrgID: id, Slug: v.Slug}, v.Slug, "")
+		return t.record(registry.Change{Kind: registry.ChangeOrgKept, OrgID: id, Slug: v.Slug}, v.Slug, "")
 	})
 }
 
@@ -88,7 +88,7 @@ func (s *Store) FinishDeletions(ctx context.Context, a registry.Actor) error {
 			if err := t.want(v.ID, registry.DesiredAbsent); err != nil {
 				return err
 			}
-			if err := t.record(registry.Change{Kind: registry.OrgDeletion, OrgID: v.ID, Slug: v.Slug}, v.Slug, "its time to be kept has passed"); err != nil {
+			if err := t.record(registry.Change{Kind: registry.ChangeOrgDeleting, OrgID: v.ID, Slug: v.Slug}, v.Slug, "its time to be kept has passed"); err != nil {
 				return err
 			}
 		}

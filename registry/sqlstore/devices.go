@@ -15,7 +15,7 @@ func scanDevice(r scanner) (d registry.DeviceRequest, err error) {
 }
 
 func errNoDevice() error {
-	return registry.Errorf(registry.Gone, "user_code", "no device waits with this code: it was answered, or has expired after %d minutes", int(registry.DeviceLife.Minutes()))
+	return registry.Errorf(registry.CodeGone, "user_code", "no device waits with this code: it was answered, or has expired after %d minutes", int(registry.DeviceLife.Minutes()))
 }
 
 // CreateDeviceRequest lets a device wait to be signed in. For the system.
@@ -32,19 +32,19 @@ func (s *Store) CreateDeviceRequest(ctx context.Context, a registry.Actor, d reg
 	})
 }
 
-// DeviceRequest returns the device that waits with a code. For people who are signed in. Error: Gone.
+// DeviceRequest returns the device that waits with a code. For people who are signed in. Error: CodeGone.
 func (s *Store) DeviceRequest(ctx context.Context, a registry.Actor, userCode string) (registry.DeviceRequest, error) {
-	if err := own(a, a.User, registry.AccountManage, s.now()); err != nil {
+	if err := own(a, a.User, registry.ActionAccountManage, s.now()); err != nil {
 		return registry.DeviceRequest{}, err
 	}
 	return one(ctx, s.read, scanDevice, errNoDevice(), deviceQuery+` WHERE d.user_code = $1 AND d.state = 'pending' AND d.expires_at > $2`, userCode, us(s.now()))
 }
 
 // DecideDevice signs the device that waits with a code in as the actor, in a
-// session of its own, or refuses it. For people who are signed in, and once. Error: Gone.
+// session of its own, or refuses it. For people who are signed in, and once. Error: CodeGone.
 func (s *Store) DecideDevice(ctx context.Context, a registry.Actor, userCode string, approve bool) error {
 	return s.recording(ctx, a, func(t *tx) error {
-		if err := own(a, a.User, registry.CredentialMake, t.now); err != nil {
+		if err := own(a, a.User, registry.ActionCredentialMake, t.now); err != nil {
 			return err
 		}
 		state, id := "denied", registry.SessionID("")
@@ -68,12 +68,12 @@ func (s *Store) DecideDevice(ctx context.Context, a registry.Actor, userCode str
 		if n == 0 {
 			return errNoSession()
 		}
-		return t.record(registry.Change{Kind: registry.SessionCreated, UserID: a.User, SessionID: id}, a.Name(), "device: "+d.UserAgent)
+		return t.record(registry.Change{Kind: registry.ChangeSessionCreated, UserID: a.User, SessionID: id}, a.Name(), "device: "+d.UserAgent)
 	})
 }
 
 // RedeemDevice answers a device that asks whether it is signed in. For the system.
-// Errors: Conflict (not yet), Busy (it asks too often), Forbidden (refused), Gone.
+// Errors: CodeConflict (not yet), CodeTooManyRequests (it asks too often), CodeForbidden (refused), CodeGone.
 func (s *Store) RedeemDevice(ctx context.Context, a registry.Actor, code registry.Hash, g registry.Grant, refresh registry.Hash) (registry.Grant, error) {
 	if err := only(a); err != nil {
 		return g, err
@@ -91,13 +91,13 @@ func (s *Store) RedeemDevice(ctx context.Context, a registry.Actor, code registr
 		}
 		switch state {
 		case "pending":
-			answer = registry.Errorf(registry.Conflict, "", "nobody has answered yet")
+			answer = registry.Errorf(registry.CodeConflict, "", "nobody has answered yet")
 			if t.now.Before(timeOf(polled).Add(registry.DeviceInterval)) {
-				answer = registry.Errorf(registry.Busy, "", "ask every %d seconds", int(registry.DeviceInterval.Seconds()))
+				answer = registry.Errorf(registry.CodeTooManyRequests, "", "ask every %d seconds", int(registry.DeviceInterval.Seconds()))
 			}
 			return t.must(`UPDATE device_codes SET polled_at = $2 WHERE hash = $1`, code[:], us(t.now))
 		case "denied":
-			answer = registry.Errorf(registry.Forbidden, "", "it was refused")
+			answer = registry.Errorf(registry.CodeForbidden, "", "it was refused")
 		}
 		if err := t.must(`DELETE FROM device_codes WHERE hash = $1`, code[:]); err != nil || answer != nil {
 			return err

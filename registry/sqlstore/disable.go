@@ -10,15 +10,15 @@ import (
 
 // DisableUser closes an account until EnableUser: it ends the account's sessions, its own keys, and
 // whatever is open on it. Memberships stay. Disabling twice changes nothing. For platform admins, of
-// somebody else. Errors: NotFound, Invalid, Conflict (the last platform admin; the last owner of an
+// somebody else. Errors: CodeNotFound, CodeInvalid, CodeConflict (the last platform admin; the last owner of an
 // org, unless d says so).
 func (s *Store) DisableUser(ctx context.Context, a registry.Actor, id registry.UserID, d registry.DisableUser) (u registry.User, err error) {
 	err = s.recording(ctx, a, func(t *tx) error {
-		if err := t.may(registry.UserUpdate); err != nil {
+		if err := t.may(registry.ActionUserUpdate); err != nil {
 			return err
 		}
 		if a.User == id {
-			return registry.Errorf(registry.Conflict, "", "you cannot disable your own account: ask another platform admin")
+			return registry.Errorf(registry.CodeConflict, "", "you cannot disable your own account: ask another platform admin")
 		}
 		u, err = t.disableUser(id, d)
 		return err
@@ -53,14 +53,14 @@ func (t *tx) disableUser(id registry.UserID, d registry.DisableUser) (registry.U
 	if err := t.endAccount(u, d.Runners, "the account was disabled"); err != nil {
 		return u, err
 	}
-	return u, t.record(registry.Change{Kind: registry.UserDisabled, UserID: id}, u.Email, u.DisabledReason)
+	return u, t.record(registry.Change{Kind: registry.ChangeUserDisabled, UserID: id}, u.Email, u.DisabledReason)
 }
 
 // EnableUser opens an account that was disabled. What was ended stays ended. For platform admins.
-// Error: NotFound.
+// Error: CodeNotFound.
 func (s *Store) EnableUser(ctx context.Context, a registry.Actor, id registry.UserID) (u registry.User, err error) {
 	err = s.recording(ctx, a, func(t *tx) error {
-		if err := t.may(registry.UserUpdate); err != nil {
+		if err := t.may(registry.ActionUserUpdate); err != nil {
 			return err
 		}
 		if u, err = t.userByID(id); err != nil || !u.Disabled() {
@@ -72,7 +72,7 @@ func (s *Store) EnableUser(ctx context.Context, a registry.Actor, id registry.Us
 		if err != nil {
 			return err
 		}
-		return t.record(registry.Change{Kind: registry.UserEnabled, UserID: id}, u.Email, "")
+		return t.record(registry.Change{Kind: registry.ChangeUserEnabled, UserID: id}, u.Email, "")
 	})
 	return u, err
 }
@@ -105,7 +105,7 @@ func (s *Store) DisableDormant(ctx context.Context, a registry.Actor, since time
 				return n, err
 			}
 			n++
-		case registry.Conflict, registry.NotFound:
+		case registry.CodeConflict, registry.CodeNotFound:
 		default:
 			return n, err
 		}
@@ -130,8 +130,8 @@ func (t *tx) keepOwners(u registry.User) error {
 	if err != nil || len(slugs) == 0 {
 		return err
 	}
-	return registry.Errorf(registry.Conflict, "", "%s is the last owner of %s: make somebody else an owner first, or delete the org",
-		u.Email, strings.Join(slugs, ", ")).Because(registry.LastOwner)
+	return registry.Errorf(registry.CodeConflict, "", "%s is the last owner of %s: make somebody else an owner first, or delete the org",
+		u.Email, strings.Join(slugs, ", ")).Because(registry.ReasonLastOwner)
 }
 
 // endAccount ends what lets anybody or anything in as an account, and what waits on it.
@@ -191,5 +191,5 @@ func (t *tx) removeInvitesOf(id registry.UserID) error {
 }
 
 func errDisabled() error {
-	return registry.Errorf(registry.Forbidden, "", "this account is disabled: ask a platform admin").Because(registry.AccountDisabled)
+	return registry.Errorf(registry.CodeForbidden, "", "this account is disabled: ask a platform admin").Because(registry.ReasonAccountDisabled)
 }

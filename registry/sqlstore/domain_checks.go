@@ -31,7 +31,7 @@ func (s *Store) ClaimDomainChecks(ctx context.Context, a registry.Actor, limit i
 // ReportDomainCheck notes what a look at a domain's record found, and returns the domain as it is
 // then: one that missed it too often is verified no more, and who came by it is signed out. It
 // changes nothing of a domain that was removed or verified anew meanwhile. For the system. Error:
-// NotFound (then).
+// CodeNotFound (then).
 func (s *Store) ReportDomainCheck(ctx context.Context, a registry.Actor, was registry.Domain, l registry.Look) (d registry.Domain, err error) {
 	if err := only(a); err != nil {
 		return d, err
@@ -56,7 +56,7 @@ func (s *Store) ReportDomainCheck(ctx context.Context, a registry.Actor, was reg
 		case l != registry.LookMissing:
 			return nil
 		case d.Missed < registry.DomainMisses:
-			return t.record(registry.Change{Kind: registry.DomainMissed, OrgID: d.OrgID}, d.Domain, fmt.Sprintf("look %d of %d", d.Missed, registry.DomainMisses))
+			return t.record(registry.Change{Kind: registry.ChangeDomainRecordMissing, OrgID: d.OrgID}, d.Domain, fmt.Sprintf("look %d of %d", d.Missed, registry.DomainMisses))
 		}
 		if err := t.must(`UPDATE domains SET verified_at = 0, verified_by = '' WHERE domain = $1 AND org_id = $2`, d.Domain, d.OrgID); err != nil {
 			return err
@@ -64,7 +64,7 @@ func (s *Store) ReportDomainCheck(ctx context.Context, a registry.Actor, was reg
 		if err := t.endSessionsOutside(d.OrgID); err != nil {
 			return err
 		}
-		if err := t.record(registry.Change{Kind: registry.DomainLapsed, OrgID: d.OrgID}, d.Domain, ""); err != nil {
+		if err := t.record(registry.Change{Kind: registry.ChangeDomainLapsed, OrgID: d.OrgID}, d.Domain, ""); err != nil {
 			return err
 		}
 		d, err = t.domain(d.OrgID, d.Domain)

@@ -18,22 +18,22 @@ func scanDomain(r scanner) (d registry.Domain, err error) {
 }
 
 func errNoDomain() error {
-	return registry.Errorf(registry.NotFound, "domain", "the org has no such domain")
+	return registry.Errorf(registry.CodeNotFound, "domain", "the org has no such domain")
 }
 
 // Domains returns an org's e-mail domains, by name.
 func (s *Store) Domains(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Domain, error) {
-	if _, err := s.either(ctx, a, org, registry.SignInRead); err != nil {
+	if _, err := s.either(ctx, a, org, registry.ActionSignInRead); err != nil {
 		return nil, err
 	}
 	return collect(ctx, s.read, scanDomain, domainQuery+` ORDER BY d.domain`, org)
 }
 
 // AddDomain says that an e-mail domain is an org's; it counts once it is verified. token
-// is what shows it. Adding one again changes nothing. Errors: Invalid, Conflict (another org's, DomainsMax), Forbidden, NotFound.
+// is what shows it. Adding one again changes nothing. Errors: CodeInvalid, CodeConflict (another org's, DomainsMax), CodeForbidden, CodeNotFound.
 func (s *Store) AddDomain(ctx context.Context, a registry.Actor, org registry.OrgID, domain, token string) (d registry.Domain, err error) {
 	err = s.recording(ctx, a, func(t *tx) error {
-		if _, err := t.either(org, registry.SignInManage); err != nil {
+		if _, err := t.either(org, registry.ActionSignInManage); err != nil {
 			return err
 		}
 		if domain, err = registry.CleanDomain(domain); err != nil {
@@ -47,7 +47,7 @@ func (s *Store) AddDomain(ctx context.Context, a registry.Actor, org registry.Or
 			return err
 		}
 		if have >= registry.DomainsMax {
-			return registry.Errorf(registry.Conflict, "domain", "there are %d domains already: remove one first", have).Because(registry.LimitReached)
+			return registry.Errorf(registry.CodeConflict, "domain", "there are %d domains already: remove one first", have).Because(registry.ReasonLimitReached)
 		}
 		n, err := t.exec(`INSERT INTO domains (domain, org_id, token, created_at) VALUES ($1,$2,$3,$4) ON CONFLICT DO NOTHING`, domain, org, token, us(t.now))
 		if err != nil {
@@ -56,7 +56,7 @@ func (s *Store) AddDomain(ctx context.Context, a registry.Actor, org registry.Or
 		if d, err = t.domain(org, domain); err != nil || n == 0 {
 			return err
 		}
-		return t.record(registry.Change{Kind: registry.DomainAdded, OrgID: org}, domain, "")
+		return t.record(registry.Change{Kind: registry.ChangeDomainAdded, OrgID: org}, domain, "")
 	})
 	return d, err
 }
@@ -66,10 +66,10 @@ func (t *tx) domain(org registry.OrgID, domain string) (registry.Domain, error) 
 }
 
 // VerifyDomain makes an org's domain count: the TXT record of value was seen, or with "" the actor, a platform admin,
-// vouches for it. For the system and platform admins. Errors: Conflict (it counts for another org), Forbidden, NotFound, Stale (another value).
+// vouches for it. For the system and platform admins. Errors: CodeConflict (it counts for another org), CodeForbidden, CodeNotFound, CodeVersionConflict (another value).
 func (s *Store) VerifyDomain(ctx context.Context, a registry.Actor, org registry.OrgID, domain, value string) (d registry.Domain, err error) {
 	err = s.recording(ctx, a, func(t *tx) error {
-		if err := t.may(registry.SignInManage); err != nil {
+		if err := t.may(registry.ActionSignInManage); err != nil {
 			return err
 		}
 		if d, err = t.domain(org, domain); err != nil || !d.VerifiedAt.IsZero() {
@@ -80,14 +80,14 @@ func (s *Store) VerifyDomain(ctx context.Context, a registry.Actor, org registry
 		case value == "":
 			by = a.Name()
 		case value != d.Value:
-			return registry.Errorf(registry.Stale, "domain", "the record belongs to an earlier request: look again")
+			return registry.Errorf(registry.CodeVersionConflict, "domain", "the record belongs to an earlier request: look again")
 		}
 		var taken bool
 		if err := t.QueryRowContext(t.ctx, `SELECT EXISTS (SELECT 1 FROM domains WHERE domain = $1 AND verified_at > 0)`, domain).Scan(&taken); err != nil {
 			return err
 		}
 		if taken {
-			return registry.Errorf(registry.Conflict, "domain", "%s belongs to another org: it has to remove it first", domain).Because(registry.DomainTaken)
+			return registry.Errorf(registry.CodeConflict, "domain", "%s belongs to another org: it has to remove it first", domain).Because(registry.ReasonDomainTaken)
 		}
 		if err := t.must(`UPDATE domains SET verified_at = $3, verified_by = $4, missed = 0, check_at = $5 WHERE domain = $1 AND org_id = $2`, domain, org, us(t.now), by, us(registry.LookFound.After(t.now))); err != nil {
 			return err
@@ -95,16 +95,16 @@ func (s *Store) VerifyDomain(ctx context.Context, a registry.Actor, org registry
 		if d, err = t.domain(org, domain); err != nil {
 			return err
 		}
-		return t.record(registry.Change{Kind: registry.DomainVerified, OrgID: org}, domain, "by "+by)
+		return t.record(registry.Change{Kind: registry.ChangeDomainVerified, OrgID: org}, domain, "by "+by)
 	})
 	return d, err
 }
 
 // RemoveDomain takes a domain from an org: nobody at it signs in by the org's connections any more,
-// and who did is signed out. Errors: Forbidden, NotFound.
+// and who did is signed out. Errors: CodeForbidden, CodeNotFound.
 func (s *Store) RemoveDomain(ctx context.Context, a registry.Actor, org registry.OrgID, domain string) error {
 	return s.recording(ctx, a, func(t *tx) error {
-		if _, err := t.either(org, registry.SignInManage); err != nil {
+		if _, err := t.either(org, registry.ActionSignInManage); err != nil {
 			return err
 		}
 		n, err := t.exec(`DELETE FROM domains WHERE domain = $1 AND org_id = $2`, domain, org)
@@ -117,7 +117,7 @@ func (s *Store) RemoveDomain(ctx context.Context, a registry.Actor, org registry
 		if err := t.endSessionsOutside(org); err != nil {
 			return err
 		}
-		return t.record(registry.Change{Kind: registry.DomainRemoved, OrgID: org}, domain, "")
+		return t.record(registry.Change{Kind: registry.ChangeDomainRemoved, OrgID: org}, domain, "")
 	})
 }
 

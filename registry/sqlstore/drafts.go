@@ -7,10 +7,10 @@ import (
 )
 
 // KeepDraft keeps what a user sent, sealed, for DraftLife. The system does that for somebody whose
-// session has ended. Errors: Forbidden, NotFound, PersonOnly.
+// session has ended. Errors: CodeForbidden, CodeNotFound, CodePersonNeeded.
 func (s *Store) KeepDraft(ctx context.Context, a registry.Actor, user registry.UserID, id registry.DraftID, sealed []byte) error {
 	return s.atomic(ctx, a, func(t *writeTx) error {
-		if err := own(a, user, registry.AccountManage, t.now); err != nil && !a.IsSystem() {
+		if err := own(a, user, registry.ActionAccountManage, t.now); err != nil && !a.IsSystem() {
 			return err
 		}
 		if _, err := t.userByID(user); err != nil {
@@ -24,27 +24,27 @@ func (s *Store) KeepDraft(ctx context.Context, a registry.Actor, user registry.U
 	})
 }
 
-// Draft returns what the same person sent. Error: Gone.
+// Draft returns what the same person sent. Error: CodeGone.
 func (s *Store) Draft(ctx context.Context, a registry.Actor, id registry.DraftID) ([]byte, error) {
-	if err := own(a, a.User, registry.AccountManage, s.now()); err != nil {
+	if err := own(a, a.User, registry.ActionAccountManage, s.now()); err != nil {
 		return nil, err
 	}
 	return one(ctx, s.read, func(r scanner) (sealed []byte, err error) {
 		err = r.Scan(&sealed)
 		return sealed, err
-	}, registry.Errorf(registry.Gone, "", "What you sent is no longer here: go back, and send it again."), `SELECT sealed FROM drafts WHERE id = $1 AND user_id = $2 AND expires_at > $3`, id, a.User, us(s.now()))
+	}, registry.Errorf(registry.CodeGone, "", "What you sent is no longer here: go back, and send it again."), `SELECT sealed FROM drafts WHERE id = $1 AND user_id = $2 AND expires_at > $3`, id, a.User, us(s.now()))
 }
 
-// TakeDraft returns what Draft does, and removes it: of several calls, one gets it. Error: Gone.
+// TakeDraft returns what Draft does, and removes it: of several calls, one gets it. Error: CodeGone.
 func (s *Store) TakeDraft(ctx context.Context, a registry.Actor, id registry.DraftID) (sealed []byte, err error) {
 	err = s.atomic(ctx, a, func(t *writeTx) error {
-		if err := own(a, a.User, registry.AccountManage, t.now); err != nil {
+		if err := own(a, a.User, registry.ActionAccountManage, t.now); err != nil {
 			return err
 		}
 		sealed, err = one(t.ctx, t, func(r scanner) (sealed []byte, err error) {
 			err = r.Scan(&sealed)
 			return sealed, err
-		}, registry.Errorf(registry.Gone, "", "This was shown already."), `DELETE FROM drafts WHERE id = $1 AND user_id = $2 AND expires_at > $3 RETURNING sealed`, id, a.User, us(t.now))
+		}, registry.Errorf(registry.CodeGone, "", "This was shown already."), `DELETE FROM drafts WHERE id = $1 AND user_id = $2 AND expires_at > $3 RETURNING sealed`, id, a.User, us(t.now))
 		return err
 	})
 	return sealed, err

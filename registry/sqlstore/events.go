@@ -33,8 +33,8 @@ func (s *Store) EventBounds(ctx context.Context, a registry.Actor, org registry.
 
 func (s *Store) mayWatch(ctx context.Context, a registry.Actor, org registry.OrgID) error {
 	if org == "" {
-		return s.may(a, registry.PlatformAudit)
+		return s.may(a, registry.ActionPlatformAudit)
 	}
-	_, err := s.Authorize(ctx, a, org, registry.OrgRead)
+	_, err := s.Authorize(ctx, a, org, registry.ActionOrgRead)
 	return err
 }

@@ -9,7 +9,7 @@ import (
 )
 
 func errNoGrant() error {
-	return registry.Errorf(registry.Gone, "", "the token is unknown, used, or has ended")
+	return registry.Errorf(registry.CodeGone, "", "the token is unknown, used, or has ended")
 }
 
 // keepGrant begins what a registered client is given at a sign-in, with a refresh token if its scope has one.
@@ -24,7 +24,7 @@ func (t *tx) keepGrant(g registry.Grant, refresh registry.Hash) error {
 		}
 	}
 	t.actor = registry.AsUser(g.User, g.Session.ID, t.actor.Address()) // the log names who signed in
-	return t.record(registry.Change{Kind: registry.ClientSignedIn, OrgID: g.Org.ID, UserID: g.User.ID, SessionID: g.Session.ID}, t.clientName(g.ClientID), g.Scope)
+	return t.record(registry.Change{Kind: registry.ChangeClientSignedIn, OrgID: g.Org.ID, UserID: g.User.ID, SessionID: g.Session.ID}, t.clientName(g.ClientID), g.Scope)
 }
 
 // clientName is what the log calls a client.
@@ -36,7 +36,7 @@ func (t *tx) clientName(id registry.ClientID) string {
 	return c.Name
 }
 
-// grantByID reads a grant and what stands behind it now. Errors: Gone; Forbidden (no member of its org any more).
+// grantByID reads a grant and what stands behind it now. Errors: CodeGone; CodeForbidden (no member of its org any more).
 func grantByID(ctx context.Context, q querier, at moment, id registry.GrantID) (registry.Grant, error) {
 	var org registry.OrgID
 	g, err := one(ctx, q, func(r scanner) (g registry.Grant, err error) {
@@ -76,7 +76,7 @@ func grantByID(ctx context.Context, q querier, at moment, id registry.GrantID) (
 }
 
 // GrantByID returns a grant and what stands behind it, read now. For the system.
-// Errors: Gone (ended), Forbidden (no member of its org any more), SignInAgain (see Org.Lacks).
+// Errors: CodeGone (ended), CodeForbidden (no member of its org any more), CodeReauthenticationNeeded (see Org.Lacks).
 func (s *Store) GrantByID(ctx context.Context, a registry.Actor, id registry.GrantID) (registry.Grant, error) {
 	if err := only(a); err != nil {
 		return registry.Grant{}, err
@@ -157,7 +157,7 @@ func (s *Store) endGrant(
 	return s.recording(ctx, a, func(t *tx) error {
 		g, err := grantByID(t.ctx, t, t.moment(), id)
 		switch code := registry.ErrorCode(err); {
-		case code == registry.Gone:
+		case code == registry.CodeGone:
 			return nil
 		case code == "" && err != nil:
 			return err
@@ -172,7 +172,7 @@ func (t *tx) endGrant(g registry.Grant, why string) error {
 		return err
 	}
 	t.actor = registry.AsUser(g.User, g.Session.ID, t.actor.Address())
-	if err := t.record(registry.Change{Kind: registry.GrantRevoked, OrgID: g.Org.ID, UserID: g.User.ID, SessionID: g.Session.ID}, t.clientName(g.ClientID), why); err != nil {
+	if err := t.record(registry.Change{Kind: registry.ChangeGrantRevoked, OrgID: g.Org.ID, UserID: g.User.ID, SessionID: g.Session.ID}, t.clientName(g.ClientID), why); err != nil {
 		return err
 	}
 	var device bool

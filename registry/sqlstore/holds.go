@@ -3,7 +3,7 @@ package sqlstore
 import "github.com/pizzaface/pizzeria/registry"
 
 func errHeld() error {
-	return registry.Errorf(registry.Forbidden, "", "a platform admin changed how you sign in: an "+
+	return registry.Errorf(registry.CodeForbidden, "", "a platform admin changed how you sign in: an "+
 		"owner of this org has to confirm that it is you")
 }
 
@@ -50,7 +50,7 @@ func (t *tx) hold(u registry.User, askedBy registry.UserID, why string) error {
 			return err
 		}
 		// What they have open there is judged again.
-		if err := t.note(registry.Change{Kind: registry.MemberChanged, OrgID: h.org,
+		if err := t.note(registry.Change{Kind: registry.ChangeMemberChanged, OrgID: h.org,
 			UserID: u.ID}); err != nil {
 			return err
 		}
@@ -65,7 +65,7 @@ func (t *tx) unhold(p registry.Approval) error {
 	if err != nil || n == 0 {
 		return err
 	}
-	return t.recordApproval(registry.MemberReturned, p)
+	return t.recordApproval(registry.ChangeMemberReturned, p)
 }
 
 // unholdBy lets somebody return to every org who showed something that they had before they were

@@ -11,8 +11,8 @@ import (
 const idempotentLife = 24 * time.Hour
 
 // BeginIdempotent reserves a key of the actor's for a request, given by its
-// hash; or returns the answer that the request got before. Errors: Invalid (the
-// key was used for another request), Conflict (the first request is not finished).
+// hash; or returns the answer that the request got before. Errors: CodeInvalid (the
+// key was used for another request), CodeConflict (the first request is not finished).
 func (s *Store) BeginIdempotent(ctx context.Context, a registry.Actor, key string, request registry.Hash) (answer []byte, err error) {
 	err = s.atomic(ctx, a, func(t *writeTx) error {
 		if _, err := t.exec(`DELETE FROM idempotency WHERE at < $1`, us(t.now.Add(-idempotentLife))); err != nil {
@@ -28,9 +28,9 @@ func (s *Store) BeginIdempotent(ctx context.Context, a registry.Actor, key strin
 		}
 		switch {
 		case string(was) != string(request[:]):
-			return registry.Errorf(registry.Invalid, "Idempotency-Key", "this Idempotency-Key was used for another request: use a new one").Because(registry.KeyReused)
+			return registry.Errorf(registry.CodeInvalid, "Idempotency-Key", "this Idempotency-Key was used for another request: use a new one").Because(registry.ReasonIdempotencyKeyReused)
 		case answer == nil:
-			return registry.Errorf(registry.Conflict, "Idempotency-Key", "the first request with this Idempotency-Key has not finished, or its end is not known: look whether it had its effect before you use a new key").Because(registry.KeyInUse)
+			return registry.Errorf(registry.CodeConflict, "Idempotency-Key", "the first request with this Idempotency-Key has not finished, or its end is not known: look whether it had its effect before you use a new key").Because(registry.ReasonIdempotencyKeyInUse)
 		}
 		return nil
 	})

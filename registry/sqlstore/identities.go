@@ -11,7 +11,7 @@ import (
 // with the address that provider and account both know to be theirs, else a new one where the connection makes
 // some or somebody invited the address. An org's connection lets in its verified domains alone, never a platform
 // admin, and gives a membership with the role that its mapping says. linked says that it was linked now. For the system.
-// Errors: NotFound (connection), Forbidden, Conflict, Invalid.
+// Errors: CodeNotFound (connection), CodeForbidden, CodeConflict, CodeInvalid.
 func (s *Store) SignInExternal(ctx context.Context, a registry.Actor, x registry.ExternalSignIn) (u registry.User, linked bool, err error) {
 	if err := only(a); err != nil {
 		return u, false, err
@@ -64,10 +64,10 @@ func (t *tx) linked(c registry.Connection, x registry.ExternalSignIn) (u registr
 	switch registry.ErrorCode(err) {
 	case "":
 		if err == nil && x.Account != "" && x.Account != u.ID {
-			err = registry.Errorf(registry.Conflict, "", "somebody else here is linked to that account at %s", c.Name)
+			err = registry.Errorf(registry.CodeConflict, "", "somebody else here is linked to that account at %s", c.Name)
 		}
 		return u, false, err
-	case registry.NotFound:
+	case registry.CodeNotFound:
 	default:
 		return u, false, err
 	}
@@ -84,16 +84,16 @@ func (t *tx) linked(c registry.Connection, x registry.ExternalSignIn) (u registr
 		return u, false, err
 	}
 	if n == 0 {
-		return u, false, registry.Errorf(registry.Conflict, "", "%s is linked to another account at %s: remove that link first, on the page of the account", u.Email, c.Name)
+		return u, false, registry.Errorf(registry.CodeConflict, "", "%s is linked to another account at %s: remove that link first, on the page of the account", u.Email, c.Name)
 	}
 	t.actor = registry.AsUser(u, "", x.Address)
-	return u, true, t.record(registry.Change{Kind: registry.IdentityLinked, OrgID: c.OrgID, UserID: u.ID}, u.Email, c.Name)
+	return u, true, t.record(registry.Change{Kind: registry.ChangeIdentityLinked, OrgID: c.OrgID, UserID: u.ID}, u.Email, c.Name)
 }
 
 // accountFor finds or makes the account of somebody who is not linked yet: by an address that both sides know to be theirs.
 func (t *tx) accountFor(c registry.Connection, x registry.ExternalSignIn) (registry.User, error) {
 	if x.Email == "" || !x.EmailVerified {
-		return registry.User{}, registry.Errorf(registry.Forbidden, "email", "%s does not say that your e-mail address is verified, so nobody here can be found by it", c.Name)
+		return registry.User{}, registry.Errorf(registry.CodeForbidden, "email", "%s does not say that your e-mail address is verified, so nobody here can be found by it", c.Name)
 	}
 	if c.OrgID != "" {
 		if own, err := t.owns(c.OrgID, x.Email); err != nil || !own {
@@ -103,12 +103,12 @@ func (t *tx) accountFor(c registry.Connection, x registry.ExternalSignIn) (regis
 	u, err := one(t.ctx, t, scanUser, errNoUser(), `SELECT `+userColumns+` FROM users u WHERE u.email = $1`, x.Email)
 	if err == nil && !u.EmailVerified {
 		// Whoever made the account may not be whose address it is.
-		err = registry.Errorf(registry.Forbidden, "email", "%s has an account here whose address is not verified: sign in with its password, and verify the address or link it to %s on the page of the account", x.Email, c.Name)
+		err = registry.Errorf(registry.CodeForbidden, "email", "%s has an account here whose address is not verified: sign in with its password, and verify the address or link it to %s on the page of the account", x.Email, c.Name)
 	}
 	if err == nil {
 		err = t.mayFind(c, u)
 	}
-	if registry.ErrorCode(err) != registry.NotFound {
+	if registry.ErrorCode(err) != registry.CodeNotFound {
 		return u, err
 	}
 	if !c.SignUp {
@@ -117,7 +117,7 @@ func (t *tx) accountFor(c registry.Connection, x registry.ExternalSignIn) (regis
 			return u, err
 		}
 		if !invited {
-			return u, registry.Errorf(registry.Forbidden, "email", "nobody with the address %s has an account here: ask an admin of your org to invite you", x.Email)
+			return u, registry.Errorf(registry.CodeForbidden, "email", "nobody with the address %s has an account here: ask an admin of your org to invite you", x.Email)
 		}
 	}
 	name := x.Name
@@ -146,11 +146,11 @@ func (t *tx) mayFind(c registry.Connection, u registry.User) error {
 		registry.DomainOf(u.Email), c.OrgID).Scan(&shown); err != nil || shown {
 		return err
 	}
-	return registry.Errorf(registry.Forbidden, "email", "%s has an account here that is a member of an org: sign in as before, and link it to %s on the page of the account", u.Email, c.Name)
+	return registry.Errorf(registry.CodeForbidden, "email", "%s has an account here that is a member of an org: sign in as before, and link it to %s on the page of the account", u.Email, c.Name)
 }
 
 func errNotOfDomain(email string) error {
-	return registry.Errorf(registry.Forbidden, "email", "%s lies in no verified domain of this org: ask one of its owners", email)
+	return registry.Errorf(registry.CodeForbidden, "email", "%s lies in no verified domain of this org: ask one of its owners", email)
 }
 
 func orElse(err, other error) error {
@@ -170,10 +170,10 @@ func (t *tx) mayComeBy(c registry.Connection, u registry.User) error {
 		return err
 	}
 	if !open {
-		return registry.Errorf(registry.Forbidden, "", "this org is closed")
+		return registry.Errorf(registry.CodeForbidden, "", "this org is closed")
 	}
 	if u.PlatformAdmin {
-		return registry.Errorf(registry.Forbidden, "", "a platform admin does not sign in by an org's provider")
+		return registry.Errorf(registry.CodeForbidden, "", "a platform admin does not sign in by an org's provider")
 	}
 	own, err := t.owns(c.OrgID, u.Email)
 	if err == nil && !own {
@@ -187,7 +187,7 @@ func (t *tx) mayComeBy(c registry.Connection, u registry.User) error {
 // not the last time.
 func (t *tx) joinBy(c registry.Connection, u registry.User, x registry.ExternalSignIn, before registry.Undelivered) error {
 	m, err := t.member(c.OrgID, u.ID)
-	if err != nil && registry.ErrorCode(err) != registry.NotFound {
+	if err != nil && registry.ErrorCode(err) != registry.CodeNotFound {
 		return err
 	}
 	role := c.RoleOf(x.Values)
@@ -198,11 +198,11 @@ func (t *tx) joinBy(c registry.Connection, u registry.User, x registry.ExternalS
 		if x.Undelivered == before {
 			return nil
 		}
-		return t.record(registry.Change{Kind: registry.MemberRoleKept, OrgID: c.OrgID, UserID: u.ID}, u.Email, string(m.Role)+", by "+c.Name+": "+string(x.Undelivered))
+		return t.record(registry.Change{Kind: registry.ChangeMemberRoleKept, OrgID: c.OrgID, UserID: u.ID}, u.Email, string(m.Role)+", by "+c.Name+": "+string(x.Undelivered))
 	case role == "" && x.Undelivered != "":
-		return registry.Errorf(registry.Forbidden, "", "%s did not say which groups you are in, so you get no role in this org: ask whoever runs it there", c.Name)
+		return registry.Errorf(registry.CodeForbidden, "", "%s did not say which groups you are in, so you get no role in this org: ask whoever runs it there", c.Name)
 	case role == "":
-		return registry.Errorf(registry.Forbidden, "", "%s gives you no role in this org: ask whoever runs it there", c.Name)
+		return registry.Errorf(registry.CodeForbidden, "", "%s gives you no role in this org: ask whoever runs it there", c.Name)
 	case err != nil:
 		if err := t.room(c.OrgID, registry.LimitMembers, countMembers); err != nil {
 			return err
@@ -221,12 +221,12 @@ func (t *tx) joinBy(c registry.Connection, u registry.User, x registry.ExternalS
 	if err != nil {
 		return err
 	}
-	return t.record(registry.Change{Kind: registry.MemberChanged, OrgID: c.OrgID, UserID: u.ID}, u.Email, string(m.Role)+" -> "+string(role)+", by "+c.Name)
+	return t.record(registry.Change{Kind: registry.ChangeMemberChanged, OrgID: c.OrgID, UserID: u.ID}, u.Email, string(m.Role)+" -> "+string(role)+", by "+c.Name)
 }
 
-// Identities returns what an account is linked to, by connection: the actor's own, or anybody's for platform admins. Error: NotFound.
+// Identities returns what an account is linked to, by connection: the actor's own, or anybody's for platform admins. Error: CodeNotFound.
 func (s *Store) Identities(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.Identity, error) {
-	if err := s.mayAccount(a, id, registry.UserRead); err != nil {
+	if err := s.mayAccount(a, id, registry.ActionUserRead); err != nil {
 		return nil, err
 	}
 	return collect(ctx, s.read, func(r scanner) (i registry.Identity, err error) {
@@ -236,10 +236,10 @@ func (s *Store) Identities(ctx context.Context, a registry.Actor, id registry.Us
 		WHERE i.user_id = $1 ORDER BY i.connection_id`, id)
 }
 
-// RemoveIdentity ends a link of an account, and the sessions that were made by it: the actor's own, or anybody's for platform admins. Error: NotFound.
+// RemoveIdentity ends a link of an account, and the sessions that were made by it: the actor's own, or anybody's for platform admins. Error: CodeNotFound.
 func (s *Store) RemoveIdentity(ctx context.Context, a registry.Actor, id registry.UserID, connection registry.ConnectionID) error {
 	return s.recording(ctx, a, func(t *tx) error {
-		if err := t.mayAccount(id, registry.UserUpdate); err != nil {
+		if err := t.mayAccount(id, registry.ActionUserUpdate); err != nil {
 			return err
 		}
 		u, err := t.userByID(id)
@@ -256,7 +256,7 @@ func (s *Store) RemoveIdentity(ctx context.Context, a registry.Actor, id registr
 				return err
 			}
 			if !other {
-				return registry.Errorf(registry.Conflict, "", "you would shut yourself out: choose a password, or add a passkey, before you remove your only way in")
+				return registry.Errorf(registry.CodeConflict, "", "you would shut yourself out: choose a password, or add a passkey, before you remove your only way in")
 			}
 		}
 		return t.removeIdentity(u, c)
@@ -274,5 +274,5 @@ func (t *tx) removeIdentity(u registry.User, c registry.Connection) error {
 	if err := t.endSessionsBy(c.ID, u.ID); err != nil {
 		return err
 	}
-	return t.record(registry.Change{Kind: registry.IdentityGone, OrgID: c.OrgID, UserID: u.ID}, u.Email, c.Name)
+	return t.record(registry.Change{Kind: registry.ChangeIdentityRemoved, OrgID: c.OrgID, UserID: u.ID}, u.Email, c.Name)
 }

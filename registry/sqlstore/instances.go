@@ -27,7 +27,7 @@ func (s *Store) Work(ctx context.Context, a registry.Actor) ([]registry.Work, er
 	return collect(ctx, s.read, scanWork, workQuery+` WHERE NOT (i.desired = 'absent' AND i.state = 'absent') AND NOT (i.desired = 'stopped' AND i.state = 'stopped')`)
 }
 
-// WorkOn returns one org's instance. For the system. Error: NotFound.
+// WorkOn returns one org's instance. For the system. Error: CodeNotFound.
 func (s *Store) WorkOn(ctx context.Context, a registry.Actor, org registry.OrgID) (registry.Work, error) {
 	if err := only(a); err != nil {
 		return registry.Work{}, err
@@ -36,7 +36,7 @@ func (s *Store) WorkOn(ctx context.Context, a registry.Actor, org registry.OrgID
 }
 
 // Acquire leases an org's instance for ttl, unless another holds it. Every new
-// lease has a higher token. For the system. Error: Conflict.
+// lease has a higher token. For the system. Error: CodeConflict.
 func (s *Store) Acquire(ctx context.Context, a registry.Actor, org registry.OrgID, ttl time.Duration) (registry.Lease, error) {
 	l := registry.Lease{OrgID: org}
 	if err := only(a); err != nil {
@@ -48,7 +48,7 @@ func (s *Store) Acquire(ctx context.Context, a registry.Actor, org registry.OrgI
 		l.Token, err = one(t.ctx, t, func(r scanner) (n int64, err error) {
 			err = r.Scan(&n)
 			return n, err
-		}, registry.Errorf(registry.Conflict, "", "another reconciler works on the org"),
+		}, registry.Errorf(registry.CodeConflict, "", "another reconciler works on the org"),
 			`UPDATE instances SET lease_token = lease_token + 1, lease_until = $2 WHERE org_id = $1 AND lease_until <= $3 RETURNING lease_token`,
 			org, us(l.ExpiresAt), us(t.now))
 		return err
@@ -70,7 +70,7 @@ func (s *Store) Release(ctx context.Context, a registry.Actor, l registry.Lease)
 // Report writes what a reconciler saw of generation gen. A running instance
 // makes a provisioning org active; an absent one that is wanted absent makes a
 // deleting org deleted and puts its slugs into quarantine. For the system.
-// Error: Conflict when the lease was lost, the generation is no longer current,
+// Error: CodeConflict when the lease was lost, the generation is no longer current,
 // or the state cannot follow the last one.
 func (s *Store) Report(
 	ctx context.Context, a registry.Actor, l registry.Lease, gen int64, provider string,
@@ -100,7 +100,7 @@ func (s *Store) Report(
 
 // ReplaceInstance gives up on generation gen, which does not respond, and wants
 // the next one: whatever else still acts on gen cannot touch that. It counts as
-// a failure, and returns the new generation. For the system. Error: Conflict, as of Report.
+// a failure, and returns the new generation. For the system. Error: CodeConflict, as of Report.
 func (s *Store) ReplaceInstance(
 	ctx context.Context, a registry.Actor, l registry.Lease, gen int64, provider string,
 	r registry.Report,
@@ -114,7 +114,7 @@ func (s *Store) ReplaceInstance(
 			return err
 		}
 		if w.Instance.Desired != registry.DesiredRunning {
-			return registry.Errorf(registry.Conflict, "desired", "the instance is wanted %s",
+			return registry.Errorf(registry.CodeConflict, "desired", "the instance is wanted %s",
 				w.Instance.Desired)
 		}
 		if err := w.Instance.State.To(r.State); err != nil {
@@ -139,7 +139,7 @@ func (s *Store) ReplaceInstance(
 
 // leased returns the instance when the lease and the generation are current.
 func (t *tx) leased(l registry.Lease, gen int64) (registry.Work, error) {
-	lost := registry.Errorf(registry.Conflict, "", "the lease was lost")
+	lost := registry.Errorf(registry.CodeConflict, "", "the lease was lost")
 	return one(t.ctx, t, scanWork, lost, workQuery+`
 		WHERE i.org_id = $1 AND i.lease_token = $2 AND i.generation = $3 AND i.lease_until > $4`,
 		l.OrgID, l.Token, gen, us(t.now))
@@ -147,7 +147,7 @@ func (t *tx) leased(l registry.Lease, gen int64) (registry.Work, error) {
 
 func (t *tx) noteInstance(w registry.Work) error {
 	return t.note(registry.Change{
-		Kind: registry.InstanceChanged, OrgID: w.Instance.OrgID, Slug: w.Slug,
+		Kind: registry.ChangeInstanceChanged, OrgID: w.Instance.OrgID, Slug: w.Slug,
 	})
 }
 
@@ -198,7 +198,7 @@ func (t *tx) follow(w registry.Work, state registry.InstanceState) error {
 		if err := t.must(`UPDATE orgs SET status = $2, updated_at = $3 WHERE id = $1`, id, registry.OrgActive, us(t.now)); err != nil {
 			return err
 		}
-		return t.record(registry.Change{Kind: registry.OrgActivated, OrgID: id, Slug: w.Slug}, w.Slug, "")
+		return t.record(registry.Change{Kind: registry.ChangeOrgActivated, OrgID: id, Slug: w.Slug}, w.Slug, "")
 	case w.Status == registry.OrgDeleting && state == registry.InstanceAbsent:
 		if err := t.must(`UPDATE orgs SET status = $2, updated_at = $3, delete_at = 0 WHERE id = $1`, id, registry.OrgDeleted, us(t.now)); err != nil {
 			return err
@@ -218,7 +218,7 @@ func (t *tx) follow(w registry.Work, state registry.InstanceState) error {
 		if _, err := t.exec(`UPDATE slugs SET redirect_until = NULL, rests_until = $2 WHERE org_id = $1`, id, us(t.now.Add(registry.Quarantine))); err != nil {
 			return err
 		}
-		return t.record(registry.Change{Kind: registry.OrgGone, OrgID: id, Slug: w.Slug}, w.Slug, "")
+		return t.record(registry.Change{Kind: registry.ChangeOrgDeleted, OrgID: id, Slug: w.Slug}, w.Slug, "")
 	}
 	return nil
 }

@@ -36,13 +36,13 @@ func (s *Store) AddKey(ctx context.Context, a registry.Actor, k registry.Key) er
 		if err != nil || n == 0 {
 			return err
 		}
-		return t.record(registry.Change{Kind: registry.KeyAdded}, k.Purpose, k.ID)
+		return t.record(registry.Change{Kind: registry.ChangeKeyAdded}, k.Purpose, k.ID)
 	})
 }
 
 // SigningKeys returns the unexpired keys of all rings without their private halves, by ring and time. For platform admins and the system.
 func (s *Store) SigningKeys(ctx context.Context, a registry.Actor) ([]registry.Key, error) {
-	if err := s.may(a, registry.SigningRead); err != nil {
+	if err := s.may(a, registry.ActionSigningKeyRead); err != nil {
 		return nil, err
 	}
 	list, err := collect(ctx, s.read, scanKey, `SELECT id, purpose, public, private, signs_from, signs_to, expires_at FROM keys WHERE expires_at > $1 ORDER BY purpose, signs_from, id`, us(s.now()))
@@ -54,16 +54,16 @@ func (s *Store) SigningKeys(ctx context.Context, a registry.Actor) ([]registry.K
 
 // RotateKeys puts a key in the place of those of its ring, for each ring named: from SignsFrom on it
 // signs, and what the others signed is good for verify longer. With emergency it signs at once, and
-// nothing of the others is good any more. For platform admins; no key does. Error: Forbidden.
+// nothing of the others is good any more. For platform admins; no key does. Error: CodeForbidden.
 func (s *Store) RotateKeys(ctx context.Context, a registry.Actor, keys []registry.Key, verify time.Duration, emergency bool) error {
 	return s.recording(ctx, a, func(t *tx) error {
-		if err := t.may(registry.SigningRotate); err != nil {
+		if err := t.may(registry.ActionSigningKeyRotate); err != nil {
 			return err
 		}
 		for _, k := range keys {
-			kind, end, expires := registry.KeyRotated, us(k.SignsFrom), us(k.SignsFrom.Add(verify))
+			kind, end, expires := registry.ChangeKeyRotated, us(k.SignsFrom), us(k.SignsFrom.Add(verify))
 			if emergency {
-				kind, end, expires = registry.KeyRevoked, us(t.now), us(t.now)
+				kind, end, expires = registry.ChangeKeyRevoked, us(t.now), us(t.now)
 			}
 			// A key that has not signed yet signs never.
 			if _, err := t.exec(`DELETE FROM keys WHERE purpose = $1 AND signs_from > $2`, k.Purpose, us(t.now)); err != nil {

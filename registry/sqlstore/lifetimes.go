@@ -51,7 +51,7 @@ func (m moment) alive() string {
 }
 
 // SetSessionLifetimes says how long sign-in sessions count for an org. version is of the policy that
-// the caller has seen, "" for any. Errors: Forbidden, NotFound, Stale, Invalid (longer than its
+// the caller has seen, "" for any. Errors: CodeForbidden, CodeNotFound, CodeVersionConflict, CodeInvalid (longer than its
 // plan's or the installation's, or out of bounds).
 func (s *Store) SetSessionLifetimes(
 	ctx context.Context, a registry.Actor, org registry.OrgID, version string, l registry.Lifetimes,
@@ -67,7 +67,7 @@ func (s *Store) SetSessionLifetimes(
 		if err := t.must(`UPDATE orgs SET session_idle = $2, session_lifetime = $3 WHERE id = $1`, org, l.Idle, l.Absolute); err != nil {
 			return err
 		}
-		return t.record(registry.Change{Kind: registry.OrgSignIn, OrgID: org}, "session lifetimes",
+		return t.record(registry.Change{Kind: registry.ChangeOrgSignIn, OrgID: org}, "session lifetimes",
 			l.Text()+"; before: "+v.Sessions.Text())
 	})
 }

@@ -16,11 +16,11 @@ func scanLink(r scanner) (l registry.Link, err error) {
 }
 
 func errNoLink() error {
-	return registry.Errorf(registry.Gone, "", "this link was used, has expired, or was taken back: ask for a new one")
+	return registry.Errorf(registry.CodeGone, "", "this link was used, has expired, or was taken back: ask for a new one")
 }
 
 // Link returns a usable link by the hash of its secret, which is what allows a
-// visitor to see it. Error: Gone.
+// visitor to see it. Error: CodeGone.
 func (s *Store) Link(ctx context.Context, a registry.Actor, secret registry.Hash) (registry.Link, error) {
 	if !a.Valid() {
 		return registry.Link{}, errNobody()
@@ -30,7 +30,7 @@ func (s *Store) Link(ctx context.Context, a registry.Actor, secret registry.Hash
 
 // Invites returns an org's open invitations, oldest first.
 func (s *Store) Invites(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Link, error) {
-	if _, err := s.Authorize(ctx, a, org, registry.MemberInvite); err != nil {
+	if _, err := s.Authorize(ctx, a, org, registry.ActionMemberInvite); err != nil {
 		return nil, err
 	}
 	return collect(ctx, s.read, scanLink, linkQuery+` AND l.org_id = $2 AND l.kind = 'invite' ORDER BY l.created_at`, us(s.now()), org)
@@ -40,7 +40,7 @@ func (s *Store) Invites(ctx context.Context, a registry.Actor, org registry.OrgI
 // replaced. From outside an org that has an owner it waits for one: see RequestApproval.
 func (s *Store) CreateInvite(ctx context.Context, a registry.Actor, org registry.OrgID, email string, role registry.Role, secret registry.Hash) (l registry.Link, err error) {
 	err = s.recording(ctx, a, func(t *tx) error {
-		v, err := t.allowed(org, registry.MemberInvite)
+		v, err := t.allowed(org, registry.ActionMemberInvite)
 		if err != nil {
 			return err
 		}
@@ -69,7 +69,7 @@ func (t *tx) invite(v registry.OrgView, email string, role registry.Role, secret
 	if err := t.insertLink(l, secret); err != nil {
 		return l, err
 	}
-	return l, t.record(registry.Change{Kind: registry.InviteCreated, OrgID: v.ID}, l.Email, string(role))
+	return l, t.record(registry.Change{Kind: registry.ChangeInviteCreated, OrgID: v.ID}, l.Email, string(role))
 }
 
 // invitable checks an invitation, and returns the clean address.
@@ -91,7 +91,7 @@ func (t *tx) invitable(v registry.OrgView, email string, role registry.Role) (st
 		return "", err
 	}
 	if member {
-		return "", registry.Errorf(registry.Conflict, "email", "%s is a member already", email).Because(registry.AlreadyMember)
+		return "", registry.Errorf(registry.CodeConflict, "email", "%s is a member already", email).Because(registry.ReasonAlreadyMember)
 	}
 	return email, t.noBackDoor(t.actor, v, email)
 }
@@ -113,16 +113,16 @@ func (t *tx) noBackDoor(a registry.Actor, v registry.OrgView, email string) erro
 	if err := t.QueryRowContext(t.ctx, `SELECT EXISTS (SELECT 1 FROM users WHERE email = $1 AND platform_admin = {true}) AND EXISTS (SELECT 1 FROM memberships WHERE org_id = $2 AND role = 'owner')`, email, v.ID).Scan(&admin); err != nil || !admin {
 		return err
 	}
-	return registry.Errorf(registry.Forbidden, "email", "%s is a platform admin: to help an org's people, ask its owners for support access", email)
+	return registry.Errorf(registry.CodeForbidden, "email", "%s is a platform admin: to help an org's people, ask its owners for support access", email)
 }
 
 // RevokeInvite takes an open invitation back.
 func (s *Store) RevokeInvite(ctx context.Context, a registry.Actor, org registry.OrgID, id string) error {
 	return s.recording(ctx, a, func(t *tx) error {
-		if _, err := t.allowed(org, registry.MemberInvite); err != nil {
+		if _, err := t.allowed(org, registry.ActionMemberInvite); err != nil {
 			return err
 		}
-		l, err := one(t.ctx, t, scanLink, registry.Errorf(registry.NotFound, "", "no such invitation"), linkQuery+` AND l.org_id = $2 AND l.id = $3`, us(t.now), org, id)
+		l, err := one(t.ctx, t, scanLink, registry.Errorf(registry.CodeNotFound, "", "no such invitation"), linkQuery+` AND l.org_id = $2 AND l.id = $3`, us(t.now), org, id)
 		if err != nil {
 			return err
 		}
@@ -134,7 +134,7 @@ func (t *tx) removeInvite(l registry.Link) error {
 	if err := t.must(`DELETE FROM links WHERE id = $1`, l.ID); err != nil {
 		return err
 	}
-	return t.record(registry.Change{Kind: registry.InviteRevoked, OrgID: l.OrgID}, l.Email, "")
+	return t.record(registry.Change{Kind: registry.ChangeInviteRevoked, OrgID: l.OrgID}, l.Email, "")
 }
 
 func (t *tx) insertLink(l registry.Link, secret registry.Hash) error {
@@ -152,22 +152,22 @@ func (t *tx) useLink(secret registry.Hash, kind registry.LinkKind) (registry.Lin
 	return l, t.must(`UPDATE links SET used_at = $2 WHERE hash = $1`, secret[:], us(t.now))
 }
 
-// DeclineInvite uses an invitation up for nothing. Whoever has the link may. Error: Gone.
+// DeclineInvite uses an invitation up for nothing. Whoever has the link may. Error: CodeGone.
 func (s *Store) DeclineInvite(ctx context.Context, a registry.Actor, secret registry.Hash) error {
 	return s.recording(ctx, a, func(t *tx) error {
 		l, err := t.useLink(secret, registry.LinkInvite)
 		if err != nil {
 			return err
 		}
-		return t.record(registry.Change{Kind: registry.InviteRevoked, OrgID: l.OrgID}, l.Email, "declined")
+		return t.record(registry.Change{Kind: registry.ChangeInviteRevoked, OrgID: l.OrgID}, l.Email, "declined")
 	})
 }
 
 // AcceptInvite makes the actor a member. The actor's e-mail address must be the
-// invitation's; who invited must still be allowed to. Errors: Gone, Forbidden, Conflict.
+// invitation's; who invited must still be allowed to. Errors: CodeGone, CodeForbidden, CodeConflict.
 func (s *Store) AcceptInvite(ctx context.Context, a registry.Actor, secret registry.Hash) (l registry.Link, err error) {
 	err = s.recording(ctx, a, func(t *tx) error {
-		if err := own(a, a.User, registry.AccountManage, t.now); err != nil {
+		if err := own(a, a.User, registry.ActionAccountManage, t.now); err != nil {
 			return err
 		}
 		u, err := t.userByID(a.User)
@@ -181,8 +181,8 @@ func (s *Store) AcceptInvite(ctx context.Context, a registry.Actor, secret regis
 }
 
 // AcceptInviteAsNew makes an account with the invitation's e-mail address and
-// makes it a member. For a visitor with the link. Errors: Gone, Forbidden,
-// Conflict (the address has an account: sign in first), Invalid.
+// makes it a member. For a visitor with the link. Errors: CodeGone, CodeForbidden,
+// CodeConflict (the address has an account: sign in first), CodeInvalid.
 func (s *Store) AcceptInviteAsNew(ctx context.Context, a registry.Actor, secret registry.Hash, name string, hash registry.PasswordHash) (u registry.User, l registry.Link, err error) {
 	err = s.recording(ctx, a, func(t *tx) error {
 		if l, err = one(t.ctx, t, scanLink, errNoLink(), linkQuery+` AND l.hash = $2 AND l.kind = 'invite'`, us(t.now), secret[:]); err != nil {
@@ -192,7 +192,7 @@ func (s *Store) AcceptInviteAsNew(ctx context.Context, a registry.Actor, secret 
 			Email: l.Email, Name: name, PasswordHash: hash, MadeByOrg: l.OrgID,
 		})
 		if err != nil {
-			if registry.ErrorCode(err) == registry.Conflict {
+			if registry.ErrorCode(err) == registry.CodeConflict {
 				err = orElse(t.ofUnverified(l.Email), err)
 			}
 			return err
@@ -210,7 +210,7 @@ func (t *tx) acceptInvite(secret registry.Hash, u registry.User) (registry.Link,
 		return l, err
 	}
 	if l.Email != u.Email {
-		return l, registry.Errorf(registry.Forbidden, "email", "this invitation is for another address than %s: sign in with the address that was invited", u.Email)
+		return l, registry.Errorf(registry.CodeForbidden, "email", "this invitation is for another address than %s: sign in with the address that was invited", u.Email)
 	}
 	if err := t.stillMayInvite(l); err != nil {
 		return l, err
@@ -245,9 +245,9 @@ func (t *tx) stillMayInvite(l registry.Link) error {
 	}
 	v, err := seen(t.ctx, t, as, l.OrgID)
 	if err == nil { // whatever the org asks of a sign-in: nobody signs in here
-		err = permit(as, v, registry.MemberInvite, t.now)
+		err = permit(as, v, registry.ActionMemberInvite, t.now)
 	}
-	if err != nil || l.Role == registry.RoleOwner && !registry.Allows(as, v.Role, registry.OwnerManage) {
+	if err != nil || l.Role == registry.RoleOwner && !registry.Allows(as, v.Role, registry.ActionOwnerManage) {
 		return errNoLink()
 	}
 	return nil
@@ -277,7 +277,7 @@ func (s *Store) CreateSetupLink(ctx context.Context, a registry.Actor, secret re
 	return end, err
 }
 
-// RedeemSetup makes the first platform admin. For a visitor with the link. Errors: Gone, Invalid.
+// RedeemSetup makes the first platform admin. For a visitor with the link. Errors: CodeGone, CodeInvalid.
 func (s *Store) RedeemSetup(ctx context.Context, a registry.Actor, secret registry.Hash, n registry.NewUser) (u registry.User, err error) {
 	err = s.recording(ctx, a, func(t *tx) error {
 		if _, err := t.useLink(secret, registry.LinkSetup); err != nil {

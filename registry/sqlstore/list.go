@@ -58,7 +58,7 @@ func page[T any](ctx context.Context, db querier, q *query, l registry.List, ord
 			names = append(names, n)
 		}
 		slices.Sort(names)
-		return p, registry.Errorf(registry.Invalid, "sort", "sort by %s, with - in front for descending", strings.Join(names, ", "))
+		return p, registry.Errorf(registry.CodeInvalid, "sort", "sort by %s, with - in front for descending", strings.Join(names, ", "))
 	}
 	than, dir := ">", ""
 	if desc {
@@ -102,7 +102,7 @@ func writeCursor(sort string, value any, id string) (string, error) {
 // readCursor undoes writeCursor. A cursor decides nothing but where a page
 // starts, so a made-up one shows no more than a page would.
 func readCursor(cursor, sort string) (value any, id string, err error) {
-	bad := registry.Errorf(registry.Invalid, "cursor", "the cursor is not one of this list in this order: begin again without it")
+	bad := registry.Errorf(registry.CodeInvalid, "cursor", "the cursor is not one of this list in this order: begin again without it")
 	b, err := base64.RawURLEncoding.DecodeString(cursor)
 	if err != nil {
 		return nil, "", bad

@@ -9,8 +9,8 @@ import (
 
 // BeginSecond counts a try of a code before it is judged, so that tries at once are counted, too.
 // It returns how many there were in a row. known: from a browser that the account has signed in
-// with, which does not wait for the delay that somebody else caused. For the system. Errors: Busy
-// (wait), Forbidden (locked).
+// with, which does not wait for the delay that somebody else caused. For the system. Errors: CodeTooManyRequests
+// (wait), CodeForbidden (locked).
 func (s *Store) BeginSecond(ctx context.Context, a registry.Actor, id registry.UserID, known bool) (failures int, err error) {
 	if err := only(a); err != nil {
 		return 0, err
@@ -23,10 +23,10 @@ func (s *Store) BeginSecond(ctx context.Context, a registry.Actor, id registry.U
 			return err
 		}
 		if failures >= registry.SecondLockAt {
-			return registry.Errorf(registry.Forbidden, "code", "after %d wrong codes your password may be in wrong hands: set a new one with \"Forgot your password?\", or ask a platform admin for a link", failures)
+			return registry.Errorf(registry.CodeForbidden, "code", "after %d wrong codes your password may be in wrong hands: set a new one with \"Forgot your password?\", or ask a platform admin for a link", failures)
 		}
 		if wait := next.Sub(t.now); wait > 0 && !known {
-			return registry.Errorf(registry.Busy, "code", "too many wrong codes: try again in %v", (wait + time.Second - 1).Truncate(time.Second))
+			return registry.Errorf(registry.CodeTooManyRequests, "code", "too many wrong codes: try again in %v", (wait + time.Second - 1).Truncate(time.Second))
 		}
 		failures++
 		return t.must(`UPDATE second_failures SET failures = $2, next_at = $3 WHERE user_id = $1`, id, failures, us(t.now.Add(registry.SecondDelay(failures))))
@@ -51,9 +51,9 @@ func (s *Store) SecondFailed(ctx context.Context, a registry.Actor, id registry.
 	if err := only(a); err != nil {
 		return err
 	}
-	kind, detail := registry.SecondStepFailed, "wrong codes in a row"
+	kind, detail := registry.ChangeSecondStepFailed, "wrong codes in a row"
 	if failures >= registry.SecondLockAt {
-		kind, detail = registry.SecondStepLocked, "until there is a new password"
+		kind, detail = registry.ChangeSecondStepLocked, "until there is a new password"
 	}
 	return s.recordAttack(ctx, a, id, kind, detail, address)
 }
@@ -63,7 +63,7 @@ func (s *Store) SignInLimited(ctx context.Context, a registry.Actor, id registry
 	if err := only(a); err != nil {
 		return err
 	}
-	return s.recordAttack(ctx, a, id, registry.SignInLimited, "too many tries from many networks", address)
+	return s.recordAttack(ctx, a, id, registry.ChangeSignInLimited, "too many tries from many networks", address)
 }
 
 func (s *Store) recordAttack(ctx context.Context, a registry.Actor, id registry.UserID, kind registry.ChangeKind, detail, address string) error {

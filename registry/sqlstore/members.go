@@ -29,7 +29,7 @@ func memberKey(m registry.Member) string { return string(m.UserID) }
 
 // Members returns a page of an org's members. Sorts: email (usual), name, created_at.
 func (s *Store) Members(ctx context.Context, a registry.Actor, org registry.OrgID, l registry.List) (registry.Page[registry.Member], error) {
-	v, err := s.Authorize(ctx, a, org, registry.MemberRead)
+	v, err := s.Authorize(ctx, a, org, registry.ActionMemberRead)
 	if err != nil {
 		return registry.Page[registry.Member]{}, err
 	}
@@ -43,19 +43,19 @@ func (s *Store) Members(ctx context.Context, a registry.Actor, org registry.OrgI
 	return p, err
 }
 
-// MemberByEmail returns a member of an org by its clean e-mail address. Error: NotFound.
+// MemberByEmail returns a member of an org by its clean e-mail address. Error: CodeNotFound.
 func (s *Store) MemberByEmail(ctx context.Context, a registry.Actor, org registry.OrgID, email string) (registry.Member, error) {
 	return s.readMember(ctx, a, org, ` AND u.email = $2`, email)
 }
 
-// Member returns a member of an org. Error: NotFound.
+// Member returns a member of an org. Error: CodeNotFound.
 func (s *Store) Member(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID) (registry.Member, error) {
 	return s.readMember(ctx, a, org, ` AND m.user_id = $2`, id)
 }
 
 func (s *Store) readMember(ctx context.Context, a registry.Actor, org registry.OrgID, where string,
 	arg any) (registry.Member, error) {
-	v, err := s.Authorize(ctx, a, org, registry.MemberRead)
+	v, err := s.Authorize(ctx, a, org, registry.ActionMemberRead)
 	if err != nil {
 		return registry.Member{}, err
 	}
@@ -65,7 +65,7 @@ func (s *Store) readMember(ctx context.Context, a registry.Actor, org registry.O
 
 // memberSeen leaves out where an account comes from, except for those who decide what it may.
 func memberSeen(a registry.Actor, role registry.Role, m registry.Member) registry.Member {
-	if !registry.Allows(a, role, registry.MemberInvite) {
+	if !registry.Allows(a, role, registry.ActionMemberInvite) {
 		m.AccountSince, m.MadeBy = time.Time{}, ""
 	}
 	return m
@@ -79,7 +79,7 @@ func (s *Store) Owners(ctx context.Context, a registry.Actor, org registry.OrgID
 	return collect(ctx, s.read, scanMember, memberQuery+` AND m.role = 'owner' ORDER BY m.user_id`, org)
 }
 
-func errNoMember() error { return registry.Errorf(registry.NotFound, "", "no such member") }
+func errNoMember() error { return registry.Errorf(registry.CodeNotFound, "", "no such member") }
 
 func (t *tx) member(org registry.OrgID, id registry.UserID) (registry.Member, error) {
 	return one(t.ctx, t, scanMember, errNoMember(), memberQuery+` AND m.user_id = $2`, org, id)
@@ -94,9 +94,9 @@ func (t *tx) addMember(org registry.OrgID, u registry.User, role, waiting regist
 		return err
 	}
 	if n == 0 {
-		return registry.Errorf(registry.Conflict, "email", "%s is a member already", u.Email).Because(registry.AlreadyMember)
+		return registry.Errorf(registry.CodeConflict, "email", "%s is a member already", u.Email).Because(registry.ReasonAlreadyMember)
 	}
-	return t.record(registry.Change{Kind: registry.MemberAdded, OrgID: org, UserID: u.ID}, u.Email, roleDetail(role, waiting))
+	return t.record(registry.Change{Kind: registry.ChangeMemberAdded, OrgID: org, UserID: u.ID}, u.Email, roleDetail(role, waiting))
 }
 
 // SetRole changes a member's role. Only owners (and platform admins) make or unmake owners; the
@@ -104,7 +104,7 @@ func (t *tx) addMember(org registry.OrgID, u registry.User, role, waiting regist
 // RequestApproval.
 func (s *Store) SetRole(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID, role registry.Role) error {
 	return s.recording(ctx, a, func(t *tx) error {
-		v, err := t.allowed(org, registry.MemberChange)
+		v, err := t.allowed(org, registry.ActionMemberChange)
 		if err != nil {
 			return err
 		}
@@ -133,7 +133,7 @@ func (t *tx) changeable(v registry.OrgView, id registry.UserID, role registry.Ro
 		return m, err
 	}
 	if !m.EndsAt.IsZero() {
-		return m, registry.Errorf(registry.Conflict, "role", "%s is here for support: end that instead", m.Email)
+		return m, registry.Errorf(registry.CodeConflict, "role", "%s is here for support: end that instead", m.Email)
 	}
 	if m.Role == registry.RoleOwner || role == registry.RoleOwner {
 		if err := t.mayOwn(v); err != nil {
@@ -152,13 +152,13 @@ func (t *tx) setRole(m registry.Member, role registry.Role) error {
 			return err
 		}
 	}
-	return t.record(registry.Change{Kind: registry.MemberChanged, OrgID: m.OrgID, UserID: m.UserID}, m.Email, roleDetail(m.Role, m.WantedRole)+" -> "+string(role))
+	return t.record(registry.Change{Kind: registry.ChangeMemberChanged, OrgID: m.OrgID, UserID: m.UserID}, m.Email, roleDetail(m.Role, m.WantedRole)+" -> "+string(role))
 }
 
-// TransferOrg makes another member an owner in the place of the actor, who becomes an admin. For owners in person. Errors: Forbidden, NotFound, Conflict.
+// TransferOrg makes another member an owner in the place of the actor, who becomes an admin. For owners in person. Errors: CodeForbidden, CodeNotFound, CodeConflict.
 func (s *Store) TransferOrg(ctx context.Context, a registry.Actor, org registry.OrgID, to registry.UserID) error {
 	return s.recording(ctx, a, func(t *tx) error {
-		v, err := t.allowed(org, registry.OrgTransfer)
+		v, err := t.allowed(org, registry.ActionOrgTransfer)
 		if err != nil {
 			return err
 		}
@@ -167,9 +167,9 @@ func (s *Store) TransferOrg(ctx context.Context, a registry.Actor, org registry.
 		case err != nil:
 			return err
 		case to == a.User:
-			return registry.Errorf(registry.Conflict, "user", "the org is yours already")
+			return registry.Errorf(registry.CodeConflict, "user", "the org is yours already")
 		case !m.EndsAt.IsZero():
-			return registry.Errorf(registry.Conflict, "user", "%s is here for support", m.Email)
+			return registry.Errorf(registry.CodeConflict, "user", "%s is here for support", m.Email)
 		}
 		if err := t.mayRaise(m, registry.RoleOwner); err != nil {
 			return err
@@ -185,7 +185,7 @@ func (s *Store) TransferOrg(ctx context.Context, a registry.Actor, org registry.
 			if err := t.must(`UPDATE memberships SET role = $3, wanted_role = '' WHERE org_id = $1 AND user_id = $2`, org, c.id, c.now); err != nil {
 				return err
 			}
-			if err := t.record(registry.Change{Kind: registry.MemberChanged, OrgID: org, UserID: c.id}, c.email, string(c.was)+" -> "+string(c.now)+", the org was handed over"); err != nil {
+			if err := t.record(registry.Change{Kind: registry.ChangeMemberChanged, OrgID: org, UserID: c.id}, c.email, string(c.was)+" -> "+string(c.now)+", the org was handed over"); err != nil {
 				return err
 			}
 		}
@@ -197,9 +197,9 @@ func (s *Store) TransferOrg(ctx context.Context, a registry.Actor, org registry.
 // returns the runners that the person enrolled: they work on, or with revoke end too.
 func (s *Store) RemoveMember(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID, revoke bool) (left []registry.Runner, err error) {
 	err = s.recording(ctx, a, func(t *tx) error {
-		action := registry.MemberRemove
+		action := registry.ActionMemberRemove
 		if a.InPerson() && a.User == id {
-			action = registry.OrgRead
+			action = registry.ActionOrgRead
 		}
 		v, err := t.allowed(org, action)
 		if err != nil {
@@ -209,7 +209,7 @@ func (s *Store) RemoveMember(ctx context.Context, a registry.Actor, org registry
 		if err != nil {
 			return err
 		}
-		if m.Role == registry.RoleOwner && action != registry.OrgRead {
+		if m.Role == registry.RoleOwner && action != registry.ActionOrgRead {
 			if err := t.mayOwn(v); err != nil {
 				return err
 			}
@@ -220,7 +220,7 @@ func (s *Store) RemoveMember(ctx context.Context, a registry.Actor, org registry
 			}
 		}
 		if revoke && !a.InPerson() { // a key needs the scope for that, too
-			if _, err := t.allowed(org, registry.RunnerManage); err != nil {
+			if _, err := t.allowed(org, registry.ActionRunnerManage); err != nil {
 				return err
 			}
 		}
@@ -253,7 +253,7 @@ func (s *Store) RemoveMember(ctx context.Context, a registry.Actor, org registry
 				return err
 			}
 		}
-		return t.record(registry.Change{Kind: registry.MemberRemoved, OrgID: org, UserID: id}, m.Email, "")
+		return t.record(registry.Change{Kind: registry.ChangeMemberRemoved, OrgID: org, UserID: id}, m.Email, "")
 	})
 	return left, err
 }
@@ -267,20 +267,20 @@ func (t *tx) keepOwner(org registry.OrgID) error {
 		return err
 	}
 	if n == 0 {
-		return registry.Errorf(registry.Conflict, "role", "an org needs an owner: make somebody else an owner first").Because(registry.LastOwner)
+		return registry.Errorf(registry.CodeConflict, "role", "an org needs an owner: make somebody else an owner first").Because(registry.ReasonLastOwner)
 	}
 	return nil
 }
 
 // mayOwn decides on who is an owner of an org.
 func (t *tx) mayOwn(v registry.OrgView) error {
-	err := permit(t.actor, v, registry.OwnerManage, t.now)
-	if registry.ErrorCode(err) == registry.Forbidden {
+	err := permit(t.actor, v, registry.ActionOwnerManage, t.now)
+	if registry.ErrorCode(err) == registry.CodeForbidden {
 		return errOwnersOnly()
 	}
 	return err
 }
 
 func errOwnersOnly() error {
-	return registry.Errorf(registry.Forbidden, "role", "only an owner may make, change or remove an owner")
+	return registry.Errorf(registry.CodeForbidden, "role", "only an owner may make, change or remove an owner")
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // CreateOrg makes an org with its instance wanted running. The owner may be
-// empty. Errors: Invalid (slug, name), Conflict (slug taken or resting), NotFound (owner).
+// empty. Errors: CodeInvalid (slug, name), CodeConflict (slug taken or resting), CodeNotFound (owner).
 func (s *Store) CreateOrg(ctx context.Context, a registry.Actor, n registry.NewOrg) (registry.Org, error) {
 	o := registry.Org{ID: registry.OrgID(registry.NewID()), Slug: n.Slug, Name: n.Name, Plan: n.Plan, Status: registry.OrgProvisioning, Generation: 1, Version: 1}
 	if o.Name == "" {
@@ -19,7 +19,7 @@ func (s *Store) CreateOrg(ctx context.Context, a registry.Actor, n registry.NewO
 		o.Plan = registry.DefaultPlan
 	}
 	err := s.recording(ctx, a, func(t *tx) error {
-		if err := t.may(registry.OrgCreate); err != nil {
+		if err := t.may(registry.ActionOrgCreate); err != nil {
 			return err
 		}
 		if err := registry.CheckSlug(o.Slug); err != nil {
@@ -33,7 +33,7 @@ func (s *Store) CreateOrg(ctx context.Context, a registry.Actor, n registry.NewO
 			return err
 		}
 		if n.Owner != "" {
-			if err := t.may(registry.OwnerManage); err != nil {
+			if err := t.may(registry.ActionOwnerManage); err != nil {
 				return err
 			}
 		}
@@ -49,7 +49,7 @@ func (s *Store) CreateOrg(ctx context.Context, a registry.Actor, n registry.NewO
 			o.ID, registry.DesiredRunning, registry.InstancePending, us(t.now)); err != nil {
 			return err
 		}
-		if err := t.record(registry.Change{Kind: registry.OrgCreated, OrgID: o.ID, Slug: o.Slug}, o.Slug, o.Name); err != nil {
+		if err := t.record(registry.Change{Kind: registry.ChangeOrgCreated, OrgID: o.ID, Slug: o.Slug}, o.Slug, o.Name); err != nil {
 			return err
 		}
 		if n.Owner == "" {
@@ -77,14 +77,14 @@ func (t *tx) takeSlug(slug string, org registry.OrgID) error {
 		return err
 	}
 	if n == 0 {
-		return registry.Errorf(registry.Conflict, "slug", "the address %q is taken, or was given up by another org less than %d days ago: choose another", slug, int(registry.Quarantine.Hours()/24)).Because(registry.SlugTaken)
+		return registry.Errorf(registry.CodeConflict, "slug", "the address %q is taken, or was given up by another org less than %d days ago: choose another", slug, int(registry.Quarantine.Hours()/24)).Because(registry.ReasonSlugTaken)
 	}
 	return nil
 }
 
-// UpdateOrg changes an org's display name. version must be current (0 = any). Error: Stale.
+// UpdateOrg changes an org's display name. version must be current (0 = any). Error: CodeVersionConflict.
 func (s *Store) UpdateOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, name string) error {
-	return s.edit(ctx, a, id, version, registry.OrgUpdate, func(t *tx, v registry.OrgView) error {
+	return s.edit(ctx, a, id, version, registry.ActionOrgUpdate, func(t *tx, v registry.OrgView) error {
 		name, err := registry.CleanName(name)
 		if err != nil {
 			return err
@@ -92,21 +92,21 @@ func (s *Store) UpdateOrg(ctx context.Context, a registry.Actor, id registry.Org
 		if err := t.must(`UPDATE orgs SET name = $2 WHERE id = $1`, id, name); err != nil {
 			return err
 		}
-		return t.record(registry.Change{Kind: registry.OrgUpdated, OrgID: id, Slug: v.Slug}, v.Slug, v.Name+" -> "+name)
+		return t.record(registry.Change{Kind: registry.ChangeOrgUpdated, OrgID: id, Slug: v.Slug}, v.Slug, v.Name+" -> "+name)
 	})
 }
 
 // RenameOrg gives an org another slug, and its instance, which knows its address from its start, a
 // new generation. The old slug leads to the new one for RenameRedirect, then rests for Quarantine;
-// the org itself may take it back at any time. Error: Conflict, also for the org's own people when
+// the org itself may take it back at any time. Error: CodeConflict, also for the org's own people when
 // RestingMax addresses rest.
 func (s *Store) RenameOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, slug string) error {
-	return s.edit(ctx, a, id, version, registry.OrgRename, func(t *tx, v registry.OrgView) error {
+	return s.edit(ctx, a, id, version, registry.ActionOrgRename, func(t *tx, v registry.OrgView) error {
 		if err := registry.CheckSlug(slug); err != nil {
 			return err
 		}
 		if slug == v.Slug {
-			return registry.Errorf(registry.Invalid, "slug", "the org already has the address %q", slug)
+			return registry.Errorf(registry.CodeInvalid, "slug", "the org already has the address %q", slug)
 		}
 		if v.Status == registry.OrgDeleting {
 			return errDeleting()
@@ -124,7 +124,7 @@ func (s *Store) RenameOrg(ctx context.Context, a registry.Actor, id registry.Org
 		if err := t.must(`UPDATE orgs SET slug = $2 WHERE id = $1`, id, slug); err != nil {
 			return err
 		}
-		err := t.record(registry.Change{Kind: registry.OrgRenamed, OrgID: id, Slug: slug, OldSlug: v.Slug}, v.Slug, v.Slug+" -> "+slug)
+		err := t.record(registry.Change{Kind: registry.ChangeOrgRenamed, OrgID: id, Slug: slug, OldSlug: v.Slug}, v.Slug, v.Slug+" -> "+slug)
 		if err != nil || v.Status != registry.OrgActive && v.Status != registry.OrgProvisioning {
 			return err
 		}
@@ -153,18 +153,18 @@ func (t *tx) mayRest(id registry.OrgID) error {
 	for _, v := range list[:registry.RestingMax] { // the newest is the one that would be given up
 		names = append(names, v.slug)
 	}
-	return registry.Errorf(registry.Conflict, "slug",
+	return registry.Errorf(registry.CodeConflict, "slug",
 		"the org gave up %d addresses that are still kept for it: take back one of them (%s), or rename it after %s",
 		registry.RestingMax, strings.Join(names, ", "), list[0].until.UTC().Format("2 January 2006"))
 }
 
 func errDeleting() error {
-	return registry.Errorf(registry.Conflict, "status", "the org is being deleted: keep it first, while there is time").Because(registry.WrongStatus)
+	return registry.Errorf(registry.CodeConflict, "status", "the org is being deleted: keep it first, while there is time").Because(registry.ReasonWrongStatus)
 }
 
 // SuspendOrg closes an org and stops its instance; data stays.
 func (s *Store) SuspendOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, reason string) error {
-	return s.edit(ctx, a, id, version, registry.OrgSuspend, func(t *tx, v registry.OrgView) error {
+	return s.edit(ctx, a, id, version, registry.ActionOrgSuspend, func(t *tx, v registry.OrgView) error {
 		reason, err := registry.CleanReason(reason)
 		if err != nil {
 			return err
@@ -178,13 +178,13 @@ func (s *Store) SuspendOrg(ctx context.Context, a registry.Actor, id registry.Or
 		if err := t.want(id, registry.DesiredStopped); err != nil {
 			return err
 		}
-		return t.record(registry.Change{Kind: registry.OrgSuspendedNow, OrgID: id, Slug: v.Slug}, v.Slug, reason)
+		return t.record(registry.Change{Kind: registry.ChangeOrgSuspended, OrgID: id, Slug: v.Slug}, v.Slug, reason)
 	})
 }
 
 // ResumeOrg opens a suspended org and starts a new generation of its instance.
 func (s *Store) ResumeOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64) error {
-	return s.edit(ctx, a, id, version, registry.OrgResume, func(t *tx, v registry.OrgView) error {
+	return s.edit(ctx, a, id, version, registry.ActionOrgResume, func(t *tx, v registry.OrgView) error {
 		if v.Status == registry.OrgDeleting {
 			return errDeleting()
 		}
@@ -194,7 +194,7 @@ func (s *Store) ResumeOrg(ctx context.Context, a registry.Actor, id registry.Org
 		if err := t.nextGeneration(id); err != nil {
 			return err
 		}
-		return t.record(registry.Change{Kind: registry.OrgResumed, OrgID: id, Slug: v.Slug}, v.Slug, "")
+		return t.record(registry.Change{Kind: registry.ChangeOrgResumed, OrgID: id, Slug: v.Slug}, v.Slug, "")
 	})
 }
 
@@ -206,7 +206,7 @@ func (s *Store) edit(ctx context.Context, a registry.Actor, id registry.OrgID, v
 			return err
 		}
 		if version != 0 && version != v.Version {
-			return registry.Errorf(registry.Stale, "version", "somebody changed the org meanwhile: load it again and repeat your change")
+			return registry.Errorf(registry.CodeVersionConflict, "version", "somebody changed the org meanwhile: load it again and repeat your change")
 		}
 		if err := f(t, v); err != nil {
 			return err
@@ -235,11 +235,11 @@ func (t *tx) nextGeneration(id registry.OrgID) error {
 		id, registry.DesiredRunning, registry.InstancePending, us(t.now))
 }
 
-// RestartInstance replaces an org's instance by a new generation. Conflict unless the org is provisioning or active.
+// RestartInstance replaces an org's instance by a new generation. CodeConflict unless the org is provisioning or active.
 func (s *Store) RestartInstance(ctx context.Context, a registry.Actor, id registry.OrgID, version int64) error {
-	return s.edit(ctx, a, id, version, registry.InstanceReboot, func(t *tx, v registry.OrgView) error {
+	return s.edit(ctx, a, id, version, registry.ActionInstanceRestart, func(t *tx, v registry.OrgView) error {
 		if v.Status != registry.OrgActive && v.Status != registry.OrgProvisioning {
-			return registry.Errorf(registry.Conflict, "status", "the org is %s: only a running org's instance can be restarted", v.Status).Because(registry.WrongStatus)
+			return registry.Errorf(registry.CodeConflict, "status", "the org is %s: only a running org's instance can be restarted", v.Status).Because(registry.ReasonWrongStatus)
 		}
 		return t.restart(id, v.Slug)
 	})
@@ -249,5 +249,5 @@ func (t *tx) restart(id registry.OrgID, slug string) error {
 	if err := t.nextGeneration(id); err != nil {
 		return err
 	}
-	return t.record(registry.Change{Kind: registry.InstanceChanged, OrgID: id, Slug: slug}, slug, "restart")
+	return t.record(registry.Change{Kind: registry.ChangeInstanceChanged, OrgID: id, Slug: slug}, slug, "restart")
 }

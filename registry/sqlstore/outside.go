@@ -25,7 +25,7 @@ func (t *tx) inside(org registry.OrgID, least registry.Role) error {
 }
 
 // lasting is inside for what nobody can ask an owner to approve. what completes "only lasting
-// members". Error: Forbidden.
+// members". Error: CodeForbidden.
 func (t *tx) lasting(org registry.OrgID, least registry.Role, what string) error {
 	if org == "" {
 		return nil

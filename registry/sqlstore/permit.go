@@ -10,15 +10,15 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// Authorize returns the org when the actor may do action in it now. Errors: NotFound when it may
-// not see the org; Forbidden, PersonOnly, SignInAgain.
+// Authorize returns the org when the actor may do action in it now. Errors: CodeNotFound when it may
+// not see the org; CodeForbidden, CodePersonNeeded, CodeReauthenticationNeeded.
 func (s *Store) Authorize(ctx context.Context, a registry.Actor, id registry.OrgID, action registry.Action) (registry.OrgView, error) {
 	v, err := permitted(ctx, s.read, a, id, action, s.moment())
 	return v, s.noteRefusal(ctx, a, err)
 }
 
 // AuthorizePlatform decides on what is of no org: the platform's own, and the actor's own account.
-// Errors: Forbidden, PersonOnly, SignInAgain.
+// Errors: CodeForbidden, CodePersonNeeded, CodeReauthenticationNeeded.
 func (s *Store) AuthorizePlatform(ctx context.Context, a registry.Actor, action registry.Action) error {
 	return s.noteRefusal(ctx, a, s.may(a, action))
 }
@@ -66,7 +66,7 @@ func seen(ctx context.Context, q querier, a registry.Actor, id registry.OrgID) (
 // permit is registry.Permit in an org that was read, or of the platform.
 func permit(a registry.Actor, v registry.OrgView, action registry.Action, now time.Time) error {
 	err := registry.Permit(a, v.Role, action, now)
-	if registry.ErrorCode(err) == registry.PersonOnly {
+	if registry.ErrorCode(err) == registry.CodePersonNeeded {
 		return refusal{err, v.ID, action}
 	}
 	return err
@@ -79,8 +79,8 @@ func (t *writeTx) may(action registry.Action) error { return may(t.actor, action
 
 func may(a registry.Actor, action registry.Action, now time.Time) error {
 	err := permit(a, registry.OrgView{}, action, now)
-	if registry.ErrorCode(err) == registry.Forbidden && a.Key() == "" && !registry.Own(action) {
-		return registry.ErrNotAllowed(a, registry.PlatformRead) // whatever roles in orgs allow
+	if registry.ErrorCode(err) == registry.CodeForbidden && a.Key() == "" && !registry.Own(action) {
+		return registry.ErrNotAllowed(a, registry.ActionPlatformRead) // whatever roles in orgs allow
 	}
 	return err
 }
@@ -105,7 +105,7 @@ func (t *writeTx) mayAccount(id registry.UserID, action registry.Action) error {
 
 func mayAccount(a registry.Actor, id registry.UserID, action registry.Action, now time.Time) error {
 	if !a.SeesAll() || a.InPerson() && a.User == id {
-		return own(a, id, registry.AccountManage, now)
+		return own(a, id, registry.ActionAccountManage, now)
 	}
 	return may(a, action, now)
 }
@@ -116,7 +116,7 @@ func (t *writeTx) mayMake() error {
 	if !t.actor.InPerson() {
 		return nil
 	}
-	return own(t.actor, t.actor.User, registry.CredentialMake, t.now)
+	return own(t.actor, t.actor.User, registry.ActionCredentialMake, t.now)
 }
 
 // refusal is the error of a key that asks for what is kept for people.
@@ -163,7 +163,7 @@ func (s *Store) noteRefusal(ctx context.Context, a registry.Actor, err error) er
 	}
 	// The client may be gone, and has been seen all the same.
 	note := s.recording(context.WithoutCancel(ctx), a, func(t *tx) error {
-		return t.audit(registry.Change{Kind: registry.APIKeyRefused, OrgID: r.org},
+		return t.audit(registry.Change{Kind: registry.ChangeAPIKeyRefused, OrgID: r.org},
 			string(a.Key()), string(r.action))
 	})
 	if note != nil {
@@ -173,7 +173,7 @@ func (s *Store) noteRefusal(ctx context.Context, a registry.Actor, err error) er
 }
 
 func errNobody() error {
-	return registry.Errorf(registry.Unauthenticated, "", "sign in first")
+	return registry.Errorf(registry.CodeUnauthenticated, "", "sign in first")
 }
 
 // only refuses actors that are not of the product itself: for reads and writes that no request may ask for directly.
@@ -182,7 +182,7 @@ func only(a registry.Actor) error {
 		return errNobody()
 	}
 	if !a.IsSystem() {
-		return registry.Errorf(registry.Forbidden, "", "only the system may do this")
+		return registry.Errorf(registry.CodeForbidden, "", "only the system may do this")
 	}
 	return nil
 }

@@ -39,26 +39,26 @@ func scanPlan(r scanner) (p registry.Plan, err error) {
 }
 
 func errNoPlan(name string) error {
-	return registry.Errorf(registry.NotFound, "plan", "there is no plan %q", name)
+	return registry.Errorf(registry.CodeNotFound, "plan", "there is no plan %q", name)
 }
 
 func errConfigured(name string) error {
-	return registry.Errorf(registry.Conflict, "plan",
+	return registry.Errorf(registry.CodeConflict, "plan",
 		"the plan %q is defined in the Caddyfile: change it there and reload", name).
-		Because(registry.PlanConfigured)
+		Because(registry.ReasonPlanConfigured)
 }
 
 // Plans returns every plan, by name.
 func (s *Store) Plans(ctx context.Context, a registry.Actor) ([]registry.Plan, error) {
-	if err := s.may(a, registry.PlanRead); err != nil {
+	if err := s.may(a, registry.ActionPlanRead); err != nil {
 		return nil, err
 	}
 	return collect(ctx, s.read, scanPlan, planQuery+` ORDER BY p.name`)
 }
 
-// Plan returns a plan. Error: NotFound.
+// Plan returns a plan. Error: CodeNotFound.
 func (s *Store) Plan(ctx context.Context, a registry.Actor, name string) (registry.Plan, error) {
-	if err := s.may(a, registry.PlanRead); err != nil {
+	if err := s.may(a, registry.ActionPlanRead); err != nil {
 		return registry.Plan{}, err
 	}
 	return one(ctx, s.read, scanPlan, errNoPlan(name), planQuery+` WHERE p.name = $1`, name)
@@ -68,12 +68,12 @@ func (t *tx) plan(name string) (registry.Plan, error) {
 	return one(t.ctx, t, scanPlan, errNoPlan(name), planQuery+` WHERE p.name = $1`, name)
 }
 
-// CreatePlan defines a plan. Errors: Invalid, Conflict (there is one of this name).
+// CreatePlan defines a plan. Errors: CodeInvalid, CodeConflict (there is one of this name).
 func (s *Store) CreatePlan(
 	ctx context.Context, a registry.Actor, p registry.Plan,
 ) (registry.Plan, error) {
 	err := s.recording(ctx, a, func(t *tx) error {
-		if err := t.may(registry.PlanManage); err != nil {
+		if err := t.may(registry.ActionPlanManage); err != nil {
 			return err
 		}
 		var err error
@@ -84,13 +84,13 @@ func (s *Store) CreatePlan(
 			return err
 		}
 		if _, err := t.plan(p.Name); err == nil {
-			return registry.Errorf(registry.Conflict, "name", "there is a plan %q already", p.Name).
-				Because(registry.PlanTaken)
-		} else if registry.ErrorCode(err) != registry.NotFound {
+			return registry.Errorf(registry.CodeConflict, "name", "there is a plan %q already", p.Name).
+				Because(registry.ReasonPlanTaken)
+		} else if registry.ErrorCode(err) != registry.CodeNotFound {
 			return err
 		}
 		p.Configured = false
-		if err := t.putPlan(p, registry.PlanCreated); err != nil {
+		if err := t.putPlan(p, registry.ChangePlanCreated); err != nil {
 			return err
 		}
 		p, err = t.plan(p.Name)
@@ -100,13 +100,13 @@ func (s *Store) CreatePlan(
 }
 
 // UpdatePlan changes what is not nil of a plan; its orgs follow at once. version is the one that the
-// caller has seen, "" for any. Errors: Invalid, NotFound, Stale, Conflict (it is defined in the
+// caller has seen, "" for any. Errors: CodeInvalid, CodeNotFound, CodeVersionConflict, CodeConflict (it is defined in the
 // Caddyfile).
 func (s *Store) UpdatePlan(
 	ctx context.Context, a registry.Actor, name, version string, c registry.PlanChange,
 ) (p registry.Plan, err error) {
 	err = s.recording(ctx, a, func(t *tx) error {
-		if err := t.may(registry.PlanManage); err != nil {
+		if err := t.may(registry.ActionPlanManage); err != nil {
 			return err
 		}
 		if p, err = t.plan(name); err != nil {
@@ -137,7 +137,7 @@ func (s *Store) UpdatePlan(
 		if p, err = p.Check(); err != nil || p.SameAs(was) {
 			return err
 		}
-		if err := t.putPlan(p, registry.PlanUpdated); err != nil {
+		if err := t.putPlan(p, registry.ChangePlanUpdated); err != nil {
 			return err
 		}
 		p, err = t.plan(name)
@@ -146,10 +146,10 @@ func (s *Store) UpdatePlan(
 	return p, err
 }
 
-// DeletePlan removes a plan that no org has. Errors: NotFound, Conflict.
+// DeletePlan removes a plan that no org has. Errors: CodeNotFound, CodeConflict.
 func (s *Store) DeletePlan(ctx context.Context, a registry.Actor, name string) error {
 	return s.recording(ctx, a, func(t *tx) error {
-		if err := t.may(registry.PlanManage); err != nil {
+		if err := t.may(registry.ActionPlanManage); err != nil {
 			return err
 		}
 		p, err := t.plan(name)
@@ -159,8 +159,8 @@ func (s *Store) DeletePlan(ctx context.Context, a registry.Actor, name string) e
 		case p.Configured:
 			return errConfigured(name)
 		case p.Orgs > 0:
-			return registry.Errorf(registry.Conflict, "plan",
-				"the plan %q still has orgs (%d): give them another plan first", name, p.Orgs).Because(registry.PlanInUse)
+			return registry.Errorf(registry.CodeConflict, "plan",
+				"the plan %q still has orgs (%d): give them another plan first", name, p.Orgs).Because(registry.ReasonPlanInUse)
 		}
 		return t.dropPlan(name)
 	})
@@ -168,7 +168,7 @@ func (s *Store) DeletePlan(ctx context.Context, a registry.Actor, name string) e
 
 // ConfigurePlans makes the plans of the Caddyfile those in list. One takes the place of a plan that
 // was created here; orgs with one that is gone keep its name and have no limits by it. For the
-// system. Error: Invalid.
+// system. Error: CodeInvalid.
 func (s *Store) ConfigurePlans(ctx context.Context, a registry.Actor, list []registry.Plan) error {
 	if err := only(a); err != nil {
 		return err
@@ -184,12 +184,12 @@ func (s *Store) ConfigurePlans(ctx context.Context, a registry.Actor, list []reg
 			}
 			p.Configured = true
 			i := slices.IndexFunc(have, func(h registry.Plan) bool { return h.Name == p.Name })
-			kind := registry.PlanCreated
+			kind := registry.ChangePlanCreated
 			if i >= 0 {
 				if have[i].SameAs(p) {
 					continue
 				}
-				kind = registry.PlanUpdated
+				kind = registry.ChangePlanUpdated
 			}
 			if err := t.putPlan(p, kind); err != nil {
 				return err
@@ -243,7 +243,7 @@ func (t *tx) putPlan(p registry.Plan, kind registry.ChangeKind) error {
 // planSessions are the lifetimes that a plan asks for; none of one that nobody defines.
 func (t *tx) planSessions(name string) (registry.Lifetimes, error) {
 	p, err := t.plan(name)
-	if registry.ErrorCode(err) == registry.NotFound {
+	if registry.ErrorCode(err) == registry.CodeNotFound {
 		return registry.Lifetimes{}, nil
 	}
 	return p.Sessions, err
@@ -260,7 +260,7 @@ func (t *tx) replanned(plan string, was, now registry.Lifetimes) error {
 	}, `SELECT id FROM orgs WHERE plan = $1 AND status <> 'deleted'`, plan)
 	for _, id := range ids {
 		if err == nil {
-			err = t.note(registry.Change{Kind: registry.OrgSignIn, OrgID: id})
+			err = t.note(registry.Change{Kind: registry.ChangeOrgSignIn, OrgID: id})
 		}
 	}
 	return err
@@ -274,7 +274,7 @@ func (t *tx) dropPlan(name string) error {
 	if err := t.must(`DELETE FROM plans WHERE name = $1`, name); err != nil {
 		return err
 	}
-	if err := t.record(registry.Change{Kind: registry.PlanDeleted}, name, ""); err != nil {
+	if err := t.record(registry.Change{Kind: registry.ChangePlanDeleted}, name, ""); err != nil {
 		return err
 	}
 	return t.replanned(name, was, registry.Lifetimes{})
@@ -283,7 +283,7 @@ func (t *tx) dropPlan(name string) error {
 // checkPlan refuses a plan that nobody defines, once somebody defines some.
 func (t *tx) checkPlan(name string) error {
 	if !registry.ValidSlug(name) {
-		return registry.Errorf(registry.Invalid, "plan",
+		return registry.Errorf(registry.CodeInvalid, "plan",
 			"%q is not a plan: use lower-case letters, digits and hyphens", name)
 	}
 	var refused bool
@@ -291,25 +291,25 @@ func (t *tx) checkPlan(name string) error {
 		AND NOT EXISTS (SELECT 1 FROM plans WHERE name = $1)`, name).Scan(&refused)
 	if err == nil && refused && name != registry.DefaultPlan {
 		err = registry.Errorf(
-			registry.Invalid, "plan", "there is no plan %q: define it first", name,
+			registry.CodeInvalid, "plan", "there is no plan %q: define it first", name,
 		)
 	}
 	return err
 }
 
 // SetOrgPlan gives an org another plan, at once. More than it allows stays, and is not added to.
-// Errors: Invalid, Stale.
+// Errors: CodeInvalid, CodeVersionConflict.
 func (s *Store) SetOrgPlan(
 	ctx context.Context, a registry.Actor, id registry.OrgID, version int64, plan string,
 ) error {
-	return s.edit(ctx, a, id, version, registry.OrgPlan, func(t *tx, v registry.OrgView) error {
+	return s.edit(ctx, a, id, version, registry.ActionOrgPlan, func(t *tx, v registry.OrgView) error {
 		if err := t.checkPlan(plan); err != nil {
 			return err
 		}
 		if err := t.must(`UPDATE orgs SET plan = $2 WHERE id = $1`, id, plan); err != nil {
 			return err
 		}
-		if err := t.record(registry.Change{Kind: registry.OrgPlanChanged, OrgID: id, Slug: v.Slug},
+		if err := t.record(registry.Change{Kind: registry.ChangeOrgPlanChanged, OrgID: id, Slug: v.Slug},
 			v.Slug, v.Plan+" -> "+plan); err != nil {
 			return err
 		}
@@ -317,16 +317,16 @@ func (s *Store) SetOrgPlan(
 		if err != nil || next == v.PlanSessions {
 			return err
 		}
-		return t.note(registry.Change{Kind: registry.OrgSignIn, OrgID: id})
+		return t.note(registry.Change{Kind: registry.ChangeOrgSignIn, OrgID: id})
 	})
 }
 
-// SetOrgLimits changes the limits that an org has in place of its plan's. Errors: Invalid, Stale.
+// SetOrgLimits changes the limits that an org has in place of its plan's. Errors: CodeInvalid, CodeVersionConflict.
 func (s *Store) SetOrgLimits(
 	ctx context.Context, a registry.Actor, id registry.OrgID, version int64,
 	c registry.LimitChanges,
 ) error {
-	return s.edit(ctx, a, id, version, registry.OrgPlan, func(t *tx, v registry.OrgView) error {
+	return s.edit(ctx, a, id, version, registry.ActionOrgPlan, func(t *tx, v registry.OrgView) error {
 		q, err := t.limitsOf(id)
 		if err != nil {
 			return err
@@ -342,7 +342,7 @@ func (s *Store) SetOrgLimits(
 		if err := t.must(`UPDATE orgs SET limits = $2 WHERE id = $1`, id, string(b)); err != nil {
 			return err
 		}
-		return t.record(registry.Change{Kind: registry.OrgLimitsChanged, OrgID: id, Slug: v.Slug},
+		return t.record(registry.Change{Kind: registry.ChangeOrgLimitsChanged, OrgID: id, Slug: v.Slug},
 			v.Slug, q.own.String()+" -> "+own.String())
 	})
 }

@@ -51,7 +51,7 @@ const (
 )
 
 // room refuses one more of what an org has a limit of. waiting counts those that have been promised
-// a place. Writers are serial: as many as come at once never pass the limit. Error: Conflict.
+// a place. Writers are serial: as many as come at once never pass the limit. Error: CodeConflict.
 func (t *tx) room(
 	org registry.OrgID, name registry.LimitName, count string, waiting ...string,
 ) error {
@@ -77,7 +77,7 @@ func (t *tx) room(
 		also = string(name)
 	}
 	return registry.Errorf(
-		registry.Conflict,
+		registry.CodeConflict,
 		string(name),
 		"the org may have %.0f %s and has %.0f %s: remove one, or ask whoever runs this installation "+
 			"for more",
@@ -85,14 +85,14 @@ func (t *tx) room(
 		name,
 		have,
 		also,
-	).Because(registry.LimitReached)
+	).Because(registry.ReasonLimitReached)
 }
 
 // Quota returns what an org uses of what it may, as far as the store counts it.
 func (s *Store) Quota(
 	ctx context.Context, a registry.Actor, org registry.OrgID,
 ) (q registry.Quota, err error) {
-	if _, err := s.Authorize(ctx, a, org, registry.UsageRead); err != nil {
+	if _, err := s.Authorize(ctx, a, org, registry.ActionUsageRead); err != nil {
 		return q, err
 	}
 	type row struct {
@@ -227,7 +227,7 @@ func (s *Store) CheckQuotas(
 			list = append(list, reached...)
 			return err
 		})
-		if err != nil && registry.ErrorCode(err) != registry.NotFound { // it is closed meanwhile
+		if err != nil && registry.ErrorCode(err) != registry.CodeNotFound { // it is closed meanwhile
 			return list, err
 		}
 	}
@@ -268,7 +268,7 @@ func (t *tx) warn(
 		w := v.w
 		w.Limit, w.Level, w.Used, w.Most = name, level, used, most
 		if err := t.record(
-			registry.Change{Kind: registry.OrgQuotaWarned, OrgID: w.OrgID}, string(name),
+			registry.Change{Kind: registry.ChangeOrgQuotaWarning, OrgID: w.OrgID}, string(name),
 			w.Detail(),
 		); err != nil {
 			return nil, err

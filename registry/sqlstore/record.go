@@ -43,12 +43,12 @@ func (t *tx) note(c registry.Change) error {
 // 0: it makes none.
 func (t *tx) nextVersion(c registry.Change) (version int64, err error) {
 	switch c.Kind {
-	case registry.MemberChanged, registry.MemberRemoved:
+	case registry.ChangeMemberChanged, registry.ChangeMemberRemoved:
 		err = t.QueryRowContext(t.ctx, `INSERT INTO member_versions (org_id, user_id, version)
 			VALUES ($1,$2,1) ON CONFLICT (org_id, user_id)
 			DO UPDATE SET version = member_versions.version + 1 RETURNING version`,
 			c.OrgID, c.UserID).Scan(&version)
-	case registry.OrgSignIn:
+	case registry.ChangeOrgSignIn:
 		err = t.QueryRowContext(t.ctx, `UPDATE orgs SET sign_in_version = sign_in_version + 1
 			WHERE id = $1 RETURNING sign_in_version`, c.OrgID).Scan(&version)
 	}

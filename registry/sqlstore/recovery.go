@@ -12,7 +12,7 @@ import (
 // somebody else may have left that lets them in: sessions, devices, the account's own keys, open
 // links and requests. An account whose address was never verified may be of somebody else
 // altogether: it loses its factors and linked accounts, too. The person reviews what is left; see
-// Review. Whoever has the link may. Error: Gone.
+// Review. Whoever has the link may. Error: CodeGone.
 func (s *Store) ResetPassword(ctx context.Context, a registry.Actor, secret registry.Hash,
 	hash registry.PasswordHash) (u registry.User, err error) {
 	err = s.recording(ctx, a, func(t *tx) error {
@@ -28,7 +28,7 @@ func (s *Store) ResetPassword(ctx context.Context, a registry.Actor, secret regi
 		if l.Mailed {
 			detail = "by a mailed link"
 		}
-		c := registry.Change{Kind: registry.UserRecovered, UserID: u.ID}
+		c := registry.Change{Kind: registry.ChangeUserRecovered, UserID: u.ID}
 		if err := t.record(c, u.Email, detail); err != nil {
 			return err
 		}
@@ -162,7 +162,7 @@ func (s *Store) RecoveryItems(ctx context.Context, a registry.Actor,
 
 // Review ends a recovery: keep says of each item of the actor's account, by its Key, whether it
 // stays or is removed. Where a factor is left (factors), recovery takes the place of the recovery
-// codes. For people who are signed in. Errors: Conflict (it was done already), Invalid (an item is
+// codes. For people who are signed in. Errors: CodeConflict (it was done already), CodeInvalid (an item is
 // not named).
 func (s *Store) Review(ctx context.Context, a registry.Actor, keep map[string]bool,
 	recovery []registry.Hash) (factors bool, err error) {
@@ -175,7 +175,7 @@ func (s *Store) Review(ctx context.Context, a registry.Actor, keep map[string]bo
 			return err
 		}
 		if u.RecoveredAt.IsZero() {
-			return registry.Errorf(registry.Conflict, "", "the account was reviewed already")
+			return registry.Errorf(registry.CodeConflict, "", "the account was reviewed already")
 		}
 		items, err := t.recoveryItems(u)
 		if err != nil {
@@ -185,7 +185,7 @@ func (s *Store) Review(ctx context.Context, a registry.Actor, keep map[string]bo
 		for _, i := range items {
 			kept, named := keep[i.Key()]
 			if !named {
-				return registry.Errorf(registry.Invalid, i.Key(),
+				return registry.Errorf(registry.CodeInvalid, i.Key(),
 					"say of %s whether you keep it", i.Name)
 			}
 			if kept {
@@ -213,7 +213,7 @@ func (s *Store) Review(ctx context.Context, a registry.Actor, keep map[string]bo
 		if len(removed) > 0 {
 			detail = "removed: " + strings.Join(removed, ", ")
 		}
-		return t.record(registry.Change{Kind: registry.UserReviewed, UserID: u.ID}, u.Email, detail)
+		return t.record(registry.Change{Kind: registry.ChangeUserReviewed, UserID: u.ID}, u.Email, detail)
 	})
 	return factors, err
 }
@@ -225,7 +225,7 @@ func (t *tx) removeItem(u registry.User, i registry.RecoveryItem) error {
 		if err := t.must(`DELETE FROM factors WHERE id = $1`, i.ID); err != nil {
 			return err
 		}
-		c := registry.Change{Kind: registry.UserChanged, UserID: u.ID}
+		c := registry.Change{Kind: registry.ChangeUserChanged, UserID: u.ID}
 		return t.record(c, u.Email, "second step removed: "+i.Name)
 	case registry.RecoveryIdentity:
 		c, err := t.connection(registry.ConnectionID(i.ID))

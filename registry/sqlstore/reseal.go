@@ -45,7 +45,7 @@ func (v sealedValue) open(k Key) ([]byte, error) {
 func (s *Store) Reseal(ctx context.Context, a registry.Actor, next Key) (n int, err error) {
 	err = s.recording(ctx, a, func(t *tx) error {
 		if a.Kind() != "operator" {
-			return registry.Errorf(registry.Forbidden, "", "only the operator may do this")
+			return registry.Errorf(registry.CodeForbidden, "", "only the operator may do this")
 		}
 		state, err := t.auditState()
 		if err != nil {
@@ -70,7 +70,7 @@ func (s *Store) Reseal(ctx context.Context, a registry.Actor, next Key) (n int, 
 		if err := t.saveHead(state); err != nil {
 			return err
 		}
-		return t.record(registry.Change{Kind: registry.KeyRotated}, "secret key", "")
+		return t.record(registry.Change{Kind: registry.ChangeKeyRotated}, "secret key", "")
 	})
 	return n, err
 }

@@ -75,7 +75,7 @@ func TestReseal(t *testing.T) {
 	if _, err := s.Writer().Exec(`UPDATE mails SET sealed = $1 WHERE id = '2'`, second); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Reseal(ctx, system, next); registry.ErrorCode(err) != registry.Forbidden {
+	if _, err := s.Reseal(ctx, system, next); registry.ErrorCode(err) != registry.CodeForbidden {
 		t.Error(err)
 	}
 	n, err := s.Reseal(ctx, operator, next)

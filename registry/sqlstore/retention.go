@@ -49,7 +49,7 @@ func (s *Store) PruneAudit(ctx context.Context, a registry.Actor, before time.Ti
 		if err := t.saveHead(state); err != nil {
 			return err
 		}
-		return t.record(registry.Change{Kind: registry.AuditPruned}, "audit log", prunedDetail(next, hash))
+		return t.record(registry.Change{Kind: registry.ChangeAuditPruned}, "audit log", prunedDetail(next, hash))
 	})
 	return more, err
 }
@@ -65,9 +65,9 @@ func explained(ctx context.Context, q querier, s auditState) error {
 	}
 	var one int
 	err := q.QueryRowContext(ctx, `SELECT 1 FROM audit WHERE action = $1 AND detail = $2 LIMIT 1`,
-		registry.AuditPruned, prunedDetail(s.first, s.before)).Scan(&one)
+		registry.ChangeAuditPruned, prunedDetail(s.first, s.before)).Scan(&one)
 	if errors.Is(err, sql.ErrNoRows) {
-		return registry.Errorf(registry.Conflict, "",
+		return registry.Errorf(registry.CodeConflict, "",
 			"the audit log begins with entry %d, and no entry says why", s.first)
 	}
 	return err

@@ -29,11 +29,11 @@ func TestAuditRetention(t *testing.T) {
 		if i == sqlstore.PruneBatch+5 {
 			now = now.Add(24 * time.Hour)
 		}
-		if err := s.Record(ctx, registry.AsOperator(), 1, registry.Change{Kind: registry.OrgUpdated}, fmt.Sprint(i), ""); err != nil {
+		if err := s.Record(ctx, registry.AsOperator(), 1, registry.Change{Kind: registry.ChangeOrgUpdated}, fmt.Sprint(i), ""); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := s.PruneAudit(ctx, registry.AsOperator(), now); registry.ErrorCode(err) != registry.Forbidden {
+	if _, err := s.PruneAudit(ctx, registry.AsOperator(), now); registry.ErrorCode(err) != registry.CodeForbidden {
 		t.Fatal(err)
 	}
 	first := func() registry.AuditEntry {
@@ -77,7 +77,7 @@ func TestAuditRetention(t *testing.T) {
 	if _, err := db.Exec(`UPDATE audit_start SET seq = seq + 2, hash = (SELECT hash FROM audit WHERE seq = audit_start.seq + 1); DELETE FROM audit WHERE seq < (SELECT seq FROM audit_start)`); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.VerifyAudit(ctx, registry.AsOperator(), nil); registry.ErrorCode(err) != registry.Conflict {
+	if _, err := s.VerifyAudit(ctx, registry.AsOperator(), nil); registry.ErrorCode(err) != registry.CodeConflict {
 		t.Errorf("the cut was not found: %v", err)
 	}
 }

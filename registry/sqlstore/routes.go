@@ -8,12 +8,12 @@ import (
 )
 
 // Route returns the route of a slug: of the org that has it, or where it leads
-// or rests after one gave it up. For the system. Error: NotFound.
+// or rests after one gave it up. For the system. Error: CodeNotFound.
 func (s *Store) Route(ctx context.Context, a registry.Actor, slug string) (*registry.Route, error) {
 	if err := only(a); err != nil {
 		return nil, err
 	}
-	return one(ctx, s.read, s.scanRoute, registry.Errorf(registry.NotFound, "slug", "no org has the address %q", slug),
+	return one(ctx, s.read, s.scanRoute, registry.Errorf(registry.CodeNotFound, "slug", "no org has the address %q", slug),
 		`SELECT `+routeColumns+` WHERE s.slug = $1 AND (s.rests_until IS NULL OR s.rests_until > $2)`, slug, us(s.now()))
 }
 

@@ -27,20 +27,20 @@ var runnerOrders = map[string]order[registry.Runner]{
 func runnerKey(r registry.Runner) string { return string(r.ID) }
 
 func errNoRunner() error {
-	return registry.Errorf(registry.NotFound, "", "no such runner, or its key has expired")
+	return registry.Errorf(registry.CodeNotFound, "", "no such runner, or its key has expired")
 }
 
 func errNoClaim() error {
-	return registry.Errorf(registry.Gone, "claim", "this claim was used, has expired, or whoever made it may no longer enroll: ask for a new one")
+	return registry.Errorf(registry.CodeGone, "claim", "this claim was used, has expired, or whoever made it may no longer enroll: ask for a new one")
 }
 
 // CreateRunnerClaim lets the holder of a secret enroll one runner into an org,
 // within RunnerClaimLife. For members, their and the org's keys, and the operator. A runner that a key
-// lets in ends no later than the key. Errors: Invalid, Forbidden, NotFound, Conflict (RunnersMax).
+// lets in ends no later than the key. Errors: CodeInvalid, CodeForbidden, CodeNotFound, CodeConflict (RunnersMax).
 func (s *Store) CreateRunnerClaim(ctx context.Context, a registry.Actor, org registry.OrgID, n registry.NewRunnerClaim, secret registry.Hash) (registry.RunnerClaim, error) {
 	c := registry.RunnerClaim{ID: registry.NewID(), OrgID: org}
 	err := s.recording(ctx, a, func(t *tx) error {
-		v, err := t.allowed(org, registry.RunnerEnroll)
+		v, err := t.allowed(org, registry.ActionRunnerEnroll)
 		if err != nil {
 			return err
 		}
@@ -48,7 +48,7 @@ func (s *Store) CreateRunnerClaim(ctx context.Context, a registry.Actor, org reg
 			return err
 		}
 		if a.IsUser() && v.Role == "" { // a platform admin manages every org and enters none
-			return registry.Errorf(registry.Forbidden, "", "only members of the org enroll runners: a runner sees what members see")
+			return registry.Errorf(registry.CodeForbidden, "", "only members of the org enroll runners: a runner sees what members see")
 		}
 		if err := t.lasting(org, registry.RoleMember, "enroll runners"); err != nil {
 			return err
@@ -59,7 +59,7 @@ func (s *Store) CreateRunnerClaim(ctx context.Context, a registry.Actor, org reg
 			}
 		}
 		if n.Life < 0 || n.Life > registry.KeyLifeMax {
-			return registry.Errorf(registry.Invalid, "days", "a runner's key lives for 1 to %d days", int(registry.KeyLifeMax.Hours()/24))
+			return registry.Errorf(registry.CodeInvalid, "days", "a runner's key lives for 1 to %d days", int(registry.KeyLifeMax.Hours()/24))
 		}
 		if a.Key() != "" {
 			k, err := t.apiKey(a.Key())
@@ -67,7 +67,7 @@ func (s *Store) CreateRunnerClaim(ctx context.Context, a registry.Actor, org reg
 				return err
 			}
 			if left := k.ExpiresAt.Sub(t.now); n.Life > left {
-				return registry.Errorf(registry.Invalid, "days", "a runner ends no later than the key that lets it in: at most %d whole days from now", int(left.Hours()/24))
+				return registry.Errorf(registry.CodeInvalid, "days", "a runner ends no later than the key that lets it in: at most %d whole days from now", int(left.Hours()/24))
 			}
 		}
 		if n.Life == 0 {
@@ -78,7 +78,7 @@ func (s *Store) CreateRunnerClaim(ctx context.Context, a registry.Actor, org reg
 			return err
 		}
 		if have >= registry.RunnersMax {
-			return registry.Errorf(registry.Conflict, "", "the org has %d runners and open claims already: revoke a runner that is not used", have).Because(registry.LimitReached)
+			return registry.Errorf(registry.CodeConflict, "", "the org has %d runners and open claims already: revoke a runner that is not used", have).Because(registry.ReasonLimitReached)
 		}
 		if err := t.room(org, registry.LimitRunners, countRunners, countClaims); err != nil {
 			return err
@@ -89,14 +89,14 @@ func (s *Store) CreateRunnerClaim(ctx context.Context, a registry.Actor, org reg
 			secret[:], c.ID, org, c.Name, n.Life.Microseconds(), a.User, a.Key(), us(c.ExpiresAt)); err != nil {
 			return err
 		}
-		return t.record(registry.Change{Kind: registry.RunnerInvited, OrgID: org, UserID: a.User}, c.Name, "")
+		return t.record(registry.Change{Kind: registry.ChangeRunnerInvited, OrgID: org, UserID: a.User}, c.Name, "")
 	})
 	return c, err
 }
 
 // EnrollRunner uses a claim up and makes the runner, with the hash of its key.
 // name counts when the claim has none. For a visitor with the claim. Whoever
-// made the claim must still be allowed to. Errors: Gone, Invalid.
+// made the claim must still be allowed to. Errors: CodeGone, CodeInvalid.
 func (s *Store) EnrollRunner(ctx context.Context, a registry.Actor, claim registry.Hash, name string, key registry.Hash) (r registry.Runner, err error) {
 	if !a.Valid() {
 		return r, errNobody()
@@ -125,7 +125,7 @@ func (s *Store) EnrollRunner(ctx context.Context, a registry.Actor, claim regist
 			return errNoClaim()
 		}
 		v, err := seen(t.ctx, t, as, c.OrgID)
-		if err != nil || !registry.Allows(as, v.Role, registry.RunnerEnroll) || v.Status != registry.OrgActive && v.Status != registry.OrgProvisioning {
+		if err != nil || !registry.Allows(as, v.Role, registry.ActionRunnerEnroll) || v.Status != registry.OrgActive && v.Status != registry.OrgProvisioning {
 			return errNoClaim()
 		}
 		if err := t.room(c.OrgID, registry.LimitRunners, countRunners); err != nil {
@@ -153,7 +153,7 @@ func (s *Store) EnrollRunner(ctx context.Context, a registry.Actor, claim regist
 		if r, err = t.runner(c.OrgID, id); err != nil {
 			return err
 		}
-		return t.record(registry.Change{Kind: registry.RunnerEnrolled, OrgID: c.OrgID, UserID: c.EnrolledBy, SessionID: id.Session()}, r.Name, "")
+		return t.record(registry.Change{Kind: registry.ChangeRunnerEnrolled, OrgID: c.OrgID, UserID: c.EnrolledBy, SessionID: id.Session()}, r.Name, "")
 	})
 	return r, err
 }
@@ -182,7 +182,7 @@ func (t *tx) runner(org registry.OrgID, id registry.RunnerID) (registry.Runner, 
 
 // Runners returns a page of an org's runners.
 func (s *Store) Runners(ctx context.Context, a registry.Actor, org registry.OrgID, l registry.RunnerList) (registry.Page[registry.Runner], error) {
-	if _, err := s.Authorize(ctx, a, org, registry.RunnerRead); err != nil {
+	if _, err := s.Authorize(ctx, a, org, registry.ActionRunnerRead); err != nil {
 		return registry.Page[registry.Runner]{}, err
 	}
 	q := new(query)
@@ -194,57 +194,57 @@ func (s *Store) Runners(ctx context.Context, a registry.Actor, org registry.OrgI
 	return page(ctx, s.read, q, l.List, runnerOrders, "name", scanRunner)
 }
 
-// Runner returns a runner of an org. Error: NotFound.
+// Runner returns a runner of an org. Error: CodeNotFound.
 func (s *Store) Runner(
 	ctx context.Context, a registry.Actor, org registry.OrgID, id registry.RunnerID,
 ) (registry.Runner, error) {
-	if _, err := s.Authorize(ctx, a, org, registry.RunnerRead); err != nil {
+	if _, err := s.Authorize(ctx, a, org, registry.ActionRunnerRead); err != nil {
 		return registry.Runner{}, err
 	}
 	return one(ctx, s.read, scanRunner, errNoRunner(), runnerQuery+` AND r.id = $3`, org, us(s.now()), id)
 }
 
-// RunnerClaim returns an open claim of an org. Error: NotFound (also when it was used).
+// RunnerClaim returns an open claim of an org. Error: CodeNotFound (also when it was used).
 func (s *Store) RunnerClaim(
 	ctx context.Context, a registry.Actor, org registry.OrgID, id string,
 ) (registry.RunnerClaim, error) {
-	if _, err := s.Authorize(ctx, a, org, registry.RunnerRead); err != nil {
+	if _, err := s.Authorize(ctx, a, org, registry.ActionRunnerRead); err != nil {
 		return registry.RunnerClaim{}, err
 	}
 	return one(ctx, s.read, func(r scanner) (c registry.RunnerClaim, err error) {
 		err = r.Scan(&c.ID, &c.OrgID, &c.Name, (*micros)(&c.ExpiresAt))
 		c.CreatedAt = c.ExpiresAt.Add(-registry.RunnerClaimLife)
 		return c, err
-	}, registry.Errorf(registry.NotFound, "", "no such claim, or it was used or has expired"),
+	}, registry.Errorf(registry.CodeNotFound, "", "no such claim, or it was used or has expired"),
 		`SELECT id, org_id, name, expires_at FROM runner_claims
 		WHERE org_id = $1 AND expires_at > $2 AND id = $3`, org, us(s.now()), id)
 }
 
 // mine returns a runner that the actor may end: one's own, or as an admin anybody's.
 func (t *tx) mine(org registry.OrgID, id registry.RunnerID) (registry.Runner, error) {
-	v, err := t.allowed(org, registry.RunnerEnd)
+	v, err := t.allowed(org, registry.ActionRunnerEnd)
 	if err != nil {
 		return registry.Runner{}, err
 	}
 	r, err := t.runner(org, id)
-	if err == nil && (r.EnrolledBy == "" || r.EnrolledBy != t.actor.User) && !registry.Allows(t.actor, v.Role, registry.RunnerManage) {
-		err = registry.Errorf(registry.Forbidden, "", "%s enrolled this runner: ask them, or an admin of the org", r.EnrolledByName)
+	if err == nil && (r.EnrolledBy == "" || r.EnrolledBy != t.actor.User) && !registry.Allows(t.actor, v.Role, registry.ActionRunnerManage) {
+		err = registry.Errorf(registry.CodeForbidden, "", "%s enrolled this runner: ask them, or an admin of the org", r.EnrolledByName)
 	}
 	return r, err
 }
 
-// DisconnectRunner closes what a runner has open; it may come back. Errors: NotFound, Forbidden.
+// DisconnectRunner closes what a runner has open; it may come back. Errors: CodeNotFound, CodeForbidden.
 func (s *Store) DisconnectRunner(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.RunnerID) error {
 	return s.recording(ctx, a, func(t *tx) error {
 		r, err := t.mine(org, id)
 		if err != nil {
 			return err
 		}
-		return t.record(registry.Change{Kind: registry.RunnerCut, OrgID: org, UserID: r.EnrolledBy, SessionID: id.Session()}, r.Name, "")
+		return t.record(registry.Change{Kind: registry.ChangeRunnerDisconnected, OrgID: org, UserID: r.EnrolledBy, SessionID: id.Session()}, r.Name, "")
 	})
 }
 
-// RevokeRunner ends a runner: its key, its tokens, what it has open. Errors: NotFound, Forbidden.
+// RevokeRunner ends a runner: its key, its tokens, what it has open. Errors: CodeNotFound, CodeForbidden.
 func (s *Store) RevokeRunner(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.RunnerID) error {
 	return s.recording(ctx, a, func(t *tx) error {
 		r, err := t.mine(org, id)
@@ -259,7 +259,7 @@ func (t *tx) revokeRunner(r registry.Runner) error {
 	if err := t.must(`DELETE FROM runners WHERE id = $1`, r.ID); err != nil {
 		return err
 	}
-	return t.record(registry.Change{Kind: registry.RunnerRevoked, OrgID: r.OrgID, UserID: r.EnrolledBy, SessionID: r.ID.Session()}, r.Name, "")
+	return t.record(registry.Change{Kind: registry.ChangeRunnerRevoked, OrgID: r.OrgID, UserID: r.EnrolledBy, SessionID: r.ID.Session()}, r.Name, "")
 }
 
 // enrolled returns the runners that a person enrolled into an org.
@@ -269,7 +269,7 @@ func (t *tx) enrolled(org registry.OrgID, id registry.UserID) ([]registry.Runner
 
 // RunnerGrant returns what a runner stands for in its org, read now. key is the
 // hash of its key, or nil to renew what the key gave before. For the system.
-// Errors: NotFound (revoked, expired, another key), Forbidden (the org is not in use).
+// Errors: CodeNotFound (revoked, expired, another key), CodeForbidden (the org is not in use).
 func (s *Store) RunnerGrant(ctx context.Context, a registry.Actor, id registry.RunnerID, key *registry.Hash) (registry.Grant, error) {
 	if err := only(a); err != nil {
 		return registry.Grant{}, err

@@ -38,7 +38,7 @@ func (s *Store) CreateSession(ctx context.Context, a registry.Actor, n registry.
 				return err
 			}
 			if !linked {
-				return registry.Errorf(registry.Gone, "", "the account is linked to %s no more: sign in another way", c.Name)
+				return registry.Errorf(registry.CodeGone, "", "the account is linked to %s no more: sign in another way", c.Name)
 			}
 			u, err := t.userByID(v.UserID)
 			if err == nil {
@@ -68,7 +68,7 @@ func (s *Store) CreateSession(ctx context.Context, a registry.Actor, n registry.
 			return err
 		}
 		t.actor = registry.AsUser(n.User, v.ID, n.Address) // the log names who signed in
-		return t.record(registry.Change{Kind: registry.SessionCreated, UserID: v.UserID, SessionID: v.ID}, n.User.Email, detail)
+		return t.record(registry.Change{Kind: registry.ChangeSessionCreated, UserID: v.UserID, SessionID: v.ID}, n.User.Email, detail)
 	})
 	return v, err
 }
@@ -86,7 +86,7 @@ func (t *tx) maySignIn(n registry.NewSession) error {
 	return registry.ErrReview()
 }
 
-// SessionByToken returns a live session and its user by the hash of its token. For the system. Error: NotFound.
+// SessionByToken returns a live session and its user by the hash of its token. For the system. Error: CodeNotFound.
 func (s *Store) SessionByToken(ctx context.Context, a registry.Actor, token registry.Hash) (registry.Session, registry.User, error) {
 	if err := only(a); err != nil {
 		return registry.Session{}, registry.User{}, err
@@ -94,7 +94,7 @@ func (s *Store) SessionByToken(ctx context.Context, a registry.Actor, token regi
 	return s.liveSession(ctx, ` AND s.token_hash = $2`, token[:])
 }
 
-// SessionByID returns a live session and its user. For the system. Error: NotFound.
+// SessionByID returns a live session and its user. For the system. Error: CodeNotFound.
 func (s *Store) SessionByID(ctx context.Context, a registry.Actor, id registry.SessionID) (registry.Session, registry.User, error) {
 	if err := only(a); err != nil {
 		return registry.Session{}, registry.User{}, err
@@ -116,13 +116,13 @@ func (s *Store) liveSession(ctx context.Context, where string, arg any) (registr
 }
 
 func errNoSession() error {
-	return registry.Errorf(registry.NotFound, "", "the session has ended: sign in again")
+	return registry.Errorf(registry.CodeNotFound, "", "the session has ended: sign in again")
 }
 
 // Sessions returns the live sessions of an account, last used first: the actor's
-// own, or anybody's for platform admins. Error: NotFound.
+// own, or anybody's for platform admins. Error: CodeNotFound.
 func (s *Store) Sessions(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.Session, error) {
-	if err := s.mayAccount(a, id, registry.UserRead); err != nil {
+	if err := s.mayAccount(a, id, registry.ActionUserRead); err != nil {
 		return nil, err
 	}
 	if _, err := s.User(ctx, a, id); err != nil {
@@ -136,10 +136,10 @@ func (s *Store) Sessions(ctx context.Context, a registry.Actor, id registry.User
 }
 
 // RevokeSessions ends all sessions of an account but one ("" = all): the actor's
-// own, or anybody's for platform admins. Error: NotFound.
+// own, or anybody's for platform admins. Error: CodeNotFound.
 func (s *Store) RevokeSessions(ctx context.Context, a registry.Actor, id registry.UserID, but registry.SessionID) error {
 	return s.recording(ctx, a, func(t *tx) error {
-		if err := t.mayAccount(id, registry.UserUpdate); err != nil {
+		if err := t.mayAccount(id, registry.ActionUserUpdate); err != nil {
 			return err
 		}
 		if _, err := t.userByID(id); err != nil {
@@ -159,8 +159,8 @@ func (s *Store) RevokeSession(ctx context.Context, a registry.Actor, id registry
 		if err != nil {
 			return err
 		}
-		err = t.mayAccount(owner, registry.UserUpdate)
-		if registry.ErrorCode(err) == registry.NotFound {
+		err = t.mayAccount(owner, registry.ActionUserUpdate)
+		if registry.ErrorCode(err) == registry.CodeNotFound {
 			return errNoSession()
 		}
 		if err != nil {
@@ -175,7 +175,7 @@ func (t *tx) revokeSession(id registry.SessionID, owner registry.UserID) error {
 	if err != nil || n == 0 {
 		return err
 	}
-	return t.record(registry.Change{Kind: registry.SessionRevoked, UserID: owner, SessionID: id}, string(id), "")
+	return t.record(registry.Change{Kind: registry.ChangeSessionRevoked, UserID: owner, SessionID: id}, string(id), "")
 }
 
 // revokeSessions ends all live sessions of a user but one, and a change of address that was asked

@@ -11,7 +11,7 @@ import (
 
 // Settings returns an org's settings by name, secrets without their values.
 func (s *Store) Settings(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Setting, error) {
-	if _, err := s.Authorize(ctx, a, org, registry.SettingsRead); err != nil {
+	if _, err := s.Authorize(ctx, a, org, registry.ActionSettingsRead); err != nil {
 		return nil, err
 	}
 	return settings(ctx, s.read, org)
@@ -26,10 +26,10 @@ func settings(ctx context.Context, q querier, org registry.OrgID) ([]registry.Se
 
 // SetSettings sets and, with nil, unsets settings of an org, all or none. The
 // instance gets them at its next start; a failed one starts at once. The log names
-// what changed, no values. version must be current ("" = any). Error: Stale.
+// what changed, no values. version must be current ("" = any). Error: CodeVersionConflict.
 func (s *Store) SetSettings(ctx context.Context, a registry.Actor, org registry.OrgID, version string, changes map[string]*registry.SettingValue) error {
 	return s.recording(ctx, a, func(t *tx) error {
-		v, err := t.allowed(org, registry.SettingsWrite)
+		v, err := t.allowed(org, registry.ActionSettingsWrite)
 		if err != nil || len(changes) == 0 {
 			return err
 		}
@@ -63,7 +63,7 @@ func (s *Store) SetSettings(ctx context.Context, a registry.Actor, org registry.
 			return err
 		}
 		if n > registry.SettingsMax {
-			return registry.Errorf(registry.Invalid, "", "an org has at most %d settings", registry.SettingsMax)
+			return registry.Errorf(registry.CodeInvalid, "", "an org has at most %d settings", registry.SettingsMax)
 		}
 		// They may be what a failing instance lacks: it is tried with them at once.
 		_, err = t.exec(`UPDATE instances SET failures = 0 WHERE org_id = $1 AND state = $2`,
@@ -71,7 +71,7 @@ func (s *Store) SetSettings(ctx context.Context, a registry.Actor, org registry.
 		if err != nil {
 			return err
 		}
-		return t.record(registry.Change{Kind: registry.SettingsChanged, OrgID: org, Slug: v.Slug}, v.Slug, strings.Join(names, ", "))
+		return t.record(registry.Change{Kind: registry.ChangeSettingsChanged, OrgID: org, Slug: v.Slug}, v.Slug, strings.Join(names, ", "))
 	})
 }
 

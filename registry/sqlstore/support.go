@@ -15,12 +15,12 @@ func scanSupport(r scanner) (p registry.Support, err error) {
 }
 
 func errNoSupport() error {
-	return registry.Errorf(registry.NotFound, "support", "there is no such request for support access, or it was answered or has ended")
+	return registry.Errorf(registry.CodeNotFound, "support", "there is no such request for support access, or it was answered or has ended")
 }
 
 // Supports returns the requests for support access to an org, newest first; those that ended are kept for their record.
 func (s *Store) Supports(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Support, error) {
-	if _, err := s.Authorize(ctx, a, org, registry.SupportRead); err != nil {
+	if _, err := s.Authorize(ctx, a, org, registry.ActionSupportRead); err != nil {
 		return nil, err
 	}
 	return collect(ctx, s.read, scanSupport, supportQuery+` WHERE p.org_id = $1 ORDER BY p.id DESC LIMIT 100`, org)
@@ -31,18 +31,18 @@ func (t *tx) support(org registry.OrgID, id registry.SupportID) (registry.Suppor
 }
 
 // RequestSupport asks an org's owners for access for a while. For platform admins in person who are no
-// members. Errors: Invalid, Forbidden, NotFound, Conflict (a member already, or asked already).
+// members. Errors: CodeInvalid, CodeForbidden, CodeNotFound, CodeConflict (a member already, or asked already).
 func (s *Store) RequestSupport(ctx context.Context, a registry.Actor, org registry.OrgID, n registry.NewSupport) (p registry.Support, err error) {
 	err = s.recording(ctx, a, func(t *tx) error {
-		v, err := t.allowed(org, registry.SupportRequest)
+		v, err := t.allowed(org, registry.ActionSupportRequest)
 		if err != nil {
 			return err
 		}
 		if !a.InPerson() {
-			return registry.Errorf(registry.Forbidden, "", "support access is asked for in person")
+			return registry.Errorf(registry.CodeForbidden, "", "support access is asked for in person")
 		}
 		if v.Role != "" {
-			return registry.Errorf(registry.Conflict, "", "you are a member already").Because(registry.AlreadyMember)
+			return registry.Errorf(registry.CodeConflict, "", "you are a member already").Because(registry.ReasonAlreadyMember)
 		}
 		if n, err = n.Clean(); err != nil {
 			return err
@@ -52,7 +52,7 @@ func (s *Store) RequestSupport(ctx context.Context, a registry.Actor, org regist
 			return err
 		}
 		if asked {
-			return registry.Errorf(registry.Conflict, "", "you have asked already: an owner has to answer")
+			return registry.Errorf(registry.CodeConflict, "", "you have asked already: an owner has to answer")
 		}
 		id := registry.SupportID(registry.NewID())
 		if err := t.must(`INSERT INTO support (id, org_id, user_id, role, reason, hours, state, created_at) VALUES ($1,$2,$3,$4,$5,$6,'waiting',$7)`, id, org, a.User, n.Role, n.Reason, n.Hours, us(t.now)); err != nil {
@@ -61,7 +61,7 @@ func (s *Store) RequestSupport(ctx context.Context, a registry.Actor, org regist
 		if p, err = t.support(org, id); err != nil {
 			return err
 		}
-		return t.record(registry.Change{Kind: registry.SupportAsked, OrgID: org, UserID: a.User}, p.Email, supportDetail(p)+": "+p.Reason)
+		return t.record(registry.Change{Kind: registry.ChangeSupportRequested, OrgID: org, UserID: a.User}, p.Email, supportDetail(p)+": "+p.Reason)
 	})
 	return p, err
 }
@@ -75,10 +75,10 @@ func supportDetail(p registry.Support) string {
 	return string(p.Role) + " for " + (time.Duration(p.Hours) * time.Hour).String()
 }
 
-// DecideSupport answers a request. For the org's owners, and nobody in their stead. Errors: Forbidden, NotFound.
+// DecideSupport answers a request. For the org's owners, and nobody in their stead. Errors: CodeForbidden, CodeNotFound.
 func (s *Store) DecideSupport(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.SupportID, approve bool) (p registry.Support, err error) {
 	err = s.recording(ctx, a, func(t *tx) error {
-		if _, err := t.allowed(org, registry.SupportDecide); err != nil {
+		if _, err := t.allowed(org, registry.ActionSupportDecide); err != nil {
 			return err
 		}
 		if p, err = t.support(org, id); err != nil {
@@ -92,14 +92,14 @@ func (s *Store) DecideSupport(ctx context.Context, a registry.Actor, org registr
 			return err
 		}
 		if approve && !u.PlatformAdmin {
-			return registry.Errorf(registry.Conflict, "", "%s is no platform admin any more", u.Email)
+			return registry.Errorf(registry.CodeConflict, "", "%s is no platform admin any more", u.Email)
 		}
 		if !approve {
 			if err := t.must(`UPDATE support SET state = 'denied', decided_by = $2 WHERE id = $1`, id, a.Name()); err != nil {
 				return err
 			}
 			p.State = registry.SupportDenied
-			return t.record(registry.Change{Kind: registry.SupportRefused, OrgID: org, UserID: u.ID}, u.Email, supportDetail(p))
+			return t.record(registry.Change{Kind: registry.ChangeSupportDenied, OrgID: org, UserID: u.ID}, u.Email, supportDetail(p))
 		}
 		p.State, p.DecidedBy, p.EndsAt = registry.SupportApproved, a.Name(), t.now.Add(time.Duration(p.Hours)*time.Hour)
 		if err := t.must(`UPDATE support SET state = 'approved', decided_by = $2, ends_at = $3 WHERE id = $1`, id, p.DecidedBy, us(p.EndsAt)); err != nil {
@@ -110,20 +110,20 @@ func (s *Store) DecideSupport(ctx context.Context, a registry.Actor, org registr
 			return err
 		}
 		if n == 0 {
-			return registry.Errorf(registry.Conflict, "", "%s is a member already", u.Email).Because(registry.AlreadyMember)
+			return registry.Errorf(registry.CodeConflict, "", "%s is a member already", u.Email).Because(registry.ReasonAlreadyMember)
 		}
-		if err := t.note(registry.Change{Kind: registry.MemberAdded, OrgID: org, UserID: u.ID}); err != nil {
+		if err := t.note(registry.Change{Kind: registry.ChangeMemberAdded, OrgID: org, UserID: u.ID}); err != nil {
 			return err
 		}
-		return t.record(registry.Change{Kind: registry.SupportGiven, OrgID: org, UserID: u.ID}, u.Email, supportDetail(p))
+		return t.record(registry.Change{Kind: registry.ChangeSupportApproved, OrgID: org, UserID: u.ID}, u.Email, supportDetail(p))
 	})
 	return p, err
 }
 
-// EndSupport ends a support access, or takes a request back: the org's admins and owners, and the platform admin's own. Errors: Forbidden, NotFound.
+// EndSupport ends a support access, or takes a request back: the org's admins and owners, and the platform admin's own. Errors: CodeForbidden, CodeNotFound.
 func (s *Store) EndSupport(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.SupportID) error {
 	return s.recording(ctx, a, func(t *tx) error {
-		if _, err := t.allowed(org, registry.SupportRead); err != nil {
+		if _, err := t.allowed(org, registry.ActionSupportRead); err != nil {
 			return err
 		}
 		p, err := t.support(org, id)
@@ -149,7 +149,7 @@ func (t *tx) endSupport(p registry.Support, why string) error {
 			return err
 		}
 		if n > 0 {
-			if err := t.note(registry.Change{Kind: registry.MemberRemoved, OrgID: p.OrgID, UserID: p.UserID}); err != nil {
+			if err := t.note(registry.Change{Kind: registry.ChangeMemberRemoved, OrgID: p.OrgID, UserID: p.UserID}); err != nil {
 				return err
 			}
 		}
@@ -157,7 +157,7 @@ func (t *tx) endSupport(p registry.Support, why string) error {
 	if err := t.endApprovalsOf(p.UserID, p.OrgID); err != nil {
 		return err
 	}
-	return t.record(registry.Change{Kind: registry.SupportDone, OrgID: p.OrgID, UserID: p.UserID}, p.Email, why)
+	return t.record(registry.Change{Kind: registry.ChangeSupportEnded, OrgID: p.OrgID, UserID: p.UserID}, p.Email, why)
 }
 
 // FinishSupport ends the support accesses whose time is over. For the system.

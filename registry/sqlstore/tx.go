@@ -147,7 +147,7 @@ func (t *writeTx) stillSignedIn() error {
 		`SELECT EXISTS (SELECT 1 FROM users WHERE id = $1 AND device_epoch = $2)`, t.actor.User, epoch,
 	).Scan(&same)
 	if err == nil && !same {
-		err = registry.Errorf(registry.Unauthenticated, "",
+		err = registry.Errorf(registry.CodeUnauthenticated, "",
 			"your sessions have ended meanwhile: sign in again")
 	}
 	return err

@@ -55,7 +55,7 @@ func (s *Store) AddUsage(ctx context.Context, a registry.Actor, at time.Time, by
 
 func (t *tx) addUsage(org registry.OrgID, at time.Time, u registry.Usage) error {
 	was, err := one(t.ctx, t, scanUsage, errNoOrg(), usageQuery+` WHERE org_id = $1 AND at = $2`, org, us(at))
-	if err != nil && registry.ErrorCode(err) != registry.NotFound {
+	if err != nil && registry.ErrorCode(err) != registry.CodeNotFound {
 		return err
 	}
 	u = u.Plus(was.Usage)
@@ -79,10 +79,10 @@ func scanUsage(r scanner) (p registry.UsagePoint, err error) {
 // with "", for platform admins. Times without requests are left out.
 func (s *Store) Usage(ctx context.Context, a registry.Actor, org registry.OrgID, since time.Time) ([]registry.UsagePoint, error) {
 	if org == "" {
-		if err := s.may(a, registry.PlatformRead); err != nil {
+		if err := s.may(a, registry.ActionPlatformRead); err != nil {
 			return nil, err
 		}
-	} else if _, err := s.Authorize(ctx, a, org, registry.UsageRead); err != nil {
+	} else if _, err := s.Authorize(ctx, a, org, registry.ActionUsageRead); err != nil {
 		return nil, err
 	}
 	return collect(ctx, s.read, scanUsage, usageQuery+` WHERE org_id = $1 AND at >= $2 ORDER BY at`, org, us(since))
@@ -90,7 +90,7 @@ func (s *Store) Usage(ctx context.Context, a registry.Actor, org registry.OrgID,
 
 // Totals counts what there is. For platform admins.
 func (s *Store) Totals(ctx context.Context, a registry.Actor) (n registry.Totals, err error) {
-	if err := s.may(a, registry.PlatformRead); err != nil {
+	if err := s.may(a, registry.ActionPlatformRead); err != nil {
 		return n, err
 	}
 	type count struct {

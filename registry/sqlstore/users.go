@@ -22,13 +22,13 @@ func scanUser(r scanner) (u registry.User, err error) {
 	return u, err
 }
 
-func errNoUser() error { return registry.Errorf(registry.NotFound, "", "no such user") }
+func errNoUser() error { return registry.Errorf(registry.CodeNotFound, "", "no such user") }
 
 // CreateUser makes an account. For platform admins and the operator; a visitor
-// gets one through RedeemSetup or AcceptInvite. Error: Conflict (e-mail in use).
+// gets one through RedeemSetup or AcceptInvite. Error: CodeConflict (e-mail in use).
 func (s *Store) CreateUser(ctx context.Context, a registry.Actor, n registry.NewUser) (u registry.User, err error) {
 	err = s.recording(ctx, a, func(t *tx) error {
-		if err := t.may(registry.UserCreate); err != nil {
+		if err := t.may(registry.ActionUserCreate); err != nil {
 			return err
 		}
 		u, err = t.createUser(n)
@@ -56,9 +56,9 @@ func (t *tx) createUser(n registry.NewUser) (registry.User, error) {
 		return u, err
 	}
 	if c == 0 {
-		return u, registry.Errorf(registry.Conflict, "email", "%s has an account already", u.Email).Because(registry.EmailTaken)
+		return u, registry.Errorf(registry.CodeConflict, "email", "%s has an account already", u.Email).Because(registry.ReasonEmailTaken)
 	}
-	return u, t.record(registry.Change{Kind: registry.UserCreated, UserID: u.ID}, u.Email, "")
+	return u, t.record(registry.Change{Kind: registry.ChangeUserCreated, UserID: u.ID}, u.Email, "")
 }
 
 func (t *writeTx) userByID(id registry.UserID) (registry.User, error) {
@@ -86,7 +86,7 @@ func userKey(u registry.User) string { return string(u.ID) }
 
 // Users returns a page of all accounts. For platform admins and the system.
 func (s *Store) Users(ctx context.Context, a registry.Actor, l registry.UserList) (registry.Page[registry.User], error) {
-	if err := s.may(a, registry.UserRead); err != nil {
+	if err := s.may(a, registry.ActionUserRead); err != nil {
 		return registry.Page[registry.User]{}, err
 	}
 	q := new(query)
@@ -106,9 +106,9 @@ func (s *Store) Users(ctx context.Context, a registry.Actor, l registry.UserList
 }
 
 // UserOrgs returns the orgs of an account with its role in them, by name: the actor's own, or
-// anybody's for platform admins; of a key, MyOrgs are its orgs. Error: NotFound.
+// anybody's for platform admins; of a key, MyOrgs are its orgs. Error: CodeNotFound.
 func (s *Store) UserOrgs(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.OrgView, error) {
-	if err := s.mayAccount(a, id, registry.UserRead); err != nil {
+	if err := s.mayAccount(a, id, registry.ActionUserRead); err != nil {
 		return nil, err
 	}
 	if _, err := s.User(ctx, a, id); err != nil {
@@ -119,12 +119,12 @@ func (s *Store) UserOrgs(ctx context.Context, a registry.Actor, id registry.User
 
 // UpdateUser changes what is not nil of an account. The name: one's own, or
 // anybody's for platform admins. Whether it is a platform admin: for platform
-// admins; the last one stays one. Errors: NotFound, Invalid, Conflict.
+// admins; the last one stays one. Errors: CodeNotFound, CodeInvalid, CodeConflict.
 func (s *Store) UpdateUser(ctx context.Context, a registry.Actor, id registry.UserID, name *string, platformAdmin *bool) error {
 	return s.recording(ctx, a, func(t *tx) error {
-		err := t.mayAccount(id, registry.UserUpdate)
+		err := t.mayAccount(id, registry.ActionUserUpdate)
 		if platformAdmin != nil {
-			err = t.may(registry.UserUpdate)
+			err = t.may(registry.ActionUserUpdate)
 		}
 		if err != nil {
 			return err
@@ -168,7 +168,7 @@ func (s *Store) UpdateUser(ctx context.Context, a registry.Actor, id registry.Us
 		if err := t.must(`UPDATE users SET name = $2, platform_admin = $3 WHERE id = $1`, id, u.Name, u.PlatformAdmin); err != nil {
 			return err
 		}
-		return t.record(registry.Change{Kind: registry.UserChanged, UserID: id}, u.Email, strings.Join(changes, ", "))
+		return t.record(registry.Change{Kind: registry.ChangeUserChanged, UserID: id}, u.Email, strings.Join(changes, ", "))
 	})
 }
 
@@ -180,7 +180,7 @@ func (t *tx) otherAdmin(id registry.UserID) error {
 		return err
 	}
 	if !others {
-		return registry.Errorf(registry.Conflict, "platform_admin", "a platform needs a platform admin: make somebody else one first").Because(registry.LastPlatformAdmin)
+		return registry.Errorf(registry.CodeConflict, "platform_admin", "a platform needs a platform admin: make somebody else one first").Because(registry.ReasonLastPlatformAdmin)
 	}
 	return nil
 }
@@ -205,7 +205,7 @@ func (s *Store) HasPlatformAdmin(ctx context.Context, a registry.Actor) (yes boo
 // SetPassword replaces the actor's own password and ends all its other sessions.
 func (s *Store) SetPassword(ctx context.Context, a registry.Actor, hash registry.PasswordHash) error {
 	return s.recording(ctx, a, func(t *tx) error {
-		if err := own(a, a.User, registry.AccountManage, t.now); err != nil {
+		if err := own(a, a.User, registry.ActionAccountManage, t.now); err != nil {
 			return err
 		}
 		u, err := t.userByID(a.User)
@@ -215,7 +215,7 @@ func (s *Store) SetPassword(ctx context.Context, a registry.Actor, hash registry
 		if err := t.setPassword(a.User, hash); err != nil {
 			return err
 		}
-		if err := t.record(registry.Change{Kind: registry.UserChanged, UserID: a.User}, u.Email, "password"); err != nil {
+		if err := t.record(registry.Change{Kind: registry.ChangeUserChanged, UserID: a.User}, u.Email, "password"); err != nil {
 			return err
 		}
 		return t.revokeSessions(a.User, a.Session)

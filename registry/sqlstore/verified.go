@@ -24,7 +24,7 @@ func granted(u registry.User, since time.Time, role registry.Role) (now, waiting
 func hijackable(u registry.User) bool { return !u.EmailVerified && u.MadeByOrg != "" }
 
 func errUnverified(u registry.User, field string) error {
-	return registry.Errorf(registry.Conflict, field, "nobody has verified the address %s, and the "+
+	return registry.Errorf(registry.CodeConflict, field, "nobody has verified the address %s, and the "+
 		"account is older than this: somebody else may have made it. A platform admin can mark the "+
 		"address as verified", u.Email)
 }
@@ -37,12 +37,12 @@ func (t *tx) ofUnverified(email string) error {
 	if err != nil || u.EmailVerified {
 		return nil
 	}
-	return registry.Errorf(registry.Conflict, "email", "%s has an account already, which is older, "+
+	return registry.Errorf(registry.CodeConflict, "email", "%s has an account already, which is older, "+
 		"and nobody has verified its address. If it is not yours, ask a platform admin for a link "+
-		"for a new password: it ends what somebody else left there. Then sign in and accept", email).Because(registry.EmailTaken)
+		"for a new password: it ends what somebody else left there. Then sign in and accept", email).Because(registry.ReasonEmailTaken)
 }
 
-// mayRaise refuses a higher role for a member whose address nobody verified. Error: Conflict.
+// mayRaise refuses a higher role for a member whose address nobody verified. Error: CodeConflict.
 func (t *tx) mayRaise(m registry.Member, role registry.Role) error {
 	if !role.AtLeast(m.Role) {
 		return nil
@@ -65,10 +65,10 @@ func roleDetail(role, waiting registry.Role) string {
 }
 
 // VerifyUser marks the address of an account as its holder's, and gives it the roles that waited
-// for that. For platform admins; no key does. Errors: Forbidden, NotFound.
+// for that. For platform admins; no key does. Errors: CodeForbidden, CodeNotFound.
 func (s *Store) VerifyUser(ctx context.Context, a registry.Actor, id registry.UserID) error {
 	return s.recording(ctx, a, func(t *tx) error {
-		if err := t.may(registry.UserUpdate); err != nil {
+		if err := t.may(registry.ActionUserUpdate); err != nil {
 			return err
 		}
 		u, err := t.userByID(id)
@@ -87,7 +87,7 @@ func (t *tx) verified(u registry.User) error {
 	if err := t.must(`UPDATE users SET email_verified = {true} WHERE id = $1`, u.ID); err != nil {
 		return err
 	}
-	c := registry.Change{Kind: registry.UserVerified, UserID: u.ID}
+	c := registry.Change{Kind: registry.ChangeUserVerified, UserID: u.ID}
 	if err := t.record(c, u.Email, ""); err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (t *tx) verified(u registry.User) error {
 		if err != nil {
 			return err
 		}
-		c := registry.Change{Kind: registry.MemberChanged, OrgID: m.OrgID, UserID: u.ID}
+		c := registry.Change{Kind: registry.ChangeMemberChanged, OrgID: m.OrgID, UserID: u.ID}
 		detail := string(m.Role) + " -> " + string(m.WantedRole) + ", the address is verified"
 		if err := t.record(c, u.Email, detail); err != nil {
 			return err

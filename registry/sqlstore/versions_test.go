@@ -60,7 +60,7 @@ func TestVersionsOfOldDatabases(t *testing.T) {
 		}
 	}
 	// The next change of the same is later.
-	err = s.Record(ctx, registry.AsOperator(), 1, registry.Change{Kind: registry.MemberChanged, OrgID: "o", UserID: "v"}, "", "")
+	err = s.Record(ctx, registry.AsOperator(), 1, registry.Change{Kind: registry.ChangeMemberChanged, OrgID: "o", UserID: "v"}, "", "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -66,10 +66,10 @@ func scanView(a registry.Actor) func(scanner) (registry.OrgView, error) {
 }
 
 func errNoOrg() error {
-	return registry.Errorf(registry.NotFound, "", "no such org, or you are not a member of it")
+	return registry.Errorf(registry.CodeNotFound, "", "no such org, or you are not a member of it")
 }
 
-// Org returns one org as the actor sees it. Error: NotFound.
+// Org returns one org as the actor sees it. Error: CodeNotFound.
 func (s *Store) Org(ctx context.Context, a registry.Actor, id registry.OrgID) (registry.OrgView, error) {
 	return s.view(ctx, a, ` AND o.id = $5`, id)
 }
@@ -81,13 +81,13 @@ func (s *Store) OrgBySlug(ctx context.Context, a registry.Actor, slug string) (r
 	return s.view(ctx, a, bySlug, slug)
 }
 
-// OrgByFormerSlug is Org by a slug that the org gave up and that still rests. Error: NotFound.
+// OrgByFormerSlug is Org by a slug that the org gave up and that still rests. Error: CodeNotFound.
 func (s *Store) OrgByFormerSlug(ctx context.Context, a registry.Actor, slug string) (registry.OrgView, error) {
 	return s.view(ctx, a, ` AND o.id = (SELECT org_id FROM slugs WHERE slug = $5 AND rests_until > $6)`, slug, us(s.now()))
 }
 
 // OrgID resolves a current slug for whoever reaches the org, whatever they may do in it: a key
-// finds by its slug what it finds by its ID. Error: NotFound.
+// finds by its slug what it finds by its ID. Error: CodeNotFound.
 func (s *Store) OrgID(ctx context.Context, a registry.Actor, slug string) (registry.OrgID, error) {
 	if !a.Valid() {
 		return "", errNobody()
@@ -105,7 +105,7 @@ func (s *Store) view(ctx context.Context, a registry.Actor, where string, args .
 		return v, err
 	}
 	m := s.moment()
-	if err := permit(a, v, registry.OrgRead, m.now); err != nil {
+	if err := permit(a, v, registry.ActionOrgRead, m.now); err != nil {
 		return registry.OrgView{}, err
 	}
 	return v, lacks(a, v, m)
@@ -126,7 +126,7 @@ func (s *Store) Orgs(ctx context.Context, a registry.Actor, l registry.OrgList) 
 	}
 	q := new(query)
 	// Members of nothing see an empty list: what counts is whether a key may read.
-	if err := permit(a, registry.OrgView{Role: registry.RoleMember}, registry.OrgRead, s.now()); err != nil {
+	if err := permit(a, registry.OrgView{Role: registry.RoleMember}, registry.ActionOrgRead, s.now()); err != nil {
 		return registry.Page[registry.OrgView]{}, err
 	}
 	switch only, role := a.Only(); {

@@ -41,13 +41,13 @@ func scanDelivery(r scanner) (d registry.Delivery, err error) {
 	return d, err
 }
 
-func errNoWebhook() error { return registry.Errorf(registry.NotFound, "", "no such webhook") }
+func errNoWebhook() error { return registry.Errorf(registry.CodeNotFound, "", "no such webhook") }
 
 // CreateWebhook makes a webhook of an org, or with "" of the platform; its
-// secret comes sealed. Errors: Invalid, Forbidden, NotFound, Conflict (WebhooksMax).
+// secret comes sealed. Errors: CodeInvalid, CodeForbidden, CodeNotFound, CodeConflict (WebhooksMax).
 func (s *Store) CreateWebhook(ctx context.Context, a registry.Actor, w registry.Webhook) (registry.Webhook, error) {
 	err := s.recording(ctx, a, func(t *tx) error {
-		if _, err := t.either(w.OrgID, registry.WebhookManage); err != nil {
+		if _, err := t.either(w.OrgID, registry.ActionWebhookManage); err != nil {
 			return err
 		}
 		if err := registry.CheckWebhook(w.OrgID, w.URL, w.Events); err != nil {
@@ -58,7 +58,7 @@ func (s *Store) CreateWebhook(ctx context.Context, a registry.Actor, w registry.
 			return err
 		}
 		if n >= registry.WebhooksMax {
-			return registry.Errorf(registry.Conflict, "", "there are %d webhooks already: delete one that is not used", n).Because(registry.LimitReached)
+			return registry.Errorf(registry.CodeConflict, "", "there are %d webhooks already: delete one that is not used", n).Because(registry.ReasonLimitReached)
 		}
 		if w.Events == nil {
 			w.Events = []registry.ChangeKind{}
@@ -72,14 +72,14 @@ func (s *Store) CreateWebhook(ctx context.Context, a registry.Actor, w registry.
 			w.ID, w.OrgID, w.URL, string(events), w.Sealed, w.CreatedBy, us(t.now)); err != nil {
 			return err
 		}
-		return t.record(registry.Change{Kind: registry.WebhookCreated, OrgID: w.OrgID}, w.URL, "")
+		return t.record(registry.Change{Kind: registry.ChangeWebhookCreated, OrgID: w.OrgID}, w.URL, "")
 	})
 	return w, err
 }
 
 // Webhooks returns the webhooks of an org, or with "" of the platform, oldest first.
 func (s *Store) Webhooks(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Webhook, error) {
-	if _, err := s.either(ctx, a, org, registry.WebhookRead); err != nil {
+	if _, err := s.either(ctx, a, org, registry.ActionWebhookRead); err != nil {
 		return nil, err
 	}
 	return collect(ctx, s.read, scanWebhook, webhookQuery+` WHERE w.org_id = $1 ORDER BY w.id`, org)
@@ -88,7 +88,7 @@ func (s *Store) Webhooks(ctx context.Context, a registry.Actor, org registry.Org
 // onWebhook runs f with a webhook of the org when the actor may manage it.
 func (s *Store) onWebhook(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.WebhookID, f func(*tx, registry.Webhook) error) error {
 	return s.recording(ctx, a, func(t *tx) error {
-		if _, err := t.either(org, registry.WebhookManage); err != nil {
+		if _, err := t.either(org, registry.ActionWebhookManage); err != nil {
 			return err
 		}
 		w, err := one(t.ctx, t, scanWebhook, errNoWebhook(), webhookQuery+` WHERE w.id = $1 AND w.org_id = $2`, id, org)
@@ -99,7 +99,7 @@ func (s *Store) onWebhook(ctx context.Context, a registry.Actor, org registry.Or
 	})
 }
 
-// UpdateWebhook changes a webhook. Errors: Forbidden, NotFound, Invalid, Stale.
+// UpdateWebhook changes a webhook. Errors: CodeForbidden, CodeNotFound, CodeInvalid, CodeVersionConflict.
 func (s *Store) UpdateWebhook(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.WebhookID, change registry.WebhookChange) error {
 	return s.onWebhook(ctx, a, org, id, func(t *tx, w registry.Webhook) error {
 		if err := registry.CheckVersion(change.Version, w.Version()); err != nil {
@@ -124,7 +124,7 @@ func (s *Store) UpdateWebhook(ctx context.Context, a registry.Actor, org registr
 		if err := t.must(`UPDATE webhooks SET url = $2, events = $3, active = $4 WHERE id = $1`, id, w.URL, string(b), w.Active); err != nil {
 			return err
 		}
-		return t.record(registry.Change{Kind: registry.WebhookChanged, OrgID: org}, w.URL, map[bool]string{true: "", false: "not active"}[w.Active])
+		return t.record(registry.Change{Kind: registry.ChangeWebhookChanged, OrgID: org}, w.URL, map[bool]string{true: "", false: "not active"}[w.Active])
 	})
 }
 
@@ -134,7 +134,7 @@ func (s *Store) DeleteWebhook(ctx context.Context, a registry.Actor, org registr
 		if err := t.must(`DELETE FROM webhooks WHERE id = $1`, id); err != nil {
 			return err
 		}
-		return t.record(registry.Change{Kind: registry.WebhookDeleted, OrgID: org}, w.URL, "")
+		return t.record(registry.Change{Kind: registry.ChangeWebhookDeleted, OrgID: org}, w.URL, "")
 	})
 }
 
@@ -144,7 +144,7 @@ var deliveryOrders = map[string]order[registry.Delivery]{
 
 // Deliveries returns a page of a webhook's log, newest first.
 func (s *Store) Deliveries(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.WebhookID, l registry.List) (registry.Page[registry.Delivery], error) {
-	if _, err := s.either(ctx, a, org, registry.WebhookRead); err != nil {
+	if _, err := s.either(ctx, a, org, registry.ActionWebhookRead); err != nil {
 		return registry.Page[registry.Delivery]{}, err
 	}
 	if _, err := one(ctx, s.read, scanWebhook, errNoWebhook(), webhookQuery+` WHERE w.id = $1 AND w.org_id = $2`, id, org); err != nil {
@@ -160,7 +160,7 @@ func (s *Store) ReplayDelivery(ctx context.Context, a registry.Actor, org regist
 	return s.onWebhook(ctx, a, org, id, func(t *tx, _ registry.Webhook) error {
 		n, err := t.exec(`UPDATE deliveries SET state = 'pending', attempts = 0, next_at = $3 WHERE id = $1 AND webhook_id = $2`, delivery, id, us(t.now))
 		if err == nil && n == 0 {
-			return registry.Errorf(registry.NotFound, "", "no such delivery, or it is older than %d days", int(registry.DeliveryLife.Hours()/24))
+			return registry.Errorf(registry.CodeNotFound, "", "no such delivery, or it is older than %d days", int(registry.DeliveryLife.Hours()/24))
 		}
 		t.wakes = true // wakes the sender
 		return err
@@ -171,7 +171,7 @@ func (s *Store) ReplayDelivery(ctx context.Context, a registry.Actor, org regist
 func (s *Store) TestWebhook(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.WebhookID) error {
 	return s.onWebhook(ctx, a, org, id, func(t *tx, w registry.Webhook) error {
 		t.wakes = true
-		return t.deliver(w, registry.Change{At: t.now, Kind: registry.WebhookTest, OrgID: org})
+		return t.deliver(w, registry.Change{At: t.now, Kind: registry.ChangeWebhookTest, OrgID: org})
 	})
 }
 

@@ -26,7 +26,7 @@ func nobody(e env) {
 		}
 		out := m.Call(args)
 		err, _ := out[len(out)-1].Interface().(error)
-		if registry.ErrorCode(err) != registry.Unauthenticated {
+		if registry.ErrorCode(err) != registry.CodeUnauthenticated {
 			e.Errorf("%s let nobody in: %v", name, err)
 		}
 	}
@@ -46,7 +46,7 @@ func visibility(e env) {
 		"OrgID":               second(e.s.OrgID(ctx, asB, "acme")),
 		"Members":             second(e.s.Members(ctx, asB, o.ID, registry.List{})),
 		"Audit":               second(e.s.Audit(ctx, asB, o.ID, registry.AuditList{})),
-		"Authorize":           second(e.s.Authorize(ctx, asB, o.ID, registry.OrgRead)),
+		"Authorize":           second(e.s.Authorize(ctx, asB, o.ID, registry.ActionOrgRead)),
 		"MemberByEmail":       second(e.s.MemberByEmail(ctx, asB, o.ID, "a@example.com")),
 		"UpdateOrg":           e.s.UpdateOrg(ctx, asB, o.ID, 0, "x"),
 		"RenameOrg":           e.s.RenameOrg(ctx, asB, o.ID, 0, "xyz"),
@@ -82,34 +82,34 @@ func visibility(e env) {
 		"Quota":               second(e.s.Quota(ctx, asB, o.ID)),
 		"CreateInvite":        second(e.s.CreateInvite(ctx, asB, o.ID, "x@example.com", registry.RoleMember, secret("x"))),
 	} {
-		if registry.ErrorCode(err) != registry.NotFound {
+		if registry.ErrorCode(err) != registry.CodeNotFound {
 			e.Errorf("%s for a stranger: %v", name, err)
 		}
 	}
-	e.want(e.s.UpdateOrg(ctx, asMember, o.ID, 0, "x"), registry.Forbidden)
-	e.want(e.s.SuspendOrg(ctx, asA, o.ID, 0, ""), registry.Forbidden) // an owner is no platform admin
-	e.want(second(e.s.CreateOrg(ctx, asA, registry.NewOrg{Slug: "other"})), registry.Forbidden)
-	e.want(second(e.s.Changes(ctx, asA, 0, 10)), registry.Forbidden)
+	e.want(e.s.UpdateOrg(ctx, asMember, o.ID, 0, "x"), registry.CodeForbidden)
+	e.want(e.s.SuspendOrg(ctx, asA, o.ID, 0, ""), registry.CodeForbidden) // an owner is no platform admin
+	e.want(second(e.s.CreateOrg(ctx, asA, registry.NewOrg{Slug: "other"})), registry.CodeForbidden)
+	e.want(second(e.s.Changes(ctx, asA, 0, 10)), registry.CodeForbidden)
 	for _, l := range []registry.OrgList{{}, {Mine: true}, {List: registry.List{Search: "acme"}}} {
 		if list, err := e.s.Orgs(ctx, asB, l); err != nil || len(list.Items) != 0 {
 			e.Fatalf("a stranger's orgs: %v %v", list, err)
 		}
 	}
-	e.want(second(e.s.PlatformAudit(ctx, asA, registry.AuditList{})), registry.Forbidden)
-	e.want(second(e.s.Users(ctx, asA, registry.UserList{})), registry.Forbidden)
-	e.want(second(e.s.UserOrgs(ctx, asB, a.ID)), registry.NotFound)
-	e.want(second(e.s.Sessions(ctx, asB, a.ID)), registry.NotFound)
-	e.want(e.s.RevokeSessions(ctx, asB, a.ID, ""), registry.NotFound)
+	e.want(second(e.s.PlatformAudit(ctx, asA, registry.AuditList{})), registry.CodeForbidden)
+	e.want(second(e.s.Users(ctx, asA, registry.UserList{})), registry.CodeForbidden)
+	e.want(second(e.s.UserOrgs(ctx, asB, a.ID)), registry.CodeNotFound)
+	e.want(second(e.s.Sessions(ctx, asB, a.ID)), registry.CodeNotFound)
+	e.want(e.s.RevokeSessions(ctx, asB, a.ID, ""), registry.CodeNotFound)
 }
 
 func lastOwner(e env) {
 	a, asA := e.user("a@example.com")
 	o := e.org("acme", a.ID)
 	b, asB := e.member(o.ID, "b@example.com", registry.RoleAdmin)
-	e.want(second(e.s.RemoveMember(ctx, asA, o.ID, a.ID, false)), registry.Conflict)
-	e.want(e.s.SetRole(ctx, asA, o.ID, a.ID, registry.RoleMember), registry.Conflict)
-	e.want(e.s.SetRole(ctx, asB, o.ID, b.ID, registry.RoleOwner), registry.Forbidden)
-	e.want(second(e.s.RemoveMember(ctx, asB, o.ID, a.ID, false)), registry.Forbidden)
+	e.want(second(e.s.RemoveMember(ctx, asA, o.ID, a.ID, false)), registry.CodeConflict)
+	e.want(e.s.SetRole(ctx, asA, o.ID, a.ID, registry.RoleMember), registry.CodeConflict)
+	e.want(e.s.SetRole(ctx, asB, o.ID, b.ID, registry.RoleOwner), registry.CodeForbidden)
+	e.want(second(e.s.RemoveMember(ctx, asB, o.ID, a.ID, false)), registry.CodeForbidden)
 	e.ok(e.s.SetRole(ctx, asA, o.ID, b.ID, registry.RoleOwner))
 	e.ok(second(e.s.RemoveMember(ctx, asA, o.ID, a.ID, false)))
 }

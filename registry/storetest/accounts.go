@@ -18,7 +18,7 @@ func accountLinks(e env) {
 		return third(e.s.ConfirmEmail(ctx, asU, secret(token)))
 	}
 	for _, kind := range []registry.LinkKind{registry.LinkVerify, registry.LinkEmail} {
-		e.want(link(asOther, kind, "x@example.com", "no"), registry.NotFound)
+		e.want(link(asOther, kind, "x@example.com", "no"), registry.CodeNotFound)
 		for _, as := range []registry.Actor{asKey, operator, visitor, system} {
 			e.refused(link(as, kind, "x@example.com", "no"))
 		}
@@ -34,24 +34,24 @@ func accountLinks(e env) {
 	asRoot = e.person(root, asRoot.Session, "")
 	k, err := e.s.CreateAPIKey(ctx, asRoot, registry.NewAPIKey{Name: "k", Scopes: []registry.Scope{registry.ScopePlatform}}, secret("k"))
 	e.ok(err)
-	e.want(link(registry.AsKey(k, root, ""), registry.LinkReset, "", "no"), registry.PersonOnly) // a key would become a person
+	e.want(link(registry.AsKey(k, root, ""), registry.LinkReset, "", "no"), registry.CodePersonNeeded) // a key would become a person
 	e.ok(link(asRoot, registry.LinkReset, "", "unused"))
-	e.want(link(asU, registry.LinkInvite, "", "no"), registry.Invalid)
-	e.want(link(asU, registry.LinkEmail, "nonsense", "no"), registry.Invalid)
-	e.want(link(asU, registry.LinkEmail, u.Email, "no"), registry.Conflict)
+	e.want(link(asU, registry.LinkInvite, "", "no"), registry.CodeInvalid)
+	e.want(link(asU, registry.LinkEmail, "nonsense", "no"), registry.CodeInvalid)
+	e.want(link(asU, registry.LinkEmail, u.Email, "no"), registry.CodeConflict)
 
 	e.ok(link(asU, registry.LinkVerify, "", "first"))
 	e.ok(link(asU, registry.LinkVerify, "", "v"))
-	e.want(confirm("first"), registry.Gone) // replaced
-	e.want(second(e.s.ResetPassword(ctx, visitor, secret("v"), "evil")), registry.Gone)
-	e.want(second(e.s.AcceptInvite(ctx, asU, secret("v"))), registry.Gone)
+	e.want(confirm("first"), registry.CodeGone) // replaced
+	e.want(second(e.s.ResetPassword(ctx, visitor, secret("v"), "evil")), registry.CodeGone)
+	e.want(second(e.s.AcceptInvite(ctx, asU, secret("v"))), registry.CodeGone)
 	// That mail arrives does not show that whoever reads it has the account.
 	for _, as := range []registry.Actor{visitor, system, operator, asKey} {
-		e.want(third(e.s.ConfirmEmail(ctx, as, secret("v"))), registry.Unauthenticated)
+		e.want(third(e.s.ConfirmEmail(ctx, as, secret("v"))), registry.CodeUnauthenticated)
 	}
-	e.want(third(e.s.ConfirmEmail(ctx, asOther, secret("v"))), registry.Forbidden)
+	e.want(third(e.s.ConfirmEmail(ctx, asOther, secret("v"))), registry.CodeForbidden)
 	e.ok(confirm("v"))
-	e.want(confirm("v"), registry.Gone)
+	e.want(confirm("v"), registry.CodeGone)
 	verified := func(want bool) {
 		e.Helper()
 		got, err := e.s.User(ctx, operator, u.ID)
@@ -70,25 +70,25 @@ func accountLinks(e env) {
 	if was.Email != "a@example.com" || now.Email != "new@example.com" || !now.EmailVerified {
 		e.Errorf("%+v %+v", was, now)
 	}
-	e.want(second(e.s.ResetPassword(ctx, visitor, secret("old"), "evil")), registry.Gone)
+	e.want(second(e.s.ResetPassword(ctx, visitor, secret("old"), "evil")), registry.CodeGone)
 	e.ok(link(asU, registry.LinkEmail, other.Email, "taken"))
-	e.want(confirm("taken"), registry.Conflict)
+	e.want(confirm("taken"), registry.CodeConflict)
 	e.ok(link(asU, registry.LinkEmail, "later@example.com", "late"))
 	e.clock.Add(registry.EmailLinkLife)
-	e.want(confirm("late"), registry.Gone)
+	e.want(confirm("late"), registry.CodeGone)
 
 	// A reset ends all sessions; it verifies the address only when it was mailed there.
 	v, err := e.s.CreateSession(ctx, system, registry.NewSession{Token: secret("session"), User: u})
 	e.ok(err)
 	e.ok(link(operator, registry.LinkReset, "", "r"))
-	e.want(confirm("r"), registry.Gone)
+	e.want(confirm("r"), registry.CodeGone)
 	got, err := e.s.ResetPassword(ctx, visitor, secret("r"), "new hash")
 	e.ok(err)
 	if got.ID != u.ID {
 		e.Errorf("%+v", got)
 	}
-	e.want(second(e.s.ResetPassword(ctx, visitor, secret("r"), "again")), registry.Gone)
-	e.want(third(e.s.SessionByID(ctx, system, v.ID)), registry.NotFound)
+	e.want(second(e.s.ResetPassword(ctx, visitor, secret("r"), "again")), registry.CodeGone)
+	e.want(third(e.s.SessionByID(ctx, system, v.ID)), registry.CodeNotFound)
 
 	// Anybody can ask for a link: an earlier one stays good, until one is used or the password is changed.
 	for _, used := range []string{"mine", "theirs"} {
@@ -96,19 +96,19 @@ func accountLinks(e env) {
 		e.ok(link(system, registry.LinkReset, "", mine))
 		e.ok(link(system, registry.LinkReset, "", theirs))
 		e.ok(second(e.s.ResetPassword(ctx, visitor, secret(used+", with "+used+" used"), "new hash")))
-		e.want(second(e.s.ResetPassword(ctx, visitor, secret(mine), "evil")), registry.Gone)
-		e.want(second(e.s.ResetPassword(ctx, visitor, secret(theirs), "evil")), registry.Gone)
+		e.want(second(e.s.ResetPassword(ctx, visitor, secret(mine), "evil")), registry.CodeGone)
+		e.want(second(e.s.ResetPassword(ctx, visitor, secret(theirs), "evil")), registry.CodeGone)
 	}
 	e.ok(link(system, registry.LinkReset, "", "left"))
 	asU = e.person(e.again(u), asU.Session, "")
 	e.ok(e.s.SetPassword(ctx, asU, "new hash"))
-	e.want(second(e.s.ResetPassword(ctx, visitor, secret("left"), "evil")), registry.Gone)
+	e.want(second(e.s.ResetPassword(ctx, visitor, secret("left"), "evil")), registry.CodeGone)
 	if got, err = e.s.User(ctx, operator, u.ID); err != nil || got.PasswordHash != "new hash" {
 		e.Errorf("%+v %v", got, err)
 	}
 	e.ok(link(system, registry.LinkReset, "", "r3"))
 	e.clock.Add(registry.ResetLinkLife)
-	e.want(second(e.s.ResetPassword(ctx, visitor, secret("r3"), "late")), registry.Gone)
+	e.want(second(e.s.ResetPassword(ctx, visitor, secret("r3"), "late")), registry.CodeGone)
 
 	// An invitation that was mailed verifies its address, another does not.
 	o := e.org("acme", u.ID)
@@ -129,7 +129,7 @@ func accountLinks(e env) {
 // mails: kept until they are sent or given up.
 func mails(e env) {
 	m := registry.Mail{ID: registry.NewID(), To: "a@example.com", Sealed: []byte("sealed")}
-	e.want(e.s.QueueMail(ctx, operator, m, ""), registry.Forbidden)
+	e.want(e.s.QueueMail(ctx, operator, m, ""), registry.CodeForbidden)
 	if e.s.QueueMail(ctx, system, m, registry.NewID()) == nil {
 		e.Error("queued with a link that is not there")
 	}

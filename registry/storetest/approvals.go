@@ -32,7 +32,7 @@ func (e env) roleOf(org registry.OrgID, id registry.UserID, want registry.Role) 
 	e.Helper()
 	m, err := e.s.Member(ctx, operator, org, id)
 	if want == "" {
-		e.want(err, registry.NotFound)
+		e.want(err, registry.CodeNotFound)
 		return
 	}
 	e.ok(err)
@@ -78,8 +78,8 @@ func approvals(e env) {
 		for _, r := range []registry.Role{registry.RoleMember, registry.RoleAdmin, registry.RoleOwner} {
 			_, err := e.s.CreateInvite(ctx, as, o.ID, "friend@example.com", r, secret("x"))
 			if r == registry.RoleOwner && as.Key() != "" {
-				e.want(err, registry.PersonOnly)
-				e.want(e.s.SetRole(ctx, as, o.ID, mia.ID, r), registry.PersonOnly)
+				e.want(err, registry.CodePersonNeeded)
+				e.want(e.s.SetRole(ctx, as, o.ID, mia.ID, r), registry.CodePersonNeeded)
 				continue
 			}
 			e.refusedFor(err, registry.ErrOwnerApproves)
@@ -92,12 +92,12 @@ func approvals(e env) {
 	}
 	// Who may not do it does not ask for it either.
 	for _, as := range []registry.Actor{asMia, registry.AsVisitor("")} {
-		e.want(second(e.s.RequestApproval(ctx, as, o.ID, invite)), map[bool]registry.Code{true: registry.Forbidden, false: registry.NotFound}[as.IsUser()])
+		e.want(second(e.s.RequestApproval(ctx, as, o.ID, invite)), map[bool]registry.Code{true: registry.CodeForbidden, false: registry.CodeNotFound}[as.IsUser()])
 	}
 	for _, bad := range []registry.NewApproval{{Kind: "return", Email: "x@example.com", Role: registry.RoleMember}, {Kind: registry.ApprovalInvite, Email: "x", Role: registry.RoleMember}, {Kind: registry.ApprovalInvite, Email: "x@example.com", Role: "runner"}, {Kind: registry.ApprovalRole, User: mia.ID, Role: "king"}} {
-		e.want(second(e.s.RequestApproval(ctx, asRoot, o.ID, bad)), registry.Invalid)
+		e.want(second(e.s.RequestApproval(ctx, asRoot, o.ID, bad)), registry.CodeInvalid)
 	}
-	e.want(second(e.s.RequestApproval(ctx, asRoot, o.ID, registry.NewApproval{Kind: registry.ApprovalInvite, Email: root.Email, Role: registry.RoleMember})), registry.Forbidden)
+	e.want(second(e.s.RequestApproval(ctx, asRoot, o.ID, registry.NewApproval{Kind: registry.ApprovalInvite, Email: root.Email, Role: registry.RoleMember})), registry.CodeForbidden)
 
 	// An invitation: the owner's own, once.
 	p, err := e.s.RequestApproval(ctx, asRoot, o.ID, invite)
@@ -105,11 +105,11 @@ func approvals(e env) {
 	if p.Email != "friend@example.com" || p.AskedByID != root.ID || !p.ExpiresAt.Equal(e.clock.Now().Add(registry.ApprovalLife)) {
 		e.Errorf("%+v", p)
 	}
-	e.want(second(e.s.RequestApproval(ctx, asKey, o.ID, invite)), registry.Conflict)
+	e.want(second(e.s.RequestApproval(ctx, asKey, o.ID, invite)), registry.CodeConflict)
 	other, asOther := e.user("other@example.com")
 	theirs := e.org("other", other.ID)
 	_, _, err = e.s.DecideApproval(ctx, asOther, theirs.ID, p.ID, true, secret("o"))
-	e.want(err, registry.NotFound)
+	e.want(err, registry.CodeNotFound)
 	for _, as := range []registry.Actor{asRoot, asAdmin, asMia, asKey, operator} {
 		e.refused(decide(as, p, true))
 		e.refused(decide(as, p, false))
@@ -119,8 +119,8 @@ func approvals(e env) {
 	if l.CreatedBy != owner.ID || l.Email != "friend@example.com" || l.Role != registry.RoleMember {
 		e.Errorf("%+v", l)
 	}
-	e.want(decide(asOwner, p, true), registry.NotFound)
-	e.want(decide(asOwner, p, false), registry.NotFound)
+	e.want(decide(asOwner, p, true), registry.CodeNotFound)
+	e.want(decide(asOwner, p, false), registry.CodeNotFound)
 	_, _, err = e.s.AcceptInviteAsNew(ctx, registry.AsVisitor(""), secret("friend"), "F", "hash")
 	e.ok(err)
 
@@ -128,7 +128,7 @@ func approvals(e env) {
 	p, err = e.s.RequestApproval(ctx, asRoot, o.ID, role)
 	e.ok(err)
 	e.ok(e.s.SetRole(ctx, asOwner, o.ID, mia.ID, registry.RoleAdmin))
-	e.want(decide(asOwner, p, true), registry.Conflict)
+	e.want(decide(asOwner, p, true), registry.CodeConflict)
 	e.roleOf(o.ID, mia.ID, registry.RoleAdmin)
 	e.ok(decide(asOwner, p, false))
 	e.state(o.ID, p.ID, registry.ApprovalRefused)
@@ -141,11 +141,11 @@ func approvals(e env) {
 	role = registry.NewApproval{Kind: registry.ApprovalRole, User: mia.ID, Role: registry.RoleMember}
 	p, err = e.s.RequestApproval(ctx, asRoot, o.ID, role)
 	e.ok(err)
-	e.want(decide(asMia, p, true), registry.Forbidden)
+	e.want(decide(asMia, p, true), registry.CodeForbidden)
 	_, err = e.s.CreateInvite(ctx, asOwner, o.ID, root.Email, registry.RoleOwner, secret("root"))
 	e.ok(err)
 	e.ok(second(e.s.AcceptInvite(ctx, asRoot, secret("root"))))
-	e.want(decide(asRoot, p, true), registry.Forbidden)
+	e.want(decide(asRoot, p, true), registry.CodeForbidden)
 	e.ok(second(e.s.RemoveMember(ctx, asOwner, o.ID, root.ID, false)))
 	e.state(o.ID, p.ID, registry.ApprovalWaiting)
 
@@ -154,7 +154,7 @@ func approvals(e env) {
 	no := false
 	e.ok(e.s.UpdateUser(ctx, operator, root.ID, nil, &no))
 	e.state(o.ID, p.ID, registry.ApprovalEnded)
-	e.want(decide(e.now(owner), p, true), registry.NotFound)
+	e.want(decide(e.now(owner), p, true), registry.CodeNotFound)
 	again := func() registry.Approval {
 		e.Helper()
 		p, err := e.s.RequestApproval(ctx, e.now(root2), o.ID, role)
@@ -162,18 +162,18 @@ func approvals(e env) {
 		return p
 	}
 	p = again()
-	e.want(e.s.EndApproval(ctx, e.now(owner), o.ID, p.ID), registry.Forbidden)
+	e.want(e.s.EndApproval(ctx, e.now(owner), o.ID, p.ID), registry.CodeForbidden)
 	e.ok(e.s.EndApproval(ctx, e.now(root2), o.ID, p.ID))
-	e.want(e.s.EndApproval(ctx, e.now(root2), o.ID, p.ID), registry.NotFound)
+	e.want(e.s.EndApproval(ctx, e.now(root2), o.ID, p.ID), registry.CodeNotFound)
 	p = again()
 	e.clock.Add(registry.ApprovalLife)
-	e.want(decide(e.now(owner), p, true), registry.NotFound)
+	e.want(decide(e.now(owner), p, true), registry.CodeNotFound)
 	e.ok(e.s.FinishApprovals(ctx, system))
 	e.state(o.ID, p.ID, registry.ApprovalEnded)
 	p = again()
 	e.ok(second(e.s.RemoveMember(ctx, e.now(owner), o.ID, mia.ID, false)))
 	e.state(o.ID, p.ID, registry.ApprovalEnded)
-	e.want(e.s.FinishApprovals(ctx, operator), registry.Forbidden)
+	e.want(e.s.FinishApprovals(ctx, operator), registry.CodeForbidden)
 
 	// No flood.
 	for i := range registry.ApprovalsMax {
@@ -181,9 +181,9 @@ func approvals(e env) {
 		e.ok(second(e.s.RequestApproval(ctx, e.now(root2), o.ID, invite)))
 	}
 	invite.Email = "last@example.com"
-	e.want(second(e.s.RequestApproval(ctx, e.now(root2), o.ID, invite)), registry.Conflict)
+	e.want(second(e.s.RequestApproval(ctx, e.now(root2), o.ID, invite)), registry.CodeConflict)
 
-	log, err := e.s.Audit(ctx, e.now(owner), o.ID, registry.AuditList{Action: registry.ApprovalGiven})
+	log, err := e.s.Audit(ctx, e.now(owner), o.ID, registry.AuditList{Action: registry.ChangeApprovalApproved})
 	e.ok(err)
 	if len(log.Items) != 2 || log.Items[1].Target != "friend@example.com" || log.Items[1].Actor != owner.Email {
 		e.Errorf("%+v", log.Items)
@@ -239,7 +239,7 @@ func approvalRace(e env) {
 				won = i
 				continue
 			}
-			e.want(err, registry.NotFound)
+			e.want(err, registry.CodeNotFound)
 		}
 		m, err := e.s.Member(ctx, operator, o.ID, mia.ID)
 		e.ok(err)
@@ -288,7 +288,7 @@ func outsiders(e env) {
 		e.Helper()
 		for what, way := range ways {
 			switch registry.ErrorCode(way(as)) {
-			case registry.Forbidden, registry.PersonOnly:
+			case registry.CodeForbidden, registry.CodePersonNeeded:
 			default:
 				e.Errorf("%s gave %s", who, what)
 			}
@@ -340,8 +340,8 @@ func outsiders(e env) {
 		_, _, err := e.s.SignInExternal(ctx, system, registry.ExternalSignIn{Connection: c, Subject: "s", Email: eve.Email, EmailVerified: true, Name: "Eve"})
 		return err
 	}
-	e.want(by(all.ID), registry.Forbidden)
-	e.want(by(own.ID), registry.Forbidden)
+	e.want(by(all.ID), registry.CodeForbidden)
+	e.want(by(own.ID), registry.CodeForbidden)
 	e.ok(e.s.RemoveDomain(ctx, asEvil, trap.ID, d.Domain))
 	d, err = e.s.AddDomain(ctx, asEvil, trap.ID, "corp.example", "token")
 	e.ok(err)

@@ -16,13 +16,13 @@ func clients(e env) {
 	o := e.org("acme", a.ID)
 	uris := []string{"https://app.example.com/back?x=1", "http://127.0.0.1:3000/back"}
 	n := registry.NewClient{Name: "Grafana", RedirectURIs: uris, LogoutURIs: []string{"https://app.example.com/"}}
-	e.want(second(e.s.CreateClient(ctx, asA, n, secret("s"))), registry.Forbidden)
+	e.want(second(e.s.CreateClient(ctx, asA, n, secret("s"))), registry.CodeForbidden)
 	for _, bad := range []string{"", "app.example.com", "http://app.example.com/", "https://app.example.com/#f", "https://u@app.example.com/", "javascript:alert(1)", "https://*.example.com/", "https:app", "http://localhost.example.com/"} {
-		e.want(second(e.s.CreateClient(ctx, operator, registry.NewClient{Name: "x", RedirectURIs: []string{bad}}, secret("s"))), registry.Invalid)
-		e.want(second(e.s.CreateClient(ctx, operator, registry.NewClient{Name: "x", RedirectURIs: uris, LogoutURIs: []string{bad}}, secret("s"))), registry.Invalid)
+		e.want(second(e.s.CreateClient(ctx, operator, registry.NewClient{Name: "x", RedirectURIs: []string{bad}}, secret("s"))), registry.CodeInvalid)
+		e.want(second(e.s.CreateClient(ctx, operator, registry.NewClient{Name: "x", RedirectURIs: uris, LogoutURIs: []string{bad}}, secret("s"))), registry.CodeInvalid)
 	}
-	e.want(second(e.s.CreateClient(ctx, operator, registry.NewClient{Name: "x"}, secret("s"))), registry.Invalid)
-	e.want(second(e.s.CreateClient(ctx, operator, registry.NewClient{Name: "x", RedirectURIs: uris, OrgID: "01890000-0000-7000-8000-000000000000"}, secret("s"))), registry.NotFound)
+	e.want(second(e.s.CreateClient(ctx, operator, registry.NewClient{Name: "x"}, secret("s"))), registry.CodeInvalid)
+	e.want(second(e.s.CreateClient(ctx, operator, registry.NewClient{Name: "x", RedirectURIs: uris, OrgID: "01890000-0000-7000-8000-000000000000"}, secret("s"))), registry.CodeNotFound)
 	c, err := e.s.CreateClient(ctx, operator, n, secret("s"))
 	e.ok(err)
 	n.Public, n.OrgID, n.Name = true, o.ID, "an app"
@@ -38,19 +38,19 @@ func clients(e env) {
 	if len(list) != 2 || list[0].ID != p.ID || !list[0].Public || list[0].OrgID != o.ID || list[0].Secret != (registry.Hash{}) {
 		e.Errorf("%+v", list)
 	}
-	e.want(second(e.s.Clients(ctx, asA)), registry.Forbidden)
-	e.want(second(e.s.Client(ctx, asA, c.ID)), registry.Forbidden)
-	e.want(second(e.s.SetClientSecret(ctx, asA, c.ID, secret("s2"))), registry.Forbidden)
-	e.want(second(e.s.SetClientSecret(ctx, operator, p.ID, secret("s2"))), registry.Conflict)
+	e.want(second(e.s.Clients(ctx, asA)), registry.CodeForbidden)
+	e.want(second(e.s.Client(ctx, asA, c.ID)), registry.CodeForbidden)
+	e.want(second(e.s.SetClientSecret(ctx, asA, c.ID, secret("s2"))), registry.CodeForbidden)
+	e.want(second(e.s.SetClientSecret(ctx, operator, p.ID, secret("s2"))), registry.CodeConflict)
 	e.ok(second(e.s.SetClientSecret(ctx, operator, c.ID, secret("s2"))))
 	if got, err = e.s.Client(ctx, system, c.ID); err != nil || got.Secret != secret("s2") {
 		e.Errorf("%+v %v", got, err)
 	}
 	e.changedClient(c)
-	e.want(second(e.s.UpdateClient(ctx, asA, c.ID, registry.ClientChange{})), registry.Forbidden)
-	e.want(e.s.DeleteClient(ctx, asA, c.ID), registry.Forbidden)
+	e.want(second(e.s.UpdateClient(ctx, asA, c.ID, registry.ClientChange{})), registry.CodeForbidden)
+	e.want(e.s.DeleteClient(ctx, asA, c.ID), registry.CodeForbidden)
 	e.ok(e.s.DeleteClient(ctx, operator, c.ID))
-	e.want(e.s.DeleteClient(ctx, operator, c.ID), registry.NotFound)
+	e.want(e.s.DeleteClient(ctx, operator, c.ID), registry.CodeNotFound)
 }
 
 // changedClient changes an app: what is left out stays, and codes for an address that is gone end.
@@ -77,13 +77,13 @@ func (e env) changedClient(c registry.Client) {
 		e.Errorf("%+v", got)
 	}
 	e.ok(redeem("to one that stays", uris[0]))
-	e.want(redeem("to one that goes", c.RedirectURIs[0]), registry.Gone)
+	e.want(redeem("to one that goes", c.RedirectURIs[0]), registry.CodeGone)
 	bad := []string{"http://evil.example/"}
 	for _, n := range []registry.ClientChange{{RedirectURIs: &bad}, {LogoutURIs: &bad}, {RedirectURIs: &none}, {Name: new(string)}} {
-		e.want(second(e.s.UpdateClient(ctx, operator, c.ID, n)), registry.Invalid)
+		e.want(second(e.s.UpdateClient(ctx, operator, c.ID, n)), registry.CodeInvalid)
 	}
-	e.want(second(e.s.UpdateClient(ctx, operator, "x", registry.ClientChange{})), registry.NotFound)
-	log, err := e.s.PlatformAudit(ctx, operator, registry.AuditList{Action: registry.ClientChanged})
+	e.want(second(e.s.UpdateClient(ctx, operator, "x", registry.ClientChange{})), registry.CodeNotFound)
+	log, err := e.s.PlatformAudit(ctx, operator, registry.AuditList{Action: registry.ChangeClientChanged})
 	e.ok(err)
 	if log.Items[0].Target != name || log.Items[1].Target != c.Name || !strings.Contains(log.Items[1].Detail, "/new") {
 		e.Errorf("%+v", log.Items[:2])
@@ -129,24 +129,24 @@ func grants(e env) {
 	if g.User.ID != u.ID || g.Scope != "openid offline_access" || g.Org.ID != "" {
 		e.Errorf("%+v", g)
 	}
-	e.want(refresh(other, "1", "2"), registry.Gone) // and the token is as good as before
+	e.want(refresh(other, "1", "2"), registry.CodeGone) // and the token is as good as before
 	e.ok(second(e.s.GrantByRefresh(ctx, system, secret("1"))))
 	e.ok(refresh(c, "1", "2"))
 	e.ok(refresh(c, "1", "2")) // the answer was lost
 	e.ok(refresh(c, "2", "3"))
-	e.want(second(e.s.GrantByRefresh(ctx, system, secret("2"))), registry.Gone)
-	e.want(refresh(c, "1", "2"), registry.Gone) // what it gave is used: somebody else has it
-	e.want(refresh(c, "3", "4"), registry.Gone) // so nobody has it any more
-	e.want(second(e.s.GrantByID(ctx, system, g.ID)), registry.Gone)
+	e.want(second(e.s.GrantByRefresh(ctx, system, secret("2"))), registry.CodeGone)
+	e.want(refresh(c, "1", "2"), registry.CodeGone) // what it gave is used: somebody else has it
+	e.want(refresh(c, "3", "4"), registry.CodeGone) // so nobody has it any more
+	e.want(second(e.s.GrantByID(ctx, system, g.ID)), registry.CodeGone)
 
 	e.signIn(u, sid, c, "openid offline_access", "a")
 	e.ok(refresh(c, "a", "b"))
 	e.clock.Add(registry.RefreshGrace + time.Second)
-	e.want(refresh(c, "a", "b"), registry.Gone) // late
-	e.want(refresh(c, "b", "c"), registry.Gone)
+	e.want(refresh(c, "a", "b"), registry.CodeGone) // late
+	e.want(refresh(c, "b", "c"), registry.CodeGone)
 
 	e.signIn(u, sid, c, "openid", "none")
-	e.want(refresh(c, "none", "x"), registry.Gone) // there is none without the scope
+	e.want(refresh(c, "none", "x"), registry.CodeGone) // there is none without the scope
 
 	// Twenty at once are one.
 	e.signIn(u, sid, c, "openid offline_access", "race")
@@ -168,11 +168,11 @@ func grants(e env) {
 	e.clock.Add(registry.SessionIdle + time.Hour)
 	e.ok(refresh(c, "race 3", "race 4"))
 	e.ok(e.s.RevokeSession(ctx, system, sid))
-	e.want(refresh(c, "race 4", "race 5"), registry.Gone)
+	e.want(refresh(c, "race 4", "race 5"), registry.CodeGone)
 	sid = session()
 	e.signIn(u, sid, c, "openid offline_access", "end")
 	e.clock.Add(registry.SessionAbsolute + time.Second)
-	e.want(refresh(c, "end", "end 2"), registry.Gone)
+	e.want(refresh(c, "end", "end 2"), registry.CodeGone)
 
 	// An app of an org is for its members, and reads the role each time.
 	sid = session()
@@ -185,17 +185,17 @@ func grants(e env) {
 		e.Errorf("%+v %v", g, err)
 	}
 	e.ok(second(e.s.RemoveMember(ctx, operator, o.ID, u.ID, false)))
-	e.want(refresh(bound, "m", "m2"), registry.Forbidden)
-	e.want(second(e.s.GrantByID(ctx, system, g.ID)), registry.Forbidden)
+	e.want(refresh(bound, "m", "m2"), registry.CodeForbidden)
+	e.want(second(e.s.GrantByID(ctx, system, g.ID)), registry.CodeForbidden)
 	e.ok(e.s.EndGrant(ctx, system, g.ID))
 	e.ok(e.s.EndGrant(ctx, system, g.ID))
-	e.want(second(e.s.GrantByID(ctx, system, g.ID)), registry.Gone)
+	e.want(second(e.s.GrantByID(ctx, system, g.ID)), registry.CodeGone)
 
 	// With an app goes what it was given; its people stay signed in.
 	g = e.signIn(u, sid, c, "openid offline_access", "gone")
 	e.ok(e.s.DeleteClient(ctx, operator, c.ID))
-	e.want(second(e.s.GrantByID(ctx, system, g.ID)), registry.Gone)
-	e.want(refresh(c, "gone", "x"), registry.Gone)
+	e.want(second(e.s.GrantByID(ctx, system, g.ID)), registry.CodeGone)
+	e.want(refresh(c, "gone", "x"), registry.CodeGone)
 	e.ok(e.s.Sweep(ctx, system))
 
 	// A code that is used again, late, ends what it gave and not the session.
@@ -203,11 +203,11 @@ func grants(e env) {
 	e.ok(e.s.InsertCode(ctx, system, code))
 	m := registry.CodeMatch{Hash: code.Hash, ClientID: code.ClientID, RedirectURI: "r", Challenge: "ch"}
 	e.ok(second(e.s.RedeemCode(ctx, system, m)))
-	e.want(second(e.s.RedeemCode(ctx, system, m)), registry.Gone)
+	e.want(second(e.s.RedeemCode(ctx, system, m)), registry.CodeGone)
 	e.ok(second(e.s.GrantByID(ctx, system, code.Grant)))
 	e.clock.Add(11 * time.Second)
-	e.want(second(e.s.RedeemCode(ctx, system, m)), registry.Gone)
-	e.want(second(e.s.GrantByID(ctx, system, code.Grant)), registry.Gone)
+	e.want(second(e.s.RedeemCode(ctx, system, m)), registry.CodeGone)
+	e.want(second(e.s.GrantByID(ctx, system, code.Grant)), registry.CodeGone)
 	if list, err := e.s.Sessions(ctx, operator, u.ID); err != nil || len(list) != 1 {
 		e.Errorf("%+v %v", list, err)
 	}
@@ -229,27 +229,27 @@ func devices(e env) {
 		return e.s.RedeemDevice(ctx, system, secret(code), registry.Grant{ID: registry.GrantID(registry.NewID()), ClientID: as, Scope: "openid offline_access"}, secret("refresh "+code))
 	}
 	begin("one", "BCDFGHJK")
-	e.want(second(ask("one", cli)), registry.Conflict)
-	e.want(second(ask("one", cli)), registry.Busy)
+	e.want(second(ask("one", cli)), registry.CodeConflict)
+	e.want(second(ask("one", cli)), registry.CodeTooManyRequests)
 	e.clock.Add(registry.DeviceInterval)
-	e.want(second(ask("one", cli)), registry.Conflict)
-	e.want(second(ask("one", "another")), registry.Gone)
-	e.want(second(e.s.DeviceRequest(ctx, asU, "XXXXXXXX")), registry.Gone)
-	e.want(second(e.s.DeviceRequest(ctx, asKey, "BCDFGHJK")), registry.PersonOnly)
-	e.want(e.s.DecideDevice(ctx, asKey, "BCDFGHJK", true), registry.PersonOnly) // no key makes a session
+	e.want(second(ask("one", cli)), registry.CodeConflict)
+	e.want(second(ask("one", "another")), registry.CodeGone)
+	e.want(second(e.s.DeviceRequest(ctx, asU, "XXXXXXXX")), registry.CodeGone)
+	e.want(second(e.s.DeviceRequest(ctx, asKey, "BCDFGHJK")), registry.CodePersonNeeded)
+	e.want(e.s.DecideDevice(ctx, asKey, "BCDFGHJK", true), registry.CodePersonNeeded) // no key makes a session
 	d, err := e.s.DeviceRequest(ctx, asU, "BCDFGHJK")
 	e.ok(err)
 	if d.Address != "192.0.2.1" || d.UserAgent != "cli on host" || d.ClientID != cli {
 		e.Errorf("%+v", d)
 	}
 	e.ok(e.s.DecideDevice(ctx, asU, "BCDFGHJK", true))
-	e.want(e.s.DecideDevice(ctx, asU, "BCDFGHJK", true), registry.Gone)
+	e.want(e.s.DecideDevice(ctx, asU, "BCDFGHJK", true), registry.CodeGone)
 	g, err := ask("one", cli)
 	e.ok(err)
 	if g.User.ID != u.ID || g.Session.ID == v.ID || !g.Session.AuthTime.Equal(v.AuthTime) {
 		e.Errorf("%+v", g)
 	}
-	e.want(second(ask("one", cli)), registry.Gone)
+	e.want(second(ask("one", cli)), registry.CodeGone)
 	list, err := e.s.Sessions(ctx, asU, u.ID)
 	e.ok(err)
 	if len(list) != 2 {
@@ -266,19 +266,19 @@ func devices(e env) {
 	}
 
 	begin("idle", "LMNPQRST") // whose session has ended signs nothing in
-	e.want(e.s.DecideDevice(ctx, asU, "LMNPQRST", true), registry.SignInAgain)
-	e.want(e.s.DecideDevice(ctx, e.person(u, v.ID, ""), "LMNPQRST", true), registry.NotFound)
+	e.want(e.s.DecideDevice(ctx, asU, "LMNPQRST", true), registry.CodeReauthenticationNeeded)
+	e.want(e.s.DecideDevice(ctx, e.person(u, v.ID, ""), "LMNPQRST", true), registry.CodeNotFound)
 	v, err = e.s.CreateSession(ctx, system, registry.NewSession{Token: secret("t2"), User: u})
 	e.ok(err)
 	asU = e.person(u, v.ID, "")
 	begin("no", "VWXZBCDF")
 	e.ok(e.s.DecideDevice(ctx, asU, "VWXZBCDF", false))
-	e.want(second(ask("no", cli)), registry.Forbidden)
-	e.want(second(ask("no", cli)), registry.Gone)
+	e.want(second(ask("no", cli)), registry.CodeForbidden)
+	e.want(second(ask("no", cli)), registry.CodeGone)
 	begin("late", "GHJKLMNP")
 	e.clock.Add(registry.DeviceLife)
-	e.want(e.s.DecideDevice(ctx, asU, "GHJKLMNP", true), registry.Gone)
-	e.want(second(ask("late", cli)), registry.Gone)
+	e.want(e.s.DecideDevice(ctx, asU, "GHJKLMNP", true), registry.CodeGone)
+	e.want(second(ask("late", cli)), registry.CodeGone)
 	e.clock.Add(25 * time.Hour)
 	e.ok(e.s.Sweep(ctx, system))
 	begin("late", "GHJKLMNP") // swept: its codes are free

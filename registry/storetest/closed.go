@@ -54,17 +54,17 @@ func (e env) left(email string) left {
 func (e env) out(l left) {
 	e.Helper()
 	_, _, err := e.s.SessionByToken(ctx, system, l.token)
-	e.want(err, registry.NotFound)
+	e.want(err, registry.CodeNotFound)
 	_, _, err = e.s.APIKeyByHash(ctx, system, l.key)
-	e.want(err, registry.NotFound)
+	e.want(err, registry.CodeNotFound)
 	_, err = e.s.Grant(ctx, system, l.session.ID, l.org.ID)
 	if err == nil {
 		e.Error("the session still reaches the org")
 	}
-	e.want(second(e.s.EnrollRunner(ctx, visitor, secret("open claim "+l.Email), "x", secret("x"))), registry.Gone)
-	e.want(second(e.s.ResetPassword(ctx, visitor, secret("reset "+l.Email), "new hash")), registry.Gone)
+	e.want(second(e.s.EnrollRunner(ctx, visitor, secret("open claim "+l.Email), "x", secret("x"))), registry.CodeGone)
+	e.want(second(e.s.ResetPassword(ctx, visitor, secret("reset "+l.Email), "new hash")), registry.CodeGone)
 	_, err = e.s.Link(ctx, visitor, secret("invite "+l.Email))
-	e.want(err, registry.Gone)
+	e.want(err, registry.CodeGone)
 }
 
 func (e env) runs(l left, want bool) {
@@ -83,12 +83,12 @@ func disabledAccounts(e env) {
 	}
 	e.refused(disable(l.as, l.ID, registry.DisableUser{}))
 	e.refused(second(e.s.EnableUser(ctx, l.as, l.ID)))
-	e.want(disable(l.root, l.root.User, registry.DisableUser{}), registry.Conflict)
-	e.want(disable(l.root, "nobody", registry.DisableUser{}), registry.NotFound)
-	e.want(disable(l.root, l.ID, registry.DisableUser{Reason: strings.Repeat("x", 501)}), registry.Invalid)
+	e.want(disable(l.root, l.root.User, registry.DisableUser{}), registry.CodeConflict)
+	e.want(disable(l.root, "nobody", registry.DisableUser{}), registry.CodeNotFound)
+	e.want(disable(l.root, l.ID, registry.DisableUser{Reason: strings.Repeat("x", 501)}), registry.CodeInvalid)
 	root, long := l.root, e.clock.Now().Add(-registry.FreshFor-time.Second)
 	stale := registry.AsSession(e.again(registry.User{ID: root.User}), registry.Session{AuthTime: long}, "")
-	e.want(disable(stale, l.ID, registry.DisableUser{}), registry.SignInAgain)
+	e.want(disable(stale, l.ID, registry.DisableUser{}), registry.CodeReauthenticationNeeded)
 
 	e.ok(disable(root, l.ID, registry.DisableUser{Reason: " left "}))
 	e.out(l)
@@ -98,9 +98,9 @@ func disabledAccounts(e env) {
 		e.Errorf("%+v", u)
 	}
 	_, err := e.session(u, registry.MethodPassword)
-	e.want(err, registry.Forbidden)
-	e.want(second(e.s.CreateAccountLink(ctx, system, registry.LinkReset, l.ID, "", secret("again"))), registry.Conflict)
-	e.want(second(e.s.CreateAccountLink(ctx, root, registry.LinkReset, l.ID, "", secret("again"))), registry.Conflict)
+	e.want(err, registry.CodeForbidden)
+	e.want(second(e.s.CreateAccountLink(ctx, system, registry.LinkReset, l.ID, "", secret("again"))), registry.CodeConflict)
+	e.want(second(e.s.CreateAccountLink(ctx, root, registry.LinkReset, l.ID, "", secret("again"))), registry.CodeConflict)
 	m, err := e.s.Member(ctx, operator, l.org.ID, l.ID)
 	e.ok(err)
 	if !m.Disabled || m.Role != registry.RoleAdmin {
@@ -151,13 +151,13 @@ func lastOnes(e env) {
 	}
 	remove := func(id registry.UserID) error { return second(e.s.DeleteUser(ctx, operator, id, false)) }
 	for _, err := range []error{disable(ada.ID, false), remove(ada.ID)} {
-		e.want(err, registry.Conflict)
+		e.want(err, registry.CodeConflict)
 		if !strings.Contains(err.Error(), "acme") {
 			e.Errorf("it does not name the org: %v", err)
 		}
 	}
-	e.want(disable(root.ID, true), registry.Conflict)
-	e.want(remove(root.ID), registry.Conflict)
+	e.want(disable(root.ID, true), registry.CodeConflict)
+	e.want(remove(root.ID), registry.CodeConflict)
 	if e.again(ada).Disabled() || e.again(root).Disabled() {
 		e.Fatal("what was refused happened")
 	}
@@ -167,23 +167,23 @@ func lastOnes(e env) {
 	e.ok(e.s.SetRole(ctx, asAda, acme.ID, bob.ID, registry.RoleOwner))
 	e.ok(disable(ada.ID, false))
 	asBob := e.now(bob)
-	e.want(e.s.SetRole(ctx, asBob, acme.ID, bob.ID, registry.RoleMember), registry.Conflict)
-	e.want(second(e.s.RemoveMember(ctx, asBob, acme.ID, bob.ID, false)), registry.Conflict)
-	e.want(disable(bob.ID, false), registry.Conflict)
+	e.want(e.s.SetRole(ctx, asBob, acme.ID, bob.ID, registry.RoleMember), registry.CodeConflict)
+	e.want(second(e.s.RemoveMember(ctx, asBob, acme.ID, bob.ID, false)), registry.CodeConflict)
+	e.want(disable(bob.ID, false), registry.CodeConflict)
 	e.ok(disable(bob.ID, true))
 	// The org still has owners: nobody from outside takes their place.
 	if err := e.s.SetRole(ctx, operator, acme.ID, mia.ID, registry.RoleOwner); !errors.Is(err, registry.ErrOwnerApproves) {
 		e.Errorf("from outside: %v", err)
 	}
-	e.want(remove(bob.ID), registry.Conflict)
+	e.want(remove(bob.ID), registry.CodeConflict)
 
 	second, err := e.s.CreateUser(ctx, operator, registry.NewUser{Email: "second@example.com", Name: "S", PlatformAdmin: true, PasswordHash: "hash"})
 	e.ok(err)
 	e.ok(disable(root.ID, false))
-	e.want(disable(second.ID, false), registry.Conflict)
-	e.want(remove(second.ID), registry.Conflict)
+	e.want(disable(second.ID, false), registry.CodeConflict)
+	e.want(remove(second.ID), registry.CodeConflict)
 	no := false
-	e.want(e.s.UpdateUser(ctx, operator, second.ID, nil, &no), registry.Conflict)
+	e.want(e.s.UpdateUser(ctx, operator, second.ID, nil, &no), registry.CodeConflict)
 
 	// An org that is being deleted keeps nobody.
 	e.ok(e.s.DeleteOrg(ctx, operator, acme.ID, 0, "acme", false))
@@ -259,17 +259,17 @@ func deletedAccounts(e env) {
 	l := e.left("eve@example.com")
 	_, asOther := e.user("other@example.com")
 	remove := func(as registry.Actor) error { return second(e.s.DeleteUser(ctx, as, l.ID, false)) }
-	e.want(remove(asOther), registry.NotFound)
+	e.want(remove(asOther), registry.CodeNotFound)
 	e.ok(remove(l.as))
 	e.out(l)
 	e.runs(l, true)
-	if _, err := e.s.User(ctx, system, l.ID); registry.ErrorCode(err) != registry.NotFound {
+	if _, err := e.s.User(ctx, system, l.ID); registry.ErrorCode(err) != registry.CodeNotFound {
 		e.Error(err)
 	}
-	if _, err := e.s.Member(ctx, operator, l.org.ID, l.ID); registry.ErrorCode(err) != registry.NotFound {
+	if _, err := e.s.Member(ctx, operator, l.org.ID, l.ID); registry.ErrorCode(err) != registry.CodeNotFound {
 		e.Error(err)
 	}
-	e.want(remove(operator), registry.NotFound)
+	e.want(remove(operator), registry.CodeNotFound)
 	list, err := e.s.Runners(ctx, operator, l.org.ID, registry.RunnerList{})
 	e.ok(err)
 	if len(list.Items) != 1 || list.Items[0].EnrolledByName != "deleted account" || !list.Items[0].Gone {
@@ -295,7 +295,7 @@ func deletedAccounts(e env) {
 	m := e.left("mallory@example.com")
 	old := m.as
 	e.clock.Add(registry.FreshFor + time.Second)
-	e.want(second(e.s.DeleteUser(ctx, old, m.ID, true)), registry.SignInAgain)
+	e.want(second(e.s.DeleteUser(ctx, old, m.ID, true)), registry.CodeReauthenticationNeeded)
 	e.ok(second(e.s.DeleteUser(ctx, e.now(m.User), m.ID, true)))
 	e.runs(m, false)
 }

@@ -65,24 +65,24 @@ func connections(e env) {
 			s.RolesClaim, s.Roles = "groups", []registry.RoleMapping{{Role: registry.RoleAdmin}}
 		},
 	} {
-		if _, err := e.connect(asA, o.ID, change); registry.ErrorCode(err) != registry.Invalid {
+		if _, err := e.connect(asA, o.ID, change); registry.ErrorCode(err) != registry.CodeInvalid {
 			e.Errorf("%s: %v", name, err)
 		}
 	}
-	e.want(second(e.connect(operator, "", func(s *registry.ConnectionSpec) { s.Required = true })), registry.Invalid)
-	e.want(second(e.connect(operator, "", func(s *registry.ConnectionSpec) { s.TrustEmail = true })), registry.Invalid) // it would speak for every domain
-	e.want(second(e.connect(asAdmin, o.ID, nil)), registry.Forbidden)
-	e.want(second(e.connect(asA, "", nil)), registry.Forbidden)
+	e.want(second(e.connect(operator, "", func(s *registry.ConnectionSpec) { s.Required = true })), registry.CodeInvalid)
+	e.want(second(e.connect(operator, "", func(s *registry.ConnectionSpec) { s.TrustEmail = true })), registry.CodeInvalid) // it would speak for every domain
+	e.want(second(e.connect(asAdmin, o.ID, nil)), registry.CodeForbidden)
+	e.want(second(e.connect(asA, "", nil)), registry.CodeForbidden)
 	root, err := e.s.CreateUser(ctx, operator, registry.NewUser{Email: "root@example.com", Name: "Root", PlatformAdmin: true, PasswordHash: "h"})
 	e.ok(err)
 	k, err := e.s.CreateAPIKey(ctx, e.person(root, "", ""), registry.NewAPIKey{Name: "k", Scopes: []registry.Scope{registry.ScopePlatform}}, secret("k"))
 	e.ok(err)
 	asKey := registry.AsKey(k, root, "") // it could make itself anybody
-	e.want(second(e.connect(asKey, "", nil)), registry.PersonOnly)
-	e.want(second(e.connect(asKey, o.ID, nil)), registry.PersonOnly)
-	e.want(e.s.RequireSecondStep(ctx, asKey, o.ID, "", false), registry.PersonOnly)
-	e.want(second(e.s.AddDomain(ctx, asKey, o.ID, "example.com", "t")), registry.PersonOnly)
-	e.want(second(e.s.VerifyDomain(ctx, asKey, o.ID, "example.com", "")), registry.PersonOnly)
+	e.want(second(e.connect(asKey, "", nil)), registry.CodePersonNeeded)
+	e.want(second(e.connect(asKey, o.ID, nil)), registry.CodePersonNeeded)
+	e.want(e.s.RequireSecondStep(ctx, asKey, o.ID, "", false), registry.CodePersonNeeded)
+	e.want(second(e.s.AddDomain(ctx, asKey, o.ID, "example.com", "t")), registry.CodePersonNeeded)
+	e.want(second(e.s.VerifyDomain(ctx, asKey, o.ID, "example.com", "")), registry.CodePersonNeeded)
 	c, err := e.connect(asA, o.ID, nil)
 	e.ok(err)
 	all, err := e.connect(operator, "", nil)
@@ -92,13 +92,13 @@ func connections(e env) {
 	if len(list) != 1 || list[0].ID != c.ID || !list[0].SignUp || string(list[0].Sealed) != "sealed" || list[0].CreatedBy != "a@example.com" {
 		e.Errorf("%+v", list)
 	}
-	e.want(second(e.s.Connections(ctx, asA, "")), registry.Forbidden)
-	e.want(second(e.s.Connection(ctx, asA, c.ID)), registry.Forbidden)
+	e.want(second(e.s.Connections(ctx, asA, "")), registry.CodeForbidden)
+	e.want(second(e.s.Connection(ctx, asA, c.ID)), registry.CodeForbidden)
 	for _, id := range []registry.ConnectionID{c.ID, all.ID} { // another org's, and everybody's
-		e.want(e.s.DeleteConnection(ctx, asB, other.ID, id), registry.NotFound)
-		e.want(second(e.s.UpdateConnection(ctx, asB, other.ID, id, registry.ConnectionChange{Spec: e.spec(other.ID)})), registry.NotFound)
+		e.want(e.s.DeleteConnection(ctx, asB, other.ID, id), registry.CodeNotFound)
+		e.want(second(e.s.UpdateConnection(ctx, asB, other.ID, id, registry.ConnectionChange{Spec: e.spec(other.ID)})), registry.CodeNotFound)
 	}
-	e.want(e.s.DeleteConnection(ctx, operator, "", c.ID), registry.NotFound)
+	e.want(e.s.DeleteConnection(ctx, operator, "", c.ID), registry.CodeNotFound)
 
 	// Another issuer would make its subjects somebody's accounts here.
 	for _, change := range []func(*registry.ConnectionSpec){
@@ -106,7 +106,7 @@ func connections(e env) {
 	} {
 		s := e.spec(o.ID)
 		change(&s)
-		e.want(second(e.s.UpdateConnection(ctx, asA, o.ID, c.ID, registry.ConnectionChange{Spec: s})), registry.Invalid)
+		e.want(second(e.s.UpdateConnection(ctx, asA, o.ID, c.ID, registry.ConnectionChange{Spec: s})), registry.CodeInvalid)
 	}
 	s := e.spec(o.ID)
 	s.Name, s.TrustEmail = "Entra", true
@@ -116,7 +116,7 @@ func connections(e env) {
 		e.Errorf("%+v", c)
 	}
 
-	e.want(second(e.s.CreateSession(ctx, system, registry.NewSession{Token: secret("s"), User: a, Connection: c.ID})), registry.Gone) // not linked
+	e.want(second(e.s.CreateSession(ctx, system, registry.NewSession{Token: secret("s"), User: a, Connection: c.ID})), registry.CodeGone) // not linked
 	e.ownDomain(asA, o.ID)
 	e.link(a, c)
 	session, err := e.s.CreateSession(ctx, system, registry.NewSession{Token: secret("s"), User: a, Connection: c.ID})
@@ -125,12 +125,12 @@ func connections(e env) {
 		e.Errorf("%+v", session)
 	}
 	e.ok(e.s.DeleteConnection(ctx, asA, o.ID, c.ID))
-	e.want(third(e.s.SessionByID(ctx, system, session.ID)), registry.NotFound)
-	e.want(second(e.s.CreateSession(ctx, system, registry.NewSession{Token: secret("late"), User: a, Connection: c.ID})), registry.NotFound)
+	e.want(third(e.s.SessionByID(ctx, system, session.ID)), registry.CodeNotFound)
+	e.want(second(e.s.CreateSession(ctx, system, registry.NewSession{Token: secret("late"), User: a, Connection: c.ID})), registry.CodeNotFound)
 	for range registry.ConnectionsMax {
 		e.ok(second(e.connect(asA, o.ID, nil)))
 	}
-	e.want(second(e.connect(asA, o.ID, nil)), registry.Conflict)
+	e.want(second(e.connect(asA, o.ID, nil)), registry.CodeConflict)
 }
 
 // domains: one counts for the org that showed it, and for one org alone.
@@ -140,7 +140,7 @@ func domains(e env) {
 	b, asB := e.user("b@example.com")
 	other := e.org("other", b.ID)
 	for _, bad := range []string{"", "example", "a@example.com", "*.example.com", "exa mple.com", ".example.com", "example..com", "ex/ample.com"} {
-		e.want(second(e.s.AddDomain(ctx, asA, o.ID, bad, "t")), registry.Invalid)
+		e.want(second(e.s.AddDomain(ctx, asA, o.ID, bad, "t")), registry.CodeInvalid)
 	}
 	d, err := e.s.AddDomain(ctx, asA, o.ID, " Example.COM. ", "t1")
 	e.ok(err)
@@ -159,21 +159,21 @@ func domains(e env) {
 	if list, err := e.s.ConnectionsOfDomain(ctx, system, "example.com"); err != nil || len(list) != 0 {
 		e.Errorf("a domain counts before it is verified: %v %v", list, err)
 	}
-	e.want(second(e.s.VerifyDomain(ctx, asA, o.ID, "example.com", d.Value)), registry.Forbidden)
-	e.want(second(e.s.VerifyDomain(ctx, system, o.ID, "example.com", "pizzeria-domain=t3")), registry.Stale)
-	e.want(second(e.s.VerifyDomain(ctx, system, o.ID, "example.org", "")), registry.NotFound)
+	e.want(second(e.s.VerifyDomain(ctx, asA, o.ID, "example.com", d.Value)), registry.CodeForbidden)
+	e.want(second(e.s.VerifyDomain(ctx, system, o.ID, "example.com", "pizzeria-domain=t3")), registry.CodeVersionConflict)
+	e.want(second(e.s.VerifyDomain(ctx, system, o.ID, "example.org", "")), registry.CodeNotFound)
 	d, err = e.s.VerifyDomain(ctx, system, o.ID, "example.com", d.Value)
 	e.ok(err)
 	if d.VerifiedBy != "dns" || d.VerifiedAt.IsZero() {
 		e.Errorf("%+v", d)
 	}
-	e.want(second(e.s.VerifyDomain(ctx, operator, other.ID, "example.com", "")), registry.Conflict)
+	e.want(second(e.s.VerifyDomain(ctx, operator, other.ID, "example.com", "")), registry.CodeConflict)
 	list, err := e.s.ConnectionsOfDomain(ctx, system, "example.com")
 	e.ok(err)
 	if len(list) != 1 || list[0].ID != c.ID {
 		e.Errorf("%+v", list)
 	}
-	e.want(e.s.RemoveDomain(ctx, asB, other.ID, "example.org"), registry.NotFound)
+	e.want(e.s.RemoveDomain(ctx, asB, other.ID, "example.org"), registry.CodeNotFound)
 	e.ok(e.s.RemoveDomain(ctx, asA, o.ID, "example.com"))
 	d, err = e.s.VerifyDomain(ctx, operator, other.ID, "example.com", "")
 	e.ok(err)
@@ -198,17 +198,17 @@ func externalSignIn(e env) {
 		return u, err
 	}
 	u, asU := e.user("eve@example.com")
-	e.want(third(e.s.SignInExternal(ctx, asU, registry.ExternalSignIn{Connection: all.ID})), registry.Forbidden)
-	e.want(second(come(registry.Connection{ID: "x"}, "s", "eve@example.com", true)), registry.NotFound)
+	e.want(third(e.s.SignInExternal(ctx, asU, registry.ExternalSignIn{Connection: all.ID})), registry.CodeForbidden)
+	e.want(second(come(registry.Connection{ID: "x"}, "s", "eve@example.com", true)), registry.CodeNotFound)
 
 	// An address that one of the two does not know to be theirs finds nobody.
-	e.want(second(come(all, "s1", "eve@example.com", false)), registry.Forbidden)
-	e.want(second(come(all, "s1", "eve@example.com", true)), registry.Forbidden) // the account's is not verified
-	e.want(second(come(all, "s1", "", true)), registry.Forbidden)
-	e.want(second(come(all, "s1", "not an address", true)), registry.Forbidden)
+	e.want(second(come(all, "s1", "eve@example.com", false)), registry.CodeForbidden)
+	e.want(second(come(all, "s1", "eve@example.com", true)), registry.CodeForbidden) // the account's is not verified
+	e.want(second(come(all, "s1", "", true)), registry.CodeForbidden)
+	e.want(second(come(all, "s1", "not an address", true)), registry.CodeForbidden)
 	e.verify(u)
 	for _, other := range []string{" eve@example.com", "eve@example.com\t", "eve@example.com\u2000", "\u00a0eve@example.com", "ev\u0435@example.com"} {
-		e.want(second(come(all, "s1", other, true)), registry.Forbidden) // to the provider it may be somebody else's
+		e.want(second(come(all, "s1", other, true)), registry.CodeForbidden) // to the provider it may be somebody else's
 	}
 	got, err := come(all, "s1", "EVE@example.com", true)
 	e.ok(err)
@@ -221,27 +221,27 @@ func externalSignIn(e env) {
 	if got.ID != u.ID {
 		e.Errorf("%+v", got)
 	}
-	e.want(second(come(all, "s2", "eve@example.com", true)), registry.Conflict)
+	e.want(second(come(all, "s2", "eve@example.com", true)), registry.CodeConflict)
 
 	// Who has no account gets one where the connection says so, or somebody invited the address.
-	e.want(second(come(all, "new", "new@example.org", true)), registry.Forbidden)
+	e.want(second(come(all, "new", "new@example.org", true)), registry.CodeForbidden)
 	e.ok(second(e.s.CreateInvite(ctx, asOwner, o.ID, "new@example.org", registry.RoleMember, secret("i"))))
 	got, err = come(all, "new", "new@example.org", true)
 	e.ok(err)
 	if !got.EmailVerified || got.Email != "new@example.org" || got.PasswordHash != "" {
 		e.Errorf("%+v", got)
 	}
-	e.want(second(e.s.Member(ctx, operator, o.ID, got.ID)), registry.NotFound) // an invitation is accepted, not presumed
+	e.want(second(e.s.Member(ctx, operator, o.ID, got.ID)), registry.CodeNotFound) // an invitation is accepted, not presumed
 	s := e.spec("")
 	s.SignUp = true
 	e.ok(second(e.s.UpdateConnection(ctx, operator, "", all.ID, registry.ConnectionChange{Spec: s})))
 	e.ok(second(come(all, "free", "free@example.org", true)))
 
 	// An org's provider speaks for its domains, and gives the roles of its mapping.
-	e.want(second(come(own, "x1", "kim@example.org", true, "dev")), registry.Forbidden)
-	e.want(second(come(own, "x1", "kim@sub.example.com", true, "dev")), registry.Forbidden)
-	e.want(second(come(own, "x1", "kim@example.com", true)), registry.Forbidden) // no role
-	if _, err := e.s.UserByEmail(ctx, system, "kim@example.com"); registry.ErrorCode(err) != registry.NotFound {
+	e.want(second(come(own, "x1", "kim@example.org", true, "dev")), registry.CodeForbidden)
+	e.want(second(come(own, "x1", "kim@sub.example.com", true, "dev")), registry.CodeForbidden)
+	e.want(second(come(own, "x1", "kim@example.com", true)), registry.CodeForbidden) // no role
+	if _, err := e.s.UserByEmail(ctx, system, "kim@example.com"); registry.ErrorCode(err) != registry.CodeNotFound {
 		e.Errorf("who was refused has an account: %v", err)
 	}
 	kim, err := come(own, "x1", "kim@example.com", true, "dev", "noise")
@@ -265,18 +265,18 @@ func externalSignIn(e env) {
 	link := func(c registry.Connection, subject string, account registry.UserID) error {
 		return third(e.s.SignInExternal(ctx, system, registry.ExternalSignIn{Connection: c.ID, Subject: subject, Account: account, Values: []string{"dev"}}))
 	}
-	e.want(link(own, "x2", owner.ID), registry.Forbidden)
-	e.want(link(own, "x1", u.ID), registry.Conflict) // kim's
+	e.want(link(own, "x2", owner.ID), registry.CodeForbidden)
+	e.want(link(own, "x1", u.ID), registry.CodeConflict) // kim's
 	e.ok(link(own, "x3", u.ID))
 	yes := true
 	e.ok(e.s.UpdateUser(ctx, operator, u.ID, nil, &yes))
-	e.want(second(come(own, "x3", "eve@example.com", true, "dev")), registry.Forbidden)
+	e.want(second(come(own, "x3", "eve@example.com", true, "dev")), registry.CodeForbidden)
 	no := false
 	e.ok(second(e.s.CreateUser(ctx, operator, registry.NewUser{Email: "root@example.com", Name: "Root", PlatformAdmin: true, PasswordHash: "h"})))
 	e.ok(e.s.UpdateUser(ctx, operator, u.ID, nil, &no))
 	e.ok(second(come(own, "x3", "eve@example.com", true, "dev")))
 	e.ok(e.s.RemoveDomain(ctx, asOwner, o.ID, "example.com"))
-	e.want(second(come(own, "x3", "eve@example.com", true, "dev")), registry.Forbidden)
+	e.want(second(come(own, "x3", "eve@example.com", true, "dev")), registry.CodeForbidden)
 
 	// Links are the person's to see and end; what they let in ends with them.
 	list, err := e.s.Identities(ctx, asU, u.ID)
@@ -289,14 +289,14 @@ func externalSignIn(e env) {
 	keep, err := e.s.CreateSession(ctx, system, registry.NewSession{Token: secret("k"), User: u, Methods: registry.MethodPassword})
 	e.ok(err)
 	e.ok(e.s.RemoveIdentity(ctx, asU, u.ID, all.ID))
-	e.want(e.s.RemoveIdentity(ctx, asU, u.ID, all.ID), registry.NotFound)
-	e.want(third(e.s.SessionByID(ctx, system, session.ID)), registry.NotFound)
+	e.want(e.s.RemoveIdentity(ctx, asU, u.ID, all.ID), registry.CodeNotFound)
+	e.want(third(e.s.SessionByID(ctx, system, session.ID)), registry.CodeNotFound)
 	e.ok(third(e.s.SessionByID(ctx, system, keep.ID)))
 
 	// Nobody shuts themselves out; a platform admin who unlinks somebody knows what they do.
 	alone, err := come(all, "alone", "alone@example.org", true)
 	e.ok(err)
-	e.want(e.s.RemoveIdentity(ctx, e.person(alone, "", ""), alone.ID, all.ID), registry.Conflict)
+	e.want(e.s.RemoveIdentity(ctx, e.person(alone, "", ""), alone.ID, all.ID), registry.CodeConflict)
 	e.ok(second(e.s.AddFactor(ctx, e.person(alone, "", ""), registry.Factor{ID: registry.FactorID(registry.NewID()), Kind: registry.FactorPasskey, Name: "k", Sealed: []byte("x")}, 1, nil)))
 	e.ok(e.s.RemoveIdentity(ctx, e.person(alone, "", ""), alone.ID, all.ID))
 
@@ -318,7 +318,7 @@ func externalSignIn(e env) {
 		}
 	}
 	e.ok(e.s.SuspendOrg(ctx, operator, o.ID, 0, ""))
-	e.want(second(come(own, "x1", "kim@example.com", true, "dev")), registry.Forbidden)
+	e.want(second(come(own, "x1", "kim@example.com", true, "dev")), registry.CodeForbidden)
 }
 
 // verify makes an account's address verified.
@@ -347,7 +347,7 @@ func signInRules(e env) {
 		e.ok(err)
 		_, gate := e.s.Grant(ctx, system, s.ID, o.ID)
 		_, manage := e.s.Org(ctx, registry.AsSession(u, s, ""), o.ID)
-		_, authorize := e.s.Authorize(ctx, registry.AsSession(u, s, ""), o.ID, registry.OrgRead)
+		_, authorize := e.s.Authorize(ctx, registry.AsSession(u, s, ""), o.ID, registry.ActionOrgRead)
 		if registry.LackOf(manage) != registry.LackOf(authorize) {
 			e.Errorf("%v, %v", manage, authorize)
 		}
@@ -380,7 +380,7 @@ func signInRules(e env) {
 	e.ok(err)
 	rules := 0
 	for _, c := range changes {
-		if c.Kind == registry.OrgSignIn {
+		if c.Kind == registry.ChangeOrgSignIn {
 			rules++
 		}
 	}
@@ -446,11 +446,11 @@ func domainChecks(e env) {
 	e.ok(e.s.RemoveDomain(ctx, asOwner, o.ID, "example.com"))
 	lives(false, com)
 	lives(true, net, org, operators)
-	e.want(second(come(own, "a@example.com")), registry.Forbidden)
+	e.want(second(come(own, "a@example.com")), registry.CodeForbidden)
 	// Also one whose second step is still to come.
 	u, err := e.s.UserByEmail(ctx, system, "a@example.com")
 	e.ok(err)
-	e.want(second(e.s.CreateSession(ctx, system, registry.NewSession{Token: secret("half"), User: u, Connection: own.ID})), registry.Forbidden)
+	e.want(second(e.s.CreateSession(ctx, system, registry.NewSession{Token: secret("half"), User: u, Connection: own.ID})), registry.CodeForbidden)
 
 	// By looks at the record.
 	due := func(want int) (list []registry.Domain) {
@@ -471,8 +471,8 @@ func domainChecks(e env) {
 		}
 		return d
 	}
-	e.want(second(e.s.ClaimDomainChecks(ctx, operator, 10)), registry.Forbidden)
-	e.want(second(e.s.ReportDomainCheck(ctx, operator, registry.Domain{}, registry.LookFound)), registry.Forbidden)
+	e.want(second(e.s.ClaimDomainChecks(ctx, operator, 10)), registry.CodeForbidden)
+	e.want(second(e.s.ReportDomainCheck(ctx, operator, registry.Domain{}, registry.LookFound)), registry.CodeForbidden)
 	due(0)
 	e.clock.Add(8 * 24 * time.Hour)
 	list := due(2) // not the vouched one
@@ -523,8 +523,8 @@ func domainChecks(e env) {
 	}
 	lives(false, net)
 	lives(true, org)
-	e.want(second(come(own, "a@example.net")), registry.Forbidden)
-	e.want(second(e.s.ReportDomainCheck(ctx, system, stale, registry.LookMissing)), registry.NotFound)
+	e.want(second(come(own, "a@example.net")), registry.CodeForbidden)
+	e.want(second(e.s.ReportDomainCheck(ctx, system, stale, registry.LookMissing)), registry.CodeNotFound)
 	d, err = e.s.VerifyDomain(ctx, system, o.ID, "example.net", d.Value)
 	e.ok(err)
 	if d.Missed != 0 {

@@ -23,19 +23,19 @@ func drafts(e env) {
 	if got, err := e.s.Draft(ctx, other, first); err != nil || string(got) != "sealed" {
 		e.Errorf("%q %v", got, err)
 	}
-	e.want(second(e.s.Draft(ctx, asB, first)), registry.Gone)
-	e.want(second(e.s.Draft(ctx, asKey, first)), registry.PersonOnly)
-	e.want(e.s.KeepDraft(ctx, asKey, a.ID, "x", nil), registry.PersonOnly)
-	e.want(e.s.KeepDraft(ctx, operator, a.ID, "x", nil), registry.Forbidden)
-	e.want(e.s.KeepDraft(ctx, asA, b.ID, "x", nil), registry.NotFound)
-	e.want(e.s.KeepDraft(ctx, system, "nobody", "x", nil), registry.NotFound)
+	e.want(second(e.s.Draft(ctx, asB, first)), registry.CodeGone)
+	e.want(second(e.s.Draft(ctx, asKey, first)), registry.CodePersonNeeded)
+	e.want(e.s.KeepDraft(ctx, asKey, a.ID, "x", nil), registry.CodePersonNeeded)
+	e.want(e.s.KeepDraft(ctx, operator, a.ID, "x", nil), registry.CodeForbidden)
+	e.want(e.s.KeepDraft(ctx, asA, b.ID, "x", nil), registry.CodeNotFound)
+	e.want(e.s.KeepDraft(ctx, system, "nobody", "x", nil), registry.CodeNotFound)
 	ended := registry.DraftID(registry.NewID()) // their session had ended
 	e.ok(e.s.KeepDraft(ctx, system, a.ID, ended, []byte("sealed")))
 	e.ok(second(e.s.Draft(ctx, asA, ended)))
-	e.want(second(e.s.Draft(ctx, asB, ended)), registry.Gone)
+	e.want(second(e.s.Draft(ctx, asB, ended)), registry.CodeGone)
 	taken := keep(asA)
-	e.want(second(e.s.TakeDraft(ctx, asB, taken)), registry.Gone)
-	e.want(second(e.s.TakeDraft(ctx, asKey, taken)), registry.PersonOnly)
+	e.want(second(e.s.TakeDraft(ctx, asB, taken)), registry.CodeGone)
+	e.want(second(e.s.TakeDraft(ctx, asKey, taken)), registry.CodePersonNeeded)
 	var got atomic.Int64 // of many at once, one gets it
 	var wg sync.WaitGroup
 	for range 8 {
@@ -43,7 +43,7 @@ func drafts(e env) {
 			switch sealed, err := e.s.TakeDraft(ctx, asA, taken); {
 			case err == nil && string(sealed) == "sealed":
 				got.Add(1)
-			case registry.ErrorCode(err) != registry.Gone:
+			case registry.ErrorCode(err) != registry.CodeGone:
 				e.Errorf("%q %v", sealed, err)
 			}
 		})
@@ -56,9 +56,9 @@ func drafts(e env) {
 	for range registry.DraftsMax {
 		keep(asA)
 	}
-	e.want(second(e.s.Draft(ctx, asA, first)), registry.Gone)
+	e.want(second(e.s.Draft(ctx, asA, first)), registry.CodeGone)
 	e.ok(second(e.s.Draft(ctx, asB, theirs)))
 	e.clock.Add(registry.DraftLife)
-	e.want(second(e.s.TakeDraft(ctx, asB, theirs)), registry.Gone)
-	e.want(second(e.s.Draft(ctx, asB, theirs)), registry.Gone)
+	e.want(second(e.s.TakeDraft(ctx, asB, theirs)), registry.CodeGone)
+	e.want(second(e.s.Draft(ctx, asB, theirs)), registry.CodeGone)
 }

@@ -28,11 +28,11 @@ func factors(e env) {
 		_, err := e.s.AddFactor(ctx, as, f, 100, []registry.Hash{secret("r1"), secret("r2")})
 		return f.ID, err
 	}
-	e.want(e.s.SetRecoveryCodes(ctx, asU, []registry.Hash{secret("x")}), registry.Conflict) // of what
+	e.want(e.s.SetRecoveryCodes(ctx, asU, []registry.Hash{secret("x")}), registry.CodeConflict) // of what
 	for _, as := range []registry.Actor{operator, visitor, asKey} {
 		e.refused(second(add(as, "phone")))
 	}
-	e.want(second(add(asU, "two\nlines")), registry.Invalid)
+	e.want(second(add(asU, "two\nlines")), registry.CodeInvalid)
 	id, err := add(asU, "phone")
 	e.ok(err)
 	list, err := e.s.Factors(ctx, asU, u.ID)
@@ -40,12 +40,12 @@ func factors(e env) {
 	if len(list) != 1 || list[0].ID != id || list[0].Name != "phone" || string(list[0].Sealed) != "sealed" {
 		e.Errorf("%+v", list)
 	}
-	e.want(second(e.s.Factors(ctx, asOther, u.ID)), registry.NotFound)
-	e.want(second(e.s.Factors(ctx, visitor, u.ID)), registry.Forbidden)
+	e.want(second(e.s.Factors(ctx, asOther, u.ID)), registry.CodeNotFound)
+	e.want(second(e.s.Factors(ctx, visitor, u.ID)), registry.CodeForbidden)
 
 	// A step is good once, also for twenty at once; the one that showed that it works is used.
-	e.want(e.s.UseFactor(ctx, asU, id, 101, nil), registry.Forbidden)
-	e.want(e.s.UseFactor(ctx, system, id, 100, nil), registry.Conflict)
+	e.want(e.s.UseFactor(ctx, asU, id, 101, nil), registry.CodeForbidden)
+	e.want(e.s.UseFactor(ctx, system, id, 100, nil), registry.CodeConflict)
 	var wg sync.WaitGroup
 	var won atomic.Int32
 	for range 20 {
@@ -68,16 +68,16 @@ func factors(e env) {
 	if left != 1 {
 		e.Errorf("%d are left", left)
 	}
-	e.want(second(e.s.UseRecoveryCode(ctx, system, u.ID, secret("r1"))), registry.NotFound)
-	e.want(second(e.s.UseRecoveryCode(ctx, system, root.ID, secret("r2"))), registry.NotFound) // somebody else's
+	e.want(second(e.s.UseRecoveryCode(ctx, system, u.ID, secret("r1"))), registry.CodeNotFound)
+	e.want(second(e.s.UseRecoveryCode(ctx, system, root.ID, secret("r2"))), registry.CodeNotFound) // somebody else's
 	e.ok(e.s.SetRecoveryCodes(ctx, asU, []registry.Hash{secret("r3")}))
-	e.want(second(e.s.UseRecoveryCode(ctx, system, u.ID, secret("r2"))), registry.NotFound)
+	e.want(second(e.s.UseRecoveryCode(ctx, system, u.ID, secret("r2"))), registry.CodeNotFound)
 
 	// Wrong codes in a row are counted before they are judged, also of many at once.
 	try := func() (int, error) { return e.s.BeginSecond(ctx, system, u.ID, false) }
-	e.want(second(e.s.BeginSecond(ctx, asU, u.ID, false)), registry.Forbidden)
-	e.want(e.s.EndSecond(ctx, asU, u.ID, 0), registry.Forbidden)
-	e.want(e.s.SecondFailed(ctx, asU, u.ID, 10, ""), registry.Forbidden)
+	e.want(second(e.s.BeginSecond(ctx, asU, u.ID, false)), registry.CodeForbidden)
+	e.want(e.s.EndSecond(ctx, asU, u.ID, 0), registry.CodeForbidden)
+	e.want(e.s.SecondFailed(ctx, asU, u.ID, 10, ""), registry.CodeForbidden)
 	var passed atomic.Int32
 	for range 20 {
 		wg.Go(func() {
@@ -99,7 +99,7 @@ func factors(e env) {
 		}
 		if wait := registry.SecondDelay(n); wait > 0 && n < registry.SecondLockAt {
 			e.clock.Add(wait - time.Second)
-			e.want(second(try()), registry.Busy)
+			e.want(second(try()), registry.CodeTooManyRequests)
 			if n == registry.SecondDelayFrom {
 				e.ok(second(e.s.BeginSecond(ctx, system, u.ID, true))) // a known browser does not wait
 				n++
@@ -109,19 +109,19 @@ func factors(e env) {
 		}
 	}
 	e.clock.Add(365 * 24 * time.Hour)
-	e.want(second(try()), registry.Forbidden)
-	e.want(second(e.s.BeginSecond(ctx, system, u.ID, true)), registry.Forbidden)
+	e.want(second(try()), registry.CodeForbidden)
+	e.want(second(e.s.BeginSecond(ctx, system, u.ID, true)), registry.CodeForbidden)
 	e.ok(e.s.EndSecond(ctx, system, u.ID, 0)) // a passkey does not unlock
-	e.want(second(try()), registry.Forbidden)
+	e.want(second(try()), registry.CodeForbidden)
 	e.ok(e.s.SecondFailed(ctx, system, u.ID, registry.SecondLockAt, "192.0.2.1"))
-	audit, err := e.s.PlatformAudit(ctx, operator, registry.AuditList{Action: registry.SecondStepLocked})
+	audit, err := e.s.PlatformAudit(ctx, operator, registry.AuditList{Action: registry.ChangeSecondStepLocked})
 	e.ok(err)
 	if len(audit.Items) != 1 || audit.Items[0].Target != u.Email || audit.Items[0].Address != "192.0.2.1" {
 		e.Errorf("%+v", audit.Items)
 	}
-	e.want(e.s.SignInLimited(ctx, asU, u.ID, ""), registry.Forbidden)
+	e.want(e.s.SignInLimited(ctx, asU, u.ID, ""), registry.CodeForbidden)
 	e.ok(e.s.SignInLimited(ctx, system, u.ID, "192.0.2.1"))
-	if audit, err = e.s.PlatformAudit(ctx, operator, registry.AuditList{Action: registry.SignInLimited}); err != nil || len(audit.Items) != 1 || audit.Items[0].Target != u.Email {
+	if audit, err = e.s.PlatformAudit(ctx, operator, registry.AuditList{Action: registry.ChangeSignInLimited}); err != nil || len(audit.Items) != 1 || audit.Items[0].Target != u.Email {
 		e.Errorf("%+v %v", audit.Items, err)
 	}
 	e.ok(e.s.SetPassword(ctx, asU, "hash"))
@@ -129,15 +129,15 @@ func factors(e env) {
 	e.ok(second(try()))
 	e.ok(second(e.s.BeginSecond(ctx, system, root.ID, false))) // counted by account
 
-	e.want(e.s.RemoveFactors(ctx, asOther, u.ID, id), registry.Forbidden)
-	e.want(e.s.RemoveFactors(ctx, asKey, u.ID, id), registry.PersonOnly)
-	e.want(e.s.RemoveFactors(ctx, asU, u.ID, "01890000-0000-7000-8000-000000000000"), registry.NotFound)
+	e.want(e.s.RemoveFactors(ctx, asOther, u.ID, id), registry.CodeForbidden)
+	e.want(e.s.RemoveFactors(ctx, asKey, u.ID, id), registry.CodePersonNeeded)
+	e.want(e.s.RemoveFactors(ctx, asU, u.ID, "01890000-0000-7000-8000-000000000000"), registry.CodeNotFound)
 	e.ok(e.s.RemoveFactors(ctx, asU, u.ID, id))
-	e.want(second(e.s.UseRecoveryCode(ctx, system, u.ID, secret("r3"))), registry.NotFound) // gone with the last
+	e.want(second(e.s.UseRecoveryCode(ctx, system, u.ID, secret("r3"))), registry.CodeNotFound) // gone with the last
 	for i := range registry.FactorsMax {
 		e.ok(second(add(asU, "phone "+strconv.Itoa(i))))
 	}
-	e.want(second(add(asU, "one more")), registry.Conflict)
+	e.want(second(add(asU, "one more")), registry.CodeConflict)
 	asRoot = e.person(root, asRoot.Session, "")
 	e.ok(e.s.RemoveFactors(ctx, asRoot, u.ID, "")) // who lost the phone asks a platform admin
 	if list, err = e.s.Factors(ctx, operator, u.ID); err != nil || len(list) != 0 {

@@ -67,15 +67,15 @@ func auditChain(e env) {
 	if r.First != 1 || r.Head != head || head.Seq == 0 {
 		e.Fatalf("%+v %+v", r, head)
 	}
-	e.want(second(e.s.VerifyAudit(ctx, asA, nil)), registry.Forbidden)
-	e.want(second(e.s.AuditHead(ctx, asA)), registry.Forbidden)
+	e.want(second(e.s.VerifyAudit(ctx, asA, nil)), registry.CodeForbidden)
+	e.want(second(e.s.AuditHead(ctx, asA)), registry.CodeForbidden)
 	_, _, err = e.s.NoteAuditHead(ctx, operator)
-	e.want(err, registry.Forbidden)
-	e.want(second(e.s.EraseAudit(ctx, operator, a.ID)), registry.Forbidden)
+	e.want(err, registry.CodeForbidden)
+	e.want(second(e.s.EraseAudit(ctx, operator, a.ID)), registry.CodeForbidden)
 	p, err := e.s.Audit(ctx, asA, o.ID, registry.AuditList{})
 	e.ok(err)
 	list := p.Items
-	if len(list) != 3 || list[0].Actor != "a@example.com" || list[0].Action != registry.OrgUpdated {
+	if len(list) != 3 || list[0].Actor != "a@example.com" || list[0].Action != registry.ChangeOrgUpdated {
 		e.Fatalf("%+v", list)
 	}
 }
@@ -93,15 +93,15 @@ func events(e env) {
 			e.Fatalf("another org's change: %+v", c)
 		}
 	}
-	if len(list) != 3 || list[2].Kind != registry.OrgUpdated {
+	if len(list) != 3 || list[2].Kind != registry.ChangeOrgUpdated {
 		e.Fatalf("%+v", list)
 	}
 	if list, err = e.s.Events(ctx, asA, o.ID, list[1].Seq, 10); err != nil || len(list) != 1 {
 		e.Fatalf("behind the second: %+v %v", list, err)
 	}
-	e.want(second(e.s.Events(ctx, asB, o.ID, 0, 10)), registry.NotFound)
-	e.want(second(e.s.Events(ctx, asA, other.ID, 0, 10)), registry.NotFound)
-	e.want(second(e.s.Events(ctx, asA, "", 0, 10)), registry.Forbidden)
+	e.want(second(e.s.Events(ctx, asB, o.ID, 0, 10)), registry.CodeNotFound)
+	e.want(second(e.s.Events(ctx, asA, other.ID, 0, 10)), registry.CodeNotFound)
+	e.want(second(e.s.Events(ctx, asA, "", 0, 10)), registry.CodeForbidden)
 	_, head, err := e.s.EventBounds(ctx, operator, "")
 	e.ok(err)
 	if all, err := e.s.Events(ctx, operator, "", 0, 100); err != nil || int64(len(all)) != head {
@@ -120,8 +120,8 @@ func idempotency(e env) {
 	if err != nil || b != nil {
 		e.Fatalf("first: %q %v", b, err)
 	}
-	e.want(second(begin(asA, "one")), registry.Conflict)
-	e.want(second(begin(asA, "two")), registry.Invalid)
+	e.want(second(begin(asA, "one")), registry.CodeConflict)
+	e.want(second(begin(asA, "two")), registry.CodeInvalid)
 	e.ok(second(begin(asB, "one"))) // another's key is another key
 	e.ok(e.s.FinishIdempotent(ctx, asB, "key", nil))
 	e.ok(second(begin(asB, "two"))) // free again
@@ -129,7 +129,7 @@ func idempotency(e env) {
 	if b, err = begin(asA, "one"); err != nil || string(b) != "answer" {
 		e.Fatalf("again: %q %v", b, err)
 	}
-	e.want(second(begin(asA, "two")), registry.Invalid)
+	e.want(second(begin(asA, "two")), registry.CodeInvalid)
 	e.clock.Add(25 * time.Hour)
 	if b, err = begin(asA, "two"); err != nil || b != nil {
 		e.Fatalf("a day later: %q %v", b, err)

@@ -14,18 +14,18 @@ func setup(e env) {
 	e.ok(err)
 	_, err = e.s.CreateSetupLink(ctx, system, secret("new"))
 	e.ok(err)
-	e.want(second(e.s.RedeemSetup(ctx, visitor, secret("old"), n)), registry.Gone)
-	e.want(second(e.s.RedeemSetup(ctx, visitor, secret("new"), registry.NewUser{Email: "no", Name: "x"})), registry.Invalid)
+	e.want(second(e.s.RedeemSetup(ctx, visitor, secret("old"), n)), registry.CodeGone)
+	e.want(second(e.s.RedeemSetup(ctx, visitor, secret("new"), registry.NewUser{Email: "no", Name: "x"})), registry.CodeInvalid)
 	u, err := e.s.RedeemSetup(ctx, visitor, secret("new"), n)
 	e.ok(err)
 	if !u.PlatformAdmin || u.Email != "ada@example.com" {
 		e.Fatalf("%+v", u)
 	}
-	e.want(second(e.s.RedeemSetup(ctx, visitor, secret("new"), n)), registry.Gone)
+	e.want(second(e.s.RedeemSetup(ctx, visitor, secret("new"), n)), registry.CodeGone)
 	_, err = e.s.CreateSetupLink(ctx, system, secret("late"))
 	e.ok(err)
 	n.Email = "eve@example.com"
-	e.want(second(e.s.RedeemSetup(ctx, visitor, secret("late"), n)), registry.Gone)
+	e.want(second(e.s.RedeemSetup(ctx, visitor, secret("late"), n)), registry.CodeGone)
 }
 
 func invites(e env) {
@@ -33,29 +33,29 @@ func invites(e env) {
 	_, asB := e.user("b@example.com")
 	o := e.org("acme", a.ID)
 	admin, asAdmin := e.member(o.ID, "admin@example.com", registry.RoleAdmin)
-	e.want(second(e.s.CreateInvite(ctx, asAdmin, o.ID, "x@example.com", registry.RoleOwner, secret("x"))), registry.Forbidden)
+	e.want(second(e.s.CreateInvite(ctx, asAdmin, o.ID, "x@example.com", registry.RoleOwner, secret("x"))), registry.CodeForbidden)
 	_, err := e.s.CreateInvite(ctx, asAdmin, o.ID, "b@example.com", registry.RoleMember, secret("b"))
 	e.ok(err)
-	e.want(second(e.s.AcceptInvite(ctx, asAdmin, secret("b"))), registry.Forbidden) // another account
+	e.want(second(e.s.AcceptInvite(ctx, asAdmin, secret("b"))), registry.CodeForbidden) // another account
 	// An account that exists cannot be made again through a link.
 	_, _, err = e.s.AcceptInviteAsNew(ctx, registry.AsVisitor(""), secret("b"), "Eve", "evil")
-	e.want(err, registry.Conflict)
+	e.want(err, registry.CodeConflict)
 	// The inviter lost the right meanwhile.
 	e.ok(e.s.SetRole(ctx, asA, o.ID, admin.ID, registry.RoleMember))
-	e.want(second(e.s.AcceptInvite(ctx, asB, secret("b"))), registry.Gone)
+	e.want(second(e.s.AcceptInvite(ctx, asB, secret("b"))), registry.CodeGone)
 	e.ok(e.s.SetRole(ctx, asA, o.ID, admin.ID, registry.RoleAdmin))
 	e.ok(second(e.s.AcceptInvite(ctx, asB, secret("b"))))
-	e.want(second(e.s.AcceptInvite(ctx, asB, secret("b"))), registry.Gone)
+	e.want(second(e.s.AcceptInvite(ctx, asB, secret("b"))), registry.CodeGone)
 	_, err = e.s.CreateInvite(ctx, asA, o.ID, "no@example.com", registry.RoleMember, secret("no"))
 	e.ok(err)
 	e.ok(e.s.DeclineInvite(ctx, visitor, secret("no")))
-	e.want(e.s.DeclineInvite(ctx, visitor, secret("no")), registry.Gone)
-	e.want(e.s.DeclineInvite(ctx, visitor, secret("b")), registry.Gone) // accepted
+	e.want(e.s.DeclineInvite(ctx, visitor, secret("no")), registry.CodeGone)
+	e.want(e.s.DeclineInvite(ctx, visitor, secret("b")), registry.CodeGone) // accepted
 	if list, err := e.s.AuditAfter(ctx, asA, o.ID, registry.AuditList{}, 0, 100); err != nil || list[len(list)-1].Detail != "declined" || list[0].Seq >= list[1].Seq {
 		e.Errorf("%+v %v", list, err)
 	}
-	e.want(second(e.s.AuditAfter(ctx, asB, o.ID, registry.AuditList{}, 0, 100)), registry.Forbidden)
-	e.want(second(e.s.AuditAfter(ctx, asA, "", registry.AuditList{}, 0, 100)), registry.Forbidden)
+	e.want(second(e.s.AuditAfter(ctx, asB, o.ID, registry.AuditList{}, 0, 100)), registry.CodeForbidden)
+	e.want(second(e.s.AuditAfter(ctx, asA, "", registry.AuditList{}, 0, 100)), registry.CodeForbidden)
 	if list, err := e.s.AuditAfter(ctx, operator, "", registry.AuditList{}, 2, 1); err != nil || len(list) != 1 || list[0].Seq != 3 {
 		e.Errorf("%+v %v", list, err)
 	}
@@ -63,7 +63,7 @@ func invites(e env) {
 	e.ok(err)
 	e.clock.Add(registry.InviteLinkLife + time.Second)
 	_, _, err = e.s.AcceptInviteAsNew(ctx, registry.AsVisitor(""), secret("c"), "C", "hash")
-	e.want(err, registry.Gone)
+	e.want(err, registry.CodeGone)
 }
 
 func sessions(e env) {
@@ -76,16 +76,16 @@ func sessions(e env) {
 	if got.ID != v.ID {
 		e.Fatal("another session")
 	}
-	e.want(e.s.RevokeSession(ctx, asB, v.ID), registry.NotFound)
+	e.want(e.s.RevokeSession(ctx, asB, v.ID), registry.CodeNotFound)
 	e.ok(e.s.RevokeSession(ctx, asU, v.ID))
 	_, _, err = e.s.SessionByToken(ctx, system, secret("t"))
-	e.want(err, registry.NotFound)
+	e.want(err, registry.CodeNotFound)
 
 	_, err = e.s.CreateSession(ctx, system, registry.NewSession{Token: secret("idle"), User: u})
 	e.ok(err)
 	e.clock.Add(registry.SessionIdle + time.Second)
 	_, _, err = e.s.SessionByToken(ctx, system, secret("idle"))
-	e.want(err, registry.NotFound)
+	e.want(err, registry.CodeNotFound)
 
 	keep, err := e.s.CreateSession(ctx, system, registry.NewSession{Token: secret("keep"), User: u})
 	e.ok(err)
@@ -95,7 +95,7 @@ func sessions(e env) {
 	_, _, err = e.s.SessionByToken(ctx, system, secret("keep"))
 	e.ok(err)
 	_, _, err = e.s.SessionByToken(ctx, system, secret("other"))
-	e.want(err, registry.NotFound)
+	e.want(err, registry.CodeNotFound)
 	// A password that was changed while it was being checked starts no session.
 	if _, err := e.s.CreateSession(ctx, system, registry.NewSession{Token: secret("late"), User: u}); err == nil {
 		e.Fatal("a session of an old password")
@@ -118,20 +118,20 @@ func codes(e env) {
 	} {
 		bad := m
 		change(&bad)
-		e.want(second(e.s.RedeemCode(ctx, system, bad)), registry.Gone)
+		e.want(second(e.s.RedeemCode(ctx, system, bad)), registry.CodeGone)
 	}
 	g, err := e.s.RedeemCode(ctx, system, m)
 	e.ok(err)
 	if g.Role != registry.RoleOwner || g.Nonce != "n" || g.Session.ID != v.ID {
 		e.Fatalf("%+v", g)
 	}
-	e.want(second(e.s.RedeemCode(ctx, system, m)), registry.Gone)
+	e.want(second(e.s.RedeemCode(ctx, system, m)), registry.CodeGone)
 	e.ok(second(e.s.Grant(ctx, system, v.ID, o.ID)))
 	old := insert("old")
 	e.clock.Add(time.Minute + time.Second)
-	e.want(second(e.s.RedeemCode(ctx, system, old)), registry.Gone)
-	e.want(second(e.s.RedeemCode(ctx, system, m)), registry.Gone)         // used a minute ago: theft
-	e.want(second(e.s.Grant(ctx, system, v.ID, o.ID)), registry.NotFound) // so the session is over
+	e.want(second(e.s.RedeemCode(ctx, system, old)), registry.CodeGone)
+	e.want(second(e.s.RedeemCode(ctx, system, m)), registry.CodeGone)         // used a minute ago: theft
+	e.want(second(e.s.Grant(ctx, system, v.ID, o.ID)), registry.CodeNotFound) // so the session is over
 	var wg sync.WaitGroup
 	v, err = e.s.CreateSession(ctx, system, registry.NewSession{Token: secret("t2"), User: u})
 	e.ok(err)
@@ -169,7 +169,7 @@ func sessionLists(e env) {
 	if len(list) != 2 || list[0].ID != second || list[1].ID != first {
 		e.Fatalf("%+v", list)
 	}
-	e.want(e.s.RevokeSession(ctx, asA, third), registry.NotFound)
+	e.want(e.s.RevokeSession(ctx, asA, third), registry.CodeNotFound)
 	e.ok(e.s.RevokeSessions(ctx, asA, a.ID, first))
 	if list, err = e.s.Sessions(ctx, operator, a.ID); err != nil || len(list) != 1 || list[0].ID != first {
 		e.Fatalf("%+v %v", list, err)
@@ -186,10 +186,10 @@ func users(e env) {
 	b, asB := e.user("b@example.com")
 	name, yes, no := "Ann", true, false
 	e.ok(e.s.UpdateUser(ctx, asA, a.ID, &name, nil))
-	e.want(e.s.UpdateUser(ctx, asB, a.ID, &name, nil), registry.NotFound)
-	e.want(e.s.UpdateUser(ctx, asA, a.ID, nil, &yes), registry.Forbidden)
+	e.want(e.s.UpdateUser(ctx, asB, a.ID, &name, nil), registry.CodeNotFound)
+	e.want(e.s.UpdateUser(ctx, asA, a.ID, nil, &yes), registry.CodeForbidden)
 	e.ok(e.s.UpdateUser(ctx, operator, a.ID, nil, &yes))
-	e.want(e.s.UpdateUser(ctx, operator, a.ID, nil, &no), registry.Conflict)
+	e.want(e.s.UpdateUser(ctx, operator, a.ID, nil, &no), registry.CodeConflict)
 	e.ok(e.s.UpdateUser(ctx, operator, b.ID, nil, &yes))
 	e.ok(e.s.UpdateUser(ctx, operator, a.ID, nil, &no))
 	p, err := e.s.Users(ctx, operator, registry.UserList{PlatformAdmins: true})

@@ -10,16 +10,16 @@ func leases(e env) {
 	o := e.org("acme", "")
 	a, err := e.s.Acquire(ctx, system, o.ID, time.Minute)
 	e.ok(err)
-	e.want(second(e.s.Acquire(ctx, system, o.ID, time.Minute)), registry.Conflict)
+	e.want(second(e.s.Acquire(ctx, system, o.ID, time.Minute)), registry.CodeConflict)
 	e.clock.Add(2 * time.Minute)
 	b, err := e.s.Acquire(ctx, system, o.ID, time.Minute)
 	e.ok(err)
 	if b.Token <= a.Token {
 		e.Fatalf("tokens %d then %d", a.Token, b.Token)
 	}
-	e.want(e.s.Report(ctx, system, a, 1, "test", registry.Report{State: registry.InstanceRunning, Address: "unix//x"}), registry.Conflict)
+	e.want(e.s.Report(ctx, system, a, 1, "test", registry.Report{State: registry.InstanceRunning, Address: "unix//x"}), registry.CodeConflict)
 	e.ok(e.s.Release(ctx, system, a)) // the old holder ends nothing
-	e.want(second(e.s.Acquire(ctx, system, o.ID, time.Minute)), registry.Conflict)
+	e.want(second(e.s.Acquire(ctx, system, o.ID, time.Minute)), registry.CodeConflict)
 	e.ok(e.s.Release(ctx, system, b))
 	e.ok(second(e.s.Acquire(ctx, system, o.ID, time.Minute)))
 }
@@ -29,7 +29,7 @@ func provisioning(e env) {
 	o := e.org("acme", owner.ID)
 	l, err := e.s.Acquire(ctx, system, o.ID, time.Hour)
 	e.ok(err)
-	e.want(e.s.Report(ctx, system, l, 2, "test", registry.Report{State: registry.InstanceRunning}), registry.Conflict) // another generation
+	e.want(e.s.Report(ctx, system, l, 2, "test", registry.Report{State: registry.InstanceRunning}), registry.CodeConflict) // another generation
 	e.ok(e.s.Report(ctx, system, l, 1, "test", registry.Report{State: registry.InstanceRunning, Address: "unix//x", Step: "healthy"}))
 	r, err := e.s.Route(ctx, system, "acme")
 	e.ok(err)
@@ -44,9 +44,9 @@ func provisioning(e env) {
 		e.Fatalf("%+v %v", r, err)
 	}
 	e.ok(e.s.Report(ctx, system, l, 1, "test", registry.Report{State: registry.InstanceAbsent}))
-	e.want(second(e.s.Org(ctx, operator, o.ID)), registry.NotFound)
+	e.want(second(e.s.Org(ctx, operator, o.ID)), registry.CodeNotFound)
 	// Nothing of it is left that could act or be read.
-	e.want(second(e.s.Org(ctx, service, o.ID)), registry.NotFound)
+	e.want(second(e.s.Org(ctx, service, o.ID)), registry.CodeNotFound)
 	if v, err := e.s.SettingValues(ctx, system, o.ID); err != nil || len(v) != 0 {
 		e.Fatalf("settings are left: %v %v", v, err)
 	}
@@ -62,7 +62,7 @@ func provisioning(e env) {
 		e.Fatalf("its webhook is told %v %v", due, err)
 	}
 	_, err = e.s.CreateOrg(ctx, operator, registry.NewOrg{Slug: "acme"})
-	e.want(err, registry.Conflict)
+	e.want(err, registry.CodeConflict)
 	e.clock.Add(registry.Quarantine + time.Minute)
 	if n := e.org("acme", ""); n.ID == o.ID {
 		e.Fatal("the same org again")
@@ -151,8 +151,8 @@ func instanceTransitions(e env) {
 	e.ok(err)
 	head, err := e.s.Head(ctx, system)
 	e.ok(err)
-	e.want(e.s.Report(ctx, system, l, 1, "test", registry.Report{State: registry.InstanceDegraded}), registry.Conflict)
-	e.want(e.s.Report(ctx, system, l, 1, "test", registry.Report{State: registry.InstancePending}), registry.Conflict)
+	e.want(e.s.Report(ctx, system, l, 1, "test", registry.Report{State: registry.InstanceDegraded}), registry.CodeConflict)
+	e.want(e.s.Report(ctx, system, l, 1, "test", registry.Report{State: registry.InstancePending}), registry.CodeConflict)
 	if again, err := e.s.Head(ctx, system); err != nil || again != head {
 		e.Fatalf("a refused report is in the feed: %d %v", again, err)
 	}
@@ -181,7 +181,7 @@ func unresponsive(e env) {
 	e.ok(err)
 	e.ok(e.s.Report(ctx, system, l, 1, "test", registry.Report{State: registry.InstanceRunning, Address: "unix//x", Step: "healthy"}))
 	r := registry.Report{State: registry.InstanceStarting, Detail: "it does not answer", Step: "unresponsive"}
-	e.want(second(e.s.ReplaceInstance(ctx, system, l, 2, "test", r)), registry.Conflict) // another generation
+	e.want(second(e.s.ReplaceInstance(ctx, system, l, 2, "test", r)), registry.CodeConflict) // another generation
 	i, err := e.s.ReplaceInstance(ctx, system, l, 1, "test", r)
 	e.ok(err)
 	w, err := e.s.WorkOn(ctx, system, o.ID)
@@ -191,11 +191,11 @@ func unresponsive(e env) {
 	if got := w.Instance; got.Generation != 2 || i.Generation != 2 || v.Generation != 2 || got.State != registry.InstanceStarting || got.Failures != 1 || got.Address != "" || len(got.Steps) != 1 {
 		e.Fatalf("%+v, %+v", got, v.Org)
 	}
-	e.want(e.s.Report(ctx, system, l, 1, "test", registry.Report{State: registry.InstanceRunning}), registry.Conflict) // the old one is history
+	e.want(e.s.Report(ctx, system, l, 1, "test", registry.Report{State: registry.InstanceRunning}), registry.CodeConflict) // the old one is history
 	e.clock.Add(2 * time.Minute)
-	e.want(second(e.s.ReplaceInstance(ctx, system, l, 2, "test", r)), registry.Conflict) // the lease was lost
+	e.want(second(e.s.ReplaceInstance(ctx, system, l, 2, "test", r)), registry.CodeConflict) // the lease was lost
 	l, err = e.s.Acquire(ctx, system, o.ID, time.Minute)
 	e.ok(err)
 	e.ok(e.s.SuspendOrg(ctx, operator, o.ID, 0, ""))
-	e.want(second(e.s.ReplaceInstance(ctx, system, l, 2, "test", r)), registry.Conflict) // nobody wants it to run
+	e.want(second(e.s.ReplaceInstance(ctx, system, l, 2, "test", r)), registry.CodeConflict) // nobody wants it to run
 }

@@ -24,110 +24,110 @@ func (e env) kept(a registry.Actor, org registry.OrgID, user registry.UserID) ma
 		ID: registry.ConnectionID(registry.NewID()), OrgID: org, Kind: registry.ConnectionOIDC,
 	}
 	return map[string]call{
-		"CreateUser": {registry.UserCreate, func() error {
+		"CreateUser": {registry.ActionUserCreate, func() error {
 			n := registry.NewUser{Email: "new@example.com", Name: "New", PasswordHash: "h"}
 			return second(e.s.CreateUser(ctx, a, n))
 		}},
-		"UpdateUser, another's role": {registry.UserUpdate, func() error {
+		"UpdateUser, another's role": {registry.ActionUserUpdate, func() error {
 			return e.s.UpdateUser(ctx, a, user, nil, &yes)
 		}},
-		"RevokeSessions, another's": {registry.UserUpdate, func() error {
+		"RevokeSessions, another's": {registry.ActionUserUpdate, func() error {
 			return e.s.RevokeSessions(ctx, a, user, "")
 		}},
-		"RemoveFactors, another's": {registry.UserUpdate, func() error {
+		"RemoveFactors, another's": {registry.ActionUserUpdate, func() error {
 			return e.s.RemoveFactors(ctx, a, user, "")
 		}},
-		"RemoveIdentity, another's": {registry.UserUpdate, func() error {
+		"RemoveIdentity, another's": {registry.ActionUserUpdate, func() error {
 			return e.s.RemoveIdentity(ctx, a, user, registry.ConnectionID(none))
 		}},
-		"CreateAccountLink, reset": {registry.UserUpdate, func() error {
+		"CreateAccountLink, reset": {registry.ActionUserUpdate, func() error {
 			return second(e.s.CreateAccountLink(ctx, a, registry.LinkReset, user, "", secret("l")))
 		}},
-		"CreateOrg with an owner": {registry.OwnerManage, func() error {
+		"CreateOrg with an owner": {registry.ActionOwnerManage, func() error {
 			return second(e.s.CreateOrg(ctx, a, registry.NewOrg{Slug: "owned", Owner: user}))
 		}},
-		"CreateInvite of an owner": {registry.OwnerManage, func() error {
+		"CreateInvite of an owner": {registry.ActionOwnerManage, func() error {
 			return second(e.s.CreateInvite(ctx, a, org, "new@example.com", registry.RoleOwner,
 				secret("i")))
 		}},
-		"SetRole to owner": {registry.OwnerManage, func() error {
+		"SetRole to owner": {registry.ActionOwnerManage, func() error {
 			return e.s.SetRole(ctx, a, org, user, registry.RoleOwner)
 		}},
-		"TransferOrg": {registry.OrgTransfer, func() error {
+		"TransferOrg": {registry.ActionOrgTransfer, func() error {
 			return e.s.TransferOrg(ctx, a, org, user)
 		}},
-		"RequestSupport": {registry.SupportRequest, func() error {
+		"RequestSupport": {registry.ActionSupportRequest, func() error {
 			n := registry.NewSupport{Role: registry.RoleAdmin, Reason: "x", Hours: 1}
 			return second(e.s.RequestSupport(ctx, a, org, n))
 		}},
-		"DecideSupport": {registry.SupportDecide, func() error {
+		"DecideSupport": {registry.ActionSupportDecide, func() error {
 			return second(e.s.DecideSupport(ctx, a, org, registry.SupportID(none), true))
 		}},
-		"DecideApproval": {registry.ApprovalDecide, func() error {
+		"DecideApproval": {registry.ActionApprovalDecide, func() error {
 			return third(e.s.DecideApproval(ctx, a, org, registry.ApprovalID(none), true, secret("a")))
 		}},
-		"DecideApproval, to refuse": {registry.ApprovalRefuse, func() error {
+		"DecideApproval, to refuse": {registry.ActionApprovalRefuse, func() error {
 			return third(e.s.DecideApproval(ctx, a, org, registry.ApprovalID(none), false, secret("a")))
 		}},
-		"BreakGlass": {registry.OrgBreakGlass, func() error {
+		"BreakGlass": {registry.ActionOrgBreakGlass, func() error {
 			return second(e.s.BreakGlass(ctx, a, org, "u@example.com"))
 		}},
-		"VerifyUser": {registry.UserUpdate, func() error {
+		"VerifyUser": {registry.ActionUserUpdate, func() error {
 			return e.s.VerifyUser(ctx, a, user)
 		}},
-		"CreateClient": {registry.ClientManage, func() error {
+		"CreateClient": {registry.ActionClientManage, func() error {
 			return second(e.s.CreateClient(ctx, a, registry.NewClient{Name: "x",
 				RedirectURIs: []string{"https://x.example/"}}, secret("c")))
 		}},
-		"UpdateClient": {registry.ClientManage, func() error {
+		"UpdateClient": {registry.ActionClientManage, func() error {
 			return second(e.s.UpdateClient(ctx, a, registry.ClientID(none), registry.ClientChange{}))
 		}},
-		"SetClientSecret": {registry.ClientManage, func() error {
+		"SetClientSecret": {registry.ActionClientManage, func() error {
 			return second(e.s.SetClientSecret(ctx, a, registry.ClientID(none), secret("c")))
 		}},
-		"CreateConnection": {registry.SignInManage, func() error {
+		"CreateConnection": {registry.ActionSignInManage, func() error {
 			return second(e.s.CreateConnection(ctx, a, spec))
 		}},
-		"AddDomain": {registry.SignInManage, func() error {
+		"AddDomain": {registry.ActionSignInManage, func() error {
 			return second(e.s.AddDomain(ctx, a, org, "example.com", "t"))
 		}},
-		"RequireSecondStep": {registry.SignInManage, func() error {
+		"RequireSecondStep": {registry.ActionSignInManage, func() error {
 			return e.s.RequireSecondStep(ctx, a, org, "", true)
 		}},
-		"SetSessionLifetimes": {registry.SignInManage, func() error {
+		"SetSessionLifetimes": {registry.ActionSignInManage, func() error {
 			return e.s.SetSessionLifetimes(ctx, a, org, "", registry.Lifetimes{Idle: 600})
 		}},
-		"CreateAPIKey of the org": {registry.KeyManage, func() error {
+		"CreateAPIKey of the org": {registry.ActionKeyManage, func() error {
 			n := registry.NewAPIKey{Name: "x", OrgID: org, Role: registry.RoleMember,
 				Scopes: everything}
 			return second(e.s.CreateAPIKey(ctx, a, n, secret(registry.NewID())))
 		}},
-		"CreateAPIKey": {registry.CredentialMake, func() error {
+		"CreateAPIKey": {registry.ActionCredentialMake, func() error {
 			return second(e.s.CreateAPIKey(ctx, a,
 				registry.NewAPIKey{Name: "x", Scopes: everything}, secret(registry.NewID())))
 		}},
-		"DecideDevice": {registry.CredentialMake, func() error {
+		"DecideDevice": {registry.ActionCredentialMake, func() error {
 			return e.s.DecideDevice(ctx, a, "BCDFGHJK", true)
 		}},
-		"RevokeAPIKey of the org": {registry.KeyManage, func() error {
+		"RevokeAPIKey of the org": {registry.ActionKeyManage, func() error {
 			return e.s.RevokeAPIKey(ctx, a, org, registry.APIKeyID(none))
 		}},
-		"RotateKeys": {registry.SigningRotate, func() error {
+		"RotateKeys": {registry.ActionSigningKeyRotate, func() error {
 			return e.s.RotateKeys(ctx, a, nil, time.Hour, false)
 		}},
-		"APIKeys": {registry.AccountManage, func() error {
+		"APIKeys": {registry.ActionAccountManage, func() error {
 			return second(e.s.APIKeys(ctx, a, ""))
 		}},
-		"UpdateUser": {registry.AccountManage, func() error {
+		"UpdateUser": {registry.ActionAccountManage, func() error {
 			return e.s.UpdateUser(ctx, a, a.User, &name, nil)
 		}},
-		"SetRecoveryCodes": {registry.AccountManage, func() error {
+		"SetRecoveryCodes": {registry.ActionAccountManage, func() error {
 			return e.s.SetRecoveryCodes(ctx, a, nil)
 		}},
-		"SetPassword": {registry.AccountManage, func() error {
+		"SetPassword": {registry.ActionAccountManage, func() error {
 			return e.s.SetPassword(ctx, a, "hash")
 		}},
-		"AcceptInvite": {registry.AccountManage, func() error {
+		"AcceptInvite": {registry.ActionAccountManage, func() error {
 			return second(e.s.AcceptInvite(ctx, a, secret("none")))
 		}},
 	}
@@ -150,14 +150,14 @@ func keptForPeople(e env) {
 	})
 	head, err := e.s.Head(ctx, system)
 	e.ok(err)
-	covered := map[registry.Action]bool{registry.PlatformBackup: true} // sqlite's own test
+	covered := map[registry.Action]bool{registry.ActionPlatformBackup: true} // sqlite's own test
 	for who, a := range map[string]registry.Actor{"personal": personal, "service": service} {
 		for name, c := range e.kept(a, o.ID, u.ID) {
 			covered[c.action] = true
 			err := c.err()
 			code := registry.ErrorCode(err)
 			// The org's own key may not create an org at all.
-			if code != registry.PersonOnly && (a.Kind() != "service" || code != registry.Forbidden) {
+			if code != registry.CodePersonNeeded && (a.Kind() != "service" || code != registry.CodeForbidden) {
 				e.Errorf("%s by a %s key: %v (%q)", name, who, err, code)
 			}
 		}
@@ -169,8 +169,8 @@ func keptForPeople(e env) {
 	e.ok(second(e.s.CreateInvite(ctx, personal, o.ID, "i@example.com", registry.RoleAdmin,
 		secret("i1"))))
 	e.ok(e.s.SetRole(ctx, personal, o.ID, u.ID, registry.RoleAdmin))
-	e.want(e.s.SetRole(ctx, personal, o.ID, root.ID, registry.RoleMember), registry.PersonOnly)
-	e.want(second(e.s.RemoveMember(ctx, personal, o.ID, root.ID, false)), registry.PersonOnly)
+	e.want(e.s.SetRole(ctx, personal, o.ID, root.ID, registry.RoleMember), registry.CodePersonNeeded)
+	e.want(second(e.s.RemoveMember(ctx, personal, o.ID, root.ID, false)), registry.CodePersonNeeded)
 	e.ok(second(e.s.CreateOrg(ctx, personal, registry.NewOrg{Slug: "nobodys"})))
 
 	rows := map[registry.Action]registry.PolicyRow{}
@@ -185,13 +185,13 @@ func keptForPeople(e env) {
 	for name := range e.kept(asRoot, o.ID, u.ID) {
 		// What passes may end all sessions.
 		c := e.kept(registry.AsSession(e.again(root), long, ""), o.ID, u.ID)[name]
-		again := registry.ErrorCode(c.err()) == registry.SignInAgain
+		again := registry.ErrorCode(c.err()) == registry.CodeReauthenticationNeeded
 		if again != rows[c.action].Fresh {
 			e.Errorf("%s by a person of long ago: asked to sign in again: %v", name, again)
 		}
 	}
 	for name, c := range e.kept(registry.AsUser(root, "", ""), o.ID, u.ID) {
-		if rows[c.action].Fresh && registry.ErrorCode(c.err()) != registry.SignInAgain {
+		if rows[c.action].Fresh && registry.ErrorCode(c.err()) != registry.CodeReauthenticationNeeded {
 			e.Errorf("%s by somebody of whom no sign-in is known: passes", name)
 		}
 	}
@@ -212,25 +212,25 @@ func refusedKeys(e env) {
 	refused := func() (out []registry.AuditEntry) {
 		e.Helper()
 		p, err := e.s.PlatformAudit(ctx, operator,
-			registry.AuditList{Action: registry.APIKeyRefused})
+			registry.AuditList{Action: registry.ChangeAPIKeyRefused})
 		e.ok(err)
 		slices.Reverse(p.Items)
 		return p.Items
 	}
 	for range 5 {
-		e.want(e.s.SetRole(ctx, asKey, o.ID, a.ID, registry.RoleAdmin), registry.PersonOnly)
-		e.want(e.s.SetPassword(ctx, asKey, "h"), registry.PersonOnly)
-		e.want(second(e.s.Authorize(ctx, other, o.ID, registry.KeyManage)), registry.PersonOnly)
-		e.want(e.s.UpdateOrg(ctx, other, "", 0, "x"), registry.NotFound)
+		e.want(e.s.SetRole(ctx, asKey, o.ID, a.ID, registry.RoleAdmin), registry.CodePersonNeeded)
+		e.want(e.s.SetPassword(ctx, asKey, "h"), registry.CodePersonNeeded)
+		e.want(second(e.s.Authorize(ctx, other, o.ID, registry.ActionKeyManage)), registry.CodePersonNeeded)
+		e.want(e.s.UpdateOrg(ctx, other, "", 0, "x"), registry.CodeNotFound)
 	}
 	got := refused()
 	if len(got) != 2 || got[0].OrgID != o.ID || got[0].Target != string(k.ID) ||
-		got[0].Detail != string(registry.OwnerManage) || got[0].Actor != asKey.Name() ||
-		got[1].Detail != string(registry.KeyManage) || got[1].OrgID != o.ID {
+		got[0].Detail != string(registry.ActionOwnerManage) || got[0].Actor != asKey.Name() ||
+		got[1].Detail != string(registry.ActionKeyManage) || got[1].OrgID != o.ID {
 		e.Fatalf("%+v", got)
 	}
 	e.clock.Add(time.Hour)
-	e.want(e.s.SetPassword(ctx, asKey, "h"), registry.PersonOnly)
+	e.want(e.s.SetPassword(ctx, asKey, "h"), registry.CodePersonNeeded)
 	if got = refused(); len(got) != 3 {
 		e.Errorf("after an hour: %+v", got)
 	}
@@ -267,15 +267,15 @@ func runnersOfKeys(e env) {
 	}
 	may := []registry.Scope{registry.ScopeRunnerWrite}
 	_, narrow := e.key(asA, registry.NewAPIKey{Scopes: []registry.Scope{registry.ScopeRunnerRead}})
-	e.want(second(claim(narrow, o.ID, registry.NewRunnerClaim{})), registry.Forbidden)
+	e.want(second(claim(narrow, o.ID, registry.NewRunnerClaim{})), registry.CodeForbidden)
 	for _, n := range []registry.NewAPIKey{
 		{Scopes: may, OrgID: o.ID, Life: 10 * 24 * time.Hour},
 		{Scopes: may, OrgID: o.ID, Life: 10 * 24 * time.Hour, Role: registry.RoleMember},
 	} {
 		k, as := e.key(asA, n)
-		e.want(second(claim(as, other.ID, registry.NewRunnerClaim{})), registry.NotFound)
+		e.want(second(claim(as, other.ID, registry.NewRunnerClaim{})), registry.CodeNotFound)
 		e.want(second(claim(as, o.ID, registry.NewRunnerClaim{Life: 11 * 24 * time.Hour})),
-			registry.Invalid)
+			registry.CodeInvalid)
 		h, err := claim(as, o.ID, registry.NewRunnerClaim{Name: "build"})
 		e.ok(err)
 		r, err := e.s.EnrollRunner(ctx, visitor, h, "", secret(registry.NewID()))
@@ -284,7 +284,7 @@ func runnersOfKeys(e env) {
 			!r.ExpiresAt.Equal(k.ExpiresAt) {
 			e.Errorf("%+v", r)
 		}
-		e.want(second(e.s.EnrollRunner(ctx, visitor, h, "", secret("again"))), registry.Gone)
+		e.want(second(e.s.EnrollRunner(ctx, visitor, h, "", secret("again"))), registry.CodeGone)
 		h, err = claim(as, o.ID, registry.NewRunnerClaim{Name: "late"})
 		e.ok(err)
 		in := o.ID
@@ -292,7 +292,7 @@ func runnersOfKeys(e env) {
 			in = ""
 		}
 		e.ok(e.s.RevokeAPIKey(ctx, asA, in, k.ID))
-		e.want(second(e.s.EnrollRunner(ctx, visitor, h, "", secret("late"))), registry.Gone)
+		e.want(second(e.s.EnrollRunner(ctx, visitor, h, "", secret("late"))), registry.CodeGone)
 	}
 	// No platform admin's key either leads into an org of which they are no member.
 	root, err := e.s.CreateUser(ctx, operator, registry.NewUser{
@@ -301,5 +301,5 @@ func runnersOfKeys(e env) {
 	e.ok(err)
 	_, platform := e.key(e.person(root, "", ""),
 		registry.NewAPIKey{Scopes: []registry.Scope{registry.ScopePlatform}})
-	e.want(second(claim(platform, o.ID, registry.NewRunnerClaim{})), registry.Forbidden)
+	e.want(second(claim(platform, o.ID, registry.NewRunnerClaim{})), registry.CodeForbidden)
 }

@@ -36,19 +36,19 @@ func sessionLifetimes(e env) {
 	e.clock.Add(2 * time.Hour)
 	alive("")
 	e.s.SetLifetimes(registry.Lifetimes{Idle: 1 * hours, Absolute: 3 * days})
-	alive(registry.NotFound)
+	alive(registry.CodeNotFound)
 	e.s.SetLifetimes(registry.Lifetimes{Idle: 3 * hours, Absolute: 3 * days})
 	if s := alive(""); !s.ExpiresAt.Equal(begun.Add(3*24*time.Hour)) || !s.IdleExpiresAt.Equal(begun.Add(3*time.Hour)) {
 		e.Errorf("%+v", s)
 	}
 	e.s.SetLifetimes(registry.Lifetimes{Idle: 1 * hours, Absolute: 1 * hours})
 	e.ok(e.s.TouchSessions(ctx, system, map[registry.SessionID]time.Time{v.ID: e.clock.Now()}))
-	alive(registry.NotFound)
+	alive(registry.CodeNotFound)
 	e.s.SetLifetimes(registry.Lifetimes{Idle: 30 * days, Absolute: 30 * days})
 	e.clock.Add(7*24*time.Hour - 2*time.Hour - time.Second)
 	alive("")
 	e.clock.Add(time.Second)
-	alive(registry.NotFound) // that it began under
+	alive(registry.CodeNotFound) // that it began under
 	next, err := e.s.CreateSession(ctx, system, registry.NewSession{Token: secret("n"), User: u})
 	e.ok(err)
 	if !next.ExpiresAt.Equal(e.clock.Now().Add(30 * 24 * time.Hour)) {
@@ -69,7 +69,7 @@ func orgLifetimes(e env) {
 		{Idle: 13 * hours}, {Absolute: 8 * days}, {Idle: 4 * minutes}, {Absolute: 4 * minutes}, {Idle: -1}, {Absolute: -1},
 		{Idle: 2 * hours, Absolute: 1 * hours},
 	} {
-		e.want(set(asOwner, l), registry.Invalid)
+		e.want(set(asOwner, l), registry.CodeInvalid)
 	}
 	signIn := func(u registry.User) registry.Session {
 		e.Helper()
@@ -83,7 +83,7 @@ func orgLifetimes(e env) {
 		e.ok(err)
 		g, gate := e.s.Grant(ctx, system, id, at)
 		_, page := e.s.Org(ctx, registry.AsSession(u, s, ""), at)
-		_, may := e.s.Authorize(ctx, registry.AsSession(u, s, ""), at, registry.OrgRead)
+		_, may := e.s.Authorize(ctx, registry.AsSession(u, s, ""), at, registry.ActionOrgRead)
 		for _, err := range []error{gate, page, may} {
 			if registry.LackOf(err) != want || want == "" && err != nil {
 				e.Errorf("%v, want %q", err, want)
@@ -97,7 +97,7 @@ func orgLifetimes(e env) {
 	e.clock.Add(20 * time.Minute)
 	e.ok(set(asOwner, registry.Lifetimes{Idle: 15 * minutes, Absolute: 8 * hours}))
 	e.ok(set(asOwner, registry.Lifetimes{Idle: 15 * minutes, Absolute: 8 * hours})) // nothing changes
-	log, err := e.s.Audit(ctx, asOwner, o.ID, registry.AuditList{List: registry.List{Limit: 10}, Action: registry.OrgSignIn})
+	log, err := e.s.Audit(ctx, asOwner, o.ID, registry.AuditList{List: registry.List{Limit: 10}, Action: registry.ChangeOrgSignIn})
 	e.ok(err)
 	if len(log.Items) != 1 || log.Items[0].Target != "session lifetimes" ||
 		log.Items[0].Detail != "8 hours, or 15 minutes without use; before: as the installation says" {
@@ -149,8 +149,8 @@ func orgLifetimes(e env) {
 		e.Errorf("%+v", g)
 	}
 	e.clock.Add(time.Microsecond)
-	e.want(refresh("r1", "r2"), registry.SignInAgain)
-	e.want(second(e.s.GrantByID(ctx, system, g.ID)), registry.SignInAgain)
+	e.want(refresh("r1", "r2"), registry.CodeReauthenticationNeeded)
+	e.want(second(e.s.GrantByID(ctx, system, g.ID)), registry.CodeReauthenticationNeeded)
 
 	// Keys are no sessions.
 	key, err := e.s.CreateAPIKey(ctx, e.now(owner), registry.NewAPIKey{Name: "k", Scopes: []registry.Scope{registry.ScopeOrgRead}}, secret("key"))
@@ -164,9 +164,9 @@ func orgLifetimes(e env) {
 	if g := check(m, theirs.ID, o.ID, ""); !g.Session.ExpiresAt.Equal(e.clock.Now().Add(time.Hour)) {
 		e.Errorf("%+v", g)
 	}
-	e.want(set(e.now(owner), registry.Lifetimes{Idle: 15 * minutes, Absolute: 2 * hours}), registry.Invalid)
+	e.want(set(e.now(owner), registry.Lifetimes{Idle: 15 * minutes, Absolute: 2 * hours}), registry.CodeInvalid)
 	e.clock.Add(12 * time.Minute)
-	e.want(second(e.s.Grant(ctx, system, theirs.ID, o.ID)), registry.NotFound)
+	e.want(second(e.s.Grant(ctx, system, theirs.ID, o.ID)), registry.CodeNotFound)
 	e.ok(set(operator, registry.Lifetimes{}))
 }
 

@@ -69,10 +69,10 @@ func pages(e env) {
 		e.Fatalf("after a deletion: %+v", next)
 	}
 	for _, l := range []registry.List{{Sort: "password_hash"}, {Sort: "name; DROP TABLE orgs"}, {Limit: -1}, {Limit: registry.MaxPage + 1}, {Cursor: "nonsense"}, {Sort: "name", Cursor: first.Next}, {Search: strings.Repeat("x", 101)}} {
-		e.want(second(e.s.Orgs(ctx, operator, registry.OrgList{List: l})), registry.Invalid)
+		e.want(second(e.s.Orgs(ctx, operator, registry.OrgList{List: l})), registry.CodeInvalid)
 	}
 	if n := len(walk(e, 2, func(l registry.List) (registry.Page[registry.AuditEntry], error) {
-		return e.s.PlatformAudit(ctx, operator, registry.AuditList{List: l, Action: registry.OrgCreated})
+		return e.s.PlatformAudit(ctx, operator, registry.AuditList{List: l, Action: registry.ChangeOrgCreated})
 	}, registry.List{})); n != 7 {
 		e.Fatalf("%d orgs were created", n)
 	}
@@ -103,12 +103,12 @@ func auditTimes(e env) {
 		"just before":    {registry.AuditList{Since: at(10), Until: at(30).Add(time.Nanosecond)}, "3 2 4 1"},
 		"none":           {registry.AuditList{Since: at(20), Until: at(20)}, ""},
 		"another's":      {registry.AuditList{Since: at(0), Actor: "nobody@example.com"}, ""},
-		"one's":          {registry.AuditList{Since: at(15), Actor: "u@example.com", Action: registry.OrgUpdated}, "6 5 3 2 4"},
+		"one's":          {registry.AuditList{Since: at(15), Actor: "u@example.com", Action: registry.ChangeOrgUpdated}, "6 5 3 2 4"},
 		"with a search":  {registry.AuditList{Since: at(15), List: registry.List{Search: "-> name 4"}}, "4"},
-		"another action": {registry.AuditList{Until: at(90), Action: registry.OrgSuspendedNow}, ""},
+		"another action": {registry.AuditList{Until: at(90), Action: registry.ChangeOrgSuspended}, ""},
 	} {
 		if c.l.Action == "" {
-			c.l.Action = registry.OrgUpdated
+			c.l.Action = registry.ChangeOrgUpdated
 		}
 		for limit := 1; limit < 4; limit++ {
 			var got []string
@@ -134,11 +134,11 @@ func auditTimes(e env) {
 	}
 	first, err := e.s.Audit(ctx, asU, o.ID, registry.AuditList{Since: at(0), List: registry.List{Limit: 1}})
 	e.ok(err)
-	e.want(second(e.s.Audit(ctx, asU, o.ID, registry.AuditList{List: registry.List{Cursor: first.Next}})), registry.Invalid)
+	e.want(second(e.s.Audit(ctx, asU, o.ID, registry.AuditList{List: registry.List{Cursor: first.Next}})), registry.CodeInvalid)
 	wrong := registry.AuditList{Since: at(1), Until: at(0)}
-	e.want(second(e.s.Audit(ctx, asU, o.ID, wrong)), registry.Invalid)
-	e.want(second(e.s.PlatformAudit(ctx, operator, wrong)), registry.Invalid)
-	e.want(second(e.s.AuditAfter(ctx, operator, "", wrong, 0, 1)), registry.Invalid)
+	e.want(second(e.s.Audit(ctx, asU, o.ID, wrong)), registry.CodeInvalid)
+	e.want(second(e.s.PlatformAudit(ctx, operator, wrong)), registry.CodeInvalid)
+	e.want(second(e.s.AuditAfter(ctx, operator, "", wrong, 0, 1)), registry.CodeInvalid)
 }
 
 func operatorOr(a registry.Actor, use bool) registry.Actor {
@@ -208,9 +208,9 @@ func usage(e env) {
 	if p, err = e.s.Usage(ctx, operator, "", at); err != nil || len(p) != 1 || p[0].Requests != 12 {
 		e.Fatalf("all: %+v %v", p, err)
 	}
-	e.want(second(e.s.Usage(ctx, asB, o.ID, at)), registry.NotFound)
-	e.want(second(e.s.Usage(ctx, asA, other.ID, at)), registry.NotFound)
-	e.want(second(e.s.Usage(ctx, asA, "", at)), registry.Forbidden)
+	e.want(second(e.s.Usage(ctx, asB, o.ID, at)), registry.CodeNotFound)
+	e.want(second(e.s.Usage(ctx, asA, other.ID, at)), registry.CodeNotFound)
+	e.want(second(e.s.Usage(ctx, asA, "", at)), registry.CodeForbidden)
 	e.ok(e.s.AddUsage(ctx, system, at, map[registry.OrgID]registry.Usage{"": {Running: 7}}))
 	if p, err = e.s.Usage(ctx, operator, "", at); err != nil || p[0].Running != 7 || p[0].Requests != 12 {
 		e.Fatalf("running: %+v %v", p, err)
@@ -218,8 +218,8 @@ func usage(e env) {
 	if n, err := e.s.RunningInstances(ctx, system); err != nil || n != 0 {
 		e.Fatalf("%d run, %v", n, err)
 	}
-	e.want(second(e.s.RunningInstances(ctx, asA)), registry.Forbidden)
-	e.want(second(e.s.Totals(ctx, asA)), registry.Forbidden)
+	e.want(second(e.s.RunningInstances(ctx, asA)), registry.CodeForbidden)
+	e.want(second(e.s.Totals(ctx, asA)), registry.CodeForbidden)
 	n, err := e.s.Totals(ctx, operator)
 	e.ok(err)
 	if n.Orgs[registry.OrgProvisioning] != 2 || n.Users != 2 || n.Instances[registry.InstancePending] != 2 {

@@ -12,18 +12,18 @@ import (
 func slugs(e env) {
 	for _, bad := range []string{"", "ab", "1abc", "Abc", "a_c", "abc-", "-abc", "xn--abc", "ab--c", strings.Repeat("a", 41), "api", "www", "a.b", "é23", "{env.X}"} {
 		_, err := e.s.CreateOrg(ctx, operator, registry.NewOrg{Slug: bad})
-		e.want(err, registry.Invalid)
+		e.want(err, registry.CodeInvalid)
 	}
 	e.org("acme", "")
 	_, err := e.s.CreateOrg(ctx, operator, registry.NewOrg{Slug: "acme"})
-	e.want(err, registry.Conflict)
+	e.want(err, registry.CodeConflict)
 }
 
 func renames(e env) {
 	owner, asOwner := e.user("owner@example.com")
 	o := e.org("acme", owner.ID)
 	before := o.Generation
-	e.want(e.s.RenameOrg(ctx, operator, o.ID, 0, "www"), registry.Invalid)
+	e.want(e.s.RenameOrg(ctx, operator, o.ID, 0, "www"), registry.CodeInvalid)
 	e.ok(e.s.RenameOrg(ctx, operator, o.ID, 0, "apex"))
 	route := func(status registry.RouteStatus, to string) {
 		e.Helper()
@@ -41,26 +41,26 @@ func renames(e env) {
 	}
 	route(registry.RouteRenamed, "apex")
 	former("")
-	e.want(second(e.s.OrgByFormerSlug(ctx, asOwner, "apex")), registry.NotFound) // it is the current one
+	e.want(second(e.s.OrgByFormerSlug(ctx, asOwner, "apex")), registry.CodeNotFound) // it is the current one
 	w, err := e.s.WorkOn(ctx, system, o.ID)
 	e.ok(err)
 	if w.Slug != "apex" || w.Instance.Generation != before+1 || w.Instance.Desired != registry.DesiredRunning {
 		e.Errorf("the instance is not started anew for its address: %+v", w)
 	}
 	_, err = e.s.CreateOrg(ctx, operator, registry.NewOrg{Slug: "acme"})
-	e.want(err, registry.Conflict)
+	e.want(err, registry.CodeConflict)
 	e.clock.Add(registry.RenameRedirect + time.Minute)
 	route(registry.RouteQuarantined, "apex")
 	former("")
 	_, err = e.s.CreateOrg(ctx, operator, registry.NewOrg{Slug: "acme"})
-	e.want(err, registry.Conflict)
+	e.want(err, registry.CodeConflict)
 	e.ok(e.s.RenameOrg(ctx, operator, o.ID, 0, "acme")) // the org itself may have it back
-	former(registry.NotFound)
+	former(registry.CodeNotFound)
 	e.ok(e.s.RenameOrg(ctx, operator, o.ID, 0, "apex"))
 	e.clock.Add(registry.RenameRedirect + registry.Quarantine + time.Minute)
 	_, err = e.s.Route(ctx, system, "acme")
-	e.want(err, registry.NotFound)
-	former(registry.NotFound)
+	e.want(err, registry.CodeNotFound)
+	former(registry.CodeNotFound)
 	e.org("acme", "")
 }
 
@@ -90,7 +90,7 @@ func squatting(e env) {
 		e.clock.Add(time.Hour)
 	}
 	for i := range 30 {
-		to(a, fmt.Sprintf("squat-%d", i), registry.Conflict)
+		to(a, fmt.Sprintf("squat-%d", i), registry.CodeConflict)
 	}
 	for range 3 { // back and forth
 		to(a, "acme", "")
@@ -98,11 +98,11 @@ func squatting(e env) {
 	}
 	for _, slug := range []string{"acme", "acme-0", "acme-1"} {
 		_, err := e.s.CreateOrg(ctx, operator, registry.NewOrg{Slug: slug})
-		e.want(err, registry.Conflict)
+		e.want(err, registry.CodeConflict)
 	}
 	e.org("squat-0", "") // a refused rename keeps nothing
 	to(operator, "acme-3", "")
-	to(a, "acme-4", registry.Conflict)
+	to(a, "acme-4", registry.CodeConflict)
 	e.clock.Add(registry.RenameRedirect + registry.Quarantine + time.Minute)
 	to(a, "acme-4", "")
 }
@@ -116,7 +116,7 @@ func allRoutes(e env) {
 	e.ok(err)
 	e.ok(e.s.RenameOrg(ctx, operator, id.OrgID, 0, "omega"))
 	_, err = e.s.Routes(ctx, operator, "", 10)
-	e.want(err, registry.Forbidden)
+	e.want(err, registry.CodeForbidden)
 	var slugs []string
 	for after := ""; ; {
 		page, err := e.s.Routes(ctx, system, after, 2)
@@ -141,10 +141,10 @@ func allRoutes(e env) {
 
 func statuses(e env) {
 	o := e.org("acme", "")
-	e.want(e.s.ResumeOrg(ctx, operator, o.ID, 0), registry.Conflict)
+	e.want(e.s.ResumeOrg(ctx, operator, o.ID, 0), registry.CodeConflict)
 	e.ok(e.s.SuspendOrg(ctx, operator, o.ID, 0, "unpaid"))
-	e.want(e.s.SuspendOrg(ctx, operator, o.ID, 0, ""), registry.Conflict)
-	e.want(e.s.RestartInstance(ctx, operator, o.ID, 0), registry.Conflict)
+	e.want(e.s.SuspendOrg(ctx, operator, o.ID, 0, ""), registry.CodeConflict)
+	e.want(e.s.RestartInstance(ctx, operator, o.ID, 0), registry.CodeConflict)
 	if r, err := e.s.Route(ctx, system, "acme"); err != nil || r.Status != registry.RouteSuspended || r.Address != "" ||
 		r.Detail != "unpaid" || !r.RestoreUntil.IsZero() {
 		e.Fatalf("suspended: %+v %v", r, err)
@@ -155,15 +155,15 @@ func statuses(e env) {
 	if v.Generation != 2 || v.Instance.Generation != 2 || v.Status != registry.OrgProvisioning {
 		e.Fatalf("resumed: %+v", v)
 	}
-	e.want(e.s.DeleteOrg(ctx, operator, o.ID, 0, "wrong", true), registry.Invalid)
+	e.want(e.s.DeleteOrg(ctx, operator, o.ID, 0, "wrong", true), registry.CodeInvalid)
 	e.ok(e.s.DeleteOrg(ctx, operator, o.ID, 0, "acme", true))
-	e.want(e.s.SuspendOrg(ctx, operator, o.ID, 0, ""), registry.Conflict)
+	e.want(e.s.SuspendOrg(ctx, operator, o.ID, 0, ""), registry.CodeConflict)
 }
 
 func versions(e env) {
 	o := e.org("acme", "")
 	e.ok(e.s.UpdateOrg(ctx, operator, o.ID, o.Version, "One"))
-	e.want(e.s.UpdateOrg(ctx, operator, o.ID, o.Version, "Two"), registry.Stale)
+	e.want(e.s.UpdateOrg(ctx, operator, o.ID, o.Version, "Two"), registry.CodeVersionConflict)
 	v, err := e.s.Org(ctx, operator, o.ID)
 	e.ok(err)
 	if v.Name != "One" {
@@ -181,7 +181,7 @@ func slugRace(e env) {
 				mu.Lock()
 				won++
 				mu.Unlock()
-			} else if registry.ErrorCode(err) != registry.Conflict {
+			} else if registry.ErrorCode(err) != registry.CodeConflict {
 				e.Errorf("loser: %v", err)
 			}
 		})
@@ -195,7 +195,7 @@ func slugRace(e env) {
 // deletion: for a time an org can be kept, as what it was; then it cannot.
 func deletion(e env) {
 	o := e.org("acme", "")
-	e.want(e.s.KeepOrg(ctx, operator, o.ID, 0), registry.Conflict)
+	e.want(e.s.KeepOrg(ctx, operator, o.ID, 0), registry.CodeConflict)
 	state := func(status registry.OrgStatus, desired registry.Desired) {
 		e.Helper()
 		v, err := e.s.Org(ctx, operator, o.ID)
@@ -206,7 +206,7 @@ func deletion(e env) {
 	}
 	e.ok(e.s.DeleteOrg(ctx, operator, o.ID, 0, "acme", false))
 	state(registry.OrgDeleting, registry.DesiredStopped)
-	e.want(e.s.DeleteOrg(ctx, operator, o.ID, 0, "acme", false), registry.Conflict)
+	e.want(e.s.DeleteOrg(ctx, operator, o.ID, 0, "acme", false), registry.CodeConflict)
 	if r, err := e.s.Route(ctx, system, "acme"); err != nil || r.Status != registry.RouteQuarantined ||
 		!r.RestoreUntil.Equal(e.clock.Now().Add(registry.DeleteUndo)) || r.Detail != "" {
 		e.Fatalf("deleting: %+v %v", r, err)
@@ -226,13 +226,13 @@ func deletion(e env) {
 
 	e.ok(e.s.DeleteOrg(ctx, operator, o.ID, 0, "acme", false))
 	e.clock.Add(registry.DeleteUndo + time.Second)
-	e.want(e.s.KeepOrg(ctx, operator, o.ID, 0), registry.Conflict)
+	e.want(e.s.KeepOrg(ctx, operator, o.ID, 0), registry.CodeConflict)
 	e.ok(e.s.FinishDeletions(ctx, system))
 	state(registry.OrgDeleting, registry.DesiredAbsent)
-	e.want(e.s.KeepOrg(ctx, operator, o.ID, 0), registry.Conflict)
+	e.want(e.s.KeepOrg(ctx, operator, o.ID, 0), registry.CodeConflict)
 
 	p := e.org("beta", "")
 	e.ok(e.s.DeleteOrg(ctx, operator, p.ID, 0, "beta", false))
 	e.ok(e.s.DeleteOrg(ctx, operator, p.ID, 0, "beta", true)) // no longer wait
-	e.want(e.s.KeepOrg(ctx, operator, p.ID, 0), registry.Conflict)
+	e.want(e.s.KeepOrg(ctx, operator, p.ID, 0), registry.CodeConflict)
 }

@@ -17,7 +17,7 @@ func planLifetimes(e env) {
 		{Idle: 2 * hours, Absolute: 1 * hours},
 	} {
 		e.want(second(e.s.CreatePlan(ctx, operator, registry.Plan{Name: "team", Sessions: l})),
-			registry.Invalid)
+			registry.CodeInvalid)
 	}
 	e.ok(second(e.s.CreatePlan(ctx, operator, registry.Plan{
 		Name: "team", Sessions: registry.Lifetimes{Idle: 30 * minutes, Absolute: 4 * hours},
@@ -54,7 +54,7 @@ func planLifetimes(e env) {
 	version++
 	changes, err := e.s.Changes(ctx, system, head, 10)
 	e.ok(err)
-	if len(changes) != 2 || changes[1].Kind != registry.OrgSignIn || changes[1].Version != version ||
+	if len(changes) != 2 || changes[1].Kind != registry.ChangeOrgSignIn || changes[1].Version != version ||
 		changes[1].OrgID != o.ID {
 		e.Fatalf("%+v", changes)
 	}
@@ -68,8 +68,8 @@ func planLifetimes(e env) {
 	set := func(l registry.Lifetimes) error {
 		return e.s.SetSessionLifetimes(ctx, e.now(owner), o.ID, "", l)
 	}
-	e.want(set(registry.Lifetimes{Absolute: 5 * hours}), registry.Invalid)
-	e.want(set(registry.Lifetimes{Idle: 31 * minutes}), registry.Invalid)
+	e.want(set(registry.Lifetimes{Absolute: 5 * hours}), registry.CodeInvalid)
+	e.want(set(registry.Lifetimes{Idle: 31 * minutes}), registry.CodeInvalid)
 	e.ok(set(registry.Lifetimes{Absolute: 2 * hours}))
 	version++
 	lasts(30*minutes, 2*hours)
@@ -78,7 +78,7 @@ func planLifetimes(e env) {
 			Sessions: registry.LifetimeChanges{Idle: &l.Idle, Absolute: &l.Absolute},
 		}))
 	}
-	e.want(update(registry.Lifetimes{Absolute: 8 * days}), registry.Invalid)
+	e.want(update(registry.Lifetimes{Absolute: 8 * days}), registry.CodeInvalid)
 	e.ok(update(registry.Lifetimes{Absolute: 1 * hours}))
 	version++
 	lasts(12*hours, 1*hours)

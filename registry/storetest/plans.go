@@ -51,7 +51,7 @@ func plans(e env) {
 	} {
 		if err := second(
 			e.s.CreatePlan(ctx, operator, p),
-		); registry.ErrorCode(err) != registry.Invalid {
+		); registry.ErrorCode(err) != registry.CodeInvalid {
 			e.Errorf("%s: %v", name, err)
 		}
 	}
@@ -69,16 +69,16 @@ func plans(e env) {
 		len(p.Limits) != 3 {
 		e.Fatalf("%+v", p)
 	}
-	e.want(second(e.s.CreatePlan(ctx, operator, registry.Plan{Name: "team"})), registry.Conflict)
+	e.want(second(e.s.CreatePlan(ctx, operator, registry.Plan{Name: "team"})), registry.CodeConflict)
 
 	// From now on only plans that are defined are given, and the default one.
 	e.want(
 		second(e.s.CreateOrg(ctx, operator, registry.NewOrg{Slug: "beta", Plan: "anything"})),
-		registry.Invalid,
+		registry.CodeInvalid,
 	)
 	e.ok(second(e.s.CreateOrg(ctx, operator, registry.NewOrg{Slug: "beta"})))
-	e.want(e.s.SetOrgPlan(ctx, operator, o.ID, 0, "anything"), registry.Invalid)
-	e.want(e.s.SetOrgPlan(ctx, operator, o.ID, 99, "team"), registry.Stale)
+	e.want(e.s.SetOrgPlan(ctx, operator, o.ID, 0, "anything"), registry.CodeInvalid)
+	e.want(e.s.SetOrgPlan(ctx, operator, o.ID, 99, "team"), registry.CodeVersionConflict)
 	before, err := e.s.Head(ctx, system)
 	e.ok(err)
 	e.ok(e.s.SetOrgPlan(ctx, operator, o.ID, 0, "team"))
@@ -95,7 +95,7 @@ func plans(e env) {
 	title := "The team"
 	e.want(
 		second(e.s.UpdatePlan(ctx, operator, "team", "other", registry.PlanChange{Title: &title})),
-		registry.Stale,
+		registry.CodeVersionConflict,
 	)
 	p, err = e.s.UpdatePlan(
 		ctx,
@@ -123,9 +123,9 @@ func plans(e env) {
 	) // says nothing new
 	changes, err := e.s.Changes(ctx, system, before, 10)
 	e.ok(err)
-	if len(changes) != 2 || changes[0].Kind != registry.OrgPlanChanged ||
+	if len(changes) != 2 || changes[0].Kind != registry.ChangeOrgPlanChanged ||
 		changes[0].Slug != "acme" ||
-		changes[1].Kind != registry.PlanUpdated ||
+		changes[1].Kind != registry.ChangePlanUpdated ||
 		!changes[1].EveryRoute() {
 		e.Fatalf("%+v", changes)
 	}
@@ -136,15 +136,15 @@ func plans(e env) {
 				registry.PlanChange{Limits: registry.LimitChanges{"colour": nil}},
 			),
 		),
-		registry.Invalid,
+		registry.CodeInvalid,
 	)
 	e.want(
 		second(e.s.UpdatePlan(ctx, operator, "nosuch", "", registry.PlanChange{})),
-		registry.NotFound,
+		registry.CodeNotFound,
 	)
-	e.want(second(e.s.Plan(ctx, operator, "nosuch")), registry.NotFound)
-	e.want(e.s.DeletePlan(ctx, operator, "nosuch"), registry.NotFound)
-	e.want(e.s.DeletePlan(ctx, operator, "team"), registry.Conflict) // an org has it
+	e.want(second(e.s.Plan(ctx, operator, "nosuch")), registry.CodeNotFound)
+	e.want(e.s.DeletePlan(ctx, operator, "nosuch"), registry.CodeNotFound)
+	e.want(e.s.DeletePlan(ctx, operator, "team"), registry.CodeConflict) // an org has it
 	e.ok(e.s.SetOrgPlan(ctx, operator, o.ID, 0, registry.DefaultPlan))
 	e.ok(e.s.DeletePlan(ctx, operator, "team"))
 	list, err := e.s.Plans(ctx, operator)
@@ -164,12 +164,12 @@ func configuredPlans(e env) {
 	}
 	e.plan("team", registry.Limits{"members": 1})
 	mine := registry.Plan{Name: "team", Limits: registry.Limits{"members": 2, "memory": 512}}
-	e.want(e.s.ConfigurePlans(ctx, operator, nil), registry.Forbidden)
+	e.want(e.s.ConfigurePlans(ctx, operator, nil), registry.CodeForbidden)
 	e.want(
 		e.s.ConfigurePlans(
 			ctx, system, []registry.Plan{{Name: "team", Limits: registry.Limits{"x": 1}}},
 		),
-		registry.Invalid,
+		registry.CodeInvalid,
 	)
 	e.ok(e.s.ConfigurePlans(ctx, system, []registry.Plan{mine, {Name: "large"}}))
 	e.ok(e.s.SetOrgPlan(ctx, operator, o.ID, 0, "team"))
@@ -183,8 +183,8 @@ func configuredPlans(e env) {
 	if w.Limits["memory"] != 512 {
 		e.Fatalf("%+v", w)
 	}
-	e.want(second(e.s.UpdatePlan(ctx, operator, "team", "", registry.PlanChange{})), registry.Conflict)
-	e.want(e.s.DeletePlan(ctx, operator, "large"), registry.Conflict)
+	e.want(second(e.s.UpdatePlan(ctx, operator, "team", "", registry.PlanChange{})), registry.CodeConflict)
+	e.want(e.s.DeletePlan(ctx, operator, "large"), registry.CodeConflict)
 	before, err := e.s.Head(ctx, system)
 	e.ok(err)
 	e.ok(
@@ -255,11 +255,11 @@ func orgLimits(e env) {
 	}
 	e.want(
 		e.s.SetOrgLimits(ctx, operator, o.ID, 0, registry.LimitChanges{"members": number(-1)}),
-		registry.Invalid,
+		registry.CodeInvalid,
 	)
 	e.want(
 		e.s.SetOrgLimits(ctx, operator, o.ID, 99, registry.LimitChanges{"members": nil}),
-		registry.Stale,
+		registry.CodeVersionConflict,
 	)
 	e.ok(e.s.SetOrgLimits(ctx, operator, o.ID, 0, registry.LimitChanges{"members": nil}))
 	if i := e.quotaOf(o.ID, "members"); *i.Limit != 2 || i.Own || *i.Percent != 50 {
@@ -281,14 +281,14 @@ func seats(e env) {
 	limit(number(2))
 	e.ok(invite("b@example.com"))
 	e.ok(invite("b@example.com")) // in place of the first
-	e.want(invite("c@example.com"), registry.Conflict)
+	e.want(invite("c@example.com"), registry.CodeConflict)
 	limit(number(3))
 	e.ok(invite("c@example.com"))
 	limit(number(2))
 	e.ok(third(e.s.AcceptInviteAsNew(ctx, visitor, secret("b@example.com"), "B", "hash")))
 	e.want(
 		third(e.s.AcceptInviteAsNew(ctx, visitor, secret("c@example.com"), "C", "hash")),
-		registry.Conflict,
+		registry.CodeConflict,
 	)
 	limit(number(1)) // below the present use
 	if i := e.quotaOf(o.ID, "members"); *i.Used != 2 || !i.Over || *i.Percent != 200 {
@@ -314,7 +314,7 @@ func seats(e env) {
 			),
 		)
 	}
-	e.want(come("d@example.com"), registry.Conflict)
+	e.want(come("d@example.com"), registry.CodeConflict)
 	limit(nil)
 	e.ok(come("d@example.com"))
 	limit(number(1))
@@ -402,10 +402,10 @@ func runnerPlaces(e env) {
 	}
 	r, _ := e.runner(asA, o.ID, "one")
 	e.ok(claim())
-	e.want(claim(), registry.Conflict)
+	e.want(claim(), registry.CodeConflict)
 	e.clock.Add(registry.RunnerClaimLife)
 	e.ok(claim()) // the other one has ended
-	e.want(claim(), registry.Conflict)
+	e.want(claim(), registry.CodeConflict)
 	e.ok(e.s.RevokeRunner(ctx, asA, o.ID, r.ID))
 	e.ok(claim())
 	if i := e.quotaOf(o.ID, "runners"); *i.Used != 0 {
@@ -438,7 +438,7 @@ func quotaWarnings(e env) {
 	says := func(r registry.Refused) registry.RefusedRequests {
 		return func(registry.OrgID) registry.Refused { return r }
 	}
-	e.want(second(e.s.CheckQuotas(ctx, operator, nil)), registry.Forbidden)
+	e.want(second(e.s.CheckQuotas(ctx, operator, nil)), registry.CodeForbidden)
 	check(nil)
 	limit("members", 3)
 	check(nil) // two of three
@@ -449,7 +449,7 @@ func quotaWarnings(e env) {
 	check(nil)
 	changes, err := e.s.Changes(ctx, system, before, 10)
 	e.ok(err)
-	if len(changes) != 1 || changes[0].Kind != registry.OrgQuotaWarned || changes[0].OrgID != o.ID {
+	if len(changes) != 1 || changes[0].Kind != registry.ChangeOrgQuotaWarning || changes[0].OrgID != o.ID {
 		e.Errorf("%+v", changes)
 	}
 	limit("members", 4) // 75 %: below both levels, and not far enough below the lower one

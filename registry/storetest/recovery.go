@@ -144,12 +144,12 @@ func thiefLeavesNothing(e env) {
 		recover(u, registry.AsUser(u, own.ID, ""))
 
 		for _, s := range open {
-			e.want(second(e.s.Link(ctx, visitor, s)), registry.Gone)
+			e.want(second(e.s.Link(ctx, visitor, s)), registry.CodeGone)
 		}
-		e.want(third(e.s.ConfirmEmail(ctx, registry.AsUser(u, own.ID, ""), open[0])), registry.Gone)
-		e.want(second(e.s.EnrollRunner(ctx, visitor, claim, "r", secret("k"))), registry.Gone)
-		e.want(second(e.s.DecideSupport(ctx, asOwner, theirs.ID, p.ID, true)), registry.NotFound)
-		e.want(second(e.s.GrantByRefresh(ctx, system, secret(token))), registry.Gone)
+		e.want(third(e.s.ConfirmEmail(ctx, registry.AsUser(u, own.ID, ""), open[0])), registry.CodeGone)
+		e.want(second(e.s.EnrollRunner(ctx, visitor, claim, "r", secret("k"))), registry.CodeGone)
+		e.want(second(e.s.DecideSupport(ctx, asOwner, theirs.ID, p.ID, true)), registry.CodeNotFound)
+		e.want(second(e.s.GrantByRefresh(ctx, system, secret(token))), registry.CodeGone)
 		for code := range codes {
 			m := registry.CodeMatch{
 				Hash:        code,
@@ -157,11 +157,11 @@ func thiefLeavesNothing(e env) {
 				RedirectURI: "r",
 				Challenge:   "ch",
 			}
-			e.want(second(e.s.RedeemCode(ctx, system, m)), registry.NotFound)
+			e.want(second(e.s.RedeemCode(ctx, system, m)), registry.CodeNotFound)
 		}
 		g := registry.Grant{ID: registry.GrantID(registry.NewID()), ClientID: cli, Scope: "openid"}
-		e.want(second(e.s.RedeemDevice(ctx, system, device, g, secret("d"))), registry.Gone)
-		e.want(third(e.s.SessionByID(ctx, system, thief.ID)), registry.NotFound)
+		e.want(second(e.s.RedeemDevice(ctx, system, device, g, secret("d"))), registry.CodeGone)
+		e.want(third(e.s.SessionByID(ctx, system, thief.ID)), registry.CodeNotFound)
 		// A request of theirs that was under way changes nothing.
 		late := registry.Factor{
 			ID:     "late",
@@ -169,7 +169,7 @@ func thiefLeavesNothing(e env) {
 			Name:   "late",
 			Sealed: []byte("x"),
 		}
-		e.want(second(e.s.AddFactor(ctx, asThief, late, 1, nil)), registry.Unauthenticated)
+		e.want(second(e.s.AddFactor(ctx, asThief, late, 1, nil)), registry.CodeUnauthenticated)
 		if now := e.again(u); now.DeviceEpoch == before {
 			e.Errorf("%s: browsers are known as before", name)
 		}
@@ -202,7 +202,7 @@ func thiefLeavesNothing(e env) {
 	)
 	e.ok(e.s.RevokeSessions(ctx, asX, x.ID, asX.Session))
 	asX = e.person(e.again(x), asX.Session, "")
-	e.want(third(e.s.ConfirmEmail(ctx, asX, secret("x email"))), registry.Gone)
+	e.want(third(e.s.ConfirmEmail(ctx, asX, secret("x email"))), registry.CodeGone)
 	e.ok(second(e.s.Link(ctx, visitor, secret("x reset"))))
 
 	// Support access that was given ends with a reset, and with nobody's own change of password.
@@ -230,7 +230,7 @@ func thiefLeavesNothing(e env) {
 	e.ok(e.s.SetPassword(ctx, e.now(root), "new hash"))
 	e.ok(second(e.s.Member(ctx, asOwner, o.ID, root.ID)))
 	e.reset(root, false)
-	e.want(second(e.s.Member(ctx, asOwner, o.ID, root.ID)), registry.NotFound)
+	e.want(second(e.s.Member(ctx, asOwner, o.ID, root.ID)), registry.CodeNotFound)
 }
 
 // review: until the person has said what stays, the account does nothing else, and nothing but the
@@ -277,7 +277,7 @@ func review(e env) {
 		),
 	)
 
-	e.want(second(e.s.Review(ctx, asU, nil, nil)), registry.Conflict) // there is nothing to review
+	e.want(second(e.s.Review(ctx, asU, nil, nil)), registry.CodeConflict) // there is nothing to review
 	u = e.reset(u, true)
 	if u.RecoveredAt.IsZero() {
 		e.Fatal("nothing is to be reviewed")
@@ -286,7 +286,7 @@ func review(e env) {
 	// A passkey or a linked account may be the thief's.
 	e.want(
 		second(e.session(u, registry.WithMethod(registry.MethodPasskey, "user"))),
-		registry.Forbidden,
+		registry.CodeForbidden,
 	)
 	e.want(
 		third(
@@ -296,15 +296,15 @@ func review(e env) {
 				registry.ExternalSignIn{Connection: google.ID, Subject: string(u.ID)},
 			),
 		),
-		registry.Forbidden,
+		registry.CodeForbidden,
 	)
 	v, err := e.session(u, registry.WithMethod(registry.MethodPassword, registry.MethodCode))
 	e.ok(err)
 	asU = registry.AsSession(u, v, "192.0.2.1")
 
 	// Nothing else is done by it, nor in its name.
-	e.want(second(e.s.Grant(ctx, system, v.ID, o.ID)), registry.SignInAgain)
-	e.want(second(e.s.Authorize(ctx, asU, o.ID, registry.OrgRead)), registry.Forbidden)
+	e.want(second(e.s.Grant(ctx, system, v.ID, o.ID)), registry.CodeReauthenticationNeeded)
+	e.want(second(e.s.Authorize(ctx, asU, o.ID, registry.ActionOrgRead)), registry.CodeForbidden)
 	e.want(
 		second(
 			e.s.CreateAPIKey(
@@ -314,14 +314,14 @@ func review(e env) {
 				secret("k"),
 			),
 		),
-		registry.Forbidden,
+		registry.CodeForbidden,
 	)
-	e.want(e.s.RemoveFactors(ctx, asU, u.ID, phone), registry.Forbidden)
-	e.want(e.s.SetPassword(ctx, asU, "hash"), registry.Forbidden)
-	e.want(e.s.UpdateOrg(ctx, asU, o.ID, 0, "Mine"), registry.Forbidden)
+	e.want(e.s.RemoveFactors(ctx, asU, u.ID, phone), registry.CodeForbidden)
+	e.want(e.s.SetPassword(ctx, asU, "hash"), registry.CodeForbidden)
+	e.want(e.s.UpdateOrg(ctx, asU, o.ID, 0, "Mine"), registry.CodeForbidden)
 	e.want(
 		third(e.s.AcceptInviteAsNew(ctx, visitor, secret("friend"), "Friend", "hash")),
-		registry.Gone,
+		registry.CodeGone,
 	)
 	code := registry.NewCode{
 		Hash:        secret("c"),
@@ -347,7 +347,7 @@ func review(e env) {
 				},
 			),
 		),
-		registry.NotFound,
+		registry.CodeNotFound,
 	)
 
 	items, err := e.s.RecoveryItems(ctx, asU)
@@ -369,8 +369,8 @@ func review(e env) {
 		e.Errorf("%q, want %q", got, want)
 	}
 	for _, as := range []registry.Actor{visitor, system, operator} {
-		e.want(second(e.s.RecoveryItems(ctx, as)), registry.Unauthenticated)
-		e.want(second(e.s.Review(ctx, as, nil, nil)), registry.Unauthenticated)
+		e.want(second(e.s.RecoveryItems(ctx, as)), registry.CodeUnauthenticated)
+		e.want(second(e.s.Review(ctx, as, nil, nil)), registry.CodeUnauthenticated)
 	}
 	if list, err := e.s.RecoveryItems(ctx, asOther); err != nil || len(list) > 0 {
 		e.Errorf("%+v %v", list, err)
@@ -392,14 +392,14 @@ func review(e env) {
 				less[k] = v
 			}
 		}
-		e.want(second(e.s.Review(ctx, asU, less, nil)), registry.Invalid)
+		e.want(second(e.s.Review(ctx, asU, less, nil)), registry.CodeInvalid)
 	}
 	factors, err := e.s.Review(ctx, asU, keep, []registry.Hash{secret("new code")})
 	e.ok(err)
 	if !factors {
 		e.Error("the phone is gone")
 	}
-	e.want(second(e.s.Review(ctx, asU, keep, nil)), registry.Conflict) // twice
+	e.want(second(e.s.Review(ctx, asU, keep, nil)), registry.CodeConflict) // twice
 	if u = e.again(u); !u.RecoveredAt.IsZero() {
 		e.Errorf("%+v", u)
 	}
@@ -411,7 +411,7 @@ func review(e env) {
 	}
 	e.want(
 		second(e.s.UseRecoveryCode(ctx, system, u.ID, secret("recovery code of "+string(u.ID)))),
-		registry.NotFound,
+		registry.CodeNotFound,
 	)
 	e.ok(second(e.s.UseRecoveryCode(ctx, system, u.ID, secret("new code"))))
 	if list, err := e.s.Identities(ctx, asU, u.ID); err != nil || len(list) > 0 {
@@ -447,7 +447,7 @@ func review(e env) {
 	for _, a := range entries {
 		actions = append(actions, a.Action)
 	}
-	for _, a := range []registry.ChangeKind{registry.UserVerified, registry.UserRecovered, registry.UserReviewed, registry.IdentityGone, registry.APIKeyRevoked, registry.RunnerRevoked, registry.InviteRevoked} {
+	for _, a := range []registry.ChangeKind{registry.ChangeUserVerified, registry.ChangeUserRecovered, registry.ChangeUserReviewed, registry.ChangeIdentityRemoved, registry.ChangeAPIKeyRevoked, registry.ChangeRunnerRevoked, registry.ChangeInviteRevoked} {
 		if !slices.Contains(actions, a) {
 			e.Errorf("%s is not in the log", a)
 		}
@@ -543,7 +543,7 @@ func preHijack(e env) {
 	}
 	invite(registry.RoleOwner, "acme")
 	_, _, err = e.s.AcceptInviteAsNew(ctx, visitor, secret("acme"), "CEO", "mine")
-	e.want(err, registry.Conflict)
+	e.want(err, registry.CodeConflict)
 	if err == nil || !strings.Contains(err.Error(), "nobody has verified") ||
 		strings.Contains(err.Error(), "globex") {
 		e.Errorf("%v", err)
@@ -566,7 +566,7 @@ func preHijack(e env) {
 		second(
 			e.s.UseRecoveryCode(ctx, system, ceo.ID, secret("recovery code of "+string(ceo.ID))),
 		),
-		registry.NotFound,
+		registry.CodeNotFound,
 	)
 
 	// The role waits, and both sides see why.
@@ -599,14 +599,14 @@ func preHijack(e env) {
 		v.WantedRole != registry.RoleOwner {
 		e.Errorf("%+v %v", v, err)
 	}
-	e.want(e.s.SetRole(ctx, asOwner, acme.ID, ceo.ID, registry.RoleAdmin), registry.Conflict)
-	e.want(e.s.TransferOrg(ctx, e.ownerOf(acme.ID), acme.ID, ceo.ID), registry.Conflict)
+	e.want(e.s.SetRole(ctx, asOwner, acme.ID, ceo.ID, registry.RoleAdmin), registry.CodeConflict)
+	e.want(e.s.TransferOrg(ctx, e.ownerOf(acme.ID), acme.ID, ceo.ID), registry.CodeConflict)
 	e.want(
 		second(e.s.CreateOrg(ctx, operator, registry.NewOrg{Slug: "initech", Owner: ceo.ID})),
-		registry.Conflict,
+		registry.CodeConflict,
 	)
 	yes := true
-	e.want(e.s.UpdateUser(ctx, operator, ceo.ID, nil, &yes), registry.Conflict)
+	e.want(e.s.UpdateUser(ctx, operator, ceo.ID, nil, &yes), registry.CodeConflict)
 
 	// A platform admin says whose it is, in person.
 	root, err := e.s.CreateUser(
@@ -625,7 +625,7 @@ func preHijack(e env) {
 	for _, as := range []registry.Actor{asCEO, asOwner, asEvil, asKey, visitor} {
 		e.refused(e.s.VerifyUser(ctx, as, ceo.ID))
 	}
-	e.want(e.s.VerifyUser(ctx, asRoot, "01890000-0000-7000-8000-000000000000"), registry.NotFound)
+	e.want(e.s.VerifyUser(ctx, asRoot, "01890000-0000-7000-8000-000000000000"), registry.CodeNotFound)
 	e.ok(e.s.VerifyUser(ctx, asRoot, ceo.ID))
 	e.ok(e.s.VerifyUser(ctx, asRoot, ceo.ID)) // twice
 	m, err = e.s.Member(ctx, asOwner, acme.ID, ceo.ID)
@@ -703,7 +703,7 @@ func unverifiedRoles(e env) {
 	is(older["member"], registry.RoleMember, "")
 	e.want(
 		e.s.SetRole(ctx, asOwner, o.ID, older["member"].ID, registry.RoleAdmin),
-		registry.Conflict,
+		registry.CodeConflict,
 	)
 	join(older["mailed"], registry.RoleAdmin, true) // who followed the link has account and mailbox
 	is(older["mailed"], registry.RoleAdmin, "")

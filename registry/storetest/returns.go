@@ -65,7 +65,7 @@ func returns(e env) {
 	// A link says so in the org's log when it is made; only its use holds.
 	e.ok(second(e.s.CreateAccountLink(ctx, e.now(root), registry.LinkReset, eve.ID, "", secret("unused"))))
 	in(eve, "")
-	log, err := e.s.Audit(ctx, e.now(owner), o.ID, registry.AuditList{Action: registry.PasswordLinkMade})
+	log, err := e.s.Audit(ctx, e.now(owner), o.ID, registry.AuditList{Action: registry.ChangeMemberPasswordLink})
 	e.ok(err)
 	if len(log.Items) != 1 || log.Items[0].Actor != root.Email || log.Items[0].Target != eve.Email {
 		e.Errorf("%+v", log.Items)
@@ -81,37 +81,37 @@ func returns(e env) {
 	e.ok(second(e.s.GrantByID(ctx, system, "g")))
 	e.ok(second(e.s.AddFactor(ctx, registry.AsSession(eve, s, ""), registry.Factor{ID: "phone", Kind: registry.FactorTOTP, Name: "Phone", Sealed: []byte("x")}, 1, nil)))
 	e.ok(e.s.RemoveFactors(ctx, e.now(root), eve.ID, "")) // it ends no session
-	e.want(second(e.s.GrantByID(ctx, system, "g")), registry.Forbidden)
-	e.want(second(e.s.Grant(ctx, system, s.ID, o.ID)), registry.Forbidden)
+	e.want(second(e.s.GrantByID(ctx, system, "g")), registry.CodeForbidden)
+	e.want(second(e.s.Grant(ctx, system, s.ID, o.ID)), registry.CodeForbidden)
 	e.ok(decide(e.now(owner), waits(eve)[0], true))
 	e.ok(second(e.s.GrantByID(ctx, system, "g")))
 
 	// By an admin's link: an owner answers, once; admins may refuse; nobody else.
 	for _, as := range []registry.Actor{e.now(root), operator} {
 		link(as, eve, false)
-		in(eve, registry.Forbidden)
+		in(eve, registry.CodeForbidden)
 		list := waits(eve)
 		if len(list) != 1 || list[0].AskedBy != as.Name() || !list[0].EffectiveAt.IsZero() {
 			e.Fatalf("%+v", list)
 		}
 		for _, as := range []registry.Actor{e.now(root), e.now(admin), operator} {
-			e.want(decide(as, list[0], true), registry.Forbidden)
+			e.want(decide(as, list[0], true), registry.CodeForbidden)
 		}
 		asEve = e.person(e.again(eve), asEve.Session, "")
-		e.want(decide(asEve, list[0], true), registry.NotFound)
-		e.want(decide(e.now(root), list[0], false), registry.Forbidden)
-		e.want(e.s.EndApproval(ctx, e.now(root), o.ID, list[0].ID), registry.Forbidden)
+		e.want(decide(asEve, list[0], true), registry.CodeNotFound)
+		e.want(decide(e.now(root), list[0], false), registry.CodeForbidden)
+		e.want(e.s.EndApproval(ctx, e.now(root), o.ID, list[0].ID), registry.CodeForbidden)
 		e.clock.Add(registry.ApprovalLife + time.Hour) // it does not run out
 		e.ok(e.s.FinishApprovals(ctx, system))
-		in(eve, registry.Forbidden)
+		in(eve, registry.CodeForbidden)
 		e.ok(decide(e.now(owner), list[0], true))
 		in(eve, "")
 	}
 	link(e.now(root), eve, false)
 	e.ok(decide(e.now(admin), waits(eve)[0], false))
-	in(eve, registry.Forbidden)
+	in(eve, registry.CodeForbidden)
 	link(e.now(root), eve, false) // nor does another link help
-	in(eve, registry.Forbidden)
+	in(eve, registry.CodeForbidden)
 
 	// A mailed link to the address that the member had then shows who it is.
 	link(system, eve, true)
@@ -124,7 +124,7 @@ func returns(e env) {
 	_, _, err = e.s.ConfirmEmail(ctx, asNow, secret("move"))
 	e.ok(err)
 	link(system, eve, true)
-	in(eve, registry.Forbidden)
+	in(eve, registry.CodeForbidden)
 	e.ok(decide(e.now(owner), waits(eve)[0], true))
 
 	// A factor that is older than the change does; a newer one does not.
@@ -150,11 +150,11 @@ func returns(e env) {
 	e.clock.Add(time.Second)
 	factor("new", e.now(eve))
 	e.ok(e.s.UseFactor(ctx, system, "new", 2, nil))
-	in(eve, registry.Forbidden)
+	in(eve, registry.CodeForbidden)
 	link(e.now(root), eve, false) // the change that counts is the first
 	review()
 	e.ok(e.s.UseFactor(ctx, system, "new", 3, nil))
-	in(eve, registry.Forbidden)
+	in(eve, registry.CodeForbidden)
 	e.ok(e.s.UseFactor(ctx, system, "old", 2, nil))
 	in(eve, "")
 
@@ -162,7 +162,7 @@ func returns(e env) {
 	e.ok(e.s.RemoveFactors(ctx, e.now(eve), eve.ID, "new"))
 	in(eve, "")
 	e.ok(e.s.RemoveFactors(ctx, e.now(root), eve.ID, ""))
-	in(eve, registry.Forbidden)
+	in(eve, registry.CodeForbidden)
 	// Who is removed and comes again starts anew.
 	e.ok(second(e.s.RemoveMember(ctx, e.now(owner), o.ID, eve.ID, false)))
 	if list := waits(eve); len(list) != 0 {
@@ -172,14 +172,14 @@ func returns(e env) {
 	// An owner who is kept out is none to leave the org to.
 	two, _ := e.member(o.ID, "two@example.com", registry.RoleOwner)
 	link(e.now(root), two, false)
-	e.want(second(e.s.RemoveMember(ctx, e.now(owner), o.ID, owner.ID, false)), registry.Conflict)
-	e.want(e.s.SetRole(ctx, e.now(owner), o.ID, owner.ID, registry.RoleMember), registry.Conflict)
-	e.want(decide(e.now(two), waits(two)[0], true), registry.NotFound)
+	e.want(second(e.s.RemoveMember(ctx, e.now(owner), o.ID, owner.ID, false)), registry.CodeConflict)
+	e.want(e.s.SetRole(ctx, e.now(owner), o.ID, owner.ID, registry.RoleMember), registry.CodeConflict)
+	e.want(decide(e.now(two), waits(two)[0], true), registry.CodeNotFound)
 	e.ok(second(e.s.RemoveMember(ctx, e.now(owner), o.ID, two.ID, false)))
 
 	// The only owner returns after a while; nobody else answers but by refusing.
 	link(e.now(root), owner, false)
-	in(owner, registry.Forbidden)
+	in(owner, registry.CodeForbidden)
 	list := waits(owner)
 	if len(list) != 1 || !list[0].EffectiveAt.Equal(e.clock.Now().Add(registry.BreakGlassWait)) {
 		e.Fatalf("%+v", list)
@@ -188,7 +188,7 @@ func returns(e env) {
 	e.refusedFor(err, registry.ErrOwnerApproves) // the org still has an owner
 	e.clock.Add(registry.BreakGlassWait - time.Second)
 	e.ok(e.s.FinishApprovals(ctx, system))
-	in(owner, registry.Forbidden)
+	in(owner, registry.CodeForbidden)
 	e.clock.Add(time.Second)
 	e.ok(e.s.FinishApprovals(ctx, system))
 	in(owner, "")
@@ -196,7 +196,7 @@ func returns(e env) {
 	e.ok(decide(e.now(admin), waits(owner)[0], false))
 	e.clock.Add(registry.BreakGlassWait)
 	e.ok(e.s.FinishApprovals(ctx, system))
-	in(owner, registry.Forbidden)
+	in(owner, registry.CodeForbidden)
 
 	// Where there is no owner, nobody could answer.
 	kim, _ := e.member(free.ID, "kim@example.com", registry.RoleAdmin)
@@ -219,10 +219,10 @@ func breakGlass(e env) {
 	for _, as := range []registry.Actor{e.now(root), asKey, e.now(owner), e.now(admin), system} {
 		e.refused(second(e.s.BreakGlass(ctx, as, o.ID, you.Email)))
 	}
-	e.want(second(e.s.BreakGlass(ctx, operator, o.ID, "nobody@example.com")), registry.NotFound)
-	e.want(second(e.s.BreakGlass(ctx, operator, o.ID, owner.Email)), registry.Conflict)
+	e.want(second(e.s.BreakGlass(ctx, operator, o.ID, "nobody@example.com")), registry.CodeNotFound)
+	e.want(second(e.s.BreakGlass(ctx, operator, o.ID, owner.Email)), registry.CodeConflict)
 	elsewhere, _ := e.member(e.org("elsewhere", "").ID, "made@example.com", registry.RoleMember)
-	e.want(second(e.s.BreakGlass(ctx, operator, o.ID, elsewhere.Email)), registry.Conflict)
+	e.want(second(e.s.BreakGlass(ctx, operator, o.ID, elsewhere.Email)), registry.CodeConflict)
 	ask := func() registry.Approval {
 		e.Helper()
 		p, err := e.s.BreakGlass(ctx, operator, o.ID, you.Email)
@@ -230,7 +230,7 @@ func breakGlass(e env) {
 		return p
 	}
 	p := ask()
-	e.want(second(e.s.BreakGlass(ctx, operator, o.ID, you.Email)), registry.Conflict)
+	e.want(second(e.s.BreakGlass(ctx, operator, o.ID, you.Email)), registry.CodeConflict)
 	// Every member sees it, and of members' affairs nothing else.
 	e.ok(second(e.s.RequestApproval(ctx, e.now(root), o.ID, registry.NewApproval{Kind: registry.ApprovalInvite, Email: "x@example.com", Role: registry.RoleMember})))
 	for as, want := range map[registry.Actor]int{e.now(mia): 1, e.now(admin): 2} {
@@ -240,10 +240,10 @@ func breakGlass(e env) {
 			e.Errorf("%+v", list)
 		}
 	}
-	e.want(second(e.s.Approvals(ctx, e.now(you), o.ID)), registry.NotFound)
+	e.want(second(e.s.Approvals(ctx, e.now(you), o.ID)), registry.CodeNotFound)
 	for _, as := range []registry.Actor{e.now(admin), e.now(mia), e.now(root), operator} {
 		_, _, err := e.s.DecideApproval(ctx, as, o.ID, p.ID, false, secret("d"))
-		e.want(err, registry.Forbidden)
+		e.want(err, registry.CodeForbidden)
 	}
 	_, _, err := e.s.DecideApproval(ctx, e.now(owner), o.ID, p.ID, false, secret("d"))
 	e.ok(err)

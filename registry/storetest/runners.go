@@ -34,16 +34,16 @@ func runners(e env) {
 	}
 
 	_, asService := e.key(asA, registry.NewAPIKey{Scopes: []registry.Scope{registry.ScopeRunnerWrite}, OrgID: o.ID, Role: registry.RoleAdmin})
-	e.want(claim(asM, registry.NewRunnerClaim{Name: "two\nlines"}), registry.Invalid)
-	e.want(claim(asM, registry.NewRunnerClaim{Life: registry.KeyLifeMax + 1}), registry.Invalid)
-	e.want(claim(operator, registry.NewRunnerClaim{}), registry.Forbidden)
+	e.want(claim(asM, registry.NewRunnerClaim{Name: "two\nlines"}), registry.CodeInvalid)
+	e.want(claim(asM, registry.NewRunnerClaim{Life: registry.KeyLifeMax + 1}), registry.CodeInvalid)
+	e.want(claim(operator, registry.NewRunnerClaim{}), registry.CodeForbidden)
 	root, _ := e.user("root@example.com")
 	yes := true
 	e.ok(e.s.UpdateUser(ctx, operator, root.ID, nil, &yes))
 	root, err := e.s.User(ctx, operator, root.ID)
 	e.ok(err)
 	asRoot := e.person(root, "", "")
-	e.want(claim(asRoot, registry.NewRunnerClaim{}), registry.Forbidden) // manages every org, and enters none
+	e.want(claim(asRoot, registry.NewRunnerClaim{}), registry.CodeForbidden) // manages every org, and enters none
 
 	r, key := e.runner(asM, o.ID, "build-1")
 	if r.EnrolledBy != m.ID || r.EnrolledByName != m.Email || r.Name != "build-1" || !r.ExpiresAt.Equal(e.clock.Now().Add(registry.KeyLife)) {
@@ -55,9 +55,9 @@ func runners(e env) {
 		e.Fatalf("%+v", g)
 	}
 	wrong := secret("wrong")
-	e.want(grant(r.ID, &wrong), registry.NotFound)
+	e.want(grant(r.ID, &wrong), registry.CodeNotFound)
 	e.ok(grant(r.ID, nil))
-	e.want(grant("01890000-0000-7000-8000-000000000000", &key), registry.NotFound)
+	e.want(grant("01890000-0000-7000-8000-000000000000", &key), registry.CodeNotFound)
 
 	// A claim works once, also for twenty at once, not late, and not when its maker may no longer.
 	once := secret("once")
@@ -66,8 +66,8 @@ func runners(e env) {
 	if c, err := e.s.RunnerClaim(ctx, asN, o.ID, open.ID); err != nil || c != open {
 		e.Errorf("%+v %v, want %+v", c, err, open)
 	}
-	e.want(second(e.s.RunnerClaim(ctx, asA, other.ID, open.ID)), registry.NotFound)
-	e.want(second(e.s.EnrollRunner(ctx, visitor, once, "", secret("k"))), registry.Invalid) // no name at all
+	e.want(second(e.s.RunnerClaim(ctx, asA, other.ID, open.ID)), registry.CodeNotFound)
+	e.want(second(e.s.EnrollRunner(ctx, visitor, once, "", secret("k"))), registry.CodeInvalid) // no name at all
 	var enrolled atomic.Int32
 	var wg sync.WaitGroup
 	for range 20 {
@@ -81,12 +81,12 @@ func runners(e env) {
 	if n := enrolled.Load(); n != 1 {
 		e.Errorf("one claim enrolled %d runners", n)
 	}
-	e.want(second(e.s.EnrollRunner(ctx, visitor, once, "host", secret("k"))), registry.Gone)
-	e.want(second(e.s.RunnerClaim(ctx, asN, o.ID, open.ID)), registry.NotFound)
+	e.want(second(e.s.EnrollRunner(ctx, visitor, once, "host", secret("k"))), registry.CodeGone)
+	e.want(second(e.s.RunnerClaim(ctx, asN, o.ID, open.ID)), registry.CodeNotFound)
 	late, gone := secret("late"), secret("gone")
 	e.ok(second(e.s.CreateRunnerClaim(ctx, asM, o.ID, registry.NewRunnerClaim{Name: "x"}, late)))
 	e.clock.Add(registry.RunnerClaimLife)
-	e.want(second(e.s.EnrollRunner(ctx, visitor, late, "", secret("k"))), registry.Gone)
+	e.want(second(e.s.EnrollRunner(ctx, visitor, late, "", secret("k"))), registry.CodeGone)
 	e.ok(second(e.s.CreateRunnerClaim(ctx, asM, o.ID, registry.NewRunnerClaim{Name: "x"}, gone)))
 
 	// One's own, or anybody's as an admin; others' are seen and left alone.
@@ -104,21 +104,21 @@ func runners(e env) {
 	if one, err := e.s.Runner(ctx, asN, o.ID, r.ID); err != nil || one != p.Items[0] {
 		e.Errorf("%+v %v", one, err)
 	}
-	e.want(second(e.s.Runner(ctx, asA, other.ID, r.ID)), registry.NotFound)
-	e.want(e.s.RevokeRunner(ctx, asN, o.ID, r.ID), registry.Forbidden)
-	e.want(e.s.DisconnectRunner(ctx, asN, o.ID, r.ID), registry.Forbidden)
-	e.want(e.s.RevokeRunner(ctx, asA, other.ID, r.ID), registry.NotFound)
+	e.want(second(e.s.Runner(ctx, asA, other.ID, r.ID)), registry.CodeNotFound)
+	e.want(e.s.RevokeRunner(ctx, asN, o.ID, r.ID), registry.CodeForbidden)
+	e.want(e.s.DisconnectRunner(ctx, asN, o.ID, r.ID), registry.CodeForbidden)
+	e.want(e.s.RevokeRunner(ctx, asA, other.ID, r.ID), registry.CodeNotFound)
 	before, err := e.s.Head(ctx, system)
 	e.ok(err)
 	e.ok(e.s.DisconnectRunner(ctx, asM, o.ID, r.ID))
 	e.ok(e.s.RevokeRunner(ctx, asService, o.ID, mine.ID))
-	e.want(e.s.RevokeRunner(ctx, asA, o.ID, mine.ID), registry.NotFound)
+	e.want(e.s.RevokeRunner(ctx, asA, o.ID, mine.ID), registry.CodeNotFound)
 	changes, err := e.s.Changes(ctx, system, before, 10)
 	e.ok(err)
-	if len(changes) != 2 || changes[0].Kind != registry.RunnerCut || changes[0].SessionID != r.ID.Session() || changes[1].Kind != registry.RunnerRevoked || changes[1].SessionID != mine.ID.Session() {
+	if len(changes) != 2 || changes[0].Kind != registry.ChangeRunnerDisconnected || changes[0].SessionID != r.ID.Session() || changes[1].Kind != registry.ChangeRunnerRevoked || changes[1].SessionID != mine.ID.Session() {
 		e.Fatalf("%+v", changes)
 	}
-	e.want(grant(mine.ID, nil), registry.NotFound)
+	e.want(grant(mine.ID, nil), registry.CodeNotFound)
 
 	at := e.clock.Now()
 	e.ok(e.s.TouchRunners(ctx, system, map[registry.RunnerID]registry.RunnerSeen{r.ID: {At: at, Address: "192.0.2.7"}}))
@@ -130,7 +130,7 @@ func runners(e env) {
 	if len(left) != 2 || left[0].ID != r.ID || !left[0].LastSeenAt.Equal(at) || left[0].Address != "192.0.2.7" {
 		e.Fatalf("%+v", left)
 	}
-	e.want(second(e.s.EnrollRunner(ctx, visitor, gone, "", secret("k"))), registry.Gone)
+	e.want(second(e.s.EnrollRunner(ctx, visitor, gone, "", secret("k"))), registry.CodeGone)
 	e.ok(grant(r.ID, &key))
 	p, err = e.s.Runners(ctx, asA, o.ID, registry.RunnerList{EnrolledBy: m.ID})
 	e.ok(err)
@@ -140,17 +140,17 @@ func runners(e env) {
 	b, asB := e.member(o.ID, "b@example.com", registry.RoleMember)
 	with, _ := e.runner(asB, o.ID, "with")
 	_, narrow := e.key(asA, registry.NewAPIKey{Scopes: []registry.Scope{registry.ScopeMemberWrite}})
-	e.want(second(e.s.RemoveMember(ctx, narrow, o.ID, b.ID, true)), registry.Forbidden) // a key without the scope for runners
+	e.want(second(e.s.RemoveMember(ctx, narrow, o.ID, b.ID, true)), registry.CodeForbidden) // a key without the scope for runners
 	e.ok(second(e.s.RemoveMember(ctx, asA, o.ID, b.ID, true)))
-	e.want(grant(with.ID, nil), registry.NotFound)
+	e.want(grant(with.ID, nil), registry.CodeNotFound)
 
 	// A closed org's runners get nothing; a key that has ended neither.
 	e.ok(e.s.SuspendOrg(ctx, operator, o.ID, 0, ""))
-	e.want(grant(r.ID, &key), registry.Forbidden)
+	e.want(grant(r.ID, &key), registry.CodeForbidden)
 	e.ok(e.s.ResumeOrg(ctx, operator, o.ID, 0))
 	e.ok(grant(r.ID, &key))
 	e.clock.Add(registry.KeyLife)
-	e.want(grant(r.ID, &key), registry.NotFound)
-	e.want(e.s.RevokeRunner(ctx, asA, o.ID, r.ID), registry.NotFound)
+	e.want(grant(r.ID, &key), registry.CodeNotFound)
+	e.want(e.s.RevokeRunner(ctx, asA, o.ID, r.ID), registry.CodeNotFound)
 	e.ok(e.s.Sweep(ctx, system))
 }

@@ -27,7 +27,7 @@ func signingKeys(e env) {
 	for _, as := range []registry.Actor{asU, visitor, registry.AsKey(k, root, "")} {
 		e.refused(e.s.RotateKeys(ctx, as, []registry.Key{key("no", "session", 0)}, time.Hour, false))
 	}
-	e.want(second(e.s.SigningKeys(ctx, e.person(u, "", ""))), registry.Forbidden)
+	e.want(second(e.s.SigningKeys(ctx, e.person(u, "", ""))), registry.CodeForbidden)
 	ids := func(purpose string) (out string) {
 		e.Helper()
 		list, err := e.s.Keys(ctx, system, purpose)
@@ -56,7 +56,7 @@ func signingKeys(e env) {
 	e.ok(e.s.RotateKeys(ctx, operator, []registry.Key{key("4", "session", 0), key("y", "token", 0)}, time.Hour, true))
 	want("session", "4 ")
 	want("token", "y ")
-	p, err := e.s.PlatformAudit(ctx, operator, registry.AuditList{Action: registry.KeyRevoked})
+	p, err := e.s.PlatformAudit(ctx, operator, registry.AuditList{Action: registry.ChangeKeyRevoked})
 	e.ok(err)
 	if len(p.Items) != 2 || p.Items[1].Target != "session" {
 		e.Errorf("%+v", p.Items)

@@ -273,8 +273,8 @@ func (e env) want(err error, code registry.Code) {
 // refused wants that somebody else, or a key, may not.
 func (e env) refused(err error) {
 	e.Helper()
-	if got := registry.ErrorCode(err); got != registry.PersonOnly {
-		e.want(err, registry.Forbidden)
+	if got := registry.ErrorCode(err); got != registry.CodePersonNeeded {
+		e.want(err, registry.CodeForbidden)
 	}
 }
 

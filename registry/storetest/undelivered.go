@@ -24,7 +24,7 @@ func undelivered(e env) {
 		return u, err
 	}
 	_, err = come(registry.UndeliveredElsewhere)
-	e.want(err, registry.Forbidden)
+	e.want(err, registry.CodeForbidden)
 	if err == nil || !strings.Contains(err.Error(), "did not say which groups") {
 		e.Errorf("somebody new without groups: %v", err)
 	}
@@ -39,7 +39,7 @@ func undelivered(e env) {
 		if err != nil || list[0].Undelivered != count {
 			e.Errorf("%+v %v: want %d", list, err, count)
 		}
-		log, err := e.s.Audit(ctx, asOwner, o.ID, registry.AuditList{Action: registry.MemberRoleKept})
+		log, err := e.s.Audit(ctx, asOwner, o.ID, registry.AuditList{Action: registry.ChangeMemberRoleKept})
 		if err != nil || len(log.Items) != logged {
 			e.Errorf("%d entries %v, want %d", len(log.Items), err, logged)
 		} else if logged > 0 && (log.Items[0].Target != kim.Email || !strings.Contains(log.Items[0].Detail, "by Okta: ")) {
@@ -58,7 +58,7 @@ func undelivered(e env) {
 	e.ok(second(come(registry.UndeliveredMalformed, "ops"))) // what is said may raise
 	expect(registry.RoleAdmin, 1, 2)
 	_, err = come("")
-	e.want(err, registry.Forbidden) // who is in no group has no role
+	e.want(err, registry.CodeForbidden) // who is in no group has no role
 	expect(registry.RoleAdmin, 1, 2)
 
 	// Of another claim nothing is known yet; without one there is nothing to deliver.

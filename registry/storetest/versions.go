@@ -71,7 +71,7 @@ func seenVersions(e env) {
 		e.ok(edited.change("", 100))
 		seen := edited.version()
 		e.ok(edited.change(seen, 101))
-		e.want(edited.change(seen, 102), registry.Stale)
+		e.want(edited.change(seen, 102), registry.CodeVersionConflict)
 		if now := edited.version(); now == seen {
 			e.Errorf("%s: still version %s", edited.what, now)
 		}
@@ -83,7 +83,7 @@ func seenVersions(e env) {
 				switch err := edited.change(seen, 2*i); {
 				case err == nil:
 					done.Add(1)
-				case registry.ErrorCode(err) != registry.Stale:
+				case registry.ErrorCode(err) != registry.CodeVersionConflict:
 					e.Errorf("%s: %v", edited.what, err)
 				}
 			})

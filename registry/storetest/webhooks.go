@@ -18,15 +18,15 @@ func webhooks(e env) {
 		w, err := e.s.CreateWebhook(ctx, as, registry.Webhook{ID: registry.WebhookID(registry.NewID()), OrgID: org, URL: "https://example.com/hook", Events: events, Sealed: []byte("sealed")})
 		return w.ID, err
 	}
-	e.want(second(hook(asMember, o.ID)), registry.Forbidden)
-	e.want(second(hook(asB, o.ID)), registry.NotFound)
-	e.want(second(hook(asA, "")), registry.Forbidden)
-	e.want(second(hook(asA, o.ID, "org.exploded")), registry.Invalid)
+	e.want(second(hook(asMember, o.ID)), registry.CodeForbidden)
+	e.want(second(hook(asB, o.ID)), registry.CodeNotFound)
+	e.want(second(hook(asA, "")), registry.CodeForbidden)
+	e.want(second(hook(asA, o.ID, "org.exploded")), registry.CodeInvalid)
 	for _, bad := range []string{"", "example.com", "ftp://example.com", "https://user:pass@example.com", "https://example.com/#x", "https://", "https://example.com/" + strings.Repeat("x", 2000)} {
-		e.want(second(e.s.CreateWebhook(ctx, asA, registry.Webhook{OrgID: o.ID, URL: bad})), registry.Invalid)
+		e.want(second(e.s.CreateWebhook(ctx, asA, registry.Webhook{OrgID: o.ID, URL: bad})), registry.CodeInvalid)
 	}
 	e.clock.Add(time.Second)
-	mine, err := hook(asA, o.ID, registry.OrgUpdated)
+	mine, err := hook(asA, o.ID, registry.ChangeOrgUpdated)
 	e.ok(err)
 	all, err := hook(operator, "")
 	e.ok(err)
@@ -42,12 +42,12 @@ func webhooks(e env) {
 		return p.Items
 	}
 	got := log(asA, o.ID, mine)
-	if len(got) != 1 || got[0].Event != registry.OrgUpdated || !strings.Contains(got[0].Body, string(o.ID)) || got[0].State != registry.DeliveryPending {
+	if len(got) != 1 || got[0].Event != registry.ChangeOrgUpdated || !strings.Contains(got[0].Body, string(o.ID)) || got[0].State != registry.DeliveryPending {
 		e.Fatalf("%+v", got)
 	}
 	updates := 0
 	for _, d := range log(operator, "", all) {
-		if d.Event == registry.OrgUpdated {
+		if d.Event == registry.ChangeOrgUpdated {
 			updates++
 		}
 	}
@@ -59,10 +59,10 @@ func webhooks(e env) {
 			e.Fatal("somebody else reads the log")
 		}
 	}
-	e.want(second(e.s.Deliveries(ctx, asA, o.ID, all, registry.List{})), registry.NotFound) // not one of the org's
-	e.want(e.s.DeleteWebhook(ctx, asA, o.ID, all), registry.NotFound)
-	e.want(e.s.TestWebhook(ctx, asA, o.ID, all), registry.NotFound)
-	e.want(e.s.ReplayDelivery(ctx, asA, o.ID, mine, log(operator, "", all)[0].ID), registry.NotFound)
+	e.want(second(e.s.Deliveries(ctx, asA, o.ID, all, registry.List{})), registry.CodeNotFound) // not one of the org's
+	e.want(e.s.DeleteWebhook(ctx, asA, o.ID, all), registry.CodeNotFound)
+	e.want(e.s.TestWebhook(ctx, asA, o.ID, all), registry.CodeNotFound)
+	e.want(e.s.ReplayDelivery(ctx, asA, o.ID, mine, log(operator, "", all)[0].ID), registry.CodeNotFound)
 
 	due := func(busy ...registry.WebhookID) (n int) {
 		e.Helper()
@@ -111,5 +111,5 @@ func webhooks(e env) {
 		e.Fatalf("%d old messages are left", n)
 	}
 	e.ok(e.s.DeleteWebhook(ctx, asA, o.ID, mine))
-	e.want(e.s.DeleteWebhook(ctx, asA, o.ID, mine), registry.NotFound)
+	e.want(e.s.DeleteWebhook(ctx, asA, o.ID, mine), registry.CodeNotFound)
 }

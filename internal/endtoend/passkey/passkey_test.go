@@ -159,14 +159,14 @@ func TestPasskeys(t *testing.T) {
 	}
 	made := laptop.create(q.Options)
 	_, err := f.s.AddPasskey(ctx, a, q.Sealed, "laptop", made, "wrong password")
-	refused(err, registry.Forbidden, "without the password")
+	refused(err, registry.CodeForbidden, "without the password")
 	_, err = f.s.AddPasskey(ctx, asBob, q.Sealed, "laptop", made, password)
-	refused(err, registry.Invalid, "for somebody else")
+	refused(err, registry.CodeInvalid, "for somebody else")
 	_, err = f.s.AddPasskey(ctx, a, begin().Sealed, "laptop", made, password)
-	refused(err, registry.Invalid, "an answer to another question")
+	refused(err, registry.CodeInvalid, "an answer to another question")
 	evil := newDevice(t, u.ID, "https://acme.d.example")
 	_, err = f.s.AddPasskey(ctx, a, q.Sealed, "laptop", evil.create(q.Options), password)
-	refused(err, registry.Invalid, "made at an org's page")
+	refused(err, registry.CodeInvalid, "made at an org's page")
 	recovery, err := f.s.AddPasskey(ctx, a, q.Sealed, "laptop", made, password)
 	if err != nil || len(recovery) != registry.RecoveryCodeCount {
 		t.Fatalf("%v %v", recovery, err)
@@ -174,31 +174,31 @@ func TestPasskeys(t *testing.T) {
 
 	q = ask()
 	right := laptop.answer(q.Options)
-	refused(signIn(ask(), right), registry.Forbidden, "an answer to another question")
+	refused(signIn(ask(), right), registry.CodeForbidden, "an answer to another question")
 	in, err := f.s.SignInPasskey(ctx, q.Sealed, right, c)
 	if err != nil || in.User.ID != u.ID || in.Token == "" || in.Second != "" {
 		t.Fatalf("%+v %v", in, err)
 	}
-	refused(signIn(q, right), registry.Forbidden, "an answer for the second time")
+	refused(signIn(q, right), registry.CodeForbidden, "an answer for the second time")
 	// The same passkey, asked for by a page of an org, which shares the site.
 	q = ask()
 	evil.c, evil.a = laptop.c, laptop.a
-	refused(signIn(q, evil.answer(q.Options)), registry.Forbidden, "an answer given to an org's page")
+	refused(signIn(q, evil.answer(q.Options)), registry.CodeForbidden, "an answer given to an org's page")
 	// Not verified, not known, or somebody else's.
 	unverified := *laptop
 	unverified.a.Options.UserNotVerified = true
 	q = ask()
-	refused(signIn(q, unverified.answer(q.Options)), registry.Forbidden, "without verification of the person")
-	refused(signIn(q, newDevice(t, u.ID, "https://d.example").answer(q.Options)), registry.Forbidden, "a passkey that was never added")
+	refused(signIn(q, unverified.answer(q.Options)), registry.CodeForbidden, "without verification of the person")
+	refused(signIn(q, newDevice(t, u.ID, "https://d.example").answer(q.Options)), registry.CodeForbidden, "a passkey that was never added")
 	stolen := *laptop
 	stolen.a.Options.UserHandle = []byte(bob.ID)
-	refused(signIn(q, stolen.answer(q.Options)), registry.Forbidden, "for another account")
+	refused(signIn(q, stolen.answer(q.Options)), registry.CodeForbidden, "for another account")
 	for _, bad := range []string{"", "{}", "null", right[:len(right)/2]} {
-		refused(signIn(q, bad), registry.Forbidden, bad)
+		refused(signIn(q, bad), registry.CodeForbidden, bad)
 	}
-	refused(signIn(identity.Ceremony{Sealed: q.Sealed + "x"}, laptop.answer(q.Options)), registry.Gone, "a question that was changed")
+	refused(signIn(identity.Ceremony{Sealed: q.Sealed + "x"}, laptop.answer(q.Options)), registry.CodeGone, "a question that was changed")
 	f.wait(ceremonyLife + time.Second)
-	refused(signIn(q, laptop.answer(q.Options)), registry.Gone, "late")
+	refused(signIn(q, laptop.answer(q.Options)), registry.CodeGone, "late")
 
 	// As a second step it answers for the account whose password was given.
 	half, err := f.s.SignIn(ctx, u.Email, password, c)
@@ -222,10 +222,10 @@ func TestPasskeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	q = ask()
-	refused(second(half.Second, q, phone.answer(q.Options)), registry.Forbidden, "somebody else's passkey as a second step")
+	refused(second(half.Second, q, phone.answer(q.Options)), registry.CodeForbidden, "somebody else's passkey as a second step")
 	q = ask()
 	refused(second(half.Second, q, laptop.answer(q.Options)), "", "a passkey as a second step")
-	refused(signIn(ask(), phone.answer(ask().Options)), registry.Forbidden, "mixed up questions")
+	refused(signIn(ask(), phone.answer(ask().Options)), registry.CodeForbidden, "mixed up questions")
 
 	// What is removed signs nobody in.
 	list, err := f.s.Factors(ctx, a)
@@ -236,5 +236,5 @@ func TestPasskeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	q = ask()
-	refused(signIn(q, laptop.answer(q.Options)), registry.Forbidden, "a passkey that was removed")
+	refused(signIn(q, laptop.answer(q.Options)), registry.CodeForbidden, "a passkey that was removed")
 }
