@@ -60,10 +60,10 @@ func (s *Service) ask(
 // is for the owner to hand over. Errors: those of the store.
 func (s *Service) DecideApproval(
 	ctx context.Context, a registry.Actor, org registry.OrgID, id registry.ApprovalID,
-	approve bool,
+	d registry.Decision,
 ) (i Invitation, err error) {
 	secret := NewSecret()
-	p, l, err := s.store.DecideApproval(ctx, a, org, id, approve, secret.Hash())
+	p, l, err := s.store.DecideApproval(ctx, a, org, id, d, secret.Hash())
 	i.Approval = &p
 	if err != nil || l.ID == "" {
 		return i, err

@@ -82,13 +82,13 @@ func (s *Service) DeviceRequest(ctx context.Context, a registry.Actor, userCode 
 }
 
 // DecideDevice signs the device that waits with a code in as the actor, or refuses it. Errors: CodeGone, CodeTooManyRequests.
-func (s *Service) DecideDevice(ctx context.Context, a registry.Actor, userCode string, approve bool) (err error) {
+func (s *Service) DecideDevice(ctx context.Context, a registry.Actor, userCode string, d registry.Decision) (err error) {
 	settle, err := s.tryOwn(s.limits.userCode, string(a.User))
 	if err != nil {
 		return err
 	}
 	defer func() { settle(&err) }()
-	return s.store.DecideDevice(ctx, a, cleanUserCode(userCode), approve)
+	return s.store.DecideDevice(ctx, a, cleanUserCode(userCode), d)
 }
 
 // redeemDevice answers the device grant (RFC 8628, section 3.4).

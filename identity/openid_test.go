@@ -404,7 +404,7 @@ func TestDevices(t *testing.T) {
 	if _, err := f.s.DeviceRequest(ctx, who, strings.ToLower(strings.ReplaceAll(d.UserCode, "-", " "))); err != nil {
 		t.Error(err)
 	}
-	if err := f.s.DecideDevice(ctx, who, d.UserCode, true); err != nil {
+	if err := f.s.DecideDevice(ctx, who, d.UserCode, registry.DecisionApprove); err != nil {
 		t.Fatal(err)
 	}
 	tok, err := poll()

@@ -138,7 +138,7 @@ func decodeHash(h registry.PasswordHash) (p phc, err error) {
 	return p, nil
 }
 
-// CheckPassword returns an CodeInvalid error on field "password" for one that is
+// CheckPassword returns a CodeInvalid error on field "password" for one that is
 // too short, too long, common, or made of what is known about its user. There
 // are no composition rules (NIST SP 800-63B, section 3.1.1.2).
 func CheckPassword(password, email, name string) error {

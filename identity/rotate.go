@@ -49,7 +49,7 @@ func (s *Service) RotateKeys(ctx context.Context, a registry.Actor, n Rotation) 
 	if len(keys) == 0 {
 		return registry.Errorf(registry.CodeInvalid, "ring", "%q is no ring: use token, session or assertion", n.Ring)
 	}
-	if err := s.store.RotateKeys(ctx, a, keys, keyVerifies, n.Emergency); err != nil {
+	if err := s.store.RotateKeys(ctx, a, keys, registry.KeyRotation{Verify: keyVerifies, Emergency: n.Emergency}); err != nil {
 		return err
 	}
 	return s.Refresh(ctx)

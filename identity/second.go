@@ -118,7 +118,7 @@ func (s *Service) SecondSteps(ctx context.Context, second string) (code, passkey
 // of check, CodeTooManyRequests, CodeForbidden.
 func (s *Service) countSecond(ctx context.Context, u registry.User, c Client, known bool, check func() error) error {
 	system := registry.AsSystem("sign-in")
-	failures, err := s.store.BeginSecond(ctx, system, u.ID, known)
+	failures, err := s.store.BeginSecond(ctx, system, u.ID, registry.Browser(known))
 	switch registry.ErrorCode(err) {
 	case registry.CodeTooManyRequests:
 		_ = s.busy(limitsSecond, limitDelay) // the store's says how long to wait

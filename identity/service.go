@@ -37,7 +37,7 @@ type Store interface {
 	EndGrant(ctx context.Context, a registry.Actor, id registry.GrantID) error
 	CreateDeviceRequest(ctx context.Context, a registry.Actor, d registry.DeviceRequest) error
 	DeviceRequest(ctx context.Context, a registry.Actor, userCode string) (registry.DeviceRequest, error)
-	DecideDevice(ctx context.Context, a registry.Actor, userCode string, approve bool) error
+	DecideDevice(ctx context.Context, a registry.Actor, userCode string, d registry.Decision) error
 	RedeemDevice(ctx context.Context, a registry.Actor, code registry.Hash, g registry.Grant, refresh registry.Hash) (registry.Grant, error)
 	Link(ctx context.Context, a registry.Actor, secret registry.Hash) (registry.Link, error)
 	CreateSetupLink(ctx context.Context, a registry.Actor, secret registry.Hash) (time.Time, error)
@@ -50,12 +50,12 @@ type Store interface {
 	RemoveFactors(ctx context.Context, a registry.Actor, id registry.UserID, factor registry.FactorID) error
 	UseFactor(ctx context.Context, a registry.Actor, id registry.FactorID, step int64, sealed []byte) error
 	UseRecoveryCode(ctx context.Context, a registry.Actor, id registry.UserID, code registry.Hash) (left int, err error)
-	BeginSecond(ctx context.Context, a registry.Actor, id registry.UserID, known bool) (failures int, err error)
+	BeginSecond(ctx context.Context, a registry.Actor, id registry.UserID, b registry.Browser) (failures int, err error)
 	EndSecond(ctx context.Context, a registry.Actor, id registry.UserID, failures int) error
 	SecondFailed(ctx context.Context, a registry.Actor, id registry.UserID, failures int, address string) error
 	SignInLimited(ctx context.Context, a registry.Actor, id registry.UserID, address string) error
 	SigningKeys(ctx context.Context, a registry.Actor) ([]registry.Key, error)
-	RotateKeys(ctx context.Context, a registry.Actor, keys []registry.Key, verify time.Duration, emergency bool) error
+	RotateKeys(ctx context.Context, a registry.Actor, keys []registry.Key, r registry.KeyRotation) error
 	CreateAccountLink(ctx context.Context, a registry.Actor, kind registry.LinkKind, id registry.UserID, email string, secret registry.Hash) (registry.Link, error)
 	ConfirmEmail(ctx context.Context, a registry.Actor, secret registry.Hash) (was, now registry.User, err error)
 	StopEmailChange(ctx context.Context, a registry.Actor, secret registry.Hash) (registry.User,
@@ -84,7 +84,7 @@ type Store interface {
 	SetRole(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID, role registry.Role) error
 	Returns(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.Approval, error)
 	RequestApproval(ctx context.Context, a registry.Actor, org registry.OrgID, n registry.NewApproval) (registry.Approval, error)
-	DecideApproval(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.ApprovalID, approve bool, secret registry.Hash) (registry.Approval, registry.Link, error)
+	DecideApproval(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.ApprovalID, d registry.Decision, secret registry.Hash) (registry.Approval, registry.Link, error)
 	BreakGlass(ctx context.Context, a registry.Actor, org registry.OrgID, email string) (registry.Approval, error)
 	Domains(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Domain, error)
 	AddDomain(ctx context.Context, a registry.Actor, org registry.OrgID, domain, token string) (registry.Domain, error)

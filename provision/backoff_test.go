@@ -125,7 +125,7 @@ func TestPeopleDoNotWait(t *testing.T) {
 				return e.s.ResumeOrg(context.Background(), operator, org, 0)
 			}, func(i registry.Instance) bool { return i.State == registry.InstanceRunning }},
 			"delete": {func(e *env, org registry.OrgID) error {
-				return e.s.DeleteOrg(context.Background(), operator, org, 0, "acme", true)
+				return e.s.DeleteOrg(context.Background(), operator, org, 0, registry.OrgDeletion{Confirm: "acme", Now: true})
 			}, func(i registry.Instance) bool { return i.State == registry.InstanceAbsent }},
 			"settings": {func(e *env, org registry.OrgID) error {
 				set := map[string]*registry.SettingValue{"APP_X": {Value: "x"}}

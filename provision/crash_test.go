@@ -158,7 +158,7 @@ var scenarios = map[string]struct {
 		e.ok(e.s.SuspendOrg(context.Background(), operator, org, 0, ""))
 	}, takes: 6 * time.Second, state: registry.InstanceStopped, gen: 1},
 	"delete": {do: func(e *env, org registry.OrgID) {
-		e.ok(e.s.DeleteOrg(context.Background(), operator, org, 0, "acme", true))
+		e.ok(e.s.DeleteOrg(context.Background(), operator, org, 0, registry.OrgDeletion{Confirm: "acme", Now: true}))
 	}, takes: 6 * time.Second, state: registry.InstanceAbsent, gen: 1},
 	"crash": {do: func(e *env, org registry.OrgID) {
 		e.ok(e.w.Stop(context.Background(), org, 1))

@@ -53,7 +53,7 @@ type AuditList struct {
 // Ranged reports whether only entries of a time range are asked for.
 func (l AuditList) Ranged() bool { return !l.Since.IsZero() || !l.Until.IsZero() }
 
-// CheckAuditList returns an CodeInvalid error when l's times are the wrong way round.
+// CheckAuditList returns a CodeInvalid error when l's times are the wrong way round.
 func CheckAuditList(l AuditList) error {
 	if !l.Since.IsZero() && !l.Until.IsZero() && l.Since.After(l.Until) {
 		return Errorf(CodeInvalid, "since", "since is later than until: exchange them")
@@ -61,7 +61,7 @@ func CheckAuditList(l AuditList) error {
 	return nil
 }
 
-// CheckList returns an CodeInvalid error when l's limit is out of bounds or its search too long.
+// CheckList returns a CodeInvalid error when l's limit is out of bounds or its search too long.
 func CheckList(l List) error {
 	if l.Limit < 0 || l.Limit > MaxPage {
 		return Errorf(CodeInvalid, "limit", "use a limit of 1 to %d", MaxPage)

@@ -14,7 +14,7 @@ const (
 )
 
 // CleanName returns a display name in NFC, without spaces around it and with plain ones inside, and
-// an CodeInvalid error on field "name" when it is not 1 to 80 printable characters. It is the one
+// a CodeInvalid error on field "name" when it is not 1 to 80 printable characters. It is the one
 // predicate for every name that people give to something.
 func CleanName(name string) (string, error) {
 	if len(name) > nameBytes || !utf8.ValidString(name) {

@@ -75,6 +75,12 @@ func OrgStatuses() []OrgStatus {
 	return []OrgStatus{OrgProvisioning, OrgActive, OrgSuspended, OrgDeleting, OrgDeleted}
 }
 
+// OrgDeletion says how an org is deleted.
+type OrgDeletion struct {
+	Confirm string // the org's slug, typed by who deletes it
+	Now     bool   // without DeleteUndo
+}
+
 // DeleteUndo is how long a deleted org can be kept after all.
 const DeleteUndo = 7 * 24 * time.Hour
 

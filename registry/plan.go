@@ -123,7 +123,7 @@ func (l Limits) Changed(changes LimitChanges) (Limits, error) {
 	return out, out.Check()
 }
 
-// Check returns an CodeInvalid error, with the limit's name as field, for what cannot be a limit.
+// Check returns a CodeInvalid error, with the limit's name as field, for what cannot be a limit.
 func (l Limits) Check() error {
 	for _, n := range LimitNames() {
 		v, ok := l[n]

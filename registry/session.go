@@ -177,3 +177,9 @@ type Key struct {
 	SignsTo   time.Time // the next key takes over
 	ExpiresAt time.Time // verification ends
 }
+
+// KeyRotation says what the keys that are replaced are still good for.
+type KeyRotation struct {
+	Verify    time.Duration // how long what they signed is accepted after they sign no more
+	Emergency bool          // they sign no more, and nothing that they signed is accepted
+}

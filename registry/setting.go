@@ -130,7 +130,7 @@ func (s Schema) Clean(name, value string) (string, error) {
 	return "", Errorf(CodeInvalid, name, "%s is not a setting of this app: ask the operator to state it", name)
 }
 
-// CheckUnset returns an CodeInvalid error, with the variable's name as field, when a setting must
+// CheckUnset returns a CodeInvalid error, with the variable's name as field, when a setting must
 // keep a value: it is required and has no default.
 func (s Schema) CheckUnset(name string) error {
 	if f, ok := s.Field(name); ok && f.Required && f.Default == "" {

@@ -42,7 +42,7 @@ var unsafeNames = strings.Fields(`
 // goNames are those of Go and its tools, such as GODEBUG and GOFLAGS; GOOGLE_API_KEY is none.
 var goNames = regexp.MustCompile(`^GO[A-Z0-9]*$`)
 
-// CheckSettingName returns an CodeInvalid error when a variable cannot be a setting at all.
+// CheckSettingName returns a CodeInvalid error when a variable cannot be a setting at all.
 func CheckSettingName(name string) error {
 	switch {
 	case !settingName.MatchString(name):

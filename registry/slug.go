@@ -15,7 +15,7 @@ func ValidSlug(s string) bool {
 	return slugSyntax.MatchString(s) && (len(s) < 4 || s[2:4] != "--")
 }
 
-// CheckSlug returns an CodeInvalid error on field "slug" when s cannot be given to
+// CheckSlug returns a CodeInvalid error on field "slug" when s cannot be given to
 // an org: wrong syntax or a reserved name.
 func CheckSlug(s string) error {
 	switch {

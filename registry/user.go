@@ -49,12 +49,37 @@ func (u User) Dormant(since time.Time) bool {
 	return u.LastSignInAt.Before(since) && u.CreatedAt.Before(since) && u.EnabledAt.Before(since)
 }
 
-// DisableUser says how an account is disabled.
-type DisableUser struct {
-	Reason    string // up to 500 characters, for platform admins
-	Runners   bool   // revoke the runners that the person enrolled
-	LastOwner bool   // even when an org loses its last owner who can act
+// UserChange is what changes of an account; nil stays as it is.
+type UserChange struct {
+	Name          *string
+	PlatformAdmin *bool
 }
+
+// UserDisabling says how an account is disabled.
+type UserDisabling struct {
+	Reason        string // up to 500 characters, for platform admins
+	RevokeRunners bool   // of the runners that the person enrolled
+	LastOwner     bool   // even when an org loses its last owner who can act
+}
+
+// UserDeletion says how an account is deleted.
+type UserDeletion struct {
+	RevokeRunners bool // of the runners that the person enrolled
+}
+
+// MemberRemoval says how a member is removed.
+type MemberRemoval struct {
+	RevokeRunners bool // of the runners that the person enrolled for the org
+}
+
+// Browser says whether an account has signed in with a browser before.
+type Browser bool
+
+// What is known of a browser.
+const (
+	BrowserUnknown Browser = false
+	BrowserKnown   Browser = true
+)
 
 // ReasonDormant is the reason of accounts that are disabled because nobody signs in to them.
 const ReasonDormant = "no sign-in for a long time"
@@ -123,7 +148,7 @@ func (r Role) Valid() bool { return roleRank[r] > 0 }
 // AtLeast reports whether r includes what min may do. The empty role includes nothing.
 func (r Role) AtLeast(min Role) bool { return r.Valid() && min.Valid() && roleRank[r] >= roleRank[min] }
 
-// CheckRole returns an CodeInvalid error on field "role" when r is not a role of members.
+// CheckRole returns a CodeInvalid error on field "role" when r is not a role of members.
 func CheckRole(r Role) error {
 	if !r.AtLeast(RoleMember) {
 		return Errorf(CodeInvalid, "role", "%q is not a role: use member, admin or owner", string(r))
@@ -131,7 +156,7 @@ func CheckRole(r Role) error {
 	return nil
 }
 
-// CheckLeast returns an CodeInvalid error on field "role" when r cannot be the least role that something asks for.
+// CheckLeast returns a CodeInvalid error on field "role" when r cannot be the least role that something asks for.
 func CheckLeast(r Role) error {
 	if !r.Valid() {
 		return Errorf(CodeInvalid, "role", "%q is not a role: use runner, member, admin or owner", string(r))

@@ -81,7 +81,7 @@ func WebhookEvents(org OrgID) []ChangeKind {
 	return AuditActions()
 }
 
-// CheckWebhook returns an CodeInvalid error when an address or event cannot be a webhook's.
+// CheckWebhook returns a CodeInvalid error when an address or event cannot be a webhook's.
 func CheckWebhook(org OrgID, address string, events []ChangeKind) error {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.Fragment != "" || len(address) > webhookURLMax {

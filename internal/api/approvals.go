@@ -47,12 +47,12 @@ func (a *API) approvals() {
 			return &approvalOut{p}, err
 		})
 	type decider = func(context.Context, web.Caller, registry.OrgID, *oneIn) (*decideOut, error)
-	decide := func(approve bool) decider {
+	decide := func(d registry.Decision) decider {
 		return func(ctx context.Context, c web.Caller, org registry.OrgID, in *oneIn) (
 			*decideOut, error,
 		) {
 			id := registry.ApprovalID(in.Approval)
-			i, err := a.Identity.DecideApproval(ctx, c.Actor, org, id, approve)
+			i, err := a.Identity.DecideApproval(ctx, c.Actor, org, id, d)
 			if err != nil {
 				return nil, err
 			}
@@ -65,12 +65,12 @@ func (a *API) approvals() {
 		Path: "/orgs/{org}/approvals/{approval}/approve", Action: registry.ActionApprovalDecide,
 		Summary:     "Approve a request: exactly what it says, once",
 		Description: "Nobody approves what they asked for, or what is about themselves.",
-	}, decide(true))
+	}, decide(registry.DecisionApprove))
 	inOrg(a, operation{ID: "refuse", Method: "POST",
 		Path: "/orgs/{org}/approvals/{approval}/refuse", Action: registry.ActionApprovalRefuse,
 		Summary:     "Refuse a request",
 		Description: "Admins refuse only that a member returns; everything else is for owners.",
-	}, decide(false))
+	}, decide(registry.DecisionDeny))
 	inOrg(a, operation{ID: "endApproval", Method: "DELETE",
 		Path: "/orgs/{org}/approvals/{approval}", Action: registry.ActionApprovalEnd,
 		Summary: "Take a request back",

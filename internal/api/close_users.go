@@ -27,7 +27,7 @@ func (a *API) closeUsers() {
 		if err != nil {
 			return nil, err
 		}
-		d := registry.DisableUser{Reason: in.Body.Reason, Runners: in.Body.Runners, LastOwner: in.Body.LastOwner}
+		d := registry.UserDisabling{Reason: in.Body.Reason, RevokeRunners: in.Body.Runners, LastOwner: in.Body.LastOwner}
 		if _, err := a.Store.DisableUser(ctx, c.Actor, id, d); err != nil {
 			return nil, err
 		}
@@ -71,7 +71,7 @@ func (a *API) closeUsers() {
 		if err := u.Confirm(in.Confirm); err != nil {
 			return nil, err
 		}
-		_, err = a.Store.DeleteUser(ctx, c.Actor, id, in.Runners)
+		_, err = a.Store.DeleteUser(ctx, c.Actor, id, registry.UserDeletion{RevokeRunners: in.Runners})
 		return &none{}, err
 	})
 }

@@ -30,7 +30,7 @@ func (a *API) me() {
 			if err := a.own(ctx, c); err != nil {
 				return nil, err
 			}
-			if err := a.Store.UpdateUser(ctx, c.Actor, c.Actor.User, &in.Body.Name, nil); err != nil {
+			if err := a.Store.UpdateUser(ctx, c.Actor, c.Actor.User, registry.UserChange{Name: &in.Body.Name}); err != nil {
 				return nil, err
 			}
 			return a.whoIs(ctx, c)

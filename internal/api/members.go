@@ -88,7 +88,7 @@ func (a *API) members() {
 				return nil, err
 			}
 			out := new(removeOut)
-			out.Body.Runners, err = a.Store.RemoveMember(ctx, c.Actor, org, user, in.Runners == "revoke")
+			out.Body.Runners, err = a.Store.RemoveMember(ctx, c.Actor, org, user, registry.MemberRemoval{RevokeRunners: in.Runners == "revoke"})
 			return out, err
 		})
 

@@ -219,7 +219,7 @@ func (a *API) orgs() {
 		Description: "It is closed at once. For 7 days it can be kept after all; then its instance is removed. Its files stay on the machine until an operator removes them.",
 	}, func(ctx context.Context, c web.Caller, in *deleteIn) (*orgOut, error) {
 		return a.change(ctx, c, in.ChangeIn, registry.ActionOrgDelete, func(id registry.OrgID, v int64) error {
-			return a.Store.DeleteOrg(ctx, c.Actor, id, v, in.Confirm, in.Now)
+			return a.Store.DeleteOrg(ctx, c.Actor, id, v, registry.OrgDeletion{Confirm: in.Confirm, Now: in.Now})
 		})
 	})
 

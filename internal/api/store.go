@@ -28,7 +28,7 @@ type Store interface {
 	RenameOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, slug string) error
 	SuspendOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, reason string) error
 	ResumeOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64) error
-	DeleteOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, confirm string, now bool) error
+	DeleteOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, d registry.OrgDeletion) error
 	KeepOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64) error
 	RestartInstance(ctx context.Context, a registry.Actor, id registry.OrgID, version int64) error
 	Events(ctx context.Context, a registry.Actor, org registry.OrgID, after int64, limit int) ([]registry.Change, error)
@@ -39,7 +39,7 @@ type Store interface {
 	Members(ctx context.Context, a registry.Actor, org registry.OrgID, l registry.List) (registry.Page[registry.Member], error)
 	Member(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID) (registry.Member, error)
 	MemberByEmail(ctx context.Context, a registry.Actor, org registry.OrgID, email string) (registry.Member, error)
-	RemoveMember(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID, revoke bool) ([]registry.Runner, error)
+	RemoveMember(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID, r registry.MemberRemoval) ([]registry.Runner, error)
 	Invites(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Link, error)
 	RevokeInvite(ctx context.Context, a registry.Actor, org registry.OrgID, id string) error
 
@@ -48,12 +48,12 @@ type Store interface {
 	Users(ctx context.Context, a registry.Actor, l registry.UserList) (registry.Page[registry.User], error)
 	UserOrgs(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.OrgView, error)
 	VerifyUser(ctx context.Context, a registry.Actor, id registry.UserID) error
-	UpdateUser(ctx context.Context, a registry.Actor, id registry.UserID, name *string, platformAdmin *bool) error
+	UpdateUser(ctx context.Context, a registry.Actor, id registry.UserID, c registry.UserChange) error
 	Sessions(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.Session, error)
 	RevokeSession(ctx context.Context, a registry.Actor, id registry.SessionID) error
-	DisableUser(ctx context.Context, a registry.Actor, id registry.UserID, d registry.DisableUser) (registry.User, error)
+	DisableUser(ctx context.Context, a registry.Actor, id registry.UserID, d registry.UserDisabling) (registry.User, error)
 	EnableUser(ctx context.Context, a registry.Actor, id registry.UserID) (registry.User, error)
-	DeleteUser(ctx context.Context, a registry.Actor, id registry.UserID, runners bool) (registry.User, error)
+	DeleteUser(ctx context.Context, a registry.Actor, id registry.UserID, d registry.UserDeletion) (registry.User, error)
 	RevokeSessions(ctx context.Context, a registry.Actor, id registry.UserID, but registry.SessionID) error
 
 	Settings(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Setting, error)
@@ -75,7 +75,7 @@ type Store interface {
 	Identities(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.Identity, error)
 	RemoveIdentity(ctx context.Context, a registry.Actor, id registry.UserID, connection registry.ConnectionID) error
 	Supports(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Support, error)
-	DecideSupport(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.SupportID, approve bool) (registry.Support, error)
+	DecideSupport(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.SupportID, d registry.Decision) (registry.Support, error)
 	EndSupport(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.SupportID) error
 	Approvals(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Approval, error)
 	EndApproval(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.ApprovalID) error

@@ -47,7 +47,7 @@ func (a *API) support() {
 		approve := id == "approve"
 		inOrg(a, operation{ID: id + "Support", Method: "POST", Path: "/orgs/{org}/support/{support}/" + id, Summary: map[bool]string{true: "Give support access", false: "Refuse support access"}[approve], Action: registry.ActionSupportDecide},
 			func(ctx context.Context, c web.Caller, org registry.OrgID, in *oneIn) (*supportOut, error) {
-				p, err := a.Store.DecideSupport(ctx, c.Actor, org, registry.SupportID(in.Support), approve)
+				p, err := a.Store.DecideSupport(ctx, c.Actor, org, registry.SupportID(in.Support), registry.Decision(approve))
 				return &supportOut{p}, err
 			})
 	}

@@ -137,7 +137,7 @@ func (a *API) users() {
 			if err != nil {
 				return nil, err
 			}
-			if err := a.Store.UpdateUser(ctx, c.Actor, id, in.Body.Name, in.Body.PlatformAdmin); err != nil {
+			if err := a.Store.UpdateUser(ctx, c.Actor, id, registry.UserChange{Name: in.Body.Name, PlatformAdmin: in.Body.PlatformAdmin}); err != nil {
 				return nil, err
 			}
 			return a.showUser(ctx, c, id)

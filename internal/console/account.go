@@ -89,7 +89,7 @@ func (c *Console) onAccount(w http.ResponseWriter, r *http.Request, who web.Call
 func (c *Console) changeName(w http.ResponseWriter, r *http.Request, who web.Caller) error {
 	return c.onAccount(w, r, who, "name", func() error {
 		name := r.PostForm.Get("name")
-		return c.Store.UpdateUser(r.Context(), who.Actor, who.Actor.User, &name, nil)
+		return c.Store.UpdateUser(r.Context(), who.Actor, who.Actor.User, registry.UserChange{Name: &name})
 	})
 }
 

@@ -16,7 +16,7 @@ func (c *Console) approve(w http.ResponseWriter, r *http.Request, who web.Caller
 		return err
 	}
 	i, err := c.Identity.DecideApproval(r.Context(), who.Actor, o.ID,
-		registry.ApprovalID(r.PathValue("approval")), true)
+		registry.ApprovalID(r.PathValue("approval")), registry.DecisionApprove)
 	if err != nil || i.Invite.ID == "" {
 		return c.answered(w, r, who, o, err)
 	}
@@ -29,7 +29,7 @@ func (c *Console) refuse(w http.ResponseWriter, r *http.Request, who web.Caller)
 		return err
 	}
 	_, err = c.Identity.DecideApproval(r.Context(), who.Actor, o.ID,
-		registry.ApprovalID(r.PathValue("approval")), false)
+		registry.ApprovalID(r.PathValue("approval")), registry.DecisionDeny)
 	return c.answered(w, r, who, o, err)
 }
 

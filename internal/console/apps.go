@@ -138,11 +138,11 @@ func (c *Console) devicePage(w http.ResponseWriter, r *http.Request, who web.Cal
 
 func (c *Console) decideDevice(w http.ResponseWriter, r *http.Request, who web.Caller) error {
 	d := deviceData{Code: r.PostForm.Get("user_code"), Answer: "denied"}
-	approve := r.PostForm.Get("answer") == "approve"
-	if approve {
+	answer := decision(r)
+	if answer == registry.DecisionApprove {
 		d.Answer = "approved"
 	}
-	if err := c.Identity.DecideDevice(r.Context(), who.Actor, d.Code, approve); err != nil {
+	if err := c.Identity.DecideDevice(r.Context(), who.Actor, d.Code, answer); err != nil {
 		return err
 	}
 	return c.redirectShown(w, r, who, "/device", d.Answer)

@@ -47,8 +47,8 @@ func (c *Console) disableUser(w http.ResponseWriter, r *http.Request, who web.Ca
 	if err != nil {
 		return err
 	}
-	_, err = c.Store.DisableUser(r.Context(), who.Actor, d.User.ID, registry.DisableUser{
-		Reason: r.PostForm.Get("reason"), Runners: r.PostForm.Get("runners") == "revoke",
+	_, err = c.Store.DisableUser(r.Context(), who.Actor, d.User.ID, registry.UserDisabling{
+		Reason: r.PostForm.Get("reason"), RevokeRunners: r.PostForm.Get("runners") == "revoke",
 		LastOwner: r.PostForm.Get("last_owner") == "1",
 	})
 	if err != nil {
@@ -84,7 +84,7 @@ func (c *Console) deleteUser(w http.ResponseWriter, r *http.Request, who web.Cal
 		return err
 	}
 	if err = d.User.Confirm(r.PostForm.Get("confirm")); err == nil {
-		_, err = c.Store.DeleteUser(r.Context(), who.Actor, d.User.ID, r.PostForm.Get("runners") == "revoke")
+		_, err = c.Store.DeleteUser(r.Context(), who.Actor, d.User.ID, registry.UserDeletion{RevokeRunners: r.PostForm.Get("runners") == "revoke"})
 	}
 	if err != nil {
 		return c.again(w, r, "delete-user.html", v, err)

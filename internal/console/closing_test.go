@@ -63,7 +63,7 @@ func TestCloseAccounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	submit(t, admin, 409, page+"/delete", url.Values{"confirm": {eve.Email}})
-	if err := s.Store.DeleteOrg(t.Context(), registry.AsOperator(), acme.ID, 0, "acme", true); err != nil {
+	if err := s.Store.DeleteOrg(t.Context(), registry.AsOperator(), acme.ID, 0, registry.OrgDeletion{Confirm: "acme", Now: true}); err != nil {
 		t.Fatal(err)
 	}
 	if a := submit(t, admin, 422, page+"/delete", url.Values{"confirm": {"eve"}}); !strings.Contains(a.Body, "to confirm") {

@@ -46,14 +46,14 @@ type Store interface {
 	SuspendOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, reason string) error
 	ResumeOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64) error
 	RestartInstance(ctx context.Context, a registry.Actor, id registry.OrgID, version int64) error
-	DeleteOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, confirm string, now bool) error
+	DeleteOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, d registry.OrgDeletion) error
 	KeepOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64) error
 	Members(ctx context.Context, a registry.Actor, org registry.OrgID, l registry.List) (registry.Page[registry.Member], error)
 	Approvals(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Approval, error)
 	EndApproval(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.ApprovalID) error
 	Returns(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.Approval, error)
 	Member(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID) (registry.Member, error)
-	RemoveMember(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID, revoke bool) ([]registry.Runner, error)
+	RemoveMember(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID, r registry.MemberRemoval) ([]registry.Runner, error)
 	Runners(ctx context.Context, a registry.Actor, org registry.OrgID, l registry.RunnerList) (registry.Page[registry.Runner], error)
 	DisconnectRunner(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.RunnerID) error
 	RevokeRunner(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.RunnerID) error
@@ -65,20 +65,20 @@ type Store interface {
 	VerifyUser(ctx context.Context, a registry.Actor, id registry.UserID) error
 	RecoveryItems(ctx context.Context, a registry.Actor) ([]registry.RecoveryItem, error)
 	UserOrgs(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.OrgView, error)
-	UpdateUser(ctx context.Context, a registry.Actor, id registry.UserID, name *string, platformAdmin *bool) error
+	UpdateUser(ctx context.Context, a registry.Actor, id registry.UserID, c registry.UserChange) error
 	UpdateOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, name string) error
 	RenameOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, slug string) error
 	Sessions(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.Session, error)
 	RevokeSession(ctx context.Context, a registry.Actor, id registry.SessionID) error
-	DisableUser(ctx context.Context, a registry.Actor, id registry.UserID, d registry.DisableUser) (registry.User, error)
+	DisableUser(ctx context.Context, a registry.Actor, id registry.UserID, d registry.UserDisabling) (registry.User, error)
 	EnableUser(ctx context.Context, a registry.Actor, id registry.UserID) (registry.User, error)
-	DeleteUser(ctx context.Context, a registry.Actor, id registry.UserID, runners bool) (registry.User, error)
+	DeleteUser(ctx context.Context, a registry.Actor, id registry.UserID, d registry.UserDeletion) (registry.User, error)
 	RevokeSessions(ctx context.Context, a registry.Actor, id registry.UserID, but registry.SessionID) error
 	APIKeys(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.APIKey, error)
 	RevokeAPIKey(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.APIKeyID) error
 	Factors(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.Factor, error)
 	Supports(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Support, error)
-	DecideSupport(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.SupportID, approve bool) (registry.Support, error)
+	DecideSupport(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.SupportID, d registry.Decision) (registry.Support, error)
 	EndSupport(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.SupportID) error
 	TransferOrg(ctx context.Context, a registry.Actor, org registry.OrgID, to registry.UserID) error
 	Clients(ctx context.Context, a registry.Actor) ([]registry.Client, error)

@@ -131,7 +131,7 @@ func (c *Console) deleteOrg(w http.ResponseWriter, r *http.Request, who web.Call
 	if err != nil {
 		return err
 	}
-	if err := c.Store.DeleteOrg(r.Context(), who.Actor, o.ID, 0, r.PostForm.Get("confirm"), false); err != nil {
+	if err := c.Store.DeleteOrg(r.Context(), who.Actor, o.ID, 0, registry.OrgDeletion{Confirm: r.PostForm.Get("confirm")}); err != nil {
 		return c.again(w, r, "delete.html", view{Title: "Delete " + o.Name, Who: who, Org: &o, Tab: "overview"}, err)
 	}
 	http.Redirect(w, r, "/orgs/"+o.Slug, http.StatusSeeOther)
@@ -324,7 +324,7 @@ func (c *Console) removeMember(w http.ResponseWriter, r *http.Request, who web.C
 		return err
 	}
 	id := registry.UserID(r.PathValue("user"))
-	if _, err := c.Store.RemoveMember(r.Context(), who.Actor, o.ID, id, r.PostForm.Get("runners") == "revoke"); err != nil {
+	if _, err := c.Store.RemoveMember(r.Context(), who.Actor, o.ID, id, registry.MemberRemoval{RevokeRunners: r.PostForm.Get("runners") == "revoke"}); err != nil {
 		return err
 	}
 	to := "/orgs/" + o.Slug + "/members"

@@ -231,7 +231,7 @@ func (c *Console) setAdmin(w http.ResponseWriter, r *http.Request, who web.Calle
 		return err
 	}
 	id, admin := registry.UserID(r.PathValue("user")), r.PostForm.Get("admin") == "true"
-	if err := c.Store.UpdateUser(r.Context(), who.Actor, id, nil, &admin); err != nil {
+	if err := c.Store.UpdateUser(r.Context(), who.Actor, id, registry.UserChange{PlatformAdmin: &admin}); err != nil {
 		return c.again(w, r, "user.html", v, err)
 	}
 	http.Redirect(w, r, "/platform/users/"+string(id), http.StatusSeeOther)

@@ -134,7 +134,7 @@ func (w *forms) platformForms() map[string]func() post {
 		},
 		users + "{user}/enable": func() post {
 			u, _ := w.person("enable")
-			must(w.s.Store.DisableUser(w.s.Context(), registry.AsOperator(), u.ID, registry.DisableUser{}))
+			must(w.s.Store.DisableUser(w.s.Context(), registry.AsOperator(), u.ID, registry.UserDisabling{}))
 			return simple(w.plat, users+string(u.ID), users+string(u.ID)+"/enable")
 		},
 		users + "{user}/delete": func() post {

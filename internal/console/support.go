@@ -27,9 +27,14 @@ func (c *Console) askSupport(w http.ResponseWriter, r *http.Request, who web.Cal
 	return nil
 }
 
+// decision is the answer that a form was sent with.
+func decision(r *http.Request) registry.Decision {
+	return r.PostForm.Get("answer") == "approve"
+}
+
 func (c *Console) decideSupport(w http.ResponseWriter, r *http.Request, who web.Caller) error {
 	return c.act(w, r, who, "/members", func(ctx context.Context, o registry.OrgView) error {
-		_, err := c.Store.DecideSupport(ctx, who.Actor, o.ID, registry.SupportID(r.PathValue("support")), r.PostForm.Get("answer") == "approve")
+		_, err := c.Store.DecideSupport(ctx, who.Actor, o.ID, registry.SupportID(r.PathValue("support")), decision(r))
 		return err
 	})
 }

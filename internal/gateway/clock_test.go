@@ -68,11 +68,11 @@ func TestClockSetBack(t *testing.T) {
 			there  int // the store is
 		}{
 			"removed": {func(f *fixture, owner registry.Actor) error {
-				_, err := f.store.RemoveMember(f.Context(), owner, f.org.ID, f.login.User.ID, false)
+				_, err := f.store.RemoveMember(f.Context(), owner, f.org.ID, f.login.User.ID, registry.MemberRemoval{})
 				return err
 			}, 403},
 			"removed and back": {func(f *fixture, owner registry.Actor) error {
-				if _, err := f.store.RemoveMember(f.Context(), owner, f.org.ID, f.login.User.ID, false); err != nil {
+				if _, err := f.store.RemoveMember(f.Context(), owner, f.org.ID, f.login.User.ID, registry.MemberRemoval{}); err != nil {
 					return err
 				}
 				secret := identity.NewSecret()

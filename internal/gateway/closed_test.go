@@ -98,7 +98,7 @@ func TestClosedOrgTellsWhoStays(t *testing.T) {
 	told(false, "a member while the registry is away")
 	f.store.away.Store(false)
 	told(true, "a member")
-	if _, err := f.store.RemoveMember(t.Context(), bob, f.org.ID, f.login.User.ID, false); err != nil {
+	if _, err := f.store.RemoveMember(t.Context(), bob, f.org.ID, f.login.User.ID, registry.MemberRemoval{}); err != nil {
 		t.Fatal(err)
 	}
 	told(false, "a former member")

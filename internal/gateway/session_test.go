@@ -263,7 +263,7 @@ func TestRoleChange(t *testing.T) {
 	f.want(503)
 	f.store.away.Store(false)
 	f.pass(time.Second)
-	if _, err := f.store.RemoveMember(t.Context(), registry.AsUser(second, "", ""), f.org.ID, f.login.User.ID, false); err != nil {
+	if _, err := f.store.RemoveMember(t.Context(), registry.AsUser(second, "", ""), f.org.ID, f.login.User.ID, registry.MemberRemoval{}); err != nil {
 		t.Fatal(err)
 	}
 	change.Kind, change.At = registry.ChangeMemberRemoved, f.clock

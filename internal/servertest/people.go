@@ -118,7 +118,7 @@ func (s *Server) Support(org registry.OrgID, owner identity.Login, role registry
 		registry.NewSupport{Role: role, Reason: "test", Hours: 4})
 	if err == nil {
 		_, err = s.Store.DecideSupport(s.Context(),
-			registry.AsSession(owner.User, owner.Session, address), org, p.ID, true)
+			registry.AsSession(owner.User, owner.Session, address), org, p.ID, registry.DecisionApprove)
 	}
 	if err != nil {
 		s.Fatal(err)
@@ -149,7 +149,7 @@ func (s *Server) DeviceOf(l identity.Login) func() string {
 		s.Fatal(err)
 	}
 	a := registry.AsSession(l.User, l.Session, address)
-	if err := s.Identity.DecideDevice(s.Context(), a, d.UserCode, true); err != nil {
+	if err := s.Identity.DecideDevice(s.Context(), a, d.UserCode, registry.DecisionApprove); err != nil {
 		s.Fatal(err)
 	}
 	form := url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"},

@@ -12,11 +12,11 @@ import (
 // (its ground is gone).
 func (s *Store) DecideApproval(
 	ctx context.Context, a registry.Actor, org registry.OrgID, id registry.ApprovalID,
-	approve bool, secret registry.Hash,
+	d registry.Decision, secret registry.Hash,
 ) (p registry.Approval, l registry.Link, err error) {
 	err = s.recording(ctx, a, func(t *tx) error {
 		action := registry.ActionApprovalDecide
-		if !approve {
+		if d == registry.DecisionDeny {
 			action = registry.ActionApprovalRefuse
 		}
 		v, err := t.allowed(org, action)
@@ -29,7 +29,7 @@ func (s *Store) DecideApproval(
 		if p, err = t.waiting(org, id); err != nil {
 			return err
 		}
-		if !approve {
+		if d == registry.DecisionDeny {
 			if p.Kind != registry.ApprovalReturn && v.Role != registry.RoleOwner {
 				return errOwnersAnswer()
 			}

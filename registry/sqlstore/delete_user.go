@@ -36,10 +36,10 @@ var signedColumns = [][2]string{
 const allRows = "/* all rows */ "
 
 // DeleteUser removes an account and what is personal of it, for good. The audit log keeps its ID;
-// see eraseAudit. Runners that it enrolled work on, or with runners end too. For the person, who
+// see eraseAudit. Runners that it enrolled work on, unless they are revoked too. For the person, who
 // signed in lately, and for platform admins. Errors: CodeNotFound, CodeReauthenticationNeeded, CodeConflict (the last
 // platform admin, the last owner of an org).
-func (s *Store) DeleteUser(ctx context.Context, a registry.Actor, id registry.UserID, runners bool) (u registry.User, err error) {
+func (s *Store) DeleteUser(ctx context.Context, a registry.Actor, id registry.UserID, d registry.UserDeletion) (u registry.User, err error) {
 	err = s.recording(ctx, a, func(t *tx) error {
 		if err := t.mayAccount(id, registry.ActionUserUpdate); err != nil {
 			return err
@@ -60,7 +60,7 @@ func (s *Store) DeleteUser(ctx context.Context, a registry.Actor, id registry.Us
 		if err := t.keepOwners(u); err != nil {
 			return err
 		}
-		return t.deleteUser(u, runners)
+		return t.deleteUser(u, d.RevokeRunners)
 	})
 	if err != nil {
 		return u, err

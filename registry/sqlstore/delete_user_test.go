@@ -81,13 +81,13 @@ func TestNothingPersonalIsLeft(t *testing.T) {
 		t.Fatal(err)
 	}
 	name := "Zoe Quill-Vance"
-	ok(w.s.UpdateUser(ctx, as, u.ID, &name, nil))
+	ok(w.s.UpdateUser(ctx, as, u.ID, registry.UserChange{Name: &name}))
 	sign(u, 2)
 
 	if left := w.traces(t, u.ID); len(left) < 15 {
 		t.Fatalf("the account is in too few places to test anything: %q", left)
 	}
-	if _, err := w.s.DeleteUser(ctx, as, u.ID, false); err != nil {
+	if _, err := w.s.DeleteUser(ctx, as, u.ID, registry.UserDeletion{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, place := range w.traces(t, u.ID) {

@@ -8,15 +8,15 @@ import (
 )
 
 // DeleteOrg closes an org and stops its instance. Until registry.DeleteUndo has
-// passed KeepOrg undoes it; then, or with now at once, its instance is removed and
-// its slug rests. confirm must be the slug. Data stays until it is purged.
-func (s *Store) DeleteOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, confirm string, now bool) error {
+// passed KeepOrg undoes it; then, or at once with Now, its instance is removed and
+// its slug rests. Data stays until it is purged.
+func (s *Store) DeleteOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, d registry.OrgDeletion) error {
 	return s.edit(ctx, a, id, version, registry.ActionOrgDelete, func(t *tx, v registry.OrgView) error {
-		if confirm != v.Slug {
+		if d.Confirm != v.Slug {
 			return registry.Errorf(registry.CodeInvalid, "confirm", "type the org's address, %q, to delete it", v.Slug)
 		}
 		was, end := v.Status, t.now.Add(registry.DeleteUndo)
-		if was == registry.OrgDeleting && now { // deleting it again without the wait
+		if was == registry.OrgDeleting && d.Now { // deleting it again without the wait
 			if !v.DeleteAt.After(t.now) {
 				return v.Status.To(registry.OrgDeleting)
 			}
@@ -24,7 +24,7 @@ func (s *Store) DeleteOrg(ctx context.Context, a registry.Actor, id registry.Org
 			return err
 		}
 		desired, detail := registry.DesiredStopped, "until "+end.UTC().Format(time.RFC3339)
-		if now {
+		if d.Now {
 			desired, end, detail = registry.DesiredAbsent, t.now, "now"
 		}
 		if err := t.want(id, desired); err != nil {

@@ -42,18 +42,18 @@ func (s *Store) DeviceRequest(ctx context.Context, a registry.Actor, userCode st
 
 // DecideDevice signs the device that waits with a code in as the actor, in a
 // session of its own, or refuses it. For people who are signed in, and once. Error: CodeGone.
-func (s *Store) DecideDevice(ctx context.Context, a registry.Actor, userCode string, approve bool) error {
+func (s *Store) DecideDevice(ctx context.Context, a registry.Actor, userCode string, decision registry.Decision) error {
 	return s.recording(ctx, a, func(t *tx) error {
 		if err := own(a, a.User, registry.ActionCredentialMake, t.now); err != nil {
 			return err
 		}
 		state, id := "denied", registry.SessionID("")
-		if approve {
+		if decision == registry.DecisionApprove {
 			state, id = "approved", registry.SessionID(registry.NewID())
 		}
 		d, err := one(t.ctx, t, scanDevice, errNoDevice(), `UPDATE device_codes SET state = $2, session_id = $3 WHERE user_code = $1 AND state = 'pending' AND expires_at > $4
 			RETURNING user_code, client_id, address, user_agent, created_at`, userCode, state, id, us(t.now))
-		if err != nil || !approve {
+		if err != nil || decision == registry.DecisionDeny {
 			return err
 		}
 		// Nobody has the token of this session: it lets in what the device is given, and nothing else.

@@ -12,7 +12,7 @@ import (
 // whatever is open on it. Memberships stay. Disabling twice changes nothing. For platform admins, of
 // somebody else. Errors: CodeNotFound, CodeInvalid, CodeConflict (the last platform admin; the last owner of an
 // org, unless d says so).
-func (s *Store) DisableUser(ctx context.Context, a registry.Actor, id registry.UserID, d registry.DisableUser) (u registry.User, err error) {
+func (s *Store) DisableUser(ctx context.Context, a registry.Actor, id registry.UserID, d registry.UserDisabling) (u registry.User, err error) {
 	err = s.recording(ctx, a, func(t *tx) error {
 		if err := t.may(registry.ActionUserUpdate); err != nil {
 			return err
@@ -26,7 +26,7 @@ func (s *Store) DisableUser(ctx context.Context, a registry.Actor, id registry.U
 	return u, err
 }
 
-func (t *tx) disableUser(id registry.UserID, d registry.DisableUser) (registry.User, error) {
+func (t *tx) disableUser(id registry.UserID, d registry.UserDisabling) (registry.User, error) {
 	u, err := t.userByID(id)
 	if err != nil || u.Disabled() {
 		return u, err
@@ -50,7 +50,7 @@ func (t *tx) disableUser(id registry.UserID, d registry.DisableUser) (registry.U
 			return u, err
 		}
 	}
-	if err := t.endAccount(u, d.Runners, "the account was disabled"); err != nil {
+	if err := t.endAccount(u, d.RevokeRunners, "the account was disabled"); err != nil {
 		return u, err
 	}
 	return u, t.record(registry.Change{Kind: registry.ChangeUserDisabled, UserID: id}, u.Email, u.DisabledReason)
@@ -96,7 +96,7 @@ func (s *Store) DisableDormant(ctx context.Context, a registry.Actor, since time
 			if err != nil || !u.Dormant(since) { // somebody has signed in meanwhile
 				return err
 			}
-			_, err = t.disableUser(id, registry.DisableUser{Reason: registry.ReasonDormant})
+			_, err = t.disableUser(id, registry.UserDisabling{Reason: registry.ReasonDormant})
 			return err
 		})
 		switch registry.ErrorCode(err) {

@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"time"
 
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -53,16 +52,16 @@ func (s *Store) SigningKeys(ctx context.Context, a registry.Actor) ([]registry.K
 }
 
 // RotateKeys puts a key in the place of those of its ring, for each ring named: from SignsFrom on it
-// signs, and what the others signed is good for verify longer. With emergency it signs at once, and
+// signs, and what the others signed is good for Verify longer. In an emergency it signs at once, and
 // nothing of the others is good any more. For platform admins; no key does. Error: CodeForbidden.
-func (s *Store) RotateKeys(ctx context.Context, a registry.Actor, keys []registry.Key, verify time.Duration, emergency bool) error {
+func (s *Store) RotateKeys(ctx context.Context, a registry.Actor, keys []registry.Key, r registry.KeyRotation) error {
 	return s.recording(ctx, a, func(t *tx) error {
 		if err := t.may(registry.ActionSigningKeyRotate); err != nil {
 			return err
 		}
 		for _, k := range keys {
-			kind, end, expires := registry.ChangeKeyRotated, us(k.SignsFrom), us(k.SignsFrom.Add(verify))
-			if emergency {
+			kind, end, expires := registry.ChangeKeyRotated, us(k.SignsFrom), us(k.SignsFrom.Add(r.Verify))
+			if r.Emergency {
 				kind, end, expires = registry.ChangeKeyRevoked, us(t.now), us(t.now)
 			}
 			// A key that has not signed yet signs never.

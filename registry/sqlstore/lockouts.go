@@ -8,10 +8,10 @@ import (
 )
 
 // BeginSecond counts a try of a code before it is judged, so that tries at once are counted, too.
-// It returns how many there were in a row. known: from a browser that the account has signed in
-// with, which does not wait for the delay that somebody else caused. For the system. Errors: CodeTooManyRequests
+// It returns how many there were in a row. A known browser does not wait for the
+// delay that somebody else caused. For the system. Errors: CodeTooManyRequests
 // (wait), CodeForbidden (locked).
-func (s *Store) BeginSecond(ctx context.Context, a registry.Actor, id registry.UserID, known bool) (failures int, err error) {
+func (s *Store) BeginSecond(ctx context.Context, a registry.Actor, id registry.UserID, b registry.Browser) (failures int, err error) {
 	if err := only(a); err != nil {
 		return 0, err
 	}
@@ -25,7 +25,7 @@ func (s *Store) BeginSecond(ctx context.Context, a registry.Actor, id registry.U
 		if failures >= registry.SecondLockAt {
 			return registry.Errorf(registry.CodeForbidden, "code", "after %d wrong codes your password may be in wrong hands: set a new one with \"Forgot your password?\", or ask a platform admin for a link", failures)
 		}
-		if wait := next.Sub(t.now); wait > 0 && !known {
+		if wait := next.Sub(t.now); wait > 0 && b == registry.BrowserUnknown {
 			return registry.Errorf(registry.CodeTooManyRequests, "code", "too many wrong codes: try again in %v", (wait + time.Second - 1).Truncate(time.Second))
 		}
 		failures++

@@ -194,8 +194,8 @@ func (s *Store) TransferOrg(ctx context.Context, a registry.Actor, org registry.
 }
 
 // RemoveMember ends a membership. Everybody may leave; the last owner may not. It
-// returns the runners that the person enrolled: they work on, or with revoke end too.
-func (s *Store) RemoveMember(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID, revoke bool) (left []registry.Runner, err error) {
+// returns the runners that the person enrolled: they work on, unless they are revoked too.
+func (s *Store) RemoveMember(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID, r registry.MemberRemoval) (left []registry.Runner, err error) {
 	err = s.recording(ctx, a, func(t *tx) error {
 		action := registry.ActionMemberRemove
 		if a.InPerson() && a.User == id {
@@ -219,7 +219,7 @@ func (s *Store) RemoveMember(ctx context.Context, a registry.Actor, org registry
 				return err
 			}
 		}
-		if revoke && !a.InPerson() { // a key needs the scope for that, too
+		if r.RevokeRunners && !a.InPerson() { // a key needs the scope for that, too
 			if _, err := t.allowed(org, registry.ActionRunnerManage); err != nil {
 				return err
 			}
@@ -245,11 +245,11 @@ func (s *Store) RemoveMember(ctx context.Context, a registry.Actor, org registry
 		if left, err = t.enrolled(org, id); err != nil {
 			return err
 		}
-		for _, r := range left {
-			if !revoke {
+		for _, runner := range left {
+			if !r.RevokeRunners {
 				break
 			}
-			if err := t.revokeRunner(r); err != nil {
+			if err := t.revokeRunner(runner); err != nil {
 				return err
 			}
 		}

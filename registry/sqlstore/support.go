@@ -76,7 +76,7 @@ func supportDetail(p registry.Support) string {
 }
 
 // DecideSupport answers a request. For the org's owners, and nobody in their stead. Errors: CodeForbidden, CodeNotFound.
-func (s *Store) DecideSupport(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.SupportID, approve bool) (p registry.Support, err error) {
+func (s *Store) DecideSupport(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.SupportID, d registry.Decision) (p registry.Support, err error) {
 	err = s.recording(ctx, a, func(t *tx) error {
 		if _, err := t.allowed(org, registry.ActionSupportDecide); err != nil {
 			return err
@@ -91,10 +91,10 @@ func (s *Store) DecideSupport(ctx context.Context, a registry.Actor, org registr
 		if err != nil {
 			return err
 		}
-		if approve && !u.PlatformAdmin {
+		if d == registry.DecisionApprove && !u.PlatformAdmin {
 			return registry.Errorf(registry.CodeConflict, "", "%s is no platform admin any more", u.Email)
 		}
-		if !approve {
+		if d == registry.DecisionDeny {
 			if err := t.must(`UPDATE support SET state = 'denied', decided_by = $2 WHERE id = $1`, id, a.Name()); err != nil {
 				return err
 			}

@@ -120,10 +120,10 @@ func (s *Store) UserOrgs(ctx context.Context, a registry.Actor, id registry.User
 // UpdateUser changes what is not nil of an account. The name: one's own, or
 // anybody's for platform admins. Whether it is a platform admin: for platform
 // admins; the last one stays one. Errors: CodeNotFound, CodeInvalid, CodeConflict.
-func (s *Store) UpdateUser(ctx context.Context, a registry.Actor, id registry.UserID, name *string, platformAdmin *bool) error {
+func (s *Store) UpdateUser(ctx context.Context, a registry.Actor, id registry.UserID, c registry.UserChange) error {
 	return s.recording(ctx, a, func(t *tx) error {
 		err := t.mayAccount(id, registry.ActionUserUpdate)
-		if platformAdmin != nil {
+		if c.PlatformAdmin != nil {
 			err = t.may(registry.ActionUserUpdate)
 		}
 		if err != nil {
@@ -134,8 +134,8 @@ func (s *Store) UpdateUser(ctx context.Context, a registry.Actor, id registry.Us
 			return err
 		}
 		var changes []string
-		if name != nil {
-			n, err := registry.CleanName(*name)
+		if c.Name != nil {
+			n, err := registry.CleanName(*c.Name)
 			if err != nil {
 				return err
 			}
@@ -143,11 +143,11 @@ func (s *Store) UpdateUser(ctx context.Context, a registry.Actor, id registry.Us
 				changes, u.Name = append(changes, u.Name+" -> "+n), n
 			}
 		}
-		if platformAdmin != nil && *platformAdmin != u.PlatformAdmin {
-			if *platformAdmin && hijackable(u) {
+		if c.PlatformAdmin != nil && *c.PlatformAdmin != u.PlatformAdmin {
+			if *c.PlatformAdmin && hijackable(u) {
 				return errUnverified(u, "platform_admin")
 			}
-			if u.PlatformAdmin = *platformAdmin; !u.PlatformAdmin {
+			if u.PlatformAdmin = *c.PlatformAdmin; !u.PlatformAdmin {
 				if err := t.otherAdmin(id); err != nil {
 					return err
 				}

@@ -51,11 +51,11 @@ func visibility(e env) {
 		"UpdateOrg":           e.s.UpdateOrg(ctx, asB, o.ID, 0, "x"),
 		"RenameOrg":           e.s.RenameOrg(ctx, asB, o.ID, 0, "xyz"),
 		"SuspendOrg":          e.s.SuspendOrg(ctx, asB, o.ID, 0, ""),
-		"DeleteOrg":           e.s.DeleteOrg(ctx, asB, o.ID, 0, "acme", true),
+		"DeleteOrg":           e.s.DeleteOrg(ctx, asB, o.ID, 0, registry.OrgDeletion{Confirm: "acme", Now: true}),
 		"KeepOrg":             e.s.KeepOrg(ctx, asB, o.ID, 0),
 		"RestartInstance":     e.s.RestartInstance(ctx, asB, o.ID, 0),
 		"SetRole":             e.s.SetRole(ctx, asB, o.ID, a.ID, registry.RoleMember),
-		"RemoveMember":        second(e.s.RemoveMember(ctx, asB, o.ID, a.ID, false)),
+		"RemoveMember":        second(e.s.RemoveMember(ctx, asB, o.ID, a.ID, registry.MemberRemoval{})),
 		"Member":              second(e.s.Member(ctx, asB, o.ID, a.ID)),
 		"Runners":             second(e.s.Runners(ctx, asB, o.ID, registry.RunnerList{})),
 		"Runner":              second(e.s.Runner(ctx, asB, o.ID, "x")),
@@ -74,7 +74,7 @@ func visibility(e env) {
 		"RemoveIdentity":      e.s.RemoveIdentity(ctx, asB, a.ID, "x"),
 		"Supports":            second(e.s.Supports(ctx, asB, o.ID)),
 		"RequestSupport":      second(e.s.RequestSupport(ctx, asB, o.ID, registry.NewSupport{Role: registry.RoleMember, Reason: "x", Hours: 1})),
-		"DecideSupport":       second(e.s.DecideSupport(ctx, asB, o.ID, "x", true)),
+		"DecideSupport":       second(e.s.DecideSupport(ctx, asB, o.ID, "x", registry.DecisionApprove)),
 		"EndSupport":          e.s.EndSupport(ctx, asB, o.ID, "x"),
 		"TransferOrg":         e.s.TransferOrg(ctx, asB, o.ID, a.ID),
 		"SetOrgPlan":          e.s.SetOrgPlan(ctx, asB, o.ID, 0, "team"),
@@ -106,12 +106,12 @@ func lastOwner(e env) {
 	a, asA := e.user("a@example.com")
 	o := e.org("acme", a.ID)
 	b, asB := e.member(o.ID, "b@example.com", registry.RoleAdmin)
-	e.want(second(e.s.RemoveMember(ctx, asA, o.ID, a.ID, false)), registry.CodeConflict)
+	e.want(second(e.s.RemoveMember(ctx, asA, o.ID, a.ID, registry.MemberRemoval{})), registry.CodeConflict)
 	e.want(e.s.SetRole(ctx, asA, o.ID, a.ID, registry.RoleMember), registry.CodeConflict)
 	e.want(e.s.SetRole(ctx, asB, o.ID, b.ID, registry.RoleOwner), registry.CodeForbidden)
-	e.want(second(e.s.RemoveMember(ctx, asB, o.ID, a.ID, false)), registry.CodeForbidden)
+	e.want(second(e.s.RemoveMember(ctx, asB, o.ID, a.ID, registry.MemberRemoval{})), registry.CodeForbidden)
 	e.ok(e.s.SetRole(ctx, asA, o.ID, b.ID, registry.RoleOwner))
-	e.ok(second(e.s.RemoveMember(ctx, asA, o.ID, a.ID, false)))
+	e.ok(second(e.s.RemoveMember(ctx, asA, o.ID, a.ID, registry.MemberRemoval{})))
 }
 
 // lastOwnerRace: two owners remove each other at once; one always stays.
@@ -121,8 +121,8 @@ func lastOwnerRace(e env) {
 		o := e.org(fmt.Sprintf("race%d", i), a.ID)
 		b, asB := e.member(o.ID, fmt.Sprintf("b%d@example.com", i), registry.RoleOwner)
 		var wg sync.WaitGroup
-		wg.Go(func() { _, _ = e.s.RemoveMember(ctx, asA, o.ID, b.ID, false) })
-		wg.Go(func() { _, _ = e.s.RemoveMember(ctx, asB, o.ID, a.ID, false) })
+		wg.Go(func() { _, _ = e.s.RemoveMember(ctx, asA, o.ID, b.ID, registry.MemberRemoval{}) })
+		wg.Go(func() { _, _ = e.s.RemoveMember(ctx, asB, o.ID, a.ID, registry.MemberRemoval{}) })
 		wg.Wait()
 		p, err := e.s.Members(ctx, operator, o.ID, registry.List{})
 		e.ok(err)

@@ -28,7 +28,7 @@ func accountLinks(e env) {
 	}
 	root, asRoot := e.user("root@example.com")
 	yes := true
-	e.ok(e.s.UpdateUser(ctx, operator, root.ID, nil, &yes))
+	e.ok(e.s.UpdateUser(ctx, operator, root.ID, registry.UserChange{PlatformAdmin: &yes}))
 	root, err := e.s.User(ctx, operator, root.ID)
 	e.ok(err)
 	asRoot = e.person(root, asRoot.Session, "")

@@ -64,8 +64,8 @@ func approvals(e env) {
 	mia, asMia := e.member(o.ID, "mia@example.com", registry.RoleMember)
 	root, asRoot, asKey := e.root("root@example.com")
 
-	decide := func(as registry.Actor, p registry.Approval, approve bool) error {
-		_, _, err := e.s.DecideApproval(ctx, as, o.ID, p.ID, approve, secret(string(p.ID)))
+	decide := func(as registry.Actor, p registry.Approval, d registry.Decision) error {
+		_, _, err := e.s.DecideApproval(ctx, as, o.ID, p.ID, d, secret(string(p.ID)))
 		return err
 	}
 	invite := registry.NewApproval{Kind: registry.ApprovalInvite, Email: " Friend@example.com",
@@ -88,7 +88,7 @@ func approvals(e env) {
 			}
 		}
 		e.refusedFor(e.s.SetRole(ctx, as, o.ID, asAdmin.User, registry.RoleMember), registry.ErrOwnerApproves)
-		e.refused(second(e.s.RemoveMember(ctx, as, o.ID, owner.ID, false)))
+		e.refused(second(e.s.RemoveMember(ctx, as, o.ID, owner.ID, registry.MemberRemoval{})))
 	}
 	// Who may not do it does not ask for it either.
 	for _, as := range []registry.Actor{asMia, registry.AsVisitor("")} {
@@ -108,19 +108,19 @@ func approvals(e env) {
 	e.want(second(e.s.RequestApproval(ctx, asKey, o.ID, invite)), registry.CodeConflict)
 	other, asOther := e.user("other@example.com")
 	theirs := e.org("other", other.ID)
-	_, _, err = e.s.DecideApproval(ctx, asOther, theirs.ID, p.ID, true, secret("o"))
+	_, _, err = e.s.DecideApproval(ctx, asOther, theirs.ID, p.ID, registry.DecisionApprove, secret("o"))
 	e.want(err, registry.CodeNotFound)
 	for _, as := range []registry.Actor{asRoot, asAdmin, asMia, asKey, operator} {
-		e.refused(decide(as, p, true))
-		e.refused(decide(as, p, false))
+		e.refused(decide(as, p, registry.DecisionApprove))
+		e.refused(decide(as, p, registry.DecisionDeny))
 	}
-	_, l, err := e.s.DecideApproval(ctx, asOwner, o.ID, p.ID, true, secret("friend"))
+	_, l, err := e.s.DecideApproval(ctx, asOwner, o.ID, p.ID, registry.DecisionApprove, secret("friend"))
 	e.ok(err)
 	if l.CreatedBy != owner.ID || l.Email != "friend@example.com" || l.Role != registry.RoleMember {
 		e.Errorf("%+v", l)
 	}
-	e.want(decide(asOwner, p, true), registry.CodeNotFound)
-	e.want(decide(asOwner, p, false), registry.CodeNotFound)
+	e.want(decide(asOwner, p, registry.DecisionApprove), registry.CodeNotFound)
+	e.want(decide(asOwner, p, registry.DecisionDeny), registry.CodeNotFound)
 	_, _, err = e.s.AcceptInviteAsNew(ctx, registry.AsVisitor(""), secret("friend"), "F", "hash")
 	e.ok(err)
 
@@ -128,33 +128,33 @@ func approvals(e env) {
 	p, err = e.s.RequestApproval(ctx, asRoot, o.ID, role)
 	e.ok(err)
 	e.ok(e.s.SetRole(ctx, asOwner, o.ID, mia.ID, registry.RoleAdmin))
-	e.want(decide(asOwner, p, true), registry.CodeConflict)
+	e.want(decide(asOwner, p, registry.DecisionApprove), registry.CodeConflict)
 	e.roleOf(o.ID, mia.ID, registry.RoleAdmin)
-	e.ok(decide(asOwner, p, false))
+	e.ok(decide(asOwner, p, registry.DecisionDeny))
 	e.state(o.ID, p.ID, registry.ApprovalRefused)
 	p, err = e.s.RequestApproval(ctx, operator, o.ID, role)
 	e.ok(err)
-	e.ok(decide(asOwner, p, true))
+	e.ok(decide(asOwner, p, registry.DecisionApprove))
 	e.roleOf(o.ID, mia.ID, registry.RoleOwner)
 
 	// Nobody answers for themselves: whom it is about, or who asked and became an owner since.
 	role = registry.NewApproval{Kind: registry.ApprovalRole, User: mia.ID, Role: registry.RoleMember}
 	p, err = e.s.RequestApproval(ctx, asRoot, o.ID, role)
 	e.ok(err)
-	e.want(decide(asMia, p, true), registry.CodeForbidden)
+	e.want(decide(asMia, p, registry.DecisionApprove), registry.CodeForbidden)
 	_, err = e.s.CreateInvite(ctx, asOwner, o.ID, root.Email, registry.RoleOwner, secret("root"))
 	e.ok(err)
 	e.ok(second(e.s.AcceptInvite(ctx, asRoot, secret("root"))))
-	e.want(decide(asRoot, p, true), registry.CodeForbidden)
-	e.ok(second(e.s.RemoveMember(ctx, asOwner, o.ID, root.ID, false)))
+	e.want(decide(asRoot, p, registry.DecisionApprove), registry.CodeForbidden)
+	e.ok(second(e.s.RemoveMember(ctx, asOwner, o.ID, root.ID, registry.MemberRemoval{})))
 	e.state(o.ID, p.ID, registry.ApprovalWaiting)
 
 	// It ends with the right to ask, when it is taken back, with the member, and with time.
 	root2, _, _ := e.root("root2@example.com")
 	no := false
-	e.ok(e.s.UpdateUser(ctx, operator, root.ID, nil, &no))
+	e.ok(e.s.UpdateUser(ctx, operator, root.ID, registry.UserChange{PlatformAdmin: &no}))
 	e.state(o.ID, p.ID, registry.ApprovalEnded)
-	e.want(decide(e.now(owner), p, true), registry.CodeNotFound)
+	e.want(decide(e.now(owner), p, registry.DecisionApprove), registry.CodeNotFound)
 	again := func() registry.Approval {
 		e.Helper()
 		p, err := e.s.RequestApproval(ctx, e.now(root2), o.ID, role)
@@ -167,11 +167,11 @@ func approvals(e env) {
 	e.want(e.s.EndApproval(ctx, e.now(root2), o.ID, p.ID), registry.CodeNotFound)
 	p = again()
 	e.clock.Add(registry.ApprovalLife)
-	e.want(decide(e.now(owner), p, true), registry.CodeNotFound)
+	e.want(decide(e.now(owner), p, registry.DecisionApprove), registry.CodeNotFound)
 	e.ok(e.s.FinishApprovals(ctx, system))
 	e.state(o.ID, p.ID, registry.ApprovalEnded)
 	p = again()
-	e.ok(second(e.s.RemoveMember(ctx, e.now(owner), o.ID, mia.ID, false)))
+	e.ok(second(e.s.RemoveMember(ctx, e.now(owner), o.ID, mia.ID, registry.MemberRemoval{})))
 	e.state(o.ID, p.ID, registry.ApprovalEnded)
 	e.want(e.s.FinishApprovals(ctx, operator), registry.CodeForbidden)
 
@@ -221,9 +221,9 @@ func approvalRace(e env) {
 			wg.Go(func() {
 				switch as := []registry.Actor{asA, asB}[i%2]; i {
 				case 0, 1, 2:
-					_, _, errs[i] = e.s.DecideApproval(ctx, as, o.ID, p.ID, true, secret("r"))
+					_, _, errs[i] = e.s.DecideApproval(ctx, as, o.ID, p.ID, registry.DecisionApprove, secret("r"))
 				case 3, 4:
-					_, _, errs[i] = e.s.DecideApproval(ctx, as, o.ID, p.ID, false, secret("r"))
+					_, _, errs[i] = e.s.DecideApproval(ctx, as, o.ID, p.ID, registry.DecisionDeny, secret("r"))
 				default:
 					errs[i] = e.s.EndApproval(ctx, asRoot, o.ID, p.ID)
 				}
@@ -300,7 +300,7 @@ func outsiders(e env) {
 
 	s, err := e.s.RequestSupport(ctx, asRoot, o.ID, registry.NewSupport{Role: registry.RoleAdmin, Reason: "x", Hours: 1})
 	e.ok(err)
-	e.ok(second(e.s.DecideSupport(ctx, asOwner, o.ID, s.ID, true)))
+	e.ok(second(e.s.DecideSupport(ctx, asOwner, o.ID, s.ID, registry.DecisionApprove)))
 	try("support", asRoot)
 	p, err := e.s.RequestApproval(ctx, asRoot, o.ID, registry.NewApproval{Kind: registry.ApprovalInvite, Email: "friend@example.com", Role: registry.RoleMember})
 	e.ok(err)

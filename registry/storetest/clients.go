@@ -184,7 +184,7 @@ func grants(e env) {
 	if g, err := e.s.GrantByID(ctx, system, g.ID); err != nil || g.Role != registry.RoleMember {
 		e.Errorf("%+v %v", g, err)
 	}
-	e.ok(second(e.s.RemoveMember(ctx, operator, o.ID, u.ID, false)))
+	e.ok(second(e.s.RemoveMember(ctx, operator, o.ID, u.ID, registry.MemberRemoval{})))
 	e.want(refresh(bound, "m", "m2"), registry.CodeForbidden)
 	e.want(second(e.s.GrantByID(ctx, system, g.ID)), registry.CodeForbidden)
 	e.ok(e.s.EndGrant(ctx, system, g.ID))
@@ -236,14 +236,14 @@ func devices(e env) {
 	e.want(second(ask("one", "another")), registry.CodeGone)
 	e.want(second(e.s.DeviceRequest(ctx, asU, "XXXXXXXX")), registry.CodeGone)
 	e.want(second(e.s.DeviceRequest(ctx, asKey, "BCDFGHJK")), registry.CodePersonNeeded)
-	e.want(e.s.DecideDevice(ctx, asKey, "BCDFGHJK", true), registry.CodePersonNeeded) // no key makes a session
+	e.want(e.s.DecideDevice(ctx, asKey, "BCDFGHJK", registry.DecisionApprove), registry.CodePersonNeeded) // no key makes a session
 	d, err := e.s.DeviceRequest(ctx, asU, "BCDFGHJK")
 	e.ok(err)
 	if d.Address != "192.0.2.1" || d.UserAgent != "cli on host" || d.ClientID != cli {
 		e.Errorf("%+v", d)
 	}
-	e.ok(e.s.DecideDevice(ctx, asU, "BCDFGHJK", true))
-	e.want(e.s.DecideDevice(ctx, asU, "BCDFGHJK", true), registry.CodeGone)
+	e.ok(e.s.DecideDevice(ctx, asU, "BCDFGHJK", registry.DecisionApprove))
+	e.want(e.s.DecideDevice(ctx, asU, "BCDFGHJK", registry.DecisionApprove), registry.CodeGone)
 	g, err := ask("one", cli)
 	e.ok(err)
 	if g.User.ID != u.ID || g.Session.ID == v.ID || !g.Session.AuthTime.Equal(v.AuthTime) {
@@ -266,18 +266,18 @@ func devices(e env) {
 	}
 
 	begin("idle", "LMNPQRST") // whose session has ended signs nothing in
-	e.want(e.s.DecideDevice(ctx, asU, "LMNPQRST", true), registry.CodeReauthenticationNeeded)
-	e.want(e.s.DecideDevice(ctx, e.person(u, v.ID, ""), "LMNPQRST", true), registry.CodeNotFound)
+	e.want(e.s.DecideDevice(ctx, asU, "LMNPQRST", registry.DecisionApprove), registry.CodeReauthenticationNeeded)
+	e.want(e.s.DecideDevice(ctx, e.person(u, v.ID, ""), "LMNPQRST", registry.DecisionApprove), registry.CodeNotFound)
 	v, err = e.s.CreateSession(ctx, system, registry.NewSession{Token: secret("t2"), User: u})
 	e.ok(err)
 	asU = e.person(u, v.ID, "")
 	begin("no", "VWXZBCDF")
-	e.ok(e.s.DecideDevice(ctx, asU, "VWXZBCDF", false))
+	e.ok(e.s.DecideDevice(ctx, asU, "VWXZBCDF", registry.DecisionDeny))
 	e.want(second(ask("no", cli)), registry.CodeForbidden)
 	e.want(second(ask("no", cli)), registry.CodeGone)
 	begin("late", "GHJKLMNP")
 	e.clock.Add(registry.DeviceLife)
-	e.want(e.s.DecideDevice(ctx, asU, "GHJKLMNP", true), registry.CodeGone)
+	e.want(e.s.DecideDevice(ctx, asU, "GHJKLMNP", registry.DecisionApprove), registry.CodeGone)
 	e.want(second(ask("late", cli)), registry.CodeGone)
 	e.clock.Add(25 * time.Hour)
 	e.ok(e.s.Sweep(ctx, system))

@@ -78,19 +78,19 @@ func (e env) runs(l left, want bool) {
 // disabledAccounts: nobody gets in as a disabled account, whatever they had, until it is enabled.
 func disabledAccounts(e env) {
 	l, other := e.left("eve@example.com"), e.left("mallory@example.com")
-	disable := func(as registry.Actor, id registry.UserID, d registry.DisableUser) error {
+	disable := func(as registry.Actor, id registry.UserID, d registry.UserDisabling) error {
 		return second(e.s.DisableUser(ctx, as, id, d))
 	}
-	e.refused(disable(l.as, l.ID, registry.DisableUser{}))
+	e.refused(disable(l.as, l.ID, registry.UserDisabling{}))
 	e.refused(second(e.s.EnableUser(ctx, l.as, l.ID)))
-	e.want(disable(l.root, l.root.User, registry.DisableUser{}), registry.CodeConflict)
-	e.want(disable(l.root, "nobody", registry.DisableUser{}), registry.CodeNotFound)
-	e.want(disable(l.root, l.ID, registry.DisableUser{Reason: strings.Repeat("x", 501)}), registry.CodeInvalid)
+	e.want(disable(l.root, l.root.User, registry.UserDisabling{}), registry.CodeConflict)
+	e.want(disable(l.root, "nobody", registry.UserDisabling{}), registry.CodeNotFound)
+	e.want(disable(l.root, l.ID, registry.UserDisabling{Reason: strings.Repeat("x", 501)}), registry.CodeInvalid)
 	root, long := l.root, e.clock.Now().Add(-registry.FreshFor-time.Second)
 	stale := registry.AsSession(e.again(registry.User{ID: root.User}), registry.Session{AuthTime: long}, "")
-	e.want(disable(stale, l.ID, registry.DisableUser{}), registry.CodeReauthenticationNeeded)
+	e.want(disable(stale, l.ID, registry.UserDisabling{}), registry.CodeReauthenticationNeeded)
 
-	e.ok(disable(root, l.ID, registry.DisableUser{Reason: " left "}))
+	e.ok(disable(root, l.ID, registry.UserDisabling{Reason: " left "}))
 	e.out(l)
 	e.runs(l, true)
 	u := e.again(l.User)
@@ -108,7 +108,7 @@ func disabledAccounts(e env) {
 	}
 	head, err := e.s.Head(ctx, system)
 	e.ok(err)
-	e.ok(disable(root, l.ID, registry.DisableUser{Reason: "again", Runners: true}))
+	e.ok(disable(root, l.ID, registry.UserDisabling{Reason: "again", RevokeRunners: true}))
 	if now, err := e.s.Head(ctx, system); err != nil || now != head || e.again(l.User).DisabledReason != "left" {
 		e.Errorf("disabling twice changes something: %v", err)
 	}
@@ -134,7 +134,7 @@ func disabledAccounts(e env) {
 	e.ok(err)
 	e.ok(second(e.s.EnableUser(ctx, root, l.ID)))
 
-	e.ok(disable(root, other.ID, registry.DisableUser{Runners: true}))
+	e.ok(disable(root, other.ID, registry.UserDisabling{RevokeRunners: true}))
 	e.runs(other, false)
 }
 
@@ -147,9 +147,11 @@ func lastOnes(e env) {
 	bob, _ := e.member(acme.ID, "bob@example.com", registry.RoleMember)
 	mia, _ := e.member(acme.ID, "mia@example.com", registry.RoleMember)
 	disable := func(id registry.UserID, even bool) error {
-		return second(e.s.DisableUser(ctx, operator, id, registry.DisableUser{LastOwner: even}))
+		return second(e.s.DisableUser(ctx, operator, id, registry.UserDisabling{LastOwner: even}))
 	}
-	remove := func(id registry.UserID) error { return second(e.s.DeleteUser(ctx, operator, id, false)) }
+	remove := func(id registry.UserID) error {
+		return second(e.s.DeleteUser(ctx, operator, id, registry.UserDeletion{}))
+	}
 	for _, err := range []error{disable(ada.ID, false), remove(ada.ID)} {
 		e.want(err, registry.CodeConflict)
 		if !strings.Contains(err.Error(), "acme") {
@@ -168,7 +170,7 @@ func lastOnes(e env) {
 	e.ok(disable(ada.ID, false))
 	asBob := e.now(bob)
 	e.want(e.s.SetRole(ctx, asBob, acme.ID, bob.ID, registry.RoleMember), registry.CodeConflict)
-	e.want(second(e.s.RemoveMember(ctx, asBob, acme.ID, bob.ID, false)), registry.CodeConflict)
+	e.want(second(e.s.RemoveMember(ctx, asBob, acme.ID, bob.ID, registry.MemberRemoval{})), registry.CodeConflict)
 	e.want(disable(bob.ID, false), registry.CodeConflict)
 	e.ok(disable(bob.ID, true))
 	// The org still has owners: nobody from outside takes their place.
@@ -183,10 +185,10 @@ func lastOnes(e env) {
 	e.want(disable(second.ID, false), registry.CodeConflict)
 	e.want(remove(second.ID), registry.CodeConflict)
 	no := false
-	e.want(e.s.UpdateUser(ctx, operator, second.ID, nil, &no), registry.CodeConflict)
+	e.want(e.s.UpdateUser(ctx, operator, second.ID, registry.UserChange{PlatformAdmin: &no}), registry.CodeConflict)
 
 	// An org that is being deleted keeps nobody.
-	e.ok(e.s.DeleteOrg(ctx, operator, acme.ID, 0, "acme", false))
+	e.ok(e.s.DeleteOrg(ctx, operator, acme.ID, 0, registry.OrgDeletion{Confirm: "acme"}))
 	e.ok(remove(ada.ID))
 }
 
@@ -258,7 +260,7 @@ func dormantAccounts(e env) {
 func deletedAccounts(e env) {
 	l := e.left("eve@example.com")
 	_, asOther := e.user("other@example.com")
-	remove := func(as registry.Actor) error { return second(e.s.DeleteUser(ctx, as, l.ID, false)) }
+	remove := func(as registry.Actor) error { return second(e.s.DeleteUser(ctx, as, l.ID, registry.UserDeletion{})) }
 	e.want(remove(asOther), registry.CodeNotFound)
 	e.ok(remove(l.as))
 	e.out(l)
@@ -295,7 +297,7 @@ func deletedAccounts(e env) {
 	m := e.left("mallory@example.com")
 	old := m.as
 	e.clock.Add(registry.FreshFor + time.Second)
-	e.want(second(e.s.DeleteUser(ctx, old, m.ID, true)), registry.CodeReauthenticationNeeded)
-	e.ok(second(e.s.DeleteUser(ctx, e.now(m.User), m.ID, true)))
+	e.want(second(e.s.DeleteUser(ctx, old, m.ID, registry.UserDeletion{RevokeRunners: true})), registry.CodeReauthenticationNeeded)
+	e.ok(second(e.s.DeleteUser(ctx, e.now(m.User), m.ID, registry.UserDeletion{RevokeRunners: true})))
 	e.runs(m, false)
 }

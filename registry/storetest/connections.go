@@ -269,11 +269,11 @@ func externalSignIn(e env) {
 	e.want(link(own, "x1", u.ID), registry.CodeConflict) // kim's
 	e.ok(link(own, "x3", u.ID))
 	yes := true
-	e.ok(e.s.UpdateUser(ctx, operator, u.ID, nil, &yes))
+	e.ok(e.s.UpdateUser(ctx, operator, u.ID, registry.UserChange{PlatformAdmin: &yes}))
 	e.want(second(come(own, "x3", "eve@example.com", true, "dev")), registry.CodeForbidden)
 	no := false
 	e.ok(second(e.s.CreateUser(ctx, operator, registry.NewUser{Email: "root@example.com", Name: "Root", PlatformAdmin: true, PasswordHash: "h"})))
-	e.ok(e.s.UpdateUser(ctx, operator, u.ID, nil, &no))
+	e.ok(e.s.UpdateUser(ctx, operator, u.ID, registry.UserChange{PlatformAdmin: &no}))
 	e.ok(second(come(own, "x3", "eve@example.com", true, "dev")))
 	e.ok(e.s.RemoveDomain(ctx, asOwner, o.ID, "example.com"))
 	e.want(second(come(own, "x3", "eve@example.com", true, "dev")), registry.CodeForbidden)

@@ -15,7 +15,7 @@ func factors(e env) {
 	_, asOther := e.user("b@example.com")
 	root, asRoot := e.user("root@example.com")
 	yes := true
-	e.ok(e.s.UpdateUser(ctx, operator, root.ID, nil, &yes))
+	e.ok(e.s.UpdateUser(ctx, operator, root.ID, registry.UserChange{PlatformAdmin: &yes}))
 	root, err := e.s.User(ctx, operator, root.ID)
 	e.ok(err)
 	asRoot = e.person(root, asRoot.Session, "")
@@ -74,8 +74,8 @@ func factors(e env) {
 	e.want(second(e.s.UseRecoveryCode(ctx, system, u.ID, secret("r2"))), registry.CodeNotFound)
 
 	// Wrong codes in a row are counted before they are judged, also of many at once.
-	try := func() (int, error) { return e.s.BeginSecond(ctx, system, u.ID, false) }
-	e.want(second(e.s.BeginSecond(ctx, asU, u.ID, false)), registry.CodeForbidden)
+	try := func() (int, error) { return e.s.BeginSecond(ctx, system, u.ID, registry.BrowserUnknown) }
+	e.want(second(e.s.BeginSecond(ctx, asU, u.ID, registry.BrowserUnknown)), registry.CodeForbidden)
 	e.want(e.s.EndSecond(ctx, asU, u.ID, 0), registry.CodeForbidden)
 	e.want(e.s.SecondFailed(ctx, asU, u.ID, 10, ""), registry.CodeForbidden)
 	var passed atomic.Int32
@@ -101,7 +101,7 @@ func factors(e env) {
 			e.clock.Add(wait - time.Second)
 			e.want(second(try()), registry.CodeTooManyRequests)
 			if n == registry.SecondDelayFrom {
-				e.ok(second(e.s.BeginSecond(ctx, system, u.ID, true))) // a known browser does not wait
+				e.ok(second(e.s.BeginSecond(ctx, system, u.ID, registry.BrowserKnown))) // a known browser does not wait
 				n++
 				e.clock.Add(registry.SecondDelay(n) - time.Second)
 			}
@@ -110,7 +110,7 @@ func factors(e env) {
 	}
 	e.clock.Add(365 * 24 * time.Hour)
 	e.want(second(try()), registry.CodeForbidden)
-	e.want(second(e.s.BeginSecond(ctx, system, u.ID, true)), registry.CodeForbidden)
+	e.want(second(e.s.BeginSecond(ctx, system, u.ID, registry.BrowserKnown)), registry.CodeForbidden)
 	e.ok(e.s.EndSecond(ctx, system, u.ID, 0)) // a passkey does not unlock
 	e.want(second(try()), registry.CodeForbidden)
 	e.ok(e.s.SecondFailed(ctx, system, u.ID, registry.SecondLockAt, "192.0.2.1"))
@@ -127,7 +127,7 @@ func factors(e env) {
 	e.ok(e.s.SetPassword(ctx, asU, "hash"))
 	asU = e.person(e.again(u), asU.Session, "")
 	e.ok(second(try()))
-	e.ok(second(e.s.BeginSecond(ctx, system, root.ID, false))) // counted by account
+	e.ok(second(e.s.BeginSecond(ctx, system, root.ID, registry.BrowserUnknown))) // counted by account
 
 	e.want(e.s.RemoveFactors(ctx, asOther, u.ID, id), registry.CodeForbidden)
 	e.want(e.s.RemoveFactors(ctx, asKey, u.ID, id), registry.CodePersonNeeded)

@@ -39,7 +39,7 @@ func provisioning(e env) {
 	_, service := e.key(asOwner, registry.NewAPIKey{Scopes: everything, OrgID: o.ID, Role: registry.RoleAdmin})
 	e.ok(e.s.SetSettings(ctx, asOwner, o.ID, "", map[string]*registry.SettingValue{"APP_X": {Value: "x"}}))
 	e.ok(second(e.s.CreateWebhook(ctx, asOwner, registry.Webhook{ID: "hook", OrgID: o.ID, URL: "https://example.com", Sealed: []byte("x")})))
-	e.ok(e.s.DeleteOrg(ctx, operator, o.ID, 0, "acme", true))
+	e.ok(e.s.DeleteOrg(ctx, operator, o.ID, 0, registry.OrgDeletion{Confirm: "acme", Now: true}))
 	if r, err = e.s.Route(ctx, system, "acme"); err != nil || r.Status != registry.RouteQuarantined || r.Address != "" {
 		e.Fatalf("%+v %v", r, err)
 	}

@@ -29,7 +29,7 @@ func (e env) kept(a registry.Actor, org registry.OrgID, user registry.UserID) ma
 			return second(e.s.CreateUser(ctx, a, n))
 		}},
 		"UpdateUser, another's role": {registry.ActionUserUpdate, func() error {
-			return e.s.UpdateUser(ctx, a, user, nil, &yes)
+			return e.s.UpdateUser(ctx, a, user, registry.UserChange{PlatformAdmin: &yes})
 		}},
 		"RevokeSessions, another's": {registry.ActionUserUpdate, func() error {
 			return e.s.RevokeSessions(ctx, a, user, "")
@@ -61,13 +61,13 @@ func (e env) kept(a registry.Actor, org registry.OrgID, user registry.UserID) ma
 			return second(e.s.RequestSupport(ctx, a, org, n))
 		}},
 		"DecideSupport": {registry.ActionSupportDecide, func() error {
-			return second(e.s.DecideSupport(ctx, a, org, registry.SupportID(none), true))
+			return second(e.s.DecideSupport(ctx, a, org, registry.SupportID(none), registry.DecisionApprove))
 		}},
 		"DecideApproval": {registry.ActionApprovalDecide, func() error {
-			return third(e.s.DecideApproval(ctx, a, org, registry.ApprovalID(none), true, secret("a")))
+			return third(e.s.DecideApproval(ctx, a, org, registry.ApprovalID(none), registry.DecisionApprove, secret("a")))
 		}},
 		"DecideApproval, to refuse": {registry.ActionApprovalRefuse, func() error {
-			return third(e.s.DecideApproval(ctx, a, org, registry.ApprovalID(none), false, secret("a")))
+			return third(e.s.DecideApproval(ctx, a, org, registry.ApprovalID(none), registry.DecisionDeny, secret("a")))
 		}},
 		"BreakGlass": {registry.ActionOrgBreakGlass, func() error {
 			return second(e.s.BreakGlass(ctx, a, org, "u@example.com"))
@@ -107,19 +107,19 @@ func (e env) kept(a registry.Actor, org registry.OrgID, user registry.UserID) ma
 				registry.NewAPIKey{Name: "x", Scopes: everything}, secret(registry.NewID())))
 		}},
 		"DecideDevice": {registry.ActionCredentialMake, func() error {
-			return e.s.DecideDevice(ctx, a, "BCDFGHJK", true)
+			return e.s.DecideDevice(ctx, a, "BCDFGHJK", registry.DecisionApprove)
 		}},
 		"RevokeAPIKey of the org": {registry.ActionKeyManage, func() error {
 			return e.s.RevokeAPIKey(ctx, a, org, registry.APIKeyID(none))
 		}},
 		"RotateKeys": {registry.ActionSigningKeyRotate, func() error {
-			return e.s.RotateKeys(ctx, a, nil, time.Hour, false)
+			return e.s.RotateKeys(ctx, a, nil, registry.KeyRotation{Verify: time.Hour})
 		}},
 		"APIKeys": {registry.ActionAccountManage, func() error {
 			return second(e.s.APIKeys(ctx, a, ""))
 		}},
 		"UpdateUser": {registry.ActionAccountManage, func() error {
-			return e.s.UpdateUser(ctx, a, a.User, &name, nil)
+			return e.s.UpdateUser(ctx, a, a.User, registry.UserChange{Name: &name})
 		}},
 		"SetRecoveryCodes": {registry.ActionAccountManage, func() error {
 			return e.s.SetRecoveryCodes(ctx, a, nil)
@@ -170,7 +170,7 @@ func keptForPeople(e env) {
 		secret("i1"))))
 	e.ok(e.s.SetRole(ctx, personal, o.ID, u.ID, registry.RoleAdmin))
 	e.want(e.s.SetRole(ctx, personal, o.ID, root.ID, registry.RoleMember), registry.CodePersonNeeded)
-	e.want(second(e.s.RemoveMember(ctx, personal, o.ID, root.ID, false)), registry.CodePersonNeeded)
+	e.want(second(e.s.RemoveMember(ctx, personal, o.ID, root.ID, registry.MemberRemoval{})), registry.CodePersonNeeded)
 	e.ok(second(e.s.CreateOrg(ctx, personal, registry.NewOrg{Slug: "nobodys"})))
 
 	rows := map[registry.Action]registry.PolicyRow{}
@@ -198,7 +198,7 @@ func keptForPeople(e env) {
 	// An owner may leave at any time.
 	e.ok(e.s.SetRole(ctx, e.ownerOf(o.ID), o.ID, u.ID, registry.RoleOwner))
 	asRoot = registry.AsSession(e.again(root), long, "")
-	e.ok(second(e.s.RemoveMember(ctx, asRoot, o.ID, root.ID, false)))
+	e.ok(second(e.s.RemoveMember(ctx, asRoot, o.ID, root.ID, registry.MemberRemoval{})))
 }
 
 // refusedKeys: the audit log has what a key was refused that is kept for people, once an hour.

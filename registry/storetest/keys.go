@@ -59,7 +59,7 @@ func apiKeys(e env) {
 		e.want(e.s.RevokeSessions(ctx, as, a.ID, ""), registry.CodePersonNeeded)
 		e.want(e.s.SetPassword(ctx, as, "hash"), registry.CodePersonNeeded)
 		name := "x"
-		e.want(e.s.UpdateUser(ctx, as, a.ID, &name, nil), registry.CodePersonNeeded)
+		e.want(e.s.UpdateUser(ctx, as, a.ID, registry.UserChange{Name: &name}), registry.CodePersonNeeded)
 	}
 	if list, err := e.s.APIKeys(ctx, asB, ""); err != nil || len(list) != 0 {
 		e.Fatalf("another's keys: %v %v", list, err)
@@ -93,7 +93,7 @@ func keysReach(e env) {
 	e.ok(second(e.s.Org(ctx, read, o.ID)))
 	e.want(e.s.UpdateOrg(ctx, read, o.ID, 0, "x"), registry.CodeForbidden)
 	e.want(second(e.s.Members(ctx, read, o.ID, registry.List{})), registry.CodeForbidden)
-	e.want(second(e.s.RemoveMember(ctx, read, o.ID, a.ID, false)), registry.CodeForbidden) // not even to leave
+	e.want(second(e.s.RemoveMember(ctx, read, o.ID, a.ID, registry.MemberRemoval{})), registry.CodeForbidden) // not even to leave
 	_, members := e.key(asA, registry.NewAPIKey{Scopes: []registry.Scope{registry.ScopeMemberWrite}})
 	e.ok(second(e.s.Members(ctx, members, o.ID, registry.List{}))) // writing includes reading
 	e.want(second(e.s.Org(ctx, members, o.ID)), registry.CodeForbidden)
@@ -117,7 +117,7 @@ func keysReach(e env) {
 	// A platform admin's key is one only with the scope.
 	yes, no := true, false
 	e.verify(b)
-	e.ok(e.s.UpdateUser(ctx, operator, b.ID, nil, &yes))
+	e.ok(e.s.UpdateUser(ctx, operator, b.ID, registry.UserChange{PlatformAdmin: &yes}))
 	root, err := e.s.User(ctx, operator, b.ID)
 	e.ok(err)
 	asRoot := e.person(root, "", "")
@@ -128,8 +128,8 @@ func keysReach(e env) {
 	e.ok(second(e.s.Users(ctx, platform, registry.UserList{})))
 	e.ok(e.s.SuspendOrg(ctx, platform, other.ID, 0, ""))
 	e.want(second(e.s.CreateAPIKey(ctx, platform, registry.NewAPIKey{Name: "x", Scopes: everything}, secret("x"))), registry.CodePersonNeeded)
-	e.ok(e.s.UpdateUser(ctx, operator, a.ID, nil, &yes))
-	e.ok(e.s.UpdateUser(ctx, operator, b.ID, nil, &no))
+	e.ok(e.s.UpdateUser(ctx, operator, a.ID, registry.UserChange{PlatformAdmin: &yes}))
+	e.ok(e.s.UpdateUser(ctx, operator, b.ID, registry.UserChange{PlatformAdmin: &no}))
 	b, err = e.s.User(ctx, operator, b.ID)
 	e.ok(err)
 	e.want(second(e.s.Users(ctx, registry.AsKey(k, b, ""), registry.UserList{})), registry.CodeForbidden) // no admin any more

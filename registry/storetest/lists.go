@@ -62,7 +62,7 @@ func pages(e env) {
 	// A page goes on behind its last item, whatever went meanwhile.
 	first, err := e.s.Orgs(ctx, operator, registry.OrgList{List: registry.List{Sort: "slug", Limit: 2}})
 	e.ok(err)
-	e.ok(e.s.DeleteOrg(ctx, operator, first.Items[0].ID, 0, first.Items[0].Slug, true))
+	e.ok(e.s.DeleteOrg(ctx, operator, first.Items[0].ID, 0, registry.OrgDeletion{Confirm: first.Items[0].Slug, Now: true}))
 	next, err := e.s.Orgs(ctx, operator, registry.OrgList{List: registry.List{Sort: "slug", Limit: 2, Cursor: first.Next}})
 	e.ok(err)
 	if next.Items[0].Slug != "org-102" {

@@ -155,8 +155,8 @@ func statuses(e env) {
 	if v.Generation != 2 || v.Instance.Generation != 2 || v.Status != registry.OrgProvisioning {
 		e.Fatalf("resumed: %+v", v)
 	}
-	e.want(e.s.DeleteOrg(ctx, operator, o.ID, 0, "wrong", true), registry.CodeInvalid)
-	e.ok(e.s.DeleteOrg(ctx, operator, o.ID, 0, "acme", true))
+	e.want(e.s.DeleteOrg(ctx, operator, o.ID, 0, registry.OrgDeletion{Confirm: "wrong", Now: true}), registry.CodeInvalid)
+	e.ok(e.s.DeleteOrg(ctx, operator, o.ID, 0, registry.OrgDeletion{Confirm: "acme", Now: true}))
 	e.want(e.s.SuspendOrg(ctx, operator, o.ID, 0, ""), registry.CodeConflict)
 }
 
@@ -204,9 +204,9 @@ func deletion(e env) {
 			e.Fatalf("%+v, want %s and %s", v, status, desired)
 		}
 	}
-	e.ok(e.s.DeleteOrg(ctx, operator, o.ID, 0, "acme", false))
+	e.ok(e.s.DeleteOrg(ctx, operator, o.ID, 0, registry.OrgDeletion{Confirm: "acme"}))
 	state(registry.OrgDeleting, registry.DesiredStopped)
-	e.want(e.s.DeleteOrg(ctx, operator, o.ID, 0, "acme", false), registry.CodeConflict)
+	e.want(e.s.DeleteOrg(ctx, operator, o.ID, 0, registry.OrgDeletion{Confirm: "acme"}), registry.CodeConflict)
 	if r, err := e.s.Route(ctx, system, "acme"); err != nil || r.Status != registry.RouteQuarantined ||
 		!r.RestoreUntil.Equal(e.clock.Now().Add(registry.DeleteUndo)) || r.Detail != "" {
 		e.Fatalf("deleting: %+v %v", r, err)
@@ -217,14 +217,14 @@ func deletion(e env) {
 	state(registry.OrgProvisioning, registry.DesiredRunning)
 
 	e.ok(e.s.SuspendOrg(ctx, operator, o.ID, 0, "unpaid"))
-	e.ok(e.s.DeleteOrg(ctx, operator, o.ID, 0, "acme", false))
+	e.ok(e.s.DeleteOrg(ctx, operator, o.ID, 0, registry.OrgDeletion{Confirm: "acme"}))
 	e.ok(e.s.KeepOrg(ctx, operator, o.ID, 0))
 	state(registry.OrgSuspended, registry.DesiredStopped)
 	if v, err := e.s.Org(ctx, operator, o.ID); err != nil || v.Reason != "unpaid" {
 		e.Fatalf("kept: %+v %v", v, err)
 	}
 
-	e.ok(e.s.DeleteOrg(ctx, operator, o.ID, 0, "acme", false))
+	e.ok(e.s.DeleteOrg(ctx, operator, o.ID, 0, registry.OrgDeletion{Confirm: "acme"}))
 	e.clock.Add(registry.DeleteUndo + time.Second)
 	e.want(e.s.KeepOrg(ctx, operator, o.ID, 0), registry.CodeConflict)
 	e.ok(e.s.FinishDeletions(ctx, system))
@@ -232,7 +232,7 @@ func deletion(e env) {
 	e.want(e.s.KeepOrg(ctx, operator, o.ID, 0), registry.CodeConflict)
 
 	p := e.org("beta", "")
-	e.ok(e.s.DeleteOrg(ctx, operator, p.ID, 0, "beta", false))
-	e.ok(e.s.DeleteOrg(ctx, operator, p.ID, 0, "beta", true)) // no longer wait
+	e.ok(e.s.DeleteOrg(ctx, operator, p.ID, 0, registry.OrgDeletion{Confirm: "beta"}))
+	e.ok(e.s.DeleteOrg(ctx, operator, p.ID, 0, registry.OrgDeletion{Confirm: "beta", Now: true})) // no longer wait
 	e.want(e.s.KeepOrg(ctx, operator, p.ID, 0), registry.CodeConflict)
 }

@@ -323,13 +323,13 @@ func seats(e env) {
 	// Support takes no seat.
 	root, _ := e.user("root@example.org")
 	yes := true
-	e.ok(e.s.UpdateUser(ctx, operator, root.ID, nil, &yes))
+	e.ok(e.s.UpdateUser(ctx, operator, root.ID, registry.UserChange{PlatformAdmin: &yes}))
 	p, err := e.s.RequestSupport(
 		ctx, e.now(root), o.ID,
 		registry.NewSupport{Role: registry.RoleMember, Reason: "x", Hours: 1},
 	)
 	e.ok(err)
-	e.ok(second(e.s.DecideSupport(ctx, asA, o.ID, p.ID, true)))
+	e.ok(second(e.s.DecideSupport(ctx, asA, o.ID, p.ID, registry.DecisionApprove)))
 	if i := e.quotaOf(o.ID, "members"); *i.Used != 3 {
 		e.Errorf("support takes a seat: %v", *i.Used)
 	}
@@ -462,7 +462,7 @@ func quotaWarnings(e env) {
 	check(nil)
 	limit("members", 5)
 	check(nil, "acme members 80: 4 of 5")
-	e.ok(second(e.s.RemoveMember(ctx, asA, o.ID, b.ID, false)))
+	e.ok(second(e.s.RemoveMember(ctx, asA, o.ID, b.ID, registry.MemberRemoval{})))
 	limit("members", 3) // it passed the limit at once
 	check(nil, "acme members 100: 3 of 3")
 

@@ -138,7 +138,7 @@ func thiefLeavesNothing(e env) {
 				registry.DeviceRequest{Code: device, UserCode: userCode, ClientID: cli},
 			),
 		)
-		e.ok(e.s.DecideDevice(ctx, asThief, userCode, true))
+		e.ok(e.s.DecideDevice(ctx, asThief, userCode, registry.DecisionApprove))
 		before := e.again(u).DeviceEpoch
 
 		recover(u, registry.AsUser(u, own.ID, ""))
@@ -148,7 +148,7 @@ func thiefLeavesNothing(e env) {
 		}
 		e.want(third(e.s.ConfirmEmail(ctx, registry.AsUser(u, own.ID, ""), open[0])), registry.CodeGone)
 		e.want(second(e.s.EnrollRunner(ctx, visitor, claim, "r", secret("k"))), registry.CodeGone)
-		e.want(second(e.s.DecideSupport(ctx, asOwner, theirs.ID, p.ID, true)), registry.CodeNotFound)
+		e.want(second(e.s.DecideSupport(ctx, asOwner, theirs.ID, p.ID, registry.DecisionApprove)), registry.CodeNotFound)
 		e.want(second(e.s.GrantByRefresh(ctx, system, secret(token))), registry.CodeGone)
 		for code := range codes {
 			m := registry.CodeMatch{
@@ -226,7 +226,7 @@ func thiefLeavesNothing(e env) {
 		registry.NewSupport{Role: registry.RoleAdmin, Reason: "help", Hours: 1},
 	)
 	e.ok(err)
-	e.ok(second(e.s.DecideSupport(ctx, asOwner, o.ID, p.ID, true)))
+	e.ok(second(e.s.DecideSupport(ctx, asOwner, o.ID, p.ID, registry.DecisionApprove)))
 	e.ok(e.s.SetPassword(ctx, e.now(root), "new hash"))
 	e.ok(second(e.s.Member(ctx, asOwner, o.ID, root.ID)))
 	e.reset(root, false)
@@ -606,7 +606,7 @@ func preHijack(e env) {
 		registry.CodeConflict,
 	)
 	yes := true
-	e.want(e.s.UpdateUser(ctx, operator, ceo.ID, nil, &yes), registry.CodeConflict)
+	e.want(e.s.UpdateUser(ctx, operator, ceo.ID, registry.UserChange{PlatformAdmin: &yes}), registry.CodeConflict)
 
 	// A platform admin says whose it is, in person.
 	root, err := e.s.CreateUser(
@@ -633,7 +633,7 @@ func preHijack(e env) {
 	if m.Role != registry.RoleOwner || m.WantedRole != "" || m.MadeBy != "" {
 		e.Errorf("%+v", m)
 	}
-	e.ok(e.s.UpdateUser(ctx, operator, ceo.ID, nil, &yes))
+	e.ok(e.s.UpdateUser(ctx, operator, ceo.ID, registry.UserChange{PlatformAdmin: &yes}))
 
 	// Of a verified account a reset leaves what the person may want to keep.
 	kept := e.factor(asCEO, registry.FactorPasskey, "mine")

@@ -57,8 +57,8 @@ func returns(e env) {
 			e.Fatalf("%d orgs in pages", len(all.Items))
 		}
 	}
-	decide := func(as registry.Actor, p registry.Approval, approve bool) error {
-		_, _, err := e.s.DecideApproval(ctx, as, p.OrgID, p.ID, approve, secret("d"))
+	decide := func(as registry.Actor, p registry.Approval, d registry.Decision) error {
+		_, _, err := e.s.DecideApproval(ctx, as, p.OrgID, p.ID, d, secret("d"))
 		return err
 	}
 
@@ -83,7 +83,7 @@ func returns(e env) {
 	e.ok(e.s.RemoveFactors(ctx, e.now(root), eve.ID, "")) // it ends no session
 	e.want(second(e.s.GrantByID(ctx, system, "g")), registry.CodeForbidden)
 	e.want(second(e.s.Grant(ctx, system, s.ID, o.ID)), registry.CodeForbidden)
-	e.ok(decide(e.now(owner), waits(eve)[0], true))
+	e.ok(decide(e.now(owner), waits(eve)[0], registry.DecisionApprove))
 	e.ok(second(e.s.GrantByID(ctx, system, "g")))
 
 	// By an admin's link: an owner answers, once; admins may refuse; nobody else.
@@ -95,20 +95,20 @@ func returns(e env) {
 			e.Fatalf("%+v", list)
 		}
 		for _, as := range []registry.Actor{e.now(root), e.now(admin), operator} {
-			e.want(decide(as, list[0], true), registry.CodeForbidden)
+			e.want(decide(as, list[0], registry.DecisionApprove), registry.CodeForbidden)
 		}
 		asEve = e.person(e.again(eve), asEve.Session, "")
-		e.want(decide(asEve, list[0], true), registry.CodeNotFound)
-		e.want(decide(e.now(root), list[0], false), registry.CodeForbidden)
+		e.want(decide(asEve, list[0], registry.DecisionApprove), registry.CodeNotFound)
+		e.want(decide(e.now(root), list[0], registry.DecisionDeny), registry.CodeForbidden)
 		e.want(e.s.EndApproval(ctx, e.now(root), o.ID, list[0].ID), registry.CodeForbidden)
 		e.clock.Add(registry.ApprovalLife + time.Hour) // it does not run out
 		e.ok(e.s.FinishApprovals(ctx, system))
 		in(eve, registry.CodeForbidden)
-		e.ok(decide(e.now(owner), list[0], true))
+		e.ok(decide(e.now(owner), list[0], registry.DecisionApprove))
 		in(eve, "")
 	}
 	link(e.now(root), eve, false)
-	e.ok(decide(e.now(admin), waits(eve)[0], false))
+	e.ok(decide(e.now(admin), waits(eve)[0], registry.DecisionDeny))
 	in(eve, registry.CodeForbidden)
 	link(e.now(root), eve, false) // nor does another link help
 	in(eve, registry.CodeForbidden)
@@ -125,7 +125,7 @@ func returns(e env) {
 	e.ok(err)
 	link(system, eve, true)
 	in(eve, registry.CodeForbidden)
-	e.ok(decide(e.now(owner), waits(eve)[0], true))
+	e.ok(decide(e.now(owner), waits(eve)[0], registry.DecisionApprove))
 
 	// A factor that is older than the change does; a newer one does not.
 	factor := func(id registry.FactorID, as registry.Actor) {
@@ -164,7 +164,7 @@ func returns(e env) {
 	e.ok(e.s.RemoveFactors(ctx, e.now(root), eve.ID, ""))
 	in(eve, registry.CodeForbidden)
 	// Who is removed and comes again starts anew.
-	e.ok(second(e.s.RemoveMember(ctx, e.now(owner), o.ID, eve.ID, false)))
+	e.ok(second(e.s.RemoveMember(ctx, e.now(owner), o.ID, eve.ID, registry.MemberRemoval{})))
 	if list := waits(eve); len(list) != 0 {
 		e.Errorf("%+v", list)
 	}
@@ -172,10 +172,10 @@ func returns(e env) {
 	// An owner who is kept out is none to leave the org to.
 	two, _ := e.member(o.ID, "two@example.com", registry.RoleOwner)
 	link(e.now(root), two, false)
-	e.want(second(e.s.RemoveMember(ctx, e.now(owner), o.ID, owner.ID, false)), registry.CodeConflict)
+	e.want(second(e.s.RemoveMember(ctx, e.now(owner), o.ID, owner.ID, registry.MemberRemoval{})), registry.CodeConflict)
 	e.want(e.s.SetRole(ctx, e.now(owner), o.ID, owner.ID, registry.RoleMember), registry.CodeConflict)
-	e.want(decide(e.now(two), waits(two)[0], true), registry.CodeNotFound)
-	e.ok(second(e.s.RemoveMember(ctx, e.now(owner), o.ID, two.ID, false)))
+	e.want(decide(e.now(two), waits(two)[0], registry.DecisionApprove), registry.CodeNotFound)
+	e.ok(second(e.s.RemoveMember(ctx, e.now(owner), o.ID, two.ID, registry.MemberRemoval{})))
 
 	// The only owner returns after a while; nobody else answers but by refusing.
 	link(e.now(root), owner, false)
@@ -193,7 +193,7 @@ func returns(e env) {
 	e.ok(e.s.FinishApprovals(ctx, system))
 	in(owner, "")
 	link(e.now(root), owner, false)
-	e.ok(decide(e.now(admin), waits(owner)[0], false))
+	e.ok(decide(e.now(admin), waits(owner)[0], registry.DecisionDeny))
 	e.clock.Add(registry.BreakGlassWait)
 	e.ok(e.s.FinishApprovals(ctx, system))
 	in(owner, registry.CodeForbidden)
@@ -242,10 +242,10 @@ func breakGlass(e env) {
 	}
 	e.want(second(e.s.Approvals(ctx, e.now(you), o.ID)), registry.CodeNotFound)
 	for _, as := range []registry.Actor{e.now(admin), e.now(mia), e.now(root), operator} {
-		_, _, err := e.s.DecideApproval(ctx, as, o.ID, p.ID, false, secret("d"))
+		_, _, err := e.s.DecideApproval(ctx, as, o.ID, p.ID, registry.DecisionDeny, secret("d"))
 		e.want(err, registry.CodeForbidden)
 	}
-	_, _, err := e.s.DecideApproval(ctx, e.now(owner), o.ID, p.ID, false, secret("d"))
+	_, _, err := e.s.DecideApproval(ctx, e.now(owner), o.ID, p.ID, registry.DecisionDeny, secret("d"))
 	e.ok(err)
 	e.clock.Add(registry.BreakGlassWait)
 	e.ok(e.s.FinishApprovals(ctx, system))
@@ -260,7 +260,7 @@ func breakGlass(e env) {
 	e.roleOf(o.ID, you.ID, registry.RoleOwner)
 	e.state(o.ID, p.ID, registry.ApprovalDone)
 	e.ok(e.s.FinishApprovals(ctx, system))
-	e.ok(second(e.s.RemoveMember(ctx, e.now(owner), o.ID, you.ID, false)))
+	e.ok(second(e.s.RemoveMember(ctx, e.now(owner), o.ID, you.ID, registry.MemberRemoval{})))
 
 	p = ask()
 	e.ok(e.s.EndApproval(ctx, operator, o.ID, p.ID))
@@ -275,13 +275,13 @@ func breakGlass(e env) {
 		},
 		func() {
 			yes := true
-			e.ok(e.s.UpdateUser(ctx, operator, you.ID, nil, &yes))
+			e.ok(e.s.UpdateUser(ctx, operator, you.ID, registry.UserChange{PlatformAdmin: &yes}))
 			u, err := e.s.User(ctx, system, you.ID)
 			e.ok(err)
 			s, err := e.s.RequestSupport(ctx, e.now(u), o.ID, registry.NewSupport{Role: registry.RoleAdmin, Reason: "x", Hours: registry.SupportHoursMax})
 			e.ok(err)
 			e.clock.Add(time.Second) // it ends after the owner is made
-			e.ok(second(e.s.DecideSupport(ctx, e.now(owner), o.ID, s.ID, true)))
+			e.ok(second(e.s.DecideSupport(ctx, e.now(owner), o.ID, s.ID, registry.DecisionApprove)))
 		},
 	} {
 		p = ask()
@@ -294,11 +294,11 @@ func breakGlass(e env) {
 		e.clock.Add(registry.SupportHoursMax * time.Hour)
 		e.ok(e.s.FinishSupport(ctx, system))
 		e.roleOf(o.ID, you.ID, registry.RoleOwner)
-		e.ok(second(e.s.RemoveMember(ctx, e.now(owner), o.ID, you.ID, false)))
+		e.ok(second(e.s.RemoveMember(ctx, e.now(owner), o.ID, you.ID, registry.MemberRemoval{})))
 	}
 	// An owner need not wait.
 	p = ask()
-	_, _, err = e.s.DecideApproval(ctx, e.now(owner), o.ID, p.ID, true, secret("d"))
+	_, _, err = e.s.DecideApproval(ctx, e.now(owner), o.ID, p.ID, registry.DecisionApprove, secret("d"))
 	e.ok(err)
 	e.roleOf(o.ID, you.ID, registry.RoleOwner)
 }

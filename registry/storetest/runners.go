@@ -39,7 +39,7 @@ func runners(e env) {
 	e.want(claim(operator, registry.NewRunnerClaim{}), registry.CodeForbidden)
 	root, _ := e.user("root@example.com")
 	yes := true
-	e.ok(e.s.UpdateUser(ctx, operator, root.ID, nil, &yes))
+	e.ok(e.s.UpdateUser(ctx, operator, root.ID, registry.UserChange{PlatformAdmin: &yes}))
 	root, err := e.s.User(ctx, operator, root.ID)
 	e.ok(err)
 	asRoot := e.person(root, "", "")
@@ -125,7 +125,7 @@ func runners(e env) {
 	e.ok(e.s.TouchRunners(ctx, system, map[registry.RunnerID]registry.RunnerSeen{r.ID: {At: at.Add(-time.Hour), Address: "192.0.2.8"}}))
 
 	// Who is removed leaves runners behind, which are named, and open claims, which are dead.
-	left, err := e.s.RemoveMember(ctx, asA, o.ID, m.ID, false)
+	left, err := e.s.RemoveMember(ctx, asA, o.ID, m.ID, registry.MemberRemoval{})
 	e.ok(err)
 	if len(left) != 2 || left[0].ID != r.ID || !left[0].LastSeenAt.Equal(at) || left[0].Address != "192.0.2.7" {
 		e.Fatalf("%+v", left)
@@ -140,8 +140,8 @@ func runners(e env) {
 	b, asB := e.member(o.ID, "b@example.com", registry.RoleMember)
 	with, _ := e.runner(asB, o.ID, "with")
 	_, narrow := e.key(asA, registry.NewAPIKey{Scopes: []registry.Scope{registry.ScopeMemberWrite}})
-	e.want(second(e.s.RemoveMember(ctx, narrow, o.ID, b.ID, true)), registry.CodeForbidden) // a key without the scope for runners
-	e.ok(second(e.s.RemoveMember(ctx, asA, o.ID, b.ID, true)))
+	e.want(second(e.s.RemoveMember(ctx, narrow, o.ID, b.ID, registry.MemberRemoval{RevokeRunners: true})), registry.CodeForbidden) // a key without the scope for runners
+	e.ok(second(e.s.RemoveMember(ctx, asA, o.ID, b.ID, registry.MemberRemoval{RevokeRunners: true})))
 	e.want(grant(with.ID, nil), registry.CodeNotFound)
 
 	// A closed org's runners get nothing; a key that has ended neither.

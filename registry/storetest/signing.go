@@ -11,7 +11,7 @@ func signingKeys(e env) {
 	u, asU := e.user("a@example.com")
 	root, asRoot := e.user("root@example.com")
 	yes := true
-	e.ok(e.s.UpdateUser(ctx, operator, root.ID, nil, &yes))
+	e.ok(e.s.UpdateUser(ctx, operator, root.ID, registry.UserChange{PlatformAdmin: &yes}))
 	root, err := e.s.User(ctx, operator, root.ID)
 	e.ok(err)
 	asRoot = e.person(root, asRoot.Session, "")
@@ -25,7 +25,7 @@ func signingKeys(e env) {
 	e.ok(e.s.AddKey(ctx, system, key("2", "session", 1000*time.Hour))) // published, and waiting
 	e.ok(e.s.AddKey(ctx, system, key("x", "token", 0)))
 	for _, as := range []registry.Actor{asU, visitor, registry.AsKey(k, root, "")} {
-		e.refused(e.s.RotateKeys(ctx, as, []registry.Key{key("no", "session", 0)}, time.Hour, false))
+		e.refused(e.s.RotateKeys(ctx, as, []registry.Key{key("no", "session", 0)}, registry.KeyRotation{Verify: time.Hour}))
 	}
 	e.want(second(e.s.SigningKeys(ctx, e.person(u, "", ""))), registry.CodeForbidden)
 	ids := func(purpose string) (out string) {
@@ -43,7 +43,7 @@ func signingKeys(e env) {
 			e.Errorf("%s: %q, want %q", purpose, got, want)
 		}
 	}
-	e.ok(e.s.RotateKeys(ctx, asRoot, []registry.Key{key("3", "session", 10*time.Minute)}, time.Hour, false))
+	e.ok(e.s.RotateKeys(ctx, asRoot, []registry.Key{key("3", "session", 10*time.Minute)}, registry.KeyRotation{Verify: time.Hour}))
 	want("session", "1 3 ")
 	want("token", "x ")
 	list, err := e.s.SigningKeys(ctx, asRoot)
@@ -53,7 +53,7 @@ func signingKeys(e env) {
 	}
 	e.clock.Add(10*time.Minute + time.Hour)
 	want("session", "3 ")
-	e.ok(e.s.RotateKeys(ctx, operator, []registry.Key{key("4", "session", 0), key("y", "token", 0)}, time.Hour, true))
+	e.ok(e.s.RotateKeys(ctx, operator, []registry.Key{key("4", "session", 0), key("y", "token", 0)}, registry.KeyRotation{Verify: time.Hour, Emergency: true}))
 	want("session", "4 ")
 	want("token", "y ")
 	p, err := e.s.PlatformAudit(ctx, operator, registry.AuditList{Action: registry.ChangeKeyRevoked})

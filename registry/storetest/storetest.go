@@ -36,7 +36,7 @@ type Store interface {
 	SuspendOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, reason string) error
 	ResumeOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64) error
 	RestartInstance(ctx context.Context, a registry.Actor, id registry.OrgID, version int64) error
-	DeleteOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, confirm string, now bool) error
+	DeleteOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64, d registry.OrgDeletion) error
 	KeepOrg(ctx context.Context, a registry.Actor, id registry.OrgID, version int64) error
 	FinishDeletions(ctx context.Context, a registry.Actor) error
 	Route(ctx context.Context, a registry.Actor, slug string) (*registry.Route, error)
@@ -45,7 +45,7 @@ type Store interface {
 	MemberByEmail(ctx context.Context, a registry.Actor, org registry.OrgID, email string) (registry.Member, error)
 	SetRole(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID, role registry.Role) error
 	Member(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID) (registry.Member, error)
-	RemoveMember(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID, revoke bool) ([]registry.Runner, error)
+	RemoveMember(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.UserID, r registry.MemberRemoval) ([]registry.Runner, error)
 	CreateRunnerClaim(ctx context.Context, a registry.Actor, org registry.OrgID, n registry.NewRunnerClaim, secret registry.Hash) (registry.RunnerClaim, error)
 	EnrollRunner(ctx context.Context, a registry.Actor, claim registry.Hash, name string, key registry.Hash) (registry.Runner, error)
 	Runner(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.RunnerID) (registry.Runner, error)
@@ -59,10 +59,10 @@ type Store interface {
 	User(ctx context.Context, a registry.Actor, id registry.UserID) (registry.User, error)
 	Users(ctx context.Context, a registry.Actor, l registry.UserList) (registry.Page[registry.User], error)
 	UserOrgs(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.OrgView, error)
-	UpdateUser(ctx context.Context, a registry.Actor, id registry.UserID, name *string, platformAdmin *bool) error
-	DisableUser(ctx context.Context, a registry.Actor, id registry.UserID, d registry.DisableUser) (registry.User, error)
+	UpdateUser(ctx context.Context, a registry.Actor, id registry.UserID, c registry.UserChange) error
+	DisableUser(ctx context.Context, a registry.Actor, id registry.UserID, d registry.UserDisabling) (registry.User, error)
 	EnableUser(ctx context.Context, a registry.Actor, id registry.UserID) (registry.User, error)
-	DeleteUser(ctx context.Context, a registry.Actor, id registry.UserID, runners bool) (registry.User, error)
+	DeleteUser(ctx context.Context, a registry.Actor, id registry.UserID, d registry.UserDeletion) (registry.User, error)
 	DisableDormant(ctx context.Context, a registry.Actor, since time.Time) (int, error)
 	CreateInvite(ctx context.Context, a registry.Actor, org registry.OrgID, email string, role registry.Role, secret registry.Hash) (registry.Link, error)
 	AcceptInvite(ctx context.Context, a registry.Actor, secret registry.Hash) (registry.Link, error)
@@ -91,7 +91,7 @@ type Store interface {
 	RemoveFactors(ctx context.Context, a registry.Actor, id registry.UserID, factor registry.FactorID) error
 	UseFactor(ctx context.Context, a registry.Actor, id registry.FactorID, step int64, sealed []byte) error
 	UseRecoveryCode(ctx context.Context, a registry.Actor, id registry.UserID, code registry.Hash) (left int, err error)
-	BeginSecond(ctx context.Context, a registry.Actor, id registry.UserID, known bool) (failures int, err error)
+	BeginSecond(ctx context.Context, a registry.Actor, id registry.UserID, b registry.Browser) (failures int, err error)
 	EndSecond(ctx context.Context, a registry.Actor, id registry.UserID, failures int) error
 	SecondFailed(ctx context.Context, a registry.Actor, id registry.UserID, failures int, address string) error
 	SignInLimited(ctx context.Context, a registry.Actor, id registry.UserID, address string) error
@@ -115,7 +115,7 @@ type Store interface {
 	Identities(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.Identity, error)
 	RemoveIdentity(ctx context.Context, a registry.Actor, id registry.UserID, connection registry.ConnectionID) error
 	Supports(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Support, error)
-	DecideSupport(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.SupportID, approve bool) (registry.Support, error)
+	DecideSupport(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.SupportID, d registry.Decision) (registry.Support, error)
 	EndSupport(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.SupportID) error
 	TransferOrg(ctx context.Context, a registry.Actor, org registry.OrgID, to registry.UserID) error
 	RequestSupport(ctx context.Context, a registry.Actor, org registry.OrgID, n registry.NewSupport) (registry.Support, error)
@@ -123,7 +123,7 @@ type Store interface {
 	Approvals(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Approval, error)
 	Returns(ctx context.Context, a registry.Actor, id registry.UserID) ([]registry.Approval, error)
 	RequestApproval(ctx context.Context, a registry.Actor, org registry.OrgID, n registry.NewApproval) (registry.Approval, error)
-	DecideApproval(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.ApprovalID, approve bool, secret registry.Hash) (registry.Approval, registry.Link, error)
+	DecideApproval(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.ApprovalID, d registry.Decision, secret registry.Hash) (registry.Approval, registry.Link, error)
 	EndApproval(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.ApprovalID) error
 	BreakGlass(ctx context.Context, a registry.Actor, org registry.OrgID, email string) (registry.Approval, error)
 	FinishApprovals(ctx context.Context, a registry.Actor) error
@@ -131,7 +131,7 @@ type Store interface {
 	Keys(ctx context.Context, a registry.Actor, purpose string) ([]registry.Key, error)
 	AddKey(ctx context.Context, a registry.Actor, k registry.Key) error
 	SigningKeys(ctx context.Context, a registry.Actor) ([]registry.Key, error)
-	RotateKeys(ctx context.Context, a registry.Actor, keys []registry.Key, verify time.Duration, emergency bool) error
+	RotateKeys(ctx context.Context, a registry.Actor, keys []registry.Key, r registry.KeyRotation) error
 	Link(ctx context.Context, a registry.Actor, secret registry.Hash) (registry.Link, error)
 	Invites(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Link, error)
 	DeclineInvite(ctx context.Context, a registry.Actor, secret registry.Hash) error
@@ -159,7 +159,7 @@ type Store interface {
 	EndGrant(ctx context.Context, a registry.Actor, id registry.GrantID) error
 	CreateDeviceRequest(ctx context.Context, a registry.Actor, d registry.DeviceRequest) error
 	DeviceRequest(ctx context.Context, a registry.Actor, userCode string) (registry.DeviceRequest, error)
-	DecideDevice(ctx context.Context, a registry.Actor, userCode string, approve bool) error
+	DecideDevice(ctx context.Context, a registry.Actor, userCode string, d registry.Decision) error
 	RedeemDevice(ctx context.Context, a registry.Actor, code registry.Hash, g registry.Grant, refresh registry.Hash) (registry.Grant, error)
 	Grant(ctx context.Context, a registry.Actor, sid registry.SessionID, org registry.OrgID) (registry.Grant, error)
 	Work(ctx context.Context, a registry.Actor) ([]registry.Work, error)

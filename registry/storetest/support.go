@@ -32,22 +32,22 @@ func support(e env) {
 	e.ok(err)
 	e.want(second(e.s.RequestSupport(ctx, asRoot, o.ID, n)), registry.CodeConflict)
 	for _, as := range []registry.Actor{asRoot, asAdmin, asKey} {
-		e.refused(second(e.s.DecideSupport(ctx, as, o.ID, p.ID, true)))
+		e.refused(second(e.s.DecideSupport(ctx, as, o.ID, p.ID, registry.DecisionApprove)))
 	}
-	e.want(second(e.s.DecideSupport(ctx, operator, o.ID, p.ID, true)), registry.CodeForbidden) // nobody in an owner's stead
+	e.want(second(e.s.DecideSupport(ctx, operator, o.ID, p.ID, registry.DecisionApprove)), registry.CodeForbidden) // nobody in an owner's stead
 	other, asOther := e.user("other@example.com")
 	theirs := e.org("other", other.ID)
-	e.want(second(e.s.DecideSupport(ctx, asOther, theirs.ID, p.ID, true)), registry.CodeNotFound)
+	e.want(second(e.s.DecideSupport(ctx, asOther, theirs.ID, p.ID, registry.DecisionApprove)), registry.CodeNotFound)
 
 	session, err := e.s.CreateSession(ctx, system, registry.NewSession{Token: secret("s"), User: root, Methods: "pwd"})
 	e.ok(err)
 	e.want(second(e.s.Grant(ctx, system, session.ID, o.ID)), registry.CodeForbidden)
-	p, err = e.s.DecideSupport(ctx, asOwner, o.ID, p.ID, true)
+	p, err = e.s.DecideSupport(ctx, asOwner, o.ID, p.ID, registry.DecisionApprove)
 	e.ok(err)
 	if p.State != registry.SupportApproved || !p.EndsAt.Equal(e.clock.Now().Add(4*time.Hour)) || p.DecidedBy != "owner@example.com" {
 		e.Errorf("%+v", p)
 	}
-	e.want(second(e.s.DecideSupport(ctx, asOwner, o.ID, p.ID, true)), registry.CodeNotFound) // once
+	e.want(second(e.s.DecideSupport(ctx, asOwner, o.ID, p.ID, registry.DecisionApprove)), registry.CodeNotFound) // once
 	g, err := e.s.Grant(ctx, system, session.ID, o.ID)
 	e.ok(err)
 	if g.Role != registry.RoleAdmin || !g.Until.Equal(p.EndsAt) {
@@ -84,26 +84,26 @@ func support(e env) {
 		return p
 	}
 	p = again()
-	e.ok(second(e.s.DecideSupport(ctx, asOwner, o.ID, p.ID, true)))
+	e.ok(second(e.s.DecideSupport(ctx, asOwner, o.ID, p.ID, registry.DecisionApprove)))
 	e.ok(e.s.EndSupport(ctx, asAdmin, o.ID, p.ID))
 	e.want(e.s.EndSupport(ctx, asAdmin, o.ID, p.ID), registry.CodeNotFound)
 	e.want(second(e.s.Member(ctx, operator, o.ID, root.ID)), registry.CodeNotFound)
 	p = again()
-	e.ok(second(e.s.DecideSupport(ctx, asOwner, o.ID, p.ID, true)))
-	e.ok(second(e.s.RemoveMember(ctx, asAdmin, o.ID, root.ID, false)))
+	e.ok(second(e.s.DecideSupport(ctx, asOwner, o.ID, p.ID, registry.DecisionApprove)))
+	e.ok(second(e.s.RemoveMember(ctx, asAdmin, o.ID, root.ID, registry.MemberRemoval{})))
 	e.want(e.s.EndSupport(ctx, asAdmin, o.ID, p.ID), registry.CodeNotFound)
 	p = again()
-	e.ok(second(e.s.DecideSupport(ctx, asOwner, o.ID, p.ID, false)))
+	e.ok(second(e.s.DecideSupport(ctx, asOwner, o.ID, p.ID, registry.DecisionDeny)))
 	e.want(second(e.s.Member(ctx, operator, o.ID, root.ID)), registry.CodeNotFound)
 	p = again()
 	e.clock.Add(registry.SupportWait + time.Second)
 	asOwner = e.person(owner, "", "")
-	e.want(second(e.s.DecideSupport(ctx, asOwner, o.ID, p.ID, true)), registry.CodeNotFound)
+	e.want(second(e.s.DecideSupport(ctx, asOwner, o.ID, p.ID, registry.DecisionApprove)), registry.CodeNotFound)
 	p = again()
-	e.ok(second(e.s.DecideSupport(ctx, asOwner, o.ID, p.ID, true)))
+	e.ok(second(e.s.DecideSupport(ctx, asOwner, o.ID, p.ID, registry.DecisionApprove)))
 	no := false
 	e.ok(second(e.s.CreateUser(ctx, operator, registry.NewUser{Email: "root2@example.com", Name: "Root", PlatformAdmin: true, PasswordHash: "h"})))
-	e.ok(e.s.UpdateUser(ctx, operator, root.ID, nil, &no))
+	e.ok(e.s.UpdateUser(ctx, operator, root.ID, registry.UserChange{PlatformAdmin: &no}))
 	e.want(second(e.s.Member(ctx, operator, o.ID, root.ID)), registry.CodeNotFound)
 
 	list, err := e.s.Supports(ctx, asAdmin, o.ID)
