@@ -33,12 +33,6 @@ const (
 	keyVerifies = 24 * time.Hour
 )
 
-// KeyStore keeps sealed keys.
-type KeyStore interface {
-	Keys(ctx context.Context, a registry.Actor, purpose string) ([]registry.Key, error)
-	AddKey(ctx context.Context, a registry.Actor, k registry.Key) error
-}
-
 // Algorithms are what signing keys may be of (RFC 7518, RFC 8037); each key has one, and nothing else counts with it.
 func Algorithms() []string { return []string{jose.ES256, jose.EdDSA} }
 
@@ -46,7 +40,7 @@ func Algorithms() []string { return []string{jose.ES256, jose.EdDSA} }
 // without locks; when the store is away the last one known goes on.
 type Ring struct {
 	purpose string
-	store   KeyStore
+	store   registry.KeyStore
 	seal    cipher.AEAD
 	now     func() time.Time
 	mu      sync.Mutex // one Refresh at a time
@@ -76,7 +70,7 @@ type ringKey struct {
 
 // NewRing makes an empty ring; Refresh fills it.
 // alg names the algorithm of new keys, one of Algorithms; nil is ES256.
-func NewRing(purpose string, store KeyStore, master *MasterKey, now func() time.Time, alg func() string) *Ring {
+func NewRing(purpose string, store registry.KeyStore, master *MasterKey, now func() time.Time, alg func() string) *Ring {
 	if alg == nil {
 		alg = func() string { return jose.ES256 }
 	}

@@ -74,7 +74,7 @@ func decodedHeader(token string) string {
 
 // awayStore fails, or hands out other keys.
 type awayStore struct {
-	KeyStore
+	registry.KeyStore
 	err    error
 	change func([]registry.Key) []registry.Key
 }

@@ -77,26 +77,26 @@ func (f *fault) struck() (string, bool) {
 // faultyStore and faultyProvider count what a worker does: reads of all orgs at a
 // tick are not among it.
 type faultyStore struct {
-	Store
+	registry.InstanceStore
 	f *fault
 }
 
 func (s faultyStore) WorkOn(
 	ctx context.Context, a registry.Actor, org registry.OrgID,
 ) (w registry.Work, err error) {
-	err = s.f.around("WorkOn", func() error { w, err = s.Store.WorkOn(ctx, a, org); return err })
+	err = s.f.around("WorkOn", func() error { w, err = s.InstanceStore.WorkOn(ctx, a, org); return err })
 	return w, err
 }
 
 func (s faultyStore) Acquire(
 	ctx context.Context, a registry.Actor, org registry.OrgID, ttl time.Duration,
 ) (l registry.Lease, err error) {
-	err = s.f.around("Acquire", func() error { l, err = s.Store.Acquire(ctx, a, org, ttl); return err })
+	err = s.f.around("Acquire", func() error { l, err = s.InstanceStore.Acquire(ctx, a, org, ttl); return err })
 	return l, err
 }
 
 func (s faultyStore) Release(ctx context.Context, a registry.Actor, l registry.Lease) error {
-	return s.f.around("Release", func() error { return s.Store.Release(ctx, a, l) })
+	return s.f.around("Release", func() error { return s.InstanceStore.Release(ctx, a, l) })
 }
 
 func (s faultyStore) Report(
@@ -104,7 +104,7 @@ func (s faultyStore) Report(
 	r registry.Report,
 ) error {
 	return s.f.around("Report "+string(r.State), func() error {
-		return s.Store.Report(ctx, a, l, gen, provider, r)
+		return s.InstanceStore.Report(ctx, a, l, gen, provider, r)
 	})
 }
 
@@ -113,7 +113,7 @@ func (s faultyStore) ReplaceInstance(
 	r registry.Report,
 ) (i registry.Instance, err error) {
 	err = s.f.around("ReplaceInstance", func() error {
-		i, err = s.Store.ReplaceInstance(ctx, a, l, gen, provider, r)
+		i, err = s.InstanceStore.ReplaceInstance(ctx, a, l, gen, provider, r)
 		return err
 	})
 	return i, err

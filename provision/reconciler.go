@@ -11,27 +11,9 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// Store is what the Reconciler needs of the registry.
-type Store interface {
-	Work(ctx context.Context, a registry.Actor) ([]registry.Work, error)
-	WorkOn(ctx context.Context, a registry.Actor, org registry.OrgID) (registry.Work, error)
-	Acquire(
-		ctx context.Context, a registry.Actor, org registry.OrgID, ttl time.Duration,
-	) (registry.Lease, error)
-	Release(ctx context.Context, a registry.Actor, l registry.Lease) error
-	Report(
-		ctx context.Context, a registry.Actor, l registry.Lease, gen int64, provider string,
-		r registry.Report,
-	) error
-	ReplaceInstance(
-		ctx context.Context, a registry.Actor, l registry.Lease, gen int64, provider string,
-		r registry.Report,
-	) (registry.Instance, error)
-}
-
 // Config of a Reconciler.
 type Config struct {
-	Store       Store
+	Store       registry.InstanceStore
 	Provider    Provider
 	Environment func(registry.Work) (map[string]string, error)
 	// Configuration is what Spec says of it, and may change at any time. Optional.

@@ -1,6 +1,9 @@
 package registry
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // APIKeyID identifies an API key: a UUIDv7. It is not the key.
 type APIKeyID string
@@ -66,4 +69,17 @@ func AsKey(k APIKey, u User, address string) Actor {
 	a.kind, a.User, a.name = user, u.ID, u.Email+" (key "+k.Name+")"
 	a.platform = u.PlatformAdmin && k.OrgID == "" && scopes.Has(ScopePlatform)
 	return a
+}
+
+// APIKeyStore lists and revokes keys.
+type APIKeyStore interface {
+	APIKeys(ctx context.Context, a Actor, org OrgID) ([]APIKey, error)
+	RevokeAPIKey(ctx context.Context, a Actor, org OrgID, id APIKeyID) error
+}
+
+// APIKeyIssuer creates keys and finds them.
+type APIKeyIssuer interface {
+	CreateAPIKey(ctx context.Context, a Actor, n NewAPIKey, hash Hash) (APIKey, error)
+	APIKeyByHash(ctx context.Context, a Actor, hash Hash) (k APIKey, u User, err error)
+	TouchAPIKeys(ctx context.Context, a Actor, used map[APIKeyID]KeyUse) error
 }

@@ -1,6 +1,9 @@
 package registry
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // ApprovalID identifies a request for an approval: a UUIDv7.
 type ApprovalID string
@@ -73,4 +76,24 @@ var ErrOwnerApproves = Errorf(CodeForbidden, "role", "this org has an owner, who
 func ErrFromOutside(what string) *Error {
 	return Errorf(CodeForbidden, "", "only lasting members of an org that has an owner %s: ask its "+
 		"owners to do it. Support access is not enough, because it ends", what)
+}
+
+// ReturnReader lists the orgs that a person waits to return to.
+type ReturnReader interface {
+	Returns(ctx context.Context, a Actor, id UserID) ([]Approval, error)
+}
+
+// ApprovalStore lists and ends requests for an approval.
+type ApprovalStore interface {
+	Approvals(ctx context.Context, a Actor, org OrgID) ([]Approval, error)
+	EndApproval(ctx context.Context, a Actor, org OrgID, id ApprovalID) error
+}
+
+// ApprovalDecider asks for approvals and gives them.
+type ApprovalDecider interface {
+	RequestApproval(ctx context.Context, a Actor, org OrgID, n NewApproval) (Approval, error)
+	DecideApproval(
+		ctx context.Context, a Actor, org OrgID, id ApprovalID, d Decision, secret Hash,
+	) (p Approval, l Link, err error)
+	BreakGlass(ctx context.Context, a Actor, org OrgID, email string) (Approval, error)
 }

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"context"
 	"encoding/json"
 	"time"
 )
@@ -94,4 +95,22 @@ func (e AuditEntry) Shown(name string) string {
 		}
 	}
 	return ""
+}
+
+// AuditReader reads and verifies the audit log.
+type AuditReader interface {
+	Audit(ctx context.Context, a Actor, org OrgID, l AuditList) (Page[AuditEntry], error)
+	PlatformAudit(ctx context.Context, a Actor, l AuditList) (Page[AuditEntry], error)
+	AuditAfter(
+		ctx context.Context, a Actor, org OrgID, l AuditList, after int64, limit int,
+	) ([]AuditEntry, error)
+	VerifyAudit(ctx context.Context, a Actor, heads AuditHeads) (AuditReport, error)
+}
+
+// AuditStore looks after the audit log.
+type AuditStore interface {
+	AuditHead(ctx context.Context, a Actor) (AuditHead, error)
+	NoteAuditHead(ctx context.Context, a Actor) (head AuditHead, moved bool, err error)
+	PruneAudit(ctx context.Context, a Actor, before time.Time) (more bool, err error)
+	EraseAudit(ctx context.Context, a Actor, id UserID) (int, error)
 }

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"context"
 	"net"
 	"net/url"
 	"slices"
@@ -130,3 +131,29 @@ const (
 	DeviceLife     = 10 * time.Minute
 	DeviceInterval = 5 * time.Second
 )
+
+// DeviceStore signs devices in.
+type DeviceStore interface {
+	CreateDeviceRequest(ctx context.Context, a Actor, d DeviceRequest) error
+	DeviceRequest(ctx context.Context, a Actor, userCode string) (DeviceRequest, error)
+	DecideDevice(ctx context.Context, a Actor, userCode string, decision Decision) error
+	RedeemDevice(ctx context.Context, a Actor, code Hash, g Grant, refresh Hash) (Grant, error)
+}
+
+// ClientReader reads registered apps.
+type ClientReader interface {
+	Clients(ctx context.Context, a Actor) ([]Client, error)
+	Client(ctx context.Context, a Actor, id ClientID) (Client, error)
+}
+
+// ClientStore changes registered apps.
+type ClientStore interface {
+	UpdateClient(ctx context.Context, a Actor, id ClientID, n ClientChange) (Client, error)
+	DeleteClient(ctx context.Context, a Actor, id ClientID) error
+}
+
+// ClientIssuer registers apps.
+type ClientIssuer interface {
+	CreateClient(ctx context.Context, a Actor, n NewClient, secret Hash) (Client, error)
+	SetClientSecret(ctx context.Context, a Actor, id ClientID, secret Hash) (Client, error)
+}

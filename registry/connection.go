@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"context"
 	"errors"
 	"net/url"
 	"regexp"
@@ -268,4 +269,49 @@ func LackOf(err error) Lack {
 		return Lack(e.Field)
 	}
 	return ""
+}
+
+// ConnectionReader reads connections.
+type ConnectionReader interface {
+	Connection(ctx context.Context, a Actor, id ConnectionID) (Connection, error)
+	Connections(ctx context.Context, a Actor, org OrgID) ([]Connection, error)
+	ConnectionsOfDomain(ctx context.Context, a Actor, domain string) ([]Connection, error)
+}
+
+// ConnectionRemover deletes connections.
+type ConnectionRemover interface {
+	DeleteConnection(ctx context.Context, a Actor, org OrgID, id ConnectionID) error
+}
+
+// ConnectionStore keeps connections, and signs people in by them.
+type ConnectionStore interface {
+	CreateConnection(ctx context.Context, a Actor, c Connection) (Connection, error)
+	UpdateConnection(
+		ctx context.Context, a Actor, org OrgID, id ConnectionID, change ConnectionChange,
+	) (Connection, error)
+	SignInExternal(ctx context.Context, a Actor, x ExternalSignIn) (u User, linked bool, err error)
+}
+
+// IdentityStore keeps the accounts that people have elsewhere.
+type IdentityStore interface {
+	Identities(ctx context.Context, a Actor, id UserID) ([]Identity, error)
+	RemoveIdentity(ctx context.Context, a Actor, id UserID, connection ConnectionID) error
+}
+
+// DomainReader reads the domains of orgs.
+type DomainReader interface {
+	Domains(ctx context.Context, a Actor, org OrgID) ([]Domain, error)
+}
+
+// DomainRemover removes domains from orgs.
+type DomainRemover interface {
+	RemoveDomain(ctx context.Context, a Actor, org OrgID, domain string) error
+}
+
+// DomainVerifier verifies whose a domain is.
+type DomainVerifier interface {
+	AddDomain(ctx context.Context, a Actor, org OrgID, domain, token string) (Domain, error)
+	VerifyDomain(ctx context.Context, a Actor, org OrgID, domain, value string) (Domain, error)
+	ClaimDomainChecks(ctx context.Context, a Actor, limit int) (list []Domain, err error)
+	ReportDomainCheck(ctx context.Context, a Actor, was Domain, l Look) (Domain, error)
 }

@@ -1,6 +1,9 @@
 package registry
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // FactorID identifies a second factor: a UUIDv7.
 type FactorID string
@@ -30,3 +33,19 @@ const (
 	FactorsMax        = 10 // of one person
 	RecoveryCodeCount = 10
 )
+
+// FactorReader reads second factors.
+type FactorReader interface {
+	Factors(ctx context.Context, a Actor, id UserID) ([]Factor, error)
+}
+
+// FactorStore keeps second factors.
+type FactorStore interface {
+	AddFactor(
+		ctx context.Context, a Actor, f Factor, step int64, recovery []Hash,
+	) (first bool, err error)
+	SetRecoveryCodes(ctx context.Context, a Actor, hashes []Hash) error
+	RemoveFactors(ctx context.Context, a Actor, id UserID, factor FactorID) error
+	UseFactor(ctx context.Context, a Actor, id FactorID, step int64, sealed []byte) error
+	UseRecoveryCode(ctx context.Context, a Actor, id UserID, code Hash) (left int, err error)
+}

@@ -1,6 +1,9 @@
 package registry
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Change is one entry of the change feed. Seq has no gaps and rises in commit order.
 type Change struct {
@@ -130,3 +133,14 @@ const RestingMax = 3
 
 // RenameRedirect is how long the old address of a renamed org leads to the new one, before the slug's quarantine.
 const RenameRedirect = 14 * 24 * time.Hour
+
+// EventReader reads the changes that an actor may see.
+type EventReader interface {
+	Events(ctx context.Context, a Actor, org OrgID, after int64, limit int) ([]Change, error)
+	EventBounds(ctx context.Context, a Actor, org OrgID) (oldest, head int64, err error)
+}
+
+// RevocationSource reads what was revoked lately.
+type RevocationSource interface {
+	ChangesSince(ctx context.Context, a Actor, t time.Time) ([]Change, error)
+}

@@ -11,7 +11,7 @@ import (
 type FeedSource interface {
 	Changes(ctx context.Context, a Actor, after int64, limit int) ([]Change, error)
 	Head(ctx context.Context, a Actor) (int64, error)
-	Changed() <-chan struct{}
+	Notifier
 }
 
 // FeedHandler is told every change in order, or to start over. It must not block.

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"context"
 	"regexp"
 	"slices"
 	"time"
@@ -182,4 +183,16 @@ type Work struct {
 	Slug     string
 	Status   OrgStatus
 	Limits   Limits // of the org, as they count now
+}
+
+// InstanceStore is the work of the reconciler, and the leases on it.
+type InstanceStore interface {
+	Work(ctx context.Context, a Actor) ([]Work, error)
+	WorkOn(ctx context.Context, a Actor, org OrgID) (Work, error)
+	Acquire(ctx context.Context, a Actor, org OrgID, ttl time.Duration) (Lease, error)
+	Release(ctx context.Context, a Actor, l Lease) error
+	Report(ctx context.Context, a Actor, l Lease, gen int64, provider string, r Report) error
+	ReplaceInstance(
+		ctx context.Context, a Actor, l Lease, gen int64, provider string, r Report,
+	) (next Instance, err error)
 }

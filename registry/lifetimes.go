@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -147,4 +148,10 @@ func (l Lifetimes) Text() string {
 		return "as the installation says"
 	}
 	return strings.Join(parts, ", or ")
+}
+
+// SignInPolicyStore keeps what an org asks of sign-ins.
+type SignInPolicyStore interface {
+	RequireSecondStep(ctx context.Context, a Actor, org OrgID, version string, required bool) error
+	SetSessionLifetimes(ctx context.Context, a Actor, org OrgID, version string, l Lifetimes) error
 }

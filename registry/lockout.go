@@ -1,6 +1,9 @@
 package registry
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Wrong codes of a second step in a row. Whoever tries them has the password, or the account at the
 // provider.
@@ -17,4 +20,12 @@ func SecondDelay(failures int) time.Duration {
 		return 0
 	}
 	return time.Second << (min(failures, SecondLockAt) - SecondDelayFrom)
+}
+
+// LockoutStore counts wrong codes and refused sign-ins.
+type LockoutStore interface {
+	BeginSecond(ctx context.Context, a Actor, id UserID, b Browser) (failures int, err error)
+	EndSecond(ctx context.Context, a Actor, id UserID, failures int) error
+	SecondFailed(ctx context.Context, a Actor, id UserID, failures int, address string) error
+	SignInLimited(ctx context.Context, a Actor, id UserID, address string) error
 }

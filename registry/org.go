@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"context"
 	"time"
 )
 
@@ -92,4 +93,27 @@ func (s OrgStatus) To(next OrgStatus) error {
 		}
 	}
 	return Errorf(CodeConflict, "status", "the org is %s and cannot become %s", s, next).Because(ReasonWrongStatus)
+}
+
+// OrgReader reads orgs.
+type OrgReader interface {
+	Org(ctx context.Context, a Actor, id OrgID) (OrgView, error)
+	OrgBySlug(ctx context.Context, a Actor, slug string) (OrgView, error)
+	OrgByFormerSlug(ctx context.Context, a Actor, slug string) (OrgView, error)
+	OrgID(ctx context.Context, a Actor, slug string) (OrgID, error)
+	Orgs(ctx context.Context, a Actor, l OrgList) (Page[OrgView], error)
+	MyOrgs(ctx context.Context, a Actor) ([]OrgView, error)
+}
+
+// OrgStore creates and changes orgs.
+type OrgStore interface {
+	CreateOrg(ctx context.Context, a Actor, n NewOrg) (Org, error)
+	UpdateOrg(ctx context.Context, a Actor, id OrgID, version int64, name string) error
+	RenameOrg(ctx context.Context, a Actor, id OrgID, version int64, slug string) error
+	SuspendOrg(ctx context.Context, a Actor, id OrgID, version int64, reason string) error
+	ResumeOrg(ctx context.Context, a Actor, id OrgID, version int64) error
+	RestartInstance(ctx context.Context, a Actor, id OrgID, version int64) error
+	DeleteOrg(ctx context.Context, a Actor, id OrgID, version int64, d OrgDeletion) error
+	KeepOrg(ctx context.Context, a Actor, id OrgID, version int64) error
+	TransferOrg(ctx context.Context, a Actor, org OrgID, to UserID) error
 }

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"context"
 	"maps"
 	"math"
 	"strconv"
@@ -255,4 +256,15 @@ func CheckProvider(name, configured string) error {
 		"there is no provider %q here: this installation makes instances with %q alone", name,
 		configured,
 	)
+}
+
+// PlanStore keeps plans, and what orgs have of them.
+type PlanStore interface {
+	Plans(ctx context.Context, a Actor) ([]Plan, error)
+	Plan(ctx context.Context, a Actor, name string) (Plan, error)
+	CreatePlan(ctx context.Context, a Actor, p Plan) (Plan, error)
+	UpdatePlan(ctx context.Context, a Actor, name, version string, c PlanChange) (Plan, error)
+	DeletePlan(ctx context.Context, a Actor, name string) error
+	SetOrgPlan(ctx context.Context, a Actor, id OrgID, version int64, plan string) error
+	SetOrgLimits(ctx context.Context, a Actor, id OrgID, version int64, c LimitChanges) error
 }

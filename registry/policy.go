@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"time"
@@ -244,4 +245,10 @@ func WhoMay(action Action) string {
 		return "platform admins."
 	}
 	return roles + "."
+}
+
+// Authorizer decides who may.
+type Authorizer interface {
+	Authorize(ctx context.Context, a Actor, id OrgID, action Action) (OrgView, error)
+	AuthorizePlatform(ctx context.Context, a Actor, action Action) error
 }

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"context"
 	"fmt"
 	"math"
 )
@@ -125,4 +126,9 @@ func (i QuotaItem) Notes() (out []string) {
 		out = append(out, "not enforced by this provider")
 	}
 	return out
+}
+
+// QuotaReader counts what an org uses of its limits.
+type QuotaReader interface {
+	Quota(ctx context.Context, a Actor, org OrgID) (Quota, error)
 }

@@ -1,6 +1,9 @@
 package registry
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // RecoveryItem is something that an account had before its password was reset, and that a thief may
 // have left there. The person keeps or removes each one before the account does anything else.
@@ -35,4 +38,16 @@ const (
 func ErrReview() *Error {
 	return Errorf(CodeForbidden, "", "this account was recovered: sign in to the console with its new "+
 		"password, and say there what it keeps")
+}
+
+// RecoveryReader lists what to review after a recovery.
+type RecoveryReader interface {
+	RecoveryItems(ctx context.Context, a Actor) ([]RecoveryItem, error)
+}
+
+// RecoveryStore ends a review.
+type RecoveryStore interface {
+	Review(
+		ctx context.Context, a Actor, keep map[string]bool, recovery []Hash,
+	) (factors bool, err error)
 }

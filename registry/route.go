@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"context"
 	"strings"
 	"time"
 )
@@ -66,4 +67,9 @@ func RouteStatusOf(org OrgStatus, inst InstanceState) RouteStatus {
 		return RouteFailed
 	}
 	return RouteStarting
+}
+
+// RouteLister lists every route.
+type RouteLister interface {
+	Routes(ctx context.Context, a Actor, after string, limit int) ([]*Route, error)
 }

@@ -1,6 +1,9 @@
 package registry
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // RunnerID identifies a runner: a UUIDv7. It is the subject of the runner's
 // tokens, and their session, so that a revocation ends them as it ends a sign-out's.
@@ -59,3 +62,22 @@ const (
 	RunnerClaimLife = 15 * time.Minute
 	RunnersMax      = 1000
 )
+
+// RunnerStore keeps runners.
+type RunnerStore interface {
+	Runners(ctx context.Context, a Actor, org OrgID, l RunnerList) (Page[Runner], error)
+	Runner(ctx context.Context, a Actor, org OrgID, id RunnerID) (Runner, error)
+	RunnerClaim(ctx context.Context, a Actor, org OrgID, id string) (RunnerClaim, error)
+	DisconnectRunner(ctx context.Context, a Actor, org OrgID, id RunnerID) error
+	RevokeRunner(ctx context.Context, a Actor, org OrgID, id RunnerID) error
+}
+
+// RunnerEnroller enrolls runners and lets them in.
+type RunnerEnroller interface {
+	CreateRunnerClaim(
+		ctx context.Context, a Actor, org OrgID, n NewRunnerClaim, secret Hash,
+	) (RunnerClaim, error)
+	EnrollRunner(ctx context.Context, a Actor, claim Hash, name string, key Hash) (Runner, error)
+	RunnerGrant(ctx context.Context, a Actor, id RunnerID, key *Hash) (Grant, error)
+	TouchRunners(ctx context.Context, a Actor, seen map[RunnerID]RunnerSeen) error
+}

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"context"
 	"strings"
 	"time"
 )
@@ -182,4 +183,75 @@ type Key struct {
 type KeyRotation struct {
 	Verify    time.Duration // how long what they signed is accepted after they sign no more
 	Emergency bool          // they sign no more, and nothing that they signed is accepted
+}
+
+// SessionStore lists and ends sign-in sessions.
+type SessionStore interface {
+	Sessions(ctx context.Context, a Actor, id UserID) ([]Session, error)
+	RevokeSession(ctx context.Context, a Actor, id SessionID) error
+	RevokeSessions(ctx context.Context, a Actor, id UserID, but SessionID) error
+}
+
+// SignInStore begins sign-in sessions and finds them.
+type SignInStore interface {
+	CreateSession(ctx context.Context, a Actor, n NewSession) (Session, error)
+	SessionByToken(ctx context.Context, a Actor, token Hash) (Session, User, error)
+	SessionByID(ctx context.Context, a Actor, id SessionID) (Session, User, error)
+	TouchSessions(ctx context.Context, a Actor, seen map[SessionID]time.Time) error
+	UsedSession(_ context.Context, a Actor, id SessionID, org OrgID, at time.Time) error
+}
+
+// GrantStore keeps codes, and what apps and org hosts are granted for them.
+type GrantStore interface {
+	InsertCode(ctx context.Context, a Actor, c NewCode) error
+	RedeemCode(ctx context.Context, a Actor, m CodeMatch) (Grant, error)
+	Grant(ctx context.Context, a Actor, sid SessionID, org OrgID) (Grant, error)
+	GrantByID(ctx context.Context, a Actor, id GrantID) (Grant, error)
+	GrantByRefresh(ctx context.Context, a Actor, token Hash) (Grant, error)
+	Refresh(ctx context.Context, a Actor, m RefreshMatch) (Grant, error)
+	EndGrant(ctx context.Context, a Actor, id GrantID) error
+}
+
+// KeyStore keeps sealed signing keys.
+type KeyStore interface {
+	Keys(ctx context.Context, a Actor, purpose string) ([]Key, error)
+	AddKey(ctx context.Context, a Actor, k Key) error
+	SigningKeys(ctx context.Context, a Actor) ([]Key, error)
+	RotateKeys(ctx context.Context, a Actor, keys []Key, r KeyRotation) error
+}
+
+// SetupStore lets the first platform admin in.
+type SetupStore interface {
+	HasPlatformAdmin(ctx context.Context, a Actor) (yes bool, err error)
+	CreateSetupLink(ctx context.Context, a Actor, secret Hash) (time.Time, error)
+	RedeemSetup(ctx context.Context, a Actor, secret Hash, n NewUser) (User, error)
+}
+
+// InviteStore lists and revokes invitations.
+type InviteStore interface {
+	Invites(ctx context.Context, a Actor, org OrgID) ([]Link, error)
+	RevokeInvite(ctx context.Context, a Actor, org OrgID, id string) error
+}
+
+// InviteIssuer invites people.
+type InviteIssuer interface {
+	CreateInvite(
+		ctx context.Context, a Actor, org OrgID, email string, role Role, secret Hash,
+	) (Link, error)
+	AcceptInvite(ctx context.Context, a Actor, secret Hash) (Link, error)
+	AcceptInviteAsNew(
+		ctx context.Context, a Actor, secret Hash, name string, hash PasswordHash,
+	) (u User, l Link, err error)
+	DeclineInvite(ctx context.Context, a Actor, secret Hash) error
+}
+
+// LinkStore keeps the links of accounts.
+type LinkStore interface {
+	Link(ctx context.Context, a Actor, secret Hash) (Link, error)
+	CreateAccountLink(
+		ctx context.Context, a Actor, kind LinkKind, id UserID, email string, secret Hash,
+	) (Link, error)
+	ConfirmEmail(ctx context.Context, a Actor, secret Hash) (was, now User, err error)
+	StopEmailChange(ctx context.Context, a Actor, secret Hash) (User, error)
+	ResetPassword(ctx context.Context, a Actor, secret Hash, hash PasswordHash) (User, error)
 }

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"context"
 	"net/url"
 	"slices"
 	"strconv"
@@ -177,4 +178,18 @@ func (f Field) clean(value string) (string, error) {
 		}
 	}
 	return value, nil
+}
+
+// SettingReader reads settings, without secrets.
+type SettingReader interface {
+	Settings(ctx context.Context, a Actor, org OrgID) ([]Setting, error)
+}
+
+// SettingStore keeps settings with their sealed values.
+type SettingStore interface {
+	SetSettings(
+		ctx context.Context, a Actor, org OrgID, version string,
+		changes map[string]*SettingValue,
+	) error
+	SettingValues(ctx context.Context, a Actor, org OrgID) (map[string]SettingValue, error)
 }

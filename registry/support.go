@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"context"
 	"time"
 )
 
@@ -63,4 +64,18 @@ func (n NewSupport) Clean() (NewSupport, error) {
 		return n, Errorf(CodeInvalid, "hours", "ask for 1 to %d hours", SupportHoursMax)
 	}
 	return n, nil
+}
+
+// SupportStore answers and ends support access.
+type SupportStore interface {
+	Supports(ctx context.Context, a Actor, org OrgID) ([]Support, error)
+	DecideSupport(
+		ctx context.Context, a Actor, org OrgID, id SupportID, d Decision,
+	) (Support, error)
+	EndSupport(ctx context.Context, a Actor, org OrgID, id SupportID) error
+}
+
+// SupportRequester asks for support access.
+type SupportRequester interface {
+	RequestSupport(ctx context.Context, a Actor, org OrgID, n NewSupport) (Support, error)
 }

@@ -1,6 +1,9 @@
 package registry
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Usage is how much was asked of an org in some time.
 type Usage struct {
@@ -71,4 +74,16 @@ type Totals struct {
 	Instances map[InstanceState]int `json:"instances" doc:"number of instances by state"`
 	Users     int                   `json:"users" doc:"number of accounts"`
 	Sessions  int                   `json:"sessions" doc:"number of active sessions"`
+}
+
+// UsageReader reads the coarse history.
+type UsageReader interface {
+	Usage(ctx context.Context, a Actor, org OrgID, since time.Time) ([]UsagePoint, error)
+	Totals(ctx context.Context, a Actor) (Totals, error)
+}
+
+// UsageStore keeps the coarse history.
+type UsageStore interface {
+	RunningInstances(ctx context.Context, a Actor) (int64, error)
+	AddUsage(ctx context.Context, a Actor, at time.Time, byOrg map[OrgID]Usage) error
 }

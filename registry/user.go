@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"context"
 	"log/slog"
 	"strings"
 	"time"
@@ -185,4 +186,49 @@ type Member struct {
 	// membership. MadeBy is the org whose invitation made it, "" for none.
 	AccountSince time.Time `json:"account_since,omitzero" doc:"when the account was created, while the person's role waits for a verified address; shown to those who may invite"`
 	MadeBy       string    `json:"account_made_by,omitempty" doc:"org whose invitation created the account, while the role waits"`
+}
+
+// UserReader reads accounts.
+type UserReader interface {
+	User(ctx context.Context, a Actor, id UserID) (User, error)
+	UserByEmail(ctx context.Context, a Actor, email string) (User, error)
+	Users(ctx context.Context, a Actor, l UserList) (Page[User], error)
+	UserOrgs(ctx context.Context, a Actor, id UserID) ([]OrgView, error)
+}
+
+// UserStore changes and closes accounts.
+type UserStore interface {
+	UpdateUser(ctx context.Context, a Actor, id UserID, c UserChange) error
+	VerifyUser(ctx context.Context, a Actor, id UserID) error
+	DisableUser(ctx context.Context, a Actor, id UserID, d UserDisabling) (User, error)
+	EnableUser(ctx context.Context, a Actor, id UserID) (User, error)
+	DeleteUser(ctx context.Context, a Actor, id UserID, d UserDeletion) (User, error)
+}
+
+// AccountStore creates accounts and keeps their passwords.
+type AccountStore interface {
+	CreateUser(ctx context.Context, a Actor, n NewUser) (User, error)
+	SetPassword(ctx context.Context, a Actor, hash PasswordHash) error
+	Rehash(ctx context.Context, a Actor, id UserID, from, to PasswordHash) error
+}
+
+// MemberReader reads who belongs to an org.
+type MemberReader interface {
+	Members(ctx context.Context, a Actor, org OrgID, l List) (Page[Member], error)
+	Member(ctx context.Context, a Actor, org OrgID, id UserID) (Member, error)
+	MemberByEmail(ctx context.Context, a Actor, org OrgID, email string) (Member, error)
+	Owners(ctx context.Context, a Actor, org OrgID) ([]Member, error)
+	Admins(ctx context.Context, a Actor, org OrgID) ([]Member, error)
+}
+
+// MemberRemover ends memberships.
+type MemberRemover interface {
+	RemoveMember(
+		ctx context.Context, a Actor, org OrgID, id UserID, r MemberRemoval,
+	) (left []Runner, err error)
+}
+
+// RoleSetter changes roles.
+type RoleSetter interface {
+	SetRole(ctx context.Context, a Actor, org OrgID, id UserID, role Role) error
 }

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"context"
 	"net/url"
 	"slices"
 	"time"
@@ -93,4 +94,30 @@ func CheckWebhook(org OrgID, address string, events []ChangeKind) error {
 		}
 	}
 	return nil
+}
+
+// WebhookReader reads webhooks.
+type WebhookReader interface {
+	Webhooks(ctx context.Context, a Actor, org OrgID) ([]Webhook, error)
+}
+
+// WebhookStore changes webhooks and lists what was sent.
+type WebhookStore interface {
+	UpdateWebhook(ctx context.Context, a Actor, org OrgID, id WebhookID, change WebhookChange) error
+	DeleteWebhook(ctx context.Context, a Actor, org OrgID, id WebhookID) error
+	Deliveries(
+		ctx context.Context, a Actor, org OrgID, id WebhookID, l List,
+	) (Page[Delivery], error)
+}
+
+// DeliveryStore is the queue of messages to webhooks.
+type DeliveryStore interface {
+	CreateWebhook(ctx context.Context, a Actor, w Webhook) (Webhook, error)
+	TestWebhook(ctx context.Context, a Actor, org OrgID, id WebhookID) error
+	ReplayDelivery(ctx context.Context, a Actor, org OrgID, id WebhookID, delivery string) error
+	SpreadChanges(ctx context.Context, a Actor) error
+	DueDeliveries(ctx context.Context, a Actor, busy []WebhookID, limit int) ([]Task, error)
+	ReportDelivery(
+		ctx context.Context, a Actor, id string, status int, failure string, next time.Time,
+	) error
 }

@@ -20,10 +20,8 @@ import (
 
 // Store is where letters wait.
 type Store interface {
-	QueueMail(ctx context.Context, a registry.Actor, m registry.Mail, link string) error
-	DueMails(ctx context.Context, a registry.Actor, limit int) ([]registry.Mail, error)
-	ReportMail(ctx context.Context, a registry.Actor, id string, next time.Time) error
-	Changed() <-chan struct{}
+	registry.MailStore
+	registry.Notifier
 }
 
 // Sealer seals letters.

@@ -11,9 +11,8 @@ import (
 
 // Store keeps settings, and decides who may.
 type Store interface {
-	Authorize(ctx context.Context, a registry.Actor, org registry.OrgID, action registry.Action) (registry.OrgView, error)
-	SetSettings(ctx context.Context, a registry.Actor, org registry.OrgID, version string, changes map[string]*registry.SettingValue) error
-	SettingValues(ctx context.Context, a registry.Actor, org registry.OrgID) (map[string]registry.SettingValue, error)
+	registry.Authorizer
+	registry.SettingStore
 }
 
 // Sealer seals secrets, bound to a purpose and a name.

@@ -40,9 +40,8 @@ func (r Range) span() time.Duration {
 
 // HistoryStore is where the coarse history is read, and who may read it decided.
 type HistoryStore interface {
-	Authorize(ctx context.Context, a registry.Actor, org registry.OrgID, action registry.Action) (registry.OrgView, error)
-	Usage(ctx context.Context, a registry.Actor, org registry.OrgID, since time.Time) ([]registry.UsagePoint, error)
-	Totals(ctx context.Context, a registry.Actor) (registry.Totals, error)
+	registry.Authorizer
+	registry.UsageReader
 }
 
 // History reads the history of an org, or of all with "", in whole steps, oldest

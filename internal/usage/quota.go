@@ -7,14 +7,9 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// QuotaStore is what the store counts of an org.
-type QuotaStore interface {
-	Quota(ctx context.Context, a registry.Actor, org registry.OrgID) (registry.Quota, error)
-}
-
 // Quotas shows what orgs use of what they may.
 type Quotas struct {
-	Store    QuotaStore
+	Store    registry.QuotaReader
 	Recorder *Recorder
 	// Busy is how many requests and WebSockets an org has open.
 	Busy func(registry.OrgID) (requests, webSockets int)

@@ -24,15 +24,9 @@ const (
 	idleLife  = 6    // collections without a request that a counter stays for: many small objects cost every garbage collection
 )
 
-// Store keeps the coarse history.
-type Store interface {
-	RunningInstances(ctx context.Context, a registry.Actor) (int64, error)
-	AddUsage(ctx context.Context, a registry.Actor, at time.Time, byOrg map[registry.OrgID]registry.Usage) error
-}
-
 // Recorder counts requests. It is safe for concurrent use.
 type Recorder struct {
-	store    Store
+	store    registry.UsageStore
 	log      *slog.Logger
 	now      func() time.Time
 	counters sync.Map // registry.OrgID -> *counter
@@ -82,7 +76,7 @@ func pointOf(u registry.Usage) (p point) {
 func clamp(n int64) uint32 { return uint32(min(max(n, 0), math.MaxUint32)) } //nolint:gosec // in range
 
 // New makes a Recorder; Run collects what it counts.
-func New(store Store, log *slog.Logger, now func() time.Time) *Recorder {
+func New(store registry.UsageStore, log *slog.Logger, now func() time.Time) *Recorder {
 	orgs, err := lru.New[registry.OrgID, *ring](ringsKept)
 	if err != nil {
 		panic(err) // only for a size that is not positive

@@ -22,14 +22,9 @@ import (
 
 // Store is where webhooks and messages are kept.
 type Store interface {
-	Webhooks(ctx context.Context, a registry.Actor, org registry.OrgID) ([]registry.Webhook, error)
-	CreateWebhook(ctx context.Context, a registry.Actor, w registry.Webhook) (registry.Webhook, error)
-	TestWebhook(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.WebhookID) error
-	ReplayDelivery(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.WebhookID, delivery string) error
-	SpreadChanges(ctx context.Context, a registry.Actor) error
-	DueDeliveries(ctx context.Context, a registry.Actor, busy []registry.WebhookID, limit int) ([]registry.Task, error)
-	ReportDelivery(ctx context.Context, a registry.Actor, id string, status int, failure string, next time.Time) error
-	Changed() <-chan struct{}
+	registry.WebhookReader
+	registry.DeliveryStore
+	registry.Notifier
 }
 
 // Sealer seals the secrets of webhooks.

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pizzaface/pizzeria/registry"
 	"github.com/pizzaface/pizzeria/registry/sqlite"
 	"github.com/pizzaface/pizzeria/registry/sqlitetest"
 	"github.com/pizzaface/pizzeria/registry/storetest"
@@ -103,7 +104,7 @@ func TestConformance(t *testing.T) {
 	name := fmt.Sprintf("listening %d", len(sql.Drivers())) // none is ever taken back
 	sql.Register(name, l)
 	sqlite.SetDriver(t, name)
-	storetest.RunTests(t, func(t *testing.T, now func() time.Time) storetest.Store {
+	storetest.RunTests(t, func(t *testing.T, now func() time.Time) registry.Store {
 		return open(t, sqlitetest.File(t), now)
 	})
 	reader, err := sql.Open("sqlite", sqlitetest.File(t))

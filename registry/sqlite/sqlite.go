@@ -22,6 +22,7 @@ import (
 	"github.com/pressly/goose/v3"
 	_ "modernc.org/sqlite" // driver
 
+	"github.com/pizzaface/pizzeria/registry"
 	"github.com/pizzaface/pizzeria/registry/sqlstore"
 )
 
@@ -44,7 +45,7 @@ var errAway = errors.New("the database is not open")
 
 // Open is New and Connect.
 func Open(
-	ctx context.Context, path string, key sqlstore.Key, now func() time.Time,
+	ctx context.Context, path string, key registry.SecretKey, now func() time.Time,
 ) (*Store, error) {
 	s, err := New(path, key, now)
 	if err != nil {
@@ -58,7 +59,7 @@ func Open(
 
 // New makes a Store that is away until Connect: every method returns an error. It touches nothing.
 // key is the installation's secret key.
-func New(path string, key sqlstore.Key, now func() time.Time) (*Store, error) {
+func New(path string, key registry.SecretKey, now func() time.Time) (*Store, error) {
 	s := &Store{path: path}
 	write, err := open(path, 1, &s.connected, url.Values{"_txlock": {"immediate"}})
 	if err != nil {

@@ -12,7 +12,6 @@ import (
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/registry"
 	"github.com/pizzaface/pizzeria/registry/sqlite"
-	"github.com/pizzaface/pizzeria/registry/sqlstore"
 )
 
 // auditWorld is a store with an audit log, and somebody who can write to the database but has no
@@ -21,7 +20,7 @@ type auditWorld struct {
 	*testing.T
 	path string
 	now  time.Time
-	key  sqlstore.Key
+	key  registry.SecretKey
 	s    *sqlite.Store
 	db   *sql.DB
 }
@@ -81,7 +80,7 @@ func (w *auditWorld) write(n int) {
 	}
 }
 
-func (w *auditWorld) rekey(next sqlstore.Key) {
+func (w *auditWorld) rekey(next registry.SecretKey) {
 	w.Helper()
 	if _, err := w.s.Reseal(w.Context(), registry.AsOperator(), next); err != nil {
 		w.Fatal(err)

@@ -15,12 +15,6 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// Key is the installation's secret key, which is not in the database. *identity.MasterKey is one.
-type Key interface {
-	Derive(purpose string) [32]byte
-	Sealer(purpose string) cipher.AEAD
-}
-
 // sealedAudit is what the keys of the audit log are sealed for.
 const sealedAudit = "audit"
 
@@ -33,7 +27,7 @@ type auditKeys struct {
 	head   [32]byte
 }
 
-func newAuditKeys(k Key) auditKeys {
+func newAuditKeys(k registry.SecretKey) auditKeys {
 	return auditKeys{sealer: k.Sealer(sealedAudit), head: k.Derive("audit-head")}
 }
 

@@ -31,7 +31,7 @@ type sealedValue struct {
 	sealed        []byte
 }
 
-func (v sealedValue) open(k Key) ([]byte, error) {
+func (v sealedValue) open(k registry.SecretKey) ([]byte, error) {
 	plain, err := k.Sealer(v.purpose).Open(nil, nil, v.sealed, []byte(v.name))
 	if err != nil {
 		return nil, registry.ErrSealed
@@ -42,7 +42,7 @@ func (v sealedValue) open(k Key) ([]byte, error) {
 // Reseal seals every sealed value again under another secret key, or none; answers that were kept to
 // be given again go, and drafts. The audit log goes on under a new key. It returns how many values there were.
 // For the operator, while no server runs; open the store again with the other key.
-func (s *Store) Reseal(ctx context.Context, a registry.Actor, next Key) (n int, err error) {
+func (s *Store) Reseal(ctx context.Context, a registry.Actor, next registry.SecretKey) (n int, err error) {
 	err = s.recording(ctx, a, func(t *tx) error {
 		if a.Kind() != "operator" {
 			return registry.Errorf(registry.CodeForbidden, "", "only the operator may do this")
@@ -75,7 +75,7 @@ func (s *Store) Reseal(ctx context.Context, a registry.Actor, next Key) (n int, 
 	return n, err
 }
 
-func (t *tx) resealColumn(c sealedColumn, old, next Key) (n int, err error) {
+func (t *tx) resealColumn(c sealedColumn, old, next registry.SecretKey) (n int, err error) {
 	list, err := collect(t.ctx, t, func(r scanner) (v sealedValue, err error) {
 		err = r.Scan(&v.purpose, &v.name, &v.sealed)
 		return v, err

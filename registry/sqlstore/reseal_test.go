@@ -101,7 +101,7 @@ func TestReseal(t *testing.T) {
 }
 
 // otherKey is not the zero key of the other tests.
-func otherKey(t *testing.T) sqlstore.Key {
+func otherKey(t *testing.T) registry.SecretKey {
 	t.Helper()
 	k, err := identity.ParseMasterKey(strings.Repeat("B", 42) + "A")
 	if err != nil {

@@ -21,7 +21,7 @@ type Store struct {
 	read          translator // reader
 	dialect       *Dialect
 	now           func() time.Time
-	key           Key
+	key           registry.SecretKey
 	keys          auditKeys
 	prepared      atomic.Pointer[map[string]*sql.Stmt]
 
@@ -37,7 +37,7 @@ type Store struct {
 // New makes a Store over two pools, which it closes: write for transactions that change something,
 // read for everything else. It runs no statement. key is the installation's secret key.
 func New(
-	write, read *sql.DB, dialect Dialect, key Key, now func() time.Time,
+	write, read *sql.DB, dialect Dialect, key registry.SecretKey, now func() time.Time,
 ) (*Store, error) {
 	s := &Store{
 		write: write, reader: read, read: translator{read, &dialect}, dialect: &dialect,

@@ -1,0 +1,110 @@
+package registry
+
+import (
+	"context"
+	"crypto/cipher"
+)
+
+// Store is the registry of one installation: everything that a backend implements, and that
+// registry/storetest checks. Each part is declared beside its types. What uses the registry asks
+// for the parts that it needs.
+//
+// Each method takes the actor that it acts for, and answers CodeNotFound for what the actor may not
+// see. It is safe for concurrent use.
+type Store interface {
+	Database
+	Management
+	QuotaReader
+	AccountStore
+	RoleSetter
+	RunnerEnroller
+	SignInStore
+	GrantStore
+	KeyStore
+	SetupStore
+	InviteIssuer
+	LinkStore
+	DeviceStore
+	ClientIssuer
+	APIKeyIssuer
+	FactorReader
+	FactorStore
+	LockoutStore
+	RecoveryReader
+	RecoveryStore
+	ConnectionStore
+	DomainVerifier
+	SupportRequester
+	ReturnReader
+	ApprovalDecider
+	SettingStore
+	UsageStore
+	DeliveryStore
+	MailStore
+	AuditStore
+	EventReader
+	RouteLister
+	DraftStore
+	InstanceStore
+	Maintainer
+	FeedSource
+	RevocationSource
+	RouteSource
+}
+
+// Management is what every surface for people offers: the API and the console.
+type Management interface {
+	Authorizer
+	OrgReader
+	OrgStore
+	PlanStore
+	MemberReader
+	MemberRemover
+	UserReader
+	UserStore
+	SessionStore
+	InviteStore
+	RunnerStore
+	APIKeyStore
+	ConnectionReader
+	ConnectionRemover
+	IdentityStore
+	DomainReader
+	DomainRemover
+	SignInPolicyStore
+	SupportStore
+	ApprovalStore
+	ClientReader
+	ClientStore
+	SettingReader
+	UsageReader
+	WebhookReader
+	WebhookStore
+	AuditReader
+	IdempotencyStore
+	Notifier
+}
+
+// SecretKey is the installation's secret key, which is not in the database.
+type SecretKey interface {
+	// Derive returns a key for one purpose.
+	Derive(purpose string) [32]byte
+	// Sealer encrypts and authenticates for one purpose.
+	Sealer(purpose string) cipher.AEAD
+}
+
+// Notifier tells that something changed.
+type Notifier interface {
+	// Changed returns a channel that is closed at the next commit of this process. It only makes
+	// followers faster; they poll as well.
+	Changed() <-chan struct{}
+}
+
+// Database is what a Store is kept in.
+type Database interface {
+	Connect(ctx context.Context) error
+	Ping(ctx context.Context) error
+	Backup(ctx context.Context, a Actor, path string) (head AuditHead, err error)
+	Close() error
+	Reseal(ctx context.Context, a Actor, next SecretKey) (n int, err error)
+}
