@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,7 +29,7 @@ func init() {
 	httpcaddyfile.RegisterGlobalOption("pizzeria", parseApp)
 }
 
-// runtimes are the running installations, by database: shared by overlapping configs.
+// runtimes are the running installations, by data directory: shared by overlapping configs.
 var runtimes = caddy.NewUsagePool()
 
 // App is one Pizzeria installation: where it is reached, where it keeps its
@@ -52,9 +53,14 @@ type App struct {
 	// What makes instances. Default: `process` with the sample instance.
 	ProviderRaw json.RawMessage `json:"provider,omitempty" caddy:"namespace=pizzeria.providers inline_key=kind"`
 
+	// The directory of this installation, for one process: the secret key, a snapshot of the routes,
+	// and what the provider keeps of instances. Default: the directory of the SQLite database, or
+	// `./data`.
+	DataDir string `json:"data_dir,omitempty"`
+
 	// The file with the secret key that everything secret in the store is sealed
 	// under, made at the first start, or with `env:NAME` the environment variable
-	// that holds it. Default: `secret.key` beside the database.
+	// that holds it. Default: `secret.key` in the `data_dir`.
 	SecretKey string `json:"secret_key,omitempty"`
 
 	// The algorithm of new signing keys, `ES256` or `EdDSA`. Keys that there are go
@@ -139,7 +145,6 @@ type App struct {
 	provider         provision.Provider
 	planned          []registry.Plan
 	runtime          *runtime.Runtime
-	key              string
 	attached         bool
 	drains           *drains
 	guard            *guard.Guard
@@ -163,8 +168,13 @@ func valueOr[T any](set *T, otherwise T) T {
 	return *set
 }
 
-// Store says where the database is; a guest module in `pizzeria.stores` implements it.
-type Store interface{ Database() (string, error) }
+// Store says where the registry is kept; a guest module in `pizzeria.stores` implements it.
+type Store interface {
+	// DataDir is the data directory where the config names none; "" for the default.
+	DataDir() string
+	// Location completes the module for an installation with an absolute data directory.
+	Location(dataDir string) (registry.Location, error)
+}
 
 // Provider makes a provider; a guest module in `pizzeria.providers` implements it.
 type Provider interface {
@@ -228,12 +238,15 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return fmt.Errorf("provider: %w", err)
 	}
-	path, err := store.(Store).Database()
-	if err != nil {
+	if a.DataDir, err = filepath.Abs(cmp.Or(a.DataDir, store.(Store).DataDir(), "./data")); err != nil {
 		return err
 	}
+	at, err := store.(Store).Location(a.DataDir)
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
 	if a.SecretKey == "" {
-		a.SecretKey = filepath.Join(filepath.Dir(path), "secret.key")
+		a.SecretKey = filepath.Join(a.DataDir, "secret.key")
 	}
 	if identity.KeyVariable(a.SecretKey) == "" {
 		if a.SecretKey, err = filepath.Abs(a.SecretKey); err != nil {
@@ -245,7 +258,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 			return err
 		}
 	}
-	if a.provider, err = provider.(Provider).NewProvider(filepath.Dir(path)); err != nil {
+	if a.provider, err = provider.(Provider).NewProvider(a.DataDir); err != nil {
 		return err
 	}
 	if a.planned, err = a.plans(a.provider.Name()); err != nil {
@@ -255,20 +268,23 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.HTTP3 {
 		log.Warn("serve HTTP/3 without limits for clients")
 	}
-	v, _, err := runtimes.LoadOrNew(path, func() (caddy.Destructor, error) {
+	v, _, err := runtimes.LoadOrNew(a.DataDir, func() (caddy.Destructor, error) {
 		return runtime.New(runtime.Config{
-			Database: path, SecretKey: a.SecretKey, Routes: a.cacheSize(),
+			DataDir: a.DataDir, Store: at, SecretKey: a.SecretKey, Routes: a.cacheSize(),
 			Log: log, Announce: announce,
 		}), nil
 	})
 	if err != nil {
 		return err
 	}
-	a.key, a.runtime = path, v.(*runtime.Runtime)
+	a.runtime = v.(*runtime.Runtime)
+	if now := a.runtime.Store(); now != at.String() {
+		return fmt.Errorf("the store is %s while the server runs: stop it to change that", now)
+	}
 	if now := a.runtime.SecretKey(); now != a.SecretKey {
 		return fmt.Errorf("secret_key is %s while the server runs: stop it to change that", now)
 	}
-	if v, _, err = guards.LoadOrNew(path, func() (caddy.Destructor, error) { return sharedGuard{guard.New(a.guardLimits())}, nil }); err != nil {
+	if v, _, err = guards.LoadOrNew(a.DataDir, func() (caddy.Destructor, error) { return sharedGuard{guard.New(a.guardLimits())}, nil }); err != nil {
 		return err
 	}
 	a.guard, a.guarded = v.(sharedGuard).Guard, map[*caddyhttp.Server]bool{}
@@ -313,11 +329,11 @@ func (a *App) Cleanup() error {
 		a.runtime.Detach(a)
 	}
 	if a.guard != nil {
-		if _, err := guards.Delete(a.key); err != nil {
+		if _, err := guards.Delete(a.DataDir); err != nil {
 			return err
 		}
 	}
-	_, err := runtimes.Delete(a.key)
+	_, err := runtimes.Delete(a.DataDir)
 	return err
 }
 

@@ -27,6 +27,7 @@ import (
 //		prefix        <path>
 //		store         <kind> ...
 //		provider      <kind> ...
+//		data_dir      <path>
 //		secret_key    <file> | env <NAME>
 //		signing_algorithm <ES256|EdDSA>
 //		health_path   <path>
@@ -82,6 +83,8 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 			if err = oneArg(d, &a.Prefix); err == nil {
 				_, err = identity.NewSite("example.com", "", expanded(a.Prefix))
 			}
+		case "data_dir":
+			err = oneArg(d, &a.DataDir)
 		case "secret_key":
 			a.SecretKey, err = keyArg(d)
 		case "signing_algorithm":
@@ -159,7 +162,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 		case "provider":
 			a.ProviderRaw, err = guest(d, "pizzeria.providers.")
 		default:
-			return nil, d.Errf("unknown option %q: use domain, issuer, prefix, store, provider, settings, plan, mail, webhook_allow, connection_allow, resolvers, secret_key, signing_algorithm, health_path, health_interval, health_failures, health_restart_after, offline_grace, session_idle, session_lifetime, audit_keep, disable_dormant, cache_size, limits or http3", name)
+			return nil, d.Errf("unknown option %q: use domain, issuer, prefix, store, provider, settings, plan, mail, webhook_allow, connection_allow, resolvers, data_dir, secret_key, signing_algorithm, health_path, health_interval, health_failures, health_restart_after, offline_grace, session_idle, session_lifetime, audit_keep, disable_dormant, cache_size, limits or http3", name)
 		}
 		if err != nil {
 			return nil, located(d, err)

@@ -72,7 +72,7 @@ func commandLine() cli.App {
 			return caddycmd.WrapCommandFuncForCobra(func(caddycmd.Flags) (int, error) { return code, nil })(&cobra.Command{}, nil)
 		},
 		Down:  stopProcesses,
-		Rekey: runtime.Rekey,
+		Rekey: rekey,
 	}
 }
 
@@ -104,4 +104,13 @@ func stopProcesses(dir string) (stopped int, err error) {
 		stopped++
 	}
 	return stopped, err
+}
+
+// rekey replaces the secret key of an installation that keeps its registry in SQLite.
+func rekey(ctx context.Context, dataDir, database, keyFile, newKey string) (int, error) {
+	at, err := (&SQLite{Path: database}).Location(dataDir)
+	if err != nil {
+		return 0, err
+	}
+	return runtime.Rekey(ctx, dataDir, at, keyFile, newKey)
 }

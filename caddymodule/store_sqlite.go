@@ -1,18 +1,21 @@
 package caddymodule
 
 import (
+	"cmp"
 	"path/filepath"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/pizzaface/pizzeria/registry"
+	"github.com/pizzaface/pizzeria/registry/sqlite"
 )
 
 func init() { caddy.RegisterModule(SQLite{}) }
 
-// SQLite keeps everything in one SQLite file, for one node. Beside the file lie
-// the secret key, a lock, and what the providers need.
+// SQLite keeps everything in one SQLite file, for one node.
 type SQLite struct {
-	// The database file. Default: `./data/pizzeria.db`.
+	// The database file. Default: `pizzeria.db` in the `data_dir`.
 	Path string `json:"path,omitempty"`
 }
 
@@ -24,12 +27,18 @@ func (SQLite) CaddyModule() caddy.ModuleInfo {
 // Provision implements caddy.Provisioner.
 func (s *SQLite) Provision(caddy.Context) error { return expandAll(s) }
 
-// Database implements Store.
-func (s *SQLite) Database() (string, error) {
+// DataDir implements Store: the directory of the database.
+func (s *SQLite) DataDir() string {
 	if s.Path == "" {
-		s.Path = "./data/pizzeria.db"
+		return ""
 	}
-	return filepath.Abs(s.Path)
+	return filepath.Dir(s.Path)
+}
+
+// Location implements Store.
+func (s *SQLite) Location(dataDir string) (registry.Location, error) {
+	path, err := filepath.Abs(cmp.Or(s.Path, filepath.Join(dataDir, "pizzeria.db")))
+	return sqlite.File(path), err
 }
 
 // UnmarshalCaddyfile sets up the store from Caddyfile tokens. Syntax:

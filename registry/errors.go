@@ -81,5 +81,8 @@ func ErrorCode(err error) Code {
 	return ""
 }
 
+// ErrSchema says that a database is of a newer version of the program.
+var ErrSchema = errors.New("use the version of the program that last used this database, or a newer one")
+
 // ErrSealed says that what is sealed in a database does not open under the secret key at hand.
 var ErrSealed = errors.New("give the secret key that this database was made with")

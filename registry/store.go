@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"crypto/cipher"
+	"time"
 )
 
 // Store is the registry of one installation: everything that a backend implements, and that
@@ -85,6 +86,19 @@ type Management interface {
 	Notifier
 }
 
+// Location is where a Store is kept.
+type Location interface {
+	// String names it for people, without a password, and tells it from others.
+	String() string
+	// Dir is the directory that one process alone may use for it, "" for none.
+	Dir() string
+	// Exists reports whether there is a database.
+	Exists() (bool, error)
+	// Open returns a Store that is away until its Connect: every method returns an error. It touches
+	// nothing. now is the clock of the rules.
+	Open(key SecretKey, now func() time.Time) (Store, error)
+}
+
 // SecretKey is the installation's secret key, which is not in the database.
 type SecretKey interface {
 	// Derive returns a key for one purpose.
@@ -102,6 +116,9 @@ type Notifier interface {
 
 // Database is what a Store is kept in.
 type Database interface {
+	// Connect opens or creates the database and migrates it. It may be called again after an error.
+	// ErrSchema: the database is of a newer version of the program. ErrSealed: it was made with
+	// another secret key.
 	Connect(ctx context.Context) error
 	Ping(ctx context.Context) error
 	Backup(ctx context.Context, a Actor, path string) (head AuditHead, err error)

@@ -20,7 +20,7 @@ type App struct {
 	// Down stops the instances of a data directory whose server does not run.
 	Down func(dir string) (stopped int, err error)
 	// Rekey replaces the secret key of an installation whose server does not run.
-	Rekey func(ctx context.Context, database, key, next string) (sealed int, err error)
+	Rekey func(ctx context.Context, dataDir, database, key, next string) (sealed int, err error)
 }
 
 const exitWrongUse = 2

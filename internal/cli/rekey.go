@@ -9,22 +9,22 @@ import (
 )
 
 func (c *client) rekey() *cobra.Command {
-	var database, key, next string
+	var dataDir, database, key, next string
 	cmd := &cobra.Command{Use: "rekey", Short: "Replaces the secret key, while the server is stopped", Args: cobra.NoArgs}
 	cmd.Long = "Makes a new secret key and seals everything secret in the database again under it, while the server is stopped. The old key is kept beside it (.old): older backups open with it. " +
 		"Where the key was in wrong hands, `signing-key rotate --emergency` belongs to it."
 	cmd.RunE = func(*cobra.Command, []string) error {
-		dir := "data"
-		if path, ok := strings.CutPrefix(c.adminAddress(), "unix/"); ok {
-			dir = filepath.Dir(path)
+		if dataDir == "" {
+			dataDir = c.dataDir(database)
 		}
-		if database == "" {
-			database = filepath.Join(dir, "pizzeria.db")
+		dataDir, err := filepath.Abs(dataDir)
+		if err != nil {
+			return err
 		}
 		if key == "" {
-			key = filepath.Join(filepath.Dir(database), "secret.key")
+			key = filepath.Join(dataDir, "secret.key")
 		}
-		n, err := c.app.Rekey(c.cmd.Context(), database, key, next)
+		n, err := c.app.Rekey(c.cmd.Context(), dataDir, database, key, next)
 		if err != nil {
 			return err
 		}
@@ -35,8 +35,20 @@ func (c *client) rekey() *cobra.Command {
 		fmt.Printf("sealed %d secrets again; the old key is %s.old\n", n, key)
 		return nil
 	}
-	cmd.Flags().StringVar(&database, "database", "", "the database (default: pizzeria.db beside the admin socket)")
-	cmd.Flags().StringVar(&key, "secret-key", "", "the file with the key, or env:NAME (default: secret.key beside the database)")
+	cmd.Flags().StringVar(&dataDir, "data-dir", "", "the data directory (default: that of the database or the admin socket)")
+	cmd.Flags().StringVar(&database, "database", "", "the database (default: pizzeria.db in the data directory)")
+	cmd.Flags().StringVar(&key, "secret-key", "", "the file with the key, or env:NAME (default: secret.key in the data directory)")
 	cmd.Flags().StringVar(&next, "new-secret-key", "", "the new key of one in the environment, as env:NAME")
 	return cmd
+}
+
+// dataDir is the data directory of an installation on this machine, with what is known of it.
+func (c *client) dataDir(database string) string {
+	if database != "" {
+		return filepath.Dir(database)
+	}
+	if path, ok := strings.CutPrefix(c.adminAddress(), "unix/"); ok {
+		return filepath.Dir(path)
+	}
+	return "data"
 }

@@ -31,7 +31,7 @@ func TestAuditHeadLeaves(t *testing.T) {
 	var out bytes.Buffer
 	r := &Runtime{
 		store: store,
-		c:     Config{Database: path, Log: slog.New(slog.NewJSONHandler(&out, nil))},
+		c:     Config{Store: sqlite.File(path), Log: slog.New(slog.NewJSONHandler(&out, nil))},
 	}
 	logged := func() (heads []registry.AuditHead) {
 		t.Helper()

@@ -12,7 +12,7 @@ import (
 // Backup writes a copy of the database, as of now, to w. For the operator: it
 // holds everything but the secret key, and secrets in it are sealed under that.
 func (r *Runtime) Backup(ctx context.Context, w io.Writer) error {
-	dir, err := os.MkdirTemp(filepath.Dir(r.c.Database), "backup")
+	dir, err := os.MkdirTemp(r.c.DataDir, "backup")
 	if err != nil {
 		return err
 	}

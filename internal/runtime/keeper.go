@@ -12,12 +12,11 @@ import (
 	"github.com/pizzaface/pizzeria/internal/gateway"
 	"github.com/pizzaface/pizzeria/internal/snapshot"
 	"github.com/pizzaface/pizzeria/registry"
-	"github.com/pizzaface/pizzeria/registry/sqlite"
 )
 
 // keeper keeps the snapshot on disk true. It implements registry.FeedHandler.
 type keeper struct {
-	store    *sqlite.Store
+	store    registry.Store
 	snapshot *snapshot.File
 	ids      *identity.Service
 	follower func() *registry.Follower

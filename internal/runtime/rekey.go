@@ -11,22 +11,27 @@ import (
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/registry"
-	"github.com/pizzaface/pizzeria/registry/sqlite"
 )
 
 // Rekey replaces the secret key of an installation whose server does not run, and seals everything
 // secret in the database again under the new one. The old key stays beside it, for older backups. It
 // may be called again after it was broken off. It returns how many values there were. A key in the
 // environment (env:NAME) is replaced by one that is there, too (newKey); else newKey is "".
-func Rekey(ctx context.Context, database, keyFile, newKey string) (n int, err error) {
-	unlock, err := lockDir(filepath.Dir(database))
+func Rekey(
+	ctx context.Context, dataDir string, at registry.Location, keyFile, newKey string,
+) (n int, err error) {
+	there, err := at.Exists()
+	if err != nil {
+		return 0, err
+	}
+	if !there {
+		return 0, fmt.Errorf("there is no database %s", at)
+	}
+	unlock, err := lockDirs(ownDirs(dataDir, at)...)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
-	if !exists(database) {
-		return 0, fmt.Errorf("there is no database %s", database)
-	}
 	old, err := identity.LoadMasterKey(keyFile)
 	if err != nil {
 		return 0, err
@@ -35,9 +40,9 @@ func Rekey(ctx context.Context, database, keyFile, newKey string) (n int, err er
 	if err != nil {
 		return 0, err
 	}
-	store, err := sqlite.Open(ctx, database, old, time.Now)
+	store, err := connected(ctx, at, old)
 	if errors.Is(err, registry.ErrSealed) { // broken off after the database had the new one
-		store, err = sqlite.Open(ctx, database, key, time.Now)
+		store, err = connected(ctx, at, key)
 	}
 	if err != nil {
 		return 0, err
@@ -47,10 +52,23 @@ func Rekey(ctx context.Context, database, keyFile, newKey string) (n int, err er
 		return 0, err
 	}
 	// Its keys are sealed under the old key; it is made again.
-	if err := os.Remove(filepath.Join(filepath.Dir(database), "snapshot.db")); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := os.Remove(filepath.Join(dataDir, snapshotName)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return n, err
 	}
 	return n, put()
+}
+
+func connected(
+	ctx context.Context, at registry.Location, key registry.SecretKey,
+) (registry.Store, error) {
+	s, err := at.Open(key, time.Now)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Connect(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
 }
 
 // nextKey returns the key that replaces another, and what puts it in its place.

@@ -1,7 +1,7 @@
 // Package runtime is the composition root: it opens the store, loads the keys,
 // and owns every goroutine of the control plane and the gateway.
 //
-// A Runtime outlives config reloads: the Caddy modules share one per database
+// A Runtime outlives config reloads: the Caddy modules share one per data directory
 // and hand it their tunables. New makes nothing on disk; Start does, once.
 package runtime
 
@@ -32,7 +32,6 @@ import (
 	"github.com/pizzaface/pizzeria/internal/webhook"
 	"github.com/pizzaface/pizzeria/provision"
 	"github.com/pizzaface/pizzeria/registry"
-	"github.com/pizzaface/pizzeria/registry/sqlite"
 )
 
 // Tunables may change with every config. The last attached owner's count.
@@ -56,7 +55,8 @@ type Tunables struct {
 
 // Config is what one Runtime is made with; it lasts as long as the Runtime.
 type Config struct {
-	Database  string // path of the SQLite file
+	DataDir   string // absolute: the snapshot, the lock and what instances get
+	Store     registry.Location
 	SecretKey string // path of the key file, made when there is no database yet; or env:NAME
 	Routes    int    // how many routes and sessions are remembered
 	Log       *slog.Logger
@@ -79,7 +79,7 @@ type Runtime struct {
 	wg      sync.WaitGroup
 	closers []func() error
 
-	store      *sqlite.Store
+	store      registry.Store
 	snapshot   *snapshot.File
 	keeper     *keeper
 	ids        *identity.Service
@@ -110,6 +110,9 @@ type owner struct {
 	key      any
 	tunables Tunables
 }
+
+// Store is where the database is. It lasts as long as the Runtime.
+func (r *Runtime) Store() string { return r.c.Store.String() }
 
 // SecretKey is where the secret key is. It lasts as long as the Runtime.
 func (r *Runtime) SecretKey() string { return r.c.SecretKey }
@@ -196,16 +199,18 @@ func (r *Runtime) close() error {
 func (r *Runtime) site() identity.Site { return r.tunables.Load().Site }
 
 func (r *Runtime) start(ctx context.Context) error {
-	dir := filepath.Dir(r.c.Database)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
+	dirs := ownDirs(r.c.DataDir, r.c.Store)
+	for _, dir := range dirs {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
 	}
-	unlock, err := lockDir(dir)
+	unlock, err := lockDirs(dirs...)
 	if err != nil {
 		return err
 	}
 	r.closers = append(r.closers, unlock)
-	if err := r.build(dir); err != nil {
+	if err := r.build(); err != nil {
 		return err
 	}
 	if err := r.connect(ctx); err != nil {
@@ -242,13 +247,13 @@ func (r *Runtime) start(ctx context.Context) error {
 }
 
 // build makes every part. None of them needs the store to answer.
-func (r *Runtime) build(dir string) error {
+func (r *Runtime) build() error {
 	master, err := r.masterKey()
 	if err != nil {
 		return err
 	}
 	now := time.Now
-	if r.store, err = sqlite.New(r.c.Database, master, now); err != nil {
+	if r.store, err = r.c.Store.Open(master, now); err != nil {
 		return err
 	}
 	r.closers = append(r.closers, r.store.Close)
@@ -285,9 +290,7 @@ func (r *Runtime) build(dir string) error {
 	if err != nil {
 		return err
 	}
-	if r.jwks, err = filepath.Abs(filepath.Join(dir, "assertion-jwks.json")); err != nil {
-		return err
-	}
+	r.jwks = filepath.Join(r.c.DataDir, "assertion-jwks.json")
 	r.reconciler = provision.NewReconciler(provision.Config{
 		Store: r.store, Provider: r.provider, Environment: r.environment, Log: r.c.Log, Now: now,
 		Health:        func() provision.Health { return r.tunables.Load().Health },
@@ -302,12 +305,13 @@ func (r *Runtime) build(dir string) error {
 
 // masterKey reads the secret key; only an installation that is not there yet gets a new one.
 func (r *Runtime) masterKey() (*identity.MasterKey, error) {
-	if !exists(r.c.Database) && !exists(r.snapshotPath()) {
+	there, err := r.c.Store.Exists()
+	if err == nil && !there && !exists(r.snapshotPath()) {
 		return identity.CreateMasterKey(r.c.SecretKey)
 	}
 	k, err := identity.LoadMasterKey(r.c.SecretKey)
 	if errors.Is(err, os.ErrNotExist) && identity.KeyVariable(r.c.SecretKey) == "" {
-		return nil, fmt.Errorf("the database %s is there, but its secret key %s is not: put the key file back from your backup", r.c.Database, r.c.SecretKey)
+		return nil, fmt.Errorf("the database %s is there, but its secret key %s is not: put the key file back from your backup", r.c.Store, r.c.SecretKey)
 	}
 	return k, err
 }
@@ -331,7 +335,7 @@ func (r *Runtime) routes(mux *http.ServeMux) error {
 		}
 	})
 	ended := func() <-chan struct{} { return r.ended }
-	capacity := func() usage.Capacity { return usage.ReadCapacity(filepath.Dir(r.c.Database)) }
+	capacity := func() usage.Capacity { return usage.ReadCapacity(r.c.DataDir) }
 	quotas := &usage.Quotas{Store: r.store, Recorder: r.usage, Busy: r.gateway.Measure.Busy, Enforces: r.provider.Enforces}
 	pages := &console.Console{
 		Store: r.store, Identity: r.ids, Log: r.c.Log, Now: time.Now, Isolation: r.provider.Isolation, Ended: ended,

@@ -9,20 +9,27 @@ import (
 
 	"github.com/pizzaface/pizzeria/internal/gateway"
 	"github.com/pizzaface/pizzeria/registry"
-	"github.com/pizzaface/pizzeria/registry/sqlite"
 )
 
 // reconnectEvery is how often a store that is away is tried again.
 const reconnectEvery = 2 * time.Second
 
+const snapshotName = "snapshot.db"
+
 func (r *Runtime) snapshotPath() string {
-	return filepath.Join(filepath.Dir(r.c.Database), "snapshot.db")
+	return filepath.Join(r.c.DataDir, snapshotName)
 }
 
 // connect opens the store and reads from it what the parts begin with. It may be repeated.
 func (r *Runtime) connect(ctx context.Context) error {
-	if !exists(r.c.Database) && exists(r.snapshotPath()) {
-		return fmt.Errorf("the database %s is not there, though %s says that it was: put it back; or, to begin anew, remove the latter as well", r.c.Database, r.snapshotPath())
+	switch there, err := r.c.Store.Exists(); {
+	case err != nil:
+		return fmt.Errorf("store: %w", err)
+	case !there && exists(r.snapshotPath()):
+		return fmt.Errorf(
+			"the database %s is not there, though %s says that it was: put it back; or, to begin anew, remove the latter as well",
+			r.c.Store, r.snapshotPath(),
+		)
 	}
 	system := registry.AsSystem("runtime")
 	if err := r.store.Connect(ctx); err != nil {
@@ -66,7 +73,7 @@ func (r *Runtime) connect(ctx context.Context) error {
 // resume goes on from the snapshot when the store is away at the start. It
 // returns why it is away when it cannot, or when that is for a person to mend first.
 func (r *Runtime) resume(ctx context.Context, why error) error {
-	if errors.Is(why, sqlite.ErrSchema) || errors.Is(why, registry.ErrSealed) {
+	if errors.Is(why, registry.ErrSchema) || errors.Is(why, registry.ErrSealed) {
 		return why
 	}
 	s, err := r.snapshot.Load(ctx)

@@ -37,9 +37,6 @@ type Store struct {
 	connected atomic.Bool
 }
 
-// ErrSchema says that a database is of a newer version of the program.
-var ErrSchema = errors.New("use the version of the program that last used this database, or a newer one")
-
 // errAway is what every method returns before Connect has succeeded.
 var errAway = errors.New("the database is not open")
 
@@ -75,9 +72,7 @@ func New(path string, key registry.SecretKey, now func() time.Time) (*Store, err
 	return s, nil
 }
 
-// Connect opens or creates the database, with mode 0600, and migrates it. It may
-// be called again after an error. ErrSchema: the database is of a newer version of the program.
-// registry.ErrSealed: it was made with another secret key.
+// Connect implements registry.Database. A new file has mode 0600.
 func (s *Store) Connect(ctx context.Context) error {
 	if err := os.MkdirAll(filepath.Dir(s.path), 0o700); err != nil {
 		return fmt.Errorf("store: %w", err)
@@ -183,7 +178,7 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	}
 	sources := p.ListSources()
 	if newest := sources[len(sources)-1].Version; current > newest {
-		return fmt.Errorf("the database has schema %d, but this program knows only up to %d: %w", current, newest, ErrSchema)
+		return fmt.Errorf("the database has schema %d, but this program knows only up to %d: %w", current, newest, registry.ErrSchema)
 	}
 	_, err = p.Up(ctx)
 	return err
