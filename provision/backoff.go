@@ -66,7 +66,7 @@ func (j *job) failed(ctx context.Context, f Failure, cause error) error {
 	if errors.Is(cause, errNotHealthy) && j.failures()%patience == 0 {
 		put = j.replace
 	}
-	rep := registry.Report{State: registry.InstanceFailed, Detail: cause.Error(), Step: "failed"}
+	rep := registry.Report{State: registry.InstanceFailed, Detail: cause.Error(), Step: registry.StepFailed}
 	if err := put(rep); err != nil {
 		return errors.Join(cause, err)
 	}

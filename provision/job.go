@@ -108,7 +108,7 @@ func (j *job) do(ctx context.Context, m move, o Observed) error {
 		return j.degrade(o)
 	case moveRecover:
 		j.Log.Info("instance recovered", "org", j.i.OrgID, "generation", j.i.Generation)
-		return j.running(o, "recovered")
+		return j.running(o, registry.StepRecovered)
 	case moveReplace:
 		return j.restart(ctx)
 	case moveForgive:
@@ -118,7 +118,7 @@ func (j *job) do(ctx context.Context, m move, o Observed) error {
 }
 
 // running reports a healthy instance.
-func (j *job) running(o Observed, step string) error {
+func (j *job) running(o Observed, step registry.StepName) error {
 	return j.report(registry.Report{State: registry.InstanceRunning, Address: o.Address, Step: step})
 }
 
@@ -127,9 +127,9 @@ func (j *job) stop(ctx context.Context) error {
 		return j.failed(ctx, FailureStop, fmt.Errorf("stopping: %w", err))
 	}
 	if j.i.Desired == registry.DesiredStopped {
-		return j.report(registry.Report{State: registry.InstanceStopped, Step: "stopped"})
+		return j.report(registry.Report{State: registry.InstanceStopped, Step: registry.StepStopped})
 	}
-	return j.report(registry.Report{State: registry.InstanceAbsent, Step: "removed"})
+	return j.report(registry.Report{State: registry.InstanceAbsent, Step: registry.StepRemoved})
 }
 
 func (j *job) degrade(o Observed) error {
@@ -137,7 +137,7 @@ func (j *job) degrade(o Observed) error {
 	j.Log.Warn("instance degraded", "org", j.i.OrgID, "generation", j.i.Generation,
 		"misses", v.misses, "error", v.why)
 	return j.report(registry.Report{
-		State: registry.InstanceDegraded, Address: o.Address, Step: "degraded",
+		State: registry.InstanceDegraded, Address: o.Address, Step: registry.StepDegraded,
 		Detail: fmt.Sprintf("it missed %d health checks in a row: %v", v.misses, v.why),
 	})
 }
@@ -151,7 +151,7 @@ func (j *job) revive(ctx context.Context, o Observed) error {
 	j.Log.Warn("instance crashed, restarting", "org", j.i.OrgID, "generation", j.i.Generation,
 		"failures", j.failures(), "wait", wait, "error", o.Detail)
 	err := j.report(registry.Report{
-		State: state, Failure: true, Detail: "the instance ended: " + o.Detail, Step: "crashed",
+		State: state, Failure: true, Detail: "the instance ended: " + o.Detail, Step: registry.StepCrashed,
 	})
 	if err != nil {
 		return err
@@ -175,7 +175,7 @@ func (j *job) restart(ctx context.Context) error {
 	j.Log.Warn("instance unresponsive, restarting", "org", j.i.OrgID,
 		"generation", j.i.Generation, "failures", j.failures(), "wait", wait, "error", v.why)
 	detail := fmt.Sprintf("the instance did not respond: %v", v.why)
-	err := j.replace(registry.Report{State: state, Detail: detail, Step: "unresponsive"})
+	err := j.replace(registry.Report{State: state, Detail: detail, Step: registry.StepUnresponsive})
 	if err != nil {
 		return err
 	}

@@ -38,20 +38,20 @@ func (j *job) start(ctx context.Context) error {
 	if err != nil {
 		return j.failed(ctx, FailureStart, err)
 	}
-	if err := j.starting("creating the instance", "created"); err != nil {
+	if err := j.starting("creating the instance", registry.StepCreated); err != nil {
 		return err
 	}
 	o, err := j.Provider.Ensure(ctx, Spec{Ref: ref, Slug: j.slug, Env: env, Limits: j.limits, Configuration: j.Configuration()})
 	if err != nil {
 		return j.failed(ctx, FailureStart, err)
 	}
-	if err := j.starting("waiting until it answers", "started"); err != nil {
+	if err := j.starting("waiting until it answers", registry.StepStarted); err != nil {
 		return err
 	}
 	if err := j.awaitHealthy(ctx, ref, o); err != nil {
 		return j.failed(ctx, FailureStart, err)
 	}
-	if err := j.running(o, "healthy"); err != nil {
+	if err := j.running(o, registry.StepHealthy); err != nil {
 		return err
 	}
 	j.watch.add(ref, o)
@@ -77,7 +77,7 @@ func (j *job) drain(ctx context.Context, previous Ref) {
 
 // starting reports a step of the start. Between attempts an instance stays
 // failed, with its reason: otherwise one that cannot start would look as if it did.
-func (j *job) starting(detail, step string) error {
+func (j *job) starting(detail string, step registry.StepName) error {
 	if j.i.State == registry.InstanceFailed {
 		return nil
 	}

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"log/slog"
 	"time"
 )
@@ -8,7 +9,7 @@ import (
 // Actor is who does something. The zero Actor is nobody and is refused
 // everywhere. Make one with AsUser, AsKey, AsOperator, AsVisitor or AsSystem.
 type Actor struct {
-	kind     actorKind
+	kind     ActorKind
 	User     UserID
 	Session  SessionID
 	platform bool
@@ -29,22 +30,23 @@ type Actor struct {
 	role   Role  // in that org, of a service key
 }
 
-type actorKind uint8
+// ActorKind is the sort of an actor, for the audit log.
+type ActorKind string
 
+// The kinds of actors.
 const (
-	nobody actorKind = iota
-	user
-	operator
-	visitor
-	system
-	service
+	ActorUser     ActorKind = "user"     // signed in, or by a personal key
+	ActorService  ActorKind = "service"  // a key of an org
+	ActorOperator ActorKind = "operator" // at the admin socket
+	ActorSystem   ActorKind = "system"   // a part of the product itself
+	ActorVisitor  ActorKind = "visitor"  // not signed in
 )
 
 // AsUser is a signed-in user. A platform admin reaches every org's
 // management, and no org's instance.
 func AsUser(u User, sid SessionID, address string) Actor {
 	return Actor{
-		kind: user, User: u.ID, Session: sid, platform: u.PlatformAdmin, name: u.Email,
+		kind: ActorUser, User: u.ID, Session: sid, platform: u.PlatformAdmin, name: u.Email,
 		address: address, review: !u.RecoveredAt.IsZero(),
 	}
 }
@@ -64,27 +66,29 @@ func (a Actor) Lent() Actor {
 }
 
 // AsOperator is whoever reaches the local admin socket.
-func AsOperator() Actor { return Actor{kind: operator, platform: true, name: "operator"} }
+func AsOperator() Actor { return Actor{kind: ActorOperator, platform: true, name: "operator"} }
 
 // AsVisitor is somebody not signed in, who holds a secret of their own (a
 // password, a one-time link); the store lets them do only what the secret is for.
-func AsVisitor(address string) Actor { return Actor{kind: visitor, name: "visitor", address: address} }
+func AsVisitor(address string) Actor {
+	return Actor{kind: ActorVisitor, name: "visitor", address: address}
+}
 
 // AsSystem is a part of the product itself, named for the audit log. Never
 // make one from a request.
-func AsSystem(component string) Actor { return Actor{kind: system, name: component} }
+func AsSystem(component string) Actor { return Actor{kind: ActorSystem, name: component} }
 
 // Valid reports whether a is anybody at all.
-func (a Actor) Valid() bool { return a.kind != nobody }
+func (a Actor) Valid() bool { return a.kind != "" }
 
 // IsSystem reports whether a is a part of the product itself.
-func (a Actor) IsSystem() bool { return a.kind == system }
+func (a Actor) IsSystem() bool { return a.kind == ActorSystem }
 
 // IsUser reports whether a is a user, signed in or by a personal key.
-func (a Actor) IsUser() bool { return a.kind == user }
+func (a Actor) IsUser() bool { return a.kind == ActorUser }
 
 // InPerson reports whether a is a signed-in user: for what no key may do.
-func (a Actor) InPerson() bool { return a.kind == user && a.key == "" }
+func (a Actor) InPerson() bool { return a.kind == ActorUser && a.key == "" }
 
 // MustReview reports whether a's account was recovered. Until the person has reviewed it, it does
 // nothing else.
@@ -123,7 +127,7 @@ func (a Actor) Only() (OrgID, Role) { return a.only, a.role }
 func (a Actor) Platform() bool { return a.platform }
 
 // SeesAll reports whether a's reads are not limited to its own orgs.
-func (a Actor) SeesAll() bool { return a.platform || a.kind == system }
+func (a Actor) SeesAll() bool { return a.platform || a.kind == ActorSystem }
 
 // Name is how the audit log calls a: an e-mail address, "operator", "visitor",
 // or the component's name.
@@ -132,10 +136,10 @@ func (a Actor) Name() string { return a.name }
 // Address is the client IP that a came from, when it came from one.
 func (a Actor) Address() string { return a.address }
 
-// Kind is the sort of actor, for the audit log: user, operator, visitor, system or service.
-func (a Actor) Kind() string {
-	return [...]string{"nobody", "user", "operator", "visitor", "system", "service"}[a.kind]
-}
+// Kind is the sort of actor, "" for nobody.
+func (a Actor) Kind() ActorKind { return a.kind }
 
 // LogValue implements slog.LogValuer.
-func (a Actor) LogValue() slog.Value { return slog.StringValue(a.Kind() + ":" + a.name) }
+func (a Actor) LogValue() slog.Value {
+	return slog.StringValue(cmp.Or(string(a.kind), "nobody") + ":" + a.name)
+}

@@ -62,11 +62,11 @@ func AsKey(k APIKey, u User, address string) Actor {
 	scopes, _ := NewScopeSet(k.Scopes)
 	a := Actor{key: k.ID, scopes: scopes, only: k.OrgID, address: address}
 	if k.Kind == APIKeyService {
-		a.kind, a.role, a.name = service, k.Role, "key "+k.Name
+		a.kind, a.role, a.name = ActorService, k.Role, "key "+k.Name
 		return a
 	}
 	a.review = !u.RecoveredAt.IsZero()
-	a.kind, a.User, a.name = user, u.ID, u.Email+" (key "+k.Name+")"
+	a.kind, a.User, a.name = ActorUser, u.ID, u.Email+" (key "+k.Name+")"
 	a.platform = u.PlatformAdmin && k.OrgID == "" && scopes.Has(ScopePlatform)
 	return a
 }

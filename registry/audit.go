@@ -12,7 +12,7 @@ import (
 type AuditEntry struct {
 	Seq       int64             `json:"seq" doc:"position in the log, from 1 without gaps"`
 	At        time.Time         `json:"at" doc:"when it happened"`
-	ActorKind string            `json:"actor_kind" doc:"what acted: user, service, operator, system or visitor"`
+	ActorKind ActorKind         `json:"actor_kind" doc:"what acted: user, service, operator, system or visitor"`
 	Actor     string            `json:"actor" doc:"email address of the person who acted, or the name of the program"`
 	ActorID   UserID            `json:"actor_id,omitempty" doc:"account that acted; absent for programs"`
 	Address   string            `json:"address,omitempty" doc:"client IP address"`
@@ -66,7 +66,7 @@ type AuditReport struct {
 type plainEntry struct {
 	Seq       int64      `json:"seq"`
 	At        time.Time  `json:"at"`
-	ActorKind string     `json:"actor_kind"`
+	ActorKind ActorKind  `json:"actor_kind"`
 	Actor     string     `json:"actor"`
 	ActorID   UserID     `json:"actor_id,omitempty"`
 	Address   string     `json:"address,omitempty"`

@@ -76,7 +76,7 @@ func commit(salt, name, value string) (string, error) {
 func AuditDigest(prev string, e AuditEntry) (string, error) {
 	lines := []string{
 		"pizzeria audit entry", fmt.Sprint(e.Format), prev, fmt.Sprint(e.Seq),
-		e.At.UTC().Format(time.RFC3339Nano), e.ActorKind, string(e.ActorID), string(e.Action),
+		e.At.UTC().Format(time.RFC3339Nano), string(e.ActorKind), string(e.ActorID), string(e.Action),
 		string(e.OrgID), string(e.SubjectID),
 	}
 	for _, f := range e.personal() {

@@ -3,7 +3,6 @@ package registry
 import (
 	"context"
 	"regexp"
-	"slices"
 	"time"
 )
 
@@ -42,9 +41,26 @@ var places = regexp.MustCompile(`(?:unix:|[a-z]+://)?(?:/[^\s/:'"\x60,;()]+){2,}
 
 // Step is one step of bringing an instance up, with its time.
 type Step struct {
-	Name string    `json:"name" doc:"step of the start, such as pulling"`
+	Name StepName  `json:"name" doc:"step of the start, such as created"`
 	At   time.Time `json:"at" doc:"when the step began"`
 }
+
+// StepName is what happened to an instance.
+type StepName string
+
+// The steps.
+const (
+	StepCreated      StepName = "created" // its provider makes it
+	StepStarted      StepName = "started" // its provider made it; it does not answer yet
+	StepHealthy      StepName = "healthy"
+	StepRecovered    StepName = "recovered" // healthy again, without a start
+	StepDegraded     StepName = "degraded"
+	StepUnresponsive StepName = "unresponsive" // degraded for too long; replaced
+	StepCrashed      StepName = "crashed"
+	StepFailed       StepName = "failed" // it could not be started or stopped
+	StepStopped      StepName = "stopped"
+	StepRemoved      StepName = "removed"
+)
 
 // Desired is what an instance should be.
 type Desired string
@@ -71,40 +87,35 @@ const (
 )
 
 // InstanceStates lists every state.
-func InstanceStates() []InstanceState {
-	return []InstanceState{
-		InstancePending, InstanceStarting, InstanceRunning, InstanceDegraded, InstanceFailed,
-		InstanceStopped, InstanceAbsent,
-	}
-}
+func InstanceStates() []InstanceState { return instanceTransitions.all() }
 
 // instanceTransitions is the one table of legal reports by a reconciler. A new
 // generation begins as pending, or as starting or failed when it replaces an
 // unresponsive one.
-var instanceTransitions = map[InstanceState][]InstanceState{
-	InstancePending: {
+var instanceTransitions = transitions[InstanceState]{
+	{InstancePending, []InstanceState{
 		InstanceStarting, InstanceRunning, InstanceFailed, InstanceStopped, InstanceAbsent,
-	},
-	InstanceStarting: {
+	}},
+	{InstanceStarting, []InstanceState{
 		InstanceStarting, InstanceRunning, InstanceFailed, InstanceStopped, InstanceAbsent,
-	},
-	InstanceRunning: {
+	}},
+	{InstanceRunning, []InstanceState{
 		InstanceStarting, InstanceRunning, InstanceDegraded, InstanceFailed, InstanceStopped,
 		InstanceAbsent,
-	},
-	InstanceDegraded: {
+	}},
+	{InstanceDegraded, []InstanceState{
 		InstanceStarting, InstanceRunning, InstanceFailed, InstanceStopped, InstanceAbsent,
-	},
-	InstanceFailed: {
+	}},
+	{InstanceFailed, []InstanceState{
 		InstanceStarting, InstanceRunning, InstanceFailed, InstanceStopped, InstanceAbsent,
-	},
-	InstanceStopped: {InstanceFailed, InstanceStopped, InstanceAbsent},
-	InstanceAbsent:  {InstanceFailed, InstanceAbsent},
+	}},
+	{InstanceStopped, []InstanceState{InstanceFailed, InstanceStopped, InstanceAbsent}},
+	{InstanceAbsent, []InstanceState{InstanceFailed, InstanceAbsent}},
 }
 
 // To returns a CodeConflict error when an instance may not be reported as next after s.
 func (s InstanceState) To(next InstanceState) error {
-	if slices.Contains(instanceTransitions[s], next) {
+	if instanceTransitions.allows(s, next) {
 		return nil
 	}
 	return Errorf(CodeConflict, "state", "the instance is %s and cannot become %s", s, next)
@@ -165,8 +176,8 @@ type Report struct {
 	State   InstanceState
 	Detail  string // one line; see CleanLine
 	Address string
-	Step    string // when set, added to Steps
-	Failure bool   // counts as a failure although State is not InstanceFailed
+	Step    StepName // when set, added to Steps
+	Failure bool     // counts as a failure although State is not InstanceFailed
 }
 
 // Lease lets one reconciler work on one org. Token rises with every new

@@ -63,17 +63,17 @@ const (
 )
 
 // orgTransitions is the one table of legal status changes.
-var orgTransitions = map[OrgStatus][]OrgStatus{
-	OrgProvisioning: {OrgActive, OrgSuspended, OrgDeleting},
-	OrgActive:       {OrgSuspended, OrgDeleting},
-	OrgSuspended:    {OrgProvisioning, OrgDeleting},
-	OrgDeleting:     {OrgDeleted, OrgProvisioning, OrgSuspended}, // kept after all
-	OrgDeleted:      {},
+var orgTransitions = transitions[OrgStatus]{
+	{OrgProvisioning, []OrgStatus{OrgActive, OrgSuspended, OrgDeleting}},
+	{OrgActive, []OrgStatus{OrgSuspended, OrgDeleting}},
+	{OrgSuspended, []OrgStatus{OrgProvisioning, OrgDeleting}},
+	{OrgDeleting, []OrgStatus{OrgDeleted, OrgProvisioning, OrgSuspended}}, // kept after all
+	{OrgDeleted, nil},
 }
 
 // OrgStatuses lists every status.
 func OrgStatuses() []OrgStatus {
-	return []OrgStatus{OrgProvisioning, OrgActive, OrgSuspended, OrgDeleting, OrgDeleted}
+	return orgTransitions.all()
 }
 
 // OrgDeletion says how an org is deleted.
@@ -87,10 +87,8 @@ const DeleteUndo = 7 * 24 * time.Hour
 
 // To returns a CodeConflict error when an org may not go from s to next.
 func (s OrgStatus) To(next OrgStatus) error {
-	for _, t := range orgTransitions[s] {
-		if t == next {
-			return nil
-		}
+	if orgTransitions.allows(s, next) {
+		return nil
 	}
 	return Errorf(CodeConflict, "status", "the org is %s and cannot become %s", s, next).Because(ReasonWrongStatus)
 }

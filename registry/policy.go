@@ -173,12 +173,12 @@ func Allows(actor Actor, role Role, action Action) bool {
 		return actor.InPerson()
 	}
 	if action == ActionOrgBreakGlass { // whoever is at the machine, and no platform admin
-		return actor.kind == operator
+		return actor.kind == ActorOperator
 	}
 	if actor.IsSystem() || r.platform && actor.Platform() {
 		return true
 	}
-	return (actor.kind == user || actor.kind == service) && r.role != "" && role.AtLeast(r.role)
+	return (actor.kind == ActorUser || actor.kind == ActorService) && r.role != "" && role.AtLeast(r.role)
 }
 
 // Permit decides whether actor, who has role in the org ("" = none), may do action now.

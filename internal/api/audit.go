@@ -38,7 +38,7 @@ func (in AuditIn) query() registry.AuditList { return in.AuditFilter.list(in.Pag
 type OrgAuditEntry struct {
 	ID        string              `json:"id" doc:"ID of the entry, for the parameter after; changes when the secret key is replaced"`
 	At        time.Time           `json:"at" doc:"when it happened"`
-	ActorKind string              `json:"actor_kind" doc:"what acted: user, service, operator, system or visitor"`
+	ActorKind registry.ActorKind  `json:"actor_kind" doc:"what acted: user, service, operator, system or visitor"`
 	Actor     string              `json:"actor" doc:"email address of the person who acted, or the name of the program"`
 	ActorID   registry.UserID     `json:"actor_id,omitempty" doc:"account that acted; absent for programs"`
 	Address   string              `json:"address,omitempty" doc:"client IP address"`

@@ -47,21 +47,12 @@ func TestEnums(t *testing.T) {
 	a := &API{}
 	a.declare(http.NewServeMux())
 	schemas := a.huma.OpenAPI().Components.Schemas.Map()
-	states := func() (out []string) {
-		for _, s := range registry.InstanceStates() {
-			out = append(out, string(s))
-		}
-		return out
-	}()
 	for place, want := range map[[2]string][]string{
-		{"InstanceStatus", "state"}:   states,
+		{"InstanceStatus", "state"}:   texts(registry.InstanceStates()),
 		{"InstanceStatus", "desired"}: {string(registry.DesiredRunning), string(registry.DesiredStopped), string(registry.DesiredAbsent)},
-		{"Org", "status"}: {
-			string(registry.OrgProvisioning), string(registry.OrgActive), string(registry.OrgSuspended),
-			string(registry.OrgDeleting), string(registry.OrgDeleted),
-		},
-		{"Org", "role"}:    {"member", "admin", "owner"},
-		{"Member", "role"}: {"member", "admin", "owner"},
+		{"Org", "status"}:             texts(registry.OrgStatuses()),
+		{"Org", "role"}:               {"member", "admin", "owner"},
+		{"Member", "role"}:            {"member", "admin", "owner"},
 		{"Support", "state"}: {
 			string(registry.SupportWaiting), string(registry.SupportApproved), string(registry.SupportDenied), string(registry.SupportEnded),
 		},
@@ -80,4 +71,11 @@ func TestEnums(t *testing.T) {
 			t.Errorf("%v: %q, want %q", place, have, want)
 		}
 	}
+}
+
+func texts[T ~string](list []T) (out []string) {
+	for _, v := range list {
+		out = append(out, string(v))
+	}
+	return out
 }

@@ -8,7 +8,7 @@ import (
 )
 
 type meBody struct {
-	Kind          string             `json:"kind" enum:"user,operator,service" doc:"kind of caller"`
+	Kind          registry.ActorKind `json:"kind" enum:"user,operator,service" doc:"kind of caller"`
 	PlatformAdmin bool               `json:"platform_admin" doc:"you manage all orgs and accounts"`
 	User          *registry.User     `json:"user,omitempty" doc:"your account; absent for the operator and service keys"`
 	Orgs          []registry.OrgView `json:"orgs" doc:"orgs that you are a member of; for a key, those that it may read"`
@@ -87,7 +87,7 @@ func (a *API) me() {
 // whoIs reads the caller again: its name may just have changed.
 func (a *API) whoIs(ctx context.Context, c web.Caller) (*meOut, error) {
 	b := meBody{Kind: c.Actor.Kind(), PlatformAdmin: c.Actor.Platform(), Orgs: []registry.OrgView{}}
-	if c.Actor.Kind() == "operator" {
+	if c.Actor.Kind() == registry.ActorOperator {
 		return &meOut{b}, nil
 	}
 	var err error

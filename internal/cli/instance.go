@@ -116,7 +116,7 @@ func (c *client) instances() *cobra.Command {
 			return c.printList(b, instancesTable)
 		},
 	}
-	list.Flags().StringVar(&state, "state", "", "only pending, starting, running, degraded, failed, stopped or absent ones")
+	list.Flags().StringVar(&state, "state", "", "only "+either(registry.InstanceStates())+" ones")
 	list.Flags().StringVar(&sort, "sort", "", "the orgs' name, slug or created_at; with - in front, backwards")
 	list.Flags().BoolVar(&outdated, "outdated", false, "only ones that keep an earlier configuration until they are restarted")
 	return list

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -128,8 +129,8 @@ func (c *client) org() *cobra.Command {
 		return c.printList(b, orgTable)
 	}}
 	list.Flags().StringVar(&l.search, "search", "", "only what has this in its name or slug")
-	list.Flags().StringVar(&l.status, "status", "", "only provisioning, active, suspended or deleting ones")
-	list.Flags().StringVar(&l.state, "state", "", "only with an instance that is pending, starting, running, degraded, failed, stopped or absent")
+	list.Flags().StringVar(&l.status, "status", "", "only "+either(listedStatuses())+" ones")
+	list.Flags().StringVar(&l.state, "state", "", "only with an instance that is "+either(registry.InstanceStates()))
 	list.Flags().StringVar(&l.plan, "plan", "", "only of a plan")
 	list.Flags().StringVar(&l.sort, "sort", "", "name, slug or created_at; with - in front, backwards")
 	list.Flags().BoolVar(&mine, "mine", false, "only those that you are a member of")
@@ -220,4 +221,11 @@ func values(pairs ...string) url.Values {
 		}
 	}
 	return q
+}
+
+// listedStatuses are those of orgs that are in lists: deleted ones are in none.
+func listedStatuses() []registry.OrgStatus {
+	return slices.DeleteFunc(registry.OrgStatuses(), func(s registry.OrgStatus) bool {
+		return s == registry.OrgDeleted
+	})
 }

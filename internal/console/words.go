@@ -99,9 +99,9 @@ type step struct {
 }
 
 // stepClasses are the steps that are no progress.
-var stepClasses = map[string]struct{ shape, class string }{
-	"failed": {"▲", "bad"}, "crashed": {"▲", "bad"}, "unresponsive": {"▲", "bad"},
-	"degraded": {"◆", "wait"},
+var stepClasses = map[registry.StepName]struct{ shape, class string }{
+	registry.StepFailed: {"▲", "bad"}, registry.StepCrashed: {"▲", "bad"},
+	registry.StepUnresponsive: {"▲", "bad"}, registry.StepDegraded: {"◆", "wait"},
 }
 
 func stepsOf(v registry.OrgView) []step {
@@ -112,7 +112,7 @@ func stepsOf(v registry.OrgView) []step {
 			took = "+" + s.At.Sub(v.Instance.Steps[0].At).Round(time.Millisecond).String()
 		}
 		c := stepClasses[s.Name]
-		out = append(out, step{s.Name, took, c.shape, c.class, s.At})
+		out = append(out, step{string(s.Name), took, c.shape, c.class, s.At})
 	}
 	return out
 }

@@ -82,7 +82,7 @@ func TestEveryStateHasWords(t *testing.T) {
 func TestSteps(t *testing.T) {
 	at := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 	v := registry.OrgView{}
-	for i, name := range []string{"created", "started", "failed", "healthy", "degraded", "crashed", "unresponsive"} {
+	for i, name := range []registry.StepName{"created", "started", "failed", "healthy", "degraded", "crashed", "unresponsive"} {
 		v.Instance.Steps = append(v.Instance.Steps, registry.Step{Name: name, At: at.Add(time.Duration(i) * time.Second)})
 	}
 	var got []string

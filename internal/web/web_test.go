@@ -59,22 +59,22 @@ func TestWho(t *testing.T) {
 	cookie := web.Cookie + "=" + l.Token.Reveal()
 	for name, c := range map[string]struct {
 		headers []string
-		kind    string
+		kind    registry.ActorKind
 		session bool
 	}{
-		"nobody":         {nil, "nobody", false},
+		"nobody":         {nil, "", false},
 		"a cookie":       {[]string{"Cookie", cookie}, "user", true},
-		"a cookie twice": {[]string{"Cookie", cookie + "; " + cookie}, "nobody", false},
+		"a cookie twice": {[]string{"Cookie", cookie + "; " + cookie}, "", false},
 		"an unknown session": {[]string{"Cookie", web.Cookie + "=" + strings.Repeat("x", 43)},
-			"nobody", false},
+			"", false},
 		"a token": {[]string{"Authorization", "Bearer " + token}, "user", false},
 		"a key":   {[]string{"Authorization", "bearer " + key}, "user", false},
-		"a bad bearer beside": {[]string{"Authorization", "Bearer x", "Cookie", cookie}, "nobody",
+		"a bad bearer beside": {[]string{"Authorization", "Bearer x", "Cookie", cookie}, "",
 			false},
-		"basic beside": {[]string{"Authorization", "Basic x", "Cookie", cookie}, "nobody",
+		"basic beside": {[]string{"Authorization", "Basic x", "Cookie", cookie}, "",
 			false},
 		"a header": {[]string{"X-Operator", "true", "X-Forwarded-For", "127.0.0.1"},
-			"nobody", false},
+			"", false},
 	} {
 		r := httptest.NewRequest("GET", "/", nil)
 		for i := 0; i+1 < len(c.headers); i += 2 {

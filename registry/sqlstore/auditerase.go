@@ -111,7 +111,7 @@ func (t *tx) eraseEntry(e registry.AuditEntry, id registry.UserID, addresses ema
 		}
 	}
 	personal, about := registry.AuditPersonalOf(e.Action), e.SubjectID == id
-	acted := e.ActorID == id || about && e.ActorKind == "visitor"
+	acted := e.ActorID == id || about && e.ActorKind == registry.ActorVisitor
 	// An address can be somebody else's later: entries about another account keep their target.
 	mine := about || e.SubjectID == ""
 	add("actor", e.ActorID == id || addresses.in(e.Actor) && e.ActorID == "")

@@ -56,4 +56,6 @@ func (s *Store) FinishIdempotent(ctx context.Context, a registry.Actor, key stri
 }
 
 // who tells actors apart that must not get each other's answers.
-func who(a registry.Actor) string { return a.Kind() + ":" + string(a.User) + ":" + string(a.Key()) }
+func who(a registry.Actor) string {
+	return string(a.Kind()) + ":" + string(a.User) + ":" + string(a.Key())
+}
