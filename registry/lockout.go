@@ -29,3 +29,12 @@ type LockoutStore interface {
 	SecondFailed(ctx context.Context, a Actor, id UserID, failures int, address string) error
 	SignInLimited(ctx context.Context, a Actor, id UserID, address string) error
 }
+
+// Browser says whether an account has signed in with a browser before.
+type Browser bool
+
+// What is known of a browser.
+const (
+	BrowserUnknown Browser = false
+	BrowserKnown   Browser = true
+)

@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"log/slog"
 	"strings"
 	"time"
 
@@ -68,37 +67,8 @@ type UserDeletion struct {
 	RevokeRunners bool // of the runners that the person enrolled
 }
 
-// MemberRemoval says how a member is removed.
-type MemberRemoval struct {
-	RevokeRunners bool // of the runners that the person enrolled for the org
-}
-
-// Browser says whether an account has signed in with a browser before.
-type Browser bool
-
-// What is known of a browser.
-const (
-	BrowserUnknown Browser = false
-	BrowserKnown   Browser = true
-)
-
 // ReasonDormant is the reason of accounts that are disabled because nobody signs in to them.
 const ReasonDormant = "no sign-in for a long time"
-
-// PasswordHash is an argon2id hash in PHC string form. It never prints.
-type PasswordHash string
-
-// String implements fmt.Stringer without the hash.
-func (PasswordHash) String() string { return "[redacted]" }
-
-// GoString keeps %#v from printing the hash.
-func (PasswordHash) GoString() string { return "[redacted]" }
-
-// LogValue implements slog.LogValuer without the hash.
-func (PasswordHash) LogValue() slog.Value { return slog.StringValue("[redacted]") }
-
-// MarshalJSON writes null: a hash leaves the process only towards the store.
-func (PasswordHash) MarshalJSON() ([]byte, error) { return []byte("null"), nil }
 
 // NewUser is what CreateUser needs.
 type NewUser struct {
@@ -130,64 +100,6 @@ func CleanEmail(s string) (string, error) {
 	return s, nil
 }
 
-// Role is what a user, or a runner, may do in an org.
-type Role string
-
-// The roles, in rising order. No membership has the role runner.
-const (
-	RoleRunner Role = "runner"
-	RoleMember Role = "member"
-	RoleAdmin  Role = "admin"
-	RoleOwner  Role = "owner"
-)
-
-var roleRank = map[Role]int{RoleRunner: 1, RoleMember: 2, RoleAdmin: 3, RoleOwner: 4}
-
-// Valid reports whether r is one of the roles.
-func (r Role) Valid() bool { return roleRank[r] > 0 }
-
-// AtLeast reports whether r includes what min may do. The empty role includes nothing.
-func (r Role) AtLeast(min Role) bool { return r.Valid() && min.Valid() && roleRank[r] >= roleRank[min] }
-
-// CheckRole returns a CodeInvalid error on field "role" when r is not a role of members.
-func CheckRole(r Role) error {
-	if !r.AtLeast(RoleMember) {
-		return Errorf(CodeInvalid, "role", "%q is not a role: use member, admin or owner", string(r))
-	}
-	return nil
-}
-
-// CheckLeast returns a CodeInvalid error on field "role" when r cannot be the least role that something asks for.
-func CheckLeast(r Role) error {
-	if !r.Valid() {
-		return Errorf(CodeInvalid, "role", "%q is not a role: use runner, member, admin or owner", string(r))
-	}
-	return nil
-}
-
-// Membership links a user to an org.
-type Membership struct {
-	OrgID     OrgID     `json:"org_id" doc:"org of the membership"`
-	UserID    UserID    `json:"user_id" doc:"account of the member"`
-	Role      Role      `json:"role" enum:"member,admin,owner" doc:"current role"`
-	CreatedAt time.Time `json:"created_at" doc:"when the person joined"`
-	EndsAt    time.Time `json:"ends_at,omitzero" doc:"when temporary access ends; absent: no end"`
-	// WantedRole is the role that the member gets once the account's address is verified.
-	WantedRole Role `json:"wanted_role,omitempty" enum:"member,admin,owner" doc:"role that applies once the email address is verified"`
-}
-
-// Member is a membership with the user's public details.
-type Member struct {
-	Membership
-	Email    string `json:"email" doc:"email address of the account"`
-	Name     string `json:"name" doc:"display name of the account"`
-	Disabled bool   `json:"disabled,omitempty" doc:"the account is disabled, so the person cannot sign in"`
-	// Of a member with a WantedRole, for those who may invite: the account is older than the
-	// membership. MadeBy is the org whose invitation made it, "" for none.
-	AccountSince time.Time `json:"account_since,omitzero" doc:"when the account was created, while the person's role waits for a verified address; shown to those who may invite"`
-	MadeBy       string    `json:"account_made_by,omitempty" doc:"org whose invitation created the account, while the role waits"`
-}
-
 // UserReader reads accounts.
 type UserReader interface {
 	User(ctx context.Context, a Actor, id UserID) (User, error)
@@ -210,25 +122,4 @@ type AccountStore interface {
 	CreateUser(ctx context.Context, a Actor, n NewUser) (User, error)
 	SetPassword(ctx context.Context, a Actor, hash PasswordHash) error
 	Rehash(ctx context.Context, a Actor, id UserID, from, to PasswordHash) error
-}
-
-// MemberReader reads who belongs to an org.
-type MemberReader interface {
-	Members(ctx context.Context, a Actor, org OrgID, l List) (Page[Member], error)
-	Member(ctx context.Context, a Actor, org OrgID, id UserID) (Member, error)
-	MemberByEmail(ctx context.Context, a Actor, org OrgID, email string) (Member, error)
-	Owners(ctx context.Context, a Actor, org OrgID) ([]Member, error)
-	Admins(ctx context.Context, a Actor, org OrgID) ([]Member, error)
-}
-
-// MemberRemover ends memberships.
-type MemberRemover interface {
-	RemoveMember(
-		ctx context.Context, a Actor, org OrgID, id UserID, r MemberRemoval,
-	) (left []Runner, err error)
-}
-
-// RoleSetter changes roles.
-type RoleSetter interface {
-	SetRole(ctx context.Context, a Actor, org OrgID, id UserID, role Role) error
 }
