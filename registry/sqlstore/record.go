@@ -1,8 +1,10 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/pizzaface/pizzeria/registry"
@@ -72,8 +74,11 @@ func (s *Store) ChangesSince(ctx context.Context, a registry.Actor, t time.Time)
 	if err := only(a); err != nil {
 		return nil, err
 	}
-	return collect(ctx, s.read, scanChange,
-		`SELECT `+changeColumns+` FROM feed WHERE at >= $1 ORDER BY seq`, us(t))
+	list, err := collect(ctx, s.read, scanChange,
+		`SELECT `+changeColumns+` FROM feed WHERE at >= $1`, us(t))
+	// An order by seq in the statement makes databases read the whole feed.
+	slices.SortFunc(list, func(a, b registry.Change) int { return cmp.Compare(a.Seq, b.Seq) })
+	return list, err
 }
 
 // Head returns the newest feed number, 0 when nothing has happened. For the system.

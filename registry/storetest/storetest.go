@@ -133,6 +133,13 @@ func RunTests(t *testing.T, open func(t *testing.T, now func() time.Time) regist
 		"InstanceFailures":          instanceFailures,
 		"InstanceTransitions":       instanceTransitions,
 		"UnresponsiveInstance":      unresponsive,
+		"Installation":              installation,
+		"Changed":                   changed,
+		"BrokenLeases":              brokenLeases,
+		"PrunedAudit":               prunedAudit,
+		"RevokedInvites":            revokedInvites,
+		"StoppedEmailChange":        stoppedEmailChange,
+		"Rehashed":                  rehashed,
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := NewClock()

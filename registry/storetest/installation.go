@@ -1,0 +1,97 @@
+package storetest
+
+import (
+	"time"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// installation: what the store says of itself and of the platform as a whole, and to whom.
+func installation(e env) {
+	e.ok(e.s.Ping(ctx))
+	_, asU := e.user("u@example.com")
+
+	yes, err := e.s.HasPlatformAdmin(ctx, system)
+	e.ok(err)
+	e.want(second(e.s.HasPlatformAdmin(ctx, operator)), registry.CodeForbidden)
+	_, asRoot, asKey := e.root("root@example.com")
+	now, err := e.s.HasPlatformAdmin(ctx, system)
+	e.ok(err)
+	if yes || !now {
+		e.Fatalf("a platform admin: %v before there was one, %v after", yes, now)
+	}
+
+	e.ok(e.s.AuthorizePlatform(ctx, operator, registry.ActionPlatformRead))
+	e.ok(e.s.AuthorizePlatform(ctx, asRoot, registry.ActionPlatformRead))
+	for _, as := range []registry.Actor{asU, registry.AsVisitor("")} {
+		e.refused(e.s.AuthorizePlatform(ctx, as, registry.ActionPlatformRead))
+	}
+	nobody := e.s.AuthorizePlatform(ctx, registry.Actor{}, registry.ActionPlatformRead)
+	e.want(nobody, registry.CodeUnauthenticated)
+	e.refused(e.s.AuthorizePlatform(ctx, asKey, registry.ActionSigningKeyRotate))
+}
+
+// changed: a commit wakes those who wait, and what it wrote is there to be read again since a time.
+func changed(e env) {
+	woken := e.s.Changed()
+	e.org("before", "")
+	e.clock.Add(time.Minute)
+	since := e.clock.Now()
+	o := e.org("acme", "")
+	select {
+	case <-woken:
+	default:
+		e.Error("a commit woke nobody")
+	}
+	select {
+	case <-e.s.Changed():
+		e.Error("woken without a commit")
+	default:
+	}
+	list, err := e.s.ChangesSince(ctx, system, since)
+	e.ok(err)
+	if len(list) != 1 || list[0].OrgID != o.ID || list[0].Kind != registry.ChangeOrgCreated {
+		e.Fatalf("%+v", list)
+	}
+	e.want(second(e.s.ChangesSince(ctx, operator, since)), registry.CodeForbidden)
+}
+
+// brokenLeases: a process that has the store to itself takes over what an earlier one held.
+func brokenLeases(e env) {
+	o := e.org("acme", "")
+	was, err := e.s.Acquire(ctx, system, o.ID, time.Hour)
+	e.ok(err)
+	e.want(e.s.BreakLeases(ctx, operator), registry.CodeForbidden)
+	e.want(second(e.s.Acquire(ctx, system, o.ID, time.Hour)), registry.CodeConflict)
+	e.ok(e.s.BreakLeases(ctx, system))
+	now, err := e.s.Acquire(ctx, system, o.ID, time.Hour)
+	e.ok(err)
+	if now.Token <= was.Token {
+		e.Errorf("tokens %d then %d", was.Token, now.Token)
+	}
+	seen := registry.Report{State: registry.InstanceStarting}
+	e.want(e.s.Report(ctx, system, was, 1, "test", seen), registry.CodeConflict)
+	e.ok(e.s.Report(ctx, system, now, 1, "test", seen))
+}
+
+// prunedAudit: entries of before go, the rest holds together.
+func prunedAudit(e env) {
+	e.org("before", "")
+	e.clock.Add(time.Hour)
+	e.org("after", "")
+	e.want(second(e.s.PruneAudit(ctx, operator, e.clock.Now())), registry.CodeForbidden)
+	more, err := e.s.PruneAudit(ctx, system, e.clock.Now())
+	e.ok(err)
+	r, err := e.s.VerifyAudit(ctx, operator, nil)
+	e.ok(err)
+	if more || r.First == 1 {
+		e.Fatalf("more %v, %+v", more, r)
+	}
+	left, err := e.s.AuditAfter(ctx, operator, "", registry.AuditList{}, 0, 100)
+	e.ok(err)
+	for _, entry := range left {
+		if entry.Target == "before" {
+			e.Errorf("%+v is left", entry)
+		}
+	}
+}
