@@ -1,18 +1,21 @@
 package registry
 
-import (
-	"regexp"
-	"strings"
-)
+import "strings"
 
-// slugSyntax is a DNS label of 3 to 40 characters that starts with a letter.
-var slugSyntax = regexp.MustCompile(`^[a-z][a-z0-9-]{1,38}[a-z0-9]$`)
-
-// ValidSlug reports whether s is written as a slug: `^[a-z][a-z0-9-]{1,38}[a-z0-9]$`
-// and no "--" in the third and fourth place, where RFC 5891 keeps room for
-// `xn--` and its successors.
+// ValidSlug reports whether s is written as a slug: a DNS label of 3 to 40 characters that starts
+// with a letter (`^[a-z][a-z0-9-]{1,38}[a-z0-9]$`), and no "--" in the third and fourth place, where
+// RFC 5891 keeps room for `xn--` and its successors. It judges every request, and allocates nothing.
 func ValidSlug(s string) bool {
-	return slugSyntax.MatchString(s) && (len(s) < 4 || s[2:4] != "--")
+	if len(s) < 3 || len(s) > 40 || s[0] < 'a' || s[0] > 'z' || s[len(s)-1] == '-' {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+			return false
+		}
+	}
+	return len(s) < 4 || s[2:4] != "--"
 }
 
 // CheckSlug returns a CodeInvalid error on field "slug" when s cannot be given to
