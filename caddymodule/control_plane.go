@@ -10,7 +10,7 @@ import (
 
 	"github.com/pizzaface/pizzeria/internal/console"
 	"github.com/pizzaface/pizzeria/internal/runtime"
-	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/internal/wire"
 )
 
 func init() {
@@ -54,7 +54,7 @@ func (c *ControlPlane) serve(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Retry-After", "2")
 		return caddyhttp.Error(http.StatusServiceUnavailable, err)
 	}
-	if !web.Admit(w, r, c.app.site.Issuer) {
+	if !wire.Admit(w, r, c.app.site.Issuer) {
 		return nil
 	}
 	if console.HoldsSecret(r) {
@@ -63,7 +63,7 @@ func (c *ControlPlane) serve(w http.ResponseWriter, r *http.Request) error {
 	repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	id, _ := repl.GetString("http.request.uuid")
 	ip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
-	c.runtime.Handler().ServeHTTP(w, r.WithContext(web.WithRequest(r.Context(), id, ip)))
+	c.runtime.Handler().ServeHTTP(w, r.WithContext(wire.WithRequest(r.Context(), id, ip)))
 	return nil
 }
 

@@ -16,7 +16,7 @@ import (
 
 	"github.com/pizzaface/pizzeria/internal/gateway"
 	"github.com/pizzaface/pizzeria/internal/runtime"
-	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/internal/wire"
 )
 
 func init() {
@@ -200,12 +200,12 @@ func (o *Org) upstreamError(w http.ResponseWriter, r *http.Request, st *gateway.
 	if !errors.As(err, &he) {
 		return err
 	}
-	p := gateway.Problem{Code: web.InstanceAway, Status: he.StatusCode, RetryAfter: 2, Title: st.Route.Name + " does not answer", Detail: "Its server broke the connection or is restarting. Try again in a moment."}
+	p := gateway.Problem{Code: wire.InstanceAway, Status: he.StatusCode, RetryAfter: 2, Title: st.Route.Name + " does not answer", Detail: "Its server broke the connection or is restarting. Try again in a moment."}
 	switch he.StatusCode {
 	case http.StatusBadGateway, http.StatusServiceUnavailable:
 		p.Status, p.Refresh = http.StatusBadGateway, true
 	case http.StatusGatewayTimeout:
-		p.Code, p.Detail = web.InstanceSlow, "Its server took too long. Try again in a moment."
+		p.Code, p.Detail = wire.InstanceSlow, "Its server took too long. Try again in a moment."
 	default:
 		return err
 	}

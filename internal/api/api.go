@@ -29,6 +29,7 @@ import (
 	"github.com/pizzaface/pizzeria/internal/usage"
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/internal/webhook"
+	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -93,7 +94,7 @@ func (a *API) Register(mux *http.ServeMux) {
 	inner := http.NewServeMux()
 	a.declare(inner)
 	inner.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		web.WriteProblem(w, r, a.issuer(), registry.Errorf(registry.CodeNotFound, "", "there is no such API route: see %s/openapi.json", prefix))
+		wire.WriteProblem(w, r, a.issuer(), registry.Errorf(registry.CodeNotFound, "", "there is no such API route: see %s/openapi.json", prefix))
 	})
 	mux.Handle("/api/", a.admit(a.once(inner)))
 	for _, rt := range a.routes {
@@ -105,7 +106,7 @@ func (a *API) Register(mux *http.ServeMux) {
 		mux.Handle("GET "+prefix+name, inner) // says nothing that the docs do not
 	}
 	a.registerOpenID(mux)
-	web.RegisterProblems(mux)
+	wire.RegisterProblems(mux)
 }
 
 // admit finds out who is asking, and refuses nobody and other sites' pages.
@@ -127,7 +128,7 @@ func (a *API) admit(next http.Handler) http.Handler {
 		}
 		if err != nil {
 			a.logged(r, err)
-			web.WriteProblem(w, r, a.issuer(), err)
+			wire.WriteProblem(w, r, a.issuer(), err)
 			return
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, c)))
@@ -150,7 +151,7 @@ func (a *API) issuer() string { return a.Identity.Site().Issuer }
 // logged notes errors that are not the caller's.
 func (a *API) logged(r *http.Request, err error) {
 	if registry.ErrorCode(err) == "" {
-		a.Log.Error("api", "method", r.Method, "path", r.URL.Path, "request_id", web.RequestID(r.Context()), "error", err)
+		a.Log.Error("api", "method", r.Method, "path", r.URL.Path, "request_id", wire.RequestID(r.Context()), "error", err)
 	}
 }
 
@@ -234,9 +235,9 @@ func declared[I, O any](a *API, o operation, f func(ctx context.Context, c web.C
 		out, err := f(ctx, c, in)
 		if err != nil {
 			if registry.ErrorCode(err) == "" {
-				a.Log.Error("api", "operation", o.ID, "request_id", web.RequestID(ctx), "error", err)
+				a.Log.Error("api", "operation", o.ID, "request_id", wire.RequestID(ctx), "error", err)
 			}
-			return nil, web.ProblemOf(ctx, err).On(a.issuer())
+			return nil, wire.ProblemOf(ctx, err).On(a.issuer())
 		}
 		if rec, ok := ctx.Value(recorderKey{}).(*recorder); ok {
 			rec.once = once
@@ -331,7 +332,7 @@ func (a *API) problems(ctx huma.Context, _ string, v any) (any, error) {
 	if !ok {
 		return v, nil
 	}
-	p := web.ProblemOfStatus(ctx.Context(), e.Status, e.Detail).On(a.issuer())
+	p := wire.ProblemOfStatus(ctx.Context(), e.Status, e.Detail).On(a.issuer())
 	for _, d := range e.Errors {
 		message, where := d.Message, strings.TrimPrefix(d.Location, "body.")
 		if strings.HasPrefix(message, "invalid date/time for format ") { // a layout of Go follows
@@ -353,7 +354,7 @@ func (a *API) problems(ctx huma.Context, _ string, v any) (any, error) {
 				p.Detail = where + ": " + message
 			}
 		}
-		p.Errors = append(p.Errors, web.ProblemError{Location: d.Location, Message: message})
+		p.Errors = append(p.Errors, wire.ProblemError{Location: d.Location, Message: message})
 	}
 	return p, nil
 }

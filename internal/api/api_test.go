@@ -10,7 +10,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/internal/wire"
 )
 
 var update = flag.Bool("update", false, "write the reference instead of comparing it")
@@ -38,7 +38,7 @@ func TestReference(t *testing.T) {
 // TestReferenceOfProblems: the table of problems in docs is that of the code.
 func TestReferenceOfProblems(t *testing.T) {
 	rows := "| code | status | meaning |\n| --- | --- | --- |\n"
-	for _, pt := range web.ProblemTypes() {
+	for _, pt := range wire.ProblemTypes() {
 		rows += fmt.Sprintf("| `%s` | %d | %s |\n", pt.Code, pt.Status, pt.Meaning)
 	}
 	compareBetween(t, "../../docs/reference/problems.md", "problems", rows)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -109,7 +110,7 @@ func (a *API) export(ctx context.Context, c web.Caller, org registry.OrgID, f Au
 				after = e.Seq
 			}
 			if list, err = a.Store.AuditAfter(ctx, c.Actor, org, l, after, exportPage); err != nil {
-				a.Log.Warn("api", "operation", "exportAudit", "request_id", web.RequestID(ctx), "error", err)
+				a.Log.Warn("api", "operation", "exportAudit", "request_id", wire.RequestID(ctx), "error", err)
 				panic(http.ErrAbortHandler)
 			}
 		}

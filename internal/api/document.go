@@ -7,7 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/internal/wire"
 )
 
 // info says what the document is of.
@@ -81,7 +81,7 @@ func schemaName(t reflect.Type, hint string) string {
 
 // problemResponse is the answer of an operation that failed.
 func (a *API) problemResponse() *huma.Response {
-	schema := a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[web.Problem](), true, "")
+	schema := a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[wire.Problem](), true, "")
 	return &huma.Response{
 		Description: "What went wrong, and what to do",
 		Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: schema}},

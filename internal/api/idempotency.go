@@ -10,7 +10,7 @@ import (
 	"reflect"
 	"strings"
 
-	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -35,7 +35,7 @@ func (a *API) once(next http.Handler) http.Handler {
 		err := a.serveOnce(w, r, key, next)
 		if err != nil {
 			a.logged(r, err)
-			web.WriteProblem(w, r, a.issuer(), err)
+			wire.WriteProblem(w, r, a.issuer(), err)
 		}
 	})
 }

@@ -10,12 +10,12 @@ import (
 
 	"github.com/pizzaface/pizzeria/internal/api"
 	"github.com/pizzaface/pizzeria/internal/servertest"
-	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
 // problem reads an answer that must be one (RFC 9457), with a status.
-func problem(t *testing.T, what string, a servertest.Answer, status int) (p web.Problem) {
+func problem(t *testing.T, what string, a servertest.Answer, status int) (p wire.Problem) {
 	t.Helper()
 	if a.Status != status || a.Header.Get("Content-Type") != "application/problem+json" {
 		t.Errorf("%s: %d %s, want %d: %s", what, a.Status, a.Header.Get("Content-Type"), status,

@@ -6,7 +6,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/pizzaface/pizzeria/identity"
-	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -30,7 +30,7 @@ func (a *API) keyUsed(personal bool, result string) {
 
 // unknownKey counts a request with what looks like a key and lets nobody in.
 func (a *API) unknownKey(r *http.Request) {
-	if token, ok := web.Bearer(r); ok && identity.IsAPIKey(token) {
+	if token, ok := wire.Bearer(r); ok && identity.IsAPIKey(token) {
 		a.keyUsed(identity.IsPersonalKey(token), "unknown")
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -92,11 +93,11 @@ func (a *API) authorize(w http.ResponseWriter, r *http.Request) {
 
 // fail answers what a browser or a program opens.
 func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
-	if web.WantsPage(r) {
+	if wire.WantsPage(r) {
 		a.Page(w, r, err)
 		return
 	}
-	web.WriteProblem(w, r, a.issuer(), err)
+	wire.WriteProblem(w, r, a.issuer(), err)
 }
 
 // formToQuery answers a request that a client's page sent as a form (OpenID Connect Core, section
@@ -146,7 +147,7 @@ func (a *API) tokenSide(f func(*http.Request, identity.Credentials) (any, error)
 		case errors.As(err, &te):
 			refuse(te)
 		case registry.ErrorCode(err) == registry.CodeTooManyRequests:
-			web.WriteProblem(w, r, a.issuer(), err)
+			wire.WriteProblem(w, r, a.issuer(), err)
 		case err != nil:
 			a.Log.Error("token", "error", err)
 			w.Header().Set("Retry-After", strconv.Itoa(5))
@@ -189,7 +190,7 @@ func credentials(r *http.Request) (c identity.Credentials, err error) {
 
 // userInfo is OpenID Connect Core, section 5.3: for the access token of a registered app, in the Authorization header (RFC 6750).
 func (a *API) userInfo(w http.ResponseWriter, r *http.Request) {
-	token, ok := web.Bearer(r)
+	token, ok := wire.Bearer(r)
 	if !ok {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="pizzeria"`)
 		writeJSON(w, http.StatusUnauthorized, map[string]string{"error": "invalid_token"})
@@ -201,7 +202,7 @@ func (a *API) userInfo(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="pizzeria", error="invalid_token"`)
 		writeJSON(w, http.StatusUnauthorized, map[string]string{"error": "invalid_token"})
 	case err != nil:
-		web.WriteProblem(w, r, a.issuer(), err)
+		wire.WriteProblem(w, r, a.issuer(), err)
 	default:
 		writeJSON(w, http.StatusOK, u)
 	}

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/pizzaface/pizzeria/internal/servertest"
-	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -27,7 +27,7 @@ func TestCodes(t *testing.T) {
 		as                 *servertest.Client
 		method, path, body string
 		status             int
-		code               web.Code
+		code               wire.Code
 	}{
 		{s.Nobody(), "GET", "/orgs", "", 401, "unauthenticated"},
 		{page, "GET", "/nosuch", "", 404, "not_found"},
@@ -63,9 +63,9 @@ func TestProblemPages(t *testing.T) {
 	s := servertest.New(t)
 	person := s.Nobody().With("Accept", "text/html", "Sec-Fetch-Mode", "navigate")
 	list := person.Want(t, 200, "GET", "/problems", "")
-	for _, pt := range web.ProblemTypes() {
-		path := strings.TrimPrefix(web.TypeURL(servertest.Issuer, pt.Code), servertest.Issuer)
-		var got web.ProblemType
+	for _, pt := range wire.ProblemTypes() {
+		path := strings.TrimPrefix(wire.TypeURL(servertest.Issuer, pt.Code), servertest.Issuer)
+		var got wire.ProblemType
 		s.Nobody().Want(t, 200, "GET", path, "").Decode(t, &got)
 		if got != pt {
 			t.Errorf("%s: %+v", path, got)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -181,14 +182,14 @@ func (c *Console) setTheme(w http.ResponseWriter, r *http.Request, _ web.Caller)
 		cookie.Value, cookie.MaxAge = "", -1
 	}
 	http.SetCookie(w, cookie)
-	web.GoTo(w, returnTo(r.PostForm.Get("return")))
+	wire.GoTo(w, returnTo(r.PostForm.Get("return")))
 	return nil
 }
 
 const themeCookie = "__Host-pizzeria-theme"
 
 func themeOf(r *http.Request) string {
-	theme, _ := web.OneCookie(r, themeCookie)
+	theme, _ := wire.OneCookie(r, themeCookie)
 	if theme != "light" && theme != "dark" {
 		return ""
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -125,9 +126,9 @@ func (c *Console) devicePage(w http.ResponseWriter, r *http.Request, who web.Cal
 			}
 			d.Request, d.Code = &req, req.UserCode[:4]+"-"+req.UserCode[4:]
 		case registry.CodeGone, registry.CodeTooManyRequests:
-			v.Field, v.Error = web.Message(err)
+			v.Field, v.Error = wire.Message(err)
 			v.Data = d
-			return c.show(w, r, web.Status(err), "device.html", v)
+			return c.show(w, r, wire.Status(err), "device.html", v)
 		default:
 			return err
 		}

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/pizzaface/pizzeria/identity"
-	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -42,12 +42,12 @@ func keepAttempt(w http.ResponseWriter, r *http.Request, a identity.Attempt) {
 // attemptsOf returns the attempts that the browser keeps, oldest first, with their bytes.
 func attemptsOf(r *http.Request) (ids []string, sizes map[string]int) {
 	sizes = map[string]int{}
-	for _, name := range web.CookieNames(r, attemptCookie) {
+	for _, name := range wire.CookieNames(r, attemptCookie) {
 		id, _, _ := strings.Cut(strings.TrimPrefix(name, attemptCookie), ".") // or a piece of it
 		if _, known := sizes[id]; !known {
 			ids = append(ids, id)
 		}
-		value, _ := web.OneCookie(r, name)
+		value, _ := wire.OneCookie(r, name)
 		sizes[id] += len(name) + len(value)
 	}
 	return ids, sizes
@@ -71,6 +71,6 @@ func late(err error) error {
 	if registry.ErrorCode(err) != registry.CodeGone {
 		return err
 	}
-	field, message := web.Message(err)
+	field, message := wire.Message(err)
 	return registry.Errorf(registry.CodeInvalid, field, "%s", message)
 }

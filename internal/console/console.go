@@ -21,6 +21,7 @@ import (
 	"github.com/pizzaface/pizzeria/internal/usage"
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/internal/webhook"
+	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -162,7 +163,7 @@ func (c *Console) serve(rt Route, w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err == nil && who.Actor.MustReview() && !beforeReview(rt) {
-		c.toReview(w, r, web.CameFrom(r, site.Issuer))
+		c.toReview(w, r, wire.CameFrom(r, site.Issuer))
 		return
 	}
 	if err == nil && (rt.Fresh || registry.NeedsFresh(rt.Action)) && who.MayNow(c.Identity.Now()) != nil {
@@ -191,8 +192,8 @@ func (c *Console) secure(w http.ResponseWriter, origin string) {
 
 // toSignIn asks for a sign-in. A form that was sent is kept for the account that opened its page.
 func (c *Console) toSignIn(w http.ResponseWriter, r *http.Request, who web.Caller) {
-	if web.Safe(r.Method) {
-		c.toSignInFor(w, r, web.CameFrom(r, c.Identity.Site().Issuer))
+	if wire.Safe(r.Method) {
+		c.toSignInFor(w, r, wire.CameFrom(r, c.Identity.Site().Issuer))
 		return
 	}
 	back := c.backTo(r, web.Caller{})

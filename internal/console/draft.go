@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -26,7 +27,7 @@ type draft struct {
 // backTo is where to come back to after a new sign-in: the page, or of a form one that sends it
 // again, so that nothing that was typed is lost.
 func (c *Console) backTo(r *http.Request, who web.Caller) string {
-	from, s := web.CameFrom(r, c.Identity.Site().Issuer), sentOf(r.Context())
+	from, s := wire.CameFrom(r, c.Identity.Site().Issuer), sentOf(r.Context())
 	if s == nil {
 		return from
 	}

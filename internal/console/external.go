@@ -6,6 +6,7 @@ import (
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -93,7 +94,7 @@ func (c *Console) signedInWith(w http.ResponseWriter, r *http.Request, who web.C
 	case l.Second != "":
 		return c.showSecond(w, r, view{Form: url.Values{"return": {back}, "second": {l.Second}}}, nil)
 	case l.Token == "":
-		web.GoTo(w, back)
+		wire.GoTo(w, back)
 		return nil
 	}
 	return c.signedIn(w, r, who, l, back)
@@ -115,8 +116,8 @@ func (c *Console) notSignedIn(
 		http.Redirect(w, r, back, http.StatusSeeOther)
 		return nil
 	}
-	_, message := web.Message(err)
-	return c.show(w, r, web.Status(err), "external.html", view{
+	_, message := wire.Message(err)
+	return c.show(w, r, wire.Status(err), "external.html", view{
 		Title: "Not signed in", Who: who, Orgs: []registry.OrgView{}, Error: message,
 		Form: url.Values{"return": {returnTo(back)}},
 	})
@@ -211,7 +212,7 @@ func (c *Console) signInFor(w http.ResponseWriter, r *http.Request, who web.Call
 			return err
 		}
 	}
-	web.GoTo(w, back)
+	wire.GoTo(w, back)
 	return nil
 }
 

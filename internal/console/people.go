@@ -7,6 +7,7 @@ import (
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -31,11 +32,11 @@ func (c *Console) setup(w http.ResponseWriter, r *http.Request, who web.Caller) 
 
 // maxReturn holds an authorization request from an org's gateway, whose state holds a path of
 // web.MaxPath, sealed and in base64.
-const maxReturn = 2 * web.MaxPath
+const maxReturn = 2 * wire.MaxPath
 
 // returnTo is where to go after signing in: a page of the console, or back into an authorization request.
 // The browser takes its fragment along to the page that the request leads to.
-func returnTo(v string) string { return web.ReturnPathMax(v, maxReturn) }
+func returnTo(v string) string { return wire.ReturnPathMax(v, maxReturn) }
 
 func (c *Console) signInPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
 	back := returnTo(r.URL.Query().Get("return"))
@@ -44,7 +45,7 @@ func (c *Console) signInPage(w http.ResponseWriter, r *http.Request, who web.Cal
 		return nil
 	}
 	if who.Actor.Valid() && !r.URL.Query().Has("again") && c.over(r, who) == "" {
-		web.GoTo(w, back)
+		wire.GoTo(w, back)
 		return nil
 	}
 	form := url.Values{"return": {back}, "email": {who.User.Email}}
@@ -114,7 +115,7 @@ func (c *Console) over(r *http.Request, who web.Caller) string {
 	if registry.LackOf(err) != registry.LackRecent {
 		return ""
 	}
-	_, why := web.Message(err)
+	_, why := wire.Message(err)
 	return why
 }
 
@@ -225,7 +226,7 @@ func (c *Console) signedIn(w http.ResponseWriter, r *http.Request, who web.Calle
 		}
 	}
 	web.SignedIn(w, l)
-	web.GoTo(w, back)
+	wire.GoTo(w, back)
 	return nil
 }
 

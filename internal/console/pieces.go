@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/internal/wire"
 )
 
 const (
@@ -37,7 +37,7 @@ func setPieces(w http.ResponseWriter, r *http.Request, name, value string, life 
 func joinPieces(r *http.Request, name string) string {
 	var b strings.Builder
 	for n := range maxPieces {
-		part, ok := web.OneCookie(r, piece(name, n))
+		part, ok := wire.OneCookie(r, piece(name, n))
 		if !ok {
 			break
 		}

@@ -5,6 +5,7 @@ import (
 	"net/url"
 
 	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -78,7 +79,7 @@ func (c *Console) reviewPage(w http.ResponseWriter, r *http.Request, who web.Cal
 		return err
 	}
 	if !who.Actor.MustReview() {
-		web.GoTo(w, v.Form.Get("return"))
+		wire.GoTo(w, v.Form.Get("return"))
 		return nil
 	}
 	c.destination(w, r, v.Form.Get("return"))

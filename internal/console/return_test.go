@@ -12,16 +12,16 @@ import (
 	"github.com/pquerna/otp/totp"
 
 	"github.com/pizzaface/pizzeria/internal/servertest"
-	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/internal/wire"
 )
 
 // deepLinks are addresses that a page to sign in leads to: with the longest state that an org's
 // gateway sends, and fragments that look like something else.
 func deepLinks() []string {
-	long := "/authorize?client_id=x&state=" + strings.Repeat("s", web.MaxPath*4/3+200) + "&x=1"
+	long := "/authorize?client_id=x&state=" + strings.Repeat("s", wire.MaxPath*4/3+200) + "&x=1"
 	return []string{
 		"/orgs/acme#members", "/authorize?client_id=x#/notes//1/../2", long,
-		long + "#" + strings.Repeat("f", web.MaxFragment),
+		long + "#" + strings.Repeat("f", wire.MaxFragment),
 	}
 }
 
@@ -99,7 +99,7 @@ func TestFragmentsAreJudged(t *testing.T) {
 	s := servertest.New(t)
 	u := s.User("ada@example.com", false)
 	for _, bad := range []string{
-		"100%", "a\r\nX-Y: z", "\u00e9", strings.Repeat("f", web.MaxFragment+1),
+		"100%", "a\r\nX-Y: z", "\u00e9", strings.Repeat("f", wire.MaxFragment+1),
 	} {
 		a := newBrowser(t, s).do("POST", "/sign-in", url.Values{
 			"email": {u.Email}, "password": {servertest.Password}, "return": {"/account#" + bad},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -27,7 +28,7 @@ const setUpCookie = "__Host-pizzeria-totp"
 func (c *Console) secondStepView(w http.ResponseWriter, r *http.Request, who web.Caller) (view, error) {
 	sealed := r.PostForm.Get("sealed")
 	if sealed == "" {
-		sealed, _ = web.OneCookie(r, setUpCookie)
+		sealed, _ = wire.OneCookie(r, setUpCookie)
 	}
 	n, err := c.Identity.NewTOTP(who.Actor, who.User.Email, sealed)
 	if err != nil {
@@ -121,7 +122,7 @@ func (c *Console) addPasskey(w http.ResponseWriter, r *http.Request, who web.Cal
 // back at once.
 func (c *Console) toRecovery(w http.ResponseWriter, r *http.Request, who web.Caller, codes []string, back string) error {
 	if codes == nil {
-		web.GoTo(w, back)
+		wire.GoTo(w, back)
 		return nil
 	}
 	to := "/account/recovery-codes?" + url.Values{"return": {back}}.Encode()
@@ -137,7 +138,7 @@ func (c *Console) recoveryCodesPage(w http.ResponseWriter, r *http.Request, who 
 		return err
 	}
 	if !ok {
-		web.GoTo(w, back)
+		wire.GoTo(w, back)
 		return nil
 	}
 	return c.show(w, r, http.StatusOK, "recovery.html", view{

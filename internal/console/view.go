@@ -11,6 +11,7 @@ import (
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -77,7 +78,7 @@ var signInStep = map[string]bool{"second.html": true, "go.html": true}
 
 // show renders a page. It is rendered whole before the first byte is sent.
 func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, page string, v view) error {
-	v.Site, v.Request, v.Query, v.Theme = c.Identity.Site(), web.RequestID(r.Context()), r.URL.Query(), themeOf(r)
+	v.Site, v.Request, v.Query, v.Theme = c.Identity.Site(), wire.RequestID(r.Context()), r.URL.Query(), themeOf(r)
 	if v.Path == "" {
 		v.Path = "/"
 		if s := sentOf(r.Context()); r.Method == http.MethodGet {
@@ -97,12 +98,12 @@ func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, page 
 	}
 	s := sentOf(r.Context())
 	if s != nil && s.refused != nil {
-		v.Field, v.Error = web.Message(s.refused)
+		v.Field, v.Error = wire.Message(s.refused)
 		if v.Stale = registry.ErrorCode(s.refused) == registry.CodeVersionConflict; v.Stale {
 			v.Error = ""
 		}
-		maps.Copy(w.Header(), web.ProblemOf(r.Context(), s.refused).GetHeaders())
-		status = web.Status(s.refused)
+		maps.Copy(w.Header(), wire.ProblemOf(r.Context(), s.refused).GetHeaders())
+		status = wire.Status(s.refused)
 	}
 	if s.refill() != nil {
 		v.Live = "" // its script would load the page from the address of the form
@@ -136,7 +137,7 @@ func (c *Console) again(w http.ResponseWriter, r *http.Request, page string, v v
 		}
 	}
 	sentOf(r.Context()).refused = err
-	return c.show(w, r, web.Status(err), page, v)
+	return c.show(w, r, wire.Status(err), page, v)
 }
 
 // Problem answers with the page of an error, for what else browsers open on this host.
@@ -153,8 +154,8 @@ func (c *Console) problem(w http.ResponseWriter, r *http.Request, who web.Caller
 	if s := sentOf(r.Context()); s != nil {
 		s.refused = nil
 	}
-	status := web.Status(err)
-	_, message := web.Message(err)
+	status := wire.Status(err)
+	_, message := wire.Message(err)
 	v := view{Title: http.StatusText(status), Who: who, Error: message, Data: status, Orgs: []registry.OrgView{}}
 	if err := c.show(w, r, status, "problem.html", v); err != nil {
 		c.Log.Error("console", "path", r.URL.Path, "error", err)

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"github.com/pizzaface/pizzeria/internal/ascii"
-	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -24,7 +24,7 @@ func (g *Gateway) Admit(w http.ResponseWriter, r *http.Request, requestID func()
 	site := g.Identity.Site()
 	slug, err := registry.SlugFromAuthority(r.Host, site.Domain)
 	if err != nil || r.TLS != nil && r.TLS.ServerName != "" && !registry.SameHost(r.TLS.ServerName, r.Host) {
-		g.fail(w, r, st, Problem{Code: web.Misdirected, Status: http.StatusMisdirectedRequest, Title: "This address is not an org", Detail: "The host name does not name an org here. Check the address."})
+		g.fail(w, r, st, Problem{Code: wire.Misdirected, Status: http.StatusMisdirectedRequest, Title: "This address is not an org", Detail: "The host name does not name an org here. Check the address."})
 		return nil
 	}
 	st.slug = slug
@@ -32,14 +32,14 @@ func (g *Gateway) Admit(w http.ResponseWriter, r *http.Request, requestID func()
 		g.fail(w, r, st, *p)
 		return nil
 	}
-	if !web.OriginForm(r) {
-		g.fail(w, r, st, Problem{Code: web.Malformed, Status: http.StatusBadRequest, Title: "Bad request", Detail: "The request must name a path on this host, in ASCII, with everything else percent-encoded."})
+	if !wire.OriginForm(r) {
+		g.fail(w, r, st, Problem{Code: wire.Malformed, Status: http.StatusBadRequest, Title: "Bad request", Detail: "The request must name a path on this host, in ASCII, with everything else percent-encoded."})
 		return nil
 	}
 	clean(r)
 	reserved, sane := reservedPath(r.URL, site.Prefix)
 	if !sane {
-		g.fail(w, r, st, Problem{Code: web.AmbiguousPath, Status: http.StatusBadRequest, Title: "This path is ambiguous", Detail: "Write the path without encodings, empty segments or dot segments."})
+		g.fail(w, r, st, Problem{Code: wire.AmbiguousPath, Status: http.StatusBadRequest, Title: "This path is ambiguous", Detail: "Write the path without encodings, empty segments or dot segments."})
 		return nil
 	}
 	if o.Conceal && !g.reveals(w, r, st, slug, reserved) {
@@ -143,7 +143,7 @@ func checkProtocol(r *http.Request) *Problem {
 	if p := checkMethod(r); p != nil {
 		return p
 	}
-	bad := &Problem{Code: web.Malformed, Status: http.StatusBadRequest, Title: "Bad request", Detail: "Only a WebSocket may upgrade a connection."}
+	bad := &Problem{Code: wire.Malformed, Status: http.StatusBadRequest, Title: "Bad request", Detail: "Only a WebSocket may upgrade a connection."}
 	if up := r.Header.Values("Upgrade"); len(up) > 0 {
 		if len(up) > 1 || !ascii.EqualFold(up[0], "websocket") || r.Method != http.MethodGet || r.ProtoMajor != 1 ||
 			r.ContentLength > 0 || len(r.TransferEncoding) > 0 {
@@ -156,7 +156,7 @@ func checkProtocol(r *http.Request) *Problem {
 	for _, v := range r.Header.Values("Connection") {
 		for option := range strings.SplitSeq(v, ",") {
 			if name := ascii.Trim(option); identityAlias(name) || ascii.EqualFold(name, "cookie") || ascii.EqualFold(name, "authorization") {
-				return &Problem{Code: web.Malformed, Status: http.StatusBadRequest, Title: "Bad request", Detail: "The Connection header names a header that must arrive."}
+				return &Problem{Code: wire.Malformed, Status: http.StatusBadRequest, Title: "Bad request", Detail: "The Connection header names a header that must arrive."}
 			}
 		}
 	}
@@ -169,10 +169,10 @@ func checkMethod(r *http.Request) *Problem {
 	m := r.Method
 	connect := ascii.EqualFold(m, http.MethodConnect) && (m != http.MethodConnect || !extendedConnect(r))
 	if connect || ascii.EqualFold(m, http.MethodTrace) || ascii.EqualFold(m, "TRACK") {
-		return &Problem{Code: web.MethodNotAllowed, Status: http.StatusMethodNotAllowed, Title: "Method not allowed", Detail: "Use an ordinary HTTP method."}
+		return &Problem{Code: wire.MethodNotAllowed, Status: http.StatusMethodNotAllowed, Title: "Method not allowed", Detail: "Use an ordinary HTTP method."}
 	}
 	if !httpguts.ValidHeaderFieldName(m) { // a token; Go's HTTP/2 server lets any text in
-		return &Problem{Code: web.Malformed, Status: http.StatusBadRequest, Title: "Bad request", Detail: "The method is not a token."}
+		return &Problem{Code: wire.Malformed, Status: http.StatusBadRequest, Title: "Bad request", Detail: "The method is not a token."}
 	}
 	return nil
 }
@@ -243,13 +243,13 @@ func loose(p string) string {
 	return "/" + strings.Join(out, "/")
 }
 
-var noOrg = Problem{Code: web.Code(registry.CodeNotFound), Status: http.StatusNotFound, Title: "No org has this address", Detail: "Check the spelling, or ask whoever gave you the address."}
+var noOrg = Problem{Code: wire.Code(registry.CodeNotFound), Status: http.StatusNotFound, Title: "No org has this address", Detail: "Check the spelling, or ask whoever gave you the address."}
 
 func lookupProblem(err error) Problem {
 	if registry.ErrorCode(err) == registry.CodeNotFound {
 		return noOrg
 	}
-	return Problem{Code: web.Unavailable, Status: http.StatusServiceUnavailable, Title: "Temporarily unavailable", Detail: "The control plane cannot be reached, and this org is not known here yet. Try again shortly.", RetryAfter: 5}
+	return Problem{Code: wire.Unavailable, Status: http.StatusServiceUnavailable, Title: "Temporarily unavailable", Detail: "The control plane cannot be reached, and this org is not known here yet. Try again shortly.", RetryAfter: 5}
 }
 
 // routeProblem is the contract's table of what a request for an org meets.
@@ -258,17 +258,17 @@ func (g *Gateway) routeProblem(r *http.Request, rt *registry.Route) *Problem {
 	case registry.RouteServing:
 		return nil
 	case registry.RouteStarting:
-		return &Problem{Code: web.OrgStarting, Status: http.StatusServiceUnavailable, Title: rt.Name + " is starting", Detail: "Its server is coming up. This page loads by itself when it is ready.", RetryAfter: 2, Refresh: true}
+		return &Problem{Code: wire.OrgStarting, Status: http.StatusServiceUnavailable, Title: rt.Name + " is starting", Detail: "Its server is coming up. This page loads by itself when it is ready.", RetryAfter: 2, Refresh: true}
 	case registry.RouteFailed:
-		return &Problem{Code: web.OrgFailed, Status: http.StatusServiceUnavailable, Title: rt.Name + " does not start", Detail: "Its server failed to come up and is being tried again. The org's admins see why in the console.", RetryAfter: 10, Refresh: true}
+		return &Problem{Code: wire.OrgFailed, Status: http.StatusServiceUnavailable, Title: rt.Name + " does not start", Detail: "Its server failed to come up and is being tried again. The org's admins see why in the console.", RetryAfter: 10, Refresh: true}
 	case registry.RouteSuspended:
 		return g.suspended(r, rt)
 	case registry.RouteRenamed:
 		site := g.Identity.Site()
 		if r.Method == http.MethodGet || r.Method == http.MethodHead {
-			return &Problem{Code: web.OrgAddressMoved, Status: http.StatusFound, Location: site.OrgURL(rt.RedirectTo), Title: "This org has moved", Detail: "Its new address is " + site.OrgURL(rt.RedirectTo)}
+			return &Problem{Code: wire.OrgAddressMoved, Status: http.StatusFound, Location: site.OrgURL(rt.RedirectTo), Title: "This org has moved", Detail: "Its new address is " + site.OrgURL(rt.RedirectTo)}
 		}
-		return &Problem{Code: web.OrgAddressMoved, Status: http.StatusGone, Title: "This org has moved", Detail: "Its new address is " + site.OrgURL(rt.RedirectTo)}
+		return &Problem{Code: wire.OrgAddressMoved, Status: http.StatusGone, Title: "This org has moved", Detail: "Its new address is " + site.OrgURL(rt.RedirectTo)}
 	default:
 		return g.gone(r, rt)
 	}

@@ -13,7 +13,7 @@ import (
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/ascii"
-	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/internal/wire"
 )
 
 const (
@@ -46,7 +46,7 @@ func (g *Gateway) begin(w http.ResponseWriter, r *http.Request, st *State, a att
 	if err != nil {
 		g.Log.Warn("cannot reach the control plane", "error", err)
 		g.fail(w, r, st, Problem{
-			Code: web.Unavailable, Status: http.StatusServiceUnavailable, Title: "Signing in is not possible right now",
+			Code: wire.Unavailable, Status: http.StatusServiceUnavailable, Title: "Signing in is not possible right now",
 			Detail: "The control plane is away. Try again shortly.", RetryAfter: 5,
 		})
 		return
@@ -59,7 +59,7 @@ func (g *Gateway) begin(w http.ResponseWriter, r *http.Request, st *State, a att
 	sealed, err := g.sealProof(own, a.ID, st.client())
 	if err != nil {
 		g.fail(w, r, st, Problem{
-			Code: web.Internal, Status: http.StatusInternalServerError, Title: "Internal error", Detail: "Try again.",
+			Code: wire.Internal, Status: http.StatusInternalServerError, Title: "Internal error", Detail: "Try again.",
 		})
 		return
 	}
@@ -80,10 +80,10 @@ func (g *Gateway) startOver(w http.ResponseWriter, r *http.Request, st *State, a
 	switch {
 	case g.identify(w, r, st) == nil:
 		w.Header().Set("Referrer-Policy", "no-referrer")
-		web.GoTo(w, a.Return)
+		wire.GoTo(w, a.Return)
 	case a.Again || !navigation(r):
 		g.fail(w, r, st, Problem{
-			Code: web.SignInFailed, Status: http.StatusBadRequest, Title: "Signing in did not work", Again: a.Return,
+			Code: wire.SignInFailed, Status: http.StatusBadRequest, Title: "Signing in did not work", Again: a.Return,
 			Detail: "The sign-in took too long, was already used, or your browser blocks cookies " +
 				"from this site.",
 		})
@@ -134,13 +134,13 @@ func (g *Gateway) sealAttempt(a attempt, client string) string {
 
 // openAttempt reads what sealAttempt wrote. It has no end: a page may be left open for any time.
 func (g *Gateway) openAttempt(state, client string) (a attempt, ok bool) {
-	b, ok := g.open(state, 2*web.MaxPath, attemptOf(client))
+	b, ok := g.open(state, 2*wire.MaxPath, attemptOf(client))
 	if !ok || len(b) <= secretLen {
 		return a, false
 	}
 	id, again, path := string(b[:secretLen]), b[secretLen] == '1', string(b[secretLen+1:])
 	// The version that sealed it may have judged the path by other rules.
-	return attempt{ID: id, Again: again, Return: web.ReturnPath(path)}, true
+	return attempt{ID: id, Again: again, Return: wire.ReturnPath(path)}, true
 }
 
 func (g *Gateway) sealProof(p proof, id, client string) (string, error) {

@@ -15,6 +15,7 @@ import (
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/servertest"
 	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -169,7 +170,7 @@ func TestDeepLinksArrive(t *testing.T) {
 	}
 	for path, want := range map[string]string{
 		"/notes/1?x=1&y=%2F":               "/notes/1?x=1&y=%2F",
-		long(web.MaxPath):                  long(web.MaxPath),
+		long(wire.MaxPath):                 long(wire.MaxPath),
 		long(9 << 10):                      "/a/" + strings.Repeat("b", 100),
 		"/a/" + strings.Repeat("b", 9<<10): "/a/",
 		"/a//b?x":                          "/a/",

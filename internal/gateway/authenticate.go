@@ -10,7 +10,7 @@ import (
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/guard"
-	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -49,7 +49,7 @@ func (g *Gateway) Authenticate(w http.ResponseWriter, r *http.Request, st *State
 		return true
 	case err == nil:
 		st.Assertion = ""
-		g.fail(w, r, st, Problem{Code: web.RoleTooLow, Status: http.StatusForbidden, Title: "Your role does not reach this", Detail: "This part of " + st.Route.Name + " is for the role " + string(role) + ". Ask an owner of the org."})
+		g.fail(w, r, st, Problem{Code: wire.RoleTooLow, Status: http.StatusForbidden, Title: "Your role does not reach this", Detail: "This part of " + st.Route.Name + " is for the role " + string(role) + ". Ask an owner of the org."})
 		return false
 	case optional && (errors.Is(err, errNobody) || errors.Is(err, errNotMember) || errors.Is(err, errCrossSite) && !passedOn(r)):
 		return true
@@ -61,22 +61,22 @@ func (g *Gateway) Authenticate(w http.ResponseWriter, r *http.Request, st *State
 // refuse answers a request whose caller identify did not find.
 func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, st *State, err error) {
 	switch {
-	case errors.Is(err, errCrossSite) && (!web.Safe(r.Method) || IsWebSocket(r)):
-		g.fail(w, r, st, Problem{Code: web.Code(registry.ReasonCrossSiteRequest), Status: http.StatusForbidden, Title: "Refused", Detail: "This request came from another site and would have acted in your name."})
+	case errors.Is(err, errCrossSite) && (!wire.Safe(r.Method) || IsWebSocket(r)):
+		g.fail(w, r, st, Problem{Code: wire.Code(registry.ReasonCrossSiteRequest), Status: http.StatusForbidden, Title: "Refused", Detail: "This request came from another site and would have acted in your name."})
 	case errors.Is(err, errNotMember) && navigation(r) && !framed(r) && !passedOn(r): // the control plane says as whom, and why
 		g.signIn(w, r, st, returnPath(r))
 	case errors.Is(err, errNotMember):
 		g.fail(w, r, st, notMember(st, "Ask one of its admins to invite you."))
 	case errors.Is(err, errAway):
-		g.fail(w, r, st, Problem{Code: web.Unavailable, Status: http.StatusServiceUnavailable, Title: "Signing in is not possible right now", Detail: "The control plane is away. Try again shortly.", RetryAfter: 5})
+		g.fail(w, r, st, Problem{Code: wire.Unavailable, Status: http.StatusServiceUnavailable, Title: "Signing in is not possible right now", Detail: "The control plane is away. Try again shortly.", RetryAfter: 5})
 	case passedOn(r):
 		g.onward(w, r, st)
 	case navigation(r) && !framed(r):
 		g.signIn(w, r, st, returnPath(r))
-	case wantsPage(r) && !web.Safe(r.Method):
-		g.fail(w, r, st, Problem{Code: web.Code(registry.CodeUnauthenticated), Status: http.StatusUnauthorized, Title: "You are signed out", Detail: "What you sent was not received. Sign in, then send it again.", Challenge: true})
+	case wantsPage(r) && !wire.Safe(r.Method):
+		g.fail(w, r, st, Problem{Code: wire.Code(registry.CodeUnauthenticated), Status: http.StatusUnauthorized, Title: "You are signed out", Detail: "What you sent was not received. Sign in, then send it again.", Challenge: true})
 	default:
-		g.fail(w, r, st, Problem{Code: web.Code(registry.CodeUnauthenticated), Status: http.StatusUnauthorized, Title: "Sign in first", Detail: "Open " + g.Identity.Site().SignInURL(st.Route.Slug) + " in a browser to sign in.", Challenge: true, SignIn: returnPath(r)})
+		g.fail(w, r, st, Problem{Code: wire.Code(registry.CodeUnauthenticated), Status: http.StatusUnauthorized, Title: "Sign in first", Detail: "Open " + g.Identity.Site().SignInURL(st.Route.Slug) + " in a browser to sign in.", Challenge: true, SignIn: returnPath(r)})
 	}
 }
 
@@ -85,7 +85,7 @@ func notMember(st *State, advice string) Problem {
 	if st.conceal {
 		return noOrg
 	}
-	return Problem{Code: web.NotAMember, Status: http.StatusForbidden, Title: "You are not a member of " + st.Route.Name, Detail: advice}
+	return Problem{Code: wire.NotAMember, Status: http.StatusForbidden, Title: "You are not a member of " + st.Route.Name, Detail: advice}
 }
 
 // identify fills in the request's claims and assertion.
@@ -93,7 +93,7 @@ func (g *Gateway) identify(w http.ResponseWriter, r *http.Request, st *State) er
 	token, bearer := bearerToken(r)
 	if !bearer {
 		var ok bool
-		if token, ok = web.OneCookie(r, SessionCookie); !ok {
+		if token, ok = wire.OneCookie(r, SessionCookie); !ok {
 			return errNobody
 		}
 		if !ownRequest(r, g.Identity.Site().OrgURL(st.slug)) {
@@ -232,7 +232,7 @@ func ownRequest(r *http.Request, origin string) bool {
 	case site == "same-origin":
 		// A page with "Referrer-Policy: no-referrer" sends the origin null to its own origin.
 		return len(o) == 0 || len(o) == 1 && (o[0] == origin || o[0] == "null")
-	case web.Safe(r.Method) && r.Header.Get("Sec-Fetch-Mode") == "navigate":
+	case wire.Safe(r.Method) && r.Header.Get("Sec-Fetch-Mode") == "navigate":
 		dest := r.Header.Get("Sec-Fetch-Dest")
 		return site != "" && (dest == "document" || dest == "") || site == "none" && dest == "empty"
 	case site != "":
@@ -240,5 +240,5 @@ func ownRequest(r *http.Request, origin string) bool {
 	case len(o) == 1:
 		return o[0] == origin
 	}
-	return web.Safe(r.Method) && len(o) == 0 // a client without Fetch Metadata: reading only
+	return wire.Safe(r.Method) && len(o) == 0 // a client without Fetch Metadata: reading only
 }

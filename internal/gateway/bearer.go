@@ -8,12 +8,12 @@ import (
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/identity/jose"
 	"github.com/pizzaface/pizzeria/internal/ascii"
-	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/internal/wire"
 )
 
 // bearerToken returns an org session given as a bearer token; other bearer tokens are the app's own.
 func bearerToken(r *http.Request) (string, bool) {
-	token, ok := web.Bearer(r)
+	token, ok := wire.Bearer(r)
 	return token, ok && identity.IsSessionToken(token)
 }
 

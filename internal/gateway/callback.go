@@ -6,14 +6,14 @@ import (
 
 	"golang.org/x/oauth2"
 
-	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/internal/wire"
 )
 
 // callback receives the code, redeems it, and starts the org session.
 func (g *Gateway) callback(w http.ResponseWriter, r *http.Request, st *State) {
 	q := r.URL.Query()
 	again := Problem{
-		Code: web.SignInFailed, Status: http.StatusBadRequest, Title: "Signing in did not work", Again: "/",
+		Code: wire.SignInFailed, Status: http.StatusBadRequest, Title: "Signing in did not work", Again: "/",
 		Detail: "This address does not belong to a sign-in here.",
 	}
 	for _, v := range q {
@@ -54,14 +54,14 @@ func (g *Gateway) callback(w http.ResponseWriter, r *http.Request, st *State) {
 	setCookie(w, SessionCookie, token, 0)
 	g.startRound(w, st)
 	w.Header().Set("Referrer-Policy", "no-referrer")
-	web.GoTo(w, a.Return)
+	wire.GoTo(w, a.Return)
 }
 
 // takeProof takes an attempt's cookie from the browser, so that it serves once.
 func (g *Gateway) takeProof(
 	w http.ResponseWriter, r *http.Request, st *State, a attempt,
 ) (proof, error) {
-	sealed, ok := web.OneCookie(r, a.cookie())
+	sealed, ok := wire.OneCookie(r, a.cookie())
 	if !ok {
 		return proof{}, errNoProof
 	}

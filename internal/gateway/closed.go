@@ -3,14 +3,14 @@ package gateway
 import (
 	"net/http"
 
-	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
 // suspended is what a request for a suspended org meets. Its members read why.
 func (g *Gateway) suspended(r *http.Request, rt *registry.Route) *Problem {
 	p := &Problem{
-		Code: web.OrgSuspended, Status: http.StatusForbidden, Title: rt.Name + " is suspended", Why: true,
+		Code: wire.OrgSuspended, Status: http.StatusForbidden, Title: rt.Name + " is suspended", Why: true,
 		Detail: "A platform admin closed this org for now. Its data is kept.",
 	}
 	if rt.Detail != "" && g.roleOf(r, rt).AtLeast(registry.RoleMember) {
@@ -24,7 +24,7 @@ func (g *Gateway) suspended(r *http.Request, rt *registry.Route) *Problem {
 // undone, its other members that it can.
 func (g *Gateway) gone(r *http.Request, rt *registry.Route) *Problem {
 	p := &Problem{
-		Code: web.OrgDeleted, Status: http.StatusGone, Title: "This org is gone", Why: true,
+		Code: wire.OrgDeleted, Status: http.StatusGone, Title: "This org is gone", Why: true,
 		Detail: "It was deleted or moved away. Its owners see in the console whether it can be restored.",
 	}
 	if !rt.RestoreUntil.After(g.Now()) {
@@ -47,7 +47,7 @@ func (g *Gateway) roleOf(r *http.Request, rt *registry.Route) registry.Role {
 	token, bearer := bearerToken(r)
 	if !bearer {
 		var ok bool
-		if token, ok = web.OneCookie(r, SessionCookie); !ok || !ownRequest(r, g.Identity.Site().OrgURL(rt.Slug)) {
+		if token, ok = wire.OneCookie(r, SessionCookie); !ok || !ownRequest(r, g.Identity.Site().OrgURL(rt.Slug)) {
 			return ""
 		}
 	}

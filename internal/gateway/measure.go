@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -33,7 +33,7 @@ func RateHeaders(h http.Header, name string, perSecond float64, burst int, q Quo
 // TooMany is the answer to a request that is more than its org may make.
 func TooMany(rt *registry.Route, q Quota) Problem {
 	return Problem{
-		Code:       web.Code(registry.CodeTooManyRequests),
+		Code:       wire.Code(registry.CodeTooManyRequests),
 		Status:     http.StatusTooManyRequests,
 		RetryAfter: max(1, int(math.Ceil(q.After.Seconds()))),
 		Title:      rt.Name + " has too many requests",
@@ -45,7 +45,7 @@ func TooMany(rt *registry.Route, q Quota) Problem {
 func (g *Gateway) TooLarge(w http.ResponseWriter, r *http.Request, s *State, most int64) {
 	w.Header().Set("Connection", "close") // what follows of the body is not read
 	g.fail(w, r, s, Problem{
-		Code:   web.ContentTooLarge,
+		Code:   wire.ContentTooLarge,
 		Status: http.StatusRequestEntityTooLarge,
 		Title:  "This is too large",
 		Detail: s.Route.Name + " takes at most " + strconv.FormatInt(most, 10) +

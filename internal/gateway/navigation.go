@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"net/url"
 
-	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -30,7 +30,7 @@ func (g *Gateway) onward(w http.ResponseWriter, r *http.Request, st *State) {
 	referrer, err := url.Parse(r.Header.Get("Referer"))
 	again := err == nil && "https://"+referrer.Host == g.Identity.Site().OrgURL(st.Route.Slug) // then it did not help
 	g.fail(w, r, st, Problem{
-		Code: web.Code(registry.ReasonCrossSiteRequest), Status: http.StatusForbidden, Title: "One moment", Detail: "A page of another site opened this address. It loads by itself now.",
-		Refresh: !again, Again: web.ReturnPath(r.URL.RequestURI()),
+		Code: wire.Code(registry.ReasonCrossSiteRequest), Status: http.StatusForbidden, Title: "One moment", Detail: "A page of another site opened this address. It loads by itself now.",
+		Refresh: !again, Again: wire.ReturnPath(r.URL.RequestURI()),
 	})
 }

@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"strconv"
 
-	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/internal/wire"
 )
 
 //go:embed pages/problem.html
@@ -19,7 +19,7 @@ var problemPage = template.Must(template.ParseFS(pageFiles, "pages/problem.html"
 // Problem is an answer of the gateway's own: a page for people, RFC 9457 problem
 // details for programs.
 type Problem struct {
-	Code       web.Code
+	Code       wire.Code
 	Status     int
 	Title      string
 	Detail     string
@@ -71,7 +71,7 @@ func (g *Gateway) fail(w http.ResponseWriter, r *http.Request, st *State, p Prob
 		h.Set("Retry-After", strconv.Itoa(p.RetryAfter))
 	}
 	site := g.Identity.Site()
-	details := map[string]any{"type": web.TypeURL(site.Issuer, p.Code), "code": p.Code, "title": p.Title, "status": p.Status, "detail": p.Detail, "request_id": st.RequestID()}
+	details := map[string]any{"type": wire.TypeURL(site.Issuer, p.Code), "code": p.Code, "title": p.Title, "status": p.Status, "detail": p.Detail, "request_id": st.RequestID()}
 	if p.Challenge {
 		details["sign_in"] = site.SignInURL(st.Route.Slug)
 		h.Set("WWW-Authenticate", `Bearer realm="pizzeria", sign_in="`+site.SignInURL(st.Route.Slug)+`"`)
@@ -88,10 +88,10 @@ func (g *Gateway) fail(w http.ResponseWriter, r *http.Request, st *State, p Prob
 }
 
 // navigation reports whether a browser asked for a page to show.
-func navigation(r *http.Request) bool { return web.Safe(r.Method) && wantsPage(r) }
+func navigation(r *http.Request) bool { return wire.Safe(r.Method) && wantsPage(r) }
 
 // wantsPage reports whether an answer of the gateway's own is a page.
-func wantsPage(r *http.Request) bool { return !IsWebSocket(r) && web.WantsPage(r) }
+func wantsPage(r *http.Request) bool { return !IsWebSocket(r) && wire.WantsPage(r) }
 
 // page shows what happened to people.
 func (g *Gateway) page(w http.ResponseWriter, r *http.Request, st *State, p Problem) {
@@ -101,11 +101,11 @@ func (g *Gateway) page(w http.ResponseWriter, r *http.Request, st *State, p Prob
 	}
 	data := ProblemPage{
 		Status: p.Status, Title: p.Title, Detail: p.Detail, RetryAfter: p.RetryAfter, Again: p.Again,
-		Refresh: p.Refresh && web.Safe(r.Method), // what a form sent is not loaded again
+		Refresh: p.Refresh && wire.Safe(r.Method), // what a form sent is not loaded again
 		Console: g.Identity.Site().Issuer, RequestID: st.RequestID(),
 	}
-	if !web.Safe(r.Method) && st.Route != nil && (p.Challenge || p.SignIn == "") {
-		back := web.CameFrom(r, g.Identity.Site().OrgURL(st.Route.Slug))
+	if !wire.Safe(r.Method) && st.Route != nil && (p.Challenge || p.SignIn == "") {
+		back := wire.CameFrom(r, g.Identity.Site().OrgURL(st.Route.Slug))
 		if p.Challenge {
 			p.SignIn = back
 		} else {

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -35,7 +35,7 @@ func TestErrorsAreForWhoAsks(t *testing.T) {
 					r.Header.Set(c.headers[i], c.headers[i+1])
 				}
 				w := httptest.NewRecorder()
-				f.g.fail(w, r, f.state(), Problem{Code: web.OrgStarting, Status: status, Title: "What happened", RetryAfter: 7, Refresh: true})
+				f.g.fail(w, r, f.state(), Problem{Code: wire.OrgStarting, Status: status, Title: "What happened", RetryAfter: 7, Refresh: true})
 				want := "application/problem+json"
 				if c.page {
 					want = "text/html; charset=utf-8"

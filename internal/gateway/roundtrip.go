@@ -7,7 +7,7 @@ import (
 	"net/http"
 
 	"github.com/pizzaface/pizzeria/internal/ascii"
-	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/internal/wire"
 )
 
 var errSwitches = errors.New("the instance switches protocols and was not asked to")
@@ -119,7 +119,7 @@ func (g *Gateway) Revoked(w http.ResponseWriter, r *http.Request, s *State) {
 	bye := s.exchange.bye.Load()
 	if s.Claims.SessionID == "" || bye != nil && bye.code == closeRestart {
 		g.fail(w, r, s, Problem{
-			Code: web.Reconnect, Status: http.StatusServiceUnavailable, RetryAfter: 1,
+			Code: wire.Reconnect, Status: http.StatusServiceUnavailable, RetryAfter: 1,
 			Title: "Try again", Detail: "The connection to " + s.Route.Name + " was ended.",
 		})
 		return

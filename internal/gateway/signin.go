@@ -12,7 +12,7 @@ import (
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/identity/jose"
-	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -68,9 +68,9 @@ func (g *Gateway) serveReserved(w http.ResponseWriter, r *http.Request, st *Stat
 	case path == signOutPath && r.Method == http.MethodPost:
 		g.signOut(w, r, st)
 	case path == "/callback", path == "/session", path == "/sign-in", path == signOutPath:
-		g.fail(w, r, st, Problem{Code: web.MethodNotAllowed, Status: http.StatusMethodNotAllowed, Title: "Method not allowed", Detail: "This address takes another method."})
+		g.fail(w, r, st, Problem{Code: wire.MethodNotAllowed, Status: http.StatusMethodNotAllowed, Title: "Method not allowed", Detail: "This address takes another method."})
 	default:
-		g.fail(w, r, st, Problem{Code: web.Code(registry.CodeNotFound), Status: http.StatusNotFound, Title: "Not found", Detail: "There is nothing at this address."})
+		g.fail(w, r, st, Problem{Code: wire.Code(registry.CodeNotFound), Status: http.StatusNotFound, Title: "Not found", Detail: "There is nothing at this address."})
 	}
 }
 
@@ -112,7 +112,7 @@ func (g *Gateway) redeem(ctx context.Context, st *State, own proof, code string)
 // session says who is signed in, to the org's own pages.
 func (g *Gateway) session(w http.ResponseWriter, r *http.Request, st *State) {
 	if err := g.identify(w, r, st); err != nil || r.Header.Get("Sec-Fetch-Site") != "" && r.Header.Get("Sec-Fetch-Site") != "same-origin" && !navigation(r) {
-		g.fail(w, r, st, Problem{Code: web.Code(registry.CodeUnauthenticated), Status: http.StatusUnauthorized, Title: "Sign in first", Detail: "There is no session here.", Challenge: true})
+		g.fail(w, r, st, Problem{Code: wire.Code(registry.CodeUnauthenticated), Status: http.StatusUnauthorized, Title: "Sign in first", Detail: "There is no session here.", Challenge: true})
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")

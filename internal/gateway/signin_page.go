@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -23,7 +23,7 @@ func (g *Gateway) signIn(w http.ResponseWriter, r *http.Request, st *State, back
 	if g.cameBack(r, st) {
 		setCookie(w, roundCookie, "", -1) // who tries again is sent again
 		g.fail(w, r, st, Problem{
-			Code: web.Code(registry.CodeUnauthenticated), Status: http.StatusUnauthorized, Title: "Signing in did not work", Challenge: true, SignIn: back,
+			Code: wire.Code(registry.CodeUnauthenticated), Status: http.StatusUnauthorized, Title: "Signing in did not work", Challenge: true, SignIn: back,
 			Detail: "You signed in, but your browser did not send the session back. It may block cookies, or a script or service worker of this site may drop them.",
 		})
 		return
@@ -37,9 +37,9 @@ func (g *Gateway) signInPage(w http.ResponseWriter, r *http.Request, st *State) 
 	case passedOn(r):
 		g.onward(w, r, st)
 	case !navigation(r) || framed(r): // another site's image must not use up attempts
-		g.fail(w, r, st, Problem{Code: web.Malformed, Status: http.StatusBadRequest, Title: "This address is a page", Detail: "Open it in a tab of a browser to sign in."})
+		g.fail(w, r, st, Problem{Code: wire.Malformed, Status: http.StatusBadRequest, Title: "This address is a page", Detail: "Open it in a tab of a browser to sign in."})
 	default:
-		back := web.ReturnPath(r.URL.Query().Get("return"))
+		back := wire.ReturnPath(r.URL.Query().Get("return"))
 		if path := back[:strings.IndexAny(back+"?", "?#")]; under(path, g.Identity.Site().Prefix) {
 			back = "/" // none of ours is a page to return to: this one would begin again
 		}
@@ -57,7 +57,7 @@ func returnPath(r *http.Request) string {
 	if !navigation(r) {
 		return "/"
 	}
-	return web.ReturnPath(r.URL.RequestURI())
+	return wire.ReturnPath(r.URL.RequestURI())
 }
 
 // startRound notes that a browser comes back signed in.
@@ -79,7 +79,7 @@ func endRound(w http.ResponseWriter, r *http.Request) {
 // cameBack reports whether a browser has just come back signed in. The note is sealed, as a script
 // of the org could otherwise make one that keeps people out for good.
 func (g *Gateway) cameBack(r *http.Request, st *State) bool {
-	value, ok := web.OneCookie(r, roundCookie)
+	value, ok := wire.OneCookie(r, roundCookie)
 	if !ok {
 		return false
 	}

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/pizzaface/pizzeria/identity"
-	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -29,16 +29,16 @@ func (g *Gateway) signOut(w http.ResponseWriter, r *http.Request, st *State) {
 	detail := "You are signed out of all your orgs in this browser."
 	switch {
 	case errors.Is(err, errCrossSite):
-		g.fail(w, r, st, Problem{Code: web.Code(registry.ReasonCrossSiteRequest), Status: http.StatusForbidden, Title: "Refused", Detail: "This request came from another site."})
+		g.fail(w, r, st, Problem{Code: wire.Code(registry.ReasonCrossSiteRequest), Status: http.StatusForbidden, Title: "Refused", Detail: "This request came from another site."})
 		return
 	case c.Role == registry.RoleRunner:
-		g.fail(w, r, st, Problem{Code: web.Code(registry.CodeForbidden), Status: http.StatusForbidden, Title: "A runner has no sign-in session", Detail: "Revoke the runner in the console to end what it may."})
+		g.fail(w, r, st, Problem{Code: wire.Code(registry.CodeForbidden), Status: http.StatusForbidden, Title: "A runner has no sign-in session", Detail: "Revoke the runner in the console to end what it may."})
 		return
 	case errors.Is(err, errNobody), errors.Is(err, errNotMember):
 		detail = "There is no session at this address any more. You may still be signed in to other orgs: " +
 			"to sign out of all of them, do so in the console."
 	case err != nil && registry.ErrorCode(err) != registry.CodeNotFound: // such a session has ended
-		g.fail(w, r, st, Problem{Code: web.Unavailable, Status: http.StatusServiceUnavailable, Title: "You are still signed in", Detail: "The control plane is away. Try again shortly.", RetryAfter: 5})
+		g.fail(w, r, st, Problem{Code: wire.Unavailable, Status: http.StatusServiceUnavailable, Title: "You are still signed in", Detail: "The control plane is away. Try again shortly.", RetryAfter: 5})
 		return
 	}
 	setCookie(w, SessionCookie, "", -1)
@@ -57,7 +57,7 @@ func (g *Gateway) leaving(w http.ResponseWriter, r *http.Request, st *State) (id
 		err := g.identify(w, r, st)
 		return st.Claims, err
 	}
-	token, ok := web.OneCookie(r, SessionCookie)
+	token, ok := wire.OneCookie(r, SessionCookie)
 	if !ok {
 		return identity.SessionClaims{}, errNobody
 	}

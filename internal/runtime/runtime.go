@@ -28,8 +28,8 @@ import (
 	"github.com/pizzaface/pizzeria/internal/settings"
 	"github.com/pizzaface/pizzeria/internal/snapshot"
 	"github.com/pizzaface/pizzeria/internal/usage"
-	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/internal/webhook"
+	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/provision"
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -331,7 +331,7 @@ func (r *Runtime) routes(mux *http.ServeMux) error {
 		case time.Since(r.follower.Contact()) < r.tunables.Load().OfflineGrace:
 			_, _ = w.Write([]byte("ready for those who are signed in; the store is away\n"))
 		default:
-			web.WriteProblem(w, q, r.ids.Site().Issuer, err)
+			wire.WriteProblem(w, q, r.ids.Site().Issuer, err)
 		}
 	})
 	ended := func() <-chan struct{} { return r.ended }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/internal/wire"
 )
 
 // Issuer is the control plane's URL.
@@ -107,7 +108,7 @@ func (c *Client) prepare(r *http.Request, body string) *http.Request {
 	if body != "" && r.Header.Get("Content-Type") == "" {
 		r.Header.Set("Content-Type", "application/json")
 	}
-	ctx := web.WithRequest(r.Context(), "request-1", address)
+	ctx := wire.WithRequest(r.Context(), "request-1", address)
 	if c.operator {
 		ctx = web.WithOperator(ctx, c.base)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/guard"
+	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -36,15 +37,10 @@ func (c Caller) MayNow(now time.Time) error {
 	return registry.MayNow(c.Actor.Since(), now)
 }
 
-type requestIDKey struct{}
-type clientIPKey struct{}
-type operatorKey struct{}
-type baseKey struct{}
-
-// WithRequest notes the request's ID and the client's address, as the server knows them.
-func WithRequest(ctx context.Context, id, clientIP string) context.Context {
-	return context.WithValue(context.WithValue(ctx, requestIDKey{}, id), clientIPKey{}, clientIP)
-}
+type (
+	operatorKey struct{}
+	baseKey     struct{}
+)
 
 // WithOperator marks a request as come over the local admin socket, where the control plane is
 // below a path.
@@ -58,19 +54,13 @@ func Base(ctx context.Context) string {
 	return base
 }
 
-// RequestID is the request's ID, "" when nobody noted one.
-func RequestID(ctx context.Context) string {
-	id, _ := ctx.Value(requestIDKey{}).(string)
-	return id
-}
-
 // ClientOf is where a request comes from.
 func ClientOf(r *http.Request) identity.Client {
-	ip, _ := r.Context().Value(clientIPKey{}).(string)
+	ip := wire.ClientIP(r.Context())
 	if ip == "" {
 		ip, _, _ = net.SplitHostPort(r.RemoteAddr)
 	}
-	device, _ := OneCookie(r, DeviceCookie)
+	device, _ := wire.OneCookie(r, DeviceCookie)
 	return identity.Client{Address: ip, UserAgent: r.UserAgent(), Device: device}
 }
 
@@ -98,7 +88,7 @@ func who(
 		return c, nil
 	}
 	if len(r.Header["Authorization"]) > 0 {
-		token, ok := Bearer(r)
+		token, ok := wire.Bearer(r)
 		if !ok {
 			return c, nil
 		}
@@ -124,7 +114,7 @@ func who(
 		c.User, c.Actor = u, a
 		return c, nil
 	}
-	token, ok := OneCookie(r, Cookie)
+	token, ok := wire.OneCookie(r, Cookie)
 	if !ok {
 		return c, nil
 	}

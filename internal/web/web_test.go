@@ -14,6 +14,7 @@ import (
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/servertest"
 	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -27,8 +28,8 @@ func TestProblems(t *testing.T) {
 	} {
 		w := httptest.NewRecorder()
 		r := httptest.NewRequest("GET", "/", nil)
-		r = r.WithContext(web.WithRequest(r.Context(), "request-1", ""))
-		web.WriteProblem(w, r, servertest.Issuer, fmt.Errorf("wrapped: %w",
+		r = r.WithContext(wire.WithRequest(r.Context(), "request-1", ""))
+		wire.WriteProblem(w, r, servertest.Issuer, fmt.Errorf("wrapped: %w",
 			registry.Errorf(code, "name", "choose another")))
 		body, retry := w.Body.String(), w.Header().Get("Retry-After") != ""
 		if w.Code != want || !strings.Contains(body,
@@ -40,7 +41,7 @@ func TestProblems(t *testing.T) {
 			t.Errorf("%s: %v", code, w.Header())
 		}
 	}
-	p := web.ProblemOf(t.Context(), errors.New("SQL logic error at /var/lib"))
+	p := wire.ProblemOf(t.Context(), errors.New("SQL logic error at /var/lib"))
 	if p.Status != 503 || strings.Contains(p.Detail, "SQL") || p.Field != "" {
 		t.Errorf("%+v", p)
 	}

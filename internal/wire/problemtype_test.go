@@ -1,4 +1,4 @@
-package web_test
+package wire_test
 
 import (
 	"go/ast"
@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/internal/wire"
 )
 
 // constants returns the string constants of the types in a file, by name.
@@ -47,15 +47,15 @@ func TestEveryErrorHasAType(t *testing.T) {
 	for name, c := range constants(t, "problemtype.go", "Code") {
 		codes["web."+name] = c
 	}
-	seen := map[web.Code]bool{}
-	for _, pt := range web.ProblemTypes() {
+	seen := map[wire.Code]bool{}
+	for _, pt := range wire.ProblemTypes() {
 		if seen[pt.Code] || pt.Title == "" || pt.Meaning == "" || http.StatusText(pt.Status) == "" {
 			t.Errorf("%+v", pt)
 		}
 		seen[pt.Code] = true
 	}
 	for name, c := range codes {
-		if !seen[web.Code(c)] {
+		if !seen[wire.Code(c)] {
 			t.Errorf("%s: %s is not in the table", name, c)
 		}
 	}
@@ -72,7 +72,7 @@ func TestStatusesOfCodes(t *testing.T) {
 		codes["web."+name] = c
 	}
 	status := func(name string) int {
-		pt, _ := web.TypeOf(web.Code(codes[name]))
+		pt, _ := wire.TypeOf(wire.Code(codes[name]))
 		return pt.Status
 	}
 	reasons, problems := 0, 0
