@@ -14,14 +14,6 @@ import (
 // CodeLife is how long an authorization code can be redeemed.
 const CodeLife = time.Minute
 
-// ClientID is the OpenID client of an org's gateway.
-func ClientID(org registry.OrgID) string { return clientOfOrg + string(org) + clientSuffix }
-
-// HostClientID is the client of a gateway that does not disclose which orgs there are: it has one for every slug.
-func HostClientID(slug string) string { return clientOfHost + slug + clientSuffix }
-
-const clientOfOrg, clientOfHost, clientSuffix = "urn:pizzeria:org:", "urn:pizzeria:host:", ":gateway"
-
 // client is whom an authorization request is for: an org's gateway, or a registered app.
 type client struct {
 	id   string

@@ -70,11 +70,11 @@ type ringKey struct {
 
 // NewRing makes an empty ring; Refresh fills it.
 // alg names the algorithm of new keys, one of Algorithms; nil is ES256.
-func NewRing(purpose string, store registry.KeyStore, master *MasterKey, now func() time.Time, alg func() string) *Ring {
+func NewRing(purpose string, store registry.KeyStore, key registry.SecretKey, now func() time.Time, alg func() string) *Ring {
 	if alg == nil {
 		alg = func() string { return jose.ES256 }
 	}
-	return &Ring{purpose: purpose, store: store, seal: master.Sealer("keys/" + purpose), now: now, alg: alg}
+	return &Ring{purpose: purpose, store: store, seal: key.Sealer("keys/" + purpose), now: now, alg: alg}
 }
 
 // Refresh reads the ring and adds the next key when it is time to publish one.

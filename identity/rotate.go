@@ -28,7 +28,7 @@ func (s *Service) RotateKeys(ctx context.Context, a registry.Actor, n Rotation) 
 		n.Ahead = 0
 	}
 	var keys []registry.Key
-	for _, r := range s.rings() {
+	for _, r := range s.Rings() {
 		if !r.belongs(n.Ring) {
 			continue
 		}

@@ -47,7 +47,9 @@ type Store interface {
 
 // Service is the identity of one installation.
 type Service struct {
-	Issuer
+	*Issuer
+	site    func() Site
+	now     func() time.Time
 	Mail    Mailer // nil: no mail is sent
 	Outside Outside
 	Noted   func(way, result string) // is told of each sign-in; nil: nobody is
@@ -78,48 +80,14 @@ type Service struct {
 // New makes a Service. site is asked at each use, since a config reload may change it.
 func New(store Store, master *MasterKey, site func() Site, log *slog.Logger, now func() time.Time) *Service {
 	s := &Service{
-		Issuer: Issuer{site: site, now: now},
-		store:  store, master: master, log: log, hasher: newHasher(), limits: newAllLimits(), refused: newRefusals(), passkeys: newRefusals(), letters: newLetters(),
+		Issuer: NewIssuer(store, master, site, now), site: site, now: now,
+		store: store, master: master, log: log, hasher: newHasher(), limits: newAllLimits(), refused: newRefusals(), passkeys: newRefusals(), letters: newLetters(),
 		providers: newProviders(), Outside: defaultOutside(),
 		forgotten: make(chan struct{}, forgetful), recording: make(chan struct{}, 4),
 		seen: map[registry.SessionID]time.Time{}, used: map[registry.APIKeyID]registry.KeyUse{},
 		runners: map[registry.RunnerID]registry.RunnerSeen{},
 	}
-	alg := func() string { return s.site().alg() }
-	s.Token, s.Session, s.Assertions = NewRing(RingToken, store, master, now, alg), NewRing(RingSession, store, master, now, alg), NewRing(RingAssertion, store, master, now, alg)
-	s.TokenRSA = NewRing(RingTokenRSA, store, master, now, func() string { return registry.AlgRS256 })
-	s.TokenRSA.lazy = true
 	return s
-}
-
-func (s *Service) rings() []*Ring { return []*Ring{s.Token, s.TokenRSA, s.Session, s.Assertions} }
-
-// Refresh reads the key rings, publishing new keys when they are due.
-func (s *Service) Refresh(ctx context.Context) error {
-	for _, r := range s.rings() {
-		if err := r.Refresh(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// UseKeys puts sealed keys to use while the store is away. registry.ErrSealed: they do not open.
-func (s *Service) UseKeys(sealed []registry.Key) error {
-	for _, r := range s.rings() {
-		if err := r.Use(sealed); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// SealedKeys returns the keys in use, of every ring.
-func (s *Service) SealedKeys() (out []registry.Key) {
-	for _, r := range s.rings() {
-		out = append(out, r.Stored()...)
-	}
-	return out
 }
 
 // Site is where the installation is reached.

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
@@ -142,6 +143,54 @@ type Issuer struct {
 	now                        func() time.Time
 	Token, Session, Assertions *Ring
 	TokenRSA                   *Ring // see RingTokenRSA
+}
+
+// NewIssuer makes an Issuer whose rings are empty; Refresh or UseKeys fills them. site is asked at
+// each use, since a config reload may change it. The keys are sealed under key.
+func NewIssuer(
+	store registry.KeyStore, key registry.SecretKey, site func() Site, now func() time.Time,
+) *Issuer {
+	alg := func() string { return site().alg() }
+	i := &Issuer{
+		site: site, now: now,
+		Token:      NewRing(RingToken, store, key, now, alg),
+		TokenRSA:   NewRing(RingTokenRSA, store, key, now, func() string { return registry.AlgRS256 }),
+		Session:    NewRing(RingSession, store, key, now, alg),
+		Assertions: NewRing(RingAssertion, store, key, now, alg),
+	}
+	i.TokenRSA.lazy = true
+	return i
+}
+
+// Rings returns every ring.
+func (i *Issuer) Rings() []*Ring { return []*Ring{i.Token, i.TokenRSA, i.Session, i.Assertions} }
+
+// Refresh reads the key rings, publishing new keys when they are due.
+func (i *Issuer) Refresh(ctx context.Context) error {
+	for _, r := range i.Rings() {
+		if err := r.Refresh(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// UseKeys puts sealed keys to use while the store is away. registry.ErrSealed: they do not open.
+func (i *Issuer) UseKeys(sealed []registry.Key) error {
+	for _, r := range i.Rings() {
+		if err := r.Use(sealed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// SealedKeys returns the keys in use, of every ring.
+func (i *Issuer) SealedKeys() (out []registry.Key) {
+	for _, r := range i.Rings() {
+		out = append(out, r.Stored()...)
+	}
+	return out
 }
 
 // ringOfID is the ring that signs the ID tokens of a client that was registered with an algorithm.
