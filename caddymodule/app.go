@@ -17,6 +17,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/internal/guard"
 	"github.com/pizzaface/pizzeria/internal/mail"
 	"github.com/pizzaface/pizzeria/internal/runtime"
@@ -138,7 +139,7 @@ type App struct {
 	// memory. Default: `false`, and Caddy's servers speak HTTP/1.1 and HTTP/2.
 	HTTP3 bool `json:"http3,omitempty"`
 
-	site             identity.Site
+	site             token.Site
 	webhookAllow     []netip.Prefix
 	connAllow        []netip.Prefix
 	resolvers        []string
@@ -192,7 +193,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	if a.site, err = identity.NewSite(a.Domain, a.Issuer, a.Prefix); err != nil {
+	if a.site, err = token.NewSite(a.Domain, a.Issuer, a.Prefix); err != nil {
 		return err
 	}
 	if a.SigningAlgorithm != "" {

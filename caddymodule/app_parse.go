@@ -16,7 +16,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 
-	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/identity/token"
 )
 
 // parseApp parses the global option. Syntax:
@@ -73,15 +73,15 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 		switch name {
 		case "domain":
 			if err = oneArg(d, &a.Domain); err == nil {
-				_, err = identity.NewSite(expanded(a.Domain), "", "")
+				_, err = token.NewSite(expanded(a.Domain), "", "")
 			}
 		case "issuer":
 			if err = oneArg(d, &a.Issuer); err == nil {
-				_, err = identity.NewSite("example.com", expanded(a.Issuer), "")
+				_, err = token.NewSite("example.com", expanded(a.Issuer), "")
 			}
 		case "prefix":
 			if err = oneArg(d, &a.Prefix); err == nil {
-				_, err = identity.NewSite("example.com", "", expanded(a.Prefix))
+				_, err = token.NewSite("example.com", "", expanded(a.Prefix))
 			}
 		case "data_dir":
 			err = oneArg(d, &a.DataDir)
@@ -195,10 +195,10 @@ func keyArg(d *caddyfile.Dispenser) (string, error) {
 }
 
 func checkAlgorithm(name string) error {
-	if slices.Contains(identity.Algorithms(), name) {
+	if slices.Contains(token.Algorithms(), name) {
 		return nil
 	}
-	return fmt.Errorf("signing_algorithm: %q is none of %s", name, strings.Join(identity.Algorithms(), " and "))
+	return fmt.Errorf("signing_algorithm: %q is none of %s", name, strings.Join(token.Algorithms(), " and "))
 }
 
 // prefixes parses networks as IP prefixes; an address alone is itself.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -20,8 +21,8 @@ type Login struct {
 	Other   string // nor here: somebody else is signed in, and ContinueAs goes on from this as User
 	Session registry.Session
 	User    registry.User
-	Token   Secret
-	Device  Secret // for the device cookie
+	Token   token.Secret
+	Device  token.Secret // for the device cookie
 }
 
 // SignIn checks an e-mail address and password; an account with a second step asks for that, too. Whether the account exists
@@ -83,14 +84,14 @@ func (s *Service) login(ctx context.Context, u registry.User, c Client, methods 
 
 // loginAt is login of somebody who showed who they are some time ago, at a provider; zero = now.
 func (s *Service) loginAt(ctx context.Context, u registry.User, c Client, methods string, by registry.ConnectionID, at time.Time) (Login, error) {
-	token := NewSecret()
+	tok := token.NewSecret()
 	v, err := s.store.CreateSession(ctx, registry.AsSystem("sign-in"), registry.NewSession{
-		Token: token.Hash(), User: u, Address: c.Address, UserAgent: c.UserAgent, Methods: methods, Connection: by, AuthTime: at,
+		Token: tok.Hash(), User: u, Address: c.Address, UserAgent: c.UserAgent, Methods: methods, Connection: by, AuthTime: at,
 	})
 	if err != nil {
 		return Login{}, err
 	}
-	l := Login{Session: v, User: u, Token: token}
+	l := Login{Session: v, User: u, Token: tok}
 	if l.Device, err = s.Remember(ctx, c, u.ID); err != nil {
 		s.log.Warn("cannot remember a browser", "user", u.ID, "error", err)
 	}
@@ -115,11 +116,11 @@ func (s *Service) StillSignedIn(ctx context.Context, token string) (registry.Ses
 	return v, u, err
 }
 
-func (s *Service) authenticate(ctx context.Context, token string) (v registry.Session, u registry.User, lag bool, err error) {
-	if len(token) != 43 {
+func (s *Service) authenticate(ctx context.Context, tok string) (v registry.Session, u registry.User, lag bool, err error) {
+	if len(tok) != 43 {
 		return v, u, false, registry.Errorf(registry.CodeNotFound, "", "sign in first")
 	}
-	if v, u, err = s.store.SessionByToken(ctx, registry.AsSystem("sessions"), Secret(token).Hash()); err == nil {
+	if v, u, err = s.store.SessionByToken(ctx, registry.AsSystem("sessions"), token.Secret(tok).Hash()); err == nil {
 		v, lag = s.asSeen(v)
 	}
 	return v, u, lag, err
@@ -190,7 +191,7 @@ func (s *Service) SetupLink(ctx context.Context) (link string, ends time.Time, e
 	if err != nil || done {
 		return "", ends, err
 	}
-	secret := NewSecret()
+	secret := token.NewSecret()
 	if ends, err = s.store.CreateSetupLink(ctx, a, secret.Hash()); err != nil {
 		return "", ends, err
 	}
@@ -199,7 +200,7 @@ func (s *Service) SetupLink(ctx context.Context) (link string, ends time.Time, e
 
 // Link returns what a one-time link is for. Error: CodeGone.
 func (s *Service) Link(ctx context.Context, a registry.Actor, secret string) (registry.Link, error) {
-	return s.store.Link(ctx, a, Secret(secret).Hash())
+	return s.store.Link(ctx, a, token.Secret(secret).Hash())
 }
 
 // Setup makes the first platform admin and signs them in. Errors: CodeGone, CodeInvalid, CodeTooManyRequests.
@@ -216,7 +217,7 @@ func (s *Service) Setup(ctx context.Context, secret, email, name, password strin
 	if err != nil {
 		return Login{}, err
 	}
-	u, err := s.store.RedeemSetup(ctx, visitor, Secret(secret).Hash(), registry.NewUser{Email: email, Name: name, PasswordHash: h})
+	u, err := s.store.RedeemSetup(ctx, visitor, token.Secret(secret).Hash(), registry.NewUser{Email: email, Name: name, PasswordHash: h})
 	if err != nil {
 		return Login{}, err
 	}
@@ -236,7 +237,7 @@ func (s *Service) Invite(ctx context.Context, a registry.Actor, org registry.Org
 			}
 		}
 	}
-	secret := NewSecret()
+	secret := token.NewSecret()
 	l, err := s.store.CreateInvite(ctx, a, org, email, role, secret.Hash())
 	if err != nil {
 		return l, "", err
@@ -245,7 +246,7 @@ func (s *Service) Invite(ctx context.Context, a registry.Actor, org registry.Org
 }
 
 // deliver mails an invitation, or returns its link for the actor to hand over.
-func (s *Service) deliver(ctx context.Context, a registry.Actor, l registry.Link, secret Secret) (registry.Link, string, error) {
+func (s *Service) deliver(ctx context.Context, a registry.Actor, l registry.Link, secret token.Secret) (registry.Link, string, error) {
 	link := s.site().Issuer + "/invite/" + secret.Reveal()
 	if !s.mails() {
 		return l, link, nil
@@ -276,7 +277,7 @@ func (s *Service) Reinvite(ctx context.Context, a registry.Actor, org registry.O
 // Accept makes the signed-in actor a member. Both sides learn of a role that waits until the
 // actor's address is verified. Errors: CodeGone, CodeForbidden, CodeConflict.
 func (s *Service) Accept(ctx context.Context, a registry.Actor, secret string) (registry.Link, error) {
-	l, err := s.store.AcceptInvite(ctx, a, Secret(secret).Hash())
+	l, err := s.store.AcceptInvite(ctx, a, token.Secret(secret).Hash())
 	if err == nil && l.WantedRole != "" {
 		s.tellWaiting(ctx, a, l)
 	}
@@ -305,7 +306,7 @@ func (s *Service) tellWaiting(ctx context.Context, a registry.Actor, l registry.
 
 // Decline ends an invitation; whoever has the link may. Error: CodeGone.
 func (s *Service) Decline(ctx context.Context, secret string, c Client) error {
-	return s.store.DeclineInvite(ctx, registry.AsVisitor(c.Address), Secret(secret).Hash())
+	return s.store.DeclineInvite(ctx, registry.AsVisitor(c.Address), token.Secret(secret).Hash())
 }
 
 // AcceptAsNew makes an account with the invited address, a member, and signs it in.
@@ -322,7 +323,7 @@ func (s *Service) AcceptAsNew(ctx context.Context, secret, name, password string
 	if err != nil {
 		return Login{}, l, err
 	}
-	u, l, err := s.store.AcceptInviteAsNew(ctx, visitor, Secret(secret).Hash(), name, h)
+	u, l, err := s.store.AcceptInviteAsNew(ctx, visitor, token.Secret(secret).Hash(), name, h)
 	if err != nil {
 		return Login{}, l, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -62,7 +63,7 @@ func (s *Service) DecideApproval(
 	ctx context.Context, a registry.Actor, org registry.OrgID, id registry.ApprovalID,
 	d registry.Decision,
 ) (i Invitation, err error) {
-	secret := NewSecret()
+	secret := token.NewSecret()
 	p, l, err := s.store.DecideApproval(ctx, a, org, id, d, secret.Hash())
 	i.Approval = &p
 	if err != nil || l.ID == "" {

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/internal/ascii"
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -70,7 +71,7 @@ func (s *Service) Authorize(ctx context.Context, q url.Values, session *registry
 	}
 	stale := session == nil || session.AuthTime.UnixMicro() < after
 	if hint := q.Get("id_token_hint"); hint != "" && !stale {
-		h, err := s.verifyHint(hint)
+		h, err := s.VerifyHint(hint)
 		stale = err != nil || h.Subject != session.UserID
 	}
 	if stale && silent {
@@ -79,7 +80,7 @@ func (s *Service) Authorize(ctx context.Context, q url.Values, session *registry
 	if stale {
 		return Decision{SignIn: s.signInFor(q, asked)}, nil
 	}
-	code := NewSecret()
+	code := token.NewSecret()
 	n := registry.NewCode{
 		Hash: code.Hash(), ClientID: c.id, OrgID: c.org, UserID: session.UserID, SessionID: session.ID,
 		RedirectURI: redirect, Challenge: q.Get("code_challenge"), Nonce: q.Get("nonce"), ExpiresAt: s.now().Add(CodeLife),

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -126,7 +127,7 @@ func (s *Service) ConnectionOfEmail(ctx context.Context, email string, at Client
 
 // AddDomain says that an e-mail domain is an org's. Errors: those of the store.
 func (s *Service) AddDomain(ctx context.Context, a registry.Actor, org registry.OrgID, domain string) (registry.Domain, error) {
-	return s.store.AddDomain(ctx, a, org, domain, NewSecret().Reveal())
+	return s.store.AddDomain(ctx, a, org, domain, token.NewSecret().Reveal())
 }
 
 // VerifyDomain makes an org's domain count: a platform admin's word does, or the TXT record that shows it.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -42,7 +43,7 @@ func (s *Service) BeginDevice(ctx context.Context, c Credentials, at Client) (De
 	if _, err := s.try(ctx, s.limits.device, "", at); err != nil { // each is a row: none is given back
 		return Device{}, err
 	}
-	code, letters := NewSecret(), make([]byte, userCodeLength)
+	code, letters := token.NewSecret(), make([]byte, userCodeLength)
 	for i := range letters {
 		n, err := rand.Int(rand.Reader, big.NewInt(int64(len(userCodeLetters))))
 		if err != nil {
@@ -93,8 +94,8 @@ func (s *Service) DecideDevice(ctx context.Context, a registry.Actor, userCode s
 
 // redeemDevice answers the device grant (RFC 8628, section 3.4).
 func (s *Service) redeemDevice(ctx context.Context, id registry.ClientID, form url.Values) (Tokens, error) {
-	refresh := NewSecret()
-	g, err := s.store.RedeemDevice(ctx, registry.AsSystem("token"), Secret(form.Get("device_code")).Hash(),
+	refresh := token.NewSecret()
+	g, err := s.store.RedeemDevice(ctx, registry.AsSystem("token"), token.Secret(form.Get("device_code")).Hash(),
 		registry.Grant{ID: registry.GrantID(registry.NewID()), ClientID: id, Scope: deviceScope}, refresh.Hash())
 	switch registry.ErrorCode(err) {
 	case registry.CodeConflict:

@@ -14,6 +14,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/internal/ascii"
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -54,7 +55,7 @@ const attemptID = 12 // characters of the state: 72 bits
 
 // AttemptOf is the ID of the attempt that a provider answers with a state, "" for none.
 func AttemptOf(state string) string {
-	if len(state) != base64.RawURLEncoding.EncodedLen(secretBytes) {
+	if len(state) != base64.RawURLEncoding.EncodedLen(token.SecretBytes) {
 		return ""
 	}
 	for _, c := range []byte(state) {
@@ -79,7 +80,7 @@ func (s *Service) BeginExternal(
 		return Attempt{}, err
 	}
 	x := external{
-		Connection: id, State: NewSecret().Reveal(), Nonce: NewSecret().Reveal(), Verifier: oauth2.GenerateVerifier(),
+		Connection: id, State: token.NewSecret().Reveal(), Nonce: token.NewSecret().Reveal(), Verifier: oauth2.GenerateVerifier(),
 		Back: e.Back, Again: e.Again, Account: e.Link.User, In: e.Link.Session, Began: s.now(),
 	}
 	b, err := json.Marshal(x)
@@ -337,7 +338,7 @@ func (s *Service) complete(ctx context.Context, c registry.Connection, p *provid
 // authTime is when somebody signed in at the provider; ok is false of one that does not say. It is
 // moved into the time that matters here: no session is older, and nobody signs in later than now.
 func (c claims) authTime(now time.Time) (at time.Time, ok bool) {
-	return numericDate(c.raw["auth_time"], now.Add(-registry.AuthTimeMax), now.Add(clockSkew))
+	return numericDate(c.raw["auth_time"], now.Add(-registry.AuthTimeMax), now.Add(token.ClockSkew))
 }
 
 // since is when somebody signed in at the provider. One that does not say, and was not asked for a new sign-in, may have let them
@@ -361,7 +362,7 @@ func (c claims) fresh(by registry.Connection, began, now time.Time) error {
 	case !ok:
 		return registry.Errorf(registry.CodeForbidden, "", "%s does not say when you signed in there, so "+
 			"it cannot confirm that it is you: use a password or a passkey for this", by.Name)
-	case !at.After(began.Add(-2 * clockSkew)):
+	case !at.After(began.Add(-2 * token.ClockSkew)):
 		return registry.Errorf(registry.CodeForbidden, "",
 			"%s signed you in some time ago: sign out there, and begin again", by.Name)
 	}

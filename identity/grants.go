@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/internal/ascii"
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -63,7 +64,7 @@ func (s *Service) Redeem(ctx context.Context, c Credentials, form url.Values, ad
 		}
 	}
 	grant := form.Get("grant_type")
-	if strings.HasSuffix(c.ID, clientSuffix) {
+	if strings.HasSuffix(c.ID, token.GatewaySuffix) {
 		if !c.Basic || subtle.ConstantTimeCompare([]byte(s.ClientSecret(c.ID)), []byte(c.Secret)) != 1 {
 			return Tokens{}, InvalidClient
 		}
@@ -72,7 +73,7 @@ func (s *Service) Redeem(ctx context.Context, c Credentials, form url.Values, ad
 		}
 		return s.redeemCode(ctx, c.ID, "", form)
 	}
-	if registry.ValidID(c.ID) && strings.HasPrefix(c.Secret, PrefixRunner) {
+	if registry.ValidID(c.ID) && strings.HasPrefix(c.Secret, token.PrefixRunner) {
 		if !c.Basic {
 			return Tokens{}, InvalidClient
 		}
@@ -83,7 +84,7 @@ func (s *Service) Redeem(ctx context.Context, c Credentials, form url.Values, ad
 		return Tokens{}, err
 	}
 	// Before anything is used up: another node may have made the ring's first key, or nobody yet.
-	if err := s.ringOfID(app.IDTokenAlg).Ensure(ctx); err != nil {
+	if err := s.RingOfID(app.IDTokenAlg).Ensure(ctx); err != nil {
 		return Tokens{}, err
 	}
 	cli := app.ID == registry.CLIClient
@@ -108,9 +109,9 @@ func (s *Service) redeemCode(ctx context.Context, clientID, alg string, form url
 	if len(verifier) < 43 || len(verifier) > 128 || form.Get("code") == "" { // RFC 7636, section 4.1
 		return Tokens{}, InvalidGrant
 	}
-	sum, refresh := sha256.Sum256([]byte(verifier)), NewSecret()
+	sum, refresh := sha256.Sum256([]byte(verifier)), token.NewSecret()
 	g, err := s.store.RedeemCode(ctx, registry.AsSystem("token"), registry.CodeMatch{
-		Hash: Secret(form.Get("code")).Hash(), ClientID: clientID, RedirectURI: form.Get("redirect_uri"),
+		Hash: token.Secret(form.Get("code")).Hash(), ClientID: clientID, RedirectURI: form.Get("redirect_uri"),
 		Challenge: base64.RawURLEncoding.EncodeToString(sum[:]), Refresh: refresh.Hash(),
 	})
 	if registry.ErrorCode(err) != "" {
@@ -127,26 +128,26 @@ func (s *Service) redeemCode(ctx context.Context, clientID, alg string, form url
 	if err != nil {
 		return Tokens{}, err
 	}
-	id, err := s.idToken(clientID, alg, g, access)
-	return Tokens{AccessToken: access, TokenType: "Bearer", ExpiresIn: int64(SessionTokenLife / time.Second), IDToken: id}, err
+	id, err := s.IDToken(clientID, alg, g, access)
+	return Tokens{AccessToken: access, TokenType: "Bearer", ExpiresIn: int64(token.SessionTokenLife / time.Second), IDToken: id}, err
 }
 
 // refresh answers the refresh grant (RFC 6749, section 6). The next token follows
 // from the last under a key of ours, so that a repeated request gets the same.
 func (s *Service) refresh(ctx context.Context, app registry.Client, form url.Values) (Tokens, error) {
-	token := Secret(form.Get("refresh_token"))
-	if len(token) != 43 {
+	tok := token.Secret(form.Get("refresh_token"))
+	if len(tok) != 43 {
 		return Tokens{}, InvalidGrant
 	}
 	// An app may ask for less; what it has stays what it was given.
 	if asked := form.Get("scope"); asked != "" {
-		g, err := s.store.GrantByRefresh(ctx, registry.AsSystem("token"), token.Hash())
+		g, err := s.store.GrantByRefresh(ctx, registry.AsSystem("token"), tok.Hash())
 		if err == nil && !within(asked, g.Scope) {
 			return Tokens{}, InvalidScope
 		}
 	}
-	next := Secret(s.master.Tag("refresh-token", string(token)))
-	g, err := s.store.Refresh(ctx, registry.AsSystem("token"), registry.RefreshMatch{Token: token.Hash(), Next: next.Hash(), ClientID: app.ID})
+	next := token.Secret(s.master.Tag("refresh-token", string(tok)))
+	g, err := s.store.Refresh(ctx, registry.AsSystem("token"), registry.RefreshMatch{Token: tok.Hash(), Next: next.Hash(), ClientID: app.ID})
 	if registry.ErrorCode(err) != "" {
 		return Tokens{}, InvalidGrant
 	}
@@ -168,14 +169,14 @@ func within(words, list string) bool {
 
 // appTokens makes what an app gets: an access token for the user info endpoint alone, or of
 // the command line for the API, an ID token, and a refresh token if it may have one.
-func (s *Service) appTokens(ctx context.Context, g registry.Grant, refresh Secret, alg string) (Tokens, error) {
-	t := Tokens{TokenType: "Bearer", ExpiresIn: int64(min(APITokenLife, g.Session.ExpiresAt.Sub(s.now())) / time.Second), Scope: g.Scope}
+func (s *Service) appTokens(ctx context.Context, g registry.Grant, refresh token.Secret, alg string) (Tokens, error) {
+	t := Tokens{TokenType: "Bearer", ExpiresIn: int64(min(token.APITokenLife, g.Session.ExpiresAt.Sub(s.now())) / time.Second), Scope: g.Scope}
 	var err error
 	if g.ClientID == registry.CLIClient {
 		s.touch(g.Session.ID, s.now())
 		t.AccessToken, err = s.apiTokenOf(ctx, g)
 	} else {
-		t.AccessToken, err = s.accessToken(g)
+		t.AccessToken, err = s.AccessToken(g)
 	}
 	if err != nil {
 		return Tokens{}, err
@@ -183,7 +184,7 @@ func (s *Service) appTokens(ctx context.Context, g registry.Grant, refresh Secre
 	if registry.HasWord(g.Scope, registry.OfflineScope) {
 		t.RefreshToken = refresh.Reveal()
 	}
-	t.IDToken, err = s.idToken(string(g.ClientID), alg, g, t.AccessToken)
+	t.IDToken, err = s.IDToken(string(g.ClientID), alg, g, t.AccessToken)
 	return t, err
 }
 
@@ -199,7 +200,7 @@ func (s *Service) exchange(ctx context.Context, form url.Values) (Tokens, error)
 	if err != nil || c.ClientID != registry.CLIClient {
 		return Tokens{}, InvalidGrant
 	}
-	org, ok := strings.CutPrefix(form.Get("audience"), clientOfOrg)
+	org, ok := strings.CutPrefix(form.Get("audience"), token.OrgClientPrefix)
 	if !ok || !registry.ValidID(org) {
 		return Tokens{}, InvalidTarget
 	}
@@ -220,8 +221,8 @@ func (s *Service) exchange(ctx context.Context, form url.Values) (Tokens, error)
 		g.Session.ExpiresAt = end
 	}
 	g.ClientID = c.ClientID
-	token, err := s.SessionToken(g)
-	return Tokens{AccessToken: token, IssuedTokenType: accessTokenType, TokenType: "Bearer", ExpiresIn: int64(g.Session.ExpiresAt.Sub(s.now()) / time.Second)}, err
+	tok, err := s.SessionToken(g)
+	return Tokens{AccessToken: tok, IssuedTokenType: accessTokenType, TokenType: "Bearer", ExpiresIn: int64(g.Session.ExpiresAt.Sub(s.now()) / time.Second)}, err
 }
 
 // grantError is what a client is told of a refusal by the store; that the store is away stays that.
@@ -235,7 +236,7 @@ func grantError(err error, refused TokenError) error {
 // Renew makes a new org session for the live sign-in session behind an old
 // one, which was used at a time. Errors: CodeNotFound (the session ended), CodeReauthenticationNeeded (it is over for
 // the org), CodeForbidden (no member any more); anything else means that the control plane is away.
-func (s *Service) Renew(ctx context.Context, old SessionClaims, used time.Time) (string, error) {
+func (s *Service) Renew(ctx context.Context, old token.SessionClaims, used time.Time) (string, error) {
 	if old.Role != registry.RoleRunner {
 		s.touch(old.SessionID, used)
 		if old.Idle > 0 {
@@ -260,7 +261,7 @@ func (s *Service) Renew(ctx context.Context, old SessionClaims, used time.Time) 
 
 // RoleOf returns the role that the person behind an org session has in its org now, whether the org
 // is served or not. Errors: CodeNotFound, and those of signing in to that org.
-func (s *Service) RoleOf(ctx context.Context, c SessionClaims) (registry.Role, error) {
+func (s *Service) RoleOf(ctx context.Context, c token.SessionClaims) (registry.Role, error) {
 	v, u, err := s.store.SessionByID(ctx, registry.AsSystem("gateway"), c.SessionID)
 	if err != nil {
 		return "", err

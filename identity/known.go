@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -51,7 +52,7 @@ func (s *Service) openDevice(cookie string) (b browser) {
 
 // Remember returns the device cookie of a browser in which an account has just signed in, or is
 // signed in.
-func (s *Service) Remember(ctx context.Context, c Client, id registry.UserID) (Secret, error) {
+func (s *Service) Remember(ctx context.Context, c Client, id registry.UserID) (token.Secret, error) {
 	u, err := s.store.User(ctx, registry.AsSystem("sign-in"), id)
 	if err != nil {
 		return "", err
@@ -66,7 +67,7 @@ func (s *Service) Remember(ctx context.Context, c Client, id registry.UserID) (S
 		b.Accounts = b.Accounts[n-maxKnown:]
 	}
 	plain, err := json.Marshal(b)
-	return Secret(base64.RawURLEncoding.EncodeToString(s.Seal(purposeDevice, "", plain))), err
+	return token.Secret(base64.RawURLEncoding.EncodeToString(s.Seal(purposeDevice, "", plain))), err
 }
 
 // known counts one try from a browser that has signed in before: with this account, or with "" any.

@@ -24,7 +24,7 @@ func (s *Service) EndSession(ctx context.Context, q url.Values, session *registr
 	}
 	e, id := Ending{Ask: session != nil}, q.Get("client_id")
 	if token := q.Get("id_token_hint"); token != "" {
-		hint, err := s.verifyHint(token)
+		hint, err := s.VerifyHint(token)
 		if err != nil || id != "" && id != hint.Audience {
 			return Ending{Refuse: "it names somebody else"}, nil
 		}

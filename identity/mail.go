@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -94,7 +95,7 @@ func (s *Service) notify(ctx context.Context, to string, l Letter) {
 
 // letter makes a link about an account and mails it.
 func (s *Service) letter(ctx context.Context, a registry.Actor, kind registry.LinkKind, u registry.User, email string, l Letter, path string) error {
-	secret := NewSecret()
+	secret := token.NewSecret()
 	link, err := s.store.CreateAccountLink(ctx, a, kind, u.ID, email, secret.Hash())
 	if err != nil {
 		return err
@@ -147,7 +148,7 @@ func (s *Service) ChangeEmail(ctx context.Context, a registry.Actor, password, e
 	if err := s.takeMail(a); err != nil { // the address may be anybody's
 		return err
 	}
-	secret := NewSecret()
+	secret := token.NewSecret()
 	link, err := s.store.CreateAccountLink(ctx, a, registry.LinkEmail, u.ID, email, secret.Hash())
 	if err != nil {
 		return err
@@ -167,7 +168,7 @@ func (s *Service) ChangeEmail(ctx context.Context, a registry.Actor, password, e
 
 // StopEmailChange follows a link that stops a change of address. Whoever has it may. Error: CodeGone.
 func (s *Service) StopEmailChange(ctx context.Context, secret string, c Client) error {
-	_, err := s.store.StopEmailChange(ctx, registry.AsVisitor(c.Address), Secret(secret).Hash())
+	_, err := s.store.StopEmailChange(ctx, registry.AsVisitor(c.Address), token.Secret(secret).Hash())
 	if err == nil {
 		s.recovered(RecoveryStopped)
 	}
@@ -195,7 +196,7 @@ func (s *Service) checkOwn(ctx context.Context, a registry.Actor, u registry.Use
 // tells the old address of a change. Errors: CodeUnauthenticated, CodeForbidden, CodeGone, CodeConflict.
 func (s *Service) ConfirmEmail(ctx context.Context, a registry.Actor, secret string,
 ) (registry.User, error) {
-	was, now, err := s.store.ConfirmEmail(ctx, a, Secret(secret).Hash())
+	was, now, err := s.store.ConfirmEmail(ctx, a, token.Secret(secret).Hash())
 	if err == nil && was.Email != now.Email {
 		s.notify(ctx, was.Email, Letter{Kind: LetterMoved, Name: was.Name, New: now.Email})
 	}

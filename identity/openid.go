@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -23,7 +24,7 @@ type client struct {
 }
 
 // mayGoTo reports whether an authorization response may be sent to an address: byte for byte (RFC 9700, section 2.1).
-func (c client) mayGoTo(uri string, site Site) bool {
+func (c client) mayGoTo(uri string, site token.Site) bool {
 	if c.app != nil {
 		return slices.Contains(c.app.RedirectURIs, uri)
 	}
@@ -37,15 +38,15 @@ func (s *Service) clientOf(ctx context.Context, id string) (client, error) {
 		app, err := s.store.Client(ctx, registry.AsSystem("authorize"), registry.ClientID(id))
 		return client{id: id, org: app.OrgID, app: &app}, err
 	}
-	name, ok := strings.CutSuffix(id, clientSuffix)
+	name, ok := strings.CutSuffix(id, token.GatewaySuffix)
 	if !ok {
 		return client{}, unknown
 	}
-	if org, ok := strings.CutPrefix(name, clientOfOrg); ok && registry.ValidID(org) {
+	if org, ok := strings.CutPrefix(name, token.OrgClientPrefix); ok && registry.ValidID(org) {
 		v, err := s.store.Org(ctx, registry.AsSystem("authorize"), registry.OrgID(org))
 		return client{id: id, slug: v.Slug, org: v.ID}, err
 	}
-	if slug, ok := strings.CutPrefix(name, clientOfHost); ok && registry.ValidSlug(slug) {
+	if slug, ok := strings.CutPrefix(name, token.HostClientPrefix); ok && registry.ValidSlug(slug) {
 		r, err := s.store.Route(ctx, registry.AsSystem("authorize"), slug)
 		if registry.ErrorCode(err) == registry.CodeNotFound {
 			return client{id: id, slug: slug}, nil
@@ -62,7 +63,7 @@ func (s *Service) clientOf(ctx context.Context, id string) (client, error) {
 // none, and the origin that the browser is then sent to, "" for an org's.
 func (s *Service) Destination(ctx context.Context, authorization url.Values) (name, origin string) {
 	id := authorization.Get("client_id")
-	if strings.HasPrefix(id, clientOfHost) {
+	if strings.HasPrefix(id, token.HostClientPrefix) {
 		return "", ""
 	}
 	c, err := s.clientOf(ctx, id)
@@ -85,7 +86,7 @@ func (s *Service) Destination(ctx context.Context, authorization url.Values) (na
 func (s *Service) OrgOf(ctx context.Context, authorization url.Values) registry.OrgID {
 	id := authorization.Get("client_id")
 	c, err := s.clientOf(ctx, id)
-	if err != nil || strings.HasPrefix(id, clientOfHost) {
+	if err != nil || strings.HasPrefix(id, token.HostClientPrefix) {
 		return ""
 	}
 	return c.org
@@ -100,19 +101,19 @@ func originOf(uri string) string {
 }
 
 // ClientSecret is a gateway's secret, known to every node that has the master key.
-func (s *Service) ClientSecret(clientID string) Secret {
-	return Secret(s.master.Tag("client-secret", clientID))
+func (s *Service) ClientSecret(clientID string) token.Secret {
+	return token.Secret(s.master.Tag("client-secret", clientID))
 }
 
 // CreateClient registers an app and returns its secret, this once; "" of a public one. See registry's Store.CreateClient.
-func (s *Service) CreateClient(ctx context.Context, a registry.Actor, n registry.NewClient) (registry.Client, Secret, error) {
-	secret := newAPIKey(PrefixClient)
+func (s *Service) CreateClient(ctx context.Context, a registry.Actor, n registry.NewClient) (registry.Client, token.Secret, error) {
+	secret := token.NewAPIKey(token.PrefixClient)
 	c, err := s.store.CreateClient(ctx, a, n, secret.Hash())
 	if n.Public {
 		secret = ""
 	}
 	if err == nil { // published before anybody signs in; if not now, then with the first sign-in
-		if err := s.ringOfID(c.IDTokenAlg).Ensure(ctx); err != nil {
+		if err := s.RingOfID(c.IDTokenAlg).Ensure(ctx); err != nil {
 			s.log.Warn("maintenance", "error", err)
 		}
 	}
@@ -120,8 +121,8 @@ func (s *Service) CreateClient(ctx context.Context, a registry.Actor, n registry
 }
 
 // RotateClientSecret gives an app another secret; the old one ends at once. See registry's Store.SetClientSecret.
-func (s *Service) RotateClientSecret(ctx context.Context, a registry.Actor, id registry.ClientID) (registry.Client, Secret, error) {
-	secret := newAPIKey(PrefixClient)
+func (s *Service) RotateClientSecret(ctx context.Context, a registry.Actor, id registry.ClientID) (registry.Client, token.Secret, error) {
+	secret := token.NewAPIKey(token.PrefixClient)
 	c, err := s.store.SetClientSecret(ctx, a, id, secret.Hash())
 	return c, secret, err
 }
@@ -152,7 +153,7 @@ func (s *Service) authenticateApp(ctx context.Context, c Credentials) (registry.
 		}
 		return app, nil
 	}
-	if hash := Secret(c.Secret).Hash(); !wholeKey(c.Secret, PrefixClient) || subtle.ConstantTimeCompare(hash[:], app.Secret[:]) != 1 {
+	if hash := token.Secret(c.Secret).Hash(); !token.WholeKey(c.Secret, token.PrefixClient) || subtle.ConstantTimeCompare(hash[:], app.Secret[:]) != 1 {
 		return app, InvalidClient
 	}
 	return app, nil
@@ -169,7 +170,7 @@ func (s *Service) Discovery() map[string]any {
 		"jwks_uri": iss + "/.well-known/jwks.json", "response_types_supported": []string{"code"},
 		"response_modes_supported": []string{"query"},
 		"grant_types_supported":    []string{grantCode, grantRefresh, grantRunner, grantDevice, grantExchange},
-		"subject_types_supported":  []string{"public"}, "id_token_signing_alg_values_supported": append(s.Token.algorithms(), registry.AlgRS256),
+		"subject_types_supported":  []string{"public"}, "id_token_signing_alg_values_supported": append(s.Token.Algorithms(), registry.AlgRS256),
 		"scopes_supported":                              []string{registry.OpenIDScope, registry.ProfileScope, registry.EmailScope, registry.OfflineScope},
 		"token_endpoint_auth_methods_supported":         methods,
 		"revocation_endpoint_auth_methods_supported":    methods,

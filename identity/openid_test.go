@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -15,7 +16,7 @@ const appRedirect = "https://app.example.com/back?x=1"
 // app is a registered client and what it sends.
 type app struct {
 	registry.Client
-	secret Secret
+	secret token.Secret
 	q      url.Values
 }
 
@@ -98,24 +99,24 @@ func TestApps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, token := range map[string]string{"ID": tok.IDToken, "API": api, "session": session.AccessToken, "refresh": tok.RefreshToken, "none": ""} {
-		if _, err := f.s.UserInfo(ctx, token); !errors.Is(err, ErrToken) {
+	for name, tok := range map[string]string{"ID": tok.IDToken, "API": api, "session": session.AccessToken, "refresh": tok.RefreshToken, "none": ""} {
+		if _, err := f.s.UserInfo(ctx, tok); !errors.Is(err, token.ErrToken) {
 			t.Errorf("user info takes the %s token: %v", name, err)
 		}
 	}
-	for name, token := range map[string]string{"access": tok.AccessToken, "ID": tok.IDToken} {
-		if _, err := f.s.VerifyAPI(token); err == nil {
+	for name, tok := range map[string]string{"access": tok.AccessToken, "ID": tok.IDToken} {
+		if _, err := f.s.VerifyAPI(tok); err == nil {
 			t.Errorf("the API takes an app's %s token", name)
 		}
-		if _, err := f.s.VerifySession(token, o.ID, time.Hour); err == nil {
+		if _, err := f.s.VerifySession(tok, o.ID, time.Hour); err == nil {
 			t.Errorf("acme takes an app's %s token", name)
 		}
 	}
 
 	// Introspection and revocation are about one's own tokens.
-	see := func(who app, token string) Introspection {
+	see := func(who app, tok string) Introspection {
 		t.Helper()
-		i, err := f.s.Introspect(ctx, who.as(), token)
+		i, err := f.s.Introspect(ctx, who.as(), tok)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -141,7 +142,7 @@ func TestApps(t *testing.T) {
 	if err := f.s.Revoke(ctx, a.as(), tok.AccessToken); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.s.UserInfo(ctx, tok.AccessToken); !errors.Is(err, ErrToken) {
+	if _, err := f.s.UserInfo(ctx, tok.AccessToken); !errors.Is(err, token.ErrToken) {
 		t.Errorf("after revocation: %v", err)
 	}
 	if _, err := f.refresh(a, tok.RefreshToken); !errors.Is(err, InvalidGrant) {
@@ -152,7 +153,7 @@ func TestApps(t *testing.T) {
 	if err := f.s.SignOut(ctx, l.Session.ID); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.s.UserInfo(ctx, ofAcme.AccessToken); !errors.Is(err, ErrToken) {
+	if _, err := f.s.UserInfo(ctx, ofAcme.AccessToken); !errors.Is(err, token.ErrToken) {
 		t.Errorf("after the sign-out: %v", err)
 	}
 }
@@ -165,10 +166,10 @@ func TestAppsAreAuthenticated(t *testing.T) {
 	a, public := f.app(registry.NewClient{}), f.app(registry.NewClient{Public: true})
 	tok := f.into(a, l)
 	for name, c := range map[string]Credentials{
-		"no secret": {ID: string(a.ID)}, "another secret": {ID: string(a.ID), Secret: newAPIKey(PrefixClient).Reveal()}, "the hash": {ID: string(a.ID), Secret: string(a.Secret[:])},
+		"no secret": {ID: string(a.ID)}, "another secret": {ID: string(a.ID), Secret: token.NewAPIKey(token.PrefixClient).Reveal()}, "the hash": {ID: string(a.ID), Secret: string(a.Secret[:])},
 		"public with a secret": {ID: string(public.ID), Secret: a.secret.Reveal()}, "nobody": {ID: registry.NewID(), Secret: a.secret.Reveal()}, "no ID": {Secret: a.secret.Reveal()},
-		"the command line with a secret": {ID: string(registry.CLIClient), Secret: "x"}, "a runner": {ID: string(a.ID), Secret: newAPIKey(PrefixRunner).Reveal(), Basic: true},
-		"a gateway": {ID: ClientID("01890000-0000-7000-8000-000000000000"), Secret: a.secret.Reveal(), Basic: true},
+		"the command line with a secret": {ID: string(registry.CLIClient), Secret: "x"}, "a runner": {ID: string(a.ID), Secret: token.NewAPIKey(token.PrefixRunner).Reveal(), Basic: true},
+		"a gateway": {ID: token.ClientID("01890000-0000-7000-8000-000000000000"), Secret: a.secret.Reveal(), Basic: true},
 	} {
 		if _, err := f.s.Redeem(ctx, c, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {tok.RefreshToken}}, ""); !errors.Is(err, InvalidClient) {
 			t.Errorf("%s: %v", name, err)
@@ -354,7 +355,7 @@ func TestEndSession(t *testing.T) {
 	l, other := f.signIn("ada@example.com"), f.signIn("ada@example.com")
 	a, b := f.app(registry.NewClient{}), f.app(registry.NewClient{Public: true})
 	hint := f.into(a, l).IDToken
-	f.clock.add(IDTokenLife + time.Hour) // an old hint is as good
+	f.clock.add(token.IDTokenLife + time.Hour) // an old hint is as good
 	const bye = "https://app.example.com/bye"
 	for name, c := range map[string]struct {
 		session *registry.Session
@@ -372,7 +373,7 @@ func TestEndSession(t *testing.T) {
 		"an address of nobody":      {&l.Session, url.Values{"post_logout_redirect_uri": {bye}}, Ending{Refuse: "the client is unknown"}},
 		"a hint of another client":  {&l.Session, url.Values{"id_token_hint": {hint}, "client_id": {string(b.ID)}}, Ending{Refuse: "it names somebody else"}},
 		"a hint that is none":       {&l.Session, url.Values{"id_token_hint": {hint + "x"}}, Ending{Refuse: "it names somebody else"}},
-		"an org's gateway leads on": {&l.Session, url.Values{"client_id": {ClientID(f.org("acme", l.User).ID)}, "post_logout_redirect_uri": {bye}}, Ending{Refuse: "the address to go on to is not the client's"}},
+		"an org's gateway leads on": {&l.Session, url.Values{"client_id": {token.ClientID(f.org("acme", l.User).ID)}, "post_logout_redirect_uri": {bye}}, Ending{Refuse: "the address to go on to is not the client's"}},
 		"twice":                     {&l.Session, url.Values{"state": {"a", "b"}}, Ending{Refuse: "the parameter state is repeated"}},
 	} {
 		if got, err := f.s.EndSession(ctx, c.q, c.session); err != nil || got != c.want {

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/crypto/argon2"
 
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -110,7 +111,7 @@ func TestHashingIsBounded(t *testing.T) {
 }
 
 func TestSecretsDoNotPrint(t *testing.T) {
-	s := NewSecret()
+	s := token.NewSecret()
 	k := &MasterKey{raw: [32]byte{42}}
 	u := registry.User{PasswordHash: "canary-hash"}
 	var b strings.Builder

@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -29,7 +30,7 @@ func (s *Service) ResetLink(
 	a registry.Actor,
 	id registry.UserID,
 ) (registry.Link, string, error) {
-	secret := NewSecret()
+	secret := token.NewSecret()
 	l, err := s.store.CreateAccountLink(ctx, a, registry.LinkReset, id, "", secret.Hash())
 	if err == nil {
 		s.announceLink(ctx, a, l)
@@ -56,7 +57,7 @@ func (s *Service) ResetPassword(ctx context.Context, secret, password string, c 
 	if err != nil {
 		return err
 	}
-	if u, err = s.store.ResetPassword(ctx, visitor, Secret(secret).Hash(), h); err != nil {
+	if u, err = s.store.ResetPassword(ctx, visitor, token.Secret(secret).Hash(), h); err != nil {
 		return err
 	}
 	kind := RecoveryAdmin

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -15,22 +16,22 @@ import (
 func TestRotation(t *testing.T) {
 	f := newFixture(t)
 	r := f.s.Session
-	token := func() (string, string) {
+	tok := func() (string, string) {
 		t.Helper()
-		s, err := r.sign(TypSession, map[string]any{"n": 1})
+		s, err := r.Sign(token.TypSession, map[string]any{"n": 1})
 		if err != nil {
 			t.Fatal(err)
 		}
 		kid := ""
-		for _, k := range r.keys.Load().list {
+		for _, k := range r.Stored() {
 			var v map[string]any
-			if _, ok := r.verifier(k.ID); ok && strings.Contains(decodedHeader(s), k.ID) && r.verify(s, TypSession, &v) == nil {
+			if strings.Contains(decodedHeader(s), k.ID) && r.Verify(s, token.TypSession, &v) == nil {
 				kid = k.ID
 			}
 		}
 		return s, kid
 	}
-	old, first := token()
+	old, first := tok()
 	refresh := func(d time.Duration) {
 		t.Helper()
 		f.clock.add(d)
@@ -38,7 +39,7 @@ func TestRotation(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	refresh(keySigns - keyPublish - time.Hour)
+	refresh(token.KeySigns - token.KeyPublish - time.Hour)
 	if n := strings.Count(string(r.JWKS()), `"kid"`); n != 1 {
 		t.Fatalf("%d keys are published too early", n)
 	}
@@ -46,20 +47,20 @@ func TestRotation(t *testing.T) {
 	if n := strings.Count(string(r.JWKS()), `"kid"`); n != 2 {
 		t.Fatalf("%d keys are published before the change, want 2", n)
 	}
-	if _, kid := token(); kid != first {
+	if _, kid := tok(); kid != first {
 		t.Fatal("the new key signs before its day")
 	}
-	refresh(keyPublish)
-	_, second := token()
+	refresh(token.KeyPublish)
+	_, second := tok()
 	if second == first || second == "" {
 		t.Fatal("the new key does not sign on its day")
 	}
 	var v map[string]any
-	if err := r.verify(old, TypSession, &v); err != nil {
+	if err := r.Verify(old, token.TypSession, &v); err != nil {
 		t.Fatal("the old key does not verify any more")
 	}
-	f.clock.add(keyVerifies + time.Hour)
-	if err := r.verify(old, TypSession, &v); err == nil {
+	f.clock.add(token.KeyVerifies + time.Hour)
+	if err := r.Verify(old, token.TypSession, &v); err == nil {
 		t.Fatal("the old key verifies for ever")
 	}
 	if strings.Contains(string(r.JWKS()), `"d"`) {
@@ -90,8 +91,8 @@ func (a *awayStore) Keys(ctx context.Context, actor registry.Actor, purpose stri
 func TestRingWithoutStore(t *testing.T) {
 	f := newFixture(t)
 	store := &awayStore{KeyStore: f.store, change: func(k []registry.Key) []registry.Key { return k }}
-	r := NewRing(RingSession, store, f.s.master, f.clock.now, nil)
-	if _, err := r.sign(TypSession, 1); err == nil {
+	r := token.NewRing(token.RingSession, store, f.s.master, f.clock.now, nil)
+	if _, err := r.Sign(token.TypSession, 1); err == nil {
 		t.Fatal("an empty ring signs")
 	}
 	if err := r.Refresh(ctx); err != nil {
@@ -101,7 +102,7 @@ func TestRingWithoutStore(t *testing.T) {
 	if err := r.Refresh(ctx); err == nil {
 		t.Fatal("no error")
 	}
-	if _, err := r.sign(TypSession, map[string]any{}); err != nil {
+	if _, err := r.Sign(token.TypSession, map[string]any{}); err != nil {
 		t.Fatalf("the last known ring does not go on: %v", err)
 	}
 }
@@ -110,13 +111,13 @@ func TestRingWithoutStore(t *testing.T) {
 func TestSealedKeys(t *testing.T) {
 	f := newFixture(t)
 	same := func(k []registry.Key) []registry.Key { return k }
-	for name, r := range map[string]*Ring{
-		"another secret key": NewRing(RingSession, f.store, &MasterKey{raw: [32]byte{2}}, f.clock.now, nil),
-		"another purpose": NewRing(RingSession, &awayStore{KeyStore: f.store, change: func([]registry.Key) []registry.Key {
-			k, _ := f.store.Keys(ctx, registry.AsSystem("test"), RingToken)
+	for name, r := range map[string]*token.Ring{
+		"another secret key": token.NewRing(token.RingSession, f.store, &MasterKey{raw: [32]byte{2}}, f.clock.now, nil),
+		"another purpose": token.NewRing(token.RingSession, &awayStore{KeyStore: f.store, change: func([]registry.Key) []registry.Key {
+			k, _ := f.store.Keys(ctx, registry.AsSystem("test"), token.RingToken)
 			return k
 		}}, f.s.master, f.clock.now, nil),
-		"another row": NewRing(RingSession, &awayStore{KeyStore: f.store, change: func(k []registry.Key) []registry.Key {
+		"another row": token.NewRing(token.RingSession, &awayStore{KeyStore: f.store, change: func(k []registry.Key) []registry.Key {
 			k[0].ID = registry.NewID()
 			return k
 		}}, f.s.master, f.clock.now, nil),
@@ -125,7 +126,7 @@ func TestSealedKeys(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if err := NewRing(RingSession, &awayStore{KeyStore: f.store, change: same}, f.s.master, f.clock.now, nil).Refresh(ctx); err != nil {
+	if err := token.NewRing(token.RingSession, &awayStore{KeyStore: f.store, change: same}, f.s.master, f.clock.now, nil).Refresh(ctx); err != nil {
 		t.Error(err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -21,35 +22,17 @@ type Rotation struct {
 // RotateKeys replaces signing keys. An emergency ends every org session, API token and assertion: who is
 // signed in gets others at the next page. Errors: CodeForbidden, CodeInvalid.
 func (s *Service) RotateKeys(ctx context.Context, a registry.Actor, n Rotation) error {
-	if n.Ahead < 0 || n.Ahead > keyPublish {
+	if n.Ahead < 0 || n.Ahead > token.KeyPublish {
 		return registry.Errorf(registry.CodeInvalid, "ahead_seconds", "a new key is published for at most a day before it signs")
 	}
 	if n.Emergency {
 		n.Ahead = 0
 	}
-	var keys []registry.Key
-	for _, r := range s.Rings() {
-		if !r.belongs(n.Ring) {
-			continue
-		}
-		if r.lazy {
-			if err := r.Refresh(ctx); err != nil {
-				return err
-			}
-			if r.empty() {
-				continue
-			}
-		}
-		k, err := r.newKey(s.now().Add(n.Ahead))
-		if err != nil {
-			return err
-		}
-		keys = append(keys, k)
+	keys, err := s.Successors(ctx, n.Ring, s.now().Add(n.Ahead))
+	if err != nil {
+		return err
 	}
-	if len(keys) == 0 {
-		return registry.Errorf(registry.CodeInvalid, "ring", "%q is no ring: use token, session or assertion", n.Ring)
-	}
-	if err := s.store.RotateKeys(ctx, a, keys, registry.KeyRotation{Verify: keyVerifies, Emergency: n.Emergency}); err != nil {
+	if err := s.store.RotateKeys(ctx, a, keys, registry.KeyRotation{Verify: token.KeyVerifies, Emergency: n.Emergency}); err != nil {
 		return err
 	}
 	return s.Refresh(ctx)

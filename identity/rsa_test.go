@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -13,14 +14,14 @@ import (
 func TestRSAKeyOnSeveralNodes(t *testing.T) {
 	f := newFixture(t)
 	node := func() *Service {
-		s := New(f.store, f.s.master, func() Site { return f.s.Site() }, slog.New(slog.DiscardHandler), f.clock.now)
+		s := New(f.store, f.s.master, func() token.Site { return f.s.Site() }, slog.New(slog.DiscardHandler), f.clock.now)
 		if err := s.Refresh(ctx); err != nil {
 			t.Fatal(err)
 		}
 		return s
 	}
 	one, two := node(), node()
-	if !one.TokenRSA.empty() || string(one.TokenJWKS()) != string(one.Token.JWKS()) {
+	if len(one.TokenRSA.Stored()) > 0 || string(one.TokenJWKS()) != string(one.Token.JWKS()) {
 		t.Fatal("a key that nobody wants")
 	}
 	done := make(chan error)
@@ -32,7 +33,7 @@ func TestRSAKeyOnSeveralNodes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	keys, err := f.store.Keys(ctx, registry.AsSystem("test"), RingTokenRSA)
+	keys, err := f.store.Keys(ctx, registry.AsSystem("test"), token.RingTokenRSA)
 	if err != nil || len(keys) != 1 {
 		t.Fatalf("%d keys, %v", len(keys), err)
 	}
@@ -41,14 +42,14 @@ func TestRSAKeyOnSeveralNodes(t *testing.T) {
 	}
 	// From then on it is kept as the others are, after a start too, and from the snapshot.
 	three := node()
-	if three.TokenRSA.empty() {
+	if len(three.TokenRSA.Stored()) == 0 {
 		t.Error("it is forgotten")
 	}
-	four := New(f.store, f.s.master, func() Site { return f.s.Site() }, slog.New(slog.DiscardHandler), f.clock.now)
-	if err := four.UseKeys(one.SealedKeys()); err != nil || four.TokenRSA.empty() {
+	four := New(f.store, f.s.master, func() token.Site { return f.s.Site() }, slog.New(slog.DiscardHandler), f.clock.now)
+	if err := four.UseKeys(one.SealedKeys()); err != nil || len(four.TokenRSA.Stored()) == 0 {
 		t.Errorf("from a snapshot: %v", err)
 	}
-	f.clock.add(keySigns - keyPublish/2)
+	f.clock.add(token.KeySigns - token.KeyPublish/2)
 	if err := three.Refresh(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -56,17 +57,18 @@ func TestRSAKeyOnSeveralNodes(t *testing.T) {
 		t.Errorf("%d keys before the first one's end", n)
 	}
 	// Its ring signs ID tokens alone: another kind of token by its key is none.
-	for _, typ := range []string{TypAPI, TypSession, TypAssertion} {
-		token, err := three.TokenRSA.sign(typ, APIClaims{
-			Issuer: "https://d.example", Audience: "https://d.example", SessionID: "s", Subject: "u", times: three.times(APITokenLife),
+	for _, typ := range []string{token.TypAPI, token.TypSession, token.TypAssertion} {
+		tok, err := three.TokenRSA.Sign(typ, map[string]any{
+			"iss": "https://d.example", "aud": "https://d.example", "sid": "s", "sub": "u",
+			"iat": f.clock.now().Unix(), "exp": f.clock.now().Unix() + 300,
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := three.VerifyAPI(token); err == nil {
+		if _, err := three.VerifyAPI(tok); err == nil {
 			t.Errorf("%s by the key for ID tokens", typ)
 		}
-		if _, err := three.verifyHint(token); err == nil {
+		if _, err := three.VerifyHint(tok); err == nil {
 			t.Errorf("%s is an ID token", typ)
 		}
 	}

@@ -6,23 +6,24 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
 // CreateRunnerClaim makes a claim and returns its secret, this once. See registry's Store.CreateRunnerClaim.
-func (s *Service) CreateRunnerClaim(ctx context.Context, a registry.Actor, org registry.OrgID, n registry.NewRunnerClaim) (registry.RunnerClaim, Secret, error) {
-	secret := newAPIKey(PrefixClaim)
+func (s *Service) CreateRunnerClaim(ctx context.Context, a registry.Actor, org registry.OrgID, n registry.NewRunnerClaim) (registry.RunnerClaim, token.Secret, error) {
+	secret := token.NewAPIKey(token.PrefixClaim)
 	c, err := s.store.CreateRunnerClaim(ctx, a, org, n, secret.Hash())
 	return c, secret, err
 }
 
 // EnrollRunner uses a claim up for a runner and returns its key, this once. Errors: CodeGone, CodeInvalid.
-func (s *Service) EnrollRunner(ctx context.Context, claim, name, address string) (registry.Runner, Secret, error) {
-	if !wholeKey(claim, PrefixClaim) {
-		return registry.Runner{}, "", registry.Errorf(registry.CodeInvalid, "claim", "this is not a whole claim: it begins with %s and has %d characters", PrefixClaim, keyLength)
+func (s *Service) EnrollRunner(ctx context.Context, claim, name, address string) (registry.Runner, token.Secret, error) {
+	if !token.WholeKey(claim, token.PrefixClaim) {
+		return registry.Runner{}, "", registry.Errorf(registry.CodeInvalid, "claim", "this is not a whole claim: it begins with %s and has %d characters", token.PrefixClaim, token.KeyLength)
 	}
-	key := newAPIKey(PrefixRunner)
-	r, err := s.store.EnrollRunner(ctx, registry.AsVisitor(address), Secret(claim).Hash(), name, key.Hash())
+	key := token.NewAPIKey(token.PrefixRunner)
+	r, err := s.store.EnrollRunner(ctx, registry.AsVisitor(address), token.Secret(claim).Hash(), name, key.Hash())
 	return r, key, err
 }
 
@@ -30,10 +31,10 @@ func (s *Service) EnrollRunner(ctx context.Context, claim, name, address string)
 // runner: its ID and key for a token of its org's host. There is no refresh token
 // (section 4.4.3): the runner asks again.
 func (s *Service) runnerToken(ctx context.Context, id registry.RunnerID, key string, form url.Values, address string) (Tokens, error) {
-	if !wholeKey(key, PrefixRunner) {
+	if !token.WholeKey(key, token.PrefixRunner) {
 		return Tokens{}, InvalidClient
 	}
-	hash := Secret(key).Hash()
+	hash := token.Secret(key).Hash()
 	g, err := s.store.RunnerGrant(ctx, registry.AsSystem("token"), id, &hash)
 	switch registry.ErrorCode(err) {
 	case registry.CodeNotFound:
@@ -54,12 +55,12 @@ func (s *Service) runnerToken(ctx context.Context, id registry.RunnerID, key str
 	s.mu.Lock()
 	s.runners[id] = registry.RunnerSeen{At: s.now(), Address: address}
 	s.mu.Unlock()
-	life := min(SessionTokenLife, g.Session.ExpiresAt.Sub(s.now()))
+	life := min(token.SessionTokenLife, g.Session.ExpiresAt.Sub(s.now()))
 	return Tokens{AccessToken: access, TokenType: "Bearer", ExpiresIn: int64(life / time.Second)}, nil
 }
 
 // grantAgain reads what the holder of an org session stands for now.
-func (s *Service) grantAgain(ctx context.Context, old SessionClaims) (registry.Grant, error) {
+func (s *Service) grantAgain(ctx context.Context, old token.SessionClaims) (registry.Grant, error) {
 	if old.Role != registry.RoleRunner {
 		return s.grant(ctx, "renew", old.SessionID, old.OrgID)
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -19,7 +20,7 @@ func TestRunnerTokens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []string{"", "pzc_", claim.Reveal() + "x", strings.Replace(claim.Reveal(), "pzc_", "pzr_", 1), newAPIKey(PrefixClaim).Reveal()} {
+	for _, c := range []string{"", "pzc_", claim.Reveal() + "x", strings.Replace(claim.Reveal(), "pzc_", "pzr_", 1), token.NewAPIKey(token.PrefixClaim).Reveal()} {
 		if _, _, err := f.s.EnrollRunner(ctx, c, "x", ""); registry.ErrorCode(err) != registry.CodeInvalid && registry.ErrorCode(err) != registry.CodeGone {
 			t.Errorf("%q: %v", c, err)
 		}
@@ -58,7 +59,7 @@ func TestRunnerTokens(t *testing.T) {
 		form url.Values
 		want TokenError
 	}{
-		"another key":   {newAPIKey(PrefixRunner).Reveal(), grant, InvalidClient},
+		"another key":   {token.NewAPIKey(token.PrefixRunner).Reveal(), grant, InvalidClient},
 		"its claim":     {claim.Reveal(), grant, InvalidClient},
 		"no key":        {"", grant, InvalidClient},
 		"another grant": {key.Reveal(), url.Values{"grant_type": {"authorization_code"}}, UnsupportedGrant},

@@ -13,6 +13,7 @@ import (
 	"github.com/pquerna/otp"
 	"github.com/pquerna/otp/totp"
 
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -153,7 +154,7 @@ func (s *Service) checkSecond(ctx context.Context, u registry.User, code string)
 	system := registry.AsSystem("sign-in")
 	code = typedCode(code)
 	if len(code) == recoveryLength {
-		left, err := s.store.UseRecoveryCode(ctx, system, u.ID, Secret(code).Hash())
+		left, err := s.store.UseRecoveryCode(ctx, system, u.ID, token.Secret(code).Hash())
 		switch {
 		case registry.ErrorCode(err) == registry.CodeNotFound:
 			return errBadCode()
@@ -286,7 +287,7 @@ func newRecoveryCodes() (codes []string, hashes []registry.Hash) {
 		var b [10]byte
 		_, _ = rand.Read(b[:]) // never fails (crypto/rand)
 		text := base32Secret.EncodeToString(b[:])
-		codes, hashes = append(codes, text[:4]+"-"+text[4:8]+"-"+text[8:12]+"-"+text[12:]), append(hashes, Secret(text).Hash())
+		codes, hashes = append(codes, text[:4]+"-"+text[4:8]+"-"+text[8:12]+"-"+text[12:]), append(hashes, token.Secret(text).Hash())
 	}
 	return codes, hashes
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -47,8 +48,8 @@ type Store interface {
 
 // Service is the identity of one installation.
 type Service struct {
-	*Issuer
-	site    func() Site
+	*token.Issuer
+	site    func() token.Site
 	now     func() time.Time
 	Mail    Mailer // nil: no mail is sent
 	Outside Outside
@@ -78,9 +79,9 @@ type Service struct {
 }
 
 // New makes a Service. site is asked at each use, since a config reload may change it.
-func New(store Store, master *MasterKey, site func() Site, log *slog.Logger, now func() time.Time) *Service {
+func New(store Store, master *MasterKey, site func() token.Site, log *slog.Logger, now func() time.Time) *Service {
 	s := &Service{
-		Issuer: NewIssuer(store, master, site, now), site: site, now: now,
+		Issuer: token.NewIssuer(store, master, site, now), site: site, now: now,
 		store: store, master: master, log: log, hasher: newHasher(), limits: newAllLimits(), refused: newRefusals(), passkeys: newRefusals(), letters: newLetters(),
 		providers: newProviders(), Outside: defaultOutside(),
 		forgotten: make(chan struct{}, forgetful), recording: make(chan struct{}, 4),
@@ -91,7 +92,7 @@ func New(store Store, master *MasterKey, site func() Site, log *slog.Logger, now
 }
 
 // Site is where the installation is reached.
-func (s *Service) Site() Site { return s.site() }
+func (s *Service) Site() token.Site { return s.site() }
 
 // Flush stores when sessions were last used. On an error it keeps them for the next time.
 func (s *Service) Flush(ctx context.Context) error {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pizzaface/pizzeria/identity/jose"
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/registry"
 	"github.com/pizzaface/pizzeria/registry/sqlite"
 	"github.com/pizzaface/pizzeria/registry/sqlitetest"
@@ -41,6 +42,7 @@ type fixture struct {
 	s     *Service
 	store *sqlite.Store
 	clock *clock
+	site  token.Site
 	tries int
 }
 
@@ -52,15 +54,16 @@ func newFixture(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
-	site, err := NewSite("d.example", "", "")
+	site, err := token.NewSite("d.example", "", "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := New(store, &MasterKey{raw: [32]byte{1}}, func() Site { return site }, slog.New(slog.DiscardHandler), c.now)
-	if err := s.Refresh(ctx); err != nil {
+	f := &fixture{T: t, store: store, clock: c, site: site}
+	f.s = New(store, &MasterKey{raw: [32]byte{1}}, func() token.Site { return f.site }, slog.New(slog.DiscardHandler), c.now)
+	if err := f.s.Refresh(ctx); err != nil {
 		t.Fatal(err)
 	}
-	return &fixture{t, s, store, c, 0}
+	return f
 }
 
 const goodPassword = "correct horse battery"
@@ -184,7 +187,7 @@ func (f *fixture) flow(o registry.Org) flow {
 	verifier := strings.Repeat("v", 43)
 	redirect := "https://" + o.Slug + ".d.example/.pizzeria/callback"
 	return flow{verifier: verifier, redirect: redirect, org: o.ID, q: url.Values{
-		"client_id": {ClientID(o.ID)}, "redirect_uri": {redirect}, "response_type": {"code"}, "scope": {"openid"}, "state": {"st"}, "nonce": {"no"},
+		"client_id": {token.ClientID(o.ID)}, "redirect_uri": {redirect}, "response_type": {"code"}, "scope": {"openid"}, "state": {"st"}, "nonce": {"no"},
 		"code_challenge": {"7w_YNF9DSfIdPf_pRjSq646_kPr-2-o9NAl16JGghdM"}, "code_challenge_method": {"S256"},
 	}}
 }
@@ -206,7 +209,7 @@ func (f *fixture) code(fl flow, l Login) string {
 }
 
 func (f *fixture) redeem(fl flow, code string, change func(client, secret *string, form url.Values)) (Tokens, error) {
-	client, secret := ClientID(fl.org), f.s.ClientSecret(ClientID(fl.org)).Reveal()
+	client, secret := token.ClientID(fl.org), f.s.ClientSecret(token.ClientID(fl.org)).Reveal()
 	form := url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {fl.redirect}, "code_verifier": {fl.verifier}}
 	if change != nil {
 		change(&client, &secret, form)
@@ -229,7 +232,7 @@ func TestCodeFlow(t *testing.T) {
 	if err != nil || c.Subject != ada.User.ID || c.Role != registry.RoleOwner || c.SessionID != ada.Session.ID {
 		t.Fatalf("%+v %v", c, err)
 	}
-	if jose.Type(tok.IDToken) != TypID {
+	if jose.Type(tok.IDToken) != token.TypID {
 		t.Error("no ID token")
 	}
 	if d, err := f.s.Authorize(ctx, fl.q, nil); err != nil || d.SignIn == "" {
@@ -246,9 +249,9 @@ func TestCodeFlow(t *testing.T) {
 		"another redirect": func(_, _ *string, v url.Values) { v.Set("redirect_uri", other.redirect) },
 		"no redirect":      func(_, _ *string, v url.Values) { v.Del("redirect_uri") },
 		"another client": func(c, s *string, _ url.Values) {
-			*c, *s = ClientID(globex.ID), f.s.ClientSecret(ClientID(globex.ID)).Reveal()
+			*c, *s = token.ClientID(globex.ID), f.s.ClientSecret(token.ClientID(globex.ID)).Reveal()
 		},
-		"another's secret": func(_, s *string, _ url.Values) { *s = f.s.ClientSecret(ClientID(globex.ID)).Reveal() },
+		"another's secret": func(_, s *string, _ url.Values) { *s = f.s.ClientSecret(token.ClientID(globex.ID)).Reveal() },
 		"no secret":        func(_, s *string, _ url.Values) { *s = "" },
 		"another grant":    func(_, _ *string, v url.Values) { v.Set("grant_type", "refresh_token") },
 		"repeated":         func(_, _ *string, v url.Values) { v.Add("code", "x") },

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -41,16 +42,16 @@ func TestOtherSpelling(t *testing.T) {
 	}
 	a := f.app(registry.NewClient{})
 	app := f.into(a, ada)
-	exchange := func(token string) error {
+	exchange := func(tok string) error {
 		_, err := f.s.Redeem(ctx, Credentials{ID: string(registry.CLIClient)}, url.Values{
-			"grant_type": {grantExchange}, "subject_token": {token}, "subject_token_type": {"urn:ietf:params:oauth:token-type:access_token"},
-			"audience": {ClientID(acme.ID)},
+			"grant_type": {grantExchange}, "subject_token": {tok}, "subject_token_type": {"urn:ietf:params:oauth:token-type:access_token"},
+			"audience": {token.ClientID(acme.ID)},
 		}, "")
 		return err
 	}
-	type use func(token string) error
-	session := func(token string) error {
-		c, err := f.s.VerifySession(token, acme.ID, 0)
+	type use func(tok string) error
+	session := func(tok string) error {
+		c, err := f.s.VerifySession(tok, acme.ID, 0)
 		if err == nil {
 			_, err = f.s.Renew(ctx, c, time.Time{})
 		}
@@ -61,9 +62,9 @@ func TestOtherSpelling(t *testing.T) {
 		use   use
 	}{
 		"session":  {tok.AccessToken, session},
-		"API":      {api, func(token string) error { _, _, err := f.s.AuthenticateAPI(ctx, token, ""); return err }},
-		"access":   {app.AccessToken, func(token string) error { _, err := f.s.UserInfo(ctx, token); return err }},
-		"hint":     {tok.IDToken, func(token string) error { _, err := f.s.verifyHint(token); return err }},
+		"API":      {api, func(tok string) error { _, _, err := f.s.AuthenticateAPI(ctx, tok, ""); return err }},
+		"access":   {app.AccessToken, func(tok string) error { _, err := f.s.UserInfo(ctx, tok); return err }},
+		"hint":     {tok.IDToken, func(tok string) error { _, err := f.s.VerifyHint(tok); return err }},
 		"exchange": {api, exchange},
 	}
 	for name, u := range uses {
@@ -80,8 +81,8 @@ func TestOtherSpelling(t *testing.T) {
 	if err := f.s.Revoke(ctx, a.as(), otherSpelling(t, app.AccessToken)); err != nil {
 		t.Fatal(err)
 	}
-	for _, token := range []string{app.AccessToken, otherSpelling(t, app.AccessToken)} {
-		if _, err := f.s.UserInfo(ctx, token); err == nil {
+	for _, tok := range []string{app.AccessToken, otherSpelling(t, app.AccessToken)} {
+		if _, err := f.s.UserInfo(ctx, tok); err == nil {
 			t.Error("an access token outlives its grant")
 		}
 	}
@@ -90,8 +91,8 @@ func TestOtherSpelling(t *testing.T) {
 	}
 	for _, name := range []string{"session", "API", "access", "exchange"} {
 		u := uses[name]
-		for _, token := range []string{u.token, otherSpelling(t, u.token)} {
-			if u.use(token) == nil {
+		for _, tok := range []string{u.token, otherSpelling(t, u.token)} {
+			if u.use(tok) == nil {
 				t.Errorf("%s outlives the sign-out", name)
 			}
 		}

@@ -17,18 +17,34 @@ import (
 	"time"
 
 	"github.com/pizzaface/pizzeria/identity/jose"
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
 var b64 = base64.RawURLEncoding
 
 // forge signs any header and payload with a ring's own key: what is refused then is refused for its content.
-func forge(t testing.TB, r *Ring, header, payload string) string {
+func forge(t testing.TB, r *token.Ring, header, payload string) string {
 	t.Helper()
-	k := r.keys.Load().list[0]
+	k := r.Stored()[0]
 	header = strings.ReplaceAll(header, "KID", k.ID)
 	in := b64.EncodeToString([]byte(header)) + "." + b64.EncodeToString([]byte(payload))
-	return in + "." + b64.EncodeToString(raw(t, k.private.Signer, in))
+	return in + "." + b64.EncodeToString(raw(t, signer(t, r, 0), in))
+}
+
+// signer is a ring's key of a number, which its tests have from the sealed ones.
+func signer(t testing.TB, r *token.Ring, n int) crypto.Signer {
+	t.Helper()
+	k := r.Stored()[n]
+	b, err := (&MasterKey{raw: [32]byte{1}}).Sealer("keys/"+k.Purpose).Open(nil, nil, k.Private, []byte(k.ID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := jose.ParsePrivateKey(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return private.Signer
 }
 
 // raw signs with any key, whatever the header says.
@@ -54,7 +70,7 @@ func (f *fixture) claims(org registry.OrgID, change func(map[string]any)) string
 	f.Helper()
 	now := f.clock.now().Unix()
 	m := map[string]any{
-		"iss": "https://d.example", "aud": SessionAudience(org), "sid": "s", "sub": "u", "org_id": org, "org_gen": 1, "role": "member",
+		"iss": "https://d.example", "aud": token.SessionAudience(org), "sid": "s", "sub": "u", "org_id": org, "org_gen": 1, "role": "member",
 		"email": "a@example.com", "name": "A", "auth_time": now, "iat": now, "exp": now + 600,
 	}
 	if change != nil {
@@ -69,7 +85,7 @@ func (f *fixture) claims(org registry.OrgID, change func(map[string]any)) string
 
 // TestHostileTokens is a set of vectors from the RFCs (7515 to 7519, 7797, 8037, 8725) and from advisories: none is accepted, with keys of either algorithm.
 func TestHostileTokens(t *testing.T) {
-	for _, alg := range Algorithms() {
+	for _, alg := range token.Algorithms() {
 		t.Run(alg, func(t *testing.T) { hostileTokens(t, alg) })
 	}
 }
@@ -78,12 +94,12 @@ func hostileTokens(t *testing.T, alg string) {
 	f := newFixture(t)
 	site := f.s.Site()
 	site.Algorithm = alg
-	f.s.site = func() Site { return site }
+	f.site = site
 	if err := f.s.RotateKeys(ctx, registry.AsOperator(), Rotation{Emergency: true}); err != nil {
 		t.Fatal(err)
 	}
 	goodHeader := strings.Replace(goodHeader, "ES256", alg, 1)
-	forge := func(t testing.TB, r *Ring, header, payload string) string {
+	forge := func(t testing.TB, r *token.Ring, header, payload string) string {
 		return forge(t, r, strings.ReplaceAll(header, `"ES256"`, strconv.Quote(alg)), payload)
 	}
 	org, other := registry.OrgID(registry.NewID()), registry.OrgID(registry.NewID())
@@ -93,9 +109,9 @@ func hostileTokens(t *testing.T, alg string) {
 		t.Fatalf("the good token is refused: %v", err)
 	}
 	parts := strings.Split(good, ".")
-	refuse := func(name, token string) {
+	refuse := func(name, tok string) {
 		t.Helper()
-		if _, err := f.s.VerifySession(token, org, 0); err == nil {
+		if _, err := f.s.VerifySession(tok, org, 0); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
@@ -149,9 +165,9 @@ func hostileTokens(t *testing.T, alg string) {
 		refuse(name, forge(t, ring, header, f.claims(org, nil)))
 	}
 	for name, change := range map[string]func(map[string]any){
-		"another org's audience": func(m map[string]any) { m["aud"] = SessionAudience(other) },
-		"assertion's audience":   func(m map[string]any) { m["aud"] = AssertionAudience(org) },
-		"audiences":              func(m map[string]any) { m["aud"] = []string{SessionAudience(org), "x"} },
+		"another org's audience": func(m map[string]any) { m["aud"] = token.SessionAudience(other) },
+		"assertion's audience":   func(m map[string]any) { m["aud"] = token.AssertionAudience(org) },
+		"audiences":              func(m map[string]any) { m["aud"] = []string{token.SessionAudience(org), "x"} },
 		"another org's ID":       func(m map[string]any) { m["org_id"] = other },
 		"another issuer":         func(m map[string]any) { m["iss"] = "https://evil.example" },
 		"expired":                func(m map[string]any) { m["exp"] = f.clock.now().Unix() },
@@ -205,7 +221,7 @@ func hostileTokens(t *testing.T, alg string) {
 	refuse("a JWE of five parts", b64.EncodeToString([]byte(`{"alg":"dir","enc":"A128GCM"}`))+"..AAAAAAAAAAAAAAAA.AAAA.AAAAAAAAAAAAAAAAAAAAAA")
 	refuse("detached", parts[0]+".."+parts[2])
 	refuse("signature of another payload", parts[0]+"."+b64.EncodeToString([]byte(strings.Replace(claims, `"role":"member"`, `"role":"owner"`, 1)))+"."+parts[2])
-	refuse("a byte more of signature", parts[0]+"."+parts[1]+"."+b64.EncodeToString(append(raw(t, ring.keys.Load().list[len(ring.keys.Load().list)-1].private.Signer, parts[0]+"."+parts[1]), 0)))
+	refuse("a byte more of signature", parts[0]+"."+parts[1]+"."+b64.EncodeToString(append(raw(t, signer(t, ring, len(ring.Stored())-1), parts[0]+"."+parts[1]), 0)))
 	refuse("standard base64", strings.NewReplacer("-", "+", "_", "/").Replace(good)+"+")
 	refuse("Bearer", "Bearer "+good)
 	refuse("another ring's key", forge(t, f.s.Assertions, goodHeader, claims))
@@ -215,7 +231,7 @@ func hostileTokens(t *testing.T, alg string) {
 		refuse("DER signature", parts[0]+"."+parts[1]+"."+b64.EncodeToString(der(t, ring, parts[0]+"."+parts[1])))
 	}
 	// A header that names the other algorithm, signed as it says, by the key that it names or one of its kind.
-	for _, name := range Algorithms() {
+	for _, name := range token.Algorithms() {
 		if name == alg {
 			continue
 		}
@@ -223,7 +239,7 @@ func hostileTokens(t *testing.T, alg string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		in := b64.EncodeToString([]byte(strings.NewReplacer("KID", ring.keys.Load().list[0].ID, alg, name).Replace(goodHeader))) + "." + parts[1]
+		in := b64.EncodeToString([]byte(strings.NewReplacer("KID", ring.Stored()[0].ID, alg, name).Replace(goodHeader))) + "." + parts[1]
 		refuse("the other algorithm", in+"."+b64.EncodeToString(raw(t, stranger.Signer, in)))
 		refuse("the other algorithm in name", in+"."+parts[2])
 	}
@@ -237,8 +253,8 @@ func hostileTokens(t *testing.T, alg string) {
 	refuse("empty", "")
 
 	// The public key as a shared secret.
-	head := b64.EncodeToString([]byte(strings.Replace(strings.ReplaceAll(goodHeader, "KID", ring.keys.Load().list[0].ID), alg, "HS256", 1)))
-	mac := hmac.New(sha256.New, ring.keys.Load().list[0].Public)
+	head := b64.EncodeToString([]byte(strings.Replace(strings.ReplaceAll(goodHeader, "KID", ring.Stored()[0].ID), alg, "HS256", 1)))
+	mac := hmac.New(sha256.New, ring.Stored()[0].Public)
 	mac.Write([]byte(head + "." + parts[1]))
 	refuse("HS256 under the public key", head+"."+parts[1]+"."+b64.EncodeToString(mac.Sum(nil)))
 }
@@ -268,45 +284,45 @@ func TestTokenKinds(t *testing.T) {
 		t.Fatalf("%+v %v", c, err)
 	}
 	app := f.into(f.app(registry.NewClient{}), ada)
-	for name, token := range map[string]string{"session": tok.AccessToken, "assertion": assertion, "API": api, "ID": tok.IDToken, "app's access": app.AccessToken, "app's ID": app.IDToken, "app's refresh": app.RefreshToken, "cookie": ada.Token.Reveal()} {
-		if _, err := f.s.UserInfo(ctx, token); (err == nil) != (name == "app's access") {
+	for name, tok := range map[string]string{"session": tok.AccessToken, "assertion": assertion, "API": api, "ID": tok.IDToken, "app's access": app.AccessToken, "app's ID": app.IDToken, "app's refresh": app.RefreshToken, "cookie": ada.Token.Reveal()} {
+		if _, err := f.s.UserInfo(ctx, tok); (err == nil) != (name == "app's access") {
 			t.Errorf("%s at user info: %v", name, err)
 		}
-		if _, err := f.s.verifyHint(token); (err == nil) != (name == "ID" || name == "app's ID") {
+		if _, err := f.s.VerifyHint(tok); (err == nil) != (name == "ID" || name == "app's ID") {
 			t.Errorf("%s as a hint: %v", name, err)
 		}
-		if _, _, err := f.s.AuthenticateAPI(ctx, token, ""); (err == nil) != (name == "API") {
+		if _, _, err := f.s.AuthenticateAPI(ctx, tok, ""); (err == nil) != (name == "API") {
 			t.Errorf("%s at the API: %v", name, err)
 		}
-		if _, _, err := f.s.AuthenticateKey(ctx, token, ""); err == nil {
+		if _, _, err := f.s.AuthenticateKey(ctx, tok, ""); err == nil {
 			t.Errorf("%s as a key", name)
 		}
-		if _, _, err := f.s.Authenticate(ctx, token); (err == nil) != (name == "cookie") {
+		if _, _, err := f.s.Authenticate(ctx, tok); (err == nil) != (name == "cookie") {
 			t.Errorf("%s as a cookie: %v", name, err)
 		}
-		form := url.Values{"grant_type": {grantExchange}, "subject_token": {token}, "subject_token_type": {"urn:ietf:params:oauth:token-type:access_token"}, "audience": {"urn:pizzeria:org:" + string(acme.ID)}}
+		form := url.Values{"grant_type": {grantExchange}, "subject_token": {tok}, "subject_token_type": {"urn:ietf:params:oauth:token-type:access_token"}, "audience": {"urn:pizzeria:org:" + string(acme.ID)}}
 		if _, err := f.s.Redeem(ctx, Credentials{ID: string(registry.CLIClient)}, form, ""); err == nil { // the command line's own alone
 			t.Errorf("%s is exchanged", name)
 		}
-		if v, err := f.s.Renew(ctx, SessionClaims{}, time.Time{}); err == nil {
+		if v, err := f.s.Renew(ctx, token.SessionClaims{}, time.Time{}); err == nil {
 			t.Errorf("nothing is renewed: %s", v)
 		}
-		if name != "session" && IsSessionToken(token) {
+		if name != "session" && token.IsSessionToken(tok) {
 			t.Errorf("%s passes for a session at a gateway", name)
 		}
-		if _, err := f.s.VerifySession(token, acme.ID, 0); (err == nil) != (name == "session") {
+		if _, err := f.s.VerifySession(tok, acme.ID, 0); (err == nil) != (name == "session") {
 			t.Errorf("%s as a session: %v", name, err)
 		}
-		if _, err := f.s.VerifyAPI(token); (err == nil) != (name == "API") {
+		if _, err := f.s.VerifyAPI(tok); (err == nil) != (name == "API") {
 			t.Errorf("%s as an API token: %v", name, err)
 		}
-		if name != "API" && strings.Contains(token, ".") && strings.Contains(decoded(token), `"orgs"`) {
+		if name != "API" && strings.Contains(tok, ".") && strings.Contains(decoded(tok), `"orgs"`) {
 			t.Errorf("%s carries memberships", name)
 		}
 	}
 	// Same ring, same audience, only the typ differs.
-	var raw APIClaims
-	if err := f.s.Token.verify(api, TypAPI, &raw); err != nil {
+	var raw token.APIClaims
+	if err := f.s.Token.Verify(api, token.TypAPI, &raw); err != nil {
 		t.Fatal(err)
 	}
 	b, _ := json.Marshal(raw)
@@ -314,7 +330,7 @@ func TestTokenKinds(t *testing.T) {
 		t.Error("typ is not checked")
 	}
 	// Expired tokens: only with grace, and only for so long.
-	f.clock.add(SessionTokenLife)
+	f.clock.add(token.SessionTokenLife)
 	if _, err := f.s.VerifySession(tok.AccessToken, acme.ID, 0); err == nil {
 		t.Error("an expired session is accepted")
 	}
@@ -332,10 +348,10 @@ func decoded(token string) string {
 	return string(b)
 }
 
-func der(t *testing.T, r *Ring, in string) []byte {
+func der(t *testing.T, r *token.Ring, in string) []byte {
 	t.Helper()
 	sum := sha256.Sum256([]byte(in))
-	b, err := r.keys.Load().list[0].private.Signer.Sign(rand.Reader, sum[:], crypto.SHA256)
+	b, err := signer(t, r, 0).Sign(rand.Reader, sum[:], crypto.SHA256)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -35,13 +36,13 @@ func (s *Service) UserInfo(ctx context.Context, accessToken string) (UserInfo, e
 
 // grantOfAccess returns the grant behind an access token, read now. Errors: ErrToken; anything else means that the store is away.
 func (s *Service) grantOfAccess(ctx context.Context, accessToken string) (registry.Grant, error) {
-	c, err := s.verifyAccess(accessToken)
+	c, err := s.VerifyAccess(accessToken)
 	if err != nil {
 		return registry.Grant{}, err
 	}
 	g, err := s.store.GrantByID(ctx, registry.AsSystem("userinfo"), c.Grant)
 	if registry.ErrorCode(err) != "" || err == nil && (g.ClientID != c.ClientID || g.User.ID != c.Subject) {
-		return g, ErrToken
+		return g, token.ErrToken
 	}
 	return g, err
 }
@@ -85,15 +86,15 @@ func (s *Service) Introspect(ctx context.Context, c Credentials, token string) (
 }
 
 // grantOf returns the grant of a live access or refresh token, zero when it is neither; claims are of an access token.
-func (s *Service) grantOf(ctx context.Context, token string) (registry.Grant, *AccessClaims, error) {
-	if c, err := s.verifyAccess(token); err == nil {
-		g, err := s.grantOfAccess(ctx, token)
-		if err == ErrToken { //nolint:errorlint // as it comes
+func (s *Service) grantOf(ctx context.Context, tok string) (registry.Grant, *token.AccessClaims, error) {
+	if c, err := s.VerifyAccess(tok); err == nil {
+		g, err := s.grantOfAccess(ctx, tok)
+		if err == token.ErrToken { //nolint:errorlint // as it comes
 			return registry.Grant{}, nil, nil
 		}
 		return g, &c, err
 	}
-	g, err := s.store.GrantByRefresh(ctx, registry.AsSystem("token"), Secret(token).Hash())
+	g, err := s.store.GrantByRefresh(ctx, registry.AsSystem("token"), token.Secret(tok).Hash())
 	if registry.ErrorCode(err) != "" {
 		return registry.Grant{}, nil, nil
 	}

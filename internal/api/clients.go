@@ -4,7 +4,7 @@ import (
 	"context"
 	"net/http"
 
-	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -17,7 +17,7 @@ type clientOut struct {
 	}
 }
 
-func clientAnswer(c registry.Client, secret identity.Secret, err error) (*clientOut, error) {
+func clientAnswer(c registry.Client, secret token.Secret, err error) (*clientOut, error) {
 	out := new(clientOut)
 	out.Body.Client, out.Body.Secret = c, secret.Reveal()
 	return out, err

@@ -5,7 +5,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -30,8 +30,8 @@ func (a *API) keyUsed(personal bool, result string) {
 
 // unknownKey counts a request with what looks like a key and lets nobody in.
 func (a *API) unknownKey(r *http.Request) {
-	if token, ok := wire.Bearer(r); ok && identity.IsAPIKey(token) {
-		a.keyUsed(identity.IsPersonalKey(token), "unknown")
+	if tok, ok := wire.Bearer(r); ok && token.IsAPIKey(tok) {
+		a.keyUsed(token.IsPersonalKey(tok), "unknown")
 	}
 }
 

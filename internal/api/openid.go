@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/registry"
@@ -190,15 +191,15 @@ func credentials(r *http.Request) (c identity.Credentials, err error) {
 
 // userInfo is OpenID Connect Core, section 5.3: for the access token of a registered app, in the Authorization header (RFC 6750).
 func (a *API) userInfo(w http.ResponseWriter, r *http.Request) {
-	token, ok := wire.Bearer(r)
+	tok, ok := wire.Bearer(r)
 	if !ok {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="pizzeria"`)
 		writeJSON(w, http.StatusUnauthorized, map[string]string{"error": "invalid_token"})
 		return
 	}
-	u, err := a.Identity.UserInfo(r.Context(), token)
+	u, err := a.Identity.UserInfo(r.Context(), tok)
 	switch {
-	case errors.Is(err, identity.ErrToken):
+	case errors.Is(err, token.ErrToken):
 		w.Header().Set("WWW-Authenticate", `Bearer realm="pizzeria", error="invalid_token"`)
 		writeJSON(w, http.StatusUnauthorized, map[string]string{"error": "invalid_token"})
 	case err != nil:

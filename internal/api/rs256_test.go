@@ -15,6 +15,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/internal/servertest"
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -104,10 +105,10 @@ func TestRS256(t *testing.T) {
 			"redirect_uri": {"https://app.example.com/callback"}, "code_verifier": {verifier}})
 	}
 	// As a client does that knows RS256 alone, which is go-oidc's default.
-	verify := func(a app, token, access string) error {
+	verify := func(a app, tok, access string) error {
 		keys, _ := keysOf(t, s)
 		v := oidc.NewVerifier(servertest.Issuer, &oidc.StaticKeySet{PublicKeys: keys}, &oidc.Config{ClientID: a.id, Now: s.Clock.Now})
-		id, err := v.Verify(t.Context(), token)
+		id, err := v.Verify(t.Context(), tok)
 		if err == nil {
 			err = id.VerifyAccessToken(access)
 		}
@@ -130,7 +131,7 @@ func TestRS256(t *testing.T) {
 	s.Bearer(v.ID).Want(t, 401, "GET", "/userinfo", "")
 	var head struct{ Alg, Typ, Kid string }
 	b, err := base64.RawURLEncoding.DecodeString(strings.Split(v.Access, ".")[0])
-	if err != nil || json.Unmarshal(b, &head) != nil || head.Alg != "ES256" || head.Typ != identity.TypAPI {
+	if err != nil || json.Unmarshal(b, &head) != nil || head.Alg != "ES256" || head.Typ != token.TypAPI {
 		t.Errorf("the access token: %s", b)
 	}
 	s.Nobody().Want(t, 303, "GET", hint, "")

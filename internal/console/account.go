@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/registry"
@@ -158,7 +158,7 @@ func newKey(r *http.Request) (n registry.NewAPIKey, err error) {
 func (c *Console) createMyKey(w http.ResponseWriter, r *http.Request, who web.Caller) error {
 	n, err := newKey(r)
 	n.Role = ""
-	var secret identity.Secret
+	var secret token.Secret
 	if err == nil {
 		_, secret, err = c.Identity.CreateAPIKey(r.Context(), who.Actor, n)
 	}

@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/registry"
@@ -64,7 +64,7 @@ func (c *Console) createApp(w http.ResponseWriter, r *http.Request, who web.Call
 		RedirectURIs: strings.Fields(r.PostForm.Get("redirect_uris")), LogoutURIs: strings.Fields(r.PostForm.Get("logout_uris")),
 		IDTokenAlg: r.PostForm.Get("id_token_alg"),
 	}
-	return c.madeApp(w, r, who, func() (registry.Client, identity.Secret, error) {
+	return c.madeApp(w, r, who, func() (registry.Client, token.Secret, error) {
 		if slug := strings.TrimSpace(r.PostForm.Get("org")); slug != "" {
 			o, err := c.Store.OrgBySlug(r.Context(), who.Actor, slug)
 			if err != nil {
@@ -77,13 +77,13 @@ func (c *Console) createApp(w http.ResponseWriter, r *http.Request, who web.Call
 }
 
 func (c *Console) newAppSecret(w http.ResponseWriter, r *http.Request, who web.Caller) error {
-	return c.madeApp(w, r, who, func() (registry.Client, identity.Secret, error) {
+	return c.madeApp(w, r, who, func() (registry.Client, token.Secret, error) {
 		return c.Identity.RotateClientSecret(r.Context(), who.Actor, registry.ClientID(r.PathValue("client")))
 	})
 }
 
 // madeApp shows an app's new secret, this once.
-func (c *Console) madeApp(w http.ResponseWriter, r *http.Request, who web.Caller, f func() (registry.Client, identity.Secret, error)) error {
+func (c *Console) madeApp(w http.ResponseWriter, r *http.Request, who web.Caller, f func() (registry.Client, token.Secret, error)) error {
 	made, secret, err := f()
 	if err != nil {
 		v, _, err2 := c.appsView(r, who)

@@ -15,6 +15,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/internal/servertest"
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/registry"
@@ -284,7 +285,7 @@ func TestSignInAtProviderStaysShort(t *testing.T) {
 	// From the org's address: the page to sign in has one button for it.
 	b := newBrowser(t, s)
 	authorize := "/authorize?" + url.Values{
-		"client_id": {identity.ClientID(org.ID)}, "redirect_uri": {"https://acme.d.example/.pizzeria/callback"},
+		"client_id": {token.ClientID(org.ID)}, "redirect_uri": {"https://acme.d.example/.pizzeria/callback"},
 		"response_type": {"code"}, "scope": {"openid"}, "state": {"s"}, "nonce": {"n"},
 		"code_challenge": {strings.Repeat("x", 43)}, "code_challenge_method": {"S256"},
 	}.Encode()

@@ -46,7 +46,7 @@ func finishForms(page []byte, stamp string, again *refill) []byte {
 		if t.Type != html.StartTagToken || t.DataAtom != atom.Form || t.attr("method") != "post" {
 			continue
 		}
-		end := i + slices.IndexFunc(tokens[i:], func(t token) bool {
+		end := i + slices.IndexFunc(tokens[i:], func(t part) bool {
 			return t.Type == html.EndTagToken && t.DataAtom == atom.Form
 		})
 		form := tokens[i+1 : max(i+1, end)]
@@ -75,8 +75,8 @@ func hidden(name, value string) string {
 	return `<input type="hidden" name="` + name + `" value="` + html.EscapeString(value) + `">`
 }
 
-func carries(form []token, name string) bool {
-	return slices.ContainsFunc(form, func(t token) bool { return t.attr("name") == name })
+func carries(form []part, name string) bool {
+	return slices.ContainsFunc(form, func(t part) bool { return t.attr("name") == name })
 }
 
 // seenOf is what fields show, in short.
@@ -95,7 +95,7 @@ func digest(s string) string {
 
 // put fills the form. Of one that is stale, a field that only somebody else changed keeps what is
 // saved now, and whatever somebody else changed says so.
-func (a *refill) put(form []token, fields []field) {
+func (a *refill) put(form []part, fields []field) {
 	seen, err := url.ParseQuery(a.typed.Get(seenField))
 	if err != nil {
 		seen = url.Values{}
@@ -128,7 +128,7 @@ func (a *refill) put(form []token, fields []field) {
 }
 
 // remark says something after a field.
-func (f field) remark(form []token, what, value string) {
+func (f field) remark(form []part, what, value string) {
 	if value != "" {
 		what += ": <code>" + html.EscapeString(value) + "</code>"
 	}
@@ -183,7 +183,7 @@ func (f field) words(value string) string {
 
 // fieldsOf are the fields of a form. Hidden ones are not for people, and passwords do not come
 // back.
-func fieldsOf(form []token) (fields []field) {
+func fieldsOf(form []part) (fields []field) {
 	label := -1 // index in fields of the first one in a label
 	for i := range form {
 		t := &form[i]
@@ -220,7 +220,7 @@ func fieldsOf(form []token) (fields []field) {
 	return fields
 }
 
-func inputField(t *token) (field, bool) {
+func inputField(t *part) (field, bool) {
 	f := field{name: t.attr("name")}
 	switch t.attr("type") {
 	case "hidden", "password", "submit", "button", "reset", "file":
@@ -239,9 +239,9 @@ func inputField(t *token) (field, bool) {
 }
 
 // selectField reads a select, whose first token is the first of form.
-func selectField(form []token) field {
+func selectField(form []part) field {
 	type option struct {
-		t     *token
+		t     *part
 		value string
 	}
 	var f field
@@ -269,7 +269,7 @@ func selectField(form []token) field {
 }
 
 // areaField reads a textarea, whose first token is the first of form.
-func areaField(form []token) field {
+func areaField(form []part) field {
 	f := field{end: 1}
 	text := ""
 	if form[1].Type == html.TextToken {
@@ -285,8 +285,8 @@ func areaField(form []token) field {
 	return f
 }
 
-// token is a part of a page. What is not changed is written as it was.
-type token struct {
+// part is a piece of a page. What is not changed is written as it was.
+type part struct {
 	html.Token
 	raw     string
 	changed bool
@@ -294,16 +294,16 @@ type token struct {
 	after   string // HTML that follows it
 }
 
-func tokensOf(page []byte) (tokens []token) {
+func tokensOf(page []byte) (tokens []part) {
 	z := html.NewTokenizer(bytes.NewReader(page))
 	for z.Next() != html.ErrorToken {
 		raw := string(z.Raw())
-		tokens = append(tokens, token{Token: z.Token(), raw: raw})
+		tokens = append(tokens, part{Token: z.Token(), raw: raw})
 	}
 	return tokens
 }
 
-func (t *token) text() string {
+func (t *part) text() string {
 	switch {
 	case t.gone:
 		return t.after
@@ -313,13 +313,13 @@ func (t *token) text() string {
 	return t.raw + t.after
 }
 
-func (t *token) index(name string) int {
+func (t *part) index(name string) int {
 	return slices.IndexFunc(t.Attr, func(a html.Attribute) bool { return a.Key == name })
 }
 
-func (t *token) has(name string) bool { return t.index(name) >= 0 }
+func (t *part) has(name string) bool { return t.index(name) >= 0 }
 
-func (t *token) attr(name string) string {
+func (t *part) attr(name string) string {
 	if i := t.index(name); i >= 0 {
 		return t.Attr[i].Val
 	}
@@ -327,7 +327,7 @@ func (t *token) attr(name string) string {
 }
 
 // setAttr gives an attribute a value, or takes it away.
-func (t *token) setAttr(name, value string, there bool) {
+func (t *part) setAttr(name, value string, there bool) {
 	t.changed = true
 	i := t.index(name)
 	switch {

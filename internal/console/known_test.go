@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/registry"
 	"github.com/pizzaface/pizzeria/registry/sqlite"
@@ -29,11 +30,11 @@ func TestDeviceCookieInPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
-	site, err := identity.NewSite("d.example", "", "")
+	site, err := token.NewSite("d.example", "", "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	ids := identity.New(store, master, func() identity.Site { return site }, slog.New(slog.DiscardHandler), time.Now)
+	ids := identity.New(store, master, func() token.Site { return site }, slog.New(slog.DiscardHandler), time.Now)
 	if err := ids.Refresh(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/internal/servertest"
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -26,7 +26,7 @@ func TestSessionIsOverForAnOrg(t *testing.T) {
 			t.Fatal(err)
 		}
 		enter := func(b *browser, org registry.Org) (string, servertest.Answer) {
-			return b.follow(authorizeFor(identity.ClientID(org.ID), org.Slug))
+			return b.follow(authorizeFor(token.ClientID(org.ID), org.Slug))
 		}
 		b := newBrowser(t, s)
 		b.signIn(u.Email)

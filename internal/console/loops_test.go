@@ -12,6 +12,7 @@ import (
 	"github.com/pquerna/otp/totp"
 
 	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/internal/servertest"
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -153,7 +154,7 @@ func TestNoRedirectLoops(t *testing.T) {
 				b := newBrowser(t, s)
 				acc.signIn(t, s, b, u)
 				s.Clock.Advance(time.Second) // so that prompt=login is not satisfied already
-				client := identity.ClientID(org.ID)
+				client := token.ClientID(org.ID)
 				request := authorizeFor(client, slug)
 				targets := []string{request}
 				if acc.ends[asks] != denied { // the others do not see the org
@@ -227,7 +228,7 @@ func TestDenied(t *testing.T) {
 	u := s.User("ada@example.com", false)
 	b := newBrowser(t, s)
 	b.signIn(u.Email)
-	request := authorizeFor(identity.ClientID(org.ID), "acme")
+	request := authorizeFor(token.ClientID(org.ID), "acme")
 	at, a := b.follow(request)
 	for _, says := range []string{"have access to acme", "signed in as <strong>ada@example.com</strong>", `href="/sign-in?again=1&amp;other=1&amp;return=%2fauthorize%3f`} {
 		if a.Status != http.StatusForbidden || !strings.Contains(a.Body, says) {
@@ -247,8 +248,8 @@ func TestDenied(t *testing.T) {
 	}
 	// Where nobody is told which orgs there are, an org and none look the same.
 	b.signIn(u.Email)
-	_, known := b.follow(authorizeFor(identity.HostClientID("acme"), "acme"))
-	_, unknown := b.follow(authorizeFor(identity.HostClientID("none"), "none"))
+	_, known := b.follow(authorizeFor(token.HostClientID("acme"), "acme"))
+	_, unknown := b.follow(authorizeFor(token.HostClientID("none"), "none"))
 	if known.Status != http.StatusNotFound || unknown.Status != http.StatusNotFound ||
 		strings.ReplaceAll(dropStamp(known.Body), "acme", "none") != dropStamp(unknown.Body) {
 		t.Errorf("%d %s\n%d %s", known.Status, known.Body, unknown.Status, unknown.Body)

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -125,7 +125,7 @@ func (c *Console) createKey(w http.ResponseWriter, r *http.Request, who web.Call
 		return err
 	}
 	n, err := newKey(r)
-	var secret identity.Secret
+	var secret token.Secret
 	if err == nil && n.Role == "" {
 		err = registry.Errorf(registry.CodeInvalid, "role", "Choose a role.")
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/internal/api"
 	"github.com/pizzaface/pizzeria/internal/console"
 	"github.com/pizzaface/pizzeria/internal/servertest"
@@ -112,7 +113,7 @@ func TestReviewComesFirst(t *testing.T) {
 	}
 	authorize := "/authorize?" + url.Values{
 		"client_id": {
-			identity.ClientID(acme.ID),
+			token.ClientID(acme.ID),
 		},
 		"redirect_uri":          {s.Identity.Site().CallbackURL("acme")},
 		"response_type":         {"code"},

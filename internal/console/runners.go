@@ -4,7 +4,7 @@ import (
 	"context"
 	"net/http"
 
-	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -53,7 +53,7 @@ func (c *Console) runnerState(r registry.Runner) status {
 		return status{"Connected", "●", "good"}
 	case r.LastSeenAt.IsZero():
 		return status{"Never seen", "◌", "wait"}
-	case c.Now().Sub(r.LastSeenAt) <= identity.SessionTokenLife:
+	case c.Now().Sub(r.LastSeenAt) <= token.SessionTokenLife:
 		return status{"Active", "●", "good"}
 	}
 	return status{"Away", "○", "off"}
@@ -84,7 +84,7 @@ func (c *Console) claimRunner(w http.ResponseWriter, r *http.Request, who web.Ca
 	}
 	life, err := lifeOf(r)
 	var claim registry.RunnerClaim
-	var secret identity.Secret
+	var secret token.Secret
 	if err == nil {
 		claim, secret, err = c.Identity.CreateRunnerClaim(r.Context(), who.Actor, v.Org.ID, registry.NewRunnerClaim{Name: r.PostForm.Get("runner_name"), Life: life})
 	}

@@ -9,7 +9,7 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/registry"
@@ -19,7 +19,7 @@ import (
 type view struct {
 	Title string
 	Who   web.Caller
-	Site  identity.Site
+	Site  token.Site
 	Orgs  []registry.OrgView // of the switcher
 	Org   *registry.OrgView
 	Tab   string

@@ -11,7 +11,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 
-	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/internal/ascii"
 	"github.com/pizzaface/pizzeria/internal/wire"
 )
@@ -51,9 +51,9 @@ func (g *Gateway) begin(w http.ResponseWriter, r *http.Request, st *State, a att
 		})
 		return
 	}
-	a.ID = identity.NewSecret().Reveal()
+	a.ID = token.NewSecret().Reveal()
 	own := proof{
-		Verifier: oauth2.GenerateVerifier(), Nonce: identity.NewSecret().Reveal(),
+		Verifier: oauth2.GenerateVerifier(), Nonce: token.NewSecret().Reveal(),
 		Expires: g.Now().Add(attemptLife).Unix(),
 	}
 	sealed, err := g.sealProof(own, a.ID, st.client())

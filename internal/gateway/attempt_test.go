@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/internal/servertest"
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/internal/wire"
@@ -279,8 +280,8 @@ func TestStateIsNoProof(t *testing.T) {
 
 func TestSealedAttempts(t *testing.T) {
 	s := newSignIns(t)
-	acme, globex := identity.ClientID(s.route.OrgID), identity.ClientID("another")
-	id, other := identity.NewSecret().Reveal(), identity.NewSecret().Reveal()
+	acme, globex := token.ClientID(s.route.OrgID), token.ClientID("another")
+	id, other := token.NewSecret().Reveal(), token.NewSecret().Reveal()
 	in := attempt{ID: id, Again: true, Return: "/notes?x=1"}
 	state := s.g.sealAttempt(in, acme)
 	if out, ok := s.g.openAttempt(state, acme); !ok || out != in {

@@ -8,7 +8,7 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/internal/guard"
 	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/registry"
@@ -16,7 +16,7 @@ import (
 
 // session is a verified org session, remembered by the hash of its token.
 type session struct {
-	claims    identity.SessionClaims
+	claims    token.SessionClaims
 	keys      uint64 // the version of the ring that verified it
 	assertion atomic.Pointer[assertion]
 	renewed   atomic.Pointer[string] // a token that replaces this one
@@ -130,16 +130,16 @@ func (g *Gateway) identify(w http.ResponseWriter, r *http.Request, st *State) er
 }
 
 // verified returns the session of a token: from memory, or after checking its signature and claims.
-func (g *Gateway) verified(token string, org registry.OrgID) (*session, error) {
+func (g *Gateway) verified(tok string, org registry.OrgID) (*session, error) {
 	keys := g.Identity.Session.Version()
-	key := sha256.Sum256(unsafe.Slice(unsafe.StringData(token), len(token))) //nolint:gosec // read only, and without a copy
+	key := sha256.Sum256(unsafe.Slice(unsafe.StringData(tok), len(tok))) //nolint:gosec // read only, and without a copy
 	if s, ok := g.sessions.Get(key); ok && s.keys == keys {
 		if s.claims.OrgID != org {
-			return nil, identity.ErrToken
+			return nil, token.ErrToken
 		}
 		return s, nil
 	}
-	c, err := g.Identity.VerifySession(token, org, g.OfflineGrace())
+	c, err := g.Identity.VerifySession(tok, org, g.OfflineGrace())
 	if err != nil {
 		return nil, err
 	}
@@ -212,12 +212,12 @@ func (g *Gateway) assertionFor(s *session, rt *registry.Route) (string, error) {
 	if a := s.assertion.Load(); a != nil && a.route == rt && a.keys == keys && now.Before(a.until) {
 		return a.token, nil
 	}
-	token, err := g.Identity.Assertion(s.claims, rt)
+	tok, err := g.Identity.Assertion(s.claims, rt)
 	if err != nil {
 		return "", err
 	}
-	s.assertion.Store(&assertion{token: token, route: rt, until: now.Add(identity.AssertionReuse), keys: keys})
-	return token, nil
+	s.assertion.Store(&assertion{token: tok, route: rt, until: now.Add(token.AssertionReuse), keys: keys})
+	return tok, nil
 }
 
 // ownRequest reports whether a request that carries a cookie was made by the org's own pages, or is a

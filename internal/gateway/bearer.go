@@ -5,16 +5,16 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/identity/jose"
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/internal/ascii"
 	"github.com/pizzaface/pizzeria/internal/wire"
 )
 
 // bearerToken returns an org session given as a bearer token; other bearer tokens are the app's own.
 func bearerToken(r *http.Request) (string, bool) {
-	token, ok := wire.Bearer(r)
-	return token, ok && identity.IsSessionToken(token)
+	tok, ok := wire.Bearer(r)
+	return tok, ok && token.IsSessionToken(tok)
 }
 
 // stripBearer removes Authorization when a token or key of ours is anywhere in it, however it is
@@ -42,13 +42,13 @@ func basic(s string) string {
 
 // holdsSecret looks at every run of the characters that our tokens and keys are written with.
 func holdsSecret(v, issuer string) bool {
-	if identity.HoldsKey(v) {
+	if token.HoldsKey(v) {
 		return true
 	}
 	for run := range strings.FieldsFuncSeq(v, func(c rune) bool {
 		return c > '~' || !ascii.IsAlphanumeric(byte(c)) && c != '-' && c != '_' && c != '.' //nolint:gosec // ASCII
 	}) {
-		if identity.IsKey(run) {
+		if token.IsKey(run) {
 			return true
 		}
 		for head, rest, dot := strings.Cut(run, "."); dot; head, rest, dot = strings.Cut(rest, ".") {
@@ -69,6 +69,6 @@ func ourToken(head, payload, issuer string) bool {
 		head = head[i:]
 	}
 	typ := jose.Type(head + ".")
-	return typ == identity.TypSession || typ == identity.TypAssertion ||
+	return typ == token.TypSession || typ == token.TypAssertion ||
 		jose.Issuer(payload) == issuer
 }

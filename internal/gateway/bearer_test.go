@@ -6,15 +6,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/identity/jose"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
 const issuer = "https://d.example"
 
-// token is one with a type and an issuer, and no more.
-func token(typ, iss string) string {
+// typed is a token with a type and an issuer, and no more.
+func typed(typ, iss string) string {
 	enc := base64.RawURLEncoding
 	return enc.EncodeToString([]byte(`{"alg":"ES256","kid":"1","typ":"`+typ+`"}`)) + "." +
 		enc.EncodeToString([]byte(`{"aud":"x","iss":"`+iss+`"}`)) + ".c2ln"
@@ -28,7 +27,7 @@ func TestOurBearerIsNotForwarded(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _, st := f.ask()
-	keys := []string{f.token, api, st.Assertion, token("at+jwt", issuer), token("JWT", issuer), token("", issuer), identity.PrefixPersonal + "x", identity.PrefixService + "x", identity.PrefixRunner + "x", identity.PrefixClaim + "x", identity.PrefixClient + "x"}
+	keys := []string{f.token, api, st.Assertion, typed("at+jwt", issuer), typed("JWT", issuer), typed("", issuer), token.PrefixPersonal + "x", token.PrefixService + "x", token.PrefixRunner + "x", token.PrefixClaim + "x", token.PrefixClient + "x"}
 	for _, secret := range keys {
 		b64 := base64.StdEncoding.EncodeToString([]byte("user:" + secret))
 		for _, v := range []string{
@@ -63,7 +62,7 @@ func TestOurBearerIsNotForwarded(t *testing.T) {
 			}
 		}
 	}
-	for _, v := range []string{"Bearer " + token("at+jwt", "https://idp.example"), "Bearer " + token("JWT", ""), "Bearer x." + token("JWT", issuer+".example"), "Bearer the-apps-own", "Bearer a.b.c", "Basic dXNlcjpwYXNz", "Basic !", "Basic", "", "Digest username=\"x\"", "Bearer eyJ0eXAiOiJKV1QifQ.e30.x", "Bearer pizza_x", "Bearer xpza_x", "Bearer \u00fc"} {
+	for _, v := range []string{"Bearer " + typed("at+jwt", "https://idp.example"), "Bearer " + typed("JWT", ""), "Bearer x." + typed("JWT", issuer+".example"), "Bearer the-apps-own", "Bearer a.b.c", "Basic dXNlcjpwYXNz", "Basic !", "Basic", "", "Digest username=\"x\"", "Bearer eyJ0eXAiOiJKV1QifQ.e30.x", "Bearer pizza_x", "Bearer xpza_x", "Bearer \u00fc"} {
 		h := http.Header{"Authorization": {v}}
 		if stripBearer(h, issuer); len(h) != 1 {
 			t.Errorf("an app's own credentials are taken away: %q", v)

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -45,7 +45,7 @@ func (f *fixture) join(email string, role registry.Role) registry.Actor {
 	if err != nil {
 		f.Fatal(err)
 	}
-	secret := identity.NewSecret()
+	secret := token.NewSecret()
 	if _, err := f.store.CreateInvite(f.Context(), f.as(f.login.User), f.org.ID, email, role, secret.Hash()); err != nil {
 		f.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestClockSetBack(t *testing.T) {
 				if _, err := f.store.RemoveMember(f.Context(), owner, f.org.ID, f.login.User.ID, registry.MemberRemoval{}); err != nil {
 					return err
 				}
-				secret := identity.NewSecret()
+				secret := token.NewSecret()
 				if _, err := f.store.CreateInvite(f.Context(), owner, f.org.ID, f.login.User.Email, registry.RoleMember, secret.Hash()); err != nil {
 					return err
 				}

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -92,7 +92,7 @@ func TestClosedOrgTellsWhoStays(t *testing.T) {
 			t.Errorf("%s: %s", who, got)
 		}
 	}
-	f.pass(identity.SessionTokenLife + time.Minute)
+	f.pass(token.SessionTokenLife + time.Minute)
 	told(true, "a member")
 	f.store.away.Store(true)
 	told(false, "a member while the registry is away")
@@ -112,7 +112,7 @@ func TestClosedOrgTellsWhoStays(t *testing.T) {
 
 func (f *fixture) newMember(by registry.Actor) {
 	f.Helper()
-	secret := identity.NewSecret()
+	secret := token.NewSecret()
 	if _, err := f.store.CreateInvite(f.Context(), by, f.org.ID, f.login.User.Email, registry.RoleMember, secret.Hash()); err != nil {
 		f.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -90,16 +91,16 @@ func New(c Config) (*Gateway, error) {
 // State is what the gateway knows of one request.
 type State struct {
 	Route     *registry.Route
-	Claims    identity.SessionClaims // of whom the request is; zero for nobody
-	Assertion string                 // for the instance; "" for nobody
-	RequestID func() string          // for problem pages
-	Forwarded bool                   // it went on to the instance
-	slug      string                 // that was asked for; a renamed org's Route has another
-	epoch     uint64                 // of the revocations when it came
-	until     time.Time              // it may wait for an instance until then
-	session   *session               // whose assertions it gets
-	conceal   bool                   // which orgs there are
-	page      *template.Template     // for problem pages; nil = ours
+	Claims    token.SessionClaims // of whom the request is; zero for nobody
+	Assertion string              // for the instance; "" for nobody
+	RequestID func() string       // for problem pages
+	Forwarded bool                // it went on to the instance
+	slug      string              // that was asked for; a renamed org's Route has another
+	epoch     uint64              // of the revocations when it came
+	until     time.Time           // it may wait for an instance until then
+	session   *session            // whose assertions it gets
+	conceal   bool                // which orgs there are
+	page      *template.Template  // for problem pages; nil = ours
 	exchange  exchange
 	measured  measured
 }

@@ -4,12 +4,12 @@ import (
 	"context"
 	"time"
 
-	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/identity/token"
 )
 
 // ends is when a session is over, in Unix seconds, by what its org asked for when it was issued and
 // by what the installation says now. 0: not by itself.
-func (g *Gateway) ends(c *identity.SessionClaims) int64 { return g.endOf(c.Ends, c.Began) }
+func (g *Gateway) ends(c *token.SessionClaims) int64 { return g.endOf(c.Ends, c.Began) }
 
 func (g *Gateway) endOf(ends, began int64) int64 {
 	if ends == 0 {
@@ -19,7 +19,7 @@ func (g *Gateway) endOf(ends, began int64) int64 {
 }
 
 // idle is after how many seconds without use a session is over; 0: it may rest.
-func (g *Gateway) idle(c *identity.SessionClaims) int64 {
+func (g *Gateway) idle(c *token.SessionClaims) int64 {
 	if c.Idle == 0 {
 		return 0
 	}
@@ -28,8 +28,8 @@ func (g *Gateway) idle(c *identity.SessionClaims) int64 {
 
 // renewal is how old a token gets before it is renewed, in seconds: in time to note that its session
 // is in use.
-func (g *Gateway) renewal(c *identity.SessionClaims) int64 {
-	life := int64(identity.SessionTokenLife / time.Second)
+func (g *Gateway) renewal(c *token.SessionClaims) int64 {
+	life := int64(token.SessionTokenLife / time.Second)
 	if idle := g.idle(c); idle > 0 {
 		life = min(life, idle)
 	}

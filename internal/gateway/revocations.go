@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -102,7 +102,7 @@ func (v *Revocations) gaps() uint64 {
 // judge says whether a session is gone, or must be read again from the registry because something
 // about it changed. read is how many gaps the feed had had when it was read from there; 0 when
 // that is unknown.
-func (v *Revocations) judge(c *identity.SessionClaims, read uint64) (must, gone bool) {
+func (v *Revocations) judge(c *token.SessionClaims, read uint64) (must, gone bool) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	if _, ok := v.sessions[c.SessionID]; ok {

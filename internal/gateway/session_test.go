@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/registry"
 	"github.com/pizzaface/pizzeria/registry/sqlite"
 	"github.com/pizzaface/pizzeria/registry/sqlitetest"
@@ -67,11 +68,11 @@ func newFixture(t testing.TB) *fixture {
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	f.store = &awayStore{Store: s}
-	site, err := identity.NewSite("d.example", "", "")
+	site, err := token.NewSite("d.example", "", "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	ids := identity.New(f.store, master, func() identity.Site { return site }, slog.New(slog.DiscardHandler), now)
+	ids := identity.New(f.store, master, func() token.Site { return site }, slog.New(slog.DiscardHandler), now)
 	if err := ids.Refresh(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -239,7 +240,7 @@ func TestRoleChange(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	secret := identity.NewSecret()
+	secret := token.NewSecret()
 	if _, err := f.store.CreateInvite(t.Context(), f.as(f.login.User), f.org.ID, "bob@example.com", registry.RoleOwner, secret.Hash()); err != nil {
 		t.Fatal(err)
 	}
@@ -275,7 +276,7 @@ func TestRoleChange(t *testing.T) {
 // TestWhatMattersIsKept: every change that makes a session doubtful is one that the snapshot keeps for a start without the store.
 func TestWhatMattersIsKept(t *testing.T) {
 	f := newFixture(t)
-	claims := identity.SessionClaims{SessionID: "s", Subject: "u", OrgID: f.org.ID}
+	claims := token.SessionClaims{SessionID: "s", Subject: "u", OrgID: f.org.ID}
 	doubtful := 0
 	for _, kind := range registry.AuditActions() {
 		v := newRevocations(func() time.Time { return f.clock }, f.g.Streams)

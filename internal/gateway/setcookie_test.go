@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -15,7 +16,7 @@ import (
 // that it drops.
 func cookieGateway(t testing.TB) (*Gateway, *State, *[]CookieDrop) {
 	t.Helper()
-	site, err := identity.NewSite("d.example", "", "")
+	site, err := token.NewSite("d.example", "", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +27,7 @@ func cookieGateway(t testing.TB) (*Gateway, *State, *[]CookieDrop) {
 	var drops []CookieDrop
 	log := slog.New(slog.DiscardHandler)
 	g, err := New(Config{
-		Identity: identity.New(nil, master, func() identity.Site { return site }, log, time.Now),
+		Identity: identity.New(nil, master, func() token.Site { return site }, log, time.Now),
 		Master:   master, Sessions: 1, Log: log, Now: time.Now,
 		CookieDropped: func(why CookieDrop, n int) {
 			for range n {

@@ -10,8 +10,8 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 
-	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/identity/jose"
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -41,9 +41,9 @@ func (g *Gateway) party(ctx context.Context) (*relyingParty, error) {
 // client is the OpenID client that a request signs in for.
 func (st *State) client() string {
 	if st.conceal {
-		return identity.HostClientID(st.Route.Slug)
+		return token.HostClientID(st.Route.Slug)
 	}
-	return identity.ClientID(st.Route.OrgID)
+	return token.ClientID(st.Route.OrgID)
 }
 
 func (g *Gateway) oauth(p *relyingParty, st *State) *oauth2.Config {
@@ -86,10 +86,10 @@ func (g *Gateway) redeem(ctx context.Context, st *State, own proof, code string)
 		return "", err
 	}
 	raw, _ := tok.Extra("id_token").(string)
-	if jose.Type(raw) != identity.TypID {
+	if jose.Type(raw) != token.TypID {
 		return "", errors.New("not an ID token")
 	}
-	id, err := p.provider.Verifier(&oidc.Config{ClientID: st.client(), SupportedSigningAlgs: identity.Algorithms(), Now: g.Now}).Verify(oidc.ClientContext(ctx, g.client()), raw)
+	id, err := p.provider.Verifier(&oidc.Config{ClientID: st.client(), SupportedSigningAlgs: token.Algorithms(), Now: g.Now}).Verify(oidc.ClientContext(ctx, g.client()), raw)
 	if err != nil {
 		return "", err
 	}

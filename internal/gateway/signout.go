@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -52,21 +52,21 @@ func (g *Gateway) signOut(w http.ResponseWriter, r *http.Request, st *State) {
 
 // leaving returns the session that a request signs out of. A browser's may have expired, or be
 // refused by now: the sign-in session behind it can be live all the same, and would sign in again.
-func (g *Gateway) leaving(w http.ResponseWriter, r *http.Request, st *State) (identity.SessionClaims, error) {
+func (g *Gateway) leaving(w http.ResponseWriter, r *http.Request, st *State) (token.SessionClaims, error) {
 	if _, bearer := bearerToken(r); bearer {
 		err := g.identify(w, r, st)
 		return st.Claims, err
 	}
-	token, ok := wire.OneCookie(r, SessionCookie)
+	tok, ok := wire.OneCookie(r, SessionCookie)
 	if !ok {
-		return identity.SessionClaims{}, errNobody
+		return token.SessionClaims{}, errNobody
 	}
 	if !ownRequest(r, g.Identity.Site().OrgURL(st.slug)) {
-		return identity.SessionClaims{}, errCrossSite
+		return token.SessionClaims{}, errCrossSite
 	}
-	c, err := g.Identity.VerifySession(token, st.Route.OrgID, g.Lifetimes().Absolute.Duration())
+	c, err := g.Identity.VerifySession(tok, st.Route.OrgID, g.Lifetimes().Absolute.Duration())
 	if err != nil || c.ClientID != "" {
-		return identity.SessionClaims{}, errNobody
+		return token.SessionClaims{}, errNobody
 	}
 	return c, nil
 }

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -248,12 +248,12 @@ func TestRevocationsAndStreams(t *testing.T) {
 	want("ada in acme", "bob in acme", "nobody in acme")
 	v.Apply(registry.Change{Kind: registry.ChangeRunnerDisconnected, OrgID: "acme", SessionID: "s2", At: fixedNow()})
 	want("bob in acme")
-	if _, gone := v.judge(&identity.SessionClaims{SessionID: "s2"}, 0); gone {
+	if _, gone := v.judge(&token.SessionClaims{SessionID: "s2"}, 0); gone {
 		t.Error("a disconnected runner is refused")
 	}
 	v.Apply(registry.Change{Kind: registry.ChangeRunnerRevoked, OrgID: "acme", SessionID: "s2", At: fixedNow()})
 	want("bob in acme")
-	if _, gone := v.judge(&identity.SessionClaims{SessionID: "s2"}, 0); !gone {
+	if _, gone := v.judge(&token.SessionClaims{SessionID: "s2"}, 0); !gone {
 		t.Error("a revoked runner is let in")
 	}
 	v.Apply(registry.Change{Kind: registry.ChangeKeyRevoked, At: fixedNow()})

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/internal/mail/mailtest"
 	"github.com/pizzaface/pizzeria/registry"
 	"github.com/pizzaface/pizzeria/registry/sqlite"
@@ -40,7 +41,7 @@ func newFixture(t *testing.T, c Config) *fixture {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = f.store.Close() })
-	site := func() identity.Site { return identity.Site{Issuer: "https://d.example", Domain: "d.example"} }
+	site := func() token.Site { return token.Site{Issuer: "https://d.example", Domain: "d.example"} }
 	ids := identity.New(f.store, master, site, slog.New(slog.DiscardHandler), f.clock.Now)
 	if err := f.c.Check(); err != nil {
 		t.Fatal(err)
@@ -52,7 +53,7 @@ func newFixture(t *testing.T, c Config) *fixture {
 // invite queues a letter and returns its link's secret.
 func (f *fixture) invite(to string) string {
 	f.Helper()
-	link := "https://d.example/invite/" + identity.NewSecret().Reveal()
+	link := "https://d.example/invite/" + token.NewSecret().Reveal()
 	if err := f.s.Queue(ctx, to, identity.Letter{Kind: identity.LetterInvite, By: "ada@example.com", Org: "Acme\r\nBcc: eve@example.com\r\n\r\nInc", Link: link, Ends: f.clock.Now().Add(time.Hour)}, ""); err != nil {
 		f.Fatal(err)
 	}

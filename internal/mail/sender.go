@@ -15,6 +15,7 @@ import (
 	gomail "github.com/wneessen/go-mail"
 
 	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -35,7 +36,7 @@ type Sender struct {
 	store  Store
 	sealer Sealer
 	config func() *Config // nil: no mail is sent
-	site   func() identity.Site
+	site   func() token.Site
 	log    *slog.Logger
 	now    func() time.Time
 }
@@ -51,7 +52,7 @@ const (
 var pauses = []time.Duration{10 * time.Second, time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour, 3 * time.Hour, 8 * time.Hour, 12 * time.Hour}
 
 // New makes a Sender. config is asked at each use, since a config reload may change it.
-func New(store Store, sealer Sealer, config func() *Config, site func() identity.Site, log *slog.Logger, now func() time.Time) *Sender {
+func New(store Store, sealer Sealer, config func() *Config, site func() token.Site, log *slog.Logger, now func() time.Time) *Sender {
 	return &Sender{store: store, sealer: sealer, config: config, site: site, log: log, now: now}
 }
 

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/internal/api"
 	"github.com/pizzaface/pizzeria/internal/console"
 	"github.com/pizzaface/pizzeria/internal/egress"
@@ -36,7 +37,7 @@ import (
 
 // Tunables may change with every config. The last attached owner's count.
 type Tunables struct {
-	Site         identity.Site
+	Site         token.Site
 	OfflineGrace time.Duration
 	Sessions     registry.Lifetimes // 0: the default
 	Settings     registry.Schema    // what orgs may set for their instances
@@ -196,7 +197,7 @@ func (r *Runtime) close() error {
 	return errors.Join(errs...)
 }
 
-func (r *Runtime) site() identity.Site { return r.tunables.Load().Site }
+func (r *Runtime) site() token.Site { return r.tunables.Load().Site }
 
 func (r *Runtime) start(ctx context.Context) error {
 	dirs := ownDirs(r.c.DataDir, r.c.Store)

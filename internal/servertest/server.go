@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/internal/api"
 	"github.com/pizzaface/pizzeria/internal/console"
 	"github.com/pizzaface/pizzeria/internal/settings"
@@ -124,12 +125,12 @@ func NewIdentity(
 	t testing.TB, store identity.Store, key *identity.MasterKey, now func() time.Time,
 ) *identity.Service {
 	t.Helper()
-	site, err := identity.NewSite("d.example", "", "")
+	site, err := token.NewSite("d.example", "", "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	ids := identity.New(store, key, func() identity.Site { return site }, log, now)
+	ids := identity.New(store, key, func() token.Site { return site }, log, now)
 	if err := ids.Refresh(t.Context()); err != nil {
 		t.Fatal(err)
 	}

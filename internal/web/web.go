@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/internal/guard"
 	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/registry"
@@ -80,7 +81,7 @@ func StillWho(ids *identity.Service, r *http.Request) (Caller, error) {
 
 func who(
 	ids *identity.Service, r *http.Request,
-	session func(ctx context.Context, token string) (registry.Session, registry.User, error),
+	session func(ctx context.Context, tok string) (registry.Session, registry.User, error),
 ) (Caller, error) {
 	c := Caller{Client: ClientOf(r)}
 	if op, _ := r.Context().Value(operatorKey{}).(bool); op {
@@ -88,14 +89,14 @@ func who(
 		return c, nil
 	}
 	if len(r.Header["Authorization"]) > 0 {
-		token, ok := wire.Bearer(r)
+		tok, ok := wire.Bearer(r)
 		if !ok {
 			return c, nil
 		}
-		if identity.IsAPIKey(token) {
+		if token.IsAPIKey(tok) {
 			var err error
-			c.Actor, c.User, err = ids.AuthenticateKey(r.Context(), token, c.Client.Address)
-			if errors.Is(err, identity.ErrToken) || registry.ErrorCode(err) == registry.CodeNotFound {
+			c.Actor, c.User, err = ids.AuthenticateKey(r.Context(), tok, c.Client.Address)
+			if errors.Is(err, token.ErrToken) || registry.ErrorCode(err) == registry.CodeNotFound {
 				return Caller{Client: c.Client}, nil
 			}
 			if err == nil {
@@ -103,8 +104,8 @@ func who(
 			}
 			return c, err
 		}
-		a, u, err := ids.AuthenticateAPI(r.Context(), token, c.Client.Address)
-		if errors.Is(err, identity.ErrToken) || registry.ErrorCode(err) == registry.CodeNotFound {
+		a, u, err := ids.AuthenticateAPI(r.Context(), tok, c.Client.Address)
+		if errors.Is(err, token.ErrToken) || registry.ErrorCode(err) == registry.CodeNotFound {
 			return c, nil
 		}
 		if err != nil {
@@ -114,11 +115,11 @@ func who(
 		c.User, c.Actor = u, a
 		return c, nil
 	}
-	token, ok := wire.OneCookie(r, Cookie)
+	tok, ok := wire.OneCookie(r, Cookie)
 	if !ok {
 		return c, nil
 	}
-	s, u, err := session(r.Context(), token)
+	s, u, err := session(r.Context(), tok)
 	if registry.ErrorCode(err) == registry.CodeNotFound {
 		return c, nil
 	}
@@ -137,16 +138,16 @@ func SignedIn(w http.ResponseWriter, l identity.Login) {
 }
 
 // SetDevice makes the browser one that has signed in before; with "" it stays what it was.
-func SetDevice(w http.ResponseWriter, device identity.Secret) {
+func SetDevice(w http.ResponseWriter, device token.Secret) {
 	if device != "" {
 		http.SetCookie(w, &http.Cookie{Name: DeviceCookie, Value: device.Reveal(), Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: int(identity.DeviceLife.Seconds())})
 	}
 }
 
 // SetSession gives the browser its sign-in session for as long as that lives; "" takes it away.
-func SetSession(w http.ResponseWriter, token identity.Secret, life time.Duration) {
-	c := &http.Cookie{Name: Cookie, Value: token.Reveal(), Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: int(life.Seconds())}
-	if token == "" {
+func SetSession(w http.ResponseWriter, tok token.Secret, life time.Duration) {
+	c := &http.Cookie{Name: Cookie, Value: tok.Reveal(), Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: int(life.Seconds())}
+	if tok == "" {
 		c.MaxAge = -1
 	}
 	http.SetCookie(w, c)

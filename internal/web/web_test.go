@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/internal/servertest"
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/internal/wire"
@@ -125,7 +125,7 @@ func TestMayNow(t *testing.T) {
 
 // TestSetSession: the cookie is of this host alone, and out of reach for scripts.
 func TestSetSession(t *testing.T) {
-	for secret, age := range map[identity.Secret]int{"s": 3600, "": -1} {
+	for secret, age := range map[token.Secret]int{"s": 3600, "": -1} {
 		w := httptest.NewRecorder()
 		web.SetSession(w, secret, time.Hour)
 		c := w.Result().Cookies()[0]

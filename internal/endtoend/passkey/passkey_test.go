@@ -13,6 +13,7 @@ import (
 	"github.com/descope/virtualwebauthn"
 
 	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/registry"
 	"github.com/pizzaface/pizzeria/registry/sqlite"
 )
@@ -45,11 +46,11 @@ func newFixture(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
-	site, err := identity.NewSite("d.example", "", "")
+	site, err := token.NewSite("d.example", "", "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.s = identity.New(store, key, func() identity.Site { return site }, slog.New(slog.DiscardHandler), now)
+	f.s = identity.New(store, key, func() token.Site { return site }, slog.New(slog.DiscardHandler), now)
 	if err := f.s.Refresh(ctx); err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package identity
+package token
 
 import (
 	"crypto/rand"
@@ -13,11 +13,11 @@ import (
 // asked to with Reveal.
 type Secret string
 
-const secretBytes = 32
+const SecretBytes = 32
 
 // NewSecret returns a new Secret.
 func NewSecret() Secret {
-	var b [secretBytes]byte
+	var b [SecretBytes]byte
 	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
 	return Secret(base64.RawURLEncoding.EncodeToString(b[:]))
 }

@@ -1,4 +1,4 @@
-package identity
+package token
 
 import (
 	"context"
@@ -31,7 +31,7 @@ const (
 	AssertionReuse   = time.Minute // the gateway hands the same assertion out for so long
 	APITokenLife     = 5 * time.Minute
 	IDTokenLife      = 5 * time.Minute
-	clockSkew        = 30 * time.Second
+	ClockSkew        = 30 * time.Second
 )
 
 // SessionAudience is the audience of an org's session tokens.
@@ -55,7 +55,7 @@ func (t times) valid(now time.Time, grace time.Duration) bool {
 
 // begun reports whether a token was issued, may be used by now, and ends after its beginning.
 func (t times) begun(now time.Time) bool {
-	latest := now.Add(clockSkew).Unix()
+	latest := now.Add(ClockSkew).Unix()
 	return t.IssuedAt > 0 && t.IssuedAt <= latest && t.NotBefore <= latest && t.IssuedAt < t.Expires
 }
 
@@ -193,8 +193,39 @@ func (i *Issuer) SealedKeys() (out []registry.Key) {
 	return out
 }
 
-// ringOfID is the ring that signs the ID tokens of a client that was registered with an algorithm.
-func (i *Issuer) ringOfID(alg string) *Ring {
+// Successors returns a new key for each ring that a name stands for, which signs from a time: one of
+// RingToken, RingSession and RingAssertion, or "" for all. Error: registry.CodeInvalid (no ring).
+func (i *Issuer) Successors(
+	ctx context.Context, name string, from time.Time,
+) (keys []registry.Key, err error) {
+	for _, r := range i.Rings() {
+		if !r.belongs(name) {
+			continue
+		}
+		if r.lazy {
+			if err := r.Refresh(ctx); err != nil {
+				return nil, err
+			}
+			if r.empty() {
+				continue
+			}
+		}
+		k, err := r.newKey(from)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, k)
+	}
+	if len(keys) == 0 {
+		return nil, registry.Errorf(
+			registry.CodeInvalid, "ring", "%q is no ring: use token, session or assertion", name,
+		)
+	}
+	return keys, nil
+}
+
+// RingOfID is the ring that signs the ID tokens of a client that was registered with an algorithm.
+func (i *Issuer) RingOfID(alg string) *Ring {
 	if alg == registry.AlgRS256 {
 		return i.TokenRSA
 	}
@@ -239,7 +270,7 @@ func (i *Issuer) SessionToken(g registry.Grant) (string, error) {
 		until = g.Until.Unix()
 		t.Expires = min(t.Expires, until)
 	}
-	return i.Session.sign(TypSession, SessionClaims{
+	return i.Session.Sign(TypSession, SessionClaims{
 		Issuer: i.site().Issuer, Audience: SessionAudience(g.Org.ID), SessionID: g.Session.ID, Subject: g.User.ID,
 		OrgID: g.Org.ID, OrgGen: g.Org.Generation, Role: g.Role, Email: g.User.Email, Name: g.User.Name,
 		AuthTime: g.Session.AuthTime.Unix(), Until: until, Ends: ends, Began: began, Idle: idle, ClientID: g.ClientID,
@@ -251,7 +282,7 @@ func (i *Issuer) SessionToken(g registry.Grant) (string, error) {
 // is accepted for so long: the caller must know that revocations still arrive.
 func (i *Issuer) VerifySession(token string, org registry.OrgID, grace time.Duration) (SessionClaims, error) {
 	var c SessionClaims
-	if err := i.Session.verify(token, TypSession, &c); err != nil {
+	if err := i.Session.Verify(token, TypSession, &c); err != nil {
 		return c, err
 	}
 	if c.Issuer != i.site().Issuer || c.Audience != SessionAudience(org) || c.OrgID != org || !c.valid(i.now(), grace) ||
@@ -263,7 +294,7 @@ func (i *Issuer) VerifySession(token string, org registry.OrgID, grace time.Dura
 
 // Assertion makes an assertion for an org's instance from a verified org session.
 func (i *Issuer) Assertion(c SessionClaims, r *registry.Route) (string, error) {
-	return i.Assertions.sign(TypAssertion, AssertionClaims{
+	return i.Assertions.Sign(TypAssertion, AssertionClaims{
 		Issuer: i.site().Issuer, Audience: AssertionAudience(r.OrgID), Subject: c.Subject, OrgID: r.OrgID, OrgSlug: r.Slug,
 		OrgGen: r.Generation, Role: c.Role, Email: c.Email, Name: c.Name, Version: c.Version, times: i.times(AssertionLife),
 	})
@@ -277,14 +308,14 @@ func (i *Issuer) APIToken(s registry.Session, orgs []registry.OrgView, client re
 	}
 	t := i.times(APITokenLife)
 	t.Expires = min(t.Expires, s.ExpiresAt.Unix())
-	return i.Token.sign(TypAPI, APIClaims{Issuer: i.site().Issuer, Audience: i.site().Issuer, SessionID: s.ID, Subject: s.UserID, Orgs: m, ClientID: client, AuthTime: s.AuthTime.Unix(), times: t})
+	return i.Token.Sign(TypAPI, APIClaims{Issuer: i.site().Issuer, Audience: i.site().Issuer, SessionID: s.ID, Subject: s.UserID, Orgs: m, ClientID: client, AuthTime: s.AuthTime.Unix(), times: t})
 }
 
-// accessToken makes a registered app's access token.
-func (i *Issuer) accessToken(g registry.Grant) (string, error) {
+// AccessToken makes a registered app's access token.
+func (i *Issuer) AccessToken(g registry.Grant) (string, error) {
 	t := i.times(APITokenLife)
 	t.Expires = min(t.Expires, g.Session.ExpiresAt.Unix())
-	return i.Token.sign(TypAPI, AccessClaims{
+	return i.Token.Sign(TypAPI, AccessClaims{
 		Issuer: i.site().Issuer, Audience: i.userInfoAudience(), Subject: g.User.ID, ClientID: g.ClientID, Scope: g.Scope,
 		ID: registry.NewID(), Grant: g.ID, times: t,
 	})
@@ -292,10 +323,10 @@ func (i *Issuer) accessToken(g registry.Grant) (string, error) {
 
 func (i *Issuer) userInfoAudience() string { return i.site().Issuer + "/userinfo" }
 
-// verifyAccess checks a registered app's access token. The grant behind it is for the caller to check.
-func (i *Issuer) verifyAccess(token string) (AccessClaims, error) {
+// VerifyAccess checks a registered app's access token. The grant behind it is for the caller to check.
+func (i *Issuer) VerifyAccess(token string) (AccessClaims, error) {
 	var c AccessClaims
-	if err := i.Token.verify(token, TypAPI, &c); err != nil {
+	if err := i.Token.Verify(token, TypAPI, &c); err != nil {
 		return c, err
 	}
 	if c.Issuer != i.site().Issuer || c.Audience != i.userInfoAudience() || !c.valid(i.now(), 0) || c.Grant == "" || c.ClientID == "" || c.Subject == "" {
@@ -307,7 +338,7 @@ func (i *Issuer) verifyAccess(token string) (AccessClaims, error) {
 // VerifyAPI checks an API token. The session behind it is for the caller to check.
 func (i *Issuer) VerifyAPI(token string) (APIClaims, error) {
 	var c APIClaims
-	if err := i.Token.verify(token, TypAPI, &c); err != nil {
+	if err := i.Token.Verify(token, TypAPI, &c); err != nil {
 		return c, err
 	}
 	if iss := i.site().Issuer; c.Issuer != iss || c.Audience != iss || !c.valid(i.now(), 0) || c.SessionID == "" || c.Subject == "" {
@@ -316,10 +347,10 @@ func (i *Issuer) VerifyAPI(token string) (APIClaims, error) {
 	return c, nil
 }
 
-// idToken makes an ID token for a client that gets accessToken beside it. alg is what the client was
+// IDToken makes an ID token for a client that gets accessToken beside it. alg is what the client was
 // registered with, "" for the installation's.
-func (i *Issuer) idToken(clientID, alg string, g registry.Grant, accessToken string) (string, error) {
-	k, err := i.ringOfID(alg).signer()
+func (i *Issuer) IDToken(clientID, alg string, g registry.Grant, accessToken string) (string, error) {
+	k, err := i.RingOfID(alg).signer()
 	if err != nil {
 		return "", err
 	}
@@ -343,13 +374,13 @@ func atHash(alg, accessToken string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:16])
 }
 
-// verifyHint checks an ID token that a client sends back to say whom it means. An old one is as good as a new one.
-func (i *Issuer) verifyHint(token string) (IDClaims, error) {
+// VerifyHint checks an ID token that a client sends back to say whom it means. An old one is as good as a new one.
+func (i *Issuer) VerifyHint(token string) (IDClaims, error) {
 	var c IDClaims
-	err := i.Token.verify(token, TypID, &c)
+	err := i.Token.Verify(token, TypID, &c)
 	if err != nil {
 		c = IDClaims{}
-		err = i.TokenRSA.verify(token, TypID, &c)
+		err = i.TokenRSA.Verify(token, TypID, &c)
 	}
 	if err != nil {
 		return c, err

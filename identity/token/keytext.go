@@ -1,4 +1,4 @@
-package identity
+package token
 
 import (
 	"crypto/rand"
@@ -21,12 +21,12 @@ const (
 	keyBody  = 43 // base62 digits of 256 bits
 	keyCheck = 6  // base62 digits of a CRC-32
 
-	keyLength = len(PrefixPersonal) + keyBody + keyCheck
+	KeyLength = len(PrefixPersonal) + keyBody + keyCheck
 )
 
-// newAPIKey makes a key: its prefix, 256 random bits and a checksum in base62,
+// NewAPIKey makes a key: its prefix, 256 random bits and a checksum in base62,
 // so that a mistyped or made-up one is told apart without asking the store.
-func newAPIKey(prefix string) Secret {
+func NewAPIKey(prefix string) Secret {
 	var b [32]byte
 	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
 	key := prefix + base62(new(big.Int).SetBytes(b[:]), keyBody)
@@ -58,7 +58,7 @@ func HoldsKey(text string) bool {
 				break
 			}
 			rest = rest[i:]
-			if wholeKey(rest[:min(len(rest), keyLength)], prefix) {
+			if WholeKey(rest[:min(len(rest), KeyLength)], prefix) {
 				return true
 			}
 			rest = rest[len(prefix):]
@@ -75,7 +75,7 @@ func IsAPIKey(bearer string) bool {
 // IsPersonalKey reports whether a bearer looks like a person's own key.
 func IsPersonalKey(bearer string) bool { return strings.HasPrefix(bearer, PrefixPersonal) }
 
-// wholeKey reports whether a key is written as one of its kind and its checksum fits.
-func wholeKey(key, prefix string) bool {
-	return strings.HasPrefix(key, prefix) && len(key) == keyLength && checksum(key[:keyLength-keyCheck]) == key[keyLength-keyCheck:]
+// WholeKey reports whether a key is written as one of its kind and its checksum fits.
+func WholeKey(key, prefix string) bool {
+	return strings.HasPrefix(key, prefix) && len(key) == KeyLength && checksum(key[:KeyLength-keyCheck]) == key[KeyLength-keyCheck:]
 }

@@ -1,4 +1,4 @@
-package identity
+package token
 
 import (
 	"context"
@@ -28,9 +28,9 @@ const (
 // Life of a key: it signs for keySigns, its successor is published keyPublish
 // before it signs, and it verifies for keyVerifies after its last signature.
 const (
-	keySigns    = 90 * 24 * time.Hour
-	keyPublish  = 24 * time.Hour
-	keyVerifies = 24 * time.Hour
+	KeySigns    = 90 * 24 * time.Hour
+	KeyPublish  = 24 * time.Hour
+	KeyVerifies = 24 * time.Hour
 )
 
 // Algorithms are what signing keys may be of (RFC 7518, RFC 8037); each key has one, and nothing else counts with it.
@@ -104,7 +104,7 @@ func (r *Ring) refresh(ctx context.Context, first bool) error {
 		from := r.now()
 		if n := len(stored); n > 0 {
 			last := stored[n-1].SignsTo
-			if from.Before(last.Add(-keyPublish)) {
+			if from.Before(last.Add(-KeyPublish)) {
 				return r.use(stored)
 			}
 			if from.Before(last) {
@@ -144,8 +144,8 @@ func (r *Ring) Use(stored []registry.Key) error {
 
 func (r *Ring) newKey(from time.Time) (registry.Key, error) {
 	k := registry.Key{
-		ID: registry.NewID(), Purpose: r.purpose, SignsFrom: from, SignsTo: from.Add(keySigns),
-		ExpiresAt: from.Add(keySigns + keyVerifies),
+		ID: registry.NewID(), Purpose: r.purpose, SignsFrom: from, SignsTo: from.Add(KeySigns),
+		ExpiresAt: from.Add(KeySigns + KeyVerifies),
 	}
 	private, err := jose.Generate(k.ID, r.alg())
 	if err != nil {
@@ -232,7 +232,7 @@ func (r *Ring) empty() bool {
 }
 
 // sign signs a payload as a compact JWS with the given typ.
-func (r *Ring) sign(typ string, claims any) (string, error) {
+func (r *Ring) Sign(typ string, claims any) (string, error) {
 	payload, err := json.Marshal(claims)
 	if err != nil {
 		return "", err
@@ -259,7 +259,7 @@ func (r *Ring) signer() (*ringKey, error) {
 }
 
 // verify checks a token of kind typ against the ring and decodes its claims. Errors: ErrToken.
-func (r *Ring) verify(token, typ string, claims any) error {
+func (r *Ring) Verify(token, typ string, claims any) error {
 	return jose.Verify(token, typ, r.verifier, claims)
 }
 
@@ -277,8 +277,8 @@ func (r *Ring) verifier(kid string) (k jose.PublicKey, ok bool) {
 	return k, false
 }
 
-// algorithms are those of the keys in use, in the order of Algorithms.
-func (r *Ring) algorithms() (out []string) {
+// Algorithms are those of the keys in use, in the order of Algorithms.
+func (r *Ring) Algorithms() (out []string) {
 	keys := r.keys.Load()
 	if keys == nil {
 		return nil
