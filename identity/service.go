@@ -91,9 +91,6 @@ func New(store Store, master *MasterKey, site func() token.Site, log *slog.Logge
 	return s
 }
 
-// Site is where the installation is reached.
-func (s *Service) Site() token.Site { return s.site() }
-
 // Flush stores when sessions were last used. On an error it keeps them for the next time.
 func (s *Service) Flush(ctx context.Context) error {
 	s.mu.Lock()

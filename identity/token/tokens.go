@@ -162,6 +162,9 @@ func NewIssuer(
 	return i
 }
 
+// Site is where the installation is reached.
+func (i *Issuer) Site() Site { return i.site() }
+
 // Rings returns every ring.
 func (i *Issuer) Rings() []*Ring { return []*Ring{i.Token, i.TokenRSA, i.Session, i.Assertions} }
 

@@ -21,7 +21,7 @@ func (g *Gateway) Admit(w http.ResponseWriter, r *http.Request, requestID func()
 	if !navigation(r) { // people get a page that tries again
 		st.until = g.Now().Add(o.Hold)
 	}
-	site := g.Identity.Site()
+	site := g.Tokens.Site()
 	slug, err := registry.SlugFromAuthority(r.Host, site.Domain)
 	if err != nil || r.TLS != nil && r.TLS.ServerName != "" && !registry.SameHost(r.TLS.ServerName, r.Host) {
 		g.fail(w, r, st, Problem{Code: wire.Misdirected, Status: http.StatusMisdirectedRequest, Title: "This address is not an org", Detail: "The host name does not name an org here. Check the address."})
@@ -81,7 +81,7 @@ func (g *Gateway) reveals(w http.ResponseWriter, r *http.Request, st *State, slu
 		return true // and this one goes on, whatever becomes of the org meanwhile
 	}
 	if reserved {
-		g.serveReserved(w, r, st, strings.TrimPrefix(r.URL.Path, g.Identity.Site().Prefix))
+		g.serveReserved(w, r, st, strings.TrimPrefix(r.URL.Path, g.Tokens.Site().Prefix))
 		return false
 	}
 	if err := g.identify(w, r, st); err != nil {
@@ -264,7 +264,7 @@ func (g *Gateway) routeProblem(r *http.Request, rt *registry.Route) *Problem {
 	case registry.RouteSuspended:
 		return g.suspended(r, rt)
 	case registry.RouteRenamed:
-		site := g.Identity.Site()
+		site := g.Tokens.Site()
 		if r.Method == http.MethodGet || r.Method == http.MethodHead {
 			return &Problem{Code: wire.OrgAddressMoved, Status: http.StatusFound, Location: site.OrgURL(rt.RedirectTo), Title: "This org has moved", Detail: "Its new address is " + site.OrgURL(rt.RedirectTo)}
 		}

@@ -167,7 +167,7 @@ func attemptOf(client string) []byte   { return []byte("attempt " + client) }
 func proofOf(id, client string) []byte { return []byte("proof " + id + " " + client) }
 
 func (g *Gateway) sealed(b, of []byte) string {
-	return base64.RawURLEncoding.EncodeToString(g.seal.Seal(nil, nil, b, of))
+	return base64.RawURLEncoding.EncodeToString(g.Seal.Seal(nil, nil, b, of))
 }
 
 func (g *Gateway) open(sealed string, limit int, of []byte) ([]byte, bool) {
@@ -176,7 +176,7 @@ func (g *Gateway) open(sealed string, limit int, of []byte) ([]byte, bool) {
 	}
 	b, err := base64.RawURLEncoding.DecodeString(sealed)
 	if err == nil {
-		b, err = g.seal.Open(nil, nil, b, of)
+		b, err = g.Seal.Open(nil, nil, b, of)
 	}
 	return b, err == nil
 }

@@ -37,7 +37,7 @@ func newSignIns(t *testing.T) *signIns {
 	cp := servertest.New(t)
 	o := cp.Org("acme", cp.User("ada@example.com", false))
 	g, err := New(Config{
-		Identity: cp.Identity, ControlPlane: cp.Handler, Master: servertest.NewKey(t), Sessions: 10,
+		Tokens: cp.Identity.Issuer, Origin: controlPlane{cp.Identity, cp.Handler}, Seal: servertest.NewKey(t).Sealer("test"), Sessions: 10,
 		Log: slog.New(slog.DiscardHandler), Now: cp.Clock.Now, Contact: cp.Clock.Now,
 		OfflineGrace: func() time.Duration { return time.Hour }, Lifetimes: registry.DefaultLifetimes,
 	})

@@ -76,7 +76,7 @@ func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, st *State, err 
 	case wantsPage(r) && !wire.Safe(r.Method):
 		g.fail(w, r, st, Problem{Code: wire.Code(registry.CodeUnauthenticated), Status: http.StatusUnauthorized, Title: "You are signed out", Detail: "What you sent was not received. Sign in, then send it again.", Challenge: true})
 	default:
-		g.fail(w, r, st, Problem{Code: wire.Code(registry.CodeUnauthenticated), Status: http.StatusUnauthorized, Title: "Sign in first", Detail: "Open " + g.Identity.Site().SignInURL(st.Route.Slug) + " in a browser to sign in.", Challenge: true, SignIn: returnPath(r)})
+		g.fail(w, r, st, Problem{Code: wire.Code(registry.CodeUnauthenticated), Status: http.StatusUnauthorized, Title: "Sign in first", Detail: "Open " + g.Tokens.Site().SignInURL(st.Route.Slug) + " in a browser to sign in.", Challenge: true, SignIn: returnPath(r)})
 	}
 }
 
@@ -96,7 +96,7 @@ func (g *Gateway) identify(w http.ResponseWriter, r *http.Request, st *State) er
 		if token, ok = wire.OneCookie(r, SessionCookie); !ok {
 			return errNobody
 		}
-		if !ownRequest(r, g.Identity.Site().OrgURL(st.slug)) {
+		if !ownRequest(r, g.Tokens.Site().OrgURL(st.slug)) {
 			return errCrossSite
 		}
 	}
@@ -131,7 +131,7 @@ func (g *Gateway) identify(w http.ResponseWriter, r *http.Request, st *State) er
 
 // verified returns the session of a token: from memory, or after checking its signature and claims.
 func (g *Gateway) verified(tok string, org registry.OrgID) (*session, error) {
-	keys := g.Identity.Session.Version()
+	keys := g.Tokens.Session.Version()
 	key := sha256.Sum256(unsafe.Slice(unsafe.StringData(tok), len(tok))) //nolint:gosec // read only, and without a copy
 	if s, ok := g.sessions.Get(key); ok && s.keys == keys {
 		if s.claims.OrgID != org {
@@ -139,7 +139,7 @@ func (g *Gateway) verified(tok string, org registry.OrgID) (*session, error) {
 		}
 		return s, nil
 	}
-	c, err := g.Identity.VerifySession(tok, org, g.OfflineGrace())
+	c, err := g.Tokens.VerifySession(tok, org, g.OfflineGrace())
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +175,7 @@ func (g *Gateway) current(r *http.Request, s *session, rt *registry.Route) (now 
 		doubtful, _ := g.Revocations.judge(&s.claims, s.read.Load())
 		if doubtful || t >= g.awayUntil.Load() { // what is certain does not wait for a store that does not answer
 			gaps = g.Revocations.gaps()
-			token, err = g.Identity.Renew(r.Context(), s.claims, time.Unix(s.lastUse(), 0))
+			token, err = g.Origin.Renew(r.Context(), s.claims, time.Unix(s.lastUse(), 0))
 		}
 		switch registry.ErrorCode(err) {
 		case registry.CodeNotFound, registry.CodeReauthenticationNeeded:
@@ -208,11 +208,11 @@ func (g *Gateway) current(r *http.Request, s *session, rt *registry.Route) (now 
 
 // assertionFor mints an assertion, or hands out the last one for up to a minute.
 func (g *Gateway) assertionFor(s *session, rt *registry.Route) (string, error) {
-	now, keys := g.Now(), g.Identity.Assertions.Version()
+	now, keys := g.Now(), g.Tokens.Assertions.Version()
 	if a := s.assertion.Load(); a != nil && a.route == rt && a.keys == keys && now.Before(a.until) {
 		return a.token, nil
 	}
-	tok, err := g.Identity.Assertion(s.claims, rt)
+	tok, err := g.Tokens.Assertion(s.claims, rt)
 	if err != nil {
 		return "", err
 	}

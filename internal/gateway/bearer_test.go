@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/pizzaface/pizzeria/identity/jose"
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -22,7 +23,7 @@ func typed(typ, iss string) string {
 // TestOurBearerIsNotForwarded: however it is written, and whether or not it counted.
 func TestOurBearerIsNotForwarded(t *testing.T) {
 	f := newFixture(t)
-	api, err := f.g.Identity.APIToken(f.login.Session, nil, "")
+	api, err := f.ids.APIToken(f.login.Session, nil, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +51,7 @@ func TestOurBearerIsNotForwarded(t *testing.T) {
 		t.Error("the instance gets most of a token")
 	}
 	// Keys are known by their checksum where what is before them is no separator.
-	_, key, err := f.g.Identity.CreateAPIKey(t.Context(), registry.AsSession(f.login.User, f.login.Session, ""), registry.NewAPIKey{Name: "CI", Scopes: []registry.Scope{registry.ScopeOrgRead}})
+	_, key, err := f.ids.CreateAPIKey(t.Context(), registry.AsSession(f.login.User, f.login.Session, ""), registry.NewAPIKey{Name: "CI", Scopes: []registry.Scope{registry.ScopeOrgRead}})
 	if err != nil {
 		t.Fatal(err)
 	}

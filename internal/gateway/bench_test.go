@@ -15,7 +15,7 @@ import (
 func BenchmarkToken(b *testing.B) {
 	f := newFixture(b)
 	b.Run("raw", func(b *testing.B) {
-		set, err := jose.ParseSet(f.g.Identity.Session.JWKS())
+		set, err := jose.ParseSet(f.ids.Session.JWKS())
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -23,7 +23,7 @@ func (g *Gateway) callback(w http.ResponseWriter, r *http.Request, st *State) {
 		}
 	}
 	a, ok := g.openAttempt(q.Get("state"), st.client())
-	if !ok || q.Get("iss") != g.Identity.Site().Issuer { // RFC 9207
+	if !ok || q.Get("iss") != g.Tokens.Site().Issuer { // RFC 9207
 		g.fail(w, r, st, again)
 		return
 	}

@@ -27,7 +27,7 @@ func (f *fixture) newToken() {
 	f.Helper()
 	g, err := f.store.Store.Grant(f.Context(), registry.AsSystem("test"), f.login.Session.ID, f.org.ID)
 	if err == nil {
-		f.token, err = f.g.Identity.SessionToken(g)
+		f.token, err = f.ids.SessionToken(g)
 	}
 	if err != nil {
 		f.Fatal(err)
@@ -41,7 +41,7 @@ func (f *fixture) as(u registry.User) registry.Actor {
 
 func (f *fixture) join(email string, role registry.Role) registry.Actor {
 	f.Helper()
-	u, err := f.g.Identity.CreateUser(f.Context(), registry.AsOperator(), email, email, "correct horse battery", false)
+	u, err := f.ids.CreateUser(f.Context(), registry.AsOperator(), email, email, "correct horse battery", false)
 	if err != nil {
 		f.Fatal(err)
 	}

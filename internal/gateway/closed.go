@@ -47,7 +47,7 @@ func (g *Gateway) roleOf(r *http.Request, rt *registry.Route) registry.Role {
 	token, bearer := bearerToken(r)
 	if !bearer {
 		var ok bool
-		if token, ok = wire.OneCookie(r, SessionCookie); !ok || !ownRequest(r, g.Identity.Site().OrgURL(rt.Slug)) {
+		if token, ok = wire.OneCookie(r, SessionCookie); !ok || !ownRequest(r, g.Tokens.Site().OrgURL(rt.Slug)) {
 			return ""
 		}
 	}
@@ -65,7 +65,7 @@ func (g *Gateway) roleOf(r *http.Request, rt *registry.Route) registry.Role {
 	case s.claims.ClientID != "" || now < g.awayUntil.Load():
 		return ""
 	}
-	role, err := g.Identity.RoleOf(r.Context(), s.claims)
+	role, err := g.Origin.RoleOf(r.Context(), s.claims)
 	if err != nil {
 		return ""
 	}

@@ -99,7 +99,7 @@ func (g *Gateway) register(ctx context.Context, s *State) error {
 			})
 			x.mu.Unlock()
 		}
-		rekeyed := s.session != nil && s.session.keys != g.Identity.Session.Version()
+		rekeyed := s.session != nil && s.session.keys != g.Tokens.Session.Version()
 		if rekeyed && g.Revocations.epoch.Load() != s.epoch {
 			x.cut(farewell{closeUnauthorized, "signed out"})
 		}

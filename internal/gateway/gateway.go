@@ -6,14 +6,13 @@ import (
 	"crypto/sha256"
 	"html/template"
 	"log/slog"
-	"net/http"
 	"sync/atomic"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
-	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/identity/token"
+	"github.com/pizzaface/pizzeria/internal/edge/origin"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -32,11 +31,12 @@ type Admission struct {
 
 // Config of a Gateway.
 type Config struct {
-	Routes   Routes
-	Identity *identity.Service
-	// ControlPlane serves discovery, token and JWKS in this process.
-	ControlPlane http.Handler
-	Master       *identity.MasterKey
+	Routes Routes
+	// Tokens verifies org sessions and signs assertions.
+	Tokens *token.Issuer
+	Origin origin.Origin
+	// Seal seals the cookies of sign-in attempts. Gateways that serve the same hosts share its key.
+	Seal         cipher.AEAD
 	Contact      func() time.Time     // when the change feed was last read
 	OfflineGrace func() time.Duration // how long an expired session is honoured while the control plane is away
 	Lifetimes    func() registry.Lifetimes
@@ -56,7 +56,6 @@ type Gateway struct {
 	Refused     Refusals  // by those
 	sessions    *lru.Cache[[sha256.Size]byte, *session]
 	dropLines   *lru.Cache[dropLine, time.Time]
-	seal        cipher.AEAD
 	provider    atomic.Pointer[relyingParty]
 	awayUntil   atomic.Int64 // Unix seconds: renewals are not tried before
 }
@@ -83,7 +82,7 @@ func New(c Config) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Gateway{Config: c, Measure: measure, sessions: sessions, dropLines: lines, seal: c.Master.Sealer("tx-cookie"), Streams: newStreams()}
+	g := &Gateway{Config: c, Measure: measure, sessions: sessions, dropLines: lines, Streams: newStreams()}
 	g.Revocations = newRevocations(c.Now, g.Streams)
 	return g, nil
 }

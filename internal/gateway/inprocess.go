@@ -9,7 +9,7 @@ import (
 
 // client is an HTTP client that reaches the control plane in this process: no DNS, no CA to trust.
 func (g *Gateway) client() *http.Client {
-	return &http.Client{Transport: inProcess{g.ControlPlane}, Timeout: 10 * time.Second}
+	return &http.Client{Transport: inProcess{g.Origin}, Timeout: 10 * time.Second}
 }
 
 type inProcess struct{ handler http.Handler }

@@ -28,7 +28,7 @@ func passedOn(r *http.Request) bool {
 // the org's own origin. In a frame of another origin browsers do not show this page, nor follow it.
 func (g *Gateway) onward(w http.ResponseWriter, r *http.Request, st *State) {
 	referrer, err := url.Parse(r.Header.Get("Referer"))
-	again := err == nil && "https://"+referrer.Host == g.Identity.Site().OrgURL(st.Route.Slug) // then it did not help
+	again := err == nil && "https://"+referrer.Host == g.Tokens.Site().OrgURL(st.Route.Slug) // then it did not help
 	g.fail(w, r, st, Problem{
 		Code: wire.Code(registry.ReasonCrossSiteRequest), Status: http.StatusForbidden, Title: "One moment", Detail: "A page of another site opened this address. It loads by itself now.",
 		Refresh: !again, Again: wire.ReturnPath(r.URL.RequestURI()),

@@ -16,7 +16,7 @@ import (
 // browse makes a request of a browser that is signed in, or not, to a part of the gateway.
 func (f *fixture) browse(r *http.Request, answer func(http.ResponseWriter, *http.Request, *State)) *httptest.ResponseRecorder {
 	f.Helper()
-	site := f.g.Identity.Site()
+	site := f.ids.Site()
 	f.g.provider.Store(&relyingParty{issuer: site.Issuer, provider: (&oidc.ProviderConfig{
 		IssuerURL: site.Issuer, AuthURL: site.Issuer + "/authorize",
 	}).NewProvider(f.Context())})

@@ -70,7 +70,7 @@ func (g *Gateway) fail(w http.ResponseWriter, r *http.Request, st *State, p Prob
 	if p.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(p.RetryAfter))
 	}
-	site := g.Identity.Site()
+	site := g.Tokens.Site()
 	details := map[string]any{"type": wire.TypeURL(site.Issuer, p.Code), "code": p.Code, "title": p.Title, "status": p.Status, "detail": p.Detail, "request_id": st.RequestID()}
 	if p.Challenge {
 		details["sign_in"] = site.SignInURL(st.Route.Slug)
@@ -102,10 +102,10 @@ func (g *Gateway) page(w http.ResponseWriter, r *http.Request, st *State, p Prob
 	data := ProblemPage{
 		Status: p.Status, Title: p.Title, Detail: p.Detail, RetryAfter: p.RetryAfter, Again: p.Again,
 		Refresh: p.Refresh && wire.Safe(r.Method), // what a form sent is not loaded again
-		Console: g.Identity.Site().Issuer, RequestID: st.RequestID(),
+		Console: g.Tokens.Site().Issuer, RequestID: st.RequestID(),
 	}
 	if !wire.Safe(r.Method) && st.Route != nil && (p.Challenge || p.SignIn == "") {
-		back := wire.CameFrom(r, g.Identity.Site().OrgURL(st.Route.Slug))
+		back := wire.CameFrom(r, g.Tokens.Site().OrgURL(st.Route.Slug))
 		if p.Challenge {
 			p.SignIn = back
 		} else {

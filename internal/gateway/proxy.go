@@ -31,7 +31,7 @@ func (g *Gateway) Prepare(s *State, r *http.Request, cookieBytes int) *http.Requ
 	if n := cut.Cookies + before.Cookies; n > 0 {
 		g.cookiesDropped(s, CookieTooLarge, n, cut.Bytes+before.Bytes)
 	}
-	stripBearer(r.Header, g.Identity.Site().Issuer)
+	stripBearer(r.Header, g.Tokens.Site().Issuer)
 	if s.SignedIn() {
 		r.Header[AssertionHeader] = []string{s.Assertion}
 	}

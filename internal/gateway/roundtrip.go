@@ -34,7 +34,7 @@ func (g *Gateway) RoundTrip(s *State, r *http.Request, t *Transports) (*http.Res
 	// Caddy logs the request when its answer breaks off, and an assertion is good for two minutes.
 	defer delete(r.Header, AssertionHeader)
 	// The scheme is what browsers see, which the issuer says: a load balancer may have ended TLS.
-	r.Header.Set("X-Forwarded-Proto", g.Identity.Site().Scheme())
+	r.Header.Set("X-Forwarded-Proto", g.Tokens.Site().Scheme())
 	var res *http.Response
 	var err error
 	if t.Direct != nil && t.Direct.Takes(r) {

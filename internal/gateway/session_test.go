@@ -42,6 +42,7 @@ func (a *awayStore) Org(ctx context.Context, actor registry.Actor, id registry.O
 }
 
 type fixture struct {
+	ids *identity.Service
 	testing.TB
 	g       *Gateway
 	store   *awayStore
@@ -76,8 +77,9 @@ func newFixture(t testing.TB) *fixture {
 	if err := ids.Refresh(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	f.ids = ids
 	f.g, err = New(Config{
-		Identity: ids, Master: master, Sessions: 100, Log: slog.New(slog.DiscardHandler), Now: now,
+		Tokens: ids.Issuer, Origin: controlPlane{ids, nil}, Seal: master.Sealer("test"), Sessions: 100, Log: slog.New(slog.DiscardHandler), Now: now,
 		Contact: func() time.Time { return f.contact }, OfflineGrace: func() time.Duration { return time.Hour },
 		Lifetimes: func() registry.Lifetimes { return f.lives },
 	})
@@ -98,7 +100,7 @@ func newFixture(t testing.TB) *fixture {
 func (f *fixture) signIn() {
 	f.Helper()
 	var err error
-	f.login, err = f.g.Identity.SignIn(f.Context(), "ada@example.com", "correct horse battery", identity.Client{})
+	f.login, err = f.ids.SignIn(f.Context(), "ada@example.com", "correct horse battery", identity.Client{})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -219,7 +221,7 @@ func TestSupportEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	g.Until = f.clock.Add(3 * time.Minute)
-	if f.token, err = f.g.Identity.SessionToken(g); err != nil {
+	if f.token, err = f.ids.SessionToken(g); err != nil {
 		t.Fatal(err)
 	}
 	f.want(200)
@@ -236,7 +238,7 @@ func TestRoleChange(t *testing.T) {
 	if st.Claims.Role != registry.RoleOwner {
 		t.Fatalf("role %s", st.Claims.Role)
 	}
-	second, err := f.g.Identity.CreateUser(t.Context(), registry.AsOperator(), "bob@example.com", "Bob", "correct horse battery", false)
+	second, err := f.ids.CreateUser(t.Context(), registry.AsOperator(), "bob@example.com", "Bob", "correct horse battery", false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -306,4 +308,10 @@ func TestGapRenewsEverything(t *testing.T) {
 	f.want(200) // it was read after the gap
 	f.g.Revocations.Reset()
 	f.want(503)
+}
+
+// controlPlane is one of this process.
+type controlPlane struct {
+	*identity.Service
+	http.Handler
 }

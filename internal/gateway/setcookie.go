@@ -15,7 +15,7 @@ func (g *Gateway) filterSetCookie(s *State, h http.Header) {
 	if !ok {
 		return
 	}
-	domain := g.Identity.Site().Domain
+	domain := g.Tokens.Site().Domain
 	keep := cookies[:0]
 	for _, c := range cookies {
 		switch pass, drop := judgeSetCookie(c, s.slug, domain); drop {

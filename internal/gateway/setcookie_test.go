@@ -27,8 +27,8 @@ func cookieGateway(t testing.TB) (*Gateway, *State, *[]CookieDrop) {
 	var drops []CookieDrop
 	log := slog.New(slog.DiscardHandler)
 	g, err := New(Config{
-		Identity: identity.New(nil, master, func() token.Site { return site }, log, time.Now),
-		Master:   master, Sessions: 1, Log: log, Now: time.Now,
+		Tokens: token.NewIssuer(nil, master, func() token.Site { return site }, time.Now),
+		Seal: master.Sealer("test"), Sessions: 1, Log: log, Now: time.Now,
 		CookieDropped: func(why CookieDrop, n int) {
 			for range n {
 				drops = append(drops, why)

@@ -24,7 +24,7 @@ type relyingParty struct {
 
 // party discovers the issuer, through the control plane in this process.
 func (g *Gateway) party(ctx context.Context) (*relyingParty, error) {
-	issuer := g.Identity.Site().Issuer
+	issuer := g.Tokens.Site().Issuer
 	if p := g.provider.Load(); p != nil && p.issuer == issuer {
 		return p, nil
 	}
@@ -50,8 +50,8 @@ func (g *Gateway) oauth(p *relyingParty, st *State) *oauth2.Config {
 	e := p.provider.Endpoint()
 	e.AuthStyle = oauth2.AuthStyleInHeader
 	return &oauth2.Config{
-		ClientID: st.client(), ClientSecret: g.Identity.ClientSecret(st.client()).Reveal(), Endpoint: e,
-		RedirectURL: g.Identity.Site().CallbackURL(st.Route.Slug), Scopes: []string{oidc.ScopeOpenID},
+		ClientID: st.client(), ClientSecret: g.Origin.ClientSecret(st.client()).Reveal(), Endpoint: e,
+		RedirectURL: g.Tokens.Site().CallbackURL(st.Route.Slug), Scopes: []string{oidc.ScopeOpenID},
 	}
 }
 
@@ -117,5 +117,5 @@ func (g *Gateway) session(w http.ResponseWriter, r *http.Request, st *State) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	c := st.Claims
-	_ = json.NewEncoder(w).Encode(map[string]any{"sub": c.Subject, "email": c.Email, "name": c.Name, "role": c.Role, "org_id": c.OrgID, "org_slug": st.Route.Slug, "console": g.Identity.Site().Issuer})
+	_ = json.NewEncoder(w).Encode(map[string]any{"sub": c.Subject, "email": c.Email, "name": c.Name, "role": c.Role, "org_id": c.OrgID, "org_slug": st.Route.Slug, "console": g.Tokens.Site().Issuer})
 }

@@ -40,7 +40,7 @@ func (g *Gateway) signInPage(w http.ResponseWriter, r *http.Request, st *State) 
 		g.fail(w, r, st, Problem{Code: wire.Malformed, Status: http.StatusBadRequest, Title: "This address is a page", Detail: "Open it in a tab of a browser to sign in."})
 	default:
 		back := wire.ReturnPath(r.URL.Query().Get("return"))
-		if path := back[:strings.IndexAny(back+"?", "?#")]; under(path, g.Identity.Site().Prefix) {
+		if path := back[:strings.IndexAny(back+"?", "?#")]; under(path, g.Tokens.Site().Prefix) {
 			back = "/" // none of ours is a page to return to: this one would begin again
 		}
 		g.signIn(w, r, st, back)
@@ -49,7 +49,7 @@ func (g *Gateway) signInPage(w http.ResponseWriter, r *http.Request, st *State) 
 
 // signInPath is the address that signs in and leads back to a path of web.ReturnPath.
 func (g *Gateway) signInPath(back string) string {
-	return g.Identity.Site().Prefix + "/sign-in?return=" + url.QueryEscape(back)
+	return g.Tokens.Site().Prefix + "/sign-in?return=" + url.QueryEscape(back)
 }
 
 // returnPath is where a request's browser goes after signing in.

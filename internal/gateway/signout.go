@@ -15,7 +15,7 @@ const signOutPath = "/sign-out"
 // signsOut reports whether a request is to sign out. It is answered whatever becomes of the org and
 // of its instance.
 func (g *Gateway) signsOut(r *http.Request) bool {
-	path, ok := strings.CutPrefix(r.URL.Path, g.Identity.Site().Prefix)
+	path, ok := strings.CutPrefix(r.URL.Path, g.Tokens.Site().Prefix)
 	return ok && path == signOutPath && r.Method == http.MethodPost
 }
 
@@ -24,7 +24,7 @@ func (g *Gateway) signsOut(r *http.Request) bool {
 func (g *Gateway) signOut(w http.ResponseWriter, r *http.Request, st *State) {
 	c, err := g.leaving(w, r, st)
 	if err == nil && c.Role != registry.RoleRunner {
-		err = g.Identity.SignOut(r.Context(), c.SessionID)
+		err = g.Origin.SignOut(r.Context(), c.SessionID)
 	}
 	detail := "You are signed out of all your orgs in this browser."
 	switch {
@@ -61,10 +61,10 @@ func (g *Gateway) leaving(w http.ResponseWriter, r *http.Request, st *State) (to
 	if !ok {
 		return token.SessionClaims{}, errNobody
 	}
-	if !ownRequest(r, g.Identity.Site().OrgURL(st.slug)) {
+	if !ownRequest(r, g.Tokens.Site().OrgURL(st.slug)) {
 		return token.SessionClaims{}, errCrossSite
 	}
-	c, err := g.Identity.VerifySession(tok, st.Route.OrgID, g.Lifetimes().Absolute.Duration())
+	c, err := g.Tokens.VerifySession(tok, st.Route.OrgID, g.Lifetimes().Absolute.Duration())
 	if err != nil || c.ClientID != "" {
 		return token.SessionClaims{}, errNobody
 	}

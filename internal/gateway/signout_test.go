@@ -48,7 +48,7 @@ func TestSignOut(t *testing.T) {
 			if removed := cookieSet(w, SessionCookie) == "-"; removed == refused {
 				t.Errorf("the session's cookie is removed: %v", removed)
 			}
-			if _, err := f.g.Identity.Renew(t.Context(), s.claims, f.clock); c.session && (err == nil) != refused {
+			if _, err := f.ids.Renew(t.Context(), s.claims, f.clock); c.session && (err == nil) != refused {
 				t.Errorf("the session afterwards: %v", err)
 			}
 		})
@@ -99,7 +99,7 @@ func TestSignOutOfWhatIsRefused(t *testing.T) {
 			if cookieSet(w, SessionCookie) != "-" {
 				t.Error("the session's cookie stays")
 			}
-			v, _, err := f.g.Identity.Authenticate(t.Context(), f.login.Token.Reveal())
+			v, _, err := f.ids.Authenticate(t.Context(), f.login.Token.Reveal())
 			if (err != nil) != c.ends {
 				t.Errorf("the sign-in session afterwards: %v %v", v.ID, err)
 			}
@@ -124,7 +124,7 @@ func TestSignOutWhateverTheOrg(t *testing.T) {
 		if w.Code != http.StatusOK {
 			t.Errorf("%s: %d\n%s", status, w.Code, w.Body)
 		}
-		if _, _, err := f.g.Identity.Authenticate(t.Context(), f.login.Token.Reveal()); err == nil {
+		if _, _, err := f.ids.Authenticate(t.Context(), f.login.Token.Reveal()); err == nil {
 			t.Errorf("%s: still signed in", status)
 		}
 	}

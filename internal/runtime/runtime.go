@@ -283,7 +283,7 @@ func (r *Runtime) build() error {
 	mux := http.NewServeMux()
 	r.handler = mux
 	r.gateway, err = gateway.New(gateway.Config{
-		Routes: r.directory, Identity: r.ids, ControlPlane: mux, Master: master, Sessions: r.c.Routes, Log: r.c.Log, Now: now,
+		Routes: r.directory, Tokens: r.ids.Issuer, Origin: control{r.ids, mux}, Seal: master.Sealer(sealedAttempts), Sessions: r.c.Routes, Log: r.c.Log, Now: now,
 		Contact: func() time.Time { return r.follower.Contact() }, OfflineGrace: func() time.Duration { return r.tunables.Load().OfflineGrace },
 		Lifetimes:     func() registry.Lifetimes { return r.tunables.Load().Sessions },
 		CookieDropped: r.metrics.cookieDropped,
