@@ -16,10 +16,10 @@ var unicodeRules = regexp.MustCompile(`\b(strings|bytes)\.(TrimSpace|EqualFold|F
 // packages that read it. The exceptions are listed here, each with its reason.
 func TestWireRulesAreASCII(t *testing.T) {
 	allowed := map[string]string{
-		"internal/gateway/headers.go: all = append(all, strings.Fields(line)...)": "our own table",
-		"internal/gateway/admit.go: return strings.ToLower(strings.ToUpper(s))":   "what some server folds is refused",
+		"internal/edge/headers.go: all = append(all, strings.Fields(line)...)": "our own table",
+		"internal/edge/admit.go: return strings.ToLower(strings.ToUpper(s))":   "what some server folds is refused",
 	}
-	for _, dir := range []string{"internal/gateway", "internal/web", "internal/guard", "internal/ascii", "caddymodule"} {
+	for _, dir := range []string{"internal/edge", "internal/wire", "internal/web", "internal/guard", "internal/ascii", "caddymodule"} {
 		err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
 			if err != nil || e.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 				return err

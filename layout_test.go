@@ -42,13 +42,14 @@ var may = map[string][]string{
 	"internal/isolation":     {},
 	"internal/licenses":      {},
 	"internal/cli":           {"internal/ascii", "registry", "internal/isolation", "internal/licenses"},
-	"internal/snapshot":      {"registry"},
-	"internal/gateway":       {"internal/ascii", "registry", "identity", "identity/token", "identity/jose", "internal/wire", "internal/guard", "internal/cookies"},
-	"internal/runtime":       {"registry", "identity", "identity/token", "provision", "internal/web", "internal/wire", "internal/webhook", "internal/settings", "internal/usage", "internal/mail", "internal/egress", "internal/api", "internal/console", "internal/gateway", "internal/snapshot"},
-	"bench":                  {"internal/snapshot", "registry"},
+	"internal/edge/snapshot": {"registry"},
+	"internal/edge":          {"internal/ascii", "registry", "identity/token", "identity/jose", "internal/edge/origin", "internal/wire", "internal/guard", "internal/cookies"},
+	"internal/edge/origin":   {"registry", "identity/token"},
+	"internal/runtime":       {"registry", "identity", "identity/token", "provision", "internal/web", "internal/wire", "internal/webhook", "internal/settings", "internal/usage", "internal/mail", "internal/egress", "internal/api", "internal/console", "internal/edge", "internal/edge/origin", "internal/edge/snapshot"},
+	"bench":                  {"internal/edge/snapshot", "registry"},
 	"examples/instance":      {"examples/instance/app"},
 	"examples/instance/app":  {"identity/assertion"},
-	"caddymodule":            {"registry", "registry/sqlite", "identity", "identity/token", "provision", "provision/process", "internal/guard", "internal/web", "internal/wire", "internal/console", "internal/gateway", "internal/mail", "internal/runtime", "internal/cli", "examples/instance/app"},
+	"caddymodule":            {"registry", "registry/sqlite", "identity", "identity/token", "provision", "provision/process", "internal/guard", "internal/web", "internal/wire", "internal/console", "internal/edge", "internal/mail", "internal/runtime", "internal/cli", "examples/instance/app"},
 	"cmd/pizzeria":           {"caddymodule"},
 	"cmd/build":              {},
 	"cmd/licenses":           {"internal/licenses"},
@@ -92,17 +93,31 @@ func TestDependencies(t *testing.T) {
 	}
 }
 
-// TestGatewayLinksNoStore: a gateway goes on without a database, also where none is linked, and
-// which one there is, is chosen by the config alone.
-func TestGatewayLinksNoStore(t *testing.T) {
-	out, err := exec.Command("go", "list", "-deps", "./internal/gateway", "./internal/snapshot", "./internal/runtime").Output()
+// TestEdgeLinksNoControlPlane: a gateway can be built without accounts, surfaces, providers and any
+// database: what it asks the control plane for, it asks an origin.
+func TestEdgeLinksNoControlPlane(t *testing.T) {
+	refuseDeps(t, "./internal/edge/...", append(stores, "identity\n", "internal/web\n", "internal/api\n",
+		"internal/console\n", "internal/runtime\n", "provision")...)
+}
+
+// TestRuntimeLinksNoStore: which database there is, is chosen by the config alone.
+func TestRuntimeLinksNoStore(t *testing.T) { refuseDeps(t, "./internal/runtime", stores...) }
+
+var stores = []string{"modernc.org/sqlite", "database/sql\n", "registry/sql"}
+
+// refuseDeps fails when a package links one whose import path begins so; ours are without the
+// module's.
+func refuseDeps(t *testing.T, pkg string, prefixes ...string) {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-deps", pkg).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for dep := range strings.Lines(string(out)) {
-		for _, store := range []string{"modernc.org/sqlite", "database/sql\n", module + "/registry/sql"} {
-			if strings.HasPrefix(dep, store) {
-				t.Errorf("it links %s", dep)
+		own := strings.TrimPrefix(dep, module+"/")
+		for _, prefix := range prefixes {
+			if strings.HasPrefix(own, prefix) {
+				t.Errorf("%s links %s", pkg, dep)
 			}
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/pizzaface/pizzeria/internal/snapshot"
+	"github.com/pizzaface/pizzeria/internal/edge/snapshot"
 	"github.com/pizzaface/pizzeria/registry"
 )
 

@@ -16,9 +16,9 @@ type micro struct {
 	Org         float64 `json:"bytes_per_cached_org"`
 }
 
-// parts runs the benchmarks of internal/gateway and registry.
+// parts runs the benchmarks of internal/edge and registry.
 func parts() (m micro, err error) {
-	out, err := exec.Command("go", "test", "-run", "^$", "-bench", "^(BenchmarkToken|BenchmarkCachedOrg)$", "./internal/gateway", "./registry").CombinedOutput()
+	out, err := exec.Command("go", "test", "-run", "^$", "-bench", "^(BenchmarkToken|BenchmarkCachedOrg)$", "./internal/edge", "./registry").CombinedOutput()
 	if err != nil {
 		return m, fmt.Errorf("go test: %s", out)
 	}

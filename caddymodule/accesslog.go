@@ -11,16 +11,16 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
-	"github.com/pizzaface/pizzeria/internal/gateway"
+	"github.com/pizzaface/pizzeria/internal/edge"
 )
 
 // logged is what an access log says of a request to an org: who was served
 // from where, and never what they carried.
-type logged struct{ *gateway.State }
+type logged struct{ *edge.State }
 
 // addLogFields puts them into the access log of a server that keeps one. They
 // are made when the line is written.
-func addLogFields(r *http.Request, st *gateway.State) {
+func addLogFields(r *http.Request, st *edge.State) {
 	s, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	if !ok || s.Logs == nil {
 		return
@@ -61,7 +61,7 @@ func (l logged) decision() string {
 }
 
 // addSpanAttributes says the same in the span that Caddy's `tracing` made, when it did.
-func addSpanAttributes(r *http.Request, st *gateway.State) {
+func addSpanAttributes(r *http.Request, st *edge.State) {
 	span := trace.SpanFromContext(r.Context())
 	if !span.IsRecording() {
 		return

@@ -14,7 +14,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/pizzaface/pizzeria/internal/gateway"
+	"github.com/pizzaface/pizzeria/internal/edge"
 	"github.com/pizzaface/pizzeria/internal/runtime"
 	"github.com/pizzaface/pizzeria/internal/wire"
 )
@@ -69,7 +69,7 @@ func (o *Org) Provision(ctx caddy.Context) (err error) {
 		return errors.New("hold must not be negative")
 	}
 	if o.Page != "" {
-		if o.page, err = gateway.ParsePage(o.Page); err != nil {
+		if o.page, err = edge.ParsePage(o.Page); err != nil {
 			return fmt.Errorf("page %s: %w", o.Page, err)
 		}
 	}
@@ -84,8 +84,8 @@ func (o *Org) Provision(ctx caddy.Context) (err error) {
 // defaultHold is how long requests wait for an org that starts.
 const defaultHold = caddy.Duration(10 * time.Second)
 
-func (o *Org) admission() gateway.Admission {
-	return gateway.Admission{
+func (o *Org) admission() edge.Admission {
+	return edge.Admission{
 		Hold: time.Duration(valueOr(o.Hold, defaultHold)), Conceal: !valueOr(o.Disclose, true), Page: o.page,
 	}
 }
@@ -115,8 +115,8 @@ func runtimeOf(ctx caddy.Context) (*runtime.Runtime, error) {
 const stateKey = "pizzeria.state"
 
 // stateOf returns what the org handler found out, nil when it did not run.
-func stateOf(r *http.Request) *gateway.State {
-	st, _ := caddyhttp.GetVar(r.Context(), stateKey).(*gateway.State)
+func stateOf(r *http.Request) *edge.State {
+	st, _ := caddyhttp.GetVar(r.Context(), stateKey).(*edge.State)
 	return st
 }
 
@@ -176,7 +176,7 @@ func statusOf(err error) int {
 
 // deadlines are those of the client's connection. Caddy's own wrappers are left out: they may be
 // used by the handler alone.
-func deadlines(w http.ResponseWriter, r *http.Request) gateway.Deadlines {
+func deadlines(w http.ResponseWriter, r *http.Request) edge.Deadlines {
 	switch reader, writer := caddyhttp.IdleTimeoutsFromContext(r.Context()); {
 	case writer != nil:
 		return writer.Ctrl
@@ -187,12 +187,12 @@ func deadlines(w http.ResponseWriter, r *http.Request) gateway.Deadlines {
 }
 
 // upstreamError answers for an instance that refuses, breaks or times out.
-func (o *Org) upstreamError(w http.ResponseWriter, r *http.Request, st *gateway.State, err error) error {
-	if errors.Is(err, gateway.ErrRevoked) {
+func (o *Org) upstreamError(w http.ResponseWriter, r *http.Request, st *edge.State, err error) error {
+	if errors.Is(err, edge.ErrRevoked) {
 		o.runtime.Gateway().Revoked(w, r, st)
 		return nil
 	}
-	if errors.Is(err, gateway.ErrOverPlan) {
+	if errors.Is(err, edge.ErrOverPlan) {
 		o.runtime.Gateway().OverPlan(w, r, st)
 		return nil
 	}
@@ -200,7 +200,7 @@ func (o *Org) upstreamError(w http.ResponseWriter, r *http.Request, st *gateway.
 	if !errors.As(err, &he) {
 		return err
 	}
-	p := gateway.Problem{Code: wire.InstanceAway, Status: he.StatusCode, RetryAfter: 2, Title: st.Route.Name + " does not answer", Detail: "Its server broke the connection or is restarting. Try again in a moment."}
+	p := edge.Problem{Code: wire.InstanceAway, Status: he.StatusCode, RetryAfter: 2, Title: st.Route.Name + " does not answer", Detail: "Its server broke the connection or is restarting. Try again in a moment."}
 	switch he.StatusCode {
 	case http.StatusBadGateway, http.StatusServiceUnavailable:
 		p.Status, p.Refresh = http.StatusBadGateway, true

@@ -12,7 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/pizzaface/pizzeria/internal/gateway"
+	"github.com/pizzaface/pizzeria/internal/edge"
 	"github.com/pizzaface/pizzeria/internal/runtime"
 )
 
@@ -40,8 +40,8 @@ type OrgLimit struct {
 	// How many requests an org may make at once on top of the mean. Default: twice the rate, at least 1.
 	Burst *int `json:"burst,omitempty"`
 
-	limits  gateway.Limits
-	limiter *gateway.Limiter
+	limits  edge.Limits
+	limiter *edge.Limiter
 	runtime *runtime.Runtime
 }
 
@@ -66,9 +66,9 @@ func (o *OrgLimit) Provision(ctx caddy.Context) error {
 	if o.limiter, err = app.runtime.Limiter(app.limitPlace(ctx)); err != nil {
 		return err
 	}
-	o.limits = gateway.Limits{Concurrency: wide(o.Concurrency), WebSockets: wide(o.WebSockets), Rate: o.Rate}
+	o.limits = edge.Limits{Concurrency: wide(o.Concurrency), WebSockets: wide(o.WebSockets), Rate: o.Rate}
 	if o.Rate != nil {
-		o.limits.Burst = valueOr(o.Burst, gateway.BurstOf(min(*o.Rate, maxRate)))
+		o.limits.Burst = valueOr(o.Burst, edge.BurstOf(min(*o.Rate, maxRate)))
 	}
 	return nil
 }
@@ -110,12 +110,12 @@ func (o *OrgLimit) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyh
 	if st == nil {
 		return caddyhttp.Error(http.StatusInternalServerError, errors.New("org_limit needs the org handler before it"))
 	}
-	give, q, ok := o.limiter.Take(st.Route.OrgID, o.limits, gateway.IsWebSocket(r))
+	give, q, ok := o.limiter.Take(st.Route.OrgID, o.limits, edge.IsWebSocket(r))
 	if o.Rate != nil {
-		gateway.RateHeaders(w.Header(), "org", *o.Rate, o.limits.Burst, q)
+		edge.RateHeaders(w.Header(), "org", *o.Rate, o.limits.Burst, q)
 	}
 	if !ok {
-		o.runtime.Gateway().Fail(w, r, st, gateway.TooMany(st.Route, q))
+		o.runtime.Gateway().Fail(w, r, st, edge.TooMany(st.Route, q))
 		return nil
 	}
 	defer give()
@@ -126,7 +126,7 @@ func (o *OrgLimit) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyh
 		o.runtime.Gateway().TooLarge(w, r, st, *o.Body)
 		return nil
 	}
-	body := gateway.NewLimitedBody(r.Body, *o.Body)
+	body := edge.NewLimitedBody(r.Body, *o.Body)
 	r.Body = body
 	err := next.ServeHTTP(w, r)
 	if err != nil && body.Over() { // nothing was answered yet, or there would be no error

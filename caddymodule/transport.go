@@ -11,7 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
-	"github.com/pizzaface/pizzeria/internal/gateway"
+	"github.com/pizzaface/pizzeria/internal/edge"
 	"github.com/pizzaface/pizzeria/internal/guard"
 	"github.com/pizzaface/pizzeria/internal/runtime"
 )
@@ -35,7 +35,7 @@ type Transport struct {
 	MaxCookies *int64 `json:"max_cookies,omitempty"`
 
 	runtime    *runtime.Runtime
-	transports gateway.Transports
+	transports edge.Transports
 	stop       context.CancelFunc
 	swept      chan struct{} // the sweeper has ended
 }
@@ -57,7 +57,7 @@ func (t *Transport) Provision(ctx caddy.Context) (err error) {
 		t.KeepAlive = &reverseproxy.KeepAlive{MaxIdleConnsPerHost: idleConnections}
 	}
 	if t.MaxResponseHeaderSize == 0 {
-		t.MaxResponseHeaderSize = gateway.DefaultHeaderLimit
+		t.MaxResponseHeaderSize = edge.DefaultHeaderLimit
 	}
 	if t.Compression == nil {
 		t.Compression = new(bool) // instances are near: no gzip that the client did not ask for
@@ -69,11 +69,11 @@ func (t *Transport) Provision(ctx caddy.Context) (err error) {
 	t.Transport.Proxy = nil
 	dial := t.Transport.DialContext
 	if !slices.Contains(t.Versions, "h2c") {
-		t.Transport.DialContext = gateway.GuardDial(dial, t.MaxResponseHeaderSize)
+		t.Transport.DialContext = edge.GuardDial(dial, t.MaxResponseHeaderSize)
 	}
 	t.transports.HeaderBytes = t.MaxResponseHeaderSize
-	t.transports.CookieBytes = int(valueOr(t.MaxCookies, gateway.DefaultCookieBytes))
-	t.transports.HTTP = gateway.Guarded{
+	t.transports.CookieBytes = int(valueOr(t.MaxCookies, edge.DefaultCookieBytes))
+	t.transports.HTTP = edge.Guarded{
 		RoundTripper: &t.HTTPTransport, HeaderBytes: t.MaxResponseHeaderSize,
 	}
 	// 2 is for TLS alone, and so says nothing here.
@@ -87,15 +87,15 @@ func (t *Transport) Provision(ctx caddy.Context) (err error) {
 
 // Validate implements caddy.Validator.
 func (t *Transport) Validate() error {
-	if n := valueOr(t.MaxCookies, gateway.DefaultCookieBytes); n < 1<<10 || n > guard.MaxCookies {
+	if n := valueOr(t.MaxCookies, edge.DefaultCookieBytes); n < 1<<10 || n > guard.MaxCookies {
 		return errors.New("transport org: max_cookies is from 1KiB to 32KiB")
 	}
 	return nil
 }
 
 // startDirect makes the short way for plain requests, with http.Transport's settings.
-func (t *Transport) startDirect(ctx context.Context, dial gateway.DialFunc) {
-	direct := &gateway.Direct{
+func (t *Transport) startDirect(ctx context.Context, dial edge.DialFunc) {
+	direct := &edge.Direct{
 		Dial: dial, Idle: t.Transport.MaxIdleConnsPerHost, IdleTimeout: t.Transport.IdleConnTimeout,
 		HeaderTimeout: t.Transport.ResponseHeaderTimeout, HeaderBytes: t.MaxResponseHeaderSize,
 		ReadBuffer: t.Transport.ReadBufferSize, WriteBuffer: t.Transport.WriteBufferSize,
@@ -145,7 +145,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if st == nil {
 		return nil, errors.New("the request has no org: put the org handler before reverse_proxy")
 	}
-	if !gateway.Sendable(r.URL) {
+	if !edge.Sendable(r.URL) {
 		return nil, errors.New("the request target is no path: check the rewrites of the config")
 	}
 	gw := t.runtime.Gateway()

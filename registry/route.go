@@ -23,9 +23,9 @@ type Route struct {
 	RestoreUntil time.Time
 }
 
-// packed is r in two objects instead of one for each text: every garbage
+// Packed is r in two objects instead of one for each text: every garbage
 // collection looks at each object of every route that is remembered.
-func (r *Route) packed() *Route {
+func (r *Route) Packed() *Route {
 	out := *r
 	texts := [...]*string{(*string)(&out.OrgID), &out.Slug, &out.Name, &out.Plan, &out.Address, &out.Detail, &out.RedirectTo, (*string)(&out.Status)}
 	var all strings.Builder
@@ -72,4 +72,9 @@ func RouteStatusOf(org OrgStatus, inst InstanceState) RouteStatus {
 // RouteLister lists every route.
 type RouteLister interface {
 	Routes(ctx context.Context, a Actor, after string, limit int) ([]*Route, error)
+}
+
+// RouteSource finds routes. The route of a slug has that Slug.
+type RouteSource interface {
+	Route(ctx context.Context, a Actor, slug string) (*Route, error)
 }

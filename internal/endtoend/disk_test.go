@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/pizzaface/pizzeria/internal/snapshot"
+	"github.com/pizzaface/pizzeria/internal/edge/snapshot"
 )
 
 // TestFullDisk: with no byte left on the disk, orgs and sessions go on, also over a restart; what would have to be written is refused and

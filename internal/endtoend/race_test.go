@@ -40,7 +40,7 @@ func TestDataRaces(t *testing.T) {
 			write + "()\n      /x.go:310 +0xea\n\nGoroutine 849 (running) created at:\n  time.goFunc()\n" +
 			rule
 	}
-	const ours = "github.com/pizzaface/pizzeria/internal/gateway.(*Gateway).Serve"
+	const ours = "github.com/pizzaface/pizzeria/internal/edge.(*Gateway).Serve"
 	known := report(raceOfCaddy+"Write", raceOfCaddy+"ReadFrom")
 	for name, c := range map[string]struct {
 		out  string

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pizzaface/pizzeria/internal/edge"
 	"github.com/pizzaface/pizzeria/internal/usage"
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -19,7 +20,7 @@ func (o oneRoute) Route(context.Context, registry.Actor, string) (*registry.Rout
 // TestKnownOrgsCostNoAllocation: finding a known org and counting its request allocates nothing.
 func TestKnownOrgsCostNoAllocation(t *testing.T) {
 	route := &registry.Route{OrgID: registry.OrgID(registry.NewID()), Slug: "acme", Status: registry.RouteServing}
-	d, err := registry.NewDirectory(oneRoute{route}, nil, 100, time.Now)
+	d, err := edge.NewDirectory(oneRoute{route}, nil, 100, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

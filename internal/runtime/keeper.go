@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/pizzaface/pizzeria/identity"
-	"github.com/pizzaface/pizzeria/internal/gateway"
-	"github.com/pizzaface/pizzeria/internal/snapshot"
+	"github.com/pizzaface/pizzeria/internal/edge"
+	"github.com/pizzaface/pizzeria/internal/edge/snapshot"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -208,4 +208,4 @@ func (k *keeper) update(ctx context.Context, s registry.Snapshot, pending []regi
 }
 
 // old is when a revocation was, that no token lives to see.
-func (k *keeper) old() time.Time { return k.now().Add(-gateway.RevocationMemory) }
+func (k *keeper) old() time.Time { return k.now().Add(-edge.RevocationMemory) }

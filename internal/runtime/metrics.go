@@ -8,7 +8,7 @@ import (
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/api"
-	"github.com/pizzaface/pizzeria/internal/gateway"
+	"github.com/pizzaface/pizzeria/internal/edge"
 	"github.com/pizzaface/pizzeria/internal/usage"
 	"github.com/pizzaface/pizzeria/provision"
 	"github.com/pizzaface/pizzeria/registry"
@@ -71,7 +71,7 @@ func newMetrics() *Metrics {
 	for _, kind := range identity.Recoveries {
 		m.recoveries.WithLabelValues(kind)
 	}
-	for _, reason := range gateway.CookieDrops() {
+	for _, reason := range edge.CookieDrops() {
 		m.cookies.WithLabelValues(string(reason))
 	}
 	return m
@@ -93,7 +93,7 @@ func (m *Metrics) failed(provider string) func(provision.Failure) {
 }
 
 // cookieDropped counts cookies that did not pass.
-func (m *Metrics) cookieDropped(why gateway.CookieDrop, n int) {
+func (m *Metrics) cookieDropped(why edge.CookieDrop, n int) {
 	m.cookies.WithLabelValues(string(why)).Add(float64(n))
 }
 

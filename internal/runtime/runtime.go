@@ -23,11 +23,11 @@ import (
 	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/internal/api"
 	"github.com/pizzaface/pizzeria/internal/console"
+	"github.com/pizzaface/pizzeria/internal/edge"
+	"github.com/pizzaface/pizzeria/internal/edge/snapshot"
 	"github.com/pizzaface/pizzeria/internal/egress"
-	"github.com/pizzaface/pizzeria/internal/gateway"
 	"github.com/pizzaface/pizzeria/internal/mail"
 	"github.com/pizzaface/pizzeria/internal/settings"
-	"github.com/pizzaface/pizzeria/internal/snapshot"
 	"github.com/pizzaface/pizzeria/internal/usage"
 	"github.com/pizzaface/pizzeria/internal/webhook"
 	"github.com/pizzaface/pizzeria/internal/wire"
@@ -85,8 +85,8 @@ type Runtime struct {
 	keeper     *keeper
 	ids        *identity.Service
 	follower   *registry.Follower
-	directory  *registry.Directory
-	gateway    *gateway.Gateway
+	directory  *edge.Directory
+	gateway    *edge.Gateway
 	provider   provision.Provider
 	reconciler *provision.Reconciler
 	settings   *settings.Service
@@ -100,7 +100,7 @@ type Runtime struct {
 	auditHead atomic.Pointer[registry.AuditHead] // that left last
 	planned   atomic.Pointer[Tunables]           // whose plans the store has
 
-	limiters      map[string]*gateway.Limiter
+	limiters      map[string]*edge.Limiter
 	limitersMutex sync.Mutex
 
 	stopReconciler context.CancelFunc
@@ -120,7 +120,7 @@ func (r *Runtime) SecretKey() string { return r.c.SecretKey }
 
 // New makes a Runtime that has not started.
 func New(c Config) *Runtime {
-	return &Runtime{c: c, ready: make(chan struct{}), ended: make(chan struct{}), metrics: newMetrics(), limiters: map[string]*gateway.Limiter{}}
+	return &Runtime{c: c, ready: make(chan struct{}), ended: make(chan struct{}), metrics: newMetrics(), limiters: map[string]*edge.Limiter{}}
 }
 
 // Attach starts the Runtime if need be and makes t count until key's Detach.
@@ -277,12 +277,12 @@ func (r *Runtime) build() error {
 	r.usage = usage.New(r.store, r.c.Log, now)
 	r.metrics.usage.Store(r.usage)
 	r.metrics.state.runtime.Store(r)
-	if r.directory, err = registry.NewDirectory(r.store, r.snapshot, r.c.Routes, now); err != nil {
+	if r.directory, err = edge.NewDirectory(r.store, r.snapshot, r.c.Routes, now); err != nil {
 		return err
 	}
 	mux := http.NewServeMux()
 	r.handler = mux
-	r.gateway, err = gateway.New(gateway.Config{
+	r.gateway, err = edge.New(edge.Config{
 		Routes: r.directory, Tokens: r.ids.Issuer, Origin: control{r.ids, mux}, Seal: master.Sealer(sealedAttempts), Sessions: r.c.Routes, Log: r.c.Log, Now: now,
 		Contact: func() time.Time { return r.follower.Contact() }, OfflineGrace: func() time.Duration { return r.tunables.Load().OfflineGrace },
 		Lifetimes:     func() registry.Lifetimes { return r.tunables.Load().Sessions },
@@ -398,17 +398,17 @@ func (r *Runtime) Ready(ctx context.Context) error {
 func (r *Runtime) Handler() http.Handler { return r.handler }
 
 // Gateway serves org hosts. Call Ready first.
-func (r *Runtime) Gateway() *gateway.Gateway { return r.gateway }
+func (r *Runtime) Gateway() *edge.Gateway { return r.gateway }
 
 // Limiter returns the counts of one limit of the config. They outlive the config, so that a
 // reload forgets neither open WebSockets nor what was used of a rate.
-func (r *Runtime) Limiter(name string) (*gateway.Limiter, error) {
+func (r *Runtime) Limiter(name string) (*edge.Limiter, error) {
 	r.limitersMutex.Lock()
 	defer r.limitersMutex.Unlock()
 	if l, ok := r.limiters[name]; ok {
 		return l, nil
 	}
-	l, err := gateway.NewLimiter(r.c.Routes, time.Now)
+	l, err := edge.NewLimiter(r.c.Routes, time.Now)
 	if err == nil {
 		r.limiters[name] = l
 	}

@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/pizzaface/pizzeria/internal/gateway"
+	"github.com/pizzaface/pizzeria/internal/edge"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -52,7 +52,7 @@ func (r *Runtime) connect(ctx context.Context) error {
 		return err
 	}
 	// Tokens revoked before this start are still around: learn them again.
-	recent, err := r.store.ChangesSince(ctx, system, time.Now().Add(-gateway.RevocationMemory))
+	recent, err := r.store.ChangesSince(ctx, system, time.Now().Add(-edge.RevocationMemory))
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ func constants(t *testing.T, path string, types ...string) map[string]string {
 func TestEveryErrorHasAType(t *testing.T) {
 	codes := constants(t, "../../registry/errors.go", "Code", "Reason")
 	for name, c := range constants(t, "problemtype.go", "Code") {
-		codes["web."+name] = c
+		codes["wire."+name] = c
 	}
 	seen := map[wire.Code]bool{}
 	for _, pt := range wire.ProblemTypes() {
@@ -69,7 +69,7 @@ func TestEveryErrorHasAType(t *testing.T) {
 func TestStatusesOfCodes(t *testing.T) {
 	codes := constants(t, "../../registry/errors.go", "Code", "Reason")
 	for name, c := range constants(t, "problemtype.go", "Code") {
-		codes["web."+name] = c
+		codes["wire."+name] = c
 	}
 	status := func(name string) int {
 		pt, _ := wire.TypeOf(wire.Code(codes[name]))
@@ -99,7 +99,7 @@ func TestStatusesOfCodes(t *testing.T) {
 						t.Errorf("%s: %s is no %s", files.Position(n.Pos()), reason, code)
 					}
 				case *ast.CompositeLit:
-					if last(n.Type) != "Problem" || !strings.Contains(path, "gateway") && !strings.Contains(path, "caddymodule") {
+					if last(n.Type) != "Problem" || !strings.Contains(path, "edge/") && !strings.Contains(path, "caddymodule") {
 						break
 					}
 					problems++
@@ -128,7 +128,7 @@ func checkProblem(t *testing.T, at token.Position, lit *ast.CompositeLit, status
 		case "Code":
 			code = last(kv.Value)
 			if _, converted := kv.Value.(*ast.CallExpr); !converted {
-				code = "web." + code
+				code = "wire." + code
 			}
 		case "Status":
 			says = last(kv.Value)

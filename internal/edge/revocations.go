@@ -1,0 +1,138 @@
+package edge
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pizzaface/pizzeria/identity/token"
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// Revocations remembers what the change feed said about sessions,
+// memberships, and what orgs ask of a sign-in, for as long as a token could still be shown. It implements
+// registry.FeedHandler, and cuts exchanges in flight.
+type Revocations struct {
+	now     func() time.Time
+	streams *Streams
+
+	mu       sync.RWMutex
+	sessions map[registry.SessionID]time.Time
+	members  map[memberKey]noted
+	orgs     map[registry.OrgID]noted
+	resets   uint64 // how often the feed had a gap: what was read before the last must be renewed
+	swept    time.Time
+
+	// epoch rises with each change, after it counts and before what is open is closed:
+	// who registers a stream and sees another epoch than at first must judge again.
+	epoch atomic.Uint64
+}
+
+// noted is the version of something that changed. Tokens are compared with it by number, not by
+// time: a clock that is set back would make old ones new.
+type noted struct {
+	version int64
+	at      time.Time // when we heard of it, for forgetting it
+}
+
+type memberKey struct {
+	org  registry.OrgID
+	user registry.UserID
+}
+
+// RevocationMemory is how long a change matters: the longest life of a token with the largest grace.
+const RevocationMemory = 26 * time.Hour
+
+func newRevocations(now func() time.Time, s *Streams) *Revocations {
+	return &Revocations{now: now, streams: s, sessions: map[registry.SessionID]time.Time{}, members: map[memberKey]noted{}, orgs: map[registry.OrgID]noted{}, swept: now()}
+}
+
+// Apply implements registry.FeedHandler.
+func (v *Revocations) Apply(c registry.Change) {
+	switch c.Kind {
+	case registry.ChangeSessionRevoked, registry.ChangeRunnerRevoked:
+		v.mu.Lock()
+		v.sessions[c.SessionID] = v.now()
+		v.mu.Unlock()
+		v.epoch.Add(1)
+		v.streams.closeSession(c.SessionID, farewell{closeUnauthorized, "signed out"})
+	case registry.ChangeRunnerDisconnected:
+		v.epoch.Add(1)
+		v.streams.closeSession(c.SessionID, farewell{closeRestart, "disconnected"})
+	case registry.ChangeMemberChanged, registry.ChangeMemberRemoved:
+		v.mu.Lock()
+		k := memberKey{c.OrgID, c.UserID}
+		v.members[k] = noted{max(c.Version, v.members[k].version), v.now()}
+		v.mu.Unlock()
+		v.epoch.Add(1)
+		v.streams.closeOrg(c.OrgID, func(k streamKey) bool { return k.user == c.UserID }, farewell{closeUnauthorized, "membership changed"})
+	case registry.ChangeOrgSignIn: // who still may comes back at once
+		v.mu.Lock()
+		v.orgs[c.OrgID] = noted{max(c.Version, v.orgs[c.OrgID].version), v.now()}
+		v.mu.Unlock()
+		v.epoch.Add(1)
+		v.streams.closeOrg(c.OrgID, func(streamKey) bool { return true }, farewell{closeUnauthorized, "the org asks for another sign-in"})
+	case registry.ChangeKeyRevoked: // the rings have been read before
+		v.epoch.Add(1)
+		v.streams.closeAll(farewell{closeUnauthorized, "signed out"})
+	case registry.ChangeOrgSuspended, registry.ChangeOrgDeleting: // the Directory has heard before
+		v.epoch.Add(1)
+		v.streams.closeOrg(c.OrgID, func(streamKey) bool { return true }, farewell{closeUnauthorized, "org closed"})
+	}
+	v.sweep()
+}
+
+// Reset implements registry.FeedHandler: what was missed is unknown, so every session is read
+// again, and nothing that is open goes on.
+func (v *Revocations) Reset() {
+	v.mu.Lock()
+	v.resets++
+	v.mu.Unlock()
+	v.epoch.Add(1)
+	v.streams.closeAll(farewell{closeRestart, "reconnect"})
+}
+
+// gaps is how many gaps the feed had so far.
+func (v *Revocations) gaps() uint64 {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.resets
+}
+
+// judge says whether a session is gone, or must be read again from the registry because something
+// about it changed. read is how many gaps the feed had had when it was read from there; 0 when
+// that is unknown.
+func (v *Revocations) judge(c *token.SessionClaims, read uint64) (must, gone bool) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	if _, ok := v.sessions[c.SessionID]; ok {
+		return true, true
+	}
+	return c.Version < v.members[memberKey{c.OrgID, c.Subject}].version ||
+		c.OrgVersion < v.orgs[c.OrgID].version || read < v.resets, false
+}
+
+func (v *Revocations) sweep() {
+	now := v.now()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if now.Sub(v.swept) < time.Minute {
+		return
+	}
+	v.swept = now
+	for k, at := range v.sessions {
+		if now.Sub(at) > RevocationMemory {
+			delete(v.sessions, k)
+		}
+	}
+	for k, n := range v.orgs {
+		if now.Sub(n.at) > RevocationMemory {
+			delete(v.orgs, k)
+		}
+	}
+	for k, n := range v.members {
+		if now.Sub(n.at) > RevocationMemory {
+			delete(v.members, k)
+		}
+	}
+}

@@ -1,8 +1,0 @@
-//go:build !unix
-
-package gateway
-
-import "net"
-
-// quiet cannot tell here whether an idle connection is still good, so none is used again.
-func quiet(net.Conn) bool { return false }
