@@ -16,9 +16,14 @@ type Mail struct {
 	Withheld  bool      // it is not kept: its link counts as mailed, and nobody gets it
 }
 
+// ClaimLife is how long a letter or a message to a webhook belongs to the process that sends it. It
+// is longer than any try.
+const ClaimLife = 2 * time.Minute
+
 // MailStore is the queue of letters.
 type MailStore interface {
 	QueueMail(ctx context.Context, a Actor, m Mail, link string) error
-	DueMails(ctx context.Context, a Actor, limit int) ([]Mail, error)
+	ClaimMails(ctx context.Context, a Actor, limit int) ([]Mail, error)
+	ReleaseMail(ctx context.Context, a Actor, id string) error
 	ReportMail(ctx context.Context, a Actor, id string, next time.Time) error
 }

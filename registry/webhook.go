@@ -116,7 +116,8 @@ type DeliveryStore interface {
 	TestWebhook(ctx context.Context, a Actor, org OrgID, id WebhookID) error
 	ReplayDelivery(ctx context.Context, a Actor, org OrgID, id WebhookID, delivery string) error
 	SpreadChanges(ctx context.Context, a Actor) error
-	DueDeliveries(ctx context.Context, a Actor, busy []WebhookID, limit int) ([]Task, error)
+	ClaimDeliveries(ctx context.Context, a Actor, limit int) ([]Task, error)
+	ReleaseDelivery(ctx context.Context, a Actor, id string) error
 	ReportDelivery(
 		ctx context.Context, a Actor, id string, status int, failure string, next time.Time,
 	) error

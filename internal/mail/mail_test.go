@@ -70,7 +70,7 @@ func (f *fixture) send() {
 func (f *fixture) waiting() int {
 	f.Helper()
 	f.clock.Add(365 * 24 * time.Hour)
-	list, err := f.store.DueMails(ctx, registry.AsSystem("test"), 100)
+	list, err := f.store.ClaimMails(ctx, registry.AsSystem("test"), 100)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -156,7 +156,7 @@ func TestFailures(t *testing.T) {
 			t.Errorf("the log holds %s: %s", secret, f.log)
 		}
 	}
-	rows, err := f.store.DueMails(ctx, registry.AsSystem("test"), 10)
+	rows, err := f.store.ClaimMails(ctx, registry.AsSystem("test"), 10)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -113,7 +113,7 @@ func (s *Sender) send(ctx context.Context) error {
 		return nil
 	}
 	for {
-		due, err := s.store.DueMails(ctx, registry.AsSystem("mail"), workers)
+		due, err := s.store.ClaimMails(ctx, registry.AsSystem("mail"), workers)
 		if err != nil {
 			return err
 		}
@@ -133,7 +133,7 @@ func (s *Sender) send(ctx context.Context) error {
 func (s *Sender) deliver(ctx context.Context, c *Config, m registry.Mail) error {
 	err := s.transmit(ctx, c, m)
 	if ctx.Err() != nil && err != nil {
-		return ctx.Err() // the server ends: it is tried again by the next
+		return errors.Join(ctx.Err(), s.release(m)) // the server ends: the next one tries again
 	}
 	var next time.Time
 	var refused *gomail.SendError
@@ -208,4 +208,10 @@ func dial(c *Config) (*gomail.Client, error) {
 		options = append(options, gomail.WithSMTPAuth(gomail.SMTPAuthAutoDiscover), gomail.WithUsername(c.Username), gomail.WithPassword(c.Password))
 	}
 	return gomail.NewClient(host, options...)
+}
+
+func (s *Sender) release(m registry.Mail) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	return s.store.ReleaseMail(ctx, registry.AsSystem("mail"), m.ID)
 }

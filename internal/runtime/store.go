@@ -38,9 +38,11 @@ func (r *Runtime) connect(ctx context.Context) error {
 	if err := r.ids.Refresh(ctx); err != nil {
 		return err
 	}
-	// This process has the data directory to itself: leases of an earlier one are nobody's.
-	if err := r.store.BreakLeases(ctx, system); err != nil {
-		return err
+	// Where this process has the store to itself, leases of an earlier one are nobody's.
+	if r.c.Store.Dir() != "" {
+		if err := r.store.BreakLeases(ctx, system); err != nil {
+			return err
+		}
 	}
 	if err := r.writeJWKS(); err != nil {
 		return err

@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -42,9 +40,6 @@ type Sender struct {
 	allow  func() []netip.Prefix
 	client *http.Client
 	asked  *asked
-
-	mu   sync.Mutex
-	busy map[registry.WebhookID]bool // one message at a time each, so that a slow address holds up its own alone
 }
 
 const (
@@ -58,7 +53,7 @@ var pauses = []time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute,
 
 // New makes a Sender. allow are networks that are dialled though they are not public.
 func New(store Store, sealer Sealer, log *slog.Logger, now func() time.Time, allow func() []netip.Prefix) *Sender {
-	return &Sender{store: store, sealer: sealer, log: log, now: now, allow: allow, client: egress.NewClient(allow), asked: newAsked(), busy: map[registry.WebhookID]bool{}}
+	return &Sender{store: store, sealer: sealer, log: log, now: now, allow: allow, client: egress.NewClient(allow), asked: newAsked()}
 }
 
 // Create makes a webhook and returns its secret, this once. Errors: those of
@@ -121,32 +116,20 @@ func (s *Sender) begin(ctx context.Context, wg *sync.WaitGroup, slots, done chan
 	if err := s.store.SpreadChanges(ctx, a); err != nil {
 		return err
 	}
-	s.mu.Lock()
-	busy := slices.Collect(maps.Keys(s.busy))
-	s.mu.Unlock()
-	due, err := s.store.DueDeliveries(ctx, a, busy, 4*workers)
+	due, err := s.store.ClaimDeliveries(ctx, a, workers-len(slots))
 	if err != nil {
 		return err
 	}
 	for _, t := range due {
-		s.mu.Lock()
-		taken := s.busy[t.WebhookID]
-		if !taken && len(slots) < workers {
-			s.busy[t.WebhookID] = true
-			slots <- struct{}{}
-			wg.Go(func() {
-				s.deliver(ctx, t)
-				s.mu.Lock()
-				delete(s.busy, t.WebhookID)
-				s.mu.Unlock()
-				<-slots
-				select {
-				case done <- struct{}{}:
-				default:
-				}
-			})
-		}
-		s.mu.Unlock()
+		slots <- struct{}{}
+		wg.Go(func() {
+			s.deliver(ctx, t)
+			<-slots
+			select {
+			case done <- struct{}{}:
+			default:
+			}
+		})
 	}
 	return nil
 }
@@ -155,7 +138,8 @@ func (s *Sender) begin(ctx context.Context, wg *sync.WaitGroup, slots, done chan
 func (s *Sender) deliver(ctx context.Context, t registry.Task) {
 	status, err := s.send(ctx, t)
 	if ctx.Err() != nil && err != nil {
-		return // the server ends: it is tried again by the next
+		s.release(t) // the server ends: the next one tries again
+		return
 	}
 	failure, next := "", time.Time{}
 	if err != nil {
@@ -165,6 +149,14 @@ func (s *Sender) deliver(ctx context.Context, t registry.Task) {
 		}
 	}
 	if err := s.store.ReportDelivery(ctx, registry.AsSystem("webhooks"), t.ID, status, failure, next); err != nil && ctx.Err() == nil {
+		s.log.Warn("webhooks", "webhook", t.WebhookID, "error", err)
+	}
+}
+
+func (s *Sender) release(t registry.Task) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if err := s.store.ReleaseDelivery(ctx, registry.AsSystem("webhooks"), t.ID); err != nil {
 		s.log.Warn("webhooks", "webhook", t.WebhookID, "error", err)
 	}
 }

@@ -2,6 +2,10 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
+	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/pizzaface/pizzeria/registry"
@@ -36,12 +40,49 @@ func (s *Store) QueueMail(ctx context.Context, a registry.Actor, m registry.Mail
 	})
 }
 
-// DueMails returns up to limit messages to be sent now, oldest first. For the system.
-func (s *Store) DueMails(ctx context.Context, a registry.Actor, limit int) ([]registry.Mail, error) {
+// ClaimMails returns up to limit messages to be sent now, oldest first. Nobody else gets them before
+// registry.ClaimLife has passed, or they are reported or released. For the system.
+func (s *Store) ClaimMails(
+	ctx context.Context, a registry.Actor, limit int,
+) (list []registry.Mail, err error) {
 	if err := only(a); err != nil {
 		return nil, err
 	}
-	return collect(ctx, s.read, scanMail, `SELECT id, recipient, sealed, attempts, created_at FROM mails WHERE next_at <= $1 ORDER BY next_at LIMIT $2`, us(s.now()), limit)
+	const due = ` FROM mails WHERE next_at <= $1 AND claimed_until <= $1`
+	if none, err := s.none(ctx, `SELECT 1`+due, us(s.now())); none || err != nil {
+		return nil, err
+	}
+	err = s.atomic(ctx, a, func(t *writeTx) error {
+		list, err = collect(t.ctx, t, scanMail, `UPDATE mails SET claimed_until = $2
+			WHERE claimed_until <= $1 AND id IN (SELECT id`+due+` ORDER BY next_at LIMIT $3)
+			RETURNING id, recipient, sealed, attempts, created_at`,
+			us(t.now), us(t.now.Add(registry.ClaimLife)), limit)
+		return err
+	})
+	slices.SortFunc(list, func(a, b registry.Mail) int { return strings.Compare(a.ID, b.ID) })
+	return list, err
+}
+
+// none reports whether a statement finds nothing. It keeps those who are woken by every change from
+// writing for nothing.
+func (s *Store) none(ctx context.Context, statement string, args ...any) (bool, error) {
+	found := 0
+	err := s.read.QueryRowContext(ctx, statement+` LIMIT 1`, args...).Scan(&found)
+	if errors.Is(err, sql.ErrNoRows) {
+		return true, nil
+	}
+	return false, err
+}
+
+// ReleaseMail gives a claimed message back without a try. For the system.
+func (s *Store) ReleaseMail(ctx context.Context, a registry.Actor, id string) error {
+	if err := only(a); err != nil {
+		return err
+	}
+	return s.atomic(ctx, a, func(t *writeTx) error {
+		_, err := t.exec(`UPDATE mails SET claimed_until = 0 WHERE id = $1`, id)
+		return err
+	})
 }
 
 // ReportMail records a try: the mail is removed unless next says when to try again. For the system.
@@ -54,7 +95,7 @@ func (s *Store) ReportMail(ctx context.Context, a registry.Actor, id string, nex
 			_, err := t.exec(`DELETE FROM mails WHERE id = $1`, id)
 			return err
 		}
-		_, err := t.exec(`UPDATE mails SET attempts = attempts + 1, next_at = $2 WHERE id = $1`, id, us(next))
+		_, err := t.exec(`UPDATE mails SET attempts = attempts + 1, next_at = $2, claimed_until = 0 WHERE id = $1`, id, us(next))
 		return err
 	})
 }

@@ -82,7 +82,7 @@ func TestReseal(t *testing.T) {
 	if err != nil || n != 4 { // two mails, and two keys of the audit log
 		t.Fatal(n, err)
 	}
-	list, err := s.DueMails(ctx, system, 10)
+	list, err := s.ClaimMails(ctx, system, 10)
 	if err != nil || len(list) != 2 {
 		t.Fatal(list, err)
 	}

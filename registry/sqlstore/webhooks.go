@@ -246,22 +246,62 @@ func (s *Store) SpreadChanges(ctx context.Context, a registry.Actor) error {
 	}
 }
 
-// DueDeliveries returns up to limit messages that are due, oldest first, but
-// none of the webhooks in busy. For the system.
-func (s *Store) DueDeliveries(ctx context.Context, a registry.Actor, busy []registry.WebhookID, limit int) ([]registry.Task, error) {
+// ClaimDeliveries returns up to limit messages that are due, oldest first, and one of each webhook, so
+// that a slow address holds up its own alone. Nobody else gets them, or others of their webhooks,
+// before registry.ClaimLife has passed, or they are reported or released. For the system.
+func (s *Store) ClaimDeliveries(
+	ctx context.Context, a registry.Actor, limit int,
+) (list []registry.Task, err error) {
 	if err := only(a); err != nil {
 		return nil, err
 	}
-	q := new(query)
-	q.add(strings.Replace(deliveryQuery, " FROM deliveries d", ", w.org_id, w.url, w.sealed FROM deliveries d", 1)+` JOIN webhooks w ON w.id = d.webhook_id WHERE d.state = 'pending' AND d.next_at <= ? AND w.active = {true}`, us(s.now()))
-	for _, id := range busy {
-		q.add(` AND d.webhook_id <> ?`, id)
+	const due = ` FROM deliveries d JOIN webhooks w ON w.id = d.webhook_id
+		WHERE d.state = 'pending' AND d.next_at <= $1 AND w.active = {true} AND NOT EXISTS (SELECT 1 FROM deliveries c
+		WHERE c.webhook_id = d.webhook_id AND c.claimed_until > 0 AND c.claimed_until > $1)`
+	if none, err := s.none(ctx, `SELECT 1`+due, us(s.now())); none || err != nil {
+		return nil, err
 	}
-	q.add(` ORDER BY d.next_at LIMIT ?`, limit)
-	return collect(ctx, s.read, func(r scanner) (t registry.Task, err error) {
-		err = r.Scan(append(deliveryFields(&t.Delivery), &t.OrgID, &t.URL, &t.Sealed)...)
-		return t, err
-	}, q.text.String(), q.args...)
+	err = s.atomic(ctx, a, func(t *writeTx) error {
+		waiting, err := collect(t.ctx, t, scanTask, strings.Replace(
+			deliveryQuery, " FROM deliveries d", ", w.org_id, w.url, w.sealed"+due, 1,
+		)+` ORDER BY d.next_at LIMIT $2`, us(t.now), 4*limit)
+		if err != nil {
+			return err
+		}
+		seen := map[registry.WebhookID]bool{}
+		for _, w := range waiting {
+			if seen[w.WebhookID] || len(list) == limit {
+				continue
+			}
+			seen[w.WebhookID] = true
+			n, err := t.exec(`UPDATE deliveries SET claimed_until = $2 WHERE id = $3 AND claimed_until <= $1`,
+				us(t.now), us(t.now.Add(registry.ClaimLife)), w.ID)
+			if err != nil {
+				return err
+			}
+			if n == 1 {
+				list = append(list, w)
+			}
+		}
+		return nil
+	})
+	return list, err
+}
+
+func scanTask(r scanner) (t registry.Task, err error) {
+	err = r.Scan(append(deliveryFields(&t.Delivery), &t.OrgID, &t.URL, &t.Sealed)...)
+	return t, err
+}
+
+// ReleaseDelivery gives a claimed message back without a try. For the system.
+func (s *Store) ReleaseDelivery(ctx context.Context, a registry.Actor, id string) error {
+	if err := only(a); err != nil {
+		return err
+	}
+	return s.atomic(ctx, a, func(t *writeTx) error {
+		_, err := t.exec(`UPDATE deliveries SET claimed_until = 0 WHERE id = $1`, id)
+		return err
+	})
 }
 
 // ReportDelivery notes how a try went; next is when it is tried again, zero for
@@ -278,7 +318,7 @@ func (s *Store) ReportDelivery(ctx context.Context, a registry.Actor, id string,
 		state = registry.DeliveryPending
 	}
 	return s.atomic(ctx, a, func(t *writeTx) error {
-		_, err := t.exec(`UPDATE deliveries SET state = $2, attempts = attempts + 1, status = $3, error = $4, tried_at = $5, next_at = $6 WHERE id = $1`,
+		_, err := t.exec(`UPDATE deliveries SET state = $2, attempts = attempts + 1, status = $3, error = $4, tried_at = $5, next_at = $6, claimed_until = 0 WHERE id = $1`,
 			id, state, status, failure, us(t.now), us(next))
 		return err
 	})

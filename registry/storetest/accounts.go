@@ -136,8 +136,11 @@ func mails(e env) {
 	e.ok(e.s.QueueMail(ctx, system, m, ""))
 	due := func(want int) []registry.Mail {
 		e.Helper()
-		list, err := e.s.DueMails(ctx, system, 10)
+		list, err := e.s.ClaimMails(ctx, system, 10)
 		e.ok(err)
+		for _, m := range list {
+			e.ok(e.s.ReleaseMail(ctx, system, m.ID))
+		}
 		if len(list) != want {
 			e.Errorf("%d are due, want %d", len(list), want)
 		}

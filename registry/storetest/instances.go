@@ -58,7 +58,7 @@ func provisioning(e env) {
 	}
 	e.ok(e.s.UpdateOrg(ctx, operator, e.org("other", "").ID, 0, "Other"))
 	e.ok(e.s.SpreadChanges(ctx, system))
-	if due, err := e.s.DueDeliveries(ctx, system, nil, 10); err != nil || len(due) != 0 {
+	if due, err := e.s.ClaimDeliveries(ctx, system, 10); err != nil || len(due) != 0 {
 		e.Fatalf("its webhook is told %v %v", due, err)
 	}
 	_, err = e.s.CreateOrg(ctx, operator, registry.NewOrg{Slug: "acme"})

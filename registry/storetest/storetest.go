@@ -140,6 +140,7 @@ func RunTests(t *testing.T, open func(t *testing.T, now func() time.Time) regist
 		"RevokedInvites":            revokedInvites,
 		"StoppedEmailChange":        stoppedEmailChange,
 		"Rehashed":                  rehashed,
+		"Claims":                    claims,
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := NewClock()
