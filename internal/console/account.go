@@ -3,29 +3,12 @@ package console
 import (
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
-	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/registry"
 )
-
-// keysData is what the part about keys shows.
-type keysData struct {
-	Keys     []registry.APIKey
-	Scopes   []registry.Scope
-	Roles    []registry.Role
-	Base     string // where keys are made and revoked
-	Secret   string // of a key just made, shown this once
-	Mail     bool   // whether mail is sent
-	Factors  []registry.Factor
-	Sessions []registry.Session
-	Linked   []registry.Identity
-	Others   []registry.Connection // of the operator, to link to
-}
 
 func (c *Console) accountView(r *http.Request, who web.Caller) (view, keysData, error) {
 	d := keysData{Base: "/account/keys", Mail: c.Operator().Mail}
@@ -128,49 +111,6 @@ func (c *Console) endSessions(w http.ResponseWriter, r *http.Request, who web.Ca
 		device, err := c.Identity.Remember(r.Context(), who.Client, who.Actor.User) // this browser goes on
 		web.SetDevice(w, device)
 		return err
-	})
-}
-
-// lifeOf reads in how many days a key ends. A number of days that no Duration holds would become any
-// other.
-func lifeOf(r *http.Request) (time.Duration, error) {
-	const day = 24 * time.Hour
-	days, err := strconv.Atoi(r.PostForm.Get("days"))
-	if err != nil || days < 1 || days > int(registry.KeyLifeMax/day) {
-		return 0, registry.Errorf(registry.CodeInvalid, "days", "Say in how many days the key ends: 1 to %d.", registry.KeyLifeMax/day)
-	}
-	return time.Duration(days) * day, nil
-}
-
-// newKey reads the form of a new key.
-func newKey(r *http.Request) (n registry.NewAPIKey, err error) {
-	life, err := lifeOf(r)
-	if err != nil {
-		return n, err
-	}
-	n = registry.NewAPIKey{Name: r.PostForm.Get("key_name"), Role: registry.Role(r.PostForm.Get("role")), Life: life}
-	for _, s := range r.PostForm["scope"] {
-		n.Scopes = append(n.Scopes, registry.Scope(s))
-	}
-	return n, nil
-}
-
-func (c *Console) createMyKey(w http.ResponseWriter, r *http.Request, who web.Caller) error {
-	n, err := newKey(r)
-	n.Role = ""
-	var secret token.Secret
-	if err == nil {
-		_, secret, err = c.Identity.CreateAPIKey(r.Context(), who.Actor, n)
-	}
-	if err != nil {
-		return c.onAccount(w, r, who, "", func() error { return err })
-	}
-	return c.redirectShown(w, r, who, "/account", secret.Reveal())
-}
-
-func (c *Console) revokeMyKey(w http.ResponseWriter, r *http.Request, who web.Caller) error {
-	return c.onAccount(w, r, who, "key", func() error {
-		return c.Store.RevokeAPIKey(r.Context(), who.Actor, "", registry.APIKeyID(r.PathValue("key")))
 	})
 }
 

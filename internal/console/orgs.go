@@ -1,12 +1,13 @@
 package console
 
 import (
+	"cmp"
 	"context"
+	"maps"
 	"net/http"
-	"strings"
-	"unicode"
+	"slices"
+	"strconv"
 
-	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/usage"
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/registry"
@@ -144,210 +145,92 @@ func (c *Console) keep(w http.ResponseWriter, r *http.Request, who web.Caller) e
 	})
 }
 
-type membersData struct {
-	Members registry.Page[registry.Member]
-	Invites []registry.Link
-	Invited invited
-	Mail    bool // whether mail is sent
-	Support []registry.Support
-	Ask     bool // whether the caller may ask for support access
-
-	Approvals []registry.Approval
-}
-
-// invited is what became of invitations just made, shown once.
-type invited struct {
-	Links   []invitationLink
-	Mailed  []string // who was invited by mail
-	Waiting []string // about whom an owner was asked
-}
-
-type invitationLink struct{ Email, URL string }
-
-func (c *Console) membersView(r *http.Request, who web.Caller) (view, membersData, error) {
-	o, err := c.org(r, who)
-	if err != nil {
-		return view{}, membersData{}, err
-	}
-	v := view{Title: o.Name + " members", Who: who, Org: &o, Tab: "members"}
-	d := membersData{Mail: c.Operator().Mail}
-	if d.Members, err = c.Store.Members(r.Context(), who.Actor, o.ID, registry.List{Cursor: r.URL.Query().Get("cursor"), Search: r.URL.Query().Get("search")}); err != nil {
-		return v, d, err
-	}
-	if v.May(registry.ActionMemberInvite) {
-		if d.Invites, err = c.Store.Invites(r.Context(), who.Actor, o.ID); err != nil {
-			return v, d, err
-		}
-	}
-	if v.May(registry.ActionSupportRead) {
-		d.Support, err = c.Store.Supports(r.Context(), who.Actor, o.ID)
-	}
-	if err == nil {
-		d.Approvals, err = c.Store.Approvals(r.Context(), who.Actor, o.ID)
-	}
-	d.Ask = v.May(registry.ActionSupportRequest) && o.Role == ""
-	v.Data = d
-	return v, d, err
-}
-
-func (c *Console) membersPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
-	v, d, err := c.membersView(r, who)
-	if err != nil {
-		return err
-	}
-	if _, err := c.takeShown(r, who, &d.Invited); err != nil {
-		return err
-	}
-	v.Data = d
-	return c.show(w, r, http.StatusOK, "members.html", v)
-}
-
-func (c *Console) invite(w http.ResponseWriter, r *http.Request, who web.Caller) error {
-	o, err := c.org(r, who)
-	if err != nil {
-		return err
-	}
-	if !registry.Allows(who.Actor, o.Role, registry.ActionMemberInvite) {
-		return registry.Errorf(registry.CodeForbidden, "", "Only an admin of the org invites people.")
-	}
-	made, err := c.inviteAll(r, who, o.ID)
-	return c.invited(w, r, who, o, made, err)
-}
-
-// reinvite invites somebody again.
-func (c *Console) reinvite(w http.ResponseWriter, r *http.Request, who web.Caller) error {
-	o, err := c.org(r, who)
-	if err != nil {
-		return err
-	}
-	i, err := c.Identity.Reinvite(r.Context(), who.Actor, o.ID, r.PathValue("invite"))
-	return c.invited(w, r, who, o, []identity.Invitation{i}, err)
-}
-
-// invited shows the links of invitations just made, or to whom they were mailed, or who waits.
-func (c *Console) invited(w http.ResponseWriter, r *http.Request, who web.Caller, o registry.OrgView, made []identity.Invitation, err error) error {
-	if err != nil {
-		v, _, err2 := c.membersView(r, who)
-		if err2 != nil {
-			return err2
-		}
-		return c.again(w, r, "members.html", v, err)
-	}
-	var d invited
-	for _, i := range made {
-		switch {
-		case i.Invite.ID == "":
-			d.Waiting = append(d.Waiting, i.Approval.Email)
-		case i.Link == "":
-			d.Mailed = append(d.Mailed, i.Invite.Email)
-		default:
-			d.Links = append(d.Links, invitationLink{i.Invite.Email, i.Link})
-		}
-	}
-	return c.redirectShown(w, r, who, "/orgs/"+o.Slug+"/members", d)
-}
-
 // maxInvites bounds how many people are invited at once.
 const maxInvites = 100
 
-// inviteAll invites every address in the form. All are checked before the first is invited.
-func (c *Console) inviteAll(r *http.Request, who web.Caller, org registry.OrgID) (made []identity.Invitation, err error) {
-	role := registry.Role(r.PostForm.Get("role"))
-	emails := strings.FieldsFunc(r.PostForm.Get("email"), func(r rune) bool { return unicode.IsSpace(r) || r == ',' || r == ';' })
-	if len(emails) == 0 || len(emails) > maxInvites {
-		return nil, registry.Errorf(registry.CodeInvalid, "email", "Write 1 to %d e-mail addresses.", maxInvites)
-	}
-	for _, e := range emails {
-		if _, err := registry.CleanEmail(e); err != nil {
-			return nil, err
-		}
-	}
-	for _, e := range emails {
-		i, err := c.Identity.InviteOrAsk(r.Context(), who.Actor, org, e, role)
-		if err != nil {
-			return made, err
-		}
-		made = append(made, i)
-	}
-	return made, nil
+// orgsData is a page of orgs with their requests of the last hour.
+type orgsData struct {
+	Page   registry.Page[registry.OrgView]
+	Recent map[registry.OrgID][]int64
+	Plans  []planOption
 }
 
-func (c *Console) revokeInvite(w http.ResponseWriter, r *http.Request, who web.Caller) error {
-	return c.act(w, r, who, "/members", func(ctx context.Context, o registry.OrgView) error {
-		return c.Store.RevokeInvite(ctx, who.Actor, o.ID, r.PathValue("invite"))
+func (c *Console) orgsData(r *http.Request, who web.Caller) (orgsData, error) {
+	if !registry.Allows(who.Actor, "", registry.ActionPlatformRead) {
+		return orgsData{}, registry.Errorf(registry.CodeForbidden, "", "Only a platform admin sees all orgs.")
+	}
+	q := r.URL.Query()
+	l := registry.OrgList{List: listOf(q), Status: registry.OrgStatus(q.Get("status")), Plan: q.Get("plan"), State: registry.InstanceState(q.Get("state"))}
+	outdated := c.Outdated()
+	if q.Get("outdated") != "" {
+		l.Among = slices.AppendSeq([]registry.OrgID{}, maps.Keys(outdated))
+	}
+	p, err := c.Store.Orgs(r.Context(), who.Actor, l)
+	if err != nil {
+		return orgsData{}, err
+	}
+	ids := make([]registry.OrgID, len(p.Items))
+	for i, o := range p.Items {
+		ids[i] = o.ID
+		p.Items[i].Instance.MarkOutdated(outdated)
+	}
+	plans, err := c.Store.Plans(r.Context(), who.Actor)
+	if err != nil {
+		return orgsData{}, err
+	}
+	return orgsData{p, c.Usage.Recent(ids, 30), planOptions(plans, cmp.Or(l.Plan, registry.DefaultPlan))}, nil
+}
+
+func (c *Console) orgsPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	d, err := c.orgsData(r, who)
+	if err != nil {
+		return err
+	}
+	return c.show(w, r, http.StatusOK, "platform-orgs.html", view{Title: "Orgs", Who: who, Section: "orgs", Form: r.URL.Query(), Data: d})
+}
+
+// tab is an entry of an org's tabs.
+type tab struct {
+	Path, Tab, Name string
+	Action          registry.Action
+}
+
+// orgView is the view of one of an org's tabs.
+func (c *Console) orgView(r *http.Request, who web.Caller, name string, action registry.Action) (view, error) {
+	o, err := c.org(r, who)
+	if err != nil {
+		return view{}, err
+	}
+	v := view{Title: o.Name + " " + name, Who: who, Org: &o, Tab: name}
+	if !v.May(action) {
+		return v, registry.Errorf(registry.CodeForbidden, "", "Your role in this org does not show you that: ask an admin of it.")
+	}
+	return v, nil
+}
+
+// orgVersion is the version of the org that a form was made for, 0 when it names none.
+func orgVersion(r *http.Request) int64 {
+	n, err := strconv.ParseInt(r.PostForm.Get(versionField), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+func (c *Console) saveName(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	return c.onSettings(w, r, who, func(o registry.OrgView) error {
+		return c.Store.UpdateOrg(r.Context(), who.Actor, o.ID, orgVersion(r), r.PostForm.Get("name"))
 	})
 }
 
-func (c *Console) setRole(w http.ResponseWriter, r *http.Request, who web.Caller) error {
-	return c.act(w, r, who, "/members", func(ctx context.Context, o registry.OrgView) error {
-		_, err := c.Identity.SetRoleOrAsk(ctx, who.Actor, o.ID, registry.UserID(r.PathValue("user")), registry.Role(r.PostForm.Get("role")))
-		return err
+func (c *Console) rename(w http.ResponseWriter, r *http.Request, who web.Caller) error {
+	return c.onSettings(w, r, who, func(o registry.OrgView) error {
+		return c.Store.RenameOrg(r.Context(), who.Actor, o.ID, 0, r.PostForm.Get("slug"))
 	})
 }
 
-type removeData struct {
-	Member  registry.Member
-	Runners []registry.Runner // what the person enrolled
-	Self    bool
-}
-
-// removePage asks before a member is removed, and names what the person enrolled.
-func (c *Console) removePage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
-	self := registry.UserID(r.PathValue("user")) == who.Actor.User
-	action := registry.ActionMemberRemove
-	if self { // everybody may leave
-		action = registry.ActionOrgRead
-	}
-	v, err := c.orgView(r, who, "members", action)
-	if err != nil {
-		return err
-	}
-	d := removeData{Self: self}
-	if d.Member, err = c.Store.Member(r.Context(), who.Actor, v.Org.ID, registry.UserID(r.PathValue("user"))); err != nil {
-		return err
-	}
-	p, err := c.Store.Runners(r.Context(), who.Actor, v.Org.ID, registry.RunnerList{List: registry.List{Limit: registry.MaxPage}, EnrolledBy: d.Member.UserID})
-	if err != nil {
-		return err
-	}
-	d.Runners = p.Items
-	v.Title, v.Data = "Remove "+d.Member.Name, d
-	if self {
-		v.Title = "Leave " + v.Org.Name
-	}
-	return c.show(w, r, http.StatusOK, "remove-member.html", v)
-}
-
-func (c *Console) removeMember(w http.ResponseWriter, r *http.Request, who web.Caller) error {
-	o, err := c.org(r, who)
-	if err != nil {
-		return err
-	}
-	id := registry.UserID(r.PathValue("user"))
-	if _, err := c.Store.RemoveMember(r.Context(), who.Actor, o.ID, id, registry.MemberRemoval{RevokeRunners: r.PostForm.Get("runners") == "revoke"}); err != nil {
-		return err
-	}
-	to := "/orgs/" + o.Slug + "/members"
-	if id == who.Actor.User && !who.Actor.Platform() { // there is nothing to see there any more
-		to = "/"
-	}
-	http.Redirect(w, r, to, http.StatusSeeOther)
-	return nil
-}
-
-func (c *Console) auditPage(w http.ResponseWriter, r *http.Request, who web.Caller) error {
-	o, err := c.org(r, who)
-	if err != nil {
-		return err
-	}
-	l := auditOf(r.URL.Query())
-	if l.Cursor, err = c.Identity.ShowCursor(o.ID, l.Cursor); err != nil {
-		return err
-	}
-	entries, err := c.Store.Audit(r.Context(), who.Actor, o.ID, l)
-	if err != nil {
-		return err
-	}
-	entries.Next = c.Identity.HideCursor(o.ID, entries.Next)
-	return c.show(w, r, http.StatusOK, "audit.html", view{Title: o.Name + " audit", Who: who, Org: &o, Tab: "audit", Form: r.URL.Query(), Data: entries})
+var tabs = []tab{
+	{"", "overview", "Overview", registry.ActionOrgRead}, {"/members", "members", "Members", registry.ActionMemberRead}, {"/instance", "instance", "Instance", registry.ActionOrgRead},
+	{"/runners", "runners", "Runners", registry.ActionRunnerRead}, {"/settings", "settings", "Settings", registry.ActionSettingsRead}, {"/sign-in", "sign-in", "Sign-in", registry.ActionSignInRead}, {"/keys", "keys", "Keys", registry.ActionKeyRead},
+	{"/webhooks", "webhooks", "Webhooks", registry.ActionWebhookRead}, {"/audit", "audit", "Audit", registry.ActionAuditRead},
 }
