@@ -171,16 +171,18 @@ func (s *Service) newPassword(ctx context.Context, email, name, password string)
 	return s.hasher.hash(ctx, password)
 }
 
-// CreateUser makes an account with a password. For platform admins and the operator.
-func (s *Service) CreateUser(ctx context.Context, a registry.Actor, email, name, password string, platformAdmin bool) (registry.User, error) {
+// CreateUser makes an account with a password. For platform admins and the operator. Errors: those of
+// the store and of CheckPassword.
+func (s *Service) CreateUser(
+	ctx context.Context, a registry.Actor, n registry.NewUser, password string,
+) (_ registry.User, err error) {
 	if !registry.Allows(a, "", registry.ActionUserCreate) {
 		return registry.User{}, registry.Errorf(registry.CodeForbidden, "", "only a platform admin may create users")
 	}
-	h, err := s.newPassword(ctx, email, name, password)
-	if err != nil {
+	if n.PasswordHash, err = s.newPassword(ctx, n.Email, n.Name, password); err != nil {
 		return registry.User{}, err
 	}
-	return s.store.CreateUser(ctx, a, registry.NewUser{Email: email, Name: name, PlatformAdmin: platformAdmin, PasswordHash: h})
+	return s.store.CreateUser(ctx, a, n)
 }
 
 // SetupLink makes the one set-up link of an installation that has no platform

@@ -52,7 +52,7 @@ func TestOwnersAreTold(t *testing.T) {
 	second := join("b-owner@example.com", registry.RoleOwner)
 	eve := join("eve@example.com", registry.RoleMember)
 	you := f.user("you@example.com")
-	root, err := f.s.CreateUser(ctx, registry.AsOperator(), "root@example.com", "Root", goodPassword, true)
+	root, err := f.s.CreateUser(ctx, registry.AsOperator(), registry.NewUser{Email: "root@example.com", Name: "Root", PlatformAdmin: true}, goodPassword)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -130,12 +130,18 @@ func (s *Service) AddDomain(ctx context.Context, a registry.Actor, org registry.
 	return s.store.AddDomain(ctx, a, org, domain, token.NewSecret().Reveal())
 }
 
-// VerifyDomain makes an org's domain count: a platform admin's word does, or the TXT record that shows it.
-// Errors: those of the store; CodeConflict (the record is not there), CodeTooManyRequests.
-func (s *Service) VerifyDomain(ctx context.Context, a registry.Actor, org registry.OrgID, domain string, vouch bool) (registry.Domain, error) {
-	if vouch {
-		return s.store.VerifyDomain(ctx, a, org, domain, "")
-	}
+// VouchForDomain makes an org's domain count by a platform admin's word. Errors: those of the store.
+func (s *Service) VouchForDomain(
+	ctx context.Context, a registry.Actor, org registry.OrgID, domain string,
+) (registry.Domain, error) {
+	return s.store.VerifyDomain(ctx, a, org, domain, "")
+}
+
+// VerifyDomain makes an org's domain count by the TXT record that shows whose it is. Errors: those of
+// the store; CodeConflict (the record is not there), CodeTooManyRequests.
+func (s *Service) VerifyDomain(
+	ctx context.Context, a registry.Actor, org registry.OrgID, domain string,
+) (registry.Domain, error) {
 	if err := s.mayConnect(ctx, a, org); err != nil {
 		return registry.Domain{}, err
 	}

@@ -28,10 +28,10 @@ func TestDomainRecordVanishes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = f.s.VerifyDomain(ctx, operator, o.ID, "corp.example", false)
+	_, err = f.s.VerifyDomain(ctx, operator, o.ID, "corp.example")
 	want(t, err, registry.CodeConflict)
 	names.TXT(d.Record, "something else", d.Value)
-	if d, err = f.s.VerifyDomain(ctx, operator, o.ID, "corp.example", false); err != nil {
+	if d, err = f.s.VerifyDomain(ctx, operator, o.ID, "corp.example"); err != nil {
 		t.Fatal(err)
 	}
 	c, err := f.store.CreateConnection(ctx, f.as(owner), registry.Connection{
@@ -119,7 +119,7 @@ func TestDomainRecordVanishes(t *testing.T) {
 		t.Errorf("%v", kinds)
 	}
 	names.TXT(d.Record, d.Value)
-	if _, err := f.s.VerifyDomain(ctx, operator, o.ID, "corp.example", false); err != nil {
+	if _, err := f.s.VerifyDomain(ctx, operator, o.ID, "corp.example"); err != nil {
 		t.Errorf("verified again: %v", err)
 	}
 }

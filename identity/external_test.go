@@ -127,7 +127,7 @@ func TestExternalAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Nobody makes us ask an address who may not connect it, and nobody without end.
-	root, err := f.s.CreateUser(ctx, registry.AsOperator(), "root@example.com", "Root", "correct horse battery", true)
+	root, err := f.s.CreateUser(ctx, registry.AsOperator(), registry.NewUser{Email: "root@example.com", Name: "Root", PlatformAdmin: true}, "correct horse battery")
 	if err != nil {
 		t.Fatal(err)
 	}

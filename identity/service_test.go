@@ -70,7 +70,7 @@ const goodPassword = "correct horse battery"
 
 func (f *fixture) user(email string) registry.User {
 	f.Helper()
-	u, err := f.s.CreateUser(ctx, registry.AsOperator(), email, "Some Body", goodPassword, false)
+	u, err := f.s.CreateUser(ctx, registry.AsOperator(), registry.NewUser{Email: email, Name: "Some Body"}, goodPassword)
 	if err != nil {
 		f.Fatal(err)
 	}

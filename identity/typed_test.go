@@ -60,7 +60,7 @@ func TestPasswordsAreNormalized(t *testing.T) {
 	}
 	for i, set := range []string{composed, decomposed, compatible} {
 		email := string(rune('a'+i)) + "@example.com"
-		u, err := f.s.CreateUser(ctx, registry.AsOperator(), email, "Some Body", set, false)
+		u, err := f.s.CreateUser(ctx, registry.AsOperator(), registry.NewUser{Email: email, Name: "Some Body"}, set)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -212,7 +212,11 @@ func (a *API) domains() {
 		})
 	inOrg(a, operation{ID: "verifyDomain", Method: "POST", Path: "/orgs/{org}/domains/{domain}/verify", Summary: "Look for the record that shows whose a domain is", Action: registry.ActionSignInManage},
 		func(ctx context.Context, c web.Caller, org registry.OrgID, in *verifyIn) (*domainOut, error) {
-			d, err := a.Identity.VerifyDomain(ctx, c.Actor, org, in.Domain, in.Vouch)
+			verify := a.Identity.VerifyDomain
+			if in.Vouch {
+				verify = a.Identity.VouchForDomain
+			}
+			d, err := verify(ctx, c.Actor, org, in.Domain)
 			return &domainOut{d}, err
 		})
 	inOrg(a, operation{ID: "removeDomain", Method: "DELETE", Path: "/orgs/{org}/domains/{domain}", Summary: "Remove an e-mail domain from an org", Action: registry.ActionSignInManage},

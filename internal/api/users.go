@@ -68,7 +68,7 @@ func (a *API) users() {
 	}
 	declared(a, operation{ID: "createUser", Method: "POST", Path: "/users", Summary: "Create an account", Action: registry.ActionUserCreate, Status: http.StatusCreated},
 		func(ctx context.Context, c web.Caller, in *createUserIn) (*createUserOut, error) {
-			u, err := a.Identity.CreateUser(ctx, c.Actor, in.Body.Email, in.Body.Name, in.Body.Password, in.Body.PlatformAdmin)
+			u, err := a.Identity.CreateUser(ctx, c.Actor, registry.NewUser{Email: in.Body.Email, Name: in.Body.Name, PlatformAdmin: in.Body.PlatformAdmin}, in.Body.Password)
 			return &createUserOut{at(ctx, "users", string(u.ID)), u}, err
 		})
 

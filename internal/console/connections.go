@@ -148,7 +148,11 @@ func (c *Console) addDomain(w http.ResponseWriter, r *http.Request, who web.Call
 
 func (c *Console) verifyDomain(w http.ResponseWriter, r *http.Request, who web.Caller) error {
 	return c.onConnections(w, r, who, "verified", func(org registry.OrgID) error {
-		_, err := c.Identity.VerifyDomain(r.Context(), who.Actor, org, r.PathValue("domain"), r.PostForm.Has("vouch"))
+		verify := c.Identity.VerifyDomain
+		if r.PostForm.Has("vouch") {
+			verify = c.Identity.VouchForDomain
+		}
+		_, err := verify(r.Context(), who.Actor, org, r.PathValue("domain"))
 		return err
 	})
 }

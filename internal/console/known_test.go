@@ -39,7 +39,7 @@ func TestDeviceCookieInPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	const email, password = "ada@example.com", "correct horse battery"
-	if _, err := ids.CreateUser(t.Context(), registry.AsOperator(), email, "Ada", password, false); err != nil {
+	if _, err := ids.CreateUser(t.Context(), registry.AsOperator(), registry.NewUser{Email: email, Name: "Ada"}, password); err != nil {
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()

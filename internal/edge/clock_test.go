@@ -41,7 +41,7 @@ func (f *fixture) as(u registry.User) registry.Actor {
 
 func (f *fixture) join(email string, role registry.Role) registry.Actor {
 	f.Helper()
-	u, err := f.ids.CreateUser(f.Context(), registry.AsOperator(), email, email, "correct horse battery", false)
+	u, err := f.ids.CreateUser(f.Context(), registry.AsOperator(), registry.NewUser{Email: email, Name: email}, "correct horse battery")
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -86,7 +86,7 @@ func newFixture(t testing.TB) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	u, err := ids.CreateUser(t.Context(), registry.AsOperator(), "ada@example.com", "Ada", "correct horse battery", false)
+	u, err := ids.CreateUser(t.Context(), registry.AsOperator(), registry.NewUser{Email: "ada@example.com", Name: "Ada"}, "correct horse battery")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +238,7 @@ func TestRoleChange(t *testing.T) {
 	if st.Claims.Role != registry.RoleOwner {
 		t.Fatalf("role %s", st.Claims.Role)
 	}
-	second, err := f.ids.CreateUser(t.Context(), registry.AsOperator(), "bob@example.com", "Bob", "correct horse battery", false)
+	second, err := f.ids.CreateUser(t.Context(), registry.AsOperator(), registry.NewUser{Email: "bob@example.com", Name: "Bob"}, "correct horse battery")
 	if err != nil {
 		t.Fatal(err)
 	}

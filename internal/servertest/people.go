@@ -13,8 +13,9 @@ const address = "192.0.2.1" // of every client
 // User makes an account.
 func (s *Server) User(email string, platformAdmin bool) registry.User {
 	s.Helper()
-	u, err := s.Identity.CreateUser(s.Context(), registry.AsOperator(), email, email, Password,
-		platformAdmin)
+	u, err := s.Identity.CreateUser(s.Context(), registry.AsOperator(), registry.NewUser{
+		Email: email, Name: email, PlatformAdmin: platformAdmin,
+	}, Password)
 	if err != nil {
 		s.Fatal(err)
 	}

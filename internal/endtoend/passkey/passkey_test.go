@@ -59,7 +59,7 @@ func newFixture(t *testing.T) *fixture {
 
 func (f *fixture) user(email string) registry.User {
 	f.Helper()
-	u, err := f.s.CreateUser(ctx, registry.AsOperator(), email, "Some Body", password, false)
+	u, err := f.s.CreateUser(ctx, registry.AsOperator(), registry.NewUser{Email: email, Name: "Some Body"}, password)
 	if err != nil {
 		f.Fatal(err)
 	}
