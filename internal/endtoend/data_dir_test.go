@@ -55,6 +55,9 @@ func TestDataDirElsewhere(t *testing.T) {
 
 	s.write(s.caddyfile(places, 0))
 	s.stop()
+	if out := s.must("down", "--data-dir", "state"); !strings.Contains(out, "stopped 1 instance") {
+		t.Error(out)
+	}
 	for _, args := range [][]string{
 		{"rekey", "--data-dir", "state", "--database", "db/none.db"},
 		{"rekey", "--database", "db/registry.db"}, // its key is not there
@@ -68,7 +71,7 @@ func TestDataDirElsewhere(t *testing.T) {
 		t.Error(err)
 	}
 	s.run()
-	if a := ada.open(s.url("acme") + "/"); a.status != 200 {
-		t.Errorf("under the new key: %d %s", a.status, a.body)
-	}
+	s.eventually("the org is served under the new key", func() bool {
+		return ada.status(s.url("acme")+"/") == 200
+	})
 }
