@@ -258,6 +258,9 @@ func (s *Store) ClaimDeliveries(
 	const due = ` FROM deliveries d JOIN webhooks w ON w.id = d.webhook_id
 		WHERE d.state = 'pending' AND d.next_at <= $1 AND w.active = {true} AND NOT EXISTS (SELECT 1 FROM deliveries c
 		WHERE c.webhook_id = d.webhook_id AND c.claimed_until > 0 AND c.claimed_until > $1)`
+	if limit <= 0 {
+		return nil, nil
+	}
 	if none, err := s.none(ctx, `SELECT 1`+due, us(s.now())); none || err != nil {
 		return nil, err
 	}
