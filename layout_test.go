@@ -43,9 +43,10 @@ var may = map[string][]string{
 	"internal/licenses":      {},
 	"internal/cli":           {"internal/ascii", "registry", "internal/isolation", "internal/licenses"},
 	"internal/edge/snapshot": {"registry"},
-	"internal/edge":          {"internal/ascii", "registry", "identity/token", "identity/jose", "internal/edge/origin", "internal/wire", "internal/guard", "internal/cookies"},
+	"internal/edge":          {"internal/ascii", "registry", "identity/token", "identity/jose", "internal/edge/origin", "internal/edge/snapshot", "internal/wire", "internal/guard", "internal/cookies"},
 	"internal/edge/origin":   {"registry", "identity/token"},
-	"internal/runtime":       {"registry", "identity", "identity/token", "provision", "internal/web", "internal/wire", "internal/webhook", "internal/settings", "internal/usage", "internal/mail", "internal/egress", "internal/api", "internal/console", "internal/edge", "internal/edge/origin", "internal/edge/snapshot"},
+	"internal/control":       {"registry", "identity", "identity/token", "provision", "internal/wire", "internal/webhook", "internal/settings", "internal/usage", "internal/mail", "internal/egress", "internal/api", "internal/console", "internal/edge/origin"},
+	"internal/runtime":       {"registry", "identity", "provision", "internal/control", "internal/edge"},
 	"bench":                  {"internal/edge/snapshot", "registry"},
 	"examples/instance":      {"examples/instance/app"},
 	"examples/instance/app":  {"identity/assertion"},
@@ -96,14 +97,29 @@ func TestDependencies(t *testing.T) {
 // TestEdgeLinksNoControlPlane: a gateway can be built without accounts, surfaces, providers and any
 // database: what it asks the control plane for, it asks an origin.
 func TestEdgeLinksNoControlPlane(t *testing.T) {
-	refuseDeps(t, "./internal/edge/...", append(stores, "identity\n", "internal/web\n", "internal/api\n",
-		"internal/console\n", "internal/runtime\n", "provision")...)
+	refuseDeps(t, "./internal/edge/...", append(stores, controlPlane...)...)
+}
+
+// TestEdgeAloneLinksNoControlPlane: a program that is a gateway and nothing else.
+func TestEdgeAloneLinksNoControlPlane(t *testing.T) {
+	refuseDeps(t, "./internal/edge/testdata/alone", append(stores, controlPlane...)...)
 }
 
 // TestRuntimeLinksNoStore: which database there is, is chosen by the config alone.
 func TestRuntimeLinksNoStore(t *testing.T) { refuseDeps(t, "./internal/runtime", stores...) }
 
-var stores = []string{"modernc.org/sqlite", "database/sql\n", "registry/sql"}
+// TestControlPlaneLinksNoEdge: and the control plane without a gateway.
+func TestControlPlaneLinksNoEdge(t *testing.T) {
+	refuseDeps(t, "./internal/control", append(stores, "internal/edge\n", "internal/edge/snapshot")...)
+}
+
+var (
+	stores       = []string{"modernc.org/sqlite", "database/sql\n", "registry/sql"}
+	controlPlane = []string{
+		"identity\n", "internal/web\n", "internal/api\n", "internal/console\n", "internal/control\n",
+		"internal/runtime\n", "provision",
+	}
+)
 
 // refuseDeps fails when a package links one whose import path begins so; ours are without the
 // module's.

@@ -290,7 +290,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	a.guard, a.guarded = v.(sharedGuard).Guard, map[*caddyhttp.Server]bool{}
 	a.limitsOf = map[string]int{}
-	for _, c := range append(a.runtime.Metrics().Collectors(), guardMetrics{a.guard}) {
+	for _, c := range append(a.runtime.Collectors(), guardMetrics{a.guard}) {
 		if err := ctx.GetMetricsRegistry().Register(c); err != nil {
 			return err
 		}

@@ -140,14 +140,14 @@ func (o *Org) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Handl
 	gw := o.runtime.Gateway()
 	st := gw.Admit(rec, r, id, o.admission())
 	if st == nil {
-		o.runtime.Metrics().Request(nil, rec.status, time.Since(began))
+		o.runtime.Requests().Request(nil, rec.status, time.Since(began))
 		return nil
 	}
 	// Deferred: reverse_proxy panics when an answer breaks off, and other handlers may.
 	outcome := http.StatusInternalServerError
 	defer func() {
 		addSpanAttributes(r, st)
-		o.runtime.Metrics().Request(st.Route, cmp.Or(rec.status, outcome), time.Since(began))
+		o.runtime.Requests().Request(st.Route, cmp.Or(rec.status, outcome), time.Since(began))
 	}()
 	st.Begin(deadlines(w, r))
 	defer st.End()

@@ -3,7 +3,6 @@ package identity
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/base64"
 	"net/url"
 	"strings"
@@ -65,7 +64,7 @@ func (s *Service) Redeem(ctx context.Context, c Credentials, form url.Values, ad
 	}
 	grant := form.Get("grant_type")
 	if strings.HasSuffix(c.ID, token.GatewaySuffix) {
-		if !c.Basic || subtle.ConstantTimeCompare([]byte(s.ClientSecret(c.ID)), []byte(c.Secret)) != 1 {
+		if !c.Basic || !s.isNode(c.Secret) {
 			return Tokens{}, InvalidClient
 		}
 		if grant != grantCode {

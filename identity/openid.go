@@ -100,11 +100,6 @@ func originOf(uri string) string {
 	return u.Scheme + "://" + u.Host
 }
 
-// ClientSecret is a gateway's secret, known to every node that has the master key.
-func (s *Service) ClientSecret(clientID string) token.Secret {
-	return token.Secret(s.master.Tag("client-secret", clientID))
-}
-
 // CreateClient registers an app and returns its secret, this once; "" of a public one. See registry's Store.CreateClient.
 func (s *Service) CreateClient(ctx context.Context, a registry.Actor, n registry.NewClient) (registry.Client, token.Secret, error) {
 	secret := token.NewAPIKey(token.PrefixClient)

@@ -67,6 +67,7 @@ type Service struct {
 	refused   *refusals
 	passkeys  *refusals
 	letters   *letters
+	nodes     nodes
 
 	providers *providers
 	recording chan struct{} // refused sign-ins that are written into the audit log

@@ -43,6 +43,7 @@ type fixture struct {
 	store *sqlite.Store
 	clock *clock
 	site  token.Site
+	node  token.Secret // the credential of a gateway
 	tries int
 }
 
@@ -63,6 +64,7 @@ func newFixture(t *testing.T) *fixture {
 	if err := f.s.Refresh(ctx); err != nil {
 		t.Fatal(err)
 	}
+	f.node = f.s.AdmitNode()
 	return f
 }
 
@@ -209,7 +211,7 @@ func (f *fixture) code(fl flow, l Login) string {
 }
 
 func (f *fixture) redeem(fl flow, code string, change func(client, secret *string, form url.Values)) (Tokens, error) {
-	client, secret := token.ClientID(fl.org), f.s.ClientSecret(token.ClientID(fl.org)).Reveal()
+	client, secret := token.ClientID(fl.org), f.node.Reveal()
 	form := url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {fl.redirect}, "code_verifier": {fl.verifier}}
 	if change != nil {
 		change(&client, &secret, form)
@@ -243,18 +245,20 @@ func TestCodeFlow(t *testing.T) {
 	}
 
 	other := f.flow(globex)
+	gone := f.s.AdmitNode()
+	f.s.DismissNode(gone)
 	for name, change := range map[string]func(client, secret *string, form url.Values){
-		"another verifier": func(_, _ *string, v url.Values) { v.Set("code_verifier", strings.Repeat("w", 43)) },
-		"no verifier":      func(_, _ *string, v url.Values) { v.Del("code_verifier") },
-		"another redirect": func(_, _ *string, v url.Values) { v.Set("redirect_uri", other.redirect) },
-		"no redirect":      func(_, _ *string, v url.Values) { v.Del("redirect_uri") },
-		"another client": func(c, s *string, _ url.Values) {
-			*c, *s = token.ClientID(globex.ID), f.s.ClientSecret(token.ClientID(globex.ID)).Reveal()
-		},
-		"another's secret": func(_, s *string, _ url.Values) { *s = f.s.ClientSecret(token.ClientID(globex.ID)).Reveal() },
-		"no secret":        func(_, s *string, _ url.Values) { *s = "" },
-		"another grant":    func(_, _ *string, v url.Values) { v.Set("grant_type", "refresh_token") },
-		"repeated":         func(_, _ *string, v url.Values) { v.Add("code", "x") },
+		"another verifier":    func(_, _ *string, v url.Values) { v.Set("code_verifier", strings.Repeat("w", 43)) },
+		"no verifier":         func(_, _ *string, v url.Values) { v.Del("code_verifier") },
+		"another redirect":    func(_, _ *string, v url.Values) { v.Set("redirect_uri", other.redirect) },
+		"no redirect":         func(_, _ *string, v url.Values) { v.Del("redirect_uri") },
+		"another client":      func(c, _ *string, _ url.Values) { *c = token.ClientID(globex.ID) },
+		"a made-up node":      func(_, s *string, _ url.Values) { *s = token.NewAPIKey(token.PrefixNode).Reveal() },
+		"a node of another":   func(_, s *string, _ url.Values) { *s = newFixture(t).s.AdmitNode().Reveal() },
+		"a node that is gone": func(_, s *string, _ url.Values) { *s = gone.Reveal() },
+		"no secret":           func(_, s *string, _ url.Values) { *s = "" },
+		"another grant":       func(_, _ *string, v url.Values) { v.Set("grant_type", "refresh_token") },
+		"repeated":            func(_, _ *string, v url.Values) { v.Add("code", "x") },
 	} {
 		if tok, err := f.redeem(fl, f.code(fl, ada), change); err == nil || tok.AccessToken != "" {
 			t.Errorf("%s was redeemed", name)

@@ -132,7 +132,7 @@ func Example() {
 		Environment: func(registry.Work) (map[string]string, error) { return nil, nil },
 		Log:         quiet, Now: time.Now,
 	})
-	follower := registry.NewFollower(store, quiet, time.Now, reconciler) // wakes it at each change
+	follower := registry.NewFollower(registry.FeedFor(store, registry.AsSystem("example")), quiet, time.Now, reconciler) // wakes it at each change
 	var running sync.WaitGroup
 	running.Go(func() { follower.Run(ctx) })
 	running.Go(func() { reconciler.Run(ctx) })

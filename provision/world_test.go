@@ -291,7 +291,7 @@ func (e *env) run(change ...func(*Config)) (stop func()) {
 	e.r = r
 	var wg sync.WaitGroup
 	if !e.deaf {
-		f := registry.NewFollower(e.s, c.Log, time.Now, r)
+		f := registry.NewFollower(registry.FeedFor(e.s, registry.AsSystem("test")), c.Log, time.Now, r)
 		if err := f.Begin(ctx); err != nil {
 			e.Fatal(err)
 		}

@@ -124,6 +124,11 @@ func (c *Change) EveryRoute() bool {
 	return c.Kind == ChangePlanCreated || c.Kind == ChangePlanUpdated || c.Kind == ChangePlanDeleted
 }
 
+// Keys reports whether the change is one of signing keys.
+func (c *Change) Keys() bool {
+	return c.Kind == ChangeKeyAdded || c.Kind == ChangeKeyRotated || c.Kind == ChangeKeyRevoked
+}
+
 // Quarantine is how long a slug rests after its org gave it up.
 const Quarantine = 30 * 24 * time.Hour
 

@@ -14,6 +14,34 @@ type FeedSource interface {
 	Notifier
 }
 
+// Feed is the changes as one reader sees them.
+type Feed interface {
+	// Changes returns at most limit changes after a number, oldest first.
+	Changes(ctx context.Context, after int64, limit int) ([]Change, error)
+	// Head returns the number of the newest change.
+	Head(ctx context.Context) (int64, error)
+	Notifier
+}
+
+// FeedFor is a source's feed, read as an actor.
+func FeedFor(s FeedSource, a Actor) Feed { return actorFeed{s, a} }
+
+type actorFeed struct {
+	source FeedSource
+	actor  Actor
+}
+
+// Changes implements Feed.
+func (f actorFeed) Changes(ctx context.Context, after int64, limit int) ([]Change, error) {
+	return f.source.Changes(ctx, f.actor, after, limit)
+}
+
+// Head implements Feed.
+func (f actorFeed) Head(ctx context.Context) (int64, error) { return f.source.Head(ctx, f.actor) }
+
+// Changed implements Feed.
+func (f actorFeed) Changed() <-chan struct{} { return f.source.Changed() }
+
 // FeedHandler is told every change in order, or to start over. It must not block.
 type FeedHandler interface {
 	Apply(Change)
@@ -21,13 +49,14 @@ type FeedHandler interface {
 }
 
 // Follower reads the change feed and tells its handlers. It is woken by the
-// source and polls every second besides; a gap makes the handlers start over.
+// feed and polls every second besides; a gap makes the handlers start over.
 type Follower struct {
-	source   FeedSource
+	feed     Feed
 	log      *slog.Logger
 	now      func() time.Time
 	handlers []FeedHandler
-	resumed  bool // by Resume, before Begin
+	resumed  bool          // by Resume, before Begin
+	begun    chan struct{} // closed when the feed has said where it is
 	seq      atomic.Int64
 	contact  atomic.Int64 // Unix nanoseconds: the handlers know everything of before
 }
@@ -37,16 +66,21 @@ const (
 	pollLimit = 500
 )
 
-// NewFollower makes a Follower of handlers. Start it with Begin, then Run.
-func NewFollower(source FeedSource, log *slog.Logger, now func() time.Time, handlers ...FeedHandler) *Follower {
-	return &Follower{source: source, log: log, now: now, handlers: handlers}
+// NewFollower makes a Follower of handlers. Start it with Begin, then Run; or with Resume, then Run.
+func NewFollower(
+	feed Feed, log *slog.Logger, now func() time.Time, handlers ...FeedHandler,
+) *Follower {
+	return &Follower{feed: feed, log: log, now: now, handlers: handlers, begun: make(chan struct{})}
 }
 
 // Begin sets the place to follow from: the newest change there is, or, after
-// Resume, where that said.
+// Resume, where that said. Run does it when it was not called or failed.
 func (f *Follower) Begin(ctx context.Context) error {
+	if f.hasBegun() {
+		return nil
+	}
 	now := f.now()
-	head, err := f.source.Head(ctx, AsSystem("follower"))
+	head, err := f.feed.Head(ctx)
 	if err != nil {
 		return err
 	}
@@ -59,10 +93,23 @@ func (f *Follower) Begin(ctx context.Context) error {
 		f.reset()
 		f.seq.Store(head)
 	}
+	close(f.begun)
 	return nil
 }
 
-// Resume says what the handlers know while the source is away: everything up to
+// Begun is closed when the feed has said where it is, by Begin or Run.
+func (f *Follower) Begun() <-chan struct{} { return f.begun }
+
+func (f *Follower) hasBegun() bool {
+	select {
+	case <-f.begun:
+		return true
+	default:
+		return false
+	}
+}
+
+// Resume says what the handlers know while the feed is away: everything up to
 // a change, and when that was so. Call it before Begin.
 func (f *Follower) Resume(seq int64, contact time.Time) {
 	f.resumed = true
@@ -81,7 +128,7 @@ func (f *Follower) Run(ctx context.Context) {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	for {
-		woken := f.source.Changed() // taken before reading: a commit in between is not missed
+		woken := f.feed.Changed() // taken before reading: a commit in between is not missed
 		if err := f.read(ctx); err != nil && ctx.Err() == nil {
 			f.log.Warn("change feed is away", "error", err)
 		}
@@ -95,9 +142,12 @@ func (f *Follower) Run(ctx context.Context) {
 }
 
 func (f *Follower) read(ctx context.Context) error {
+	if err := f.Begin(ctx); err != nil {
+		return err
+	}
 	for {
 		at := f.now()
-		changes, err := f.source.Changes(ctx, AsSystem("follower"), f.seq.Load(), pollLimit)
+		changes, err := f.feed.Changes(ctx, f.seq.Load(), pollLimit)
 		if err != nil {
 			return err
 		}

@@ -18,7 +18,7 @@ type fakeFeed struct {
 	away    bool
 }
 
-func (f *fakeFeed) Changes(_ context.Context, _ Actor, after int64, limit int) ([]Change, error) {
+func (f *fakeFeed) Changes(_ context.Context, after int64, limit int) ([]Change, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.away {
@@ -33,7 +33,23 @@ func (f *fakeFeed) Changes(_ context.Context, _ Actor, after int64, limit int) (
 	return out, nil
 }
 
-func (f *fakeFeed) Head(context.Context, Actor) (int64, error) { return 0, nil }
+func (f *fakeFeed) Head(context.Context) (int64, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.away {
+		return 0, errors.New("away")
+	}
+	if n := len(f.changes); n > 0 {
+		return f.changes[n-1].Seq, nil
+	}
+	return 0, nil
+}
+
+func (f *fakeFeed) setAway(away bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.away = away
+}
 
 func (f *fakeFeed) Changed() <-chan struct{} {
 	f.mu.Lock()
@@ -97,9 +113,7 @@ func TestFollower(t *testing.T) {
 		synctest.Wait()
 		s.want(t, 0, 1, 2, 3)
 
-		feed.mu.Lock()
-		feed.away = true
-		feed.mu.Unlock()
+		feed.setAway(true)
 		contact := f.Contact()
 		feed.add(true, 4)
 		time.Sleep(5 * pollEvery) // time of the bubble
@@ -108,9 +122,7 @@ func TestFollower(t *testing.T) {
 		if f.Contact().After(contact) {
 			t.Error("an outage counts as contact")
 		}
-		feed.mu.Lock()
-		feed.away = false
-		feed.mu.Unlock()
+		feed.setAway(false)
 		time.Sleep(pollEvery) // time of the bubble
 		synctest.Wait()
 		s.want(t, 0, 1, 2, 3, 4)
@@ -131,4 +143,46 @@ func TestFollower(t *testing.T) {
 		stop()
 		<-done
 	})
+}
+
+// TestResume: a reader that goes on from a copy is told what came since, once the feed answers. When
+// that has another history, as after a backup was put back, it starts over.
+func TestResume(t *testing.T) {
+	for name, c := range map[string]struct {
+		at     int64 // of the copy
+		resets int
+		told   []int64
+	}{
+		"behind":          {2, 0, []int64{3, 4}},
+		"level":           {4, 0, nil},
+		"another history": {7, 1, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				feed, s := &fakeFeed{changed: make(chan struct{}), away: true}, &seen{}
+				feed.add(false, 1, 2, 3, 4)
+				f := NewFollower(feed, slog.New(slog.DiscardHandler), time.Now, s)
+				contact := time.Now().Add(-time.Minute)
+				f.Resume(c.at, contact)
+				ctx, stop := context.WithCancel(t.Context())
+				done := make(chan struct{})
+				go func() { defer close(done); f.Run(ctx) }()
+				time.Sleep(5 * pollEvery) // time of the bubble
+				synctest.Wait()
+				s.want(t, 0)
+				if !f.Contact().Equal(contact) || f.hasBegun() {
+					t.Error("it was not in contact")
+				}
+				feed.setAway(false)
+				time.Sleep(pollEvery) // time of the bubble
+				synctest.Wait()
+				s.want(t, c.resets, c.told...)
+				if f.Seq() != 4 || !f.hasBegun() {
+					t.Errorf("it is at %d", f.Seq())
+				}
+				stop()
+				<-done
+			})
+		})
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"math/big"
+	"slices"
 	"strings"
 )
 
@@ -15,6 +16,7 @@ const (
 	PrefixRunner   = "pzr_"
 	PrefixClaim    = "pzc_" // no key yet: it enrolls a runner, once
 	PrefixClient   = "pzo_" // the secret of a registered app
+	PrefixNode     = "pzn_" // the credential of a gateway
 )
 
 const (
@@ -44,14 +46,18 @@ func checksum(key string) string {
 	return base62(new(big.Int).SetBytes(b[:]), keyCheck)
 }
 
+var prefixes = []string{
+	PrefixPersonal, PrefixService, PrefixRunner, PrefixClaim, PrefixClient, PrefixNode,
+}
+
 // IsKey reports whether a bearer looks like a key or claim of ours: it has the prefix of one.
 func IsKey(bearer string) bool {
-	return IsAPIKey(bearer) || strings.HasPrefix(bearer, PrefixRunner) || strings.HasPrefix(bearer, PrefixClaim) || strings.HasPrefix(bearer, PrefixClient)
+	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(bearer, p) })
 }
 
 // HoldsKey reports whether a whole key or claim of ours is anywhere in a text.
 func HoldsKey(text string) bool {
-	for _, prefix := range []string{PrefixPersonal, PrefixService, PrefixRunner, PrefixClaim, PrefixClient} {
+	for _, prefix := range prefixes {
 		for rest := text; ; {
 			i := strings.Index(rest, prefix)
 			if i < 0 {

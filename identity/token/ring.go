@@ -40,8 +40,9 @@ func Algorithms() []string { return []string{jose.ES256, jose.EdDSA} }
 // without locks; when the store is away the last one known goes on.
 type Ring struct {
 	purpose string
-	store   registry.KeyStore
-	seal    cipher.AEAD
+	source  KeySource
+	store   registry.KeyStore // nil: the ring only verifies
+	seal    cipher.AEAD       // then nil
 	now     func() time.Time
 	mu      sync.Mutex // one Refresh at a time
 	keys    atomic.Pointer[ringKeys]
@@ -65,7 +66,14 @@ func (k *ringKeys) public() (jwks []json.RawMessage) {
 
 type ringKey struct {
 	registry.Key
-	private *jose.PrivateKey
+	public  jose.PublicKey   // that verifies
+	private *jose.PrivateKey // nil: it only verifies
+}
+
+// KeySource is where a ring that only verifies reads its keys.
+type KeySource interface {
+	// Keys returns the keys of a ring, by when they sign from. Their private halves are not needed.
+	Keys(ctx context.Context, purpose string) ([]registry.Key, error)
 }
 
 // NewRing makes an empty ring; Refresh fills it.
@@ -74,7 +82,23 @@ func NewRing(purpose string, store registry.KeyStore, key registry.SecretKey, no
 	if alg == nil {
 		alg = func() string { return jose.ES256 }
 	}
-	return &Ring{purpose: purpose, store: store, seal: key.Sealer("keys/" + purpose), now: now, alg: alg}
+	return &Ring{
+		purpose: purpose, source: stored{store}, store: store, seal: key.Sealer("keys/" + purpose),
+		now: now, alg: alg,
+	}
+}
+
+// NewPublicRing makes an empty ring that only verifies; Refresh fills it.
+func NewPublicRing(purpose string, source KeySource, now func() time.Time) *Ring {
+	return &Ring{purpose: purpose, source: source, now: now}
+}
+
+// stored reads a ring's keys from the store.
+type stored struct{ registry.KeyStore }
+
+// Keys implements KeySource.
+func (s stored) Keys(ctx context.Context, purpose string) ([]registry.Key, error) {
+	return s.KeyStore.Keys(ctx, registry.AsSystem("keys"), purpose)
 }
 
 // Refresh reads the ring and adds the next key when it is time to publish one.
@@ -94,12 +118,12 @@ func (r *Ring) refresh(ctx context.Context, first bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for range 2 {
-		stored, err := r.store.Keys(ctx, registry.AsSystem("keys"), r.purpose)
+		stored, err := r.source.Keys(ctx, r.purpose)
 		if err != nil {
 			return err
 		}
-		if len(stored) == 0 && !first {
-			return r.use(nil)
+		if r.store == nil || len(stored) == 0 && !first {
+			return r.use(stored)
 		}
 		from := r.now()
 		if n := len(stored); n > 0 {
@@ -120,7 +144,7 @@ func (r *Ring) refresh(ctx context.Context, first bool) error {
 			return err
 		}
 	}
-	stored, err := r.store.Keys(ctx, registry.AsSystem("keys"), r.purpose)
+	stored, err := r.source.Keys(ctx, r.purpose)
 	if err != nil {
 		return err
 	}
@@ -166,18 +190,11 @@ func (r *Ring) newKey(from time.Time) (registry.Key, error) {
 func (r *Ring) use(stored []registry.Key) error {
 	next := &ringKeys{}
 	for _, k := range stored {
-		secret, err := r.seal.Open(nil, nil, k.Private, []byte(k.ID))
+		key, err := r.open(k)
 		if err != nil {
-			return fmt.Errorf("the %s key %s does not open under the secret key: %w", r.purpose, k.ID, registry.ErrSealed)
+			return err
 		}
-		private, err := jose.ParsePrivateKey(secret)
-		if err != nil {
-			return fmt.Errorf("key %s: %w", k.ID, err)
-		}
-		if _, err := jose.ParsePublicKey(k.Public); err != nil {
-			return fmt.Errorf("key %s: %w", k.ID, err)
-		}
-		next.list = append(next.list, ringKey{Key: k, private: private})
+		next.list = append(next.list, key)
 	}
 	var err error
 	if next.jwks, err = jose.MarshalSet(next.public()...); err != nil {
@@ -188,6 +205,27 @@ func (r *Ring) use(stored []registry.Key) error {
 		r.version.Add(1)
 	}
 	return nil
+}
+
+// open makes a key usable. registry.ErrSealed: it is sealed under another secret key.
+func (r *Ring) open(k registry.Key) (out ringKey, err error) {
+	out.Key = k
+	if out.public, err = jose.ParsePublicKey(k.Public); err != nil {
+		return out, fmt.Errorf("key %s: %w", k.ID, err)
+	}
+	if r.store == nil {
+		return out, nil
+	}
+	secret, err := r.seal.Open(nil, nil, k.Private, []byte(k.ID))
+	if err != nil {
+		return out, fmt.Errorf("the %s key %s does not open under the secret key: %w", r.purpose, k.ID, registry.ErrSealed)
+	}
+	if out.private, err = jose.ParsePrivateKey(secret); err != nil {
+		return out, fmt.Errorf("key %s: %w", k.ID, err)
+	}
+	// What is sealed decides: the other half stands in the store for everybody to change.
+	out.public = out.private.Public()
+	return out, nil
 }
 
 // Version tells sets of keys apart: what was verified under another must be verified again.
@@ -251,7 +289,7 @@ func (r *Ring) signer() (*ringKey, error) {
 		return nil, fmt.Errorf("the %s ring is empty", r.purpose)
 	}
 	for i := len(keys.list) - 1; i >= 0; i-- {
-		if k := &keys.list[i]; !k.SignsFrom.After(now) {
+		if k := &keys.list[i]; k.private != nil && !k.SignsFrom.After(now) {
 			return k, nil
 		}
 	}
@@ -271,7 +309,7 @@ func (r *Ring) verifier(kid string) (k jose.PublicKey, ok bool) {
 	}
 	for i := range keys.list {
 		if k := &keys.list[i]; k.ID == kid && now.Before(k.ExpiresAt) {
-			return k.private.Public(), true
+			return k.public, true
 		}
 	}
 	return k, false
@@ -284,7 +322,7 @@ func (r *Ring) Algorithms() (out []string) {
 		return nil
 	}
 	for _, alg := range Algorithms() {
-		if slices.ContainsFunc(keys.list, func(k ringKey) bool { return k.private.Alg == alg }) {
+		if slices.ContainsFunc(keys.list, func(k ringKey) bool { return k.public.Alg == alg }) {
 			out = append(out, alg)
 		}
 	}

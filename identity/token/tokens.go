@@ -139,10 +139,9 @@ type IDClaims struct {
 
 // Issuer signs and verifies every kind of token.
 type Issuer struct {
-	site                       func() Site
-	now                        func() time.Time
-	Token, Session, Assertions *Ring
-	TokenRSA                   *Ring // see RingTokenRSA
+	*Node
+	Token    *Ring
+	TokenRSA *Ring // see RingTokenRSA
 }
 
 // NewIssuer makes an Issuer whose rings are empty; Refresh or UseKeys fills them. site is asked at
@@ -152,49 +151,29 @@ func NewIssuer(
 ) *Issuer {
 	alg := func() string { return site().alg() }
 	i := &Issuer{
-		site: site, now: now,
-		Token:      NewRing(RingToken, store, key, now, alg),
-		TokenRSA:   NewRing(RingTokenRSA, store, key, now, func() string { return registry.AlgRS256 }),
-		Session:    NewRing(RingSession, store, key, now, alg),
-		Assertions: NewRing(RingAssertion, store, key, now, alg),
+		Node: &Node{
+			site: site, now: now,
+			Session:    NewRing(RingSession, store, key, now, alg),
+			Assertions: NewRing(RingAssertion, store, key, now, alg),
+		},
+		Token:    NewRing(RingToken, store, key, now, alg),
+		TokenRSA: NewRing(RingTokenRSA, store, key, now, func() string { return registry.AlgRS256 }),
 	}
 	i.TokenRSA.lazy = true
 	return i
 }
 
-// Site is where the installation is reached.
-func (i *Issuer) Site() Site { return i.site() }
-
 // Rings returns every ring.
 func (i *Issuer) Rings() []*Ring { return []*Ring{i.Token, i.TokenRSA, i.Session, i.Assertions} }
 
 // Refresh reads the key rings, publishing new keys when they are due.
-func (i *Issuer) Refresh(ctx context.Context) error {
-	for _, r := range i.Rings() {
-		if err := r.Refresh(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+func (i *Issuer) Refresh(ctx context.Context) error { return refresh(ctx, i.Rings()) }
 
 // UseKeys puts sealed keys to use while the store is away. registry.ErrSealed: they do not open.
-func (i *Issuer) UseKeys(sealed []registry.Key) error {
-	for _, r := range i.Rings() {
-		if err := r.Use(sealed); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+func (i *Issuer) UseKeys(sealed []registry.Key) error { return useKeys(i.Rings(), sealed) }
 
 // SealedKeys returns the keys in use, of every ring.
-func (i *Issuer) SealedKeys() (out []registry.Key) {
-	for _, r := range i.Rings() {
-		out = append(out, r.Stored()...)
-	}
-	return out
-}
+func (i *Issuer) SealedKeys() []registry.Key { return sealedKeys(i.Rings()) }
 
 // Successors returns a new key for each ring that a name stands for, which signs from a time: one of
 // RingToken, RingSession and RingAssertion, or "" for all. Error: registry.CodeInvalid (no ring).
@@ -251,11 +230,6 @@ func (i *Issuer) TokenJWKS() []byte {
 	return b
 }
 
-func (i *Issuer) times(life time.Duration) times {
-	now := i.now().Unix()
-	return times{IssuedAt: now, Expires: now + int64(life/time.Second)}
-}
-
 // SessionToken makes an org session from a grant. It never outlives the sign-in session, and is
 // renewed often enough to know when that is idle.
 func (i *Issuer) SessionToken(g registry.Grant) (string, error) {
@@ -278,28 +252,6 @@ func (i *Issuer) SessionToken(g registry.Grant) (string, error) {
 		OrgID: g.Org.ID, OrgGen: g.Org.Generation, Role: g.Role, Email: g.User.Email, Name: g.User.Name,
 		AuthTime: g.Session.AuthTime.Unix(), Until: until, Ends: ends, Began: began, Idle: idle, ClientID: g.ClientID,
 		Version: g.Version, OrgVersion: g.Org.SignInVersion, times: t,
-	})
-}
-
-// VerifySession checks an org session for one org. With grace, an expired one
-// is accepted for so long: the caller must know that revocations still arrive.
-func (i *Issuer) VerifySession(token string, org registry.OrgID, grace time.Duration) (SessionClaims, error) {
-	var c SessionClaims
-	if err := i.Session.Verify(token, TypSession, &c); err != nil {
-		return c, err
-	}
-	if c.Issuer != i.site().Issuer || c.Audience != SessionAudience(org) || c.OrgID != org || !c.valid(i.now(), grace) ||
-		!c.Role.Valid() || c.SessionID == "" || c.Subject == "" {
-		return c, ErrToken
-	}
-	return c, nil
-}
-
-// Assertion makes an assertion for an org's instance from a verified org session.
-func (i *Issuer) Assertion(c SessionClaims, r *registry.Route) (string, error) {
-	return i.Assertions.Sign(TypAssertion, AssertionClaims{
-		Issuer: i.site().Issuer, Audience: AssertionAudience(r.OrgID), Subject: c.Subject, OrgID: r.OrgID, OrgSlug: r.Slug,
-		OrgGen: r.Generation, Role: c.Role, Email: c.Email, Name: c.Name, Version: c.Version, times: i.times(AssertionLife),
 	})
 }
 

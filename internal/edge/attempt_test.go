@@ -36,8 +36,8 @@ func newSignIns(t *testing.T) *signIns {
 	t.Helper()
 	cp := servertest.New(t)
 	o := cp.Org("acme", cp.User("ada@example.com", false))
-	g, err := New(Config{
-		Tokens: cp.Identity.Issuer, Origin: controlPlane{cp.Identity, cp.Handler}, Seal: servertest.NewKey(t).Sealer("test"), Sessions: 10,
+	g, err := NewGateway(GatewayConfig{
+		Tokens: cp.Identity.Node, Origin: controlPlane{cp.Identity, cp.Handler, cp.Identity.AdmitNode()}, Seal: servertest.NewKey(t).Sealer("test"), Sessions: 10,
 		Log: slog.New(slog.DiscardHandler), Now: cp.Clock.Now, Contact: cp.Clock.Now,
 		OfflineGrace: func() time.Duration { return time.Hour }, Lifetimes: registry.DefaultLifetimes,
 	})

@@ -26,7 +26,7 @@ func (d *deadlineLog) SetWriteDeadline(time.Time) error { d.write.Add(1); return
 // on losing it while the server gives it new time; a request that ends is let go.
 func TestClientsArePushedOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := &Gateway{Config: Config{Now: time.Now}, Streams: newStreams()}
+		g := &Gateway{GatewayConfig: GatewayConfig{Now: time.Now}, Streams: newStreams()}
 		g.Revocations = newRevocations(time.Now, g.Streams)
 		st := &State{Route: &registry.Route{OrgID: "o"}}
 		st.Claims.SessionID = "s"

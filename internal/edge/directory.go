@@ -9,17 +9,18 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/sync/singleflight"
 
+	"github.com/pizzaface/pizzeria/internal/edge/origin"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// Directory is the gateway's view of routes: a bounded cache before a
-// RouteSource, kept true by the change feed. While the source is away a copy of
-// it answers, when there is one; what it says is soon asked of the source again. Unknown slugs have a bounded cache
-// of their own, so that a flood of them neither evicts orgs nor reaches the
-// store twice. Memory does not grow with the number of orgs.
+// Directory is the gateway's view of routes: a bounded cache before a RouteSource, kept true by the
+// change feed. While the source is away a copy of it answers, when there is one; what it says is
+// soon asked of the source again. Unknown slugs have a bounded cache of their own, so that a flood
+// of them neither evicts orgs nor reaches the source twice. Memory does not grow with the number of
+// orgs.
 type Directory struct {
-	source  registry.RouteSource
-	copied  registry.RouteSource // may be nil
+	source  origin.RouteSource
+	copied  origin.RouteSource // may be nil
 	now     func() time.Time
 	away    atomic.Int64 // Unix nanoseconds: until then the source is not asked where the copy can answer
 	routes  *lru.Cache[string, cachedRoute]
@@ -44,7 +45,7 @@ const (
 
 // NewDirectory makes a Directory that remembers at most size routes, and as many
 // unknown slugs. copied answers while source cannot; it may be nil.
-func NewDirectory(source, copied registry.RouteSource, size int, now func() time.Time) (*Directory, error) {
+func NewDirectory(source, copied origin.RouteSource, size int, now func() time.Time) (*Directory, error) {
 	routes, err := lru.New[string, cachedRoute](size)
 	if err != nil {
 		return nil, err
@@ -87,7 +88,7 @@ func (d *Directory) load(slug string) (*registry.Route, error) {
 			return r, nil
 		}
 	}
-	r, err := d.source.Route(ctx, registry.AsSystem("directory"), slug)
+	r, err := d.source.Route(ctx, slug)
 	switch {
 	case registry.ErrorCode(err) == registry.CodeNotFound:
 		if d.epoch.Load() == epoch {
@@ -114,7 +115,7 @@ func (d *Directory) copy(ctx context.Context, slug string, epoch int64) (*regist
 	if d.copied == nil {
 		return nil, errNoCopy
 	}
-	r, err := d.copied.Route(ctx, registry.AsSystem("directory"), slug)
+	r, err := d.copied.Route(ctx, slug)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +124,7 @@ func (d *Directory) copy(ctx context.Context, slug string, epoch int64) (*regist
 	return c.route, nil
 }
 
-var errNoCopy = errors.New("registry: no copy of the routes")
+var errNoCopy = errors.New("there is no copy of the routes")
 
 // keep remembers a route, unless a change came after epoch.
 func (d *Directory) keep(c cachedRoute, epoch int64) {

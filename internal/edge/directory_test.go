@@ -23,7 +23,7 @@ type fakeSource struct {
 	gen   int64
 }
 
-func (f *fakeSource) Route(_ context.Context, _ registry.Actor, slug string) (*registry.Route, error) {
+func (f *fakeSource) Route(_ context.Context, slug string) (*registry.Route, error) {
 	f.calls.Add(1)
 	f.mu.Lock()
 	gen := f.gen
@@ -178,7 +178,7 @@ func BenchmarkCachedOrg(b *testing.B) {
 // manyOrgs makes routes as a store does: nothing in them is shared.
 type manyOrgs struct{}
 
-func (manyOrgs) Route(_ context.Context, _ registry.Actor, slug string) (*registry.Route, error) {
+func (manyOrgs) Route(_ context.Context, slug string) (*registry.Route, error) {
 	id := registry.NewID()
 	return &registry.Route{
 		OrgID: registry.OrgID(id), Slug: slug, Name: strings.Clone("The organization " + slug), Plan: strings.Clone("standard"), Status: registry.RouteStatus(strings.Clone(string(registry.RouteServing))),

@@ -63,7 +63,7 @@ func registering(g *Gateway, session registry.SessionID, route *registry.Route) 
 // BenchmarkRegister: what the registry of exchanges costs each request, alone and beside 10,000
 // open WebSockets.
 func BenchmarkRegister(b *testing.B) {
-	g := &Gateway{Config: Config{Now: time.Now}, Streams: newStreams()}
+	g := &Gateway{GatewayConfig: GatewayConfig{Now: time.Now}, Streams: newStreams()}
 	g.Revocations = newRevocations(time.Now, g.Streams)
 	one := registering(g, "session", &registry.Route{OrgID: "org"})
 	run := func(b *testing.B) {
@@ -88,7 +88,7 @@ func BenchmarkRegister(b *testing.B) {
 
 // TestRegisteringCostsNoAllocation: but for the request's state, which there is anyway.
 func TestRegisteringCostsNoAllocation(t *testing.T) {
-	g := &Gateway{Config: Config{Now: time.Now}, Streams: newStreams()}
+	g := &Gateway{GatewayConfig: GatewayConfig{Now: time.Now}, Streams: newStreams()}
 	g.Revocations = newRevocations(time.Now, g.Streams)
 	one := registering(g, "session", &registry.Route{OrgID: "org"})
 	if n := testing.AllocsPerRun(100, func() {

@@ -294,7 +294,7 @@ func (f readFunc) Read(p []byte) (int, error) { return f(p) }
 // TestSupportEndsInFlight: what a platform admin has open ends with the access.
 func TestSupportEndsInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := &Gateway{Config: Config{Now: time.Now}, Streams: newStreams()}
+		g := &Gateway{GatewayConfig: GatewayConfig{Now: time.Now}, Streams: newStreams()}
 		g.Revocations = newRevocations(time.Now, g.Streams)
 		st := &State{Route: &registry.Route{OrgID: "o"}}
 		st.Claims.Until = time.Now().Add(time.Hour).Unix()

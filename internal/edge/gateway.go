@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"html/template"
 	"log/slog"
+	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -29,12 +30,12 @@ type Admission struct {
 	Page    *template.Template // for the gateway's own pages, with a ProblemPage; nil = ours
 }
 
-// Config of a Gateway.
-type Config struct {
+// GatewayConfig says what a Gateway works with.
+type GatewayConfig struct {
 	Routes Routes
 	// Tokens verifies org sessions and signs assertions.
-	Tokens *token.Issuer
-	Origin origin.Origin
+	Tokens *token.Node
+	Origin ControlPlane
 	// Seal seals the cookies of sign-in attempts. Gateways that serve the same hosts share its key.
 	Seal         cipher.AEAD
 	Contact      func() time.Time     // when the change feed was last read
@@ -47,9 +48,16 @@ type Config struct {
 	Now           func() time.Time
 }
 
-// Gateway serves org hosts. Make one with New.
+// ControlPlane is what serving a request may need of an origin.Origin.
+type ControlPlane interface {
+	origin.Sessions
+	http.Handler
+	Credential() token.Secret
+}
+
+// Gateway serves org hosts. Make one with NewGateway.
 type Gateway struct {
-	Config
+	GatewayConfig
 	Revocations *Revocations
 	Streams     *Streams
 	Measure     *Measures // of the limits that orgs have by their plans and of their own
@@ -68,8 +76,8 @@ const (
 	cookiePrefix    = "__host-pizzeria" // in lower case, of all cookies that never reach an instance
 )
 
-// New makes a Gateway.
-func New(c Config) (*Gateway, error) {
+// NewGateway makes a Gateway.
+func NewGateway(c GatewayConfig) (*Gateway, error) {
 	sessions, err := lru.New[[sha256.Size]byte, *session](c.Sessions)
 	if err != nil {
 		return nil, err
@@ -82,7 +90,7 @@ func New(c Config) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Gateway{Config: c, Measure: measure, sessions: sessions, dropLines: lines, Streams: newStreams()}
+	g := &Gateway{GatewayConfig: c, Measure: measure, sessions: sessions, dropLines: lines, Streams: newStreams()}
 	g.Revocations = newRevocations(c.Now, g.Streams)
 	return g, nil
 }

@@ -39,8 +39,8 @@ func (g *Gateway) renewal(c *token.SessionClaims) int64 {
 // lastUse is when a session was last used here, in Unix seconds.
 func (s *session) lastUse() int64 { return max(s.used.Load(), s.claims.IssuedAt) }
 
-// Run ends what people have in flight when their sessions are over, until ctx is done.
-func (g *Gateway) Run(ctx context.Context) {
+// endSessions ends what people have in flight when their sessions are over, until ctx is done.
+func (g *Gateway) endSessions(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {

@@ -181,6 +181,19 @@ func (f *Refusals) Take() map[registry.OrgID]int {
 	return n
 }
 
+// put adds counts that were taken.
+func (f *Refusals) put(counts map[registry.OrgID]int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.n == nil {
+		f.n = counts
+		return
+	}
+	for org, n := range counts {
+		f.n[org] += n
+	}
+}
+
 // Measures are Limiters for orgs that have nothing to do with each other: no lock is all orgs'.
 type Measures struct {
 	seed  maphash.Seed

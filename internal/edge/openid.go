@@ -46,7 +46,7 @@ func (g *Gateway) oauth(p *relyingParty, st *State) *oauth2.Config {
 	e := p.provider.Endpoint()
 	e.AuthStyle = oauth2.AuthStyleInHeader
 	return &oauth2.Config{
-		ClientID: st.client(), ClientSecret: g.Origin.ClientSecret(st.client()).Reveal(), Endpoint: e,
+		ClientID: st.client(), ClientSecret: g.Origin.Credential().Reveal(), Endpoint: e,
 		RedirectURL: g.Tokens.Site().CallbackURL(st.Route.Slug), Scopes: []string{oidc.ScopeOpenID},
 	}
 }

@@ -78,8 +78,8 @@ func newFixture(t testing.TB) *fixture {
 		t.Fatal(err)
 	}
 	f.ids = ids
-	f.g, err = New(Config{
-		Tokens: ids.Issuer, Origin: controlPlane{ids, nil}, Seal: master.Sealer("test"), Sessions: 100, Log: slog.New(slog.DiscardHandler), Now: now,
+	f.g, err = NewGateway(GatewayConfig{
+		Tokens: ids.Node, Origin: controlPlane{ids, nil, ""}, Seal: master.Sealer("test"), Sessions: 100, Log: slog.New(slog.DiscardHandler), Now: now,
 		Contact: func() time.Time { return f.contact }, OfflineGrace: func() time.Duration { return time.Hour },
 		Lifetimes: func() registry.Lifetimes { return f.lives },
 	})
@@ -314,4 +314,8 @@ func TestGapRenewsEverything(t *testing.T) {
 type controlPlane struct {
 	*identity.Service
 	http.Handler
+	credential token.Secret
 }
+
+// Credential implements ControlPlane.
+func (c controlPlane) Credential() token.Secret { return c.credential }

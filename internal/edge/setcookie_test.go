@@ -26,8 +26,8 @@ func cookieGateway(t testing.TB) (*Gateway, *State, *[]CookieDrop) {
 	}
 	var drops []CookieDrop
 	log := slog.New(slog.DiscardHandler)
-	g, err := New(Config{
-		Tokens: token.NewIssuer(nil, master, func() token.Site { return site }, time.Now),
+	g, err := NewGateway(GatewayConfig{
+		Tokens: token.NewIssuer(nil, master, func() token.Site { return site }, time.Now).Node,
 		Seal:   master.Sealer("test"), Sessions: 1, Log: log, Now: time.Now,
 		CookieDropped: func(why CookieDrop, n int) {
 			for range n {

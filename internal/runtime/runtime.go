@@ -1,5 +1,5 @@
-// Package runtime is the composition root: it opens the store, loads the keys,
-// and owns every goroutine of the control plane and the gateway.
+// Package runtime is the composition root: it opens the store, loads the keys, and builds the
+// control plane and the gateway of one process.
 //
 // A Runtime outlives config reloads: the Caddy modules share one per data directory
 // and hand it their tunables. New makes nothing on disk; Start does, once.
@@ -9,50 +9,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
-	"maps"
 	"net/http"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/pizzaface/pizzeria/identity"
-	"github.com/pizzaface/pizzeria/identity/token"
-	"github.com/pizzaface/pizzeria/internal/api"
-	"github.com/pizzaface/pizzeria/internal/console"
+	"github.com/pizzaface/pizzeria/internal/control"
 	"github.com/pizzaface/pizzeria/internal/edge"
-	"github.com/pizzaface/pizzeria/internal/edge/snapshot"
-	"github.com/pizzaface/pizzeria/internal/egress"
-	"github.com/pizzaface/pizzeria/internal/mail"
-	"github.com/pizzaface/pizzeria/internal/settings"
-	"github.com/pizzaface/pizzeria/internal/usage"
-	"github.com/pizzaface/pizzeria/internal/webhook"
-	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/provision"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
 // Tunables may change with every config. The last attached owner's count.
-type Tunables struct {
-	Site         token.Site
-	OfflineGrace time.Duration
-	Sessions     registry.Lifetimes // 0: the default
-	Settings     registry.Schema    // what orgs may set for their instances
-	WebhookAllow []netip.Prefix     // networks that webhooks reach though they are not public
-	Mail         *mail.Config       // nil: no mail is sent
-	// Accounts that nobody signed in to for so long are disabled; 0: none is.
-	DisableDormant time.Duration
-	AuditKeep      time.Duration // how long entries of the audit log are kept; 0: for ever
-	// Networks of orgs' sign-in providers that are reached though they are not public.
-	ConnectionAllow []netip.Prefix
-	Resolvers       []string // host:port of the DNS servers that show whose a domain is; none: the system's
-	Health          provision.Health
-	Provider        provision.Provider
-	Plans           []registry.Plan // that the operator defines in the config
-}
+type Tunables = control.Tunables
 
 // Config is what one Runtime is made with; it lasts as long as the Runtime.
 type Config struct {
@@ -65,46 +41,28 @@ type Config struct {
 	Announce func(link string, until time.Time)
 }
 
-// Runtime is one running installation.
+// Runtime is one running installation: a control plane, and its gateway.
 type Runtime struct {
 	c        Config
 	tunables atomic.Pointer[Tunables]
-	metrics  *Metrics
+
+	controlMetrics *control.Metrics
+	edgeMetrics    *edge.Metrics
 
 	mu      sync.Mutex
 	owners  []owner
 	started bool
 	ready   chan struct{}
-	ended   chan struct{}
 	stop    context.CancelFunc
 	wg      sync.WaitGroup
 	closers []func() error
 
-	store      registry.Store
-	snapshot   *snapshot.File
-	keeper     *keeper
-	ids        *identity.Service
-	follower   *registry.Follower
-	directory  *edge.Directory
-	gateway    *edge.Gateway
-	provider   provision.Provider
-	reconciler *provision.Reconciler
-	settings   *settings.Service
-	webhooks   *webhook.Sender
-	mail       *mail.Sender
-	usage      *usage.Recorder
-	handler    http.Handler
-
-	jwks      string // path of the assertion keys, for instances
-	connected atomic.Bool
-	auditHead atomic.Pointer[registry.AuditHead] // that left last
-	planned   atomic.Pointer[Tunables]           // whose plans the store has
+	store   registry.Store
+	control *control.Control
+	node    *edge.Node
 
 	limiters      map[string]*edge.Limiter
 	limitersMutex sync.Mutex
-
-	stopReconciler context.CancelFunc
-	reconciles     sync.Mutex // held while the reconciler runs
 }
 
 type owner struct {
@@ -120,7 +78,10 @@ func (r *Runtime) SecretKey() string { return r.c.SecretKey }
 
 // New makes a Runtime that has not started.
 func New(c Config) *Runtime {
-	return &Runtime{c: c, ready: make(chan struct{}), ended: make(chan struct{}), metrics: newMetrics(), limiters: map[string]*edge.Limiter{}}
+	return &Runtime{
+		c: c, ready: make(chan struct{}), limiters: map[string]*edge.Limiter{},
+		controlMetrics: control.NewMetrics(), edgeMetrics: edge.NewMetrics(),
+	}
 }
 
 // Attach starts the Runtime if need be and makes t count until key's Detach.
@@ -131,10 +92,10 @@ func (r *Runtime) Attach(ctx context.Context, key any, t Tunables) error {
 	r.owners = append(r.owners, owner{key, t})
 	r.use(&t)
 	if r.started {
-		if n := len(r.reconciler.Outdated()); n > 0 {
+		if n := len(r.control.Outdated()); n > 0 {
 			r.c.Log.Warn("instances keep an earlier configuration until they are restarted", "instances", n)
 		}
-		if err := r.configurePlans(ctx); err != nil {
+		if err := r.control.ConfigurePlans(ctx); err != nil {
 			r.c.Log.Warn("plans not stored yet, retrying", "error", err)
 		}
 		return nil
@@ -180,24 +141,16 @@ func (r *Runtime) Destruct() error {
 func (r *Runtime) close() error {
 	if r.stop != nil {
 		r.stop()
-		close(r.ended)
 		r.wg.Wait()
 		r.stop = nil
 	}
 	var errs []error
-	if r.ids != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		errs = append(errs, r.ids.Flush(ctx))
-	}
 	for i := len(r.closers) - 1; i >= 0; i-- {
 		errs = append(errs, r.closers[i]())
 	}
-	r.closers, r.ids = nil, nil
+	r.closers = nil
 	return errors.Join(errs...)
 }
-
-func (r *Runtime) site() token.Site { return r.tunables.Load().Site }
 
 func (r *Runtime) start(ctx context.Context) error {
 	dirs := ownDirs(r.c.DataDir, r.c.Store)
@@ -214,38 +167,27 @@ func (r *Runtime) start(ctx context.Context) error {
 	if err := r.build(); err != nil {
 		return err
 	}
-	if err := r.connect(ctx); err != nil {
-		if err := r.resume(ctx, err); err != nil {
-			return err
-		}
+	away := r.control.Connect(ctx)
+	if errors.Is(away, registry.ErrSchema) || errors.Is(away, registry.ErrSealed) {
+		return away // a person has to mend it first
 	}
-	r.c.Log.Info("instances", "provider", r.provider.Name(), "isolation", r.provider.Isolation())
-	if p, ok := r.tunables.Load().Provider.(provision.Limited); ok && p.Limits() != "" {
-		r.c.Log.Warn("run with limits of this system", "provider", r.provider.Name(), "limits", p.Limits())
+	if err := r.node.Start(ctx, away); err != nil {
+		return err
+	}
+	p := r.tunables.Load().Provider
+	r.c.Log.Info("instances", "provider", p.Name(), "isolation", p.Isolation())
+	if l, ok := p.(provision.Limited); ok && l.Limits() != "" {
+		r.c.Log.Warn("run with limits of this system", "provider", p.Name(), "limits", l.Limits())
 	}
 	run, stop := context.WithCancel(context.Background())
 	r.stop = stop
-	reconciling, stopReconciler := context.WithCancel(run)
-	r.stopReconciler = stopReconciler
-	r.wg.Go(func() { r.usage.Run(run) })
-	r.wg.Go(func() { r.gateway.Run(run) })
-	r.wg.Go(func() {
-		if !r.reconnect(run) {
-			return
-		}
-		r.wg.Go(func() { r.follower.Run(run) })
-		r.wg.Go(func() { r.keeper.Run(run) })
-		r.wg.Go(func() { r.webhooks.Run(run) })
-		r.wg.Go(func() { r.mail.Run(run) })
-		r.wg.Go(func() { r.maintain(run) })
-		r.wg.Go(func() { r.checkDomains(run) })
-		r.wg.Go(func() { r.watchQuotas(run) })
-		r.reconciles.Lock()
-		defer r.reconciles.Unlock()
-		r.reconciler.Run(reconciling)
-	})
+	r.wg.Go(func() { r.node.Run(run) })
+	r.wg.Go(func() { r.control.Run(run) })
 	return nil
 }
+
+// closeTimeout bounds what the end waits for the store.
+const closeTimeout = 5 * time.Second
 
 // build makes every part. None of them needs the store to answer.
 func (r *Runtime) build() error {
@@ -253,56 +195,56 @@ func (r *Runtime) build() error {
 	if err != nil {
 		return err
 	}
-	now := time.Now
-	if r.store, err = r.c.Store.Open(master, now); err != nil {
+	if r.store, err = r.c.Store.Open(master, time.Now); err != nil {
 		return err
 	}
 	r.closers = append(r.closers, r.store.Close)
 	r.store.SetLifetimes(r.tunables.Load().Sessions)
-	r.snapshot = snapshot.Open(r.snapshotPath())
-	r.closers = append(r.closers, r.snapshot.Close)
-	r.ids = identity.New(r.store, master, r.site, r.c.Log, now)
-	r.provider = provider{r}
-	r.settings = &settings.Service{Store: r.store, Sealer: r.ids, Schema: func() registry.Schema { return r.tunables.Load().Settings }}
-	r.webhooks = webhook.New(r.store, r.ids, r.c.Log, now, func() []netip.Prefix { return r.tunables.Load().WebhookAllow })
-	r.mail = mail.New(r.store, r.ids, func() *mail.Config { return r.tunables.Load().Mail }, r.site, r.c.Log, now)
-	r.ids.Mail = r.mail
-	r.ids.Noted = func(way, result string) { r.metrics.signIns.WithLabelValues(way, result).Inc() }
-	r.ids.Limited = func(purpose, limit string) { r.metrics.limits.WithLabelValues(purpose, limit).Inc() }
-	r.ids.Recovered = func(kind string) { r.metrics.recoveries.WithLabelValues(kind).Inc() }
-	r.ids.Outside = identity.Outside{
-		Operator: egress.NewTrusting(), TXT: r.lookupTXT,
-		Org: egress.NewClient(func() []netip.Prefix { return r.tunables.Load().ConnectionAllow }),
-	}
-	r.usage = usage.New(r.store, r.c.Log, now)
-	r.metrics.usage.Store(r.usage)
-	r.metrics.state.runtime.Store(r)
-	if r.directory, err = edge.NewDirectory(r.store, r.snapshot, r.c.Routes, now); err != nil {
-		return err
-	}
-	mux := http.NewServeMux()
-	r.handler = mux
-	r.gateway, err = edge.New(edge.Config{
-		Routes: r.directory, Tokens: r.ids.Issuer, Origin: control{r.ids, mux}, Seal: master.Sealer(sealedAttempts), Sessions: r.c.Routes, Log: r.c.Log, Now: now,
-		Contact: func() time.Time { return r.follower.Contact() }, OfflineGrace: func() time.Duration { return r.tunables.Load().OfflineGrace },
-		Lifetimes:     func() registry.Lifetimes { return r.tunables.Load().Sessions },
-		CookieDropped: r.metrics.cookieDropped,
+	r.control, err = control.New(control.Config{
+		DataDir: r.c.DataDir, Location: r.c.Store, Store: r.store, Witness: r.snapshotPath(),
+		Master: master, Tunables: r.tunables.Load, Gateways: gateways{r}, Metrics: r.controlMetrics,
+		Log: r.c.Log, Now: time.Now, Announce: r.c.Announce,
 	})
 	if err != nil {
 		return err
 	}
-	r.jwks = filepath.Join(r.c.DataDir, "assertion-jwks.json")
-	r.reconciler = provision.NewReconciler(provision.Config{
-		Store: r.store, Provider: r.provider, Environment: r.environment, Log: r.c.Log, Now: now,
-		Health:        func() provision.Health { return r.tunables.Load().Health },
-		Configuration: r.configuration,
-		Started:       func(d time.Duration) { r.metrics.started.Observe(d.Seconds()) },
-		Failed:        r.metrics.failed(r.provider.Name()),
+	r.closers = append(r.closers, func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+		defer cancel()
+		return r.control.Close(ctx)
 	})
-	r.keeper = &keeper{store: r.store, snapshot: r.snapshot, ids: r.ids, follower: func() *registry.Follower { return r.follower }, log: r.c.Log, now: now, wake: make(chan struct{}, 1)}
-	r.follower = registry.NewFollower(r.store, r.c.Log, now, &rings{r.ids, r.writeJWKS, r.c.Log}, r.directory, r.gateway.Revocations, r.reconciler, r.keeper, r.metrics)
-	return r.routes(mux)
+	r.node, err = edge.New(edge.Config{
+		Origin: r.control.Admit(), Tokens: r.control.Issuer().Node, Keys: r.control.Issuer(),
+		Seal: master.Sealer(sealedAttempts), Snapshot: r.snapshotPath(), Remembered: r.c.Routes,
+		OfflineGrace: func() time.Duration { return r.tunables.Load().OfflineGrace },
+		Lifetimes:    func() registry.Lifetimes { return r.tunables.Load().Sessions },
+		Metrics:      r.edgeMetrics, Log: r.c.Log, Now: time.Now,
+	})
+	if err != nil {
+		return err
+	}
+	r.closers = append(r.closers, r.node.Close)
+	return nil
 }
+
+// sealedAttempts is what the gateway's cookies of sign-in attempts are sealed for.
+const sealedAttempts = "tx-cookie"
+
+// gateways is the one gateway of this process. There is none before build is done.
+type gateways struct{ r *Runtime }
+
+// Connections implements control.Gateways.
+func (g gateways) Connections(session registry.SessionID) int { return g.r.node.Connections(session) }
+
+// Busy implements control.Gateways.
+func (g gateways) Busy(org registry.OrgID) (requests, webSockets int) { return g.r.node.Busy(org) }
+
+// Contact implements control.Gateways.
+func (g gateways) Contact() time.Time { return g.r.node.Contact() }
+
+const snapshotName = "snapshot.db"
+
+func (r *Runtime) snapshotPath() string { return filepath.Join(r.c.DataDir, snapshotName) }
 
 // masterKey reads the secret key; only an installation that is not there yet gets a new one.
 func (r *Runtime) masterKey() (*identity.MasterKey, error) {
@@ -320,56 +262,6 @@ func (r *Runtime) masterKey() (*identity.MasterKey, error) {
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
-}
-
-func (r *Runtime) routes(mux *http.ServeMux) error {
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, q *http.Request) {
-		err := r.store.Ping(q.Context())
-		switch {
-		case err == nil:
-			_, _ = w.Write([]byte("ready\n"))
-		case time.Since(r.follower.Contact()) < r.tunables.Load().OfflineGrace:
-			_, _ = w.Write([]byte("ready for those who are signed in; the store is away\n"))
-		default:
-			wire.WriteProblem(w, q, r.ids.Site().Issuer, err)
-		}
-	})
-	ended := func() <-chan struct{} { return r.ended }
-	capacity := func() usage.Capacity { return usage.ReadCapacity(r.c.DataDir) }
-	quotas := &usage.Quotas{Store: r.store, Recorder: r.usage, Busy: r.gateway.Measure.Busy, Enforces: r.provider.Enforces}
-	pages := &console.Console{
-		Store: r.store, Identity: r.ids, Log: r.c.Log, Now: time.Now, Isolation: r.provider.Isolation, Ended: ended,
-		Settings: r.settings, Webhooks: r.webhooks, Usage: r.usage, Quotas: quotas, Capacity: capacity, Logs: r.provider.Logs, Connections: r.gateway.Streams.Of,
-		Outdated: r.reconciler.Outdated,
-		Operator: func() console.Operator {
-			t := r.tunables.Load()
-			return console.Operator{Mail: t.Mail != nil, Provider: r.provider.Name(), OfflineGrace: t.OfflineGrace, Sessions: t.Sessions, WebhookAllow: t.WebhookAllow, Schema: t.Settings}
-		},
-	}
-	(&api.API{
-		Store: r.store, Identity: r.ids, Log: r.c.Log, Ended: ended, Logs: r.provider.Logs,
-		Settings: r.settings, Webhooks: r.webhooks, Usage: r.usage, Quotas: quotas, Provider: r.provider.Name, Capacity: capacity, Isolation: r.provider.Isolation,
-		Connections: r.gateway.Streams.Of, Outdated: r.reconciler.Outdated,
-		Page: pages.Problem, KeyUsed: func(kind, result string) { r.metrics.keys.WithLabelValues(kind, result).Inc() },
-	}).Register(mux)
-	return pages.Register(mux)
-}
-
-// environment is the instance contract.
-func (r *Runtime) environment(w registry.Work) (map[string]string, error) {
-	s := r.site()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	env, err := r.settings.Environment(ctx, w.Instance.OrgID)
-	if err != nil {
-		return nil, err
-	}
-	maps.Copy(env, map[string]string{ // ours win
-		"PIZZERIA_ORG_ID": string(w.Instance.OrgID), "PIZZERIA_ORG_SLUG": w.Slug, "PIZZERIA_ORG_GENERATION": fmt.Sprint(w.Instance.Generation),
-		"PIZZERIA_ISSUER": s.Issuer, "PIZZERIA_PUBLIC_URL": s.OrgURL(w.Slug), "PIZZERIA_PREFIX": s.Prefix, "PIZZERIA_JWKS_FILE": r.jwks,
-	})
-	return env, nil
 }
 
 // ErrNotReady says that the runtime has not started, or not yet.
@@ -395,10 +287,13 @@ func (r *Runtime) Ready(ctx context.Context) error {
 }
 
 // Handler serves the control plane. Call Ready first.
-func (r *Runtime) Handler() http.Handler { return r.handler }
+func (r *Runtime) Handler() http.Handler { return r.control.Handler() }
 
 // Gateway serves org hosts. Call Ready first.
-func (r *Runtime) Gateway() *edge.Gateway { return r.gateway }
+func (r *Runtime) Gateway() *edge.Gateway { return r.node.Gateway }
+
+// Exists returns nil when a host's name is the control plane's, or an org's. Call Ready first.
+func (r *Runtime) Exists(ctx context.Context, name string) error { return r.node.Exists(ctx, name) }
 
 // Limiter returns the counts of one limit of the config. They outlive the config, so that a
 // reload forgets neither open WebSockets nor what was used of a rate.
@@ -415,26 +310,19 @@ func (r *Runtime) Limiter(name string) (*edge.Limiter, error) {
 	return l, err
 }
 
-// Metrics are the runtime's collectors.
-func (r *Runtime) Metrics() *Metrics { return r.metrics }
-
-// Revision is the last change that this runtime has seen.
-func (r *Runtime) Revision() int64 { return r.follower.Seq() }
-
-// Down stops every instance, for good: the reconciler is ended first, and the
-// next start brings them up again. Returns how many it stopped.
-func (r *Runtime) Down(ctx context.Context) (int, error) {
-	r.stopReconciler()
-	r.reconciles.Lock() // it has ended
-	defer r.reconciles.Unlock()
-	refs, err := r.provider.List(ctx)
-	if err != nil {
-		return 0, err
-	}
-	for _, ref := range refs {
-		if err := r.provider.Stop(ctx, ref.OrgID, ref.Generation); err != nil {
-			return 0, err
-		}
-	}
-	return len(refs), nil
+// Collectors returns all collectors, to be registered with each config's registry.
+func (r *Runtime) Collectors() []prometheus.Collector {
+	return append(r.controlMetrics.Collectors(), r.edgeMetrics.Collectors()...)
 }
+
+// Requests counts requests to org hosts.
+func (r *Runtime) Requests() *edge.Metrics { return r.edgeMetrics }
+
+// Revision is the last change that the gateway knows. Call Ready first.
+func (r *Runtime) Revision() int64 { return r.node.Seq() }
+
+// Down stops every instance, for good: see control.Control. Call Ready first.
+func (r *Runtime) Down(ctx context.Context) (int, error) { return r.control.Down(ctx) }
+
+// Backup writes a copy of the database, as of now, to w. Call Ready first.
+func (r *Runtime) Backup(ctx context.Context, w io.Writer) error { return r.control.Backup(ctx, w) }

@@ -72,9 +72,9 @@ func TestHistory(t *testing.T) {
 		stop := run()
 		pass(time.Minute)
 		for _, status := range []int{200, 302, 500} {
-			r.Request(ids[0], status, 20*time.Millisecond)
+			usage.Request(r, ids[0], status, 20*time.Millisecond)
 		}
-		r.Request(ids[1], 200, time.Second)
+		usage.Request(r, ids[1], 200, time.Second)
 		pass(time.Minute)
 		check("not yet stored", usage.Hour, usage.Day, usage.Week)
 		pass(20 * time.Minute)

@@ -24,7 +24,7 @@ func TestQuotas(t *testing.T) {
 		done := make(chan struct{})
 		go func() { defer close(done); r.Run(ctx) }()
 		for range 30 {
-			r.Request(acme, 200, time.Millisecond)
+			Request(r, acme, 200, time.Millisecond)
 		}
 		time.Sleep(21 * time.Second) // time of the bubble
 		synctest.Wait()

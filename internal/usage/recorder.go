@@ -4,9 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"math"
-	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -21,28 +19,19 @@ const (
 	fineSpan  = time.Hour
 	points    = int(fineSpan / fine)
 	ringsKept = 1000 // of orgs: 28 MiB
-	idleLife  = 6    // collections without a request that a counter stays for: many small objects cost every garbage collection
 )
 
-// Recorder counts requests. It is safe for concurrent use.
+// Recorder keeps what gateways counted. It is safe for concurrent use.
 type Recorder struct {
-	store    registry.UsageStore
-	log      *slog.Logger
-	now      func() time.Time
-	counters sync.Map // registry.OrgID -> *counter
+	store registry.UsageStore
+	log   *slog.Logger
+	now   func() time.Time
 
 	mu      sync.Mutex
 	total   ring
 	orgs    *lru.Cache[registry.OrgID, *ring]
 	coarse  map[uuid.UUID]point // since the last write, "" as the zero UUID; without a pointer, for there may be many
 	written time.Time
-}
-
-// counter is what one org did since the last collection.
-type counter struct {
-	requests, errors atomic.Int64
-	latency          [registry.LatencyBuckets]atomic.Int64
-	idle             int // collections without a request; only the collector looks
 }
 
 // ring is the last hour, a point every 10 seconds.
@@ -75,7 +64,7 @@ func pointOf(u registry.Usage) (p point) {
 
 func clamp(n int64) uint32 { return uint32(min(max(n, 0), math.MaxUint32)) } //nolint:gosec // in range
 
-// New makes a Recorder; Run collects what it counts.
+// New makes a Recorder; Run stores what it takes in.
 func New(store registry.UsageStore, log *slog.Logger, now func() time.Time) *Recorder {
 	orgs, err := lru.New[registry.OrgID, *ring](ringsKept)
 	if err != nil {
@@ -84,75 +73,52 @@ func New(store registry.UsageStore, log *slog.Logger, now func() time.Time) *Rec
 	return &Recorder{store: store, log: log, now: now, orgs: orgs, coarse: map[uuid.UUID]point{}, written: now()}
 }
 
-// Request counts one request to an org.
-func (r *Recorder) Request(org registry.OrgID, status int, d time.Duration) {
-	v, ok := r.counters.Load(org)
-	if !ok {
-		// Cloned, it does not keep alive what it was cut from.
-		v, _ = r.counters.LoadOrStore(registry.OrgID(strings.Clone(string(org))), new(counter))
+// Add takes in what a gateway counted just now.
+func (r *Recorder) Add(counts map[registry.OrgID]registry.Usage) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	at := r.point()
+	r.total.advance(at)
+	for org, u := range counts {
+		of, ok := r.orgs.Get(org)
+		if !ok {
+			of = new(ring)
+			r.orgs.Add(org, of)
+		}
+		of.advance(at)
+		of.add(u)
+		r.total.add(u)
+		r.addCoarse(keyOf(org), u)
 	}
-	c := v.(*counter)
-	c.requests.Add(1)
-	if status >= 500 {
-		c.errors.Add(1)
-	}
-	c.latency[registry.LatencyBucket(d)].Add(1)
 }
 
-// Run collects until ctx ends, and then once more.
+// point is the number of the point that is now.
+func (r *Recorder) point() int64 { return r.now().UnixNano() / int64(fine) }
+
+// Run counts instances and stores the coarse history until ctx ends. Call Flush then.
 func (r *Recorder) Run(ctx context.Context) {
 	tick := time.NewTicker(fine)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-			defer cancel()
-			r.collect(last)
-			r.write(last)
 			return
 		case <-tick.C:
-			r.collect(ctx)
+			r.countInstances(ctx)
 			if r.now().Truncate(coarse).After(r.written) {
-				r.write(ctx)
+				r.Flush(ctx)
 			}
 		}
 	}
 }
 
-// collect moves the counters into the rings.
-func (r *Recorder) collect(ctx context.Context) {
+func (r *Recorder) countInstances(ctx context.Context) {
 	running, _ := r.store.RunningInstances(ctx, registry.AsSystem("usage")) // 0 while the store is away
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	at := r.now().UnixNano() / int64(fine)
-	r.total.advance(at)
+	r.total.advance(r.point())
 	r.total.add(registry.Usage{Running: running})
 	r.addCoarse(uuid.Nil, registry.Usage{Running: running})
-	r.counters.Range(func(k, v any) bool {
-		org, c := k.(registry.OrgID), v.(*counter)
-		u := registry.Usage{Requests: c.requests.Swap(0), Errors: c.errors.Swap(0)}
-		for i := range c.latency {
-			u.Latency[i] = c.latency[i].Swap(0)
-		}
-		if u.Requests == 0 {
-			if c.idle++; c.idle > idleLife { // it may count again meanwhile: then at most one request is not seen
-				r.counters.Delete(org)
-			}
-			return true
-		}
-		c.idle = 0
-		ring1, ok := r.orgs.Get(org)
-		if !ok {
-			ring1 = new(ring)
-			r.orgs.Add(org, ring1)
-		}
-		ring1.advance(at)
-		ring1.add(u)
-		r.total.add(u)
-		r.addCoarse(keyOf(org), u)
-		return true
-	})
 }
 
 func (r *Recorder) addCoarse(key uuid.UUID, u registry.Usage) {
@@ -166,8 +132,8 @@ func keyOf(org registry.OrgID) uuid.UUID {
 	return id
 }
 
-// write stores the coarse history. What cannot be stored is tried again with the next.
-func (r *Recorder) write(ctx context.Context) {
+// Flush stores the coarse history. What cannot be stored is tried again with the next.
+func (r *Recorder) Flush(ctx context.Context) {
 	r.mu.Lock()
 	batch, now := r.coarse, r.now()
 	r.coarse, r.written = map[uuid.UUID]point{}, now
@@ -207,13 +173,13 @@ func (r *Recorder) Hour(org registry.OrgID) []registry.UsagePoint {
 	}
 	newest := r.now().UnixNano()/int64(fine) - 1 // the running one is not whole
 	if collected := r.total.last - 1; collected == newest-1 {
-		newest = collected // nor is the one whose collection is about to come
+		newest = collected // nor is the one whose counts are about to come
 	}
 	out := make([]registry.UsagePoint, points)
 	for i := range out {
 		n := newest - int64(points-1-i)
 		out[i] = registry.UsagePoint{At: time.Unix(0, n*int64(fine)).UTC()}
-		// What is collected at the end of a point belongs to it.
+		// What comes after the end of a point belongs to it.
 		if age := source.last - (n + 1); source.last != 0 && age >= 0 && age < int64(points) {
 			out[i].Usage = source.points[(n+1)%int64(points)].usage()
 		}

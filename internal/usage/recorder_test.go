@@ -64,9 +64,9 @@ func TestHistory(t *testing.T) {
 			}
 			return n
 		}
-		r.Request(acme, 200, 5*time.Millisecond)
-		r.Request(acme, 502, 50*time.Millisecond)
-		r.Request(globex, 200, time.Millisecond)
+		Request(r, acme, 200, 5*time.Millisecond)
+		Request(r, acme, 502, 50*time.Millisecond)
+		Request(r, globex, 200, time.Millisecond)
 		time.Sleep(30 * time.Second) // time of the bubble
 		synctest.Wait()
 		if sum(acme) != 2 || sum(globex) != 1 || sum("") != 3 || sum("nobody") != 0 {
@@ -100,9 +100,10 @@ func TestHistory(t *testing.T) {
 		if sum(acme) != 0 || sum("") != 0 {
 			t.Errorf("after hours: %d %d", sum(acme), sum(""))
 		}
-		r.Request(acme, 200, time.Millisecond)
+		Request(r, acme, 200, time.Millisecond)
 		cancel()
 		<-done
+		r.Flush(t.Context())
 		if got := m.stored(); got.Requests != 4 {
 			t.Errorf("at the end %+v", got)
 		}

@@ -64,7 +64,7 @@ func BenchmarkRoute(b *testing.B) {
 	i := 0
 	for b.Loop() {
 		i = (i + 7919) % benchRoutes
-		if _, err := s.Route(b.Context(), system, fmt.Sprintf("org-%06d", i)); err != nil {
+		if _, err := s.Route(b.Context(), fmt.Sprintf("org-%06d", i)); err != nil {
 			b.Fatal(err)
 		}
 	}

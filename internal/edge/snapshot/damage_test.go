@@ -19,10 +19,7 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-var (
-	system = registry.AsSystem("test")
-	noon   = time.Date(2030, 1, 2, 12, 0, 0, 0, time.UTC)
-)
+var noon = time.Date(2030, 1, 2, 12, 0, 0, 0, time.UTC)
 
 // newPath is where no file is yet: in memory where it can be, since no test asks whether a disk keeps
 // what it is given.
@@ -50,7 +47,7 @@ func see(s *snapshot.File) (v seen, err error) {
 	}
 	v.generations = map[string]int64{}
 	for _, slug := range slugs {
-		r, err := s.Route(context.Background(), system, slug)
+		r, err := s.Route(context.Background(), slug)
 		switch {
 		case err == nil && r.Slug != slug:
 			return v, fmt.Errorf("%s for %s", r.Slug, slug)
@@ -315,7 +312,7 @@ func TestCompaction(t *testing.T) {
 	check := func(s *snapshot.File) {
 		t.Helper()
 		for i := range 2 * n {
-			r, err := s.Route(t.Context(), system, slug(i))
+			r, err := s.Route(t.Context(), slug(i))
 			if g, is := want[slug(i)]; is != (err == nil) || is && (r.Generation != g || r.Slug != slug(i)) {
 				t.Fatalf("%s: %+v %v, want %d", slug(i), r, err, g)
 			}

@@ -53,15 +53,11 @@ func TestSnapshot(t *testing.T) {
 	if err != nil || got.Seq != 9 || !got.Contact.Equal(at.Add(time.Second)) || len(got.Keys) != 1 || got.Keys[0].Private[1] != 2 || len(got.Revoked) != 1 || got.Revoked[0].Seq != 8 {
 		t.Fatalf("%+v %v", got, err)
 	}
-	system := registry.AsSystem("test")
-	if r, err := s.Route(t.Context(), system, "acme"); err != nil || r.Generation != 4 {
+	if r, err := s.Route(t.Context(), "acme"); err != nil || r.Generation != 4 {
 		t.Errorf("%+v %v", r, err)
 	}
-	if _, err := s.Route(t.Context(), system, "beta"); err == nil || registry.ErrorCode(err) == registry.CodeNotFound {
+	if _, err := s.Route(t.Context(), "beta"); err == nil || registry.ErrorCode(err) == registry.CodeNotFound {
 		t.Errorf("what is not in a snapshot is unknown, not absent: %v", err)
-	}
-	if _, err := s.Route(t.Context(), registry.AsOperator(), "acme"); registry.ErrorCode(err) != registry.CodeForbidden {
-		t.Errorf("for the system alone: %v", err)
 	}
 	failed := errors.New("no more")
 	if err := s.Create(t.Context(), registry.Snapshot{Seq: 99}, func(func(*registry.Route) error) error { return failed }); !errors.Is(err, failed) {
@@ -80,7 +76,7 @@ func TestSnapshot(t *testing.T) {
 	defer func() { _ = s.Close() }()
 	unusable()
 	create()
-	if r, err := s.Route(t.Context(), system, "acme"); err != nil || r.Generation != 3 {
+	if r, err := s.Route(t.Context(), "acme"); err != nil || r.Generation != 3 {
 		t.Errorf("made anew: %+v %v", r, err)
 	}
 }

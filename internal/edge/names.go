@@ -1,4 +1,4 @@
-package runtime
+package edge
 
 import (
 	"context"
@@ -11,8 +11,8 @@ import (
 // Exists returns nil when a host's name is the control plane's, or an org's that
 // is there. Names are remembered as routes are: in bounded memory, also those
 // that do not exist.
-func (r *Runtime) Exists(ctx context.Context, name string) error {
-	s := r.site()
+func (n *Node) Exists(ctx context.Context, name string) error {
+	s := n.Tokens.Site()
 	if u, err := url.Parse(s.Issuer); err == nil && registry.SameHost(u.Hostname(), name) {
 		return nil
 	}
@@ -20,7 +20,7 @@ func (r *Runtime) Exists(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	rt, err := r.directory.Lookup(ctx, slug)
+	rt, err := n.Routes.Lookup(ctx, slug)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package runtime
+package control
 
 import (
 	"bytes"
@@ -29,10 +29,9 @@ func TestAuditHeadLeaves(t *testing.T) {
 	}
 	defer func() { _ = store.Close() }()
 	var out bytes.Buffer
-	r := &Runtime{
-		store: store,
-		c:     Config{Store: sqlite.File(path), Log: slog.New(slog.NewJSONHandler(&out, nil))},
-	}
+	c := &Control{store: store, Config: Config{
+		DataDir: filepath.Dir(path), Log: slog.New(slog.NewJSONHandler(&out, nil)),
+	}}
 	logged := func() (heads []registry.AuditHead) {
 		t.Helper()
 		for line := range strings.Lines(out.String()) {
@@ -62,7 +61,7 @@ func TestAuditHeadLeaves(t *testing.T) {
 	scraped := func() map[string]string {
 		t.Helper()
 		series := map[string]string{}
-		r.collectAudit(t.Context(), func(d *prometheus.Desc, v float64, labels ...string) {
+		c.collectAudit(t.Context(), func(d *prometheus.Desc, v float64, labels ...string) {
 			name, _, _ := strings.Cut(strings.TrimPrefix(d.String(), `Desc{fqName: "`), `"`)
 			series[name+strings.Join(labels, ":")] = strconv.FormatFloat(v, 'g', -1, 64)
 		})
@@ -70,7 +69,7 @@ func TestAuditHeadLeaves(t *testing.T) {
 	}
 	note := func(first bool) {
 		t.Helper()
-		if err := r.noteAuditHead(t.Context(), first); err != nil {
+		if err := c.noteAuditHead(t.Context(), first); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -94,7 +93,7 @@ func TestAuditHeadLeaves(t *testing.T) {
 	if got := logged(); !slices.Equal(got, []registry.AuditHead{one, two, two}) {
 		t.Errorf("%v", got)
 	}
-	if err := r.Backup(t.Context(), new(bytes.Buffer)); err != nil {
+	if err := c.Backup(t.Context(), new(bytes.Buffer)); err != nil {
 		t.Fatal(err)
 	}
 	if got := logged(); len(got) != 4 || got[3] != two {

@@ -1,4 +1,4 @@
-package runtime
+package control
 
 import (
 	"context"
@@ -9,12 +9,12 @@ import (
 
 // checkDomains looks at the records of verified domains until ctx ends. It has a loop of its own,
 // since the DNS may take its time.
-func (r *Runtime) checkDomains(ctx context.Context) {
+func (c *Control) checkDomains(ctx context.Context) {
 	tick := time.NewTicker(10 * time.Minute)
 	defer tick.Stop()
 	for {
-		if err := r.ids.CheckDomains(ctx); err != nil && ctx.Err() == nil {
-			r.c.Log.Warn("maintenance", "error", err)
+		if err := c.ids.CheckDomains(ctx); err != nil && ctx.Err() == nil {
+			c.Log.Warn("maintenance", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -25,8 +25,8 @@ func (r *Runtime) checkDomains(ctx context.Context) {
 }
 
 // lookupTXT asks the configured DNS servers, or the system's.
-func (r *Runtime) lookupTXT(ctx context.Context, name string) ([]string, error) {
-	servers := r.tunables.Load().Resolvers
+func (c *Control) lookupTXT(ctx context.Context, name string) ([]string, error) {
+	servers := c.Tunables().Resolvers
 	if len(servers) == 0 {
 		return net.DefaultResolver.LookupTXT(ctx, name)
 	}

@@ -1,8 +1,7 @@
-package runtime
+package control
 
 import (
 	"context"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -11,15 +10,12 @@ import (
 )
 
 // state collects how things stand when it is asked. Before the start there is nothing to say.
-type state struct{ runtime atomic.Pointer[Runtime] }
+type state struct{ m *Metrics }
 
 var (
 	orgsDesc      = prometheus.NewDesc("pizzeria_orgs", "Orgs, by status.", []string{"status"}, nil)
 	instancesDesc = prometheus.NewDesc("pizzeria_instances", "Instances, by state.", []string{"state"}, nil)
 	outdatedDesc  = prometheus.NewDesc("pizzeria_instances_outdated", "Instances that keep an earlier configuration until they are restarted.", nil, nil)
-	streamsDesc   = prometheus.NewDesc("pizzeria_open_streams", "WebSockets and streams that are open to instances.", nil, nil)
-	feedAgeDesc   = prometheus.NewDesc("pizzeria_feed_age_seconds", "Time since the change feed was last read: revocations do not arrive while it grows.", nil, nil)
-	snapshotDesc  = prometheus.NewDesc("pizzeria_snapshot_age_seconds", "Time since the snapshot on disk was last true: sessions do not outlive the store by more than offline_grace less this.", nil, nil)
 	storeUpDesc   = prometheus.NewDesc("pizzeria_store_up", "Whether the store answers.", nil, nil)
 )
 
@@ -27,9 +23,9 @@ var (
 const scrapeTimeout = 2 * time.Second
 
 // Describe implements prometheus.Collector.
-func (*state) Describe(ch chan<- *prometheus.Desc) {
+func (state) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		orgsDesc, instancesDesc, outdatedDesc, streamsDesc, feedAgeDesc, snapshotDesc, storeUpDesc,
+		orgsDesc, instancesDesc, outdatedDesc, storeUpDesc,
 		auditSeqDesc, auditHoldsDesc, auditHeadDesc,
 	} {
 		ch <- d
@@ -37,34 +33,24 @@ func (*state) Describe(ch chan<- *prometheus.Desc) {
 }
 
 // Collect implements prometheus.Collector.
-func (s *state) Collect(ch chan<- prometheus.Metric) {
-	r := s.runtime.Load()
-	if r == nil {
-		return
-	}
-	select {
-	case <-r.ready:
-	default:
+func (s state) Collect(ch chan<- prometheus.Metric) {
+	c := s.m.control.Load()
+	if c == nil {
 		return
 	}
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
-	gauge(outdatedDesc, float64(len(r.reconciler.Outdated())))
-	gauge(streamsDesc, float64(r.gateway.Streams.Len()))
-	gauge(feedAgeDesc, time.Since(r.follower.Contact()).Seconds())
-	if at := r.keeper.contact.Load(); at != 0 {
-		gauge(snapshotDesc, time.Since(time.Unix(0, at)).Seconds())
-	}
+	gauge(outdatedDesc, float64(len(c.Outdated())))
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
-	n, err := r.store.Totals(ctx, registry.AsSystem("metrics"))
+	n, err := c.store.Totals(ctx, registry.AsSystem("metrics"))
 	if err != nil {
 		gauge(storeUpDesc, 0)
 		return
 	}
 	gauge(storeUpDesc, 1)
-	r.collectAudit(ctx, gauge)
+	c.collectAudit(ctx, gauge)
 	for _, status := range registry.OrgStatuses() {
 		if status == registry.OrgDeleted {
 			continue // their number only grows

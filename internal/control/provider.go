@@ -1,4 +1,4 @@
-package runtime
+package control
 
 import (
 	"context"
@@ -14,9 +14,9 @@ import (
 
 // provider is the provider of the config that counts now. Providers keep no state of their own, so
 // another config's goes on where the last one's was.
-type provider struct{ r *Runtime }
+type provider struct{ tunables func() *Tunables }
 
-func (p provider) now() provision.Provider { return p.r.tunables.Load().Provider }
+func (p provider) now() provision.Provider { return p.tunables().Provider }
 
 // Name implements provision.Provider.
 func (p provider) Name() string { return p.now().Name() }
@@ -60,8 +60,8 @@ func (p provider) Isolation() string { return p.now().Isolation() }
 
 // configuration identifies all of the config that an instance keeps from its start: the provider's
 // part, and the addresses in its environment.
-func (r *Runtime) configuration() string {
-	t := r.tunables.Load()
+func (c *Control) configuration() string {
+	t := c.Tunables()
 	parts := []string{t.Provider.Configuration(), t.Site.Issuer, t.Site.OrgURL("")}
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\n")))
 	return hex.EncodeToString(sum[:])

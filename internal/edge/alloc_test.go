@@ -1,31 +1,27 @@
-package runtime
+package edge
 
 import (
 	"context"
-	"log/slog"
 	"testing"
 	"time"
 
-	"github.com/pizzaface/pizzeria/internal/edge"
-	"github.com/pizzaface/pizzeria/internal/usage"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-type oneRoute struct{ route *registry.Route }
+type fixedRoute struct{ route *registry.Route }
 
-func (o oneRoute) Route(context.Context, registry.Actor, string) (*registry.Route, error) {
+func (o fixedRoute) Route(context.Context, string) (*registry.Route, error) {
 	return o.route, nil
 }
 
 // TestKnownOrgsCostNoAllocation: finding a known org and counting its request allocates nothing.
 func TestKnownOrgsCostNoAllocation(t *testing.T) {
 	route := &registry.Route{OrgID: registry.OrgID(registry.NewID()), Slug: "acme", Status: registry.RouteServing}
-	d, err := edge.NewDirectory(oneRoute{route}, nil, 100, time.Now)
+	d, err := NewDirectory(fixedRoute{route}, nil, 100, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := newMetrics()
-	m.usage.Store(usage.New(nil, slog.New(slog.DiscardHandler), time.Now))
+	m := NewMetrics()
 	for name, f := range map[string]func(){
 		"authority": func() {
 			if _, err := registry.SlugFromAuthority("acme.pizzapi.example.com:8443", "pizzapi.example.com"); err != nil {

@@ -1,4 +1,4 @@
-package runtime
+package control
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// rings keeps this node's keys true. It implements registry.FeedHandler, before all that judge tokens.
+// rings keeps the keys true. It implements registry.FeedHandler.
 type rings struct {
 	ids  *identity.Service
 	kept func() error // writes them for instances
@@ -18,8 +18,7 @@ type rings struct {
 
 // Apply implements registry.FeedHandler.
 func (r *rings) Apply(c registry.Change) {
-	switch c.Kind {
-	case registry.ChangeKeyAdded, registry.ChangeKeyRotated, registry.ChangeKeyRevoked:
+	if c.Keys() {
 		r.Reset()
 	}
 }

@@ -1,4 +1,4 @@
-package runtime
+package control
 
 import (
 	"context"
@@ -11,18 +11,18 @@ import (
 
 // Backup writes a copy of the database, as of now, to w. For the operator: it
 // holds everything but the secret key, and secrets in it are sealed under that.
-func (r *Runtime) Backup(ctx context.Context, w io.Writer) error {
-	dir, err := os.MkdirTemp(r.c.DataDir, "backup")
+func (c *Control) Backup(ctx context.Context, w io.Writer) error {
+	dir, err := os.MkdirTemp(c.DataDir, "backup")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	path := filepath.Join(dir, "pizzeria.db")
-	head, err := r.store.Backup(ctx, registry.AsOperator(), path)
+	head, err := c.store.Backup(ctx, registry.AsOperator(), path)
 	if err != nil {
 		return err
 	}
-	r.c.Log.Info(registry.AuditHeadLog, "seq", head.Seq, "hash", head.Hash, "epoch", head.Epoch,
+	c.Log.Info(registry.AuditHeadLog, "seq", head.Seq, "hash", head.Hash, "epoch", head.Epoch,
 		"of", "backup")
 	f, err := os.Open(path)
 	if err != nil {

@@ -1,7 +1,8 @@
-package runtime
+package control
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/pizzaface/pizzeria/registry"
@@ -58,8 +59,33 @@ func (f *refusals) of(now time.Time) registry.RefusedRequests {
 	}
 }
 
+// refusedRequests are those that gateways told of since they were taken, by org.
+type refusedRequests struct {
+	mu sync.Mutex
+	of map[registry.OrgID]int
+}
+
+func (r *refusedRequests) add(counts map[registry.OrgID]int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.of == nil {
+		r.of = map[registry.OrgID]int{}
+	}
+	for org, n := range counts {
+		r.of[org] += n
+	}
+}
+
+func (r *refusedRequests) take() map[registry.OrgID]int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	of := r.of
+	r.of = nil
+	return of
+}
+
 // watchQuotas warns of limits that are reached until ctx ends.
-func (r *Runtime) watchQuotas(ctx context.Context) {
+func (c *Control) watchQuotas(ctx context.Context) {
 	tick := time.NewTicker(quotaEvery)
 	defer tick.Stop()
 	memory := newRefusals(time.Now())
@@ -68,17 +94,17 @@ func (r *Runtime) watchQuotas(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			memory.count(now, r.gateway.Refused.Take())
-			list, err := r.store.CheckQuotas(ctx, registry.AsSystem("quotas"), memory.of(now))
+			memory.count(now, c.refused.take())
+			list, err := c.store.CheckQuotas(ctx, registry.AsSystem("quotas"), memory.of(now))
 			for _, w := range list {
-				r.c.Log.Info(
+				c.Log.Info(
 					"quota reached", "org", w.OrgID, "limit", w.Limit, "level", int(w.Level), "use",
 					w.Detail(),
 				)
-				r.ids.TellQuota(ctx, w)
+				c.ids.TellQuota(ctx, w)
 			}
 			if err != nil && ctx.Err() == nil {
-				r.c.Log.Warn("maintenance", "error", err)
+				c.Log.Warn("maintenance", "error", err)
 			}
 		}
 	}

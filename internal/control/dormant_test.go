@@ -1,4 +1,4 @@
-package runtime
+package control
 
 import (
 	"bytes"
@@ -29,19 +29,22 @@ func TestDisableDormant(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	r := &Runtime{store: store, c: Config{Log: slog.New(slog.NewJSONHandler(&out, nil))}}
+	var now Tunables
+	c := &Control{store: store, Config: Config{
+		Log: slog.New(slog.NewJSONHandler(&out, nil)), Tunables: func() *Tunables { return &now },
+	}}
 	for after, want := range map[time.Duration]bool{0: false, 90 * day: false, 30 * day: true} {
 		if _, err := store.EnableUser(t.Context(), registry.AsOperator(), u.ID); err != nil {
 			t.Fatal(err)
 		}
 		out.Reset()
-		r.tunables.Store(&Tunables{DisableDormant: after})
-		if err := r.disableDormant(t.Context()); err != nil {
+		now.DisableDormant = after
+		if err := c.disableDormant(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		now, err := store.User(t.Context(), registry.AsOperator(), u.ID)
-		if err != nil || now.Disabled() != want || strings.Contains(out.String(), "dormant accounts disabled") != want {
-			t.Errorf("after %s: %+v %v %s", after, now, err, &out)
+		u, err := store.User(t.Context(), registry.AsOperator(), u.ID)
+		if err != nil || u.Disabled() != want || strings.Contains(out.String(), "dormant accounts disabled") != want {
+			t.Errorf("after %s: %+v %v %s", after, u, err, &out)
 		}
 	}
 }

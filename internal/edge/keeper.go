@@ -1,4 +1,4 @@
-package runtime
+package edge
 
 import (
 	"context"
@@ -8,18 +8,17 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/pizzaface/pizzeria/identity"
-	"github.com/pizzaface/pizzeria/internal/edge"
+	"github.com/pizzaface/pizzeria/internal/edge/origin"
 	"github.com/pizzaface/pizzeria/internal/edge/snapshot"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
 // keeper keeps the snapshot on disk true. It implements registry.FeedHandler.
 type keeper struct {
-	store    registry.Store
+	origin   origin.Origin
 	snapshot *snapshot.File
-	ids      *identity.Service
-	follower func() *registry.Follower
+	keys     Keys
+	follower *registry.Follower
 	log      *slog.Logger
 	now      func() time.Time
 	wake     chan struct{}
@@ -28,7 +27,7 @@ type keeper struct {
 	pending []registry.Change
 	all     bool // what is in the file is of no use
 
-	keys    []string     // IDs of those in the file
+	written []string     // IDs of the keys in the file
 	failing bool         // the last time
 	contact atomic.Int64 // Unix nanoseconds: what the file says
 }
@@ -89,13 +88,12 @@ func (k *keeper) Run(ctx context.Context) {
 
 // begin finds out what happened since the file was written last.
 func (k *keeper) begin(ctx context.Context) {
-	system := registry.AsSystem("snapshot")
 	s, err := k.snapshot.Load(ctx)
 	var missed []registry.Change
 	if err == nil {
-		missed, err = k.store.Changes(ctx, system, s.Seq, keepBacklog)
+		missed, err = k.origin.Changes(ctx, s.Seq, keepBacklog)
 	}
-	head, err2 := k.store.Head(ctx, system)
+	head, err2 := k.origin.Head(ctx)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	switch {
@@ -108,25 +106,25 @@ func (k *keeper) begin(ctx context.Context) {
 
 // ours reports whether a snapshot is of this database, and not of one that was here before: some key of it is in use.
 func (k *keeper) ours(keys []registry.Key) bool {
-	return slices.ContainsFunc(k.ids.SealedKeys(), func(own registry.Key) bool {
+	return slices.ContainsFunc(k.keys.SealedKeys(), func(own registry.Key) bool {
 		return slices.ContainsFunc(keys, func(key registry.Key) bool { return key.ID == own.ID })
 	})
 }
 
 // keep writes what changed, or that nothing did.
 func (k *keeper) keep(ctx context.Context) {
-	f := k.follower() // before pending is taken: it has been told everything of before these
+	f := k.follower // before pending is taken: it has been told everything of before these
 	s := registry.Snapshot{Seq: f.Seq(), Contact: f.Contact()}
 	k.mu.Lock()
 	pending, all := k.pending, k.all
 	k.pending, k.all = nil, false
 	k.mu.Unlock()
-	sealed := k.ids.SealedKeys()
+	sealed := k.keys.SealedKeys()
 	var keys []string
 	for _, key := range sealed {
 		keys = append(keys, key.ID)
 	}
-	if all || !slices.Equal(keys, k.keys) {
+	if all || !slices.Equal(keys, k.written) {
 		s.Keys = sealed
 	}
 	var err error
@@ -146,13 +144,12 @@ func (k *keeper) keep(ctx context.Context) {
 		k.pending = append(pending, k.pending...)
 		return
 	}
-	k.keys, k.failing = keys, false
+	k.written, k.failing = keys, false
 	k.contact.Store(s.Contact.UnixNano())
 }
 
 func (k *keeper) create(ctx context.Context, s registry.Snapshot) error {
-	system := registry.AsSystem("snapshot")
-	recent, err := k.store.ChangesSince(ctx, system, k.old())
+	recent, err := k.origin.ChangesSince(ctx, k.old())
 	if err != nil {
 		return err
 	}
@@ -163,7 +160,7 @@ func (k *keeper) create(ctx context.Context, s registry.Snapshot) error {
 	}
 	return k.snapshot.Create(ctx, s, func(yield func(*registry.Route) error) error {
 		for after := ""; ; {
-			page, err := k.store.Routes(ctx, system, after, keepPage)
+			page, err := k.origin.Routes(ctx, after, keepPage)
 			if err != nil {
 				return err
 			}
@@ -191,7 +188,7 @@ func (k *keeper) update(ctx context.Context, s registry.Snapshot, pending []regi
 			if _, done := routes[slug]; done || slug == "" {
 				continue
 			}
-			r, err := k.store.Route(ctx, registry.AsSystem("snapshot"), slug)
+			r, err := k.origin.Route(ctx, slug)
 			if err != nil && registry.ErrorCode(err) != registry.CodeNotFound {
 				return err
 			}
@@ -208,4 +205,4 @@ func (k *keeper) update(ctx context.Context, s registry.Snapshot, pending []regi
 }
 
 // old is when a revocation was, that no token lives to see.
-func (k *keeper) old() time.Time { return k.now().Add(-edge.RevocationMemory) }
+func (k *keeper) old() time.Time { return k.now().Add(-RevocationMemory) }

@@ -1,4 +1,4 @@
-package runtime
+package control
 
 import (
 	"context"
@@ -37,32 +37,32 @@ const headEvery = 5 * time.Minute
 
 // noteAuditHead lets the audit log's newest entry leave the machine: as a log line, to the
 // platform's webhooks, and for the next scrape. Whoever changes the log later cannot change those.
-func (r *Runtime) noteAuditHead(ctx context.Context, first bool) error {
-	head, moved, err := r.store.NoteAuditHead(ctx, registry.AsSystem("audit"))
+func (c *Control) noteAuditHead(ctx context.Context, first bool) error {
+	head, moved, err := c.store.NoteAuditHead(ctx, registry.AsSystem("audit"))
 	if registry.ErrorCode(err) == registry.CodeConflict {
-		r.c.Log.Error("audit log changed from outside", "error", err)
+		c.Log.Error("audit log changed from outside", "error", err)
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	r.auditHead.Store(&head)
+	c.auditHead.Store(&head)
 	if moved || first {
-		r.c.Log.Info(registry.AuditHeadLog, "seq", head.Seq, "hash", head.Hash, "epoch", head.Epoch)
+		c.Log.Info(registry.AuditHeadLog, "seq", head.Seq, "hash", head.Hash, "epoch", head.Epoch)
 	}
 	return nil
 }
 
 // collectAudit adds the audit log's head to a scrape. The hash is of the head that left last, so that
 // it changes at most once in headEvery: each is a series of its own for Prometheus.
-func (r *Runtime) collectAudit(
+func (c *Control) collectAudit(
 	ctx context.Context,
 	gauge func(*prometheus.Desc, float64, ...string),
 ) {
-	if h := r.auditHead.Load(); h != nil {
+	if h := c.auditHead.Load(); h != nil {
 		gauge(auditHeadDesc, 1, strconv.FormatInt(h.Seq, 10), h.Hash)
 	}
-	head, err := r.store.AuditHead(ctx, registry.AsSystem("metrics"))
+	head, err := c.store.AuditHead(ctx, registry.AsSystem("metrics"))
 	if valid := err == nil; valid || registry.ErrorCode(err) == registry.CodeConflict {
 		gauge(auditSeqDesc, float64(head.Seq))
 		gauge(auditHoldsDesc, map[bool]float64{true: 1}[valid])

@@ -1,4 +1,4 @@
-package runtime
+package edge
 
 import (
 	"fmt"
@@ -12,7 +12,7 @@ import (
 
 // TestOrgSeriesAreBounded: however many orgs are asked for, the series stay within a number; one that goes makes room.
 func TestOrgSeriesAreBounded(t *testing.T) {
-	m := newMetrics()
+	m := NewMetrics()
 	ask := func(org registry.OrgID) {
 		m.Request(&registry.Route{OrgID: org, Status: registry.RouteServing}, 200, time.Millisecond)
 	}

@@ -1,0 +1,196 @@
+// Package control is the control plane: the store, accounts and sessions, the reconciler of
+// instances, mail and webhooks, and what time alone asks for. It serves the API and the console, and
+// is the origin of gateways.
+//
+// It knows nothing of any gateway but what an origin.Origin is told, and Gateways.
+package control
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pizzaface/pizzeria/identity"
+	"github.com/pizzaface/pizzeria/identity/token"
+	"github.com/pizzaface/pizzeria/internal/egress"
+	"github.com/pizzaface/pizzeria/internal/mail"
+	"github.com/pizzaface/pizzeria/internal/settings"
+	"github.com/pizzaface/pizzeria/internal/usage"
+	"github.com/pizzaface/pizzeria/internal/webhook"
+	"github.com/pizzaface/pizzeria/provision"
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// Tunables may change while the control plane runs.
+type Tunables struct {
+	Site         token.Site
+	OfflineGrace time.Duration
+	Sessions     registry.Lifetimes // 0: the default
+	Settings     registry.Schema    // what orgs may set for their instances
+	WebhookAllow []netip.Prefix     // networks that webhooks reach though they are not public
+	Mail         *mail.Config       // nil: no mail is sent
+	// Accounts that nobody signed in to for so long are disabled; 0: none is.
+	DisableDormant time.Duration
+	AuditKeep      time.Duration // how long entries of the audit log are kept; 0: for ever
+	// Networks of orgs' sign-in providers that are reached though they are not public.
+	ConnectionAllow []netip.Prefix
+	Resolvers       []string // host:port of the DNS servers that show whose a domain is; none: the system's
+	Health          provision.Health
+	Provider        provision.Provider
+	Plans           []registry.Plan // that the operator defines in the config
+}
+
+// Gateways are what is open at this moment, and when it was known that it may be.
+type Gateways interface {
+	// Connections is how many WebSockets and streams a session has open.
+	Connections(session registry.SessionID) int
+	// Busy is how many requests and WebSockets an org has open.
+	Busy(org registry.OrgID) (requests, webSockets int)
+	// Contact is when the gateways last knew every change.
+	Contact() time.Time
+}
+
+// Config says what a Control works with.
+type Config struct {
+	DataDir  string // absolute: what instances get
+	Location registry.Location
+	Store    registry.Store // at Location; Connect connects it
+	// Witness is the path of a file that is there only if the database was: then none is made anew.
+	Witness  string
+	Master   *identity.MasterKey
+	Tunables func() *Tunables
+	Gateways Gateways
+	Metrics  *Metrics
+	Log      *slog.Logger
+	Now      func() time.Time
+	// Announce shows people the set-up link.
+	Announce func(link string, until time.Time)
+}
+
+// Control is the control plane of one installation. Make one with New, then Connect and Run it.
+type Control struct {
+	Config
+	store      registry.Store
+	ids        *identity.Service
+	provider   provision.Provider
+	reconciler *provision.Reconciler
+	follower   *registry.Follower
+	settings   *settings.Service
+	webhooks   *webhook.Sender
+	mail       *mail.Sender
+	usage      *usage.Recorder
+	handler    http.Handler
+	refused    refusedRequests
+
+	jwks      string // path of the assertion keys, for instances
+	connected atomic.Bool
+	ended     chan struct{}                      // closed when streams should end
+	auditHead atomic.Pointer[registry.AuditHead] // that left last
+	planned   atomic.Pointer[Tunables]           // whose plans the store has
+
+	reconciling    context.Context //nolint:containedctx // ends before the rest does: see Down
+	stopReconciler context.CancelFunc
+	reconciles     sync.Mutex // held while the reconciler runs
+}
+
+// New makes every part. None of them needs the store to answer.
+func New(c Config) (*Control, error) {
+	p := &Control{
+		Config: c, store: c.Store, provider: provider{c.Tunables}, ended: make(chan struct{}),
+		jwks: filepath.Join(c.DataDir, "assertion-jwks.json"),
+	}
+	p.reconciling, p.stopReconciler = context.WithCancel(context.Background())
+	p.ids = identity.New(c.Store, c.Master, p.site, c.Log, c.Now)
+	p.settings = &settings.Service{
+		Store: c.Store, Sealer: p.ids,
+		Schema: func() registry.Schema { return c.Tunables().Settings },
+	}
+	p.webhooks = webhook.New(c.Store, p.ids, c.Log, c.Now,
+		func() []netip.Prefix { return c.Tunables().WebhookAllow })
+	p.mail = mail.New(c.Store, p.ids, func() *mail.Config { return c.Tunables().Mail }, p.site,
+		c.Log, c.Now)
+	p.ids.Mail = p.mail
+	p.ids.Noted = c.Metrics.signedIn
+	p.ids.Limited = c.Metrics.limited
+	p.ids.Recovered = c.Metrics.recovered
+	p.ids.Outside = identity.Outside{
+		Operator: egress.NewTrusting(), TXT: p.lookupTXT,
+		Org: egress.NewClient(func() []netip.Prefix { return c.Tunables().ConnectionAllow }),
+	}
+	p.usage = usage.New(c.Store, c.Log, c.Now)
+	p.reconciler = provision.NewReconciler(provision.Config{
+		Store: c.Store, Provider: p.provider, Environment: p.environment, Log: c.Log, Now: c.Now,
+		Health:        func() provision.Health { return c.Tunables().Health },
+		Configuration: p.configuration,
+		Started:       c.Metrics.instanceStarted,
+		Failed:        c.Metrics.failed(p.provider.Name()),
+	})
+	p.follower = registry.NewFollower(
+		registry.FeedFor(c.Store, registry.AsSystem("follower")), c.Log, c.Now,
+		&rings{p.ids, p.writeJWKS, c.Log}, p.reconciler)
+	err := p.routes()
+	return p, err
+}
+
+func (c *Control) site() token.Site { return c.Tunables().Site }
+
+// Issuer is the issuer of every token.
+func (c *Control) Issuer() *token.Issuer { return c.ids.Issuer }
+
+// Handler serves the API, the console and the OpenID provider.
+func (c *Control) Handler() http.Handler { return c.handler }
+
+// Outdated are the instances that keep an earlier configuration: their generations, by org.
+func (c *Control) Outdated() map[registry.OrgID]int64 { return c.reconciler.Outdated() }
+
+// Run does the control plane's work until ctx is done: once the store is connected, which it tries
+// until it is. Call Close then.
+func (c *Control) Run(ctx context.Context) {
+	context.AfterFunc(ctx, func() { close(c.ended) })
+	context.AfterFunc(ctx, c.stopReconciler)
+	c.Metrics.control.Store(c)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() { c.usage.Run(ctx) })
+	if !c.reconnect(ctx) {
+		return
+	}
+	for _, run := range []func(context.Context){
+		c.follower.Run, c.webhooks.Run, c.mail.Run, c.maintain, c.checkDomains, c.watchQuotas,
+	} {
+		wg.Go(func() { run(ctx) })
+	}
+	c.reconciles.Lock()
+	defer c.reconciles.Unlock()
+	c.reconciler.Run(c.reconciling)
+}
+
+// Close stores what is only in memory. Run must have ended.
+func (c *Control) Close(ctx context.Context) error {
+	c.stopReconciler()
+	c.usage.Flush(ctx)
+	return c.ids.Flush(ctx)
+}
+
+// Down stops every instance, for good: the reconciler is ended first, and the
+// next start brings them up again. Returns how many it stopped.
+func (c *Control) Down(ctx context.Context) (int, error) {
+	c.stopReconciler()
+	c.reconciles.Lock() // it has ended
+	defer c.reconciles.Unlock()
+	refs, err := c.provider.List(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, ref := range refs {
+		if err := c.provider.Stop(ctx, ref.OrgID, ref.Generation); err != nil {
+			return 0, err
+		}
+	}
+	return len(refs), nil
+}

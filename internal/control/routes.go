@@ -1,0 +1,82 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"time"
+
+	"github.com/pizzaface/pizzeria/internal/api"
+	"github.com/pizzaface/pizzeria/internal/console"
+	"github.com/pizzaface/pizzeria/internal/usage"
+	"github.com/pizzaface/pizzeria/internal/wire"
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// routes mounts the surfaces.
+func (c *Control) routes() error {
+	mux := http.NewServeMux()
+	c.handler = mux
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	mux.HandleFunc("GET /readyz", c.serveReady)
+	ended := func() <-chan struct{} { return c.ended }
+	capacity := func() usage.Capacity { return usage.ReadCapacity(c.DataDir) }
+	quotas := &usage.Quotas{
+		Store: c.store, Recorder: c.usage, Busy: c.Gateways.Busy, Enforces: c.provider.Enforces,
+	}
+	pages := &console.Console{
+		Store: c.store, Identity: c.ids, Log: c.Log, Now: c.Now, Isolation: c.provider.Isolation,
+		Ended: ended, Settings: c.settings, Webhooks: c.webhooks, Usage: c.usage, Quotas: quotas,
+		Capacity: capacity, Logs: c.provider.Logs, Connections: c.Gateways.Connections,
+		Outdated: c.Outdated, Operator: c.operator,
+	}
+	(&api.API{
+		Store: c.store, Identity: c.ids, Log: c.Log, Ended: ended, Logs: c.provider.Logs,
+		Settings: c.settings, Webhooks: c.webhooks, Usage: c.usage, Quotas: quotas,
+		Provider: c.provider.Name, Capacity: capacity, Isolation: c.provider.Isolation,
+		Connections: c.Gateways.Connections, Outdated: c.Outdated, Page: pages.Problem,
+		KeyUsed: c.Metrics.keyUsed,
+	}).Register(mux)
+	return pages.Register(mux)
+}
+
+// serveReady says whether requests are served as they should be.
+func (c *Control) serveReady(w http.ResponseWriter, r *http.Request) {
+	err := c.store.Ping(r.Context())
+	switch {
+	case err == nil:
+		_, _ = w.Write([]byte("ready\n"))
+	case time.Since(c.Gateways.Contact()) < c.Tunables().OfflineGrace:
+		_, _ = w.Write([]byte("ready for those who are signed in; the store is away\n"))
+	default:
+		wire.WriteProblem(w, r, c.site().Issuer, err)
+	}
+}
+
+// operator is what the console says of the config.
+func (c *Control) operator() console.Operator {
+	t := c.Tunables()
+	return console.Operator{
+		Mail: t.Mail != nil, Provider: c.provider.Name(), OfflineGrace: t.OfflineGrace,
+		Sessions: t.Sessions, WebhookAllow: t.WebhookAllow, Schema: t.Settings,
+	}
+}
+
+// environment is the instance contract.
+func (c *Control) environment(w registry.Work) (map[string]string, error) {
+	s := c.site()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	env, err := c.settings.Environment(ctx, w.Instance.OrgID)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(env, map[string]string{ // ours win
+		"PIZZERIA_ORG_ID": string(w.Instance.OrgID), "PIZZERIA_ORG_SLUG": w.Slug,
+		"PIZZERIA_ORG_GENERATION": fmt.Sprint(w.Instance.Generation), "PIZZERIA_ISSUER": s.Issuer,
+		"PIZZERIA_PUBLIC_URL": s.OrgURL(w.Slug), "PIZZERIA_PREFIX": s.Prefix,
+		"PIZZERIA_JWKS_FILE": c.jwks,
+	})
+	return env, nil
+}

@@ -1,0 +1,81 @@
+package edge
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/pizzaface/pizzeria/internal/edge/origin"
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+const (
+	reportEvery   = 10 * time.Second
+	reportTimeout = 5 * time.Second
+)
+
+// Run follows the control plane, keeps the snapshot and ends sessions that are over, until ctx is
+// done. Call Start first.
+func (n *Node) Run(ctx context.Context) {
+	var wg sync.WaitGroup
+	wg.Go(func() { n.endSessions(ctx) })
+	wg.Go(func() { n.report(ctx) })
+	wg.Go(func() { n.follower.Run(ctx) })
+	wg.Go(func() {
+		select {
+		case <-ctx.Done():
+		case <-n.follower.Begun():
+			n.keeper.Run(ctx)
+		}
+	})
+	wg.Wait()
+}
+
+// report tells the control plane what was counted, until ctx is done and then once more.
+func (n *Node) report(ctx context.Context) {
+	tick := time.NewTicker(reportEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), reportTimeout)
+			defer cancel()
+			n.reportOnce(last)
+			return
+		case <-tick.C:
+			n.reportOnce(ctx)
+		}
+	}
+}
+
+// reportOnce keeps what it cannot tell for the next time.
+func (n *Node) reportOnce(ctx context.Context) {
+	r := origin.Report{Usage: n.c.Metrics.usage.take(), Refused: n.Refused.Take()}
+	if err := n.c.Origin.Report(ctx, r); err != nil {
+		n.c.Metrics.usage.put(r.Usage)
+		n.Refused.put(r.Refused)
+	}
+}
+
+// rings keeps a node's keys true. It is told of changes before all that judges tokens.
+type rings struct {
+	keys Keys
+	log  *slog.Logger
+}
+
+// Apply implements registry.FeedHandler.
+func (r *rings) Apply(c registry.Change) {
+	if c.Keys() {
+		r.Reset()
+	}
+}
+
+// Reset implements registry.FeedHandler.
+func (r *rings) Reset() {
+	ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
+	defer cancel()
+	if err := r.keys.Refresh(ctx); err != nil {
+		r.log.Warn("keys are not read", "error", err)
+	}
+}
