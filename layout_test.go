@@ -57,6 +57,10 @@ var may = map[string][]string{
 	"":                       {"caddymodule"},
 
 	"internal/servertest": {
+		"registry", "registry/sqlite", "identity/token", "identity/assertion", "provision", "examples/instance/app",
+		"internal/web", "internal/wire", "internal/edge", "internal/runtime",
+	},
+	"internal/controltest": {
 		"registry", "registry/sqlite", "registry/sqlitetest", "identity", "identity/token", "internal/web", "internal/wire",
 		"internal/webhook", "internal/settings", "internal/usage", "internal/api", "internal/console",
 	},

@@ -16,7 +16,6 @@ import (
 
 	"github.com/pizzaface/pizzeria/internal/edge"
 	"github.com/pizzaface/pizzeria/internal/runtime"
-	"github.com/pizzaface/pizzeria/internal/wire"
 )
 
 func init() {
@@ -188,29 +187,12 @@ func deadlines(w http.ResponseWriter, r *http.Request) edge.Deadlines {
 
 // upstreamError answers for an instance that refuses, breaks or times out.
 func (o *Org) upstreamError(w http.ResponseWriter, r *http.Request, st *edge.State, err error) error {
-	if errors.Is(err, edge.ErrRevoked) {
-		o.runtime.Gateway().Revoked(w, r, st)
-		return nil
-	}
-	if errors.Is(err, edge.ErrOverPlan) {
-		o.runtime.Gateway().OverPlan(w, r, st)
-		return nil
-	}
 	var he caddyhttp.HandlerError
-	if !errors.As(err, &he) {
-		return err
+	errors.As(err, &he)
+	if o.runtime.Gateway().Unanswered(w, r, st, err, he.StatusCode) {
+		return nil
 	}
-	p := edge.Problem{Code: wire.InstanceAway, Status: he.StatusCode, RetryAfter: 2, Title: st.Route.Name + " does not answer", Detail: "Its server broke the connection or is restarting. Try again in a moment."}
-	switch he.StatusCode {
-	case http.StatusBadGateway, http.StatusServiceUnavailable:
-		p.Status, p.Refresh = http.StatusBadGateway, true
-	case http.StatusGatewayTimeout:
-		p.Code, p.Detail = wire.InstanceSlow, "Its server took too long. Try again in a moment."
-	default:
-		return err
-	}
-	o.runtime.Gateway().Fail(w, r, st, p)
-	return nil
+	return err
 }
 
 // statusRecorder remembers the response's status. Informational responses come before it, and are

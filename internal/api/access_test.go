@@ -9,7 +9,7 @@ import (
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/api"
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -248,7 +248,7 @@ func names(list []registry.Scope) (out []string) {
 // TestAccess asks every operation with everything that a program can present.
 func TestAccess(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	owner := s.User("owner@example.com", false)
 	acme, globex := s.Org("acme", owner), s.Org("globex", owner)
 	signedIn := s.SignIn(owner)
@@ -260,11 +260,11 @@ func TestAccess(t *testing.T) {
 	both := s.SignIn(rootAndOwner)
 	s.Join(acme.ID, rootAndOwner, registry.RoleOwner)
 	type presents struct {
-		c     *servertest.Client
+		c     *controltest.Client
 		may   func(row) bool
 		other bool // is not in the org
 	}
-	as := func(l identity.Login, n registry.NewAPIKey) *servertest.Client {
+	as := func(l identity.Login, n registry.NewAPIKey) *controltest.Client {
 		return s.Bearer(s.Key(l, n))
 	}
 	keyOf := func(role string, scopes ...registry.Scope) func(row) bool {
@@ -336,7 +336,7 @@ func TestAccess(t *testing.T) {
 		}
 	}
 	runner := s.Bearer(s.Runner(acme.ID, member))
-	judge := func(name string, rt api.Route, r row, who string, x presents, ask func(may bool) servertest.Answer) {
+	judge := func(name string, rt api.Route, r row, who string, x presents, ask func(may bool) controltest.Answer) {
 		may := x.may(r)
 		if may && rt.Streams {
 			return // the stream's own tests read it
@@ -365,7 +365,7 @@ func TestAccess(t *testing.T) {
 			continue
 		}
 		for who, x := range callers {
-			judge(name, rt, r, who, x, func(may bool) servertest.Answer {
+			judge(name, rt, r, who, x, func(may bool) controltest.Answer {
 				return ask(x.c, rt, string(acme.ID), may)
 			})
 		}
@@ -381,7 +381,7 @@ func TestAccess(t *testing.T) {
 					continue // it would
 				}
 				path := strings.ReplaceAll(rt.Pattern, "{user}", string(member.User.ID))
-				judge(name+" of an owner", rt, o.row, who, x, func(bool) servertest.Answer {
+				judge(name+" of an owner", rt, o.row, who, x, func(bool) controltest.Answer {
 					return x.c.Do(rt.Method, fill(path, string(acme.ID)), o.body)
 				})
 			}
@@ -397,7 +397,7 @@ func TestAccess(t *testing.T) {
 // stale
 // version, or no input. What is not allowed is asked for with good input, so that nothing else
 // refuses it.
-func ask(c *servertest.Client, rt api.Route, org string, may bool) servertest.Answer {
+func ask(c *controltest.Client, rt api.Route, org string, may bool) controltest.Answer {
 	body := ""
 	if rt.Body != nil {
 		body = "{}"
@@ -409,7 +409,7 @@ func ask(c *servertest.Client, rt api.Route, org string, may bool) servertest.An
 	return c.With("If-Match", `"987654321"`).Do(rt.Method, fill(rt.Pattern, org), body)
 }
 
-func refused(a servertest.Answer) bool {
+func refused(a controltest.Answer) bool {
 	return a.Status == http.StatusUnauthorized || a.Status == http.StatusForbidden ||
 		strings.Contains(a.Body, "no such org")
 }
@@ -418,7 +418,7 @@ func refused(a servertest.Answer) bool {
 // a device that was signed in by it.
 func TestFresh(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	owner := s.User("owner@example.com", false)
 	acme := s.Org("acme", owner)
 	member := s.Member(acme.ID, "member@example.com", registry.RoleMember)
@@ -434,14 +434,14 @@ func TestFresh(t *testing.T) {
 		renew() // before the code ends
 	}
 	s.Clock.Advance(registry.FreshFor + time.Second)
-	people := map[string]map[string]*servertest.Client{}
+	people := map[string]map[string]*controltest.Client{}
 	for role, l := range signedIn {
-		people[role] = map[string]*servertest.Client{
+		people[role] = map[string]*controltest.Client{
 			"a session": s.Page(l), "an API token": s.Bearer(s.Token(l)),
 			"a device": s.Bearer(devices[role]()),
 		}
 	}
-	again := func(a servertest.Answer) bool {
+	again := func(a controltest.Answer) bool {
 		return a.Status == http.StatusUnauthorized && strings.Contains(a.Body, "sign in again") &&
 			strings.Contains(a.Header.Get("WWW-Authenticate"), "insufficient_user_authentication")
 	}

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -15,7 +15,7 @@ import (
 // admins alone.
 func TestVerify(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	owner := s.User("owner@example.com", false)
 	s.Org("acme", owner)
 	op := s.Operator()
@@ -64,7 +64,7 @@ func TestVerify(t *testing.T) {
 // takes to check the chain.
 func TestErasedInAPI(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	acme := s.Org("acme", s.User("owner@example.com", false))
 	gone := s.Member(acme.ID, "gone@example.com", registry.RoleMember)
 	if _, err := s.Store.EraseAudit(t.Context(), registry.AsSystem("test"), gone.ID); err != nil {
@@ -96,7 +96,7 @@ func TestErasedInAPI(t *testing.T) {
 // that belongs to such a list.
 func TestAuditTimes(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	owner := s.User("owner@example.com", false)
 	s.Org("acme", owner)
 	page, op := s.Page(s.SignIn(owner)), s.Operator()
@@ -108,7 +108,7 @@ func TestAuditTimes(t *testing.T) {
 		page.Want(t, 200, "PATCH", "/api/v1/orgs/acme", `{"name":"at `+stamp()+`"}`)
 	}
 	between := "since=" + times[1] + "&until=" + times[3]
-	for where, c := range map[string]*servertest.Client{"/api/v1/orgs/acme/audit": page, "/api/v1/audit": op} {
+	for where, c := range map[string]*controltest.Client{"/api/v1/orgs/acme/audit": page, "/api/v1/audit": op} {
 		var got []string
 		next := ""
 		for range 3 {

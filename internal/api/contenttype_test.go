@@ -7,13 +7,13 @@ import (
 	"testing"
 
 	"github.com/pizzaface/pizzeria/internal/api"
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 )
 
 // declared are the media types of answers in the document, by operation and status.
 type declared map[string]map[string]map[string]any
 
-func declaredTypes(t *testing.T, s *servertest.Server) declared {
+func declaredTypes(t *testing.T, s *controltest.Server) declared {
 	t.Helper()
 	var doc struct {
 		Paths map[string]map[string]struct {
@@ -35,7 +35,7 @@ func declaredTypes(t *testing.T, s *servertest.Server) declared {
 }
 
 // check compares an answer with what the document says of it.
-func (d declared) check(t *testing.T, rt api.Route, a servertest.Answer) {
+func (d declared) check(t *testing.T, rt api.Route, a controltest.Answer) {
 	t.Helper()
 	name, status := rt.Method+" "+rt.Pattern, strconv.Itoa(a.Status)
 	types, ok := d[name][status]
@@ -58,7 +58,7 @@ func (d declared) check(t *testing.T, rt api.Route, a servertest.Answer) {
 // reads, when it is refused, and when its input is wrong.
 func TestContentTypes(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	close(s.Ended) // streams end at once
 	owner := s.User("owner@example.com", false)
 	acme := s.Org("acme", owner)
@@ -66,7 +66,7 @@ func TestContentTypes(t *testing.T) {
 	d := declaredTypes(t, s)
 	read := 0
 	for _, rt := range api.Routes() {
-		for _, c := range []*servertest.Client{page, op, s.Nobody()} {
+		for _, c := range []*controltest.Client{page, op, s.Nobody()} {
 			a := ask(c, rt, string(acme.ID), true)
 			if d.check(t, rt, a); a.Status == 200 {
 				read++

@@ -6,14 +6,14 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
 // TestIfMatch: a change with a precondition happens to the version that was seen, or not at all.
 func TestIfMatch(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	owner := s.User("owner@example.com", false)
 	s.Org("acme", owner)
 	op := s.Operator()
@@ -70,7 +70,7 @@ func TestIfMatch(t *testing.T) {
 // of its own, and a change of one that was not seen is refused.
 func TestIfMatchOfParts(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	s.Schema = registry.Schema{Allow: []string{"APP_*"}}
 	owner := s.User("owner@example.com", false)
 	acme := s.Org("acme", owner)
@@ -81,7 +81,7 @@ func TestIfMatchOfParts(t *testing.T) {
 	root.Want(t, 201, "POST", "/api/v1/plans", `{"name":"team"}`)
 	const of = `{"issuer":"https://login.example.com","client_id":"us","name":"`
 	for _, c := range []struct {
-		by                      *servertest.Client
+		by                      *controltest.Client
 		path, create            string
 		method, change, change2 string
 	}{
@@ -116,7 +116,7 @@ func TestIfMatchOfParts(t *testing.T) {
 			t.Errorf("%s: %d %s", c.path, a.Status, a.Body)
 		}
 		problem(t, c.path+" again", c.by.With("If-Match", seen).Do(c.method, path, c.change2), 412)
-		for _, c2 := range []*servertest.Client{c.by.With("If-Match", "*"), c.by} {
+		for _, c2 := range []*controltest.Client{c.by.With("If-Match", "*"), c.by} {
 			if a := c2.Do(c.method, path, c.change2); a.Status/100 != 2 {
 				t.Errorf("%s: %d %s", c.path, a.Status, a.Body)
 			}

@@ -9,12 +9,12 @@ import (
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/api"
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
 // event reads the next event of a stream, after the IDs that stand alone.
-func event(t *testing.T, l *servertest.Lines) (id, kind, data string) {
+func event(t *testing.T, l *controltest.Lines) (id, kind, data string) {
 	t.Helper()
 	for {
 		line, ok := l.Next("")
@@ -36,7 +36,7 @@ func event(t *testing.T, l *servertest.Lines) (id, kind, data string) {
 // TestResume: somebody whose connection breaks again and again sees each change once, in order.
 func TestResume(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	owner := s.User("owner@example.com", false)
 	acme := s.Org("acme", owner)
 	number := func(id string) int64 {
@@ -97,7 +97,7 @@ func TestResume(t *testing.T) {
 // means to read anew.
 func TestResumeFromNowhere(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	acme := s.Org("acme", s.User("owner@example.com", false))
 	op := s.Operator()
 	for _, id := range []string{"x", "-1", "1.5", "0x10", "99999999999999999999", " ", "1 OR 1=1"} {
@@ -135,7 +135,7 @@ func TestResumeFromNowhere(t *testing.T) {
 // TestStreamsEnd: with the server, and with what lets their reader in.
 func TestStreamsEnd(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	owner := s.User("owner@example.com", false)
 	acme := s.Org("acme", owner)
 	l := s.SignIn(owner)
@@ -175,7 +175,7 @@ func TestStreamsEnd(t *testing.T) {
 // on.
 func TestExport(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	owner := s.User("owner@example.com", false)
 	acme := s.Org("acme", owner)
 	const changes = 1100 // more than one page of an export
@@ -195,7 +195,7 @@ func TestExport(t *testing.T) {
 	}
 	id := func(line string) string {
 		var e api.OrgAuditEntry
-		servertest.Answer{Body: line}.Decode(t, &e)
+		controltest.Answer{Body: line}.Decode(t, &e)
 		if e.At.IsZero() || e.Action == "" {
 			t.Fatalf("not an entry: %s", line)
 		}
@@ -228,7 +228,7 @@ func TestExport(t *testing.T) {
 // a change or an entry, no hash of the chain from which one is found, no cursor that holds one.
 func TestOrgsSeeNoPlatformNumbers(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	owner := s.User("owner@example.com", false)
 	s.Org("acme", owner)
 	page, op := s.Page(s.SignIn(owner)), s.Operator()

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/pizzaface/pizzeria/internal/api"
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -21,7 +21,7 @@ const replayed = "Idempotent-Replayed"
 // or are told that it has not finished.
 func TestIdempotencyRace(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	op := s.Operator()
 	for round := range 10 {
 		body := fmt.Sprintf(`{"slug":"race-%d"}`, round)
@@ -56,14 +56,14 @@ func TestIdempotencyRace(t *testing.T) {
 // TestIdempotencyKeys: a key belongs to its actor and to one request, for a day.
 func TestIdempotencyKeys(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	owner := s.User("owner@example.com", false)
 	acme := s.Org("acme", owner)
 	l := s.SignIn(owner)
 	target := "/api/v1/orgs/" + string(acme.ID) + "/invites"
 	const body = `{"email":"eve@example.com","role":"member"}`
 	scopes := []registry.Scope{registry.ScopeMemberWrite}
-	callers := map[string]*servertest.Client{
+	callers := map[string]*controltest.Client{
 		"the session":   s.Page(l),
 		"a key of hers": s.Bearer(s.Key(l, registry.NewAPIKey{Scopes: scopes})),
 		"another key":   s.Bearer(s.Key(l, registry.NewAPIKey{Scopes: scopes})),
@@ -93,14 +93,14 @@ func TestIdempotencyKeys(t *testing.T) {
 	page := callers["the session"].With("Idempotency-Key", "shared")
 	// Another sign-in of the same person is the same person.
 	other := s.Page(s.SignIn(owner)).With("Idempotency-Key", "shared")
-	for _, c := range []*servertest.Client{page, other} {
+	for _, c := range []*controltest.Client{page, other} {
 		a := c.Want(t, 201, "POST", target, body)
 		if a.Header.Get(replayed) != "true" || answers[id.FindString(a.Body)] != "the session" ||
 			a.Header.Get("Content-Type") != "application/json" {
 			t.Errorf("not the first answer: %v %s", a.Header, a.Body)
 		}
 	}
-	for what, a := range map[string]servertest.Answer{
+	for what, a := range map[string]controltest.Answer{
 		"another body":         page.Do("POST", target, strings.Replace(body, "eve", "bob", 1)),
 		"another path":         page.Do("POST", target+"?x=1", body),
 		"another precondition": page.With("If-Match", `"1"`).Do("POST", target, body),
@@ -113,7 +113,7 @@ func TestIdempotencyKeys(t *testing.T) {
 	}
 	// The answer has a link that is shown once: the database does not have it.
 	if raw, err := os.ReadFile(s.Path + "-wal"); err != nil || strings.Contains(string(raw),
-		servertest.Issuer+"/invite/") {
+		controltest.Issuer+"/invite/") {
 		t.Errorf("the database has the answer in the clear, or: %v", err)
 	}
 	// Over after a day: then it is a new request.
@@ -129,7 +129,7 @@ func TestIdempotencyKeys(t *testing.T) {
 // the key.
 func TestIdempotencyOutcomes(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	owner := s.User("owner@example.com", false)
 	acme := s.Org("acme", owner)
 	c := s.Page(s.SignIn(owner)).With("Idempotency-Key", "k1")
@@ -168,7 +168,7 @@ func TestIdempotencyOutcomes(t *testing.T) {
 // session, another of the person's, or by the same key.
 func TestShownOnce(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	root := s.User("root@example.com", true)
 	s.User("eve@example.com", false)
 	s.Org("acme", root)
@@ -189,7 +189,7 @@ func TestShownOnce(t *testing.T) {
 		if first.Decode(t, &v); first.Status/100 != 2 {
 			t.Fatalf("%s: %d %s", target, first.Status, first.Body)
 		}
-		for who, c := range map[string]*servertest.Client{
+		for who, c := range map[string]*controltest.Client{
 			"the same session": page, "another session": s.Page(s.SignIn(root)),
 		} {
 			again := c.With(with...).Want(t, first.Status, "POST", "/api/v1"+target, body)
@@ -285,7 +285,7 @@ func TestShownOnce(t *testing.T) {
 // key.
 func TestIdempotencyStoreAway(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	c := s.Operator().With("Idempotency-Key", "k")
 	if err := s.Store.Close(); err != nil {
 		t.Fatal(err)

@@ -9,13 +9,13 @@ import (
 	"testing"
 
 	"github.com/pizzaface/pizzeria/internal/api"
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
 // problem reads an answer that must be one (RFC 9457), with a status.
-func problem(t *testing.T, what string, a servertest.Answer, status int) (p wire.Problem) {
+func problem(t *testing.T, what string, a controltest.Answer, status int) (p wire.Problem) {
 	t.Helper()
 	if a.Status != status || a.Header.Get("Content-Type") != "application/problem+json" {
 		t.Errorf("%s: %d %s, want %d: %s", what, a.Status, a.Header.Get("Content-Type"), status,
@@ -34,7 +34,7 @@ func problem(t *testing.T, what string, a servertest.Answer, status int) (p wire
 // nothing else refuses.
 func TestBodies(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	acme := s.Org("acme", s.User("owner@example.com", false))
 	op := s.Operator()
 	const canary = "a-secret-that-was-typed"
@@ -86,7 +86,7 @@ func TestBodies(t *testing.T) {
 // TestQueries: an operation knows its parameters, and refuses what is not one of theirs.
 func TestQueries(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	acme := s.Org("acme", s.User("owner@example.com", false))
 	for _, rt := range api.Routes() {
 		if rt.Public || rt.Body != nil {
@@ -116,7 +116,7 @@ func TestQueries(t *testing.T) {
 // TestUnknownRoutes: below /api there is JSON alone, also for what is not there.
 func TestUnknownRoutes(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	for _, path := range []string{"/api/", "/api/v1", "/api/v1/nosuch", "/api/v2/orgs",
 		"/api/v1/orgs/acme/nosuch"} {
 		problem(t, path, s.Operator().Do("GET", path, ""), 404)
@@ -135,7 +135,7 @@ func TestUnknownRoutes(t *testing.T) {
 // console's own page.
 func TestForged(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	owner := s.User("owner@example.com", false)
 	acme := s.Org("acme", owner)
 	page := s.Page(s.SignIn(owner))
@@ -146,8 +146,8 @@ func TestForged(t *testing.T) {
 		"an org's origin":          {"Sec-Fetch-Site", "", "Origin", "https://acme.d.example"},
 		"an opaque origin":         {"Sec-Fetch-Site", "", "Origin", "null"},
 		"another origin beside it": {"Origin", "https://acme.d.example"},
-		"two origins": {"Sec-Fetch-Site", "", "Origin", servertest.Issuer, "Origin",
-			servertest.Issuer}, "a typed address": {"Sec-Fetch-Site", "", "Sec-Fetch-Site", "none"},
+		"two origins": {"Sec-Fetch-Site", "", "Origin", controltest.Issuer, "Origin",
+			controltest.Issuer}, "a typed address": {"Sec-Fetch-Site", "", "Sec-Fetch-Site", "none"},
 	}
 	for _, rt := range api.Routes() {
 		if rt.Public || rt.Method == http.MethodGet {
@@ -162,15 +162,15 @@ func TestForged(t *testing.T) {
 		}
 	}
 	patch := `{"name":"One"}`
-	page.With("Sec-Fetch-Site", "", "Origin", servertest.Issuer).Want(t, 200, "PATCH",
+	page.With("Sec-Fetch-Site", "", "Origin", controltest.Issuer).Want(t, 200, "PATCH",
 		"/api/v1/orgs/acme", patch)
-	page.With("Origin", servertest.Issuer).Want(t, 200, "PATCH", "/api/v1/orgs/acme", patch)
+	page.With("Origin", controltest.Issuer).Want(t, 200, "PATCH", "/api/v1/orgs/acme", patch)
 }
 
 // TestPages walks a list in each order, and offers it cursors that are not its own.
 func TestPages(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	owner := s.User("owner@example.com", false)
 	for _, slug := range []string{"aaa", "bbb", "ccc", "ddd", "eee"} {
 		s.Org(slug, owner)

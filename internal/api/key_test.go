@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -13,12 +13,12 @@ import (
 // included; and an operation that needs two leaves everything as it was when one is missing.
 func TestScopeSuffices(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	s.Schema = registry.Schema{Allow: []string{"APP_*"}}
 	owner := s.User("owner@example.com", false)
 	acme := s.Org("acme", owner)
 	l := s.SignIn(owner)
-	with := func(scope registry.Scope) *servertest.Client {
+	with := func(scope registry.Scope) *controltest.Client {
 		return s.Bearer(s.Key(l, registry.NewAPIKey{Scopes: []registry.Scope{scope}}))
 	}
 	org := "/api/v1/orgs/" + string(acme.ID)
@@ -59,7 +59,7 @@ func TestScopeSuffices(t *testing.T) {
 // TestNotCredentials: what is good elsewhere, or nearly, lets nobody in here.
 func TestNotCredentials(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	owner := s.User("owner@example.com", false)
 	acme := s.Org("acme", owner)
 	l := s.SignIn(owner)
@@ -91,7 +91,7 @@ func TestNotCredentials(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for what, c := range map[string]*servertest.Client{
+	for what, c := range map[string]*controltest.Client{
 		"a runner's key": s.Bearer(runner.Reveal()), "a claim": s.Bearer(unused.Reveal()),
 		"an org session":    s.Bearer(session),
 		"a sign-in session": s.Bearer(l.Token.Reveal()), "nothing": s.Bearer(""),

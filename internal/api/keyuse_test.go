@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -13,7 +13,7 @@ import (
 // says when and from where it was last used; the audit log says what it was refused.
 func TestKeyUse(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	owner := s.User("owner@example.com", false)
 	acme := s.Org("acme", owner)
 	l := s.SignIn(owner)

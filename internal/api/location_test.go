@@ -11,12 +11,12 @@ import (
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/api"
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
 // creations returns the operations of the document that answer 201.
-func creations(t *testing.T, s *servertest.Server) map[string]bool {
+func creations(t *testing.T, s *controltest.Server) map[string]bool {
 	t.Helper()
 	var doc struct {
 		Paths map[string]map[string]struct {
@@ -47,7 +47,7 @@ func creations(t *testing.T, s *servertest.Server) map[string]bool {
 // org is told there what is told of an ID that does not exist.
 func TestLocation(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	owner := s.SignIn(s.User("owner@example.com", false))
 	acme := s.Org("acme", owner.User)
 	stranger := s.User("stranger@example.com", false)
@@ -65,8 +65,8 @@ func TestLocation(t *testing.T) {
 	left, types := creations(t, s), declaredTypes(t, s)
 	for _, c := range []struct {
 		name, body string
-		as         *servertest.Client
-		reads      *servertest.Client // nil: the same
+		as         *controltest.Client
+		reads      *controltest.Client // nil: the same
 	}{
 		{"POST /orgs", `{"slug":"made"}`, root, nil},
 		{"POST /users", `{"email":"eve@example.com","name":"Eve","password":"correct horse battery"}`, root, nil},
@@ -87,7 +87,7 @@ func TestLocation(t *testing.T) {
 	} {
 		method, path, _ := strings.Cut(c.name, " ")
 		path = "/api/v1" + strings.Replace(path, "{org}", "acme", 1)
-		for _, with := range []*servertest.Client{c.as.With("Idempotency-Key", "1"+c.body), c.as.With("Idempotency-Key", "1"+c.body)} {
+		for _, with := range []*controltest.Client{c.as.With("Idempotency-Key", "1"+c.body), c.as.With("Idempotency-Key", "1"+c.body)} {
 			if strings.HasPrefix(c.name, "POST /runners") && !left[c.name] {
 				break // a claim works once
 			}
@@ -122,7 +122,7 @@ func TestLocation(t *testing.T) {
 
 // hidden checks what the owner of globex is told at a place of acme, and below an org of one's own
 // with an ID of acme's.
-func hidden(t *testing.T, other *servertest.Client, where string) {
+func hidden(t *testing.T, other *controltest.Client, where string) {
 	t.Helper()
 	if a := other.Do("GET", where, ""); a.Status != 404 || !strings.Contains(a.Body, "no such org") {
 		t.Errorf("%s for another org's owner: %d %s", where, a.Status, a.Body)
@@ -159,7 +159,7 @@ func shows(t *testing.T, read, created string) bool {
 }
 
 // provider starts an OpenID provider that can be discovered, and returns a connection to it.
-func provider(t *testing.T, s *servertest.Server) string {
+func provider(t *testing.T, s *controltest.Server) string {
 	t.Helper()
 	mux := http.NewServeMux()
 	srv := httptest.NewTLSServer(mux)

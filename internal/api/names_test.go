@@ -7,13 +7,13 @@ import (
 	"testing"
 
 	"github.com/pizzaface/pizzeria/internal/api"
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 )
 
 // TestNamesAreExact: no member of a body is read by a name that only looks like its own.
 func TestNamesAreExact(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	owner := s.User("owner@example.com", true)
 	acme := s.Org("acme", owner)
 	page := s.Page(s.SignIn(owner))

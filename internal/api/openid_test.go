@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -14,7 +14,7 @@ const form = "application/x-www-form-urlencoded"
 
 // oauthError is the error of an answer of the token side (RFC 6749, section 5.2), which must have
 // no cache keep it.
-func oauthError(t *testing.T, a servertest.Answer) string {
+func oauthError(t *testing.T, a controltest.Answer) string {
 	t.Helper()
 	var e struct{ Error string }
 	a.Decode(t, &e)
@@ -28,7 +28,7 @@ func oauthError(t *testing.T, a servertest.Answer) string {
 // TestTokenSide: each endpoint that programs ask takes a form, and one way of saying who asks.
 func TestTokenSide(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	n := registry.NewClient{Name: "App", RedirectURIs: []string{"https://app.example.com/callback"}}
 	app, secret, err := s.Identity.CreateClient(t.Context(), registry.AsOperator(), n)
 	if err != nil {
@@ -37,7 +37,7 @@ func TestTokenSide(t *testing.T) {
 	id, key := string(app.ID), secret.Reveal()
 	last := map[bool]string{true: "y", false: "x"}[strings.HasSuffix(key, "x")]
 	c := s.Nobody().With("Content-Type", form)
-	basic := func(id, key string) *servertest.Client {
+	basic := func(id, key string) *controltest.Client {
 		return c.With("Authorization",
 			"Basic "+base64.StdEncoding.EncodeToString([]byte(id+":"+key)))
 	}
@@ -46,7 +46,7 @@ func TestTokenSide(t *testing.T) {
 		"grant_type": {"refresh_token"}, "refresh_token": {"x"}}.Encode()
 	for _, path := range []string{"/token", "/introspect", "/revoke", "/device_authorization"} {
 		for what, x := range map[string]struct {
-			c            *servertest.Client
+			c            *controltest.Client
 			query, body  string
 			status       int
 			oauth        string
@@ -98,7 +98,7 @@ func TestTokenSide(t *testing.T) {
 	}
 	// Both ways are good, and an ID and secret are form-encoded in the header (RFC 6749, section
 	// 2.3.1).
-	for what, x := range map[string]servertest.Answer{
+	for what, x := range map[string]controltest.Answer{
 		"basic": good.Do("POST", "/introspect", "token=x"),
 		"basic, escaped": basic(strings.ReplaceAll(id, "-", "%2D"), key).Do("POST", "/introspect",
 			"token=x"),
@@ -123,14 +123,14 @@ func TestTokenSide(t *testing.T) {
 // TestUserInfoRefuses: nothing but an app's access token, in the header.
 func TestUserInfoRefuses(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	l := s.SignIn(s.User("ada@example.com", false))
 	token, err := s.Identity.APITokenFor(t.Context(), registry.AsSession(l.User, l.Session, ""),
 		l.Session)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for what, c := range map[string]*servertest.Client{
+	for what, c := range map[string]*controltest.Client{
 		"nobody": s.Nobody(), "a session": s.Page(l), "an API token": s.Bearer(token),
 		"nonsense": s.Bearer("x"), "basic": s.Nobody().With("Authorization", "Basic "+token),
 	} {
@@ -148,7 +148,7 @@ func TestUserInfoRefuses(t *testing.T) {
 // leads nowhere.
 func TestAuthorizeRefuses(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	n := registry.NewClient{Name: "App", RedirectURIs: []string{"https://app.example.com/callback"}}
 	app, _, err := s.Identity.CreateClient(t.Context(), registry.AsOperator(), n)
 	if err != nil {
@@ -197,7 +197,7 @@ func TestAuthorizeRefuses(t *testing.T) {
 		a := s.Nobody().Want(t, 303, "GET", "/authorize?"+q.Encode(), "")
 		to, err := url.Parse(a.Header.Get("Location"))
 		if err != nil || to.Host != "app.example.com" || to.Query().Get("error") == "" ||
-			to.Query().Get("state") != "s" || to.Query().Get("iss") != servertest.Issuer {
+			to.Query().Get("state") != "s" || to.Query().Get("iss") != controltest.Issuer {
 			t.Errorf("%v: %s", q, a.Header.Get("Location"))
 		}
 	}
@@ -206,15 +206,15 @@ func TestAuthorizeRefuses(t *testing.T) {
 // TestDiscovery: what the documents name is there.
 func TestDiscovery(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	var d map[string]any
 	s.Nobody().Want(t, 200, "GET", "/.well-known/openid-configuration", "").Decode(t, &d)
-	if d["issuer"] != servertest.Issuer {
+	if d["issuer"] != controltest.Issuer {
 		t.Errorf("issuer %v", d["issuer"])
 	}
 	for name, v := range d {
 		address, _ := v.(string)
-		path, ours := strings.CutPrefix(address, servertest.Issuer+"/")
+		path, ours := strings.CutPrefix(address, controltest.Issuer+"/")
 		if !ours {
 			continue
 		}
@@ -248,7 +248,7 @@ func TestDiscovery(t *testing.T) {
 // and whoever is signed in does not matter before.
 func TestRequestsAsForms(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	root := s.User("root@example.com", true)
 	n := registry.NewClient{Name: "App", RedirectURIs: []string{"https://app.example.com/callback"}}
 	app, _, err := s.Identity.CreateClient(t.Context(), registry.AsOperator(), n)
@@ -260,7 +260,7 @@ func TestRequestsAsForms(t *testing.T) {
 		"scope": {"openid"}, "state": {"a&b=c d%"}, "code_challenge": {strings.Repeat("x", 43)}, "code_challenge_method": {"S256"},
 	}
 	page := s.Page(s.SignIn(root))
-	for name, c := range map[string]*servertest.Client{
+	for name, c := range map[string]*controltest.Client{
 		"nobody": s.Nobody(), "somebody": page, "a bad cookie": s.Nobody().With("Cookie", "__Host-pizzeria=x; __Host-pizzeria=y"),
 		"another site": page.With("Sec-Fetch-Site", "", "Sec-Fetch-Site", "cross-site", "Origin", "https://app.example.com"),
 	} {

@@ -9,15 +9,15 @@ import (
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/api"
 	"github.com/pizzaface/pizzeria/internal/console"
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
 // places is an installation in which acme's server is at a place that only those may know who run
 // the platform, with a second org of the same owner.
-func places(t *testing.T) (s *servertest.Server, acme, globex registry.Org, owner registry.User) {
+func places(t *testing.T) (s *controltest.Server, acme, globex registry.Org, owner registry.User) {
 	t.Helper()
-	s = servertest.New(t)
+	s = controltest.New(t)
 	owner = s.User("owner@example.com", false)
 	acme, globex = s.Org("acme", owner), s.Org("globex", owner)
 	system := registry.AsSystem("test")
@@ -46,12 +46,12 @@ func TestPlaces(t *testing.T) {
 	l := s.SignIn(owner)
 	root := s.SignIn(s.User("root@example.com", true))
 	all := scopes()
-	as := func(l identity.Login, n registry.NewAPIKey) *servertest.Client { return s.Bearer(s.Key(l, n)) }
+	as := func(l identity.Login, n registry.NewAPIKey) *controltest.Client { return s.Bearer(s.Key(l, n)) }
 	both := s.SignIn(s.User("both@example.com", true))
 	s.Join(acme.ID, both.User, registry.RoleOwner)
 	s.Join(globex.ID, both.User, registry.RoleOwner)
 	for who, c := range map[string]struct {
-		c              *servertest.Client
+		c              *controltest.Client
 		places, others bool
 	}{
 		"an owner":   {s.Page(l), false, true},
@@ -80,7 +80,7 @@ func TestPlaces(t *testing.T) {
 		"the operator":     {s.Operator(), true, true},
 	} {
 		told := ""
-		see := func(what string, a servertest.Answer) {
+		see := func(what string, a controltest.Answer) {
 			t.Helper()
 			told += a.Body
 			for _, place := range []string{"canary", "198.51.100", "2001:db8"} {
@@ -130,14 +130,14 @@ func TestEventsTellNoPlace(t *testing.T) {
 // TestMe: a key is told what it reaches and may read, and nothing else of its holder.
 func TestMe(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	u := s.User("both@example.com", true)
 	acme := s.Org("acme", u)
 	s.Org("globex", u)
 	l := s.SignIn(u)
 	read := []registry.Scope{registry.ScopeOrgRead}
 	for who, c := range map[string]struct {
-		c     *servertest.Client
+		c     *controltest.Client
 		orgs  string
 		admin bool
 	}{
@@ -177,12 +177,12 @@ func TestMe(t *testing.T) {
 // way one that it does not reach.
 func TestSlugOrID(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	u := s.User("owner@example.com", false)
 	acme, globex := s.Org("acme", u), s.Org("globex", u)
 	stranger := s.User("stranger@example.com", false)
 	l := s.SignIn(u)
-	for who, c := range map[string]*servertest.Client{
+	for who, c := range map[string]*controltest.Client{
 		"a stranger": s.Page(s.SignIn(stranger)),
 		"a key of one scope": s.Bearer(s.Key(l, registry.NewAPIKey{
 			Scopes: []registry.Scope{registry.ScopeAuditRead}, OrgID: globex.ID})),
@@ -197,7 +197,7 @@ func TestSlugOrID(t *testing.T) {
 			}
 			for _, o := range []registry.Org{acme, globex} {
 				may := rt.Method == http.MethodGet // for the rest, no input
-				by := [2]servertest.Answer{ask(c, rt, o.Slug, !may), ask(c, rt, string(o.ID), !may)}
+				by := [2]controltest.Answer{ask(c, rt, o.Slug, !may), ask(c, rt, string(o.ID), !may)}
 				if by[0].Status != by[1].Status || by[0].Status >= 400 && by[0].Body != by[1].Body {
 					t.Errorf("%s %s by %s: %d %s by slug, %d %s by ID", rt.Method, rt.Pattern, who,
 						by[0].Status, by[0].Body, by[1].Status, by[1].Body)

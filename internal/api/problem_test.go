@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -12,7 +12,7 @@ import (
 // TestCodes: a program tells errors apart by their codes.
 func TestCodes(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	ada := s.SignIn(s.User("ada@example.com", true))
 	s.Org("acme", ada.User)
 	page := s.Page(ada)
@@ -24,7 +24,7 @@ func TestCodes(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
-		as                 *servertest.Client
+		as                 *controltest.Client
 		method, path, body string
 		status             int
 		code               wire.Code
@@ -51,7 +51,7 @@ func TestCodes(t *testing.T) {
 	} {
 		what := c.method + " " + c.path
 		p := problem(t, what, c.as.Do(c.method, "/api/v1"+c.path, c.body), c.status)
-		if p.Code != c.code || p.Type != servertest.Issuer+"/problems/"+string(c.code) {
+		if p.Code != c.code || p.Type != controltest.Issuer+"/problems/"+string(c.code) {
 			t.Errorf("%s: %+v, want %s", what, p, c.code)
 		}
 	}
@@ -60,11 +60,11 @@ func TestCodes(t *testing.T) {
 // TestProblemPages: the type of each problem leads to a page for people, and to JSON for programs.
 func TestProblemPages(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	person := s.Nobody().With("Accept", "text/html", "Sec-Fetch-Mode", "navigate")
 	list := person.Want(t, 200, "GET", "/problems", "")
 	for _, pt := range wire.ProblemTypes() {
-		path := strings.TrimPrefix(wire.TypeURL(servertest.Issuer, pt.Code), servertest.Issuer)
+		path := strings.TrimPrefix(wire.TypeURL(controltest.Issuer, pt.Code), controltest.Issuer)
 		var got wire.ProblemType
 		s.Nobody().Want(t, 200, "GET", path, "").Decode(t, &got)
 		if got != pt {
@@ -85,7 +85,7 @@ func TestProblemPages(t *testing.T) {
 // TestTimes: a time that cannot be read is answered with an example of one that can.
 func TestTimes(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	for _, name := range []string{"since", "until"} {
 		for _, value := range []string{"yesterday", "2026-01-31"} {
 			path := "/audit?" + name + "=" + value

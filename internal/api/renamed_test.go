@@ -4,14 +4,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 )
 
 // TestRenamedOrg: a program that uses a former address is told the present one, if it may see the
 // org, and nothing is done.
 func TestRenamedOrg(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	ada := s.User("ada@example.com", false)
 	s.Org("former", ada)
 	owner := s.Bearer(s.Token(s.SignIn(ada)))
@@ -23,7 +23,7 @@ func TestRenamedOrg(t *testing.T) {
 		{"DELETE", "?confirm=former&now=true", ""},
 	} {
 		path := "/api/v1/orgs/former" + c.path
-		for name, caller := range map[string]*servertest.Client{"the owner": owner, "the operator": op} {
+		for name, caller := range map[string]*controltest.Client{"the owner": owner, "the operator": op} {
 			if a := caller.Want(t, 404, c.method, path, c.body); !strings.Contains(a.Body, `its address is \"present\" now`) {
 				t.Errorf("%s %s: %s is told %s", c.method, path, name, a.Body)
 			}

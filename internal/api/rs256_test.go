@@ -16,12 +16,12 @@ import (
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/identity/token"
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
 // keysOf are the public keys at an address, and their algorithms.
-func keysOf(t *testing.T, s *servertest.Server) (keys []crypto.PublicKey, algs []string) {
+func keysOf(t *testing.T, s *controltest.Server) (keys []crypto.PublicKey, algs []string) {
 	t.Helper()
 	var set jose.JSONWebKeySet
 	s.Nobody().Want(t, 200, "GET", "/.well-known/jwks.json", "").Decode(t, &set)
@@ -38,7 +38,7 @@ func keysOf(t *testing.T, s *servertest.Server) (keys []crypto.PublicKey, algs [
 // key is made when the first such app is, and replaced as the others are.
 func TestRS256(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	root := s.User("root@example.com", true)
 	login := s.SignIn(root)
 	page := s.Page(login)
@@ -107,7 +107,7 @@ func TestRS256(t *testing.T) {
 	// As a client does that knows RS256 alone, which is go-oidc's default.
 	verify := func(a app, tok, access string) error {
 		keys, _ := keysOf(t, s)
-		v := oidc.NewVerifier(servertest.Issuer, &oidc.StaticKeySet{PublicKeys: keys}, &oidc.Config{ClientID: a.id, Now: s.Clock.Now})
+		v := oidc.NewVerifier(controltest.Issuer, &oidc.StaticKeySet{PublicKeys: keys}, &oidc.Config{ClientID: a.id, Now: s.Clock.Now})
 		id, err := v.Verify(t.Context(), tok)
 		if err == nil {
 			err = id.VerifyAccessToken(access)

@@ -11,7 +11,7 @@ import (
 	"github.com/pquerna/otp/totp"
 
 	"github.com/pizzaface/pizzeria/identity"
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -19,7 +19,7 @@ import (
 // TestEachTabIsOnItsOwnSignIn: tabs that went to a provider come back in any order, each to where
 // it was going, and a browser keeps a bounded number of them.
 func TestEachTabIsOnItsOwnSignIn(t *testing.T) {
-	s := servertest.New(t)
+	s := controltest.New(t)
 	p := startProvider(t, s, "mia@corp.example")
 	id := connect(t, s, p, "")
 	b := newBrowser(t, s)
@@ -28,7 +28,7 @@ func TestEachTabIsOnItsOwnSignIn(t *testing.T) {
 		back := p.callback(t, b.do("POST", "/sign-in/with/"+id, url.Values{"return": {to}}))
 		return tab{back, p.nonce, to}
 	}
-	finish := func(at tab) servertest.Answer {
+	finish := func(at tab) controltest.Answer {
 		p.nonce = at.nonce
 		return b.get(at.back)
 	}
@@ -74,21 +74,21 @@ func TestEachTabIsOnItsOwnSignIn(t *testing.T) {
 // ends where this one was going.
 func TestLateSteps(t *testing.T) {
 	const to = "/account?x=1"
-	for name, step := range map[string]func(*testing.T, *servertest.Server, *browser) func() servertest.Answer{
-		"provider": func(t *testing.T, s *servertest.Server, b *browser) func() servertest.Answer {
+	for name, step := range map[string]func(*testing.T, *controltest.Server, *browser) func() controltest.Answer{
+		"provider": func(t *testing.T, s *controltest.Server, b *browser) func() controltest.Answer {
 			p := startProvider(t, s, "mia@corp.example")
 			id := connect(t, s, p, "")
 			back := p.callback(t, b.do("POST", "/sign-in/with/"+id, url.Values{"return": {to}}))
-			return func() servertest.Answer { return b.get(back) }
+			return func() controltest.Answer { return b.get(back) }
 		},
-		"second factor": func(t *testing.T, s *servertest.Server, b *browser) func() servertest.Answer {
+		"second factor": func(t *testing.T, s *controltest.Server, b *browser) func() controltest.Answer {
 			secret := addFactor(t, s, s.User("ada@example.com", false))
-			a := b.do("POST", "/sign-in", url.Values{"email": {"ada@example.com"}, "password": {servertest.Password}, "return": {to}})
+			a := b.do("POST", "/sign-in", url.Values{"email": {"ada@example.com"}, "password": {controltest.Password}, "return": {to}})
 			half := regexp.MustCompile(`name="second" value="([^"]+)"`).FindStringSubmatch(a.Body)
 			if half == nil {
 				t.Fatalf("%d %s", a.Status, a.Body)
 			}
-			return func() servertest.Answer {
+			return func() controltest.Answer {
 				code, err := totp.GenerateCode(secret, s.Clock.Now())
 				if err != nil {
 					t.Fatal(err)
@@ -99,7 +99,7 @@ func TestLateSteps(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, waits := range []time.Duration{identity.AttemptLife - time.Minute, identity.AttemptLife + time.Minute} {
-				s := servertest.New(t)
+				s := controltest.New(t)
 				b := newBrowser(t, s)
 				finish := step(t, s, b)
 				s.Clock.Advance(waits)
@@ -118,7 +118,7 @@ func TestLateSteps(t *testing.T) {
 		})
 	}
 	// A tab that is late in a browser that has signed in meanwhile goes on.
-	s := servertest.New(t)
+	s := controltest.New(t)
 	s.User("ada@example.com", false)
 	p := startProvider(t, s, "ada@example.com")
 	id := connect(t, s, p, "")
@@ -133,7 +133,7 @@ func TestLateSteps(t *testing.T) {
 
 // TestPasskeyFormStaysOpen: a passkey that answers a form of long ago is asked again by that form.
 func TestPasskeyFormStaysOpen(t *testing.T) {
-	s := servertest.New(t)
+	s := controltest.New(t)
 	s.User("ada@example.com", false)
 	b := newBrowser(t, s)
 	a := b.do("POST", "/sign-in/passkey", url.Values{"sealed": {"old"}, "response": {"{}"}, "return": {"/account"}})
@@ -143,7 +143,7 @@ func TestPasskeyFormStaysOpen(t *testing.T) {
 	}
 	b.signIn("ada@example.com")
 	a = b.do("POST", "/account/passkey", url.Values{
-		"sealed": {"old"}, "response": {"{}"}, "name": {"Laptop"}, "old_password": {servertest.Password},
+		"sealed": {"old"}, "response": {"{}"}, "name": {"Laptop"}, "old_password": {controltest.Password},
 	})
 	if a.Status != http.StatusUnprocessableEntity || !strings.Contains(a.Body, `value="Laptop"`) {
 		t.Errorf("to add one: %d %s", a.Status, a.Body)
@@ -153,11 +153,11 @@ func TestPasskeyFormStaysOpen(t *testing.T) {
 // TestScannedSecretStays: an authenticator app that scanned a secret works after a wrong code, a
 // wrong password and a reload, until it is added.
 func TestScannedSecretStays(t *testing.T) {
-	s := servertest.New(t)
+	s := controltest.New(t)
 	s.User("ada@example.com", false)
 	b := newBrowser(t, s)
 	b.signIn("ada@example.com")
-	field := func(a servertest.Answer, id string) string {
+	field := func(a controltest.Answer, id string) string {
 		t.Helper()
 		m := regexp.MustCompile(`(?:id|name)="` + id + `" value="([^"]+)"`).FindStringSubmatch(a.Body)
 		if m == nil {
@@ -174,18 +174,18 @@ func TestScannedSecretStays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, try := range []func() servertest.Answer{
-		func() servertest.Answer {
-			return b.do("POST", "/account/second-step", form("000000", servertest.Password))
+	for _, try := range []func() controltest.Answer{
+		func() controltest.Answer {
+			return b.do("POST", "/account/second-step", form("000000", controltest.Password))
 		},
-		func() servertest.Answer { return b.do("POST", "/account/second-step", form(code, "wrong")) },
-		func() servertest.Answer { return b.get("/account/second-step") },
+		func() controltest.Answer { return b.do("POST", "/account/second-step", form(code, "wrong")) },
+		func() controltest.Answer { return b.get("/account/second-step") },
 	} {
 		if a = try(); field(a, "secret") != secret {
 			t.Fatalf("another secret: %d", a.Status)
 		}
 	}
-	used := form(code, servertest.Password)
+	used := form(code, controltest.Password)
 	if a := b.do("POST", "/account/second-step", used); a.Status != http.StatusSeeOther {
 		t.Fatalf("%d %s", a.Status, a.Body)
 	}
@@ -208,7 +208,7 @@ func TestScannedSecretStays(t *testing.T) {
 }
 
 // addFactor gives an account an authenticator app, and returns its secret.
-func addFactor(t *testing.T, s *servertest.Server, u registry.User) string {
+func addFactor(t *testing.T, s *controltest.Server, u registry.User) string {
 	t.Helper()
 	a := s.As(u)
 	n, err := s.Identity.NewTOTP(a, u.Email, "")
@@ -219,7 +219,7 @@ func addFactor(t *testing.T, s *servertest.Server, u registry.User) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Identity.AddTOTP(s.Context(), a, n.Sealed, "Phone", code, servertest.Password); err != nil {
+	if _, err := s.Identity.AddTOTP(s.Context(), a, n.Sealed, "Phone", code, controltest.Password); err != nil {
 		t.Fatal(err)
 	}
 	return n.Secret

@@ -4,14 +4,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
 // TestErasedInPages: a page says that a field was erased, instead of leaving it out.
 func TestErasedInPages(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	owner := s.User("owner@example.com", true)
 	acme := s.Org("acme", owner)
 	gone := s.Member(acme.ID, "gone@example.com", registry.RoleMember)

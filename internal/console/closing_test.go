@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/pizzaface/pizzeria/identity"
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -14,7 +14,7 @@ import (
 // person is told, and only with the right password.
 func TestCloseAccounts(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	root := s.User("root@example.com", true)
 	admin := s.Page(s.SignIn(root))
 	eve := s.User("eve@example.com", false)
@@ -50,7 +50,7 @@ func TestCloseAccounts(t *testing.T) {
 	if a := mine.Do("GET", "/account", ""); a.Status != 303 || !strings.HasPrefix(a.Header.Get("Location"), "/sign-in") {
 		t.Errorf("the person is still signed in: %d", a.Status)
 	}
-	if said, err := signIn(servertest.Password); registry.ErrorCode(err) != registry.CodeForbidden || !strings.Contains(said, "disabled") {
+	if said, err := signIn(controltest.Password); registry.ErrorCode(err) != registry.CodeForbidden || !strings.Contains(said, "disabled") {
 		t.Errorf("with the password: %v", err)
 	}
 	if said, err := signIn("not the password at all"); err == nil || strings.Contains(said, "disabled") {
@@ -59,7 +59,7 @@ func TestCloseAccounts(t *testing.T) {
 	submit(t, admin, 409, page+"/password-link", nil)
 
 	submit(t, admin, 303, page+"/enable", nil)
-	if _, err := signIn(servertest.Password); err != nil {
+	if _, err := signIn(controltest.Password); err != nil {
 		t.Fatal(err)
 	}
 	submit(t, admin, 409, page+"/delete", url.Values{"confirm": {eve.Email}})
@@ -73,7 +73,7 @@ func TestCloseAccounts(t *testing.T) {
 		t.Errorf("to %s", a.Header.Get("Location"))
 	}
 	admin.Want(t, 404, "GET", page, "")
-	if said, err := signIn(servertest.Password); err == nil || strings.Contains(said, "disabled") {
+	if said, err := signIn(controltest.Password); err == nil || strings.Contains(said, "disabled") {
 		t.Errorf("a deleted account: %v", err)
 	}
 }
@@ -81,7 +81,7 @@ func TestCloseAccounts(t *testing.T) {
 // TestDeleteYourself: anybody deletes their own account, and no other one.
 func TestDeleteYourself(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	bob, eve := s.User("bob@example.com", false), s.User("eve@example.com", false)
 	mine := s.Page(s.SignIn(bob))
 	mine.Want(t, 200, "GET", "/account/delete", "")

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/pizzaface/pizzeria/internal/console"
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -18,7 +18,7 @@ import (
 // typed, too.
 func TestNothingTypedIsLost(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	owner := s.User("owner@example.com", true)
 	acme := s.Org("acme", owner)
 	member := s.Member(acme.ID, "member@example.com", registry.RoleMember)
@@ -44,7 +44,7 @@ func TestNothingTypedIsLost(t *testing.T) {
 		target := strings.NewReplacer("{org}", string(acme.ID), "{user}", string(member.ID),
 			"{domain}", "example.com", "{connection}", unknown, "{client}", unknown,
 			"{key}", unknown, "{support}", unknown, "{approval}", unknown).Replace(rt.Pattern)
-		from := servertest.Issuer + "/orgs/" + string(acme.ID) + "/members?sort=email"
+		from := controltest.Issuer + "/orgs/" + string(acme.ID) + "/members?sort=email"
 		a := s.Page(old).With("Content-Type", form, "Referer", from).Do("POST", target,
 			typed.Encode())
 		to, err := url.Parse(a.Header.Get("Location"))
@@ -93,7 +93,7 @@ func TestNothingTypedIsLost(t *testing.T) {
 	if sent.Status != 303 || !strings.Contains(made.Body, "pzs_") {
 		t.Errorf("%d %.300s", sent.Status, made.Body)
 	}
-	for _, c := range []*servertest.Client{s.Nobody(), stranger} {
+	for _, c := range []*controltest.Client{s.Nobody(), stranger} {
 		if a := c.Do("GET", "/continue/"+unknown, ""); a.Status == 200 {
 			t.Errorf("nothing to continue: %d", a.Status)
 		}

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/pizzaface/pizzeria/internal/console"
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -19,7 +19,7 @@ var returns = regexp.MustCompile(`href="/sign-in\?return=([^"&]*)`)
 // as somebody else, waits for whose page it was on, and for nobody else.
 func TestEndedSession(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	s.Schema = registry.Schema{Fields: []registry.Field{
 		{Name: "COLOUR", Type: registry.FieldText}, {Name: "KEY", Type: registry.FieldSecret},
 	}}
@@ -46,7 +46,7 @@ func TestEndedSession(t *testing.T) {
 			continue
 		}
 		target := regexp.MustCompile(`\{\w+\}`).ReplaceAllString(fill.Replace(rt.Pattern), unknown)
-		for who, c := range map[string]*servertest.Client{"nobody": s.Page(ended), "another": stranger} {
+		for who, c := range map[string]*controltest.Client{"nobody": s.Page(ended), "another": stranger} {
 			status := map[string]int{"nobody": 401, "another": 409}[who]
 			a := submit(t, c, status, target, typed)
 			m := returns.FindStringSubmatch(a.Body)

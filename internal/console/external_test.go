@@ -16,7 +16,7 @@ import (
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/identity/token"
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -29,7 +29,7 @@ type provider struct {
 	more  map[string]any
 }
 
-func startProvider(t *testing.T, s *servertest.Server, email string) *provider {
+func startProvider(t *testing.T, s *controltest.Server, email string) *provider {
 	t.Helper()
 	raw, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -80,16 +80,16 @@ func startProvider(t *testing.T, s *servertest.Server, email string) *provider {
 // browser keeps cookies, and sends forms as a page of the control plane does.
 type browser struct {
 	t      *testing.T
-	s      *servertest.Server
+	s      *controltest.Server
 	jar    map[string]string
 	origin []string
 }
 
-func newBrowser(t *testing.T, s *servertest.Server) *browser {
+func newBrowser(t *testing.T, s *controltest.Server) *browser {
 	return &browser{t, s, map[string]string{}, []string{"Sec-Fetch-Site", "same-origin"}}
 }
 
-func (b *browser) do(method, target string, form url.Values) servertest.Answer {
+func (b *browser) do(method, target string, form url.Values) controltest.Answer {
 	b.t.Helper()
 	c := b.s.Nobody().With(b.origin...)
 	var cookies []string
@@ -110,11 +110,11 @@ func (b *browser) do(method, target string, form url.Values) servertest.Answer {
 	return a
 }
 
-func (b *browser) get(target string) servertest.Answer { return b.do("GET", target, nil) }
+func (b *browser) get(target string) controltest.Answer { return b.do("GET", target, nil) }
 
 func (b *browser) signIn(email string) {
 	b.t.Helper()
-	a := b.do("POST", "/sign-in", url.Values{"email": {email}, "password": {servertest.Password}})
+	a := b.do("POST", "/sign-in", url.Values{"email": {email}, "password": {controltest.Password}})
 	if a.Status != http.StatusSeeOther {
 		b.t.Fatalf("%d %s", a.Status, a.Body)
 	}
@@ -133,7 +133,7 @@ func (b *browser) is() string {
 var leads = regexp.MustCompile(`content="0;url=([^"]+)"`)
 
 // callback is where a provider sends the browser back to, after a page that leads there.
-func (p *provider) callback(t *testing.T, a servertest.Answer) string {
+func (p *provider) callback(t *testing.T, a controltest.Answer) string {
 	t.Helper()
 	m := leads.FindStringSubmatch(a.Body)
 	if m == nil {
@@ -152,7 +152,7 @@ func (p *provider) callback(t *testing.T, a servertest.Answer) string {
 	return back.Path + "?" + url.Values{"code": {"c"}, "state": {q.Get("state")}}.Encode()
 }
 
-func connect(t *testing.T, s *servertest.Server, p *provider, org registry.OrgID) string {
+func connect(t *testing.T, s *controltest.Server, p *provider, org registry.OrgID) string {
 	t.Helper()
 	as := registry.AsOperator()
 	if org != "" {
@@ -172,7 +172,7 @@ func connect(t *testing.T, s *servertest.Server, p *provider, org registry.OrgID
 // TestSignInCSRF: no page from elsewhere signs anybody in as somebody of its own, or ends their
 // session, whatever it links to and wherever a browser comes from.
 func TestSignInCSRF(t *testing.T) {
-	s := servertest.New(t)
+	s := controltest.New(t)
 	victim := s.User("victim@example.com", false)
 	s.Org("acme", victim)
 	p := startProvider(t, s, "attacker@evil.example")
@@ -213,7 +213,7 @@ func TestSignInCSRF(t *testing.T) {
 			"/sign-in", "/sign-in/passkey", "/sign-in/second", "/sign-in/with/" + id, "/sign-in/continue",
 			"/sign-in/company", "/sign-out", "/account/identities/" + id + "/link", "/device",
 		} {
-			form := url.Values{"email": {"victim@example.com"}, "password": {servertest.Password}}
+			form := url.Values{"email": {"victim@example.com"}, "password": {controltest.Password}}
 			if a := b.do("POST", at, form); a.Status != http.StatusForbidden {
 				t.Errorf("POST %s from %v: %d", at, origin, a.Status)
 			}
@@ -269,7 +269,7 @@ func TestSignInCSRF(t *testing.T) {
 
 // TestSignInAtProviderStaysShort: who is not signed in, or comes back as themselves, is asked nothing.
 func TestSignInAtProviderStaysShort(t *testing.T) {
-	s := servertest.New(t)
+	s := controltest.New(t)
 	owner := s.User("owner@example.com", false)
 	org := s.Org("acme", owner)
 	p := startProvider(t, s, "mia@corp.example")
@@ -328,7 +328,7 @@ func second[T any](_ T, err error) error { return err }
 
 // TestLinkIsBoundToItsSession: an account is linked in the session that began it, or not at all.
 func TestLinkIsBoundToItsSession(t *testing.T) {
-	s := servertest.New(t)
+	s := controltest.New(t)
 	s.User("ada@example.com", false)
 	p := startProvider(t, s, "ada@corp.example")
 	id := connect(t, s, p, "")
@@ -349,11 +349,11 @@ func TestLinkIsBoundToItsSession(t *testing.T) {
 // TestBeginningAtProviderIsLimited: a network begins so many sign-ins at providers, and nobody else
 // suffers.
 func TestBeginningAtProviderIsLimited(t *testing.T) {
-	s := servertest.New(t)
+	s := controltest.New(t)
 	p := startProvider(t, s, "eve@corp.example")
 	id := connect(t, s, p, "")
 	b := newBrowser(t, s)
-	last := servertest.Answer{}
+	last := controltest.Answer{}
 	for n := 0; n < 500 && last.Status != http.StatusTooManyRequests; n++ {
 		last = b.do("POST", "/sign-in/with/"+id, nil)
 	}

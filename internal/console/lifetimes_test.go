@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/pizzaface/pizzeria/identity/token"
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -17,7 +17,7 @@ import (
 func TestSessionIsOverForAnOrg(t *testing.T) {
 	t.Parallel()
 	for name, platform := range map[string]bool{"a member": false, "a platform admin who is a member": true} {
-		s := servertest.New(t)
+		s := controltest.New(t)
 		boss, u := s.User("boss@example.com", false), s.User("ada@example.com", platform)
 		acme, globex := s.Org("acme", boss), s.Org("globex", boss)
 		s.Join(acme.ID, u, registry.RoleMember)
@@ -25,7 +25,7 @@ func TestSessionIsOverForAnOrg(t *testing.T) {
 		if err := s.Store.SetSessionLifetimes(t.Context(), s.Owner(acme.ID), acme.ID, "", registry.Lifetimes{Idle: 300}); err != nil {
 			t.Fatal(err)
 		}
-		enter := func(b *browser, org registry.Org) (string, servertest.Answer) {
+		enter := func(b *browser, org registry.Org) (string, controltest.Answer) {
 			return b.follow(authorizeFor(token.ClientID(org.ID), org.Slug))
 		}
 		b := newBrowser(t, s)
@@ -53,7 +53,7 @@ func TestSessionIsOverForAnOrg(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a = b.do("POST", "/sign-in", url.Values{"email": {u.Email}, "password": {servertest.Password}, "return": q["return"]})
+		a = b.do("POST", "/sign-in", url.Values{"email": {u.Email}, "password": {controltest.Password}, "return": q["return"]})
 		if at, _ := b.follow(a.Header.Get("Location")); !strings.HasPrefix(at, "https://acme.d.example/") {
 			t.Errorf("%s: after the sign-in: %s", name, at)
 		}
@@ -75,7 +75,7 @@ func TestSessionIsOverForAnOrg(t *testing.T) {
 // that and when a session expires is shown.
 func TestSessionLifetimesForm(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	u := s.User("ada@example.com", true)
 	org := s.Org("acme", u)
 	b := newBrowser(t, s)
@@ -122,7 +122,7 @@ func TestSessionLifetimesForm(t *testing.T) {
 // TestLivePagesAreNoUse: a page that nobody looks at fetches itself, and does not keep its session.
 func TestLivePagesAreNoUse(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	u := s.User("ada@example.com", false)
 	s.Org("acme", u)
 	s.Store.SetLifetimes(registry.Lifetimes{Idle: 300, Absolute: 86400})

@@ -3,7 +3,7 @@ package console_test
 import (
 	"testing"
 
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -11,7 +11,7 @@ import (
 // the events of two of its own changes nothing is sent.
 func TestLiveTellsOwnChanges(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	owner := s.User("owner@example.com", false)
 	acme := s.Org("acme", owner)
 	globex := s.Org("globex", s.User("other@example.com", false))

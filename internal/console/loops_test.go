@@ -13,7 +13,7 @@ import (
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/identity/token"
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -32,7 +32,7 @@ func authorizeFor(client, slug string, more ...string) string {
 
 // follow follows redirects on the control plane, and returns the address that answers with a page
 // or leads away. An address that comes twice is a loop.
-func (b *browser) follow(target string) (at string, a servertest.Answer) {
+func (b *browser) follow(target string) (at string, a controltest.Answer) {
 	b.t.Helper()
 	seen := map[string]bool{}
 	for {
@@ -67,28 +67,28 @@ func TestNoRedirectLoops(t *testing.T) {
 	type account struct {
 		role     registry.Role
 		platform bool
-		signIn   func(*testing.T, *servertest.Server, *browser, registry.User)
+		signIn   func(*testing.T, *controltest.Server, *browser, registry.User)
 		ends     map[string]string // by what the org asks for
 	}
-	password := func(_ *testing.T, _ *servertest.Server, b *browser, u registry.User) { b.signIn(u.Email) }
-	factorLater := func(t *testing.T, s *servertest.Server, b *browser, u registry.User) {
+	password := func(_ *testing.T, _ *controltest.Server, b *browser, u registry.User) { b.signIn(u.Email) }
+	factorLater := func(t *testing.T, s *controltest.Server, b *browser, u registry.User) {
 		b.signIn(u.Email)
 		addFactor(t, s, u)
 	}
-	withFactor := func(t *testing.T, s *servertest.Server, b *browser, u registry.User) {
+	withFactor := func(t *testing.T, s *controltest.Server, b *browser, u registry.User) {
 		b.signInWith(u.Email, addFactor(t, s, u))
 	}
-	reset := func(t *testing.T, s *servertest.Server, u registry.User) {
+	reset := func(t *testing.T, s *controltest.Server, u registry.User) {
 		_, link, err := s.Identity.ResetLink(s.Context(), registry.AsOperator(), u.ID)
 		if err != nil {
 			t.Fatal(err)
 		}
 		secret := link[strings.LastIndex(link, "/")+1:]
-		if err := s.Identity.ResetPassword(s.Context(), secret, servertest.Password, identity.Client{}); err != nil {
+		if err := s.Identity.ResetPassword(s.Context(), secret, controltest.Password, identity.Client{}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	recovered := func(t *testing.T, s *servertest.Server, b *browser, u registry.User) {
+	recovered := func(t *testing.T, s *controltest.Server, b *browser, u registry.User) {
 		if err := s.Store.VerifyUser(s.Context(), registry.AsOperator(), u.ID); err != nil {
 			t.Fatal(err) // without it, a reset removes what there is to review
 		}
@@ -96,11 +96,11 @@ func TestNoRedirectLoops(t *testing.T) {
 		reset(t, s, u)
 		b.signInWith(u.Email, secret)
 	}
-	held := func(t *testing.T, s *servertest.Server, b *browser, u registry.User) {
+	held := func(t *testing.T, s *controltest.Server, b *browser, u registry.User) {
 		reset(t, s, u)
 		b.signIn(u.Email)
 	}
-	long := func(t *testing.T, s *servertest.Server, b *browser, u registry.User) {
+	long := func(t *testing.T, s *controltest.Server, b *browser, u registry.User) {
 		b.signIn(u.Email)
 		s.Clock.Advance(registry.FreshFor + time.Minute)
 	}
@@ -129,7 +129,7 @@ func TestNoRedirectLoops(t *testing.T) {
 	}
 	for _, asks := range []string{"nothing", "a factor", "its provider", "both"} {
 		t.Run(asks, func(t *testing.T) {
-			s := servertest.New(t)
+			s := controltest.New(t)
 			n, other := 0, s.User("boss@example.com", false)
 			for who, acc := range accounts {
 				n++
@@ -187,7 +187,7 @@ func TestNoRedirectLoops(t *testing.T) {
 // signInWith signs in with the password and a code.
 func (b *browser) signInWith(email, secret string) {
 	b.t.Helper()
-	a := b.do("POST", "/sign-in", url.Values{"email": {email}, "password": {servertest.Password}})
+	a := b.do("POST", "/sign-in", url.Values{"email": {email}, "password": {controltest.Password}})
 	half := regexp.MustCompile(`name="second" value="([^"]+)"`).FindStringSubmatch(a.Body)
 	code, err := totp.GenerateCode(secret, b.s.Clock.Now())
 	if err != nil || half == nil {
@@ -199,7 +199,7 @@ func (b *browser) signInWith(email, secret string) {
 }
 
 // requireProvider has an org ask for a sign-in at a provider of its own.
-func requireProvider(t *testing.T, s *servertest.Server, org registry.OrgID, domain string) {
+func requireProvider(t *testing.T, s *controltest.Server, org registry.OrgID, domain string) {
 	t.Helper()
 	p := startProvider(t, s, "mia@corp.example")
 	as := s.Owner(org)
@@ -222,7 +222,7 @@ func requireProvider(t *testing.T, s *servertest.Server, org registry.OrgID, dom
 // TestDenied: the page of somebody who may not enter an org says who they are, on the control plane
 // alone, and leads to a sign-in as somebody else and then on. A held member reads why.
 func TestDenied(t *testing.T) {
-	s := servertest.New(t)
+	s := controltest.New(t)
 	boss := s.User("boss@example.com", false)
 	org := s.Org("acme", boss)
 	u := s.User("ada@example.com", false)
@@ -242,7 +242,7 @@ func TestDenied(t *testing.T) {
 		t.Errorf("%d %s", a.Status, a.Body)
 	}
 	q, _ := url.ParseQuery(back)
-	a = b.do("POST", "/sign-in", url.Values{"email": {boss.Email}, "password": {servertest.Password}, "return": {q.Get("return")}})
+	a = b.do("POST", "/sign-in", url.Values{"email": {boss.Email}, "password": {controltest.Password}, "return": {q.Get("return")}})
 	if at, _ = b.follow(a.Header.Get("Location")); !strings.HasPrefix(at, "https://acme.d.example/.pizzeria/callback?code=") {
 		t.Errorf("as another account: %s", at)
 	}

@@ -4,13 +4,13 @@ import (
 	"net/url"
 	"testing"
 
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
 // TestNumbersInForms: a number that is none, or that no duration holds, makes nothing.
 func TestNumbersInForms(t *testing.T) {
-	s := servertest.New(t)
+	s := controltest.New(t)
 	owner := s.User("owner@example.com", false)
 	acme := s.Org("acme", owner)
 	login := s.SignIn(owner)

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/pizzaface/pizzeria/internal/console"
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -21,10 +21,10 @@ const (
 
 // world is an installation with a bit of everything, named so that a page that forgets to escape
 // shows it.
-func world(t *testing.T) (s *servertest.Server, org registry.Org,
-	people map[string]*servertest.Client, fill func(string) string) {
+func world(t *testing.T) (s *controltest.Server, org registry.Org,
+	people map[string]*controltest.Client, fill func(string) string) {
 	t.Helper()
-	s = servertest.New(t)
+	s = controltest.New(t)
 	s.Schema = registry.Schema{Fields: []registry.Field{
 		{Name: "KEY", Type: registry.FieldSecret, Label: hostile, Help: hostile, Group: hostile},
 		{Name: "SIZE", Type: registry.FieldChoice, Options: []string{"s", hostile}, Default: "s"},
@@ -47,7 +47,7 @@ func world(t *testing.T) (s *servertest.Server, org registry.Org,
 	own.Want(t, 201, "POST", at+"/domains", `{"domain":"example.com"}`)
 	op.Want(t, 201, "POST", "/api/v1/clients",
 		`{"name":"`+name+`","redirect_uris":["https://example.com/"]}`)
-	people = map[string]*servertest.Client{
+	people = map[string]*controltest.Client{
 		"owner": own, "member": s.Page(s.SignIn(member)),
 		"platform": s.Page(s.SignIn(s.User("root@example.com", true))),
 		"nobody":   s.Nobody(),
@@ -149,8 +149,8 @@ func TestForms(t *testing.T) {
 				t.Errorf("%s from %s: %d", rt.Pattern, what, a.Status)
 			}
 		}
-		nobody := s.Nobody().With("Origin", servertest.Issuer, "Content-Type", form)
-		nobody = nobody.With("Referer", servertest.Issuer+"/orgs/acme?range=day")
+		nobody := s.Nobody().With("Origin", controltest.Issuer, "Content-Type", form)
+		nobody = nobody.With("Referer", controltest.Issuer+"/orgs/acme?range=day")
 		if a := nobody.Do("POST", target, ""); a.Status >= 500 || !rt.Public && (a.Status != 401 ||
 			!strings.Contains(a.Body, `href="/sign-in?return=%2forgs%2facme%3frange%3dday"`)) {
 			t.Errorf("%s by nobody: %d %s", rt.Pattern, a.Status, a.Body)

@@ -4,14 +4,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
 // TestPlanForms: plans and orgs' own limits get what the forms say, and an empty input is no limit.
 func TestPlanForms(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	root := s.User("root@example.com", true)
 	c := s.Page(s.SignIn(root))
 	send := func(page, action string, set ...string) {

@@ -4,7 +4,7 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -36,13 +36,13 @@ func (w *forms) orgForms() map[string]func() post {
 				set: vals(set...)}
 		}
 	}
-	approval := func(email, action string, by func() *servertest.Client) func() post {
+	approval := func(email, action string, by func() *controltest.Client) func() post {
 		return func() post {
 			made := w.made(w.plat, acme+"/invites", `{"email":"`+email+`@example.com","role":"member"}`)
 			return simple(by(), acme+"/members", acme+"/approvals/"+made+action)
 		}
 	}
-	owner := func() *servertest.Client { return w.own }
+	owner := func() *controltest.Client { return w.own }
 	one := func(slug, action string, set, bad url.Values) func() post {
 		return func() post {
 			page := w.org(slug)
@@ -104,7 +104,7 @@ func (w *forms) orgForms() map[string]func() post {
 		"/orgs/{org}/approvals/{approval}/approve": approval("approve", "/approve", owner),
 		"/orgs/{org}/approvals/{approval}/refuse":  approval("refuse", "/refuse", owner),
 		"/orgs/{org}/approvals/{approval}/end": approval("end", "/end",
-			func() *servertest.Client { return w.plat }),
+			func() *controltest.Client { return w.plat }),
 		"/orgs/{org}/settings": func() post {
 			return post{
 				by: w.own, page: acme + "/settings", action: acme + "/settings", set: vals("set.COLOUR", "red"),

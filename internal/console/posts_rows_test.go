@@ -4,7 +4,7 @@ import (
 	"strings"
 
 	"github.com/pizzaface/pizzeria/identity"
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -19,7 +19,7 @@ func (w *forms) accountForms() map[string]func() post {
 			_, c := w.person("password")
 			return post{
 				by: c, page: page, action: page + "/password",
-				set: vals("old_password", servertest.Password, "password", "another long one for me"),
+				set: vals("old_password", controltest.Password, "password", "another long one for me"),
 				bad: vals("old_password", "wrong but typed", "password", "another long one for me"),
 			}
 		},
@@ -29,7 +29,7 @@ func (w *forms) accountForms() map[string]func() post {
 			list := must(w.s.Store.Factors(w.s.Context(), w.s.As(u), u.ID))
 			return post{
 				by: c, page: page, action: page + "/second-step/" + string(list[0].ID) + "/remove",
-				set: vals("old_password", servertest.Password), bad: vals("old_password", "wrong but typed"),
+				set: vals("old_password", controltest.Password), bad: vals("old_password", "wrong but typed"),
 			}
 		},
 		"/account/recovery-codes": func() post {
@@ -37,7 +37,7 @@ func (w *forms) accountForms() map[string]func() post {
 			addFactor(w.T, w.s, u)
 			return post{
 				by: c, page: page, action: page + "/recovery-codes",
-				set: vals("old_password", servertest.Password), bad: vals("old_password", "wrong but typed"),
+				set: vals("old_password", controltest.Password), bad: vals("old_password", "wrong but typed"),
 			}
 		},
 		"/account/sessions/end": func() post {
@@ -159,7 +159,7 @@ func (w *forms) platformForms() map[string]func() post {
 }
 
 func (w *forms) webhookForms(
-	by *servertest.Client, page, pattern, api string,
+	by *controltest.Client, page, pattern, api string,
 ) map[string]func() post {
 	hook := func(action string, quiet bool) func() post {
 		return func() post {
@@ -202,13 +202,13 @@ func (w *forms) publicForms() map[string]func() post {
 	link := func(email string) string {
 		_, link, err := w.s.Identity.Invite(w.s.Context(), w.s.Owner(w.acme.ID), w.acme.ID,
 			email+"@example.com", registry.RoleMember)
-		return strings.TrimPrefix(must(link, err), servertest.Issuer)
+		return strings.TrimPrefix(must(link, err), controltest.Issuer)
 	}
 	return map[string]func() post{
 		"/sign-in": func() post {
 			return post{
 				by: nobody, page: "/sign-in", action: "/sign-in", quiet: true,
-				set: vals("email", w.ada.Email, "password", servertest.Password),
+				set: vals("email", w.ada.Email, "password", controltest.Password),
 				bad: vals("email", w.ada.Email, "password", "wrong but typed"),
 			}
 		},
@@ -228,7 +228,7 @@ func (w *forms) publicForms() map[string]func() post {
 		"/invite/{token}": func() post {
 			page := link("joins")
 			return post{
-				by: nobody, page: page, action: page, set: vals("name", "Jo", "password", servertest.Password),
+				by: nobody, page: page, action: page, set: vals("name", "Jo", "password", controltest.Password),
 				bad: vals("name", "Jo", "password", "short1"),
 			}
 		},
@@ -239,16 +239,16 @@ func (w *forms) publicForms() map[string]func() post {
 		"/reset/{token}": func() post {
 			u, _ := w.person("resets")
 			_, link, err := w.s.Identity.ResetLink(w.s.Context(), registry.AsOperator(), u.ID)
-			page := strings.TrimPrefix(must(link, err), servertest.Issuer)
+			page := strings.TrimPrefix(must(link, err), controltest.Issuer)
 			return post{
 				by: nobody, page: page, action: page, set: vals("password", "another long one for me"),
 				bad: vals("password", "short1"),
 			}
 		},
 		"/setup/{token}": func() post {
-			s := servertest.New(w.T)
+			s := controltest.New(w.T)
 			link, _, err := s.Identity.SetupLink(s.Context())
-			page := strings.TrimPrefix(must(link, err), servertest.Issuer)
+			page := strings.TrimPrefix(must(link, err), controltest.Issuer)
 			return post{
 				s: s, by: s.Nobody(), page: page, action: page,
 				set: vals("name", "Ada", "email", "ada@example.com", "password", "another long one for me"),

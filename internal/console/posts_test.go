@@ -9,14 +9,14 @@ import (
 	"testing"
 
 	"github.com/pizzaface/pizzeria/internal/console"
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
 // A post is a form as somebody fills it in.
 type post struct {
-	s      *servertest.Server // nil: the shared one
-	by     *servertest.Client
+	s      *controltest.Server // nil: the shared one
+	by     *controltest.Client
 	page   string // that it is on
 	action string
 	set    url.Values // what takes effect
@@ -75,7 +75,7 @@ func TestEveryForm(t *testing.T) {
 	}
 }
 
-func head(t *testing.T, s *servertest.Server) int64 {
+func head(t *testing.T, s *controltest.Server) int64 {
 	t.Helper()
 	n, err := s.Store.Head(t.Context(), registry.AsSystem("test"))
 	if err != nil {
@@ -108,7 +108,7 @@ func (w *forms) check(t *testing.T, rt console.Route, p post) {
 	}
 	if p.bad != nil {
 		before, form := head(t, s), fill(p.bad)
-		a := p.by.With("Content-Type", urlencoded, "Origin", servertest.Issuer).
+		a := p.by.With("Content-Type", urlencoded, "Origin", controltest.Issuer).
 			Do("POST", p.action, form.Encode())
 		if a.Status < 400 || a.Status >= 500 || head(t, s) != before {
 			t.Errorf("%v: %d to %s", p.bad, a.Status, a.Header.Get("Location"))
@@ -150,7 +150,7 @@ func (w *forms) check(t *testing.T, rt console.Route, p post) {
 		t.Error("it had no effect")
 	}
 	if rt.Public { // whoever has no session has no answer kept: links and passwords do it
-		a := p.by.With("Content-Type", urlencoded, "Origin", servertest.Issuer).Do("POST", p.action,
+		a := p.by.With("Content-Type", urlencoded, "Origin", controltest.Issuer).Do("POST", p.action,
 			form.Encode())
 		if a.Status >= 500 {
 			t.Errorf("sent twice: %d %s", a.Status, a.Body)
@@ -169,14 +169,14 @@ func (w *forms) check(t *testing.T, rt console.Route, p post) {
 // forms is an installation with something for every form to work on.
 type forms struct {
 	*testing.T
-	s         *servertest.Server
+	s         *controltest.Server
 	ada, root registry.User // owner of acme; platform admin
-	own, plat *servertest.Client
+	own, plat *controltest.Client
 	acme      registry.Org
 }
 
 func newForms(t *testing.T) *forms {
-	s := servertest.New(t)
+	s := controltest.New(t)
 	s.Schema = registry.Schema{
 		Fields: []registry.Field{
 			{Name: "COLOUR", Type: registry.FieldText}, {Name: "COUNT", Type: registry.FieldNumber},
@@ -191,7 +191,7 @@ func newForms(t *testing.T) *forms {
 }
 
 // made is the ID of what a call of the API makes.
-func (w *forms) made(c *servertest.Client, path, body string) string {
+func (w *forms) made(c *controltest.Client, path, body string) string {
 	w.Helper()
 	a := c.Do("POST", "/api/v1"+path, body)
 	var v struct {
@@ -206,7 +206,7 @@ func (w *forms) made(c *servertest.Client, path, body string) string {
 }
 
 // person is another account, signed in.
-func (w *forms) person(name string) (registry.User, *servertest.Client) {
+func (w *forms) person(name string) (registry.User, *controltest.Client) {
 	u := w.s.User(name+"@example.com", false)
 	return u, w.s.Page(w.s.SignIn(u))
 }
@@ -241,7 +241,7 @@ func vals(pairs ...string) url.Values {
 var long = strings.Repeat("x", 600)
 
 // simple is a form of a page that is one button.
-func simple(by *servertest.Client, page, action string) post {
+func simple(by *controltest.Client, page, action string) post {
 	return post{by: by, page: page, action: action}
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/internal/api"
 	"github.com/pizzaface/pizzeria/internal/console"
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -19,18 +19,18 @@ const newPassword = "another good sentence"
 // submit sends a form of the console's own page.
 func submit(
 	t *testing.T,
-	c *servertest.Client,
+	c *controltest.Client,
 	status int,
 	path string,
 	f url.Values,
-) servertest.Answer {
+) controltest.Answer {
 	t.Helper()
-	return c.With("Content-Type", form, "Sec-Fetch-Site", "", "Origin", servertest.Issuer).
+	return c.With("Content-Type", form, "Sec-Fetch-Site", "", "Origin", controltest.Issuer).
 		Want(t, status, "POST", path, f.Encode())
 }
 
 // recover gives an account the new password by an admin's link, and signs in with it.
-func recoverAccount(t *testing.T, s *servertest.Server, u registry.User) *servertest.Client {
+func recoverAccount(t *testing.T, s *controltest.Server, u registry.User) *controltest.Client {
 	t.Helper()
 	_, link, err := s.Identity.ResetLink(t.Context(), registry.AsOperator(), u.ID)
 	if err != nil {
@@ -40,7 +40,7 @@ func recoverAccount(t *testing.T, s *servertest.Server, u registry.User) *server
 		t,
 		s.Nobody(),
 		303,
-		strings.TrimPrefix(link, servertest.Issuer),
+		strings.TrimPrefix(link, controltest.Issuer),
 		url.Values{"password": {newPassword}},
 	)
 	l, err := s.Identity.SignIn(
@@ -59,7 +59,7 @@ func recoverAccount(t *testing.T, s *servertest.Server, u registry.User) *server
 // and no app is signed in to, until the person has said what the account keeps.
 func TestReviewComesFirst(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	ada := s.User("ada@example.com", true)
 	acme := s.Org("acme", ada)
 	l := s.SignIn(ada)
@@ -183,7 +183,7 @@ func radio(t *testing.T, page, prefix string) string {
 // TestReviewAsksForRecentSignIn: a session of long ago, in whatever hands, keeps nothing.
 func TestReviewAsksForRecentSignIn(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	ada := s.User("ada@example.com", false)
 	acme := s.Org("acme", ada)
 	s.Key(
@@ -196,7 +196,7 @@ func TestReviewAsksForRecentSignIn(t *testing.T) {
 	)
 	page := recoverAccount(t, s, ada)
 	s.Clock.Advance(registry.FreshFor + 1)
-	for _, a := range []servertest.Answer{page.Do("GET", "/account/review", ""), submit(t, page, 303, "/account/review", url.Values{})} {
+	for _, a := range []controltest.Answer{page.Do("GET", "/account/review", ""), submit(t, page, 303, "/account/review", url.Values{})} {
 		if to := a.Header.Get("Location"); !strings.HasPrefix(to, "/sign-in?again=1") {
 			t.Errorf("to %s", to)
 		}
@@ -206,19 +206,19 @@ func TestReviewAsksForRecentSignIn(t *testing.T) {
 // TestPreHijack replays an attack: an admin of globex makes the account of acme's future owner.
 func TestPreHijack(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	evil := s.User("evil@globex.test", false)
 	globex := s.Org("globex", evil)
 	root := s.User("root@example.com", true)
 	acme := s.Org("acme", root)
 	admin := s.Page(s.SignIn(root))
 
-	invite := func(by *servertest.Client, org registry.OrgID, role string) string {
+	invite := func(by *controltest.Client, org registry.OrgID, role string) string {
 		t.Helper()
 		var v struct{ Link string }
 		by.Want(t, 201, "POST", "/api/v1/orgs/"+string(org)+"/invites", `{"email":"ceo@acme.test","role":"`+role+`"}`).
 			Decode(t, &v)
-		return strings.TrimPrefix(v.Link, servertest.Issuer)
+		return strings.TrimPrefix(v.Link, controltest.Issuer)
 	}
 	theirs := invite(s.Page(s.SignIn(evil)), globex.ID, "member")
 	submit(
@@ -226,7 +226,7 @@ func TestPreHijack(t *testing.T) {
 		s.Nobody(),
 		303,
 		theirs,
-		url.Values{"name": {"CEO"}, "password": {servertest.Password}},
+		url.Values{"name": {"CEO"}, "password": {controltest.Password}},
 	)
 	ceo, err := s.Store.UserByEmail(t.Context(), registry.AsSystem("test"), "ceo@acme.test")
 	if err != nil {
@@ -254,7 +254,7 @@ func TestPreHijack(t *testing.T) {
 	if _, err := s.Identity.SignIn(
 		t.Context(),
 		ceo.Email,
-		servertest.Password,
+		controltest.Password,
 		identity.Client{Address: "192.0.2.1"},
 	); registry.ErrorCode(
 		err,

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/pizzaface/pizzeria/internal/console"
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -17,7 +17,7 @@ var wildcard = regexp.MustCompile(`\{.*?\}`)
 // for those who may see the org, and for nobody else.
 func TestRenamedOrg(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	ada := s.User("ada@example.com", false)
 	org := s.Org("former", ada)
 	stranger := s.Page(s.SignIn(s.User("bob@example.com", false)))

@@ -11,7 +11,7 @@ import (
 
 	"github.com/pquerna/otp/totp"
 
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 	"github.com/pizzaface/pizzeria/internal/wire"
 )
 
@@ -27,13 +27,13 @@ func deepLinks() []string {
 
 // TestSignInKeepsDeepLink: every way to sign in leads to the whole address, with its fragment.
 func TestSignInKeepsDeepLink(t *testing.T) {
-	s := servertest.New(t)
+	s := controltest.New(t)
 	p := startProvider(t, s, "mia@corp.example")
 	connection := connect(t, s, p, "")
 	u := s.User("ada@example.com", false)
 	with := s.User("bob@example.com", false)
 	secret := addAuthenticator(t, s, with.Email)
-	leadsTo := func(way, to string, a servertest.Answer) {
+	leadsTo := func(way, to string, a controltest.Answer) {
 		t.Helper()
 		if got := a.Header.Get("Location"); a.Status != http.StatusSeeOther || got != to {
 			t.Errorf("%s: %d, to %.80q of %d bytes, want %.80q of %d",
@@ -47,7 +47,7 @@ func TestSignInKeepsDeepLink(t *testing.T) {
 		if strings.Count(again.Body, `value="`+html.EscapeString(to)+`"`) < 2 {
 			t.Errorf("a wrong password: %.80q is lost", to)
 		}
-		password.Set("password", servertest.Password)
+		password.Set("password", controltest.Password)
 		leadsTo("password", to, b.do("POST", "/sign-in", password))
 		leadsTo("signed in already", to, b.get("/sign-in?"+url.Values{"return": {to}}.Encode()))
 
@@ -84,7 +84,7 @@ func TestSignInKeepsDeepLink(t *testing.T) {
 // TestShorterAttempt: a sign-in at a provider that leads somewhere near takes the place of one that
 // led far.
 func TestShorterAttempt(t *testing.T) {
-	s := servertest.New(t)
+	s := controltest.New(t)
 	p := startProvider(t, s, "mia@corp.example")
 	id, b := connect(t, s, p, ""), newBrowser(t, s)
 	b.do("POST", "/sign-in/with/"+id, url.Values{"return": {deepLinks()[2]}})
@@ -96,13 +96,13 @@ func TestShorterAttempt(t *testing.T) {
 
 // TestFragmentsAreJudged: what is no fragment goes, and what it was for stays.
 func TestFragmentsAreJudged(t *testing.T) {
-	s := servertest.New(t)
+	s := controltest.New(t)
 	u := s.User("ada@example.com", false)
 	for _, bad := range []string{
 		"100%", "a\r\nX-Y: z", "\u00e9", strings.Repeat("f", wire.MaxFragment+1),
 	} {
 		a := newBrowser(t, s).do("POST", "/sign-in", url.Values{
-			"email": {u.Email}, "password": {servertest.Password}, "return": {"/account#" + bad},
+			"email": {u.Email}, "password": {controltest.Password}, "return": {"/account#" + bad},
 		})
 		if got := a.Header.Get("Location"); got != "/account" {
 			t.Errorf("%.20q leads to %.40q", bad, got)
@@ -120,7 +120,7 @@ func valueOf(page, name string) string {
 }
 
 // addAuthenticator gives an account an authenticator app by the pages, and returns its secret.
-func addAuthenticator(t *testing.T, s *servertest.Server, email string) string {
+func addAuthenticator(t *testing.T, s *controltest.Server, email string) string {
 	t.Helper()
 	b := newBrowser(t, s)
 	b.signIn(email)
@@ -132,7 +132,7 @@ func addAuthenticator(t *testing.T, s *servertest.Server, email string) string {
 	}
 	a := b.do("POST", "/account/second-step", url.Values{
 		"sealed": {valueOf(page, "sealed")}, "code": {code}, "name": {"Phone"},
-		"old_password": {servertest.Password},
+		"old_password": {controltest.Password},
 	})
 	if a.Status != http.StatusSeeOther {
 		t.Fatalf("%d %s", a.Status, a.Body)

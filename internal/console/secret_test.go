@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/pizzaface/pizzeria/internal/console"
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 )
 
 // TestHoldsSecret: one-time links stay out of access logs, also as the page to return to, and
@@ -39,7 +39,7 @@ func TestHoldsSecret(t *testing.T) {
 // TestReferrerOfOneTimeLinks: what a page with a secret address loads does not name that address.
 func TestReferrerOfOneTimeLinks(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	for path, want := range map[string]string{
 		"/reset/unknown": "strict-origin", "/sign-in?return=/invite/x": "strict-origin",
 		"/sign-in": "same-origin",

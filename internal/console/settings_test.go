@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -14,7 +14,7 @@ import (
 // another click.
 func TestTwoTabs(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	s.Schema = registry.Schema{Fields: []registry.Field{
 		{Name: "COLOUR", Type: registry.FieldText}, {Name: "SIZE", Type: registry.FieldText},
 		{Name: "SHAPE", Type: registry.FieldText}, {Name: "KEY", Type: registry.FieldSecret},
@@ -71,7 +71,7 @@ func TestTwoTabs(t *testing.T) {
 // TestRequiredSettings: console and API refuse a required setting without a value.
 func TestRequiredSettings(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	s.Schema = registry.Schema{Fields: []registry.Field{
 		{Name: "SITE", Type: registry.FieldText, Required: true},
 		{Name: "KEY", Type: registry.FieldSecret, Required: true},

@@ -12,7 +12,7 @@ import (
 	"github.com/pquerna/otp/totp"
 
 	"github.com/pizzaface/pizzeria/internal/console"
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -27,7 +27,7 @@ var (
 // The same form sent twice at once has its effect once.
 func TestShownOnce(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	admin := s.User("root@example.com", true)
 	acme := s.Org("acme", admin)
 	mia := s.Member(acme.ID, "mia@example.com", registry.RoleMember)
@@ -143,7 +143,7 @@ func TestFormsHaveNonces(t *testing.T) {
 // TestRecoveryCodesShownOnce: recovery codes are on the page that a redirect leads to, once.
 func TestRecoveryCodesShownOnce(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	ada := s.User("ada@example.com", false)
 	me := s.Page(s.SignIn(ada))
 	n, err := s.Identity.NewTOTP(s.As(ada), ada.Email, "")
@@ -156,7 +156,7 @@ func TestRecoveryCodesShownOnce(t *testing.T) {
 	}
 	a := submit(t, me, 303, "/account/second-step", url.Values{
 		"sealed": {n.Sealed}, "name": {"Phone"}, "code": {code},
-		"old_password": {servertest.Password},
+		"old_password": {controltest.Password},
 	})
 	to := a.Header.Get("Location")
 	if a := me.Want(t, 200, "GET", to, ""); !strings.Contains(a.Body, "<pre>") {

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/pizzaface/pizzeria/internal/console"
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -14,7 +14,7 @@ import (
 // version, and the older of two that were opened at once is refused with what it differs in.
 func TestTwoTabsOfEveryForm(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	s.Schema = registry.Schema{Fields: []registry.Field{{Name: "COLOUR", Type: registry.FieldText}}}
 	ada := s.User("ada@example.com", true)
 	acme := s.Org("acme", ada)

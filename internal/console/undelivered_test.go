@@ -4,13 +4,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
 // TestUndeliveredRolesAreShown: page and API say that a provider left people's groups out.
 func TestUndeliveredRolesAreShown(t *testing.T) {
-	s := servertest.New(t)
+	s := controltest.New(t)
 	owner := s.User("owner@elsewhere.example", false)
 	acme := s.Org("acme", owner)
 	login := s.SignIn(owner)

@@ -14,7 +14,7 @@ import (
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/identity/token"
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/registry"
@@ -23,7 +23,7 @@ import (
 // signIns is an org's gateway with a real control plane behind it, and a browser that is on both.
 type signIns struct {
 	*testing.T
-	cp    *servertest.Server
+	cp    *controltest.Server
 	g     *Gateway
 	route *registry.Route
 	jar   []*http.Cookie // of the org's host, oldest first
@@ -34,10 +34,10 @@ const orgHost = "acme.d.example"
 
 func newSignIns(t *testing.T) *signIns {
 	t.Helper()
-	cp := servertest.New(t)
+	cp := controltest.New(t)
 	o := cp.Org("acme", cp.User("ada@example.com", false))
 	g, err := NewGateway(GatewayConfig{
-		Tokens: cp.Identity.Node, Origin: controlPlane{cp.Identity, cp.Handler, cp.Identity.AdmitNode()}, Seal: servertest.NewKey(t).Sealer("test"), Sessions: 10,
+		Tokens: cp.Identity.Node, Origin: controlPlane{cp.Identity, cp.Handler, cp.Identity.AdmitNode()}, Seal: controltest.NewKey(t).Sealer("test"), Sessions: 10,
 		Log: slog.New(slog.DiscardHandler), Now: cp.Clock.Now, Contact: cp.Clock.Now,
 		OfflineGrace: func() time.Duration { return time.Hour }, Lifetimes: registry.DefaultLifetimes,
 	})
@@ -94,7 +94,7 @@ func (s *signIns) open(path string) string {
 }
 
 // controlPlane asks the control plane.
-func (s *signIns) controlPlane(method, target, form string) servertest.Answer {
+func (s *signIns) controlPlane(method, target, form string) controltest.Answer {
 	c := s.cp.Nobody().With("Sec-Fetch-Site", "same-origin",
 		"Content-Type", "application/x-www-form-urlencoded")
 	if s.in != "" {
@@ -109,7 +109,7 @@ func (s *signIns) controlPlane(method, target, form string) servertest.Answer {
 	return a
 }
 
-func (s *signIns) leads(a servertest.Answer, host string) string {
+func (s *signIns) leads(a controltest.Answer, host string) string {
 	s.Helper()
 	return s.goes(&http.Response{StatusCode: a.Status, Header: a.Header}, host)
 }
@@ -132,7 +132,7 @@ func (s *signIns) page(authorize string) string {
 func (s *signIns) password(back string) string {
 	s.Helper()
 	form := url.Values{
-		"email": {"ada@example.com"}, "password": {servertest.Password}, "return": {back},
+		"email": {"ada@example.com"}, "password": {controltest.Password}, "return": {back},
 	}
 	return s.silently(s.leads(s.controlPlane("POST", "/sign-in", form.Encode()), "d.example"))
 }

@@ -1,8 +1,4 @@
-// Package servertest runs the control plane in the test's own process: the real
-// SQLite store, the real identity service, the API and the console, behind the
-// handler that the server mounts. There is no Caddy, no gateway and no instance.
-//
-// Time is the Clock's and moves only when a test moves it. Requests go straight
-// to the handler (Client.Do), or over a loopback socket where a test reads a
-// stream (Client.Stream).
+// Package servertest runs a whole installation in the test's own process: control plane, gateway
+// and instances, behind net/http on a listener in memory, for tests of what people do. There is no
+// Caddy and no other process. What Caddy does is tested in internal/endtoend.
 package servertest

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -22,14 +22,14 @@ var schema = registry.Schema{Fields: []registry.Field{
 }, Allow: []string{"APP_*"}}
 
 type fixture struct {
-	*servertest.Server
+	*controltest.Server
 	org   registry.Org
 	owner registry.User
 }
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	s := servertest.New(t)
+	s := controltest.New(t)
 	s.Schema = schema
 	owner := s.User("owner@example.com", false)
 	return &fixture{s, s.Org("acme", owner), owner}
@@ -227,7 +227,7 @@ func TestSealedToItsPlace(t *testing.T) {
 		t.Error("the secret does not open at its own place")
 	}
 	stranger := *f.Settings
-	stranger.Sealer = servertest.New(t).Identity
+	stranger.Sealer = controltest.New(t).Identity
 	if env, err := stranger.Environment(f.Context(), f.org.ID); err == nil {
 		t.Errorf("it opens with another key: %v", env)
 	}

@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 	"github.com/pizzaface/pizzeria/internal/usage"
 	"github.com/pizzaface/pizzeria/registry"
 	"github.com/pizzaface/pizzeria/registry/sqlite"
@@ -18,7 +18,7 @@ import (
 // restart.
 func TestHistory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store, err := sqlite.Open(t.Context(), sqlitetest.File(t), servertest.NewKey(t), time.Now)
+		store, err := sqlite.Open(t.Context(), sqlitetest.File(t), controltest.NewKey(t), time.Now)
 		if err != nil {
 			t.Fatal(err)
 		}

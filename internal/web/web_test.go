@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/pizzaface/pizzeria/identity/token"
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 	"github.com/pizzaface/pizzeria/internal/web"
 	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/registry"
@@ -29,7 +29,7 @@ func TestProblems(t *testing.T) {
 		w := httptest.NewRecorder()
 		r := httptest.NewRequest("GET", "/", nil)
 		r = r.WithContext(wire.WithRequest(r.Context(), "request-1", ""))
-		wire.WriteProblem(w, r, servertest.Issuer, fmt.Errorf("wrapped: %w",
+		wire.WriteProblem(w, r, controltest.Issuer, fmt.Errorf("wrapped: %w",
 			registry.Errorf(code, "name", "choose another")))
 		body, retry := w.Body.String(), w.Header().Get("Retry-After") != ""
 		if w.Code != want || !strings.Contains(body,
@@ -49,7 +49,7 @@ func TestProblems(t *testing.T) {
 
 // TestWho: one way of saying who asks, and the operator's mark comes from no header.
 func TestWho(t *testing.T) {
-	s := servertest.New(t)
+	s := controltest.New(t)
 	l := s.SignIn(s.User("ada@example.com", false))
 	key := s.Key(l, registry.NewAPIKey{Scopes: []registry.Scope{registry.ScopeOrgRead}})
 	token, err := s.Identity.APITokenFor(t.Context(), registry.AsSession(l.User, l.Session, ""),

@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"github.com/pizzaface/pizzeria/identity"
-	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 	"github.com/pizzaface/pizzeria/internal/webhook"
 	"github.com/pizzaface/pizzeria/registry"
 	"github.com/pizzaface/pizzeria/registry/sqlite"
@@ -103,13 +103,13 @@ var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"),
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	f := &fixture{T: t, allow: loopback}
-	key := servertest.NewKey(t)
+	key := controltest.NewKey(t)
 	var err error
 	if f.store, err = sqlite.Open(t.Context(), sqlitetest.File(t), key, time.Now); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = f.store.Close() })
-	f.ids = servertest.NewIdentity(t, f.store, key, time.Now)
+	f.ids = controltest.NewIdentity(t, f.store, key, time.Now)
 	f.org = f.newOrg("acme")
 	return f
 }

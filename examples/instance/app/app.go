@@ -45,23 +45,15 @@ func Main() {
 func run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(os.Getenv("PIZZERIA_DATA_DIR"), "notes.db")+"?_pragma=journal_mode(WAL)&_pragma=busy_timeout(5000)")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = db.Close() }()
-	db.SetMaxOpenConns(1)
-	if _, err := db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS notes (id INTEGER PRIMARY KEY, author TEXT NOT NULL, text TEXT NOT NULL, at TEXT NOT NULL)`); err != nil {
-		return err
-	}
 	check, err := assertion.FromEnv()
 	if err != nil {
 		return err
 	}
-	a := &app{
-		db: db, ctx: ctx, slug: os.Getenv("PIZZERIA_ORG_SLUG"), url: os.Getenv("PIZZERIA_PUBLIC_URL"),
-		console: os.Getenv("PIZZERIA_ISSUER"), prefix: os.Getenv("PIZZERIA_PREFIX"), check: check,
+	a, err := New(ctx, check, os.Getenv)
+	if err != nil {
+		return err
 	}
+	defer func() { _ = a.Close() }()
 	network, address := "tcp", os.Getenv("PIZZERIA_LISTEN")
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
 		network, address = "unix", path
@@ -70,7 +62,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	srv := &http.Server{Handler: a.routes(), ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10}
+	srv := &http.Server{Handler: a, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10}
 	go func() {
 		<-ctx.Done()
 		end, cancel := context.WithTimeout(context.Background(), 5*time.Second)
@@ -84,7 +76,9 @@ func run() error {
 	return nil
 }
 
-type app struct {
+// App serves one org.
+type App struct {
+	http.Handler
 	db    *sql.DB
 	ctx   context.Context //nolint:containedctx // the process's life, ends streams on shutdown
 	check *assertion.Verifier
@@ -92,7 +86,29 @@ type app struct {
 	slug, url, console, prefix string
 }
 
-func (a *app) routes() http.Handler {
+// New makes an App that lives until ctx is done, with the environment of an instance.
+func New(ctx context.Context, check *assertion.Verifier, env func(string) string) (*App, error) {
+	file := filepath.Join(env("PIZZERIA_DATA_DIR"), "notes.db")
+	db, err := sql.Open("sqlite", "file:"+file+"?_pragma=journal_mode(WAL)&_pragma=busy_timeout(5000)")
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(1)
+	if _, err := db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS notes (id INTEGER PRIMARY KEY, author TEXT NOT NULL, text TEXT NOT NULL, at TEXT NOT NULL)`); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	a := &App{
+		db: db, ctx: ctx, slug: env("PIZZERIA_ORG_SLUG"), url: env("PIZZERIA_PUBLIC_URL"),
+		console: env("PIZZERIA_ISSUER"), prefix: env("PIZZERIA_PREFIX"), check: check,
+	}
+	a.Handler = a.routes()
+	return a, nil
+}
+
+// Close closes the database.
+func (a *App) Close() error { return a.db.Close() }
+
+func (a *App) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
 	mux.HandleFunc("GET /{$}", a.signedIn(a.home))
@@ -106,7 +122,7 @@ func (a *app) routes() http.Handler {
 }
 
 // signedIn lets a request through only with a good assertion of this org.
-func (a *app) signedIn(h func(http.ResponseWriter, *http.Request, assertion.Claims)) http.HandlerFunc {
+func (a *App) signedIn(h func(http.ResponseWriter, *http.Request, assertion.Claims)) http.HandlerFunc {
 	return a.check.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, _ := assertion.FromContext(r.Context())
 		h(w, r, c)
@@ -120,7 +136,7 @@ type note struct {
 	At     string `json:"at"`
 }
 
-func (a *app) notes(ctx context.Context) ([]note, error) {
+func (a *App) notes(ctx context.Context) ([]note, error) {
 	rows, err := a.db.QueryContext(ctx, `SELECT id, author, text, at FROM notes ORDER BY id DESC LIMIT 100`)
 	if err != nil {
 		return nil, err
@@ -137,7 +153,7 @@ func (a *app) notes(ctx context.Context) ([]note, error) {
 	return out, rows.Err()
 }
 
-func (a *app) home(w http.ResponseWriter, r *http.Request, c assertion.Claims) {
+func (a *App) home(w http.ResponseWriter, r *http.Request, c assertion.Claims) {
 	notes, err := a.notes(r.Context())
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -149,11 +165,11 @@ func (a *app) home(w http.ResponseWriter, r *http.Request, c assertion.Claims) {
 	_ = page.Execute(w, map[string]any{"Claims": c, "Slug": a.slug, "Notes": notes, "Console": a.console, "Prefix": a.prefix})
 }
 
-func (a *app) whoami(w http.ResponseWriter, r *http.Request, c assertion.Claims) {
+func (a *App) whoami(w http.ResponseWriter, r *http.Request, c assertion.Claims) {
 	reply(w, map[string]any{"org_id": c.OrgID, "org_slug": a.slug, "email": c.Email, "name": c.Name, "role": c.Role, "sub": c.Subject, "headers": r.Header, "host": r.Host})
 }
 
-func (a *app) list(w http.ResponseWriter, r *http.Request, _ assertion.Claims) {
+func (a *App) list(w http.ResponseWriter, r *http.Request, _ assertion.Claims) {
 	notes, err := a.notes(r.Context())
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -162,7 +178,7 @@ func (a *app) list(w http.ResponseWriter, r *http.Request, _ assertion.Claims) {
 	reply(w, notes)
 }
 
-func (a *app) add(w http.ResponseWriter, r *http.Request, c assertion.Claims) {
+func (a *App) add(w http.ResponseWriter, r *http.Request, c assertion.Claims) {
 	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
 	text := strings.TrimSpace(r.FormValue("text"))
 	if text == "" || len(text) > 4000 {
@@ -177,7 +193,7 @@ func (a *app) add(w http.ResponseWriter, r *http.Request, c assertion.Claims) {
 }
 
 // echo sends every WebSocket message back.
-func (a *app) echo(w http.ResponseWriter, r *http.Request, _ assertion.Claims) {
+func (a *App) echo(w http.ResponseWriter, r *http.Request, _ assertion.Claims) {
 	c, err := websocket.Accept(w, r, &websocket.AcceptOptions{OriginPatterns: []string{strings.TrimPrefix(a.url, "https://")}})
 	if err != nil {
 		return
@@ -195,7 +211,7 @@ func (a *app) echo(w http.ResponseWriter, r *http.Request, _ assertion.Claims) {
 }
 
 // ticks streams the time, four times a second, as server-sent events.
-func (a *app) ticks(w http.ResponseWriter, r *http.Request, _ assertion.Claims) {
+func (a *App) ticks(w http.ResponseWriter, r *http.Request, _ assertion.Claims) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	tick := time.NewTicker(250 * time.Millisecond)
 	defer tick.Stop()
@@ -215,7 +231,7 @@ func (a *app) ticks(w http.ResponseWriter, r *http.Request, _ assertion.Claims) 
 }
 
 // size reads an upload and says how long it was.
-func (a *app) size(w http.ResponseWriter, r *http.Request, _ assertion.Claims) {
+func (a *App) size(w http.ResponseWriter, r *http.Request, _ assertion.Claims) {
 	n, err := io.Copy(io.Discard, r.Body)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)

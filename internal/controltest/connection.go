@@ -1,4 +1,4 @@
-package servertest
+package controltest
 
 import "github.com/pizzaface/pizzeria/registry"
 

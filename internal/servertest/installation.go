@@ -1,0 +1,198 @@
+package servertest
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pizzaface/pizzeria/identity/token"
+	"github.com/pizzaface/pizzeria/internal/edge"
+	"github.com/pizzaface/pizzeria/internal/runtime"
+	"github.com/pizzaface/pizzeria/internal/wire"
+	"github.com/pizzaface/pizzeria/provision"
+	"github.com/pizzaface/pizzeria/registry"
+	"github.com/pizzaface/pizzeria/registry/sqlite"
+)
+
+// Installation is a whole installation in the test's process: control plane and gateway behind
+// net/http on a listener in memory, and the sample app as every org's instance. Its domain is
+// d.example, the time is the real one, and there is no Caddy.
+type Installation struct {
+	testing.TB
+	Instances *Instances
+	Log       *Buffer // what was logged
+	Dir       string  // the data directory
+
+	runtime  *runtime.Runtime
+	tunables runtime.Tunables
+	listener *memory
+	server   *http.Server
+	served   chan struct{}
+	proxy    *httputil.ReverseProxy
+	setup    string // the set-up link
+}
+
+// Start runs an installation that ends with the test. change may be nil.
+func Start(t testing.TB, change func(*runtime.Tunables)) *Installation {
+	t.Helper()
+	dir, err := os.MkdirTemp("/tmp", "pz") // short: Unix sockets lie below it
+	if err != nil {
+		t.Fatal(err)
+	}
+	site, err := token.NewSite("d.example", "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := &Installation{
+		TB: t, Instances: NewInstances(dir), Log: &Buffer{}, Dir: filepath.Join(dir, "data"),
+	}
+	health := provision.DefaultHealth()
+	i.tunables = runtime.Tunables{
+		Site: site, OfflineGrace: time.Hour, Health: health, Provider: i.Instances,
+	}
+	if change != nil {
+		change(&i.tunables)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(i.Stop(), i.Instances.end(), os.RemoveAll(dir)); err != nil {
+			t.Error(err)
+		}
+		if t.Failed() {
+			t.Logf("log:\n%s", i.Log)
+		}
+	})
+	i.Run()
+	return i
+}
+
+// Run starts the server again after Stop, with the data that it left.
+func (i *Installation) Run() {
+	i.Helper()
+	i.runtime = runtime.New(runtime.Config{
+		DataDir: i.Dir, Store: sqlite.File(filepath.Join(i.Dir, "pizzeria.db")),
+		SecretKey: filepath.Join(i.Dir, "secret.key"), Routes: 1000,
+		Log:      slog.New(slog.NewTextHandler(i.Log, nil)),
+		Announce: func(link string, _ time.Time) { i.setup = link },
+	})
+	if err := i.runtime.Attach(i.Context(), i, i.tunables); err != nil {
+		i.Fatal(err)
+	}
+	direct := &edge.Direct{Dial: dialInstance, Idle: 8, IdleTimeout: time.Minute, HeaderBytes: edge.DefaultHeaderLimit}
+	ways := &edge.Transports{
+		Direct: direct, HeaderBytes: edge.DefaultHeaderLimit, CookieBytes: edge.DefaultCookieBytes,
+		HTTP: edge.Guarded{
+			RoundTripper: &http.Transport{
+				DialContext: edge.GuardDial(dialInstance, edge.DefaultHeaderLimit), DisableCompression: true,
+			},
+			HeaderBytes: edge.DefaultHeaderLimit,
+		},
+	}
+	i.proxy = &httputil.ReverseProxy{
+		Rewrite:       func(r *httputil.ProxyRequest) { r.SetXForwarded(); r.Out.URL.Scheme = "http" },
+		Transport:     roundTripper{i.runtime, ways},
+		FlushInterval: -1,
+		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+			if !i.runtime.Gateway().Unanswered(w, r, stateOf(r.Context()), err, http.StatusBadGateway) {
+				w.WriteHeader(http.StatusBadGateway)
+			}
+		},
+	}
+	i.listener, i.served = newMemory(), make(chan struct{})
+	i.server = &http.Server{
+		Handler: i, ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog: slog.NewLogLogger(slog.NewTextHandler(i.Log, nil), slog.LevelDebug),
+	}
+	listener, server, served := i.listener, i.server, i.served
+	go func() {
+		defer close(served)
+		_ = server.Serve(listener)
+	}()
+}
+
+// Stop ends the server; instances go on.
+func (i *Installation) Stop() error {
+	if i.server == nil {
+		return nil
+	}
+	err := i.runtime.Destruct() // ends streams
+	err = errors.Join(err, i.server.Close())
+	<-i.served
+	i.server = nil
+	return err
+}
+
+// Reload puts other tunables to use.
+func (i *Installation) Reload(change func(*runtime.Tunables)) {
+	i.Helper()
+	next := i.tunables
+	change(&next)
+	if err := i.runtime.Attach(i.Context(), &next, next); err != nil {
+		i.Fatal(err)
+	}
+	i.runtime.Detach(i)
+	i.tunables = next
+}
+
+// ServeHTTP stands in for the Caddyfile's two sites.
+func (i *Installation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	site := i.tunables.Site
+	if r.Host == strings.TrimPrefix(site.Issuer, "https://") {
+		if wire.Admit(w, r, site.Issuer) {
+			ctx := wire.WithRequest(r.Context(), registry.NewID(), address)
+			i.runtime.Handler().ServeHTTP(w, r.WithContext(ctx))
+		}
+		return
+	}
+	g, began := i.runtime.Gateway(), time.Now()
+	st := g.Admit(w, r, registry.NewID, edge.Admission{Hold: 10 * time.Second})
+	if st == nil {
+		i.runtime.Requests().Request(nil, 0, time.Since(began))
+		return
+	}
+	defer func() { i.runtime.Requests().Request(st.Route, http.StatusOK, time.Since(began)) }()
+	st.Begin(http.NewResponseController(w))
+	defer st.End()
+	if g.Authenticate(w, r, st, registry.RoleRunner, false) {
+		i.proxy.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), stateKey{}, st)))
+	}
+}
+
+type stateKey struct{}
+
+func stateOf(ctx context.Context) *edge.State {
+	st, _ := ctx.Value(stateKey{}).(*edge.State)
+	return st
+}
+
+// roundTripper passes requests on as the gateway does.
+type roundTripper struct {
+	runtime *runtime.Runtime
+	ways    *edge.Transports
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
+	st := stateOf(r.Context())
+	for {
+		res, err := t.runtime.Gateway().RoundTrip(st, r, t.ways)
+		var dial *net.OpError
+		if err == nil || !errors.As(err, &dial) || dial.Op != "dial" ||
+			!t.runtime.Gateway().Again(r.Context(), st) {
+			return res, err
+		}
+	}
+}
+
+// dialInstance dials the instance of a request's org.
+func dialInstance(ctx context.Context, _, _ string) (net.Conn, error) {
+	var d net.Dialer
+	return d.DialContext(ctx, "unix", strings.TrimPrefix(stateOf(ctx).Route.Address, "unix/"))
+}

@@ -1,0 +1,198 @@
+package servertest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/pizzaface/pizzeria/examples/instance/app"
+	"github.com/pizzaface/pizzeria/identity/assertion"
+	"github.com/pizzaface/pizzeria/provision"
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// Instances is a provider whose instances are the sample app, in the test's process.
+type Instances struct {
+	dir string
+
+	mu  sync.Mutex
+	run map[provision.Ref]*instance
+}
+
+type instance struct {
+	stop func() error
+	of   provision.Spec
+}
+
+// NewInstances keeps sockets and data in a directory. Its path must be short: sockets lie in it.
+func NewInstances(dir string) *Instances {
+	return &Instances{dir: dir, run: map[provision.Ref]*instance{}}
+}
+
+// Name implements provision.Provider.
+func (*Instances) Name() string { return "process" }
+
+// Configuration implements provision.Provider.
+func (*Instances) Configuration() string { return "" }
+
+// Grace implements provision.Provider.
+func (*Instances) Grace() time.Duration { return time.Second }
+
+// Enforces implements provision.Provider.
+func (*Instances) Enforces(registry.LimitName) bool { return false }
+
+// Isolation implements provision.Provider.
+func (*Instances) Isolation() string { return "none: all instances are one process" }
+
+// Ensure implements provision.Provider.
+func (p *Instances) Ensure(_ context.Context, s provision.Spec) (provision.Observed, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for other := range p.run {
+		if other.OrgID == s.OrgID && other.Generation > s.Generation {
+			return provision.Observed{}, errors.New("a newer generation runs")
+		}
+	}
+	if p.run[s.Ref] == nil {
+		i, err := p.start(s)
+		if err != nil {
+			return provision.Observed{}, err
+		}
+		p.run[s.Ref] = i
+	}
+	return p.see(s.Ref), nil
+}
+
+func (p *Instances) start(s provision.Spec) (*instance, error) {
+	check, err := assertion.New(assertion.Config{
+		OrgID: string(s.OrgID), Issuer: s.Env["PIZZERIA_ISSUER"], Generation: s.Generation,
+		Keys: assertion.File(s.Env["PIZZERIA_JWKS_FILE"]),
+	})
+	if err != nil {
+		return nil, err
+	}
+	data := filepath.Join(p.dir, string(s.OrgID))
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	a, err := app.New(ctx, check, func(name string) string {
+		if name == "PIZZERIA_DATA_DIR" {
+			return data
+		}
+		return s.Env[name]
+	})
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	var listen net.ListenConfig
+	l, err := listen.Listen(ctx, "unix", p.socket(s.Ref))
+	if err != nil {
+		cancel()
+		return nil, errors.Join(err, a.Close())
+	}
+	server := &http.Server{Handler: a, ReadHeaderTimeout: 10 * time.Second}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = server.Serve(l)
+	}()
+	return &instance{of: s, stop: func() error {
+		cancel()
+		err := server.Close()
+		<-done
+		return errors.Join(err, a.Close())
+	}}, nil
+}
+
+func (p *Instances) socket(r provision.Ref) string {
+	return filepath.Join(p.dir, fmt.Sprintf("%s.%d", r.OrgID, r.Generation))
+}
+
+func (p *Instances) see(r provision.Ref) provision.Observed {
+	i := p.run[r]
+	if i == nil {
+		return provision.Observed{Detail: "it is not there"}
+	}
+	return provision.Observed{
+		Running: true, Address: "unix/" + p.socket(r), Configuration: i.of.Configuration,
+	}
+}
+
+// Observe implements provision.Provider.
+func (p *Instances) Observe(_ context.Context, r provision.Ref) (provision.Observed, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.see(r), nil
+}
+
+// Stop implements provision.Provider.
+func (p *Instances) Stop(_ context.Context, org registry.OrgID, upTo int64) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for r, i := range p.run {
+		if r.OrgID != org || r.Generation > upTo {
+			continue
+		}
+		delete(p.run, r)
+		if err := i.stop(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// List implements provision.Provider.
+func (p *Instances) List(context.Context) (all []provision.Ref, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for r := range p.run {
+		all = append(all, r)
+	}
+	return all, nil
+}
+
+// Logs implements provision.Provider. These instances print nothing.
+func (*Instances) Logs(context.Context, registry.OrgID, int, bool) (io.ReadCloser, error) {
+	return io.NopCloser(strings.NewReader("")), nil
+}
+
+// Env is a variable of an org's instance that runs, "" without one.
+func (p *Instances) Env(org registry.OrgID, name string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for r, i := range p.run {
+		if r.OrgID == org {
+			return i.of.Env[name]
+		}
+	}
+	return ""
+}
+
+// Crash ends an org's instance as if it had failed.
+func (p *Instances) Crash(org registry.OrgID) error {
+	return p.Stop(context.Background(), org, 1<<62)
+}
+
+// end stops all.
+func (p *Instances) end() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var errs []error
+	for r, i := range p.run {
+		delete(p.run, r)
+		errs = append(errs, i.stop())
+	}
+	return errors.Join(errs...)
+}
+
+var _ provision.Provider = (*Instances)(nil)
