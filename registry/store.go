@@ -48,6 +48,7 @@ type Store interface {
 	DraftStore
 	InstanceStore
 	Maintainer
+	Leaser
 	FeedSource
 	RevocationSource
 	RouteSource

@@ -222,23 +222,3 @@ func (t *tx) follow(w registry.Work, state registry.InstanceState) error {
 	}
 	return nil
 }
-
-// BreakLeases ends all leases and claims: for a process that has the database to itself. For the
-// system.
-func (s *Store) BreakLeases(ctx context.Context, a registry.Actor) error {
-	if err := only(a); err != nil {
-		return err
-	}
-	return s.atomic(ctx, a, func(t *writeTx) error {
-		for _, end := range []string{
-			`UPDATE instances SET lease_until = 0 WHERE lease_until > 0`,
-			allRows + `UPDATE mails SET claimed_until = 0 WHERE claimed_until > 0`,
-			allRows + `UPDATE deliveries SET claimed_until = 0 WHERE claimed_until > 0`,
-		} {
-			if _, err := t.exec(end); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}

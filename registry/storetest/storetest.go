@@ -136,6 +136,7 @@ func RunTests(t *testing.T, open func(t *testing.T, now func() time.Time) regist
 		"Installation":              installation,
 		"Changed":                   changed,
 		"BrokenLeases":              brokenLeases,
+		"NamedLeases":               namedLeases,
 		"PrunedAudit":               prunedAudit,
 		"RevokedInvites":            revokedInvites,
 		"StoppedEmailChange":        stoppedEmailChange,
