@@ -161,7 +161,8 @@ func (c *Control) Run(ctx context.Context) {
 		return
 	}
 	for _, run := range []func(context.Context){
-		c.follower.Run, c.webhooks.Run, c.mail.Run, c.maintain, c.checkDomains, c.watchQuotas,
+		c.follower.Run, c.webhooks.Run, c.mail.Run, c.keepUp,
+		func(ctx context.Context) { c.lead(ctx, c.maintain, c.checkDomains, c.watchQuotas) },
 	} {
 		wg.Go(func() { run(ctx) })
 	}

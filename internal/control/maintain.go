@@ -9,45 +9,72 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// maintain does what time alone asks for.
-func (c *Control) maintain(ctx context.Context) {
-	if err := c.noteAuditHead(ctx, true); err != nil && ctx.Err() == nil {
-		c.Log.Warn("maintenance", "error", err)
-	}
-	head := time.NewTicker(headEvery)
-	defer head.Stop()
-	often, flush, daily := time.NewTicker(2*time.Second), time.NewTicker(30*time.Second), time.NewTicker(time.Hour)
-	defer often.Stop()
-	var warned time.Time
+// keepUp does what every process does for itself, until ctx is done: it stores what is in memory, and
+// follows the config and the clock.
+func (c *Control) keepUp(ctx context.Context) {
+	plans, flush, keys := time.NewTicker(2*time.Second), time.NewTicker(30*time.Second), time.NewTicker(time.Hour)
+	defer plans.Stop()
 	defer flush.Stop()
-	defer daily.Stop()
+	defer keys.Stop()
+	said := c.quietly()
 	for {
-		var err error
+		select {
+		case <-ctx.Done():
+			return
+		case <-plans.C:
+			said(ctx, c.ConfigurePlans(ctx))
+		case <-flush.C:
+			c.say(ctx, c.ids.Flush(ctx))
+		case <-keys.C:
+			err := c.ids.Refresh(ctx)
+			if err == nil {
+				err = c.writeJWKS()
+			}
+			c.say(ctx, err)
+		}
+	}
+}
+
+// maintain does what is due for the installation, until ctx is done. One process does at a time.
+func (c *Control) maintain(ctx context.Context) {
+	c.say(ctx, c.noteAuditHead(ctx, true))
+	often, deletions := time.NewTicker(2*time.Second), time.NewTicker(30*time.Second)
+	head, hourly := time.NewTicker(headEvery), time.NewTicker(time.Hour)
+	for _, t := range []*time.Ticker{often, deletions, head, hourly} {
+		defer t.Stop()
+	}
+	system, said := registry.AsSystem("runtime"), c.quietly()
+	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-often.C:
-			system := registry.AsSystem("runtime")
-			err = errors.Join(c.store.FinishSupport(ctx, system), c.store.FinishApprovals(ctx, system), c.ConfigurePlans(ctx))
-			if err != nil && time.Since(warned) < 30*time.Second {
-				continue // while the store is away, one line in a while is enough
-			}
-			if err != nil {
-				warned = time.Now()
-			}
+			said(ctx, errors.Join(c.store.FinishSupport(ctx, system), c.store.FinishApprovals(ctx, system)))
+		case <-deletions.C:
+			c.say(ctx, c.store.FinishDeletions(ctx, system))
 		case <-head.C:
-			err = c.noteAuditHead(ctx, false)
-		case <-flush.C:
-			err = errors.Join(c.ids.Flush(ctx), c.store.FinishDeletions(ctx, registry.AsSystem("runtime")))
-		case <-daily.C:
-			if err = c.ids.Refresh(ctx); err == nil {
-				err = c.writeJWKS()
-			}
-			err = errors.Join(err, c.store.Sweep(ctx, registry.AsSystem("runtime")),
-				c.disableDormant(ctx), c.pruneAudit(ctx))
+			c.say(ctx, c.noteAuditHead(ctx, false))
+		case <-hourly.C:
+			c.say(ctx, errors.Join(c.store.Sweep(ctx, system), c.disableDormant(ctx), c.pruneAudit(ctx)))
 		}
-		if err != nil && ctx.Err() == nil {
-			c.Log.Warn("maintenance", "error", err)
+	}
+}
+
+// say logs why a task failed.
+func (c *Control) say(ctx context.Context, err error) {
+	if err != nil && ctx.Err() == nil {
+		c.Log.Warn("maintenance", "error", err)
+	}
+}
+
+// quietly returns a say for what is often done: while the store is away, one line in a while is
+// enough.
+func (c *Control) quietly() func(context.Context, error) {
+	var said time.Time
+	return func(ctx context.Context, err error) {
+		if err != nil && time.Since(said) >= 30*time.Second {
+			said = time.Now()
+			c.say(ctx, err)
 		}
 	}
 }

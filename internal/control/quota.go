@@ -103,9 +103,7 @@ func (c *Control) watchQuotas(ctx context.Context) {
 				)
 				c.ids.TellQuota(ctx, w)
 			}
-			if err != nil && ctx.Err() == nil {
-				c.Log.Warn("maintenance", "error", err)
-			}
+			c.say(ctx, err)
 		}
 	}
 }

@@ -13,9 +13,7 @@ func (c *Control) checkDomains(ctx context.Context) {
 	tick := time.NewTicker(10 * time.Minute)
 	defer tick.Stop()
 	for {
-		if err := c.ids.CheckDomains(ctx); err != nil && ctx.Err() == nil {
-			c.Log.Warn("maintenance", "error", err)
-		}
+		c.say(ctx, c.ids.CheckDomains(ctx))
 		select {
 		case <-ctx.Done():
 			return
