@@ -3,7 +3,6 @@ package identity
 import (
 	"context"
 	"crypto/subtle"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -31,73 +30,51 @@ func (c client) mayGoTo(uri string, site token.Site) bool {
 	return uri == site.CallbackURL(c.slug)
 }
 
-// clientOf finds a client by its ID. Error: CodeNotFound; anything else means that the store is away.
-func (s *Service) clientOf(ctx context.Context, id string) (client, error) {
-	unknown := registry.Errorf(registry.CodeNotFound, "client_id", "the client is unknown")
+// clientName is a client's ID taken apart: one field is set, or none of an unknown client.
+type clientName struct {
+	app  registry.ClientID
+	org  registry.OrgID // whose gateway it is
+	slug string         // of a gateway that does not know whether there is an org
+}
+
+func parseClientID(id string) clientName {
 	if registry.ValidID(id) {
-		app, err := s.store.Client(ctx, registry.AsSystem("authorize"), registry.ClientID(id))
-		return client{id: id, org: app.OrgID, app: &app}, err
+		return clientName{app: registry.ClientID(id)}
 	}
 	name, ok := strings.CutSuffix(id, token.GatewaySuffix)
 	if !ok {
-		return client{}, unknown
+		return clientName{}
 	}
 	if org, ok := strings.CutPrefix(name, token.OrgClientPrefix); ok && registry.ValidID(org) {
-		v, err := s.store.Org(ctx, registry.AsSystem("authorize"), registry.OrgID(org))
-		return client{id: id, slug: v.Slug, org: v.ID}, err
+		return clientName{org: registry.OrgID(org)}
 	}
 	if slug, ok := strings.CutPrefix(name, token.HostClientPrefix); ok && registry.ValidSlug(slug) {
-		r, err := s.store.Route(ctx, registry.AsSystem("authorize"), slug)
+		return clientName{slug: slug}
+	}
+	return clientName{}
+}
+
+// clientOf finds a client by its ID. Error: CodeNotFound; anything else means that the store is
+// away.
+func (s *Service) clientOf(ctx context.Context, id string) (client, error) {
+	switch n := parseClientID(id); {
+	case n.app != "":
+		app, err := s.store.Client(ctx, registry.AsSystem("authorize"), n.app)
+		return client{id: id, org: app.OrgID, app: &app}, err
+	case n.org != "":
+		v, err := s.store.Org(ctx, registry.AsSystem("authorize"), n.org)
+		return client{id: id, slug: v.Slug, org: v.ID}, err
+	case n.slug != "":
+		r, err := s.store.Route(ctx, registry.AsSystem("authorize"), n.slug)
 		if registry.ErrorCode(err) == registry.CodeNotFound {
-			return client{id: id, slug: slug}, nil
+			return client{id: id, slug: n.slug}, nil
 		}
 		if err != nil {
 			return client{}, err
 		}
-		return client{id: id, slug: slug, org: r.OrgID}, nil
+		return client{id: id, slug: n.slug, org: r.OrgID}, nil
 	}
-	return client{}, unknown
-}
-
-// Destination is what a sign-in page may say of where a person is going: the name of the org or app, "" for
-// none, and the origin that the browser is then sent to, "" for an org's.
-func (s *Service) Destination(ctx context.Context, authorization url.Values) (name, origin string) {
-	id := authorization.Get("client_id")
-	if strings.HasPrefix(id, token.HostClientPrefix) {
-		return "", ""
-	}
-	c, err := s.clientOf(ctx, id)
-	switch {
-	case err != nil:
-		return "", ""
-	case c.app == nil:
-		v, err := s.store.Org(ctx, registry.AsSystem("sign-in"), c.org)
-		if err != nil {
-			return "", ""
-		}
-		return v.Name, ""
-	case c.mayGoTo(authorization.Get("redirect_uri"), s.site()):
-		return c.app.Name, originOf(authorization.Get("redirect_uri"))
-	}
-	return "", ""
-}
-
-// OrgOf is the org that an authorization request leads to, "" for none or none that may be told.
-func (s *Service) OrgOf(ctx context.Context, authorization url.Values) registry.OrgID {
-	id := authorization.Get("client_id")
-	c, err := s.clientOf(ctx, id)
-	if err != nil || strings.HasPrefix(id, token.HostClientPrefix) {
-		return ""
-	}
-	return c.org
-}
-
-func originOf(uri string) string {
-	u, err := url.Parse(uri)
-	if err != nil {
-		return ""
-	}
-	return u.Scheme + "://" + u.Host
+	return client{}, registry.Errorf(registry.CodeNotFound, "client_id", "the client is unknown")
 }
 
 // CreateClient registers an app and returns its secret, this once; "" of a public one. See registry's Store.CreateClient.

@@ -82,6 +82,7 @@ type SessionStore interface {
 
 // SignInStore begins sign-in sessions and finds them.
 type SignInStore interface {
+	SignInPage(ctx context.Context, a Actor, to SignInTo) (SignInPage, error)
 	CreateSession(ctx context.Context, a Actor, n NewSession) (Session, error)
 	SessionByToken(ctx context.Context, a Actor, token Hash) (Session, User, error)
 	SessionByID(ctx context.Context, a Actor, id SessionID) (Session, User, error)

@@ -18,14 +18,14 @@ type deniedData struct {
 // somebody else. It is on this host since an org's app reads every page of its own.
 func (c *Console) denied(w http.ResponseWriter, r *http.Request, who web.Caller) error {
 	back := returnTo(r.URL.Query().Get("return"))
-	u, err := url.Parse(back)
-	if err != nil || u.Path != "/authorize" {
+	q := authorization(back)
+	if q == nil {
 		return registry.Errorf(registry.CodeInvalid, "", "This address names no organization.")
 	}
 	d, status := deniedData{}, http.StatusForbidden
-	org := c.Identity.OrgOf(r.Context(), u.Query())
-	if org != "" {
-		err := c.Identity.Entry(r.Context(), who.Session.ID, org)
+	to := c.Identity.Destination(r.Context(), q)
+	if to.Org != "" {
+		err := c.Identity.Entry(r.Context(), who.Session.ID, to.Org)
 		if registry.ErrorCode(err) != registry.CodeForbidden {
 			if err == nil || registry.ErrorCode(err) == registry.CodeReauthenticationNeeded {
 				http.Redirect(w, r, back, http.StatusSeeOther)
@@ -33,13 +33,13 @@ func (c *Console) denied(w http.ResponseWriter, r *http.Request, who web.Caller)
 			}
 			return err
 		}
-		d.Name, _ = c.Identity.Destination(r.Context(), u.Query())
+		d.Name = to.Name
 		waiting, err := c.Store.Returns(r.Context(), who.Actor, who.Actor.User)
 		if err != nil {
 			return err
 		}
 		for _, p := range waiting {
-			d.Held = d.Held || p.OrgID == org
+			d.Held = d.Held || p.OrgID == to.Org
 		}
 	} else {
 		status = http.StatusNotFound

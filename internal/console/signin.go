@@ -3,7 +3,6 @@ package console
 import (
 	"net/http"
 	"net/url"
-	"slices"
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/web"
@@ -25,7 +24,8 @@ func (c *Console) signInPage(w http.ResponseWriter, r *http.Request, who web.Cal
 		c.toReview(w, r, back)
 		return nil
 	}
-	if who.Actor.Valid() && !r.URL.Query().Has("again") && c.over(r, who) == "" {
+	over := c.over(r, who)
+	if who.Actor.Valid() && !r.URL.Query().Has("again") && over == "" {
 		wire.GoTo(w, back)
 		return nil
 	}
@@ -38,36 +38,41 @@ func (c *Console) signInPage(w http.ResponseWriter, r *http.Request, who web.Cal
 		form.Set("email", c.aboutOf(r))
 		v.Done = "Your password is changed and all your sessions have ended. Sign in with the new password."
 	}
-	return c.showSignIn(w, r, who, v, nil)
+	return c.showSignIn(w, r, who, v, over, nil)
 }
 
 // signInData is what the page to sign in shows.
 type signInData struct {
-	To      string // the name of the org or app that the person is going to
+	identity.SignInPage
 	As      string // the address of who is signed in
 	Passkey identity.Ceremony
-	Own     []registry.Connection // of the org that the person is going to
-	Others  []registry.Connection // for everybody
-	Back    string                // where the person goes then
-	Again   bool                  // whoever is signed in is asked again
-	Over    string                // why a session is over for the org
+	Back    string // where the person goes then
+	Again   bool   // whoever is signed in is asked again
+	Over    string // why a session is over for the org
 }
 
-// showSignIn shows the page to sign in, after an error with what was typed.
-func (c *Console) showSignIn(w http.ResponseWriter, r *http.Request, who web.Caller, v view, err error) error {
+// showSignIn shows the page to sign in, after an error with what was typed. over is why a session
+// is over for the org that somebody is going to.
+func (c *Console) showSignIn(
+	w http.ResponseWriter, r *http.Request, who web.Caller, v view, over string, err error,
+) error {
 	back := v.Form.Get("return")
 	if err != nil {
 		back = returnTo(r.PostForm.Get("return"))
 	}
-	d := signInData{To: c.destination(w, r, back), As: who.User.Email}
+	d := signInData{
+		As: who.User.Email, Back: back, Again: r.URL.Query().Has("again"), Over: over,
+	}
 	var err2 error
 	if d.Passkey, err2 = c.Identity.AskPasskey(); err2 != nil {
 		return err2
 	}
-	if d.Own, d.Others, err2 = c.connectionsTo(r, who, back); err2 != nil {
+	d.SignInPage, err2 = c.Identity.SignInPage(
+		r.Context(), authorization(back), who.Session.ConnectionID)
+	if err2 != nil {
 		return err2
 	}
-	d.Back, d.Again, d.Over = back, r.URL.Query().Has("again"), c.over(r, who)
+	c.leadsTo(w, d.Destination)
 	v.Title, v.Data = "Sign in", d
 	if err != nil {
 		return c.again(w, r, "sign-in.html", v, err)
@@ -100,45 +105,32 @@ func (c *Console) over(r *http.Request, who web.Caller) string {
 	return why
 }
 
-// connectionsTo are the connections by which somebody may sign in who is going somewhere.
-// The one that they are signed in by comes first.
-func (c *Console) connectionsTo(r *http.Request, who web.Caller, back string) (own, others []registry.Connection, err error) {
+// authorization is the authorization request that a page leads to, nil for none.
+func authorization(back string) url.Values {
 	if u, err := url.Parse(back); err == nil && u.Path == "/authorize" {
-		if id := c.Identity.OrgOf(r.Context(), u.Query()); id != "" {
-			if own, err = c.Identity.ConnectionsFor(r.Context(), id); err != nil {
-				return nil, nil, err
-			}
-		}
+		return u.Query()
 	}
-	if others, err = c.Identity.ConnectionsFor(r.Context(), ""); err != nil || who.Session.ConnectionID == "" {
-		return own, others, err
-	}
-	is := func(k registry.Connection) bool { return k.ID == who.Session.ConnectionID }
-	mine, err := c.Identity.Connection(r.Context(), who.Session.ConnectionID)
-	if err != nil {
-		return nil, nil, err
-	}
-	return append([]registry.Connection{mine}, slices.DeleteFunc(own, is)...), slices.DeleteFunc(others, is), nil
+	return nil
 }
 
-// destination names the org or app that an authorization request is for, and lets the form lead to it.
-func (c *Console) destination(w http.ResponseWriter, r *http.Request, back string) string {
-	u, err := url.Parse(back)
-	if err != nil || u.Path != "/authorize" {
-		return ""
+// destination lets the forms of a page lead to the app that an authorization request is for.
+func (c *Console) destination(w http.ResponseWriter, r *http.Request, back string) {
+	if q := authorization(back); q != nil {
+		c.leadsTo(w, c.Identity.Destination(r.Context(), q))
 	}
-	name, origin := c.Identity.Destination(r.Context(), u.Query())
-	if origin != "" {
-		c.secure(w, origin)
+}
+
+func (c *Console) leadsTo(w http.ResponseWriter, d identity.Destination) {
+	if d.Origin != "" {
+		c.secure(w, d.Origin)
 	}
-	return name
 }
 
 func (c *Console) signIn(w http.ResponseWriter, r *http.Request, who web.Caller) error {
 	back := returnTo(r.PostForm.Get("return"))
 	l, err := c.Identity.SignIn(r.Context(), r.PostForm.Get("email"), r.PostForm.Get("password"), who.Client)
 	if err != nil {
-		return c.showSignIn(w, r, who, view{}, err)
+		return c.showSignIn(w, r, who, view{}, "", err)
 	}
 	if l.Second != "" {
 		return c.showSecond(w, r, view{Form: url.Values{"return": {back}, "second": {l.Second}}}, nil)
@@ -194,7 +186,7 @@ func (c *Console) signInPasskey(w http.ResponseWriter, r *http.Request, who web.
 	back := returnTo(r.PostForm.Get("return"))
 	l, err := c.Identity.SignInPasskey(r.Context(), r.PostForm.Get("sealed"), r.PostForm.Get("response"), who.Client)
 	if err != nil {
-		return c.showSignIn(w, r, who, view{}, late(err))
+		return c.showSignIn(w, r, who, view{}, "", late(err))
 	}
 	return c.signedIn(w, r, who, l, back)
 }

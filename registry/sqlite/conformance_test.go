@@ -86,6 +86,7 @@ var scansAll = map[string]string{
 	"s":            "counting all sessions that live",
 	"audit":        "verifying walks the whole chain, and a filter walks it backwards until the page is full",
 	"p":            "plans: the operator defines a few",
+	"one":          "one row, of no table",
 	"i":            "the reconciler reads every instance at start and once a minute",
 }
 

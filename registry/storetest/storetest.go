@@ -106,6 +106,7 @@ func RunTests(t *testing.T, open func(t *testing.T, now func() time.Time) regist
 		"SigningKeys":               signingKeys,
 		"Factors":                   factors,
 		"Connections":               connections,
+		"SignInPage":                signInPage,
 		"Domains":                   domains,
 		"ExternalSignIn":            externalSignIn,
 		"Undelivered":               undelivered,
