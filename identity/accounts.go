@@ -38,7 +38,7 @@ func (s *Service) SignIn(ctx context.Context, email, password string, c Client) 
 		return Login{}, err
 	}
 	defer func() { settle(&err) }()
-	if !s.limits.signIns.has(s.now(), email) {
+	if s.left(ctx, s.limits.signIns.bucket(email)) < 1 {
 		return Login{}, s.busy(limitsSignIns, limitOwn)
 	}
 	u, err := s.store.UserByEmail(ctx, registry.AsSystem("sign-in"), email)
@@ -55,7 +55,7 @@ func (s *Service) SignIn(ctx context.Context, email, password string, c Client) 
 	if rehash {
 		u.PasswordHash = s.rehash(ctx, u, password)
 	}
-	if _, err := s.tryOwn(s.limits.signIns, email); err != nil { // each costs a hash, and most make a session
+	if _, err := s.tryOwn(ctx, s.limits.signIns, email); err != nil { // each costs a hash, and most make a session
 		return Login{}, err
 	}
 	if second, err := s.needsSecond(ctx, u, registry.MethodPassword, ""); err != nil || second != "" {
@@ -234,7 +234,7 @@ func (s *Service) Invite(ctx context.Context, a registry.Actor, org registry.Org
 			if _, err := s.store.Authorize(ctx, a, org, registry.ActionMemberInvite); err != nil {
 				return registry.Link{}, "", err
 			}
-			if err := s.letters.take(s.now(), org, clean); err != nil {
+			if err := s.takeLetter(ctx, org, clean); err != nil {
 				return registry.Link{}, "", err
 			}
 		}
@@ -255,7 +255,7 @@ func (s *Service) deliver(ctx context.Context, a registry.Actor, l registry.Link
 	}
 	letter := Letter{Kind: LetterInvite, By: a.Name(), Org: l.OrgName, Link: link, Ends: l.ExpiresAt}
 	if !a.IsSystem() {
-		letter = s.paced(l.Email, letter)
+		letter = s.paced(ctx, l.Email, letter)
 	}
 	err := s.Mail.Queue(ctx, l.Email, letter, l.ID)
 	l.Mailed = err == nil

@@ -151,7 +151,7 @@ func (s *Service) tell(
 		l.Org, l.Link = v.Name, s.site().Issuer+"/orgs/"+v.Slug+"/members"
 		for _, m := range people {
 			// What somebody can ask for again and again is bounded; a warning never is.
-			if l.Kind == LetterApproval && s.letters.take(s.now(), org, m.Email) != nil {
+			if l.Kind == LetterApproval && s.takeLetter(ctx, org, m.Email) != nil {
 				continue
 			}
 			l.Name = m.Name

@@ -31,7 +31,7 @@ func (s *Service) CreateConnection(ctx context.Context, a registry.Actor, org re
 		c.Sealed = s.Seal(purposeConnection, string(c.ID), []byte(secret))
 	}
 	if a.IsUser() { // each makes us ask an address of theirs
-		if _, err := s.tryOwn(s.limits.provider, string(org)); err != nil {
+		if _, err := s.tryOwn(ctx, s.limits.provider, string(org)); err != nil {
 			return c, err
 		}
 	}
@@ -145,7 +145,7 @@ func (s *Service) VerifyDomain(
 	if err := s.mayConnect(ctx, a, org); err != nil {
 		return registry.Domain{}, err
 	}
-	if _, err := s.tryOwn(s.limits.provider, string(org)); err != nil {
+	if _, err := s.tryOwn(ctx, s.limits.provider, string(org)); err != nil {
 		return registry.Domain{}, err
 	}
 	list, err := s.store.Domains(ctx, a, org)

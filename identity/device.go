@@ -74,7 +74,7 @@ func cleanUserCode(code string) string {
 
 // DeviceRequest returns the device that waits with a code. Wrong codes are counted by person. Errors: CodeGone, CodeTooManyRequests.
 func (s *Service) DeviceRequest(ctx context.Context, a registry.Actor, userCode string) (d registry.DeviceRequest, err error) {
-	settle, err := s.tryOwn(s.limits.userCode, string(a.User))
+	settle, err := s.tryOwn(ctx, s.limits.userCode, string(a.User))
 	if err != nil {
 		return registry.DeviceRequest{}, err
 	}
@@ -84,7 +84,7 @@ func (s *Service) DeviceRequest(ctx context.Context, a registry.Actor, userCode 
 
 // DecideDevice signs the device that waits with a code in as the actor, or refuses it. Errors: CodeGone, CodeTooManyRequests.
 func (s *Service) DecideDevice(ctx context.Context, a registry.Actor, userCode string, d registry.Decision) (err error) {
-	settle, err := s.tryOwn(s.limits.userCode, string(a.User))
+	settle, err := s.tryOwn(ctx, s.limits.userCode, string(a.User))
 	if err != nil {
 		return err
 	}

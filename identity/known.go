@@ -73,7 +73,7 @@ func (s *Service) Remember(ctx context.Context, c Client, id registry.UserID) (t
 // known counts one try from a browser that has signed in before: with this account, or with "" any.
 // It reports false for other browsers and once the hour's tries are used up; the limits of
 // strangers count then.
-func (s *Service) known(ctx context.Context, email, device string) (back func(time.Time), ok bool) {
+func (s *Service) known(ctx context.Context, email, device string) (back func(), ok bool) {
 	b := s.openDevice(device)
 	if len(b.Accounts) == 0 {
 		return nil, false
@@ -81,21 +81,22 @@ func (s *Service) known(ctx context.Context, email, device string) (back func(ti
 	system := registry.AsSystem("sign-in")
 	if email != "" {
 		u, err := s.store.UserByEmail(ctx, system, email)
-		return s.takeKnown(b, u, err)
+		return s.takeKnown(ctx, b, u, err)
 	}
 	for _, k := range slices.Backward(b.Accounts) {
 		u, err := s.store.User(ctx, system, k.User)
-		if back, ok := s.takeKnown(b, u, err); ok {
+		if back, ok := s.takeKnown(ctx, b, u, err); ok {
 			return back, true
 		}
 	}
 	return nil, false
 }
 
-func (s *Service) takeKnown(b browser, u registry.User, err error) (back func(time.Time), ok bool) {
+func (s *Service) takeKnown(
+	ctx context.Context, b browser, u registry.User, err error,
+) (back func(), ok bool) {
 	if err != nil || !slices.ContainsFunc(b.Accounts, func(k knownAccount) bool { return k.User == u.ID && k.Epoch == u.DeviceEpoch }) {
 		return nil, false
 	}
-	refused, back := s.limits.known.take(s.now(), b.ID+" "+string(u.ID))
-	return back, refused == ""
+	return s.takeOwn(ctx, s.limits.known, b.ID+" "+string(u.ID))
 }

@@ -48,7 +48,7 @@ func TestKnownBrowser(t *testing.T) {
 			t.Fatalf("sign-in %d: %v", i+1, err)
 		}
 	}
-	other := f.s.limits.known.of.of.Len()
+	other := f.buckets(f.s.limits.known.limit).of.Len()
 	for name, c := range map[string]Client{
 		"changed":   {Address: address, Device: device[:len(device)-2] + "AA"},
 		"cut":       {Address: address, Device: device[1:]},
@@ -62,7 +62,7 @@ func TestKnownBrowser(t *testing.T) {
 	}
 	want(t, try(bob.Email, goodPassword, known), registry.CodeTooManyRequests) // another account
 	want(t, try("nobody@example.com", goodPassword, known), registry.CodeTooManyRequests)
-	if n := f.s.limits.known.of.of.Len(); n != other {
+	if n := f.buckets(f.s.limits.known.limit).of.Len(); n != other {
 		t.Errorf("strangers take %d places among known browsers", n-other)
 	}
 	if err := f.s.ForgotPassword(ctx, ada.Email, known); err != nil {

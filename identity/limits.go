@@ -4,28 +4,24 @@ import (
 	"context"
 	"crypto/sha256"
 	"net/netip"
-	"sync"
+	"strconv"
 	"time"
 
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// accountKey stands for an account, or for an address that may have one: a hash, since what people
-// type is of any length.
-type accountKey [sha256.Size]byte
-
-func keyOf(account string) accountKey { return sha256.Sum256([]byte(account)) }
-
-type pairKey struct {
-	account accountKey
-	network netip.Prefix
+// keyOf stands for an account, or for an address that may have one: a hash, since what people type
+// is of any length.
+func keyOf(account string) string {
+	h := sha256.Sum256([]byte(account))
+	return string(h[:])
 }
 
 // tier is one size of network.
 type tier struct {
 	bits4, bits6 int // prefix lengths; 0: this tier has no networks of that family
-	networks     *buckets[netip.Prefix]
-	pairs        *buckets[pairKey] // nil: accounts do not matter
+	networks     *Limit
+	pairs        *Limit // nil: accounts do not matter
 }
 
 // limits bounds how often strangers may try one thing: by network, in all, by account and network,
@@ -33,12 +29,10 @@ type tier struct {
 // against the account, so that one address can neither lock others out nor push their limits out of
 // memory.
 type limits struct {
-	purpose string
-
-	mu       sync.Mutex
+	purpose  string
 	tiers    []tier
-	total    *buckets[struct{}]
-	accounts *buckets[accountKey] // over all networks; nil: accounts do not matter
+	total    *Limit
+	accounts *Limit // over all networks; nil: accounts do not matter
 }
 
 // rates are the allowances of one purpose. The wider tiers of networks get 3 and 4 times as much.
@@ -49,17 +43,31 @@ type rates struct {
 
 func (a allowance) times(n int) allowance { return allowance{a.every / time.Duration(n), a.burst * n} }
 
+func newLimit(purpose, reason, size string, a, used allowance) *Limit {
+	return &Limit{
+		Name: purpose + "/" + reason + size, Every: a.every, Burst: a.burst,
+		reason: reason, used: used,
+	}
+}
+
 func newLimits(purpose string, r rates) *limits {
-	l := &limits{purpose: purpose, total: newBuckets[struct{}](r.total, r.total)}
+	limit := func(reason, size string, a allowance) *Limit {
+		return newLimit(purpose, reason, size, a, r.total)
+	}
+	l := &limits{purpose: purpose, total: limit(limitTotal, "", r.total)}
 	for _, t := range []struct{ bits4, bits6, times int }{{32, 64, 1}, {24, 48, 3}, {16, 0, 4}} {
-		v := tier{bits4: t.bits4, bits6: t.bits6, networks: newBuckets[netip.Prefix](r.network.times(t.times), r.total)}
+		size := "/" + strconv.Itoa(t.bits4)
+		v := tier{
+			bits4: t.bits4, bits6: t.bits6,
+			networks: limit(limitNetwork, size, r.network.times(t.times)),
+		}
 		if r.pair.burst > 0 {
-			v.pairs = newBuckets[pairKey](r.pair.times(t.times), r.total)
+			v.pairs = limit(limitPair, size, r.pair.times(t.times))
 		}
 		l.tiers = append(l.tiers, v)
 	}
 	if r.account.burst > 0 {
-		l.accounts = newBuckets[accountKey](r.account, r.total)
+		l.accounts = limit(limitAccount, "", r.account)
 	}
 	return l
 }
@@ -76,70 +84,41 @@ const (
 	limitTarget  = "target"
 )
 
-// step is one bucket that a try has to pass.
-type step struct {
-	limit string
-	has   func() bool
-	take  func()
-	give  func(now time.Time)
-}
-
-func stepOn[K comparable](limit string, b *buckets[K], now time.Time, key K) step {
-	return step{
-		limit,
-		func() bool { return b.has(now, key) },
-		func() { b.take(now, key) },
-		func(now time.Time) { b.give(now, key) },
-	}
-}
-
-// take counts one try. account is a clean e-mail address or another name, "" for none. It returns
-// the name of the limit that refuses, or how to give the try back.
-func (l *limits) take(now time.Time, account, address string) (refused string, back func(now time.Time)) {
+// stages are the buckets of one try: of the network and the total, and then of the account, a clean
+// e-mail address or another name, "" for none.
+func (l *limits) stages(account, address string) [][]Bucket {
 	ip, _ := netip.ParseAddr(address) // the zero address is a network as well
 	ip = ip.Unmap().WithZone("")
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var first, then []step // network and total; account
-	key := keyOf(account)
+	first := make([]Bucket, 0, len(l.tiers)+1)
+	var then []Bucket
+	key := ""
+	if account != "" && l.accounts != nil {
+		key = keyOf(account)
+	}
 	for _, t := range l.tiers {
-		n, ok := t.network(ip)
+		p, ok := t.network(ip)
 		if !ok {
 			continue
 		}
-		first = append(first, stepOn(limitNetwork, t.networks, now, n))
-		if t.pairs != nil && account != "" {
-			then = append(then, stepOn(limitPair, t.pairs, now, pairKey{key, n}))
+		n := networkKey(p)
+		first = append(first, Bucket{t.networks, n})
+		if key != "" {
+			then = append(then, Bucket{t.pairs, key + n})
 		}
 	}
-	first = append(first, stepOn(limitTotal, l.total, now, struct{}{}))
-	if l.accounts != nil && account != "" {
-		then = append(then, stepOn(limitAccount, l.accounts, now, key))
+	first = append(first, Bucket{Limit: l.total})
+	if key != "" {
+		then = append(then, Bucket{l.accounts, key})
 	}
-	return l.pass(first, then)
+	return [][]Bucket{first, then}
 }
 
-// pass takes from the first buckets, if each has something, and then from the others.
-func (l *limits) pass(stages ...[]step) (refused string, back func(now time.Time)) {
-	var taken []step
-	for _, stage := range stages {
-		for _, s := range stage {
-			if !s.has() {
-				return s.limit, nil
-			}
-		}
-		for _, s := range stage {
-			s.take()
-		}
-		taken = append(taken, stage...)
+// networkKey is a network of a tier, whose sizes are known.
+func networkKey(p netip.Prefix) string {
+	if !p.IsValid() {
+		return ""
 	}
-	return "", func(now time.Time) {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		for _, s := range taken {
-			s.give(now)
-		}
-	}
+	return string(p.Addr().AsSlice())
 }
 
 func (t tier) network(ip netip.Addr) (netip.Prefix, bool) {
@@ -164,34 +143,22 @@ func networkOf(address string) netip.Prefix {
 // it up.
 type own struct {
 	purpose string
-	mu      sync.Mutex
-	of      *buckets[string]
+	limit   *Limit
 }
 
 // newOwn returns limits by session, account or org: those exist, so that their number is bounded by
 // the store.
 func newOwn(purpose string, a allowance) *own {
-	return &own{purpose: purpose, of: newBuckets[string](a, allowance{10 * time.Millisecond, 100})}
+	used := allowance{10 * time.Millisecond, 100}
+	return &own{purpose, newLimit(purpose, limitOwn, "", a, used)}
 }
 
-func (o *own) take(now time.Time, key string) (refused string, back func(now time.Time)) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if !o.of.has(now, key) {
-		return limitOwn, nil
-	}
-	o.of.take(now, key)
-	return "", func(now time.Time) {
-		o.mu.Lock()
-		defer o.mu.Unlock()
-		o.of.give(now, key)
-	}
-}
+func (o *own) bucket(key string) Bucket { return Bucket{o.limit, keyOf(key)} }
 
-func (o *own) has(now time.Time, key string) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.of.has(now, key)
+// takeOwn counts one try of somebody known. It returns false where there is none left.
+func (s *Service) takeOwn(ctx context.Context, o *own, key string) (back func(), ok bool) {
+	refused, back := s.take(ctx, []Bucket{o.bucket(key)})
+	return back, refused == nil
 }
 
 // Purposes of limits, as they are counted.
@@ -282,21 +249,21 @@ func (s *Service) try(ctx context.Context, l *limits, account string, at Client)
 			return s.settle(back), nil
 		}
 	}
-	refused, back := l.take(s.now(), account, at.Address)
-	if refused == limitAccount {
+	refused, back := s.take(ctx, l.stages(account, at.Address)...)
+	if refused == nil {
+		return s.settle(back), nil
+	}
+	if refused.reason == limitAccount {
 		s.recordLimited(ctx, account, at)
 	}
-	if refused != "" {
-		return nil, s.busy(l.purpose, refused)
-	}
-	return s.settle(back), nil
+	return nil, s.busy(l.purpose, refused.reason)
 }
 
 // recordLimited writes into the audit log, at most once an hour, that strangers have used up what
 // an account allows from everywhere. It answers at once and alike, whether there is such an account
 // or not.
 func (s *Service) recordLimited(ctx context.Context, email string, at Client) {
-	if refused, _ := s.limits.recorded.take(s.now(), email); refused != "" {
+	if _, ok := s.takeOwn(ctx, s.limits.recorded, email); !ok {
 		return
 	}
 	select {
@@ -323,20 +290,20 @@ func (s *Service) recordLimited(ctx context.Context, email string, at Client) {
 }
 
 // settle gives a try back that succeeded, or failed for a reason that is not the person's.
-func (s *Service) settle(back func(time.Time)) func(*error) {
+func (s *Service) settle(back func()) func(*error) {
 	return func(err *error) {
 		switch registry.ErrorCode(*err) {
 		case "", registry.CodeOverloaded:
-			back(s.now())
+			back()
 		}
 	}
 }
 
 // tryOwn counts one try of somebody known. Error: CodeTooManyRequests.
-func (s *Service) tryOwn(o *own, key string) (settle func(*error), err error) {
-	refused, back := o.take(s.now(), key)
-	if refused != "" {
-		return nil, s.busy(o.purpose, refused)
+func (s *Service) tryOwn(ctx context.Context, o *own, key string) (settle func(*error), err error) {
+	back, ok := s.takeOwn(ctx, o, key)
+	if !ok {
+		return nil, s.busy(o.purpose, limitOwn)
 	}
 	return s.settle(back), nil
 }

@@ -30,6 +30,9 @@ func (f *fixture) wrong(email, address string) error {
 	return err
 }
 
+// buckets are those of a limit in this process.
+func (f *fixture) buckets(l *Limit) *buckets[string] { return f.s.local.buckets(l) }
+
 // take counts a try without the cost of a hash.
 func (f *fixture) take(l *limits, account, address string) error {
 	_, err := f.s.try(ctx, l, account, Client{Address: address})
@@ -91,15 +94,15 @@ func TestRefusedTriesTouchNoAccount(t *testing.T) {
 	for range 40 {
 		_ = f.take(l, "", "192.0.2.1")
 	}
-	before := l.accounts.of.Len()
+	before := f.buckets(l.accounts).of.Len()
 	for i := range 1000 {
 		want(t, f.take(l, "victim@x", "192.0.2.1"), registry.CodeTooManyRequests)
 		want(t, f.take(l, fmt.Sprintf("made-up-%d@x", i), "192.0.2.1"), registry.CodeTooManyRequests)
 	}
-	if n := l.accounts.of.Len(); n != before {
+	if n := f.buckets(l.accounts).of.Len(); n != before {
 		t.Errorf("%d refused accounts are remembered", n-before)
 	}
-	if left := l.accounts.left(f.clock.now(), keyOf("victim@x")); left != 100 {
+	if left := f.s.left(ctx, Bucket{l.accounts, keyOf("victim@x")}); left != 100 {
 		t.Errorf("the victim has %v tries left of 100", left)
 	}
 }
@@ -133,8 +136,10 @@ func TestLimitsAreNotEvicted(t *testing.T) {
 	want(t, f.take(l, "victim@x", "192.0.2.1"), registry.CodeTooManyRequests)
 	// The memory has room for all that can be used before the first of it counts no more.
 	for _, tier := range l.tiers {
-		if most := l.total.burst + int(tier.pairs.recovery()/l.total.every); tier.pairs.size < most || l.accounts.size < 2*most-l.total.burst {
-			t.Errorf("room for %d and %d limits, want %d", tier.pairs.size, l.accounts.size, most)
+		pairs, accounts := f.buckets(tier.pairs), f.buckets(l.accounts)
+		most := l.total.Burst + int(pairs.recovery()/l.total.Every)
+		if pairs.size < most || accounts.size < 2*most-l.total.Burst {
+			t.Errorf("room for %d and %d limits, want %d", pairs.size, accounts.size, most)
 		}
 	}
 }
@@ -150,7 +155,11 @@ func TestSuccessGivesBack(t *testing.T) {
 		}
 	}
 	l := f.s.limits.password
-	if n := l.accounts.of.Len() + l.total.of.Len() + l.tiers[0].networks.of.Len() + l.tiers[0].pairs.of.Len(); n != 0 {
+	n := 0
+	for _, l := range []*Limit{l.accounts, l.total, l.tiers[0].networks, l.tiers[0].pairs} {
+		n += f.buckets(l).of.Len()
+	}
+	if n != 0 {
 		t.Errorf("%d buckets are left of sign-ins that succeeded", n)
 	}
 	// A success gives back its own try and no other.
@@ -164,7 +173,7 @@ func TestSuccessGivesBack(t *testing.T) {
 	// session.
 	f.clock.add(time.Hour)
 	if n := busyOf(70, func(int) error {
-		_, err := f.s.tryOwn(f.s.limits.signIns, "ada@example.com")
+		_, err := f.s.tryOwn(ctx, f.s.limits.signIns, "ada@example.com")
 		return err
 	}); n != 10 {
 		t.Errorf("%d of 70 were refused", n)
@@ -235,7 +244,7 @@ func TestOwnLimits(t *testing.T) {
 	u := f.user("ada@example.com")
 	thief, own := f.signIn("ada@example.com"), f.signIn("ada@example.com")
 	guess := func(l Login) error {
-		_, err := f.s.tryOwn(f.s.limits.confirm, string(u.ID)+" "+string(l.Session.ID))
+		_, err := f.s.tryOwn(ctx, f.s.limits.confirm, string(u.ID)+" "+string(l.Session.ID))
 		return err
 	}
 	if n := busyOf(40, func(int) error { return guess(thief) }); n != 10 {
@@ -323,8 +332,24 @@ func TestLimitIsAudited(t *testing.T) {
 // TestLimitsOf: every limit that there is has a name in the metrics from the start, and no other.
 func TestLimitsOf(t *testing.T) {
 	all := newAllLimits()
+	names := map[string]bool{}
+	unique := func(list ...*Limit) {
+		for _, l := range list {
+			if l != nil && names[l.Name] {
+				t.Errorf("%s is the name of two limits", l.Name)
+			} else if l != nil {
+				names[l.Name] = true
+			}
+		}
+	}
+	letters := newLetters()
+	unique(letters.org, letters.pair, letters.total, sharedAway)
 	for _, l := range []*limits{all.password, all.second, all.passkey, all.forgot, all.company,
 		all.device, all.external, all.mail} {
+		unique(l.total, l.accounts)
+		for _, tier := range l.tiers {
+			unique(tier.networks, tier.pairs)
+		}
 		want := []string{limitNetwork, limitTotal}
 		if l.tiers[0].pairs != nil {
 			want = append(want, limitPair)
@@ -339,7 +364,9 @@ func TestLimitsOf(t *testing.T) {
 			t.Errorf("%s: %q, want %q", l.purpose, got, want)
 		}
 	}
+	unique(all.recorded.limit, all.known.limit)
 	for _, o := range []*own{all.userCode, all.provider, all.confirm, all.signIns} {
+		unique(o.limit)
 		if !slices.Equal(LimitsOf[o.purpose], []string{limitOwn}) {
 			t.Errorf("%s: %q", o.purpose, LimitsOf[o.purpose])
 		}

@@ -102,16 +102,17 @@ func (s *Service) letter(ctx context.Context, a registry.Actor, kind registry.Li
 	}
 	l.Name, l.Link, l.Ends = u.Name, s.site().Issuer+path+secret.Reveal(), link.ExpiresAt
 	if kind == registry.LinkVerify { // somebody typed the address
-		l = s.paced(link.Email, l)
+		l = s.paced(ctx, link.Email, l)
 	}
 	return s.Mail.Queue(ctx, link.Email, l, link.ID)
 }
 
 // takeMail counts a letter that somebody signed in has sent to an address they typed: by network, by
 // account and network, and by account. Error: CodeTooManyRequests.
-func (s *Service) takeMail(a registry.Actor) error {
-	if refused, _ := s.limits.mail.take(s.now(), string(a.User), a.Address()); refused != "" {
-		return s.busy(limitsMail, refused)
+func (s *Service) takeMail(ctx context.Context, a registry.Actor) error {
+	l := s.limits.mail
+	if refused, _ := s.take(ctx, l.stages(string(a.User), a.Address())...); refused != nil {
+		return s.busy(l.purpose, refused.reason)
 	}
 	return nil // each is a mail: none is given back
 }
@@ -125,7 +126,7 @@ func (s *Service) VerifyEmail(ctx context.Context, a registry.Actor) error {
 	if err != nil {
 		return err
 	}
-	if err := s.takeMail(a); err != nil {
+	if err := s.takeMail(ctx, a); err != nil {
 		return err
 	}
 	return s.letter(ctx, a, registry.LinkVerify, u, "", Letter{Kind: LetterVerify}, "/verify/")
@@ -145,7 +146,7 @@ func (s *Service) ChangeEmail(ctx context.Context, a registry.Actor, password, e
 	if err := s.checkOwn(ctx, a, u, password); err != nil {
 		return err
 	}
-	if err := s.takeMail(a); err != nil { // the address may be anybody's
+	if err := s.takeMail(ctx, a); err != nil { // the address may be anybody's
 		return err
 	}
 	secret := token.NewSecret()
@@ -159,7 +160,7 @@ func (s *Service) ChangeEmail(ctx context.Context, a registry.Actor, password, e
 	if err != nil {
 		return err
 	}
-	l := s.paced(link.Email, Letter{ // somebody typed the address
+	l := s.paced(ctx, link.Email, Letter{ // somebody typed the address
 		Kind: LetterEmail, Name: u.Name, By: u.Email,
 		Link: s.site().Issuer + "/verify/" + secret.Reveal(), Ends: link.ExpiresAt,
 	})
@@ -182,7 +183,7 @@ func (s *Service) checkOwn(ctx context.Context, a registry.Actor, u registry.Use
 		return registry.MayNow(a.Since(), s.now())
 	}
 	// By session, so that neither strangers nor a thief's session keep the person from changing the password.
-	if _, err := s.tryOwn(s.limits.confirm, string(a.User)+" "+string(a.Session)); err != nil { // each costs a hash
+	if _, err := s.tryOwn(ctx, s.limits.confirm, string(a.User)+" "+string(a.Session)); err != nil { // each costs a hash
 		return err
 	}
 	ok, _, err := s.hasher.check(ctx, password, u.PasswordHash)

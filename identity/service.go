@@ -56,6 +56,9 @@ type Service struct {
 	Noted   func(way, result string) // is told of each sign-in; nil: nobody is
 	// Limited is told of each refusal by a limit: what was tried, and which limit. nil: nobody is.
 	Limited func(purpose, limit string)
+	// Shared keeps the limits on sign-ins and letters together with other processes. nil: this
+	// process keeps its own. Set it before the first use.
+	Shared Limiter
 	// Recovered is told of each recovery of an account and each step of it, by its kind. nil: nobody
 	// is.
 	Recovered func(kind string)
@@ -64,9 +67,10 @@ type Service struct {
 	log       *slog.Logger
 	hasher    *hasher
 	limits    allLimits
+	local     *localLimiter
 	refused   *refusals
 	passkeys  *refusals
-	letters   *letters
+	letters   letters
 	nodes     nodes
 
 	providers *providers
@@ -84,7 +88,7 @@ func New(store Store, master *MasterKey, site func() token.Site, log *slog.Logge
 	s := &Service{
 		Issuer: token.NewIssuer(store, master, site, now), site: site, now: now,
 		store: store, master: master, log: log, hasher: newHasher(), limits: newAllLimits(), refused: newRefusals(), passkeys: newRefusals(), letters: newLetters(),
-		providers: newProviders(), Outside: defaultOutside(),
+		local: newLocalLimiter(now), providers: newProviders(), Outside: defaultOutside(),
 		forgotten: make(chan struct{}, forgetful), recording: make(chan struct{}, 4),
 		seen: map[registry.SessionID]time.Time{}, used: map[registry.APIKeyID]registry.KeyUse{},
 		runners: map[registry.RunnerID]registry.RunnerSeen{},
