@@ -33,6 +33,14 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
+// Usage is what the API needs of usage.Recorder.
+type Usage interface {
+	History(
+		ctx context.Context, s usage.HistoryStore, a registry.Actor, org registry.OrgID,
+		over usage.Range,
+	) ([]registry.UsagePoint, error)
+}
+
 // API serves the management API.
 type API struct {
 	Store    Store
@@ -43,7 +51,7 @@ type API struct {
 	Logs      web.Logs
 	Settings  *settings.Service
 	Webhooks  *webhook.Sender
-	Usage     *usage.Recorder
+	Usage     Usage
 	Quotas    *usage.Quotas
 	Provider  func() string // what makes instances
 	Capacity  func() usage.Capacity

@@ -6,6 +6,7 @@
 package console
 
 import (
+	"context"
 	"embed"
 	"html/template"
 	"io/fs"
@@ -37,6 +38,15 @@ type Store interface {
 	registry.DraftStore
 }
 
+// Usage is what the console needs of usage.Recorder.
+type Usage interface {
+	History(
+		ctx context.Context, s usage.HistoryStore, a registry.Actor, org registry.OrgID,
+		over usage.Range,
+	) ([]registry.UsagePoint, error)
+	Recent(orgs []registry.OrgID, bins int) map[registry.OrgID][]int64
+}
+
 // Console serves the pages.
 type Console struct {
 	Store     Store
@@ -47,7 +57,7 @@ type Console struct {
 	Ended     func() <-chan struct{} // closed when live pages should end
 	Settings  *settings.Service
 	Webhooks  *webhook.Sender
-	Usage     *usage.Recorder
+	Usage     Usage
 	Quotas    *usage.Quotas
 	Capacity  func() usage.Capacity
 	Operator  func() Operator

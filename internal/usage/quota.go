@@ -7,10 +7,15 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
+// Hours returns the last hour of an org as Recorder.Hour does.
+type Hours interface {
+	Hour(org registry.OrgID) []registry.UsagePoint
+}
+
 // Quotas shows what orgs use of what they may.
 type Quotas struct {
 	Store    registry.QuotaReader
-	Recorder *Recorder
+	Recorder Hours
 	// Busy is how many requests and WebSockets an org has open.
 	Busy func(registry.OrgID) (requests, webSockets int)
 	// Enforces reports whether the provider holds instances to a limit.
