@@ -5,7 +5,12 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"time"
 )
+
+// guardEvery is how often a guard looks while nothing has changed here: a session ends by itself,
+// and another process may have changed something.
+const guardEvery = 5 * time.Second
 
 // Guard says when a stream has to end before its source does.
 type Guard struct {
@@ -21,6 +26,8 @@ func Pour(ctx context.Context, cancel context.CancelFunc, w http.ResponseWriter,
 	defer cancel()
 	defer func() { _ = from.Close() }()
 	go func() { // ends with ctx
+		tick := time.NewTicker(guardEvery)
+		defer tick.Stop()
 		for {
 			changed := g.Changed()
 			if !g.May() {
@@ -34,6 +41,7 @@ func Pour(ctx context.Context, cancel context.CancelFunc, w http.ResponseWriter,
 				cancel()
 				return
 			case <-changed:
+			case <-tick.C:
 			}
 		}
 	}()
