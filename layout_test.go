@@ -46,7 +46,7 @@ var may = map[string][]string{
 	"internal/edge":          {"internal/ascii", "registry", "identity/token", "identity/jose", "internal/edge/origin", "internal/edge/snapshot", "internal/wire", "internal/guard", "internal/cookies"},
 	"internal/edge/origin":   {"registry", "identity/token"},
 	"internal/control":       {"registry", "identity", "identity/token", "provision", "internal/wire", "internal/webhook", "internal/settings", "internal/usage", "internal/mail", "internal/egress", "internal/api", "internal/console", "internal/edge/origin"},
-	"internal/runtime":       {"registry", "identity", "provision", "internal/control", "internal/edge"},
+	"internal/runtime":       {"registry", "identity", "identity/token", "provision", "internal/control", "internal/edge", "internal/edge/origin"},
 	"bench":                  {"internal/edge/snapshot", "registry"},
 	"examples/instance":      {"examples/instance/app"},
 	"examples/instance/app":  {"identity/assertion"},

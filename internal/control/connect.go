@@ -40,7 +40,7 @@ func (c *Control) Connect(ctx context.Context) error {
 	if err := c.writeJWKS(); err != nil {
 		return err
 	}
-	if err := c.ConfigurePlans(ctx); err != nil {
+	if err := c.configurePlans(ctx); err != nil {
 		return err
 	}
 	if err := c.follower.Begin(ctx); err != nil {

@@ -22,7 +22,7 @@ func (c *Control) keepUp(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-plans.C:
-			said(ctx, c.ConfigurePlans(ctx))
+			said(ctx, c.configurePlans(ctx))
 		case <-flush.C:
 			c.say(ctx, c.ids.Flush(ctx))
 		case <-keys.C:

@@ -6,8 +6,8 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// ConfigurePlans makes the plans of the config that counts those of the store, unless they are.
-func (c *Control) ConfigurePlans(ctx context.Context) error {
+// configurePlans makes the plans of the config that counts those of the store, unless they are.
+func (c *Control) configurePlans(ctx context.Context) error {
 	t := c.Tunables()
 	if c.planned.Load() == t {
 		return nil
@@ -17,4 +17,14 @@ func (c *Control) ConfigurePlans(ctx context.Context) error {
 	}
 	c.planned.Store(t)
 	return nil
+}
+
+// Reconfigured follows a change of the tunables.
+func (c *Control) Reconfigured(ctx context.Context) {
+	if n := len(c.Outdated()); n > 0 {
+		c.Log.Warn("instances keep an earlier configuration until they are restarted", "instances", n)
+	}
+	if err := c.configurePlans(ctx); err != nil {
+		c.Log.Warn("plans not stored yet, retrying", "error", err)
+	}
 }

@@ -10,10 +10,11 @@ import (
 // ownDirs are the directories that one process alone may use: that of the installation, and that of
 // its store.
 func ownDirs(dataDir string, at registry.Location) []string {
-	if dir := at.Dir(); dir != "" {
-		return []string{dataDir, dir}
+	dirs := []string{dataDir}
+	if at != nil && at.Dir() != "" {
+		dirs = append(dirs, at.Dir())
 	}
-	return []string{dataDir}
+	return dirs
 }
 
 // lockDirs makes this process the only one of directories, which may be one under two names.

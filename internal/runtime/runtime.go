@@ -23,6 +23,7 @@ import (
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/control"
 	"github.com/pizzaface/pizzeria/internal/edge"
+	"github.com/pizzaface/pizzeria/internal/edge/origin"
 	"github.com/pizzaface/pizzeria/provision"
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -39,9 +40,14 @@ type Config struct {
 	Log       *slog.Logger
 	// Announce shows people the set-up link.
 	Announce func(link string, until time.Time)
+
+	// Elsewhere is the control plane of a gateway alone, which has neither Store nor SecretKey.
+	Elsewhere *Elsewhere
+	// NoGateway makes a control plane alone.
+	NoGateway bool
 }
 
-// Runtime is one running installation: a control plane, and its gateway.
+// Runtime is what runs of an installation in one process: a control plane, a gateway, or both.
 type Runtime struct {
 	c        Config
 	tunables atomic.Pointer[Tunables]
@@ -57,9 +63,9 @@ type Runtime struct {
 	wg      sync.WaitGroup
 	closers []func() error
 
-	store   registry.Store
-	control *control.Control
-	node    *edge.Node
+	store   registry.Store   // nil: of a gateway alone
+	control *control.Control // likewise
+	node    *edge.Node       // nil: of a control plane alone
 
 	limiters      map[string]*edge.Limiter
 	limitersMutex sync.Mutex
@@ -92,11 +98,8 @@ func (r *Runtime) Attach(ctx context.Context, key any, t Tunables) error {
 	r.owners = append(r.owners, owner{key, t})
 	r.use(&t)
 	if r.started {
-		if n := len(r.control.Outdated()); n > 0 {
-			r.c.Log.Warn("instances keep an earlier configuration until they are restarted", "instances", n)
-		}
-		if err := r.control.ConfigurePlans(ctx); err != nil {
-			r.c.Log.Warn("plans not stored yet, retrying", "error", err)
+		if r.control != nil {
+			r.control.Reconfigured(ctx)
 		}
 		return nil
 	}
@@ -167,80 +170,41 @@ func (r *Runtime) start(ctx context.Context) error {
 	if err := r.build(); err != nil {
 		return err
 	}
-	away := r.control.Connect(ctx)
-	if errors.Is(away, registry.ErrSchema) || errors.Is(away, registry.ErrSealed) {
+	var away error
+	if r.control != nil {
+		away = r.control.Connect(ctx)
+	}
+	if errors.Is(away, registry.ErrSchema) || errors.Is(away, registry.ErrSealed) || r.node == nil && away != nil {
 		return away // a person has to mend it first
 	}
-	if err := r.node.Start(ctx, away); err != nil {
-		return err
+	if r.node != nil {
+		if err := r.node.Start(ctx, away); err != nil {
+			return err
+		}
 	}
+	run, stop := context.WithCancel(context.Background())
+	r.stop = stop
+	if r.node != nil {
+		r.wg.Go(func() { r.node.Run(run) })
+	}
+	if r.control != nil {
+		r.sayProvider()
+		r.wg.Go(func() { r.control.Run(run) })
+	}
+	return nil
+}
+
+// sayProvider logs what makes instances, and what that does not do here.
+func (r *Runtime) sayProvider() {
 	p := r.tunables.Load().Provider
 	r.c.Log.Info("instances", "provider", p.Name(), "isolation", p.Isolation())
 	if l, ok := p.(provision.Limited); ok && l.Limits() != "" {
 		r.c.Log.Warn("run with limits of this system", "provider", p.Name(), "limits", l.Limits())
 	}
-	run, stop := context.WithCancel(context.Background())
-	r.stop = stop
-	r.wg.Go(func() { r.node.Run(run) })
-	r.wg.Go(func() { r.control.Run(run) })
-	return nil
 }
 
 // closeTimeout bounds what the end waits for the store.
 const closeTimeout = 5 * time.Second
-
-// build makes every part. None of them needs the store to answer.
-func (r *Runtime) build() error {
-	master, err := r.masterKey()
-	if err != nil {
-		return err
-	}
-	if r.store, err = r.c.Store.Open(master, time.Now); err != nil {
-		return err
-	}
-	r.closers = append(r.closers, r.store.Close)
-	r.store.SetLifetimes(r.tunables.Load().Sessions)
-	r.control, err = control.New(control.Config{
-		DataDir: r.c.DataDir, Location: r.c.Store, Store: r.store, Witness: r.snapshotPath(),
-		Master: master, Tunables: r.tunables.Load, Gateways: gateways{r}, Metrics: r.controlMetrics,
-		Log: r.c.Log, Now: time.Now, Announce: r.c.Announce,
-	})
-	if err != nil {
-		return err
-	}
-	r.closers = append(r.closers, func() error {
-		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
-		defer cancel()
-		return r.control.Close(ctx)
-	})
-	r.node, err = edge.New(edge.Config{
-		Origin: r.control.Admit(), Tokens: r.control.Issuer().Node, Keys: r.control.Issuer(),
-		Seal: master.Sealer(sealedAttempts), Snapshot: r.snapshotPath(), Remembered: r.c.Routes,
-		OfflineGrace: func() time.Duration { return r.tunables.Load().OfflineGrace },
-		Lifetimes:    func() registry.Lifetimes { return r.tunables.Load().Sessions },
-		Metrics:      r.edgeMetrics, Log: r.c.Log, Now: time.Now,
-	})
-	if err != nil {
-		return err
-	}
-	r.closers = append(r.closers, r.node.Close)
-	return nil
-}
-
-// sealedAttempts is what the gateway's cookies of sign-in attempts are sealed for.
-const sealedAttempts = "tx-cookie"
-
-// gateways is the one gateway of this process. There is none before build is done.
-type gateways struct{ r *Runtime }
-
-// Connections implements control.Gateways.
-func (g gateways) Connections(session registry.SessionID) int { return g.r.node.Connections(session) }
-
-// Busy implements control.Gateways.
-func (g gateways) Busy(org registry.OrgID) (requests, webSockets int) { return g.r.node.Busy(org) }
-
-// Contact implements control.Gateways.
-func (g gateways) Contact() time.Time { return g.r.node.Contact() }
 
 const snapshotName = "snapshot.db"
 
@@ -286,13 +250,17 @@ func (r *Runtime) Ready(ctx context.Context) error {
 	}
 }
 
-// Handler serves the control plane. Call Ready first.
+// Handler serves the control plane, if there is one here. Call Ready first.
 func (r *Runtime) Handler() http.Handler { return r.control.Handler() }
 
-// Gateway serves org hosts. Call Ready first.
+// Admit lets a gateway ask the control plane, if there is one here. Call Ready first.
+func (r *Runtime) Admit() origin.Origin { return r.control.Admit() }
+
+// Gateway serves org hosts, if there is one here. Call Ready first.
 func (r *Runtime) Gateway() *edge.Gateway { return r.node.Gateway }
 
-// Exists returns nil when a host's name is the control plane's, or an org's. Call Ready first.
+// Exists returns nil when a host's name is the control plane's, or an org's. Call Ready first, where
+// there is a gateway.
 func (r *Runtime) Exists(ctx context.Context, name string) error { return r.node.Exists(ctx, name) }
 
 // Limiter returns the counts of one limit of the config. They outlive the config, so that a
