@@ -18,7 +18,7 @@ func TestOneSignInForAllOrgs(t *testing.T) {
 	for slug, id := range orgs {
 		var me struct{ OrgID, Email, Role string }
 		a := ada.Open(i.URL(slug) + "/whoami")
-		if a.Decode(i, &me); a.Status != http.StatusOK || me.Email != "ada@example.com" || me.Role != "owner" {
+		if a.Decode(t, &me); a.Status != http.StatusOK || me.Email != "ada@example.com" || me.Role != "owner" {
 			t.Errorf("%s: %d %+v, of %s", slug, a.Status, me, id)
 		}
 	}

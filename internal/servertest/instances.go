@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -23,8 +22,9 @@ import (
 type Instances struct {
 	dir string
 
-	mu  sync.Mutex
-	run map[provision.Ref]*instance
+	mu   sync.Mutex
+	run  map[provision.Ref]*instance
+	logs map[registry.OrgID]*log
 }
 
 type instance struct {
@@ -34,7 +34,9 @@ type instance struct {
 
 // NewInstances keeps sockets and data in a directory. Its path must be short: sockets lie in it.
 func NewInstances(dir string) *Instances {
-	return &Instances{dir: dir, run: map[provision.Ref]*instance{}}
+	return &Instances{
+		dir: dir, run: map[provision.Ref]*instance{}, logs: map[registry.OrgID]*log{},
+	}
 }
 
 // Name implements provision.Provider.
@@ -106,6 +108,7 @@ func (p *Instances) start(s provision.Spec) (*instance, error) {
 		defer close(done)
 		_ = server.Serve(l)
 	}()
+	p.log(s.OrgID).print("listening on unix:" + p.socket(s.Ref))
 	return &instance{of: s, stop: func() error {
 		cancel()
 		err := server.Close()
@@ -161,9 +164,20 @@ func (p *Instances) List(context.Context) (all []provision.Ref, err error) {
 	return all, nil
 }
 
-// Logs implements provision.Provider. These instances print nothing.
-func (*Instances) Logs(context.Context, registry.OrgID, int, bool) (io.ReadCloser, error) {
-	return io.NopCloser(strings.NewReader("")), nil
+// Logs implements provision.Provider. An instance prints where it listens, and nothing else.
+func (p *Instances) Logs(
+	ctx context.Context, org registry.OrgID, lines int, follow bool,
+) (io.ReadCloser, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.log(org).read(ctx, lines, follow), nil
+}
+
+func (p *Instances) log(org registry.OrgID) *log {
+	if p.logs[org] == nil {
+		p.logs[org] = newLog()
+	}
+	return p.logs[org]
 }
 
 // Env is a variable of an org's instance that runs, "" without one.

@@ -1,53 +1,22 @@
 package servertest
 
 import (
-	"context"
 	"encoding/json"
-	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/http/cookiejar"
-	"net/http/httptest"
 	"net/url"
 	"strings"
-	"time"
-
-	"github.com/pizzaface/pizzeria/internal/web"
+	"testing"
 )
 
 // Password is every account's.
 const Password = "correct horse battery"
 
-const address = "192.0.2.1" // of every client
-
-// URL is an org's, or with "" the control plane's.
-func (i *Installation) URL(slug string) string {
-	site := i.tunables.Site
-	if slug == "" {
-		return site.Issuer
-	}
-	return site.OrgURL(slug)
-}
-
-// HTTP makes connections to the installation, whatever host is asked for.
-func (i *Installation) HTTP() *http.Transport {
-	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return i.listener.dial(ctx) }
-	return &http.Transport{DialContext: dial, DialTLSContext: dial}
-}
-
 // Person is somebody with a browser: cookies, redirects, and the headers that browsers send.
 type Person struct {
-	i *Installation
-	c *http.Client
-}
-
-// Person returns somebody who is not signed in.
-func (i *Installation) Person() *Person {
-	jar, _ := cookiejar.New(nil) // never fails
-	t := i.HTTP()
-	i.Cleanup(t.CloseIdleConnections)
-	return &Person{i, &http.Client{Transport: t, Jar: jar, Timeout: 20 * time.Second}}
+	testing.TB
+	Client  *http.Client
+	Console string // the control plane's URL
 }
 
 // Answer is what came back.
@@ -59,10 +28,10 @@ type Answer struct {
 }
 
 // Decode reads the answer's JSON.
-func (a Answer) Decode(i *Installation, into any) {
-	i.Helper()
+func (a Answer) Decode(t testing.TB, into any) {
+	t.Helper()
 	if err := json.Unmarshal([]byte(a.Body), into); err != nil {
-		i.Fatalf("%v: %s", err, a.Body)
+		t.Fatalf("%v: %s", err, a.Body)
 	}
 }
 
@@ -70,10 +39,10 @@ func (a Answer) Decode(i *Installation, into any) {
 func (p *Person) Attempt(
 	method, target string, body io.Reader, header map[string]string,
 ) (Answer, error) {
-	p.i.Helper()
-	req, err := http.NewRequestWithContext(p.i.Context(), method, target, body)
+	p.Helper()
+	req, err := http.NewRequestWithContext(p.Context(), method, target, body)
 	if err != nil {
-		p.i.Fatal(err)
+		p.Fatal(err)
 	}
 	req.Header.Set("Accept", "text/html,*/*")
 	for k, v := range header {
@@ -83,7 +52,7 @@ func (p *Person) Attempt(
 			req.Header.Set(k, v)
 		}
 	}
-	res, err := p.c.Do(req)
+	res, err := p.Client.Do(req)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -94,10 +63,10 @@ func (p *Person) Attempt(
 
 // Do is Attempt, and fails the test when the answer is cut off.
 func (p *Person) Do(method, target string, body io.Reader, header map[string]string) Answer {
-	p.i.Helper()
+	p.Helper()
 	a, err := p.Attempt(method, target, body, header)
 	if err != nil {
-		p.i.Fatal(err)
+		p.Fatal(err)
 	}
 	return a
 }
@@ -108,14 +77,14 @@ var navigation = map[string]string{
 
 // Open is a top-level navigation.
 func (p *Person) Open(target string) Answer {
-	p.i.Helper()
+	p.Helper()
 	return p.Do("GET", target, nil, navigation)
 }
 
 // Status is that of a top-level navigation, 0 when it is cut off, as answers on their way are when
 // access ends.
 func (p *Person) Status(target string) int {
-	p.i.Helper()
+	p.Helper()
 	a, err := p.Attempt("GET", target, nil, navigation)
 	if err != nil {
 		return 0
@@ -125,7 +94,7 @@ func (p *Person) Status(target string) int {
 
 // Fetched is the status of what a page of the same origin fetches, 0 when it is cut off.
 func (p *Person) Fetched(target string) int {
-	p.i.Helper()
+	p.Helper()
 	a, err := p.Attempt("GET", target, nil, fetching)
 	if err != nil {
 		return 0
@@ -140,7 +109,7 @@ var fetching = map[string]string{
 
 // Fetch is what a page of the same origin does.
 func (p *Person) Fetch(method, target, body string) Answer {
-	p.i.Helper()
+	p.Helper()
 	u, _ := url.Parse(target)
 	h := map[string]string{"Origin": "https://" + u.Host, "Content-Type": "application/json"}
 	if method == http.MethodGet {
@@ -154,7 +123,7 @@ func (p *Person) Fetch(method, target, body string) Answer {
 
 // Submit sends a form of a page of the same origin.
 func (p *Person) Submit(target string, form url.Values) Answer {
-	p.i.Helper()
+	p.Helper()
 	u, _ := url.Parse(target)
 	return p.Do("POST", target, strings.NewReader(form.Encode()), map[string]string{
 		"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document",
@@ -165,7 +134,7 @@ func (p *Person) Submit(target string, form url.Values) Answer {
 // Cookie returns the value of a cookie that the person has for a URL.
 func (p *Person) Cookie(target, name string) string {
 	u, _ := url.Parse(target)
-	for _, c := range p.c.Jar.Cookies(u) {
+	for _, c := range p.Client.Jar.Cookies(u) {
 		if c.Name == name {
 			return c.Value
 		}
@@ -173,90 +142,22 @@ func (p *Person) Cookie(target, name string) string {
 	return ""
 }
 
-// Eventually waits for what goroutines of the server do, up to a minute.
-func (i *Installation) Eventually(what string, f func() bool) {
-	i.Helper()
-	deadline := time.After(time.Minute)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !f() {
-		select {
-		case <-deadline:
-			i.Fatalf("it never happened that %s", what)
-		case <-tick.C:
-		}
+// Call asks the API as a page of the console does, and decodes the answer into into unless that is
+// nil. It fails the test for another status. Headers are names and values.
+func (p *Person) Call(
+	t testing.TB, method, target, body string, want int, into any, headers ...string,
+) Answer {
+	t.Helper()
+	h := map[string]string{"Sec-Fetch-Site": "same-origin", "Content-Type": "application/json"}
+	for i := 0; i+1 < len(headers); i += 2 {
+		h[headers[i]] = headers[i+1]
 	}
-}
-
-// Admin sets the installation up and returns its platform admin, signed in.
-func (i *Installation) Admin() *Person {
-	i.Helper()
-	p := i.Person()
-	a := p.Submit(i.setup, url.Values{
-		"name": {"Ada Admin"}, "email": {"ada@example.com"}, "password": {Password},
-	})
-	if a.Status != http.StatusOK || a.URL.Path != "/orgs/new" {
-		i.Fatalf("set-up: %d at %s: %s", a.Status, a.URL, a.Body)
+	a := p.Do(method, target, strings.NewReader(body), h)
+	if a.Status != want {
+		t.Fatalf("%s %s: %d, want %d: %s", method, target, a.Status, want, a.Body)
 	}
-	return p
-}
-
-// Org creates an org and waits until it is active. It returns the ID.
-func (i *Installation) Org(by *Person, slug string) string {
-	i.Helper()
-	a := by.Fetch("POST", i.URL("")+"/api/v1/orgs",
-		fmt.Sprintf(`{"slug":%q,"name":"The %s org"}`, slug, slug))
-	if a.Status != http.StatusCreated {
-		i.Fatalf("create %s: %d %s", slug, a.Status, a.Body)
+	if into != nil {
+		a.Decode(t, into)
 	}
-	var o struct{ ID string }
-	a.Decode(i, &o)
-	i.Active(slug)
-	return o.ID
-}
-
-// Active waits until an org is served.
-func (i *Installation) Active(slug string) {
-	i.Helper()
-	i.Eventually(slug+" is active", func() bool {
-		var o struct {
-			Status   string
-			Instance struct{ State string }
-		}
-		a := i.Operator("GET", "/orgs/"+slug, "")
-		return a.Status == http.StatusOK && json.Unmarshal([]byte(a.Body), &o) == nil &&
-			o.Status == "active" && o.Instance.State == "running"
-	})
-}
-
-// Invite makes a new person a member and returns them signed in.
-func (i *Installation) Invite(by *Person, slug, email, role string) *Person {
-	i.Helper()
-	a := by.Fetch("POST", i.URL("")+"/api/v1/orgs/"+slug+"/invites",
-		fmt.Sprintf(`{"email":%q,"role":%q}`, email, role))
-	var v struct{ Link string }
-	if a.Decode(i, &v); a.Status != http.StatusCreated {
-		i.Fatalf("invite: %d %s", a.Status, a.Body)
-	}
-	p := i.Person()
-	name, _, _ := strings.Cut(email, "@")
-	if a := p.Submit(v.Link, url.Values{"name": {name}, "password": {Password}}); a.Status != http.StatusOK {
-		i.Fatalf("accept: %d %s", a.Status, a.Body)
-	}
-	return p
-}
-
-// Operator asks the management API over the admin socket. path is below /api/v1.
-func (i *Installation) Operator(method, path, body string) Answer {
-	i.Helper()
-	r := httptest.NewRequestWithContext(web.WithOperator(i.Context(), ""), method, "/api/v1"+path,
-		strings.NewReader(body))
-	if body == "" {
-		r.Body, r.ContentLength = http.NoBody, 0
-	} else {
-		r.Header.Set("Content-Type", "application/json")
-	}
-	w := httptest.NewRecorder()
-	i.runtime.Handler().ServeHTTP(w, r)
-	return Answer{w.Code, w.Body.String(), w.Result().Header, r.URL}
+	return a
 }

@@ -14,6 +14,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -96,6 +97,17 @@ func (s *Sink) To(address string) string {
 	}
 	return ""
 }
+
+var link = regexp.MustCompile(`https://\S+/(invite|verify|reset|stop)/\S+`)
+
+// Mailed returns the newest message to an address and its link, unless it has another subject.
+func (s *Sink) Mailed(to, subject string) (text, address string, ok bool) {
+	text = s.To(to)
+	return text, Link(text), strings.Contains(text, "Subject: "+subject)
+}
+
+// Link is the link of a message, "" when there is none.
+func Link(text string) string { return strings.TrimSpace(link.FindString(text)) }
 
 type session struct {
 	sink     *Sink
