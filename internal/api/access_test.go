@@ -31,8 +31,8 @@ const (
 	fresh      = "f" // a person must have signed in a short while ago
 )
 
-// rows has every operation. The matrix of people by role is in internal/endtoend; this one is of
-// what programs present. An operation without a row fails the test.
+// rows has every operation. The matrix of people by role is in internal/endtoend/flows; this one is
+// of what programs present. An operation without a row fails the test.
 var rows = map[string]row{
 	"GET /me":                       {"any", "", ""},
 	"PATCH /me":                     {"any", "", noKey + noOperator},

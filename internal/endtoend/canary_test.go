@@ -18,6 +18,7 @@ import (
 
 	"github.com/pizzaface/pizzeria/internal/api"
 	"github.com/pizzaface/pizzeria/internal/console"
+	"github.com/pizzaface/pizzeria/internal/servertest"
 )
 
 // secrets are what nobody but its holder may find again, by what each is.
@@ -93,16 +94,16 @@ func TestSecretsStayAway(t *testing.T) {
 	c["a session's cookie"], c["an org session"] = eve.cookie(s.url(""), "__Host-pizzeria"), eve.cookie(s.url("acme"), orgCookie)
 	page := eve.open(s.url("") + "/account/second-step").body
 	totp := between(t, page, `id="secret" value="`, `"`)
-	code := eve.addTOTPFrom(page)
+	code := eve.is().AddAppFrom(page, "Phone")
 	c["a secret of an authenticator app"] = totp
-	recovery := strings.Fields(between(t, code.body, "<pre>", "</pre>"))
+	recovery := strings.Fields(between(t, code.Body, "<pre>", "</pre>"))
 	c["a recovery code"] = strings.ReplaceAll(recovery[0], "-", "")
 	s.person().submit(s.url("")+"/sign-in", url.Values{"email": {"ada@example.com"}, "password": {"a-canary-of-a-wrong-password"}})
 	c["a wrong password"] = "a-canary-of-a-wrong-password"
 
 	// An app's code, tokens and refresh token.
-	web := webPage(t)
-	a := s.register(ada, web.URL+"/back", "")
+	web := servertest.WebPage(t)
+	a := ada.is().Register(web.URL+"/back", "")
 	ctx := oidc.ClientContext(t.Context(), s.anonymous())
 	provider, err := oidc.NewProvider(ctx, s.url(""))
 	if err != nil {

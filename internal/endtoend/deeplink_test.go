@@ -47,7 +47,7 @@ func TestFragmentInBrowser(t *testing.T) {
 	b.at(link)
 
 	eve := s.invite(ada, "acme", "eve-fragment@example.com", "member")
-	code := eve.addTOTP()
+	code := eve.addApp("Phone")
 	b = b.other()
 	b.visit(link)
 	b.signsIn("eve-fragment@example.com", "Code of your authenticator app")

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/pizzaface/pizzeria/internal/servertest"
 )
 
 // zone is a real DNS server with TXT records.
@@ -242,7 +244,7 @@ func TestExternalSignIn(t *testing.T) {
 		t.Fatalf("%d at %s: %s", a.status, a.url, tail(a.body, 500))
 	}
 	s.sql(`UPDATE sessions SET auth_time = created_at`)
-	code := kilgore.addTOTP()
+	code := kilgore.addApp("Phone")
 	again := s.person()
 	a = again.atDex(again.with(again.open(s.url("acme")+"/"), own))
 	if a.status != 200 || !strings.Contains(a.body, "Second step") {
@@ -289,7 +291,7 @@ func TestExternalSignIn(t *testing.T) {
 	if a := olga.fetch("PUT", api+"/orgs/acme/connections/"+own, d.spec(`,"required":true,"default_role":"","roles_claim":"groups","roles":[{"value":"authors","role":"admin"}]`)); a.status != 200 {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
-	s.eventually("a WebSocket of before ends", func() bool { return echo(ws) != nil })
+	s.eventually("a WebSocket of before ends", func() bool { return servertest.Echo(ws) != nil })
 	if a := eve.fetch("GET", s.url("acme")+"/whoami", ""); a.status != 401 {
 		t.Errorf("a session of before: %d", a.status)
 	}

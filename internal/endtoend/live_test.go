@@ -352,32 +352,3 @@ func TestBrowserWithoutScript(t *testing.T) {
 	ada.shows("newest 200 lines")
 	ada.quiet()
 }
-
-// TestLiveStream resumes the stream of a live page.
-func TestLiveStream(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	admin := s.admin()
-	s.org(admin, "acme")
-	for _, path := range []string{"/orgs/acme", "/platform"} {
-		stream := s.url("") + path + "/live"
-		next, end := admin.lines(t, stream)
-		id := strings.TrimPrefix(until(t, next, "id: "), "id: ")
-		end()
-		// The version that the browser has is not announced again. A newer one is.
-		next, end = admin.lines(t, stream, "Last-Event-ID", id)
-		if first := next(); first == "id: "+id {
-			t.Errorf("%s: the version that was seen comes again", path)
-		}
-		end()
-		next, end = admin.lines(t, stream+"?last-event-id="+id)
-		if first := next(); first == "id: "+id {
-			t.Errorf("%s: the version that was seen comes again", path)
-		}
-		admin.call(t, "POST", s.url("")+"/api/v1/orgs/acme/suspend", `{"reason":"x"}`, 200, nil)
-		until(t, next, "event: changed")
-		admin.call(t, "POST", s.url("")+"/api/v1/orgs/acme/resume", "", 200, nil)
-		end()
-		s.active("acme")
-	}
-}

@@ -13,6 +13,8 @@ import (
 
 	"github.com/coder/websocket"
 	"golang.org/x/oauth2"
+
+	"github.com/pizzaface/pizzeria/internal/servertest"
 )
 
 // echoes writes to an org's echo and reads it back.
@@ -183,7 +185,7 @@ func TestRename(t *testing.T) {
 
 	// Revoked, it has no way in there either, and what is open closes.
 	ada.call(t, "DELETE", s.url("")+"/api/v1/orgs/apex/runners/"+string(r.Runner.ID), "", 204, nil)
-	if code := ending(after); code != 4401 {
+	if code := servertest.Ending(after); code != 4401 {
 		t.Errorf("a revoked runner's socket at the former address ends with %d", code)
 	}
 }

@@ -1,14 +1,13 @@
 package endtoend
 
 import (
-	"context"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
+	"github.com/pizzaface/pizzeria/internal/servertest"
 )
 
 // TestKeyRotation: keys that are replaced again and again under load refuse nobody; an emergency ends what the
@@ -80,14 +79,14 @@ func TestKeyRotation(t *testing.T) {
 	close(stop)
 	wg.Wait()
 	keep(t, map[string]any{"rotations": rotated, "every_seconds": every.Seconds(), "requests": asked.Load(), "failed": failed.Load()})
-	if err := echo(ws); err != nil {
+	if err := servertest.Echo(ws); err != nil {
 		t.Errorf("a WebSocket did not stay: %v", err)
 	}
 
 	// In an emergency nothing old is good, cached or not; a page brings people in again without a password.
 	old := ada.cookie(s.url("acme"), orgCookie)
 	s.must("signing-key", "rotate", "--emergency")
-	s.eventually("a WebSocket of before ends", func() bool { return echo(ws) != nil })
+	s.eventually("a WebSocket of before ends", func() bool { return servertest.Echo(ws) != nil })
 	for _, c := range []string{cookie, old} {
 		if a := s.person().do("GET", s.url("acme")+"/whoami", nil, map[string]string{"Cookie": orgCookie + "=" + c, "Sec-Fetch-Site": "same-origin", "Accept": "application/json"}); a.status != 401 {
 			t.Errorf("a session of before: %d", a.status)
@@ -99,15 +98,4 @@ func TestKeyRotation(t *testing.T) {
 	if why := whoami(ada); why != "" {
 		t.Error(why)
 	}
-}
-
-// echo sends a message and waits for it to come back.
-func echo(ws *websocket.Conn) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	if err := ws.Write(ctx, websocket.MessageText, []byte("x")); err != nil {
-		return err
-	}
-	_, _, err := ws.Read(ctx)
-	return err
 }

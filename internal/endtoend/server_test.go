@@ -19,6 +19,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/pizzaface/pizzeria/internal/servertest"
 )
 
 const domain = "pizzapi.localhost"
@@ -298,6 +300,12 @@ func (s *server) operator(path string, v any) error {
 		return fmt.Errorf("%s: %s", path, res.Status)
 	}
 	return json.NewDecoder(res.Body).Decode(v)
+}
+
+// sql changes the running server's database, for what no request can do.
+func (s *server) sql(statement string) {
+	s.t.Helper()
+	servertest.SQL(s.t, filepath.Join(s.dir, "data"), statement)
 }
 
 // cli runs the program's own CLI in the server's directory.

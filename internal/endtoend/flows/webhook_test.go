@@ -1,8 +1,11 @@
-package endtoend
+package flows
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/base64"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -11,8 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"crypto/hmac"
-	"crypto/sha256"
+	"github.com/pizzaface/pizzeria/internal/servertest"
 )
 
 // receiver is somebody's server that is told what changes.
@@ -56,21 +58,21 @@ func (r *receiver) set(answer int, location string) {
 // TestWebhooks: a change is told, signed, again after a failure, and again on request; also across a restart.
 func TestWebhooks(t *testing.T) {
 	t.Parallel()
-	s := startWith(t, "webhook_allow 127.0.0.1", "org_gateway")
-	ada := s.admin()
-	s.org(ada, "acme")
-	s.org(ada, "globex")
-	bob := s.invite(ada, "globex", "bob@example.com", "owner")
-	api := s.url("") + "/api/v1"
+	s := servertest.Start(t, allowLoopback)
+	ada := s.Admin()
+	s.Org(ada, "acme")
+	s.Org(ada, "globex")
+	bob := s.Invite(ada, "globex", "bob@example.com", "owner")
+	api := s.URL("") + "/api/v1"
 	r := newReceiver(t)
 	var made struct {
 		Webhook struct{ ID string }
 		Secret  string
 	}
-	ada.call(t, "POST", api+"/orgs/acme/webhooks", `{"url":"`+r.URL+`/hook","events":["org.updated"]}`, 201, &made)
-	ada.call(t, "PATCH", api+"/orgs/globex", `{"name":"Not told"}`, 200, nil)
-	ada.call(t, "PATCH", api+"/orgs/acme", `{"name":"Told"}`, 200, nil)
-	s.eventually("it is told", func() bool { return r.count() == 1 })
+	ada.Call(t, "POST", api+"/orgs/acme/webhooks", `{"url":"`+r.URL+`/hook","events":["org.updated"]}`, 201, &made)
+	ada.Call(t, "PATCH", api+"/orgs/globex", `{"name":"Not told"}`, 200, nil)
+	ada.Call(t, "PATCH", api+"/orgs/acme", `{"name":"Told"}`, 200, nil)
+	s.Eventually("it is told", func() bool { return r.count() == 1 })
 	h, body := r.got[0], r.bodies[0]
 	secret, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(made.Secret, "whsec_"))
 	if err != nil || len(secret) != 32 {
@@ -96,15 +98,15 @@ func TestWebhooks(t *testing.T) {
 	}
 	deliveries := api + "/orgs/acme/webhooks/" + made.Webhook.ID + "/deliveries"
 	last := func() string {
-		ada.call(t, "GET", deliveries, "", 200, &log)
+		ada.Call(t, "GET", deliveries, "", 200, &log)
 		return log.Items[0].State
 	}
-	s.eventually("the log says so", func() bool { return last() == "delivered" })
+	s.Eventually("the log says so", func() bool { return last() == "delivered" })
 	if id := h.Get("Webhook-Id"); log.Items[0].ID != id || log.Items[0].Status != 204 {
 		t.Errorf("%+v", log.Items[0])
 	}
-	ada.call(t, "POST", deliveries+"/"+log.Items[0].ID+"/replay", "", 202, nil)
-	s.eventually("it is told again", func() bool { return r.count() == 2 })
+	ada.Call(t, "POST", deliveries+"/"+log.Items[0].ID+"/replay", "", 202, nil)
+	s.Eventually("it is told again", func() bool { return r.count() == 2 })
 	if r.got[1].Get("Webhook-Id") != h.Get("Webhook-Id") {
 		t.Error("a replay has another ID")
 	}
@@ -112,28 +114,31 @@ func TestWebhooks(t *testing.T) {
 	// What fails is tried again, also by the next server; a redirect is a failure.
 	inside := newReceiver(t)
 	r.set(307, inside.URL)
-	ada.call(t, "POST", api+"/orgs/acme/webhooks/"+made.Webhook.ID+"/test", "", 202, nil)
-	s.eventually("it fails", func() bool { return last() == "pending" && log.Items[0].Attempts == 1 })
+	ada.Call(t, "POST", api+"/orgs/acme/webhooks/"+made.Webhook.ID+"/test", "", 202, nil)
+	s.Eventually("it fails", func() bool { return last() == "pending" && log.Items[0].Attempts == 1 })
 	if log.Items[0].Error != "it answered 307 Temporary Redirect" || inside.count() != 0 {
 		t.Errorf("%+v, the redirect was followed %d times", log.Items[0], inside.count())
 	}
-	s.kill()
+	if err := s.Stop(); err != nil {
+		t.Fatal(err)
+	}
 	r.set(200, "")
-	s.run()
-	s.eventually("it is told by the next server", func() bool { return last() == "delivered" })
+	s.Run()
+	s.Eventually("it is told by the next server", func() bool { return last() == "delivered" })
 
 	// Nobody else's.
 	for _, path := range []string{"/orgs/acme/webhooks", "/orgs/globex/webhooks/" + made.Webhook.ID + "/deliveries"} {
-		bob.call(t, "GET", api+path, "", 404, nil)
+		bob.Call(t, "GET", api+path, "", 404, nil)
 	}
-	bob.call(t, "DELETE", api+"/orgs/globex/webhooks/"+made.Webhook.ID, "", 404, nil)
-	bob.call(t, "POST", api+"/webhooks", `{"url":"https://example.com"}`, 403, nil)
+	bob.Call(t, "DELETE", api+"/orgs/globex/webhooks/"+made.Webhook.ID, "", 404, nil)
+	bob.Call(t, "POST", api+"/webhooks", `{"url":"https://example.com"}`, 403, nil)
 	// Addresses that are not allowed, whatever they are called.
 	for _, address := range []string{"http://10.0.0.1/", "http://[::1]/", "http://169.254.169.254/latest/meta-data"} {
-		ada.call(t, "POST", api+"/orgs/acme/webhooks", `{"url":"`+address+`"}`, 422, nil)
+		ada.Call(t, "POST", api+"/orgs/acme/webhooks", `{"url":"`+address+`"}`, 422, nil)
 	}
-	ada.call(t, "POST", api+"/orgs/acme/webhooks", `{"url":"http://localhost:`+strconv.Itoa(s.port)+`/","events":["org.renamed"]}`, 201, &made)
-	if a := s.adminGet("/pizzeria/api/v1/orgs/acme/webhooks"); strings.Contains(a, "whsec_") {
+	_, port, _ := net.SplitHostPort(r.Listener.Addr().String())
+	ada.Call(t, "POST", api+"/orgs/acme/webhooks", `{"url":"http://localhost:`+port+`/","events":["org.renamed"]}`, 201, &made)
+	if a := s.Must("GET", "/orgs/acme/webhooks", "").Body; strings.Contains(a, "whsec_") {
 		t.Error("a secret is shown again")
 	}
 }

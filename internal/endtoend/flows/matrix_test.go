@@ -1,4 +1,4 @@
-package endtoend
+package flows
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/pizzaface/pizzeria/internal/api"
 	"github.com/pizzaface/pizzeria/internal/console"
+	"github.com/pizzaface/pizzeria/internal/servertest"
 )
 
 // least says, apart from the code, who may use a route: the least role, or "platform".
@@ -118,19 +119,19 @@ func allowed(who, row string) bool {
 // TestIsolationMatrix asks every route of the control plane as everybody.
 func TestIsolationMatrix(t *testing.T) {
 	t.Parallel()
-	s := start(t)
-	ada := s.admin()
-	id := s.org(ada, "acme")
-	s.org(ada, "globex")
-	people := map[string]*person{
-		"nobody": s.person(), "stranger": s.invite(ada, "globex", "stranger@example.com", "owner"), "member": s.invite(ada, "acme", "member@example.com", "member"),
-		"admin": s.invite(ada, "acme", "admin@example.com", "admin"), "owner": s.invite(ada, "acme", "owner@example.com", "owner"),
+	s := servertest.Start(t, nil)
+	ada := s.Admin()
+	id := s.Org(ada, "acme")
+	s.Org(ada, "globex")
+	people := map[string]*servertest.Person{
+		"nobody": s.Person(), "stranger": s.Invite(ada, "globex", "stranger@example.com", "owner"), "member": s.Invite(ada, "acme", "member@example.com", "member"),
+		"admin": s.Invite(ada, "acme", "admin@example.com", "admin"), "owner": s.Invite(ada, "acme", "owner@example.com", "owner"),
 		"platform": platformAdmin(s),
 	}
 	unknown := "01890000-0000-7000-8000-000000000000"
 	fill := strings.NewReplacer("{org}", id, "{user}", unknown, "{invite}", unknown, "{session}", unknown, "{key}", unknown, "{webhook}", unknown, "{delivery}", unknown, "{runner}", unknown, "{client}", unknown, "{factor}", unknown, "{connection}", unknown, "{claim}", unknown, "{support}", unknown, "{approval}", unknown, "{domain}", "example.com", "{plan}", unknown, "{$}", "")
 	for who, p := range people {
-		p.c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+		p.Client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 		for _, rt := range api.Routes() {
 			name := rt.Method + " " + rt.Pattern
 			row, ok := least[name]
@@ -150,8 +151,8 @@ func TestIsolationMatrix(t *testing.T) {
 			} else if !may {
 				body, _ = json.Marshal(rt.Body)
 			}
-			a := p.do(rt.Method, s.url("")+fill.Replace(rt.Pattern), bytes.NewReader(body), map[string]string{
-				"Sec-Fetch-Site": "same-origin", "Origin": s.url(""), "Content-Type": "application/json", "If-Match": `"987654321"`,
+			a := p.Do(rt.Method, s.URL("")+fill.Replace(rt.Pattern), bytes.NewReader(body), map[string]string{
+				"Sec-Fetch-Site": "same-origin", "Origin": s.URL(""), "Content-Type": "application/json", "If-Match": `"987654321"`,
 			})
 			judge(t, who, name, a, may, strings.Contains(rt.Pattern, "{org}"), http.StatusUnauthorized)
 		}
@@ -168,38 +169,38 @@ func TestIsolationMatrix(t *testing.T) {
 			if may := allowed(who, row); may && (rt.Method == "POST" || strings.HasSuffix(rt.Pattern, "/live") || strings.HasSuffix(rt.Pattern, "/log")) {
 				continue // forms have no stale version; the tour sends them
 			}
-			target := s.url("") + fill.Replace(rt.Pattern)
-			a, nobody := p.open(target), http.StatusSeeOther
+			target := s.URL("") + fill.Replace(rt.Pattern)
+			a, nobody := p.Open(target), http.StatusSeeOther
 			if rt.Method == "POST" { // a form is not dropped by a redirect
-				a, nobody = p.submit(target, url.Values{"confirm": {"acme"}}), http.StatusUnauthorized
+				a, nobody = p.Submit(target, url.Values{"confirm": {"acme"}}), http.StatusUnauthorized
 			}
 			judge(t, who, name, a, allowed(who, row), strings.Contains(rt.Pattern, "{org}"), nobody)
 		}
 	}
 	// The org's own host: its members alone, also in its reserved paths and for its WebSockets.
 	for who, p := range people {
-		p.c.CheckRedirect = nil
+		p.Client.CheckRedirect = nil
 		member := who == "member" || who == "admin" || who == "owner"
-		switch a := p.open(s.url("acme") + "/"); {
+		switch a := p.Open(s.URL("acme") + "/"); {
 		case member:
-			if a.status != 200 || !strings.Contains(a.body, `id="role">`+who+"<") {
-				t.Errorf("acme as %s: %d %s", who, a.status, tail(a.body, 300))
+			if a.Status != 200 || !strings.Contains(a.Body, `id="role">`+who+"<") {
+				t.Errorf("acme as %s: %d %s", who, a.Status, a.Body)
 			}
 		case who == "nobody":
-			if a.url.Path != "/sign-in" {
-				t.Errorf("acme as nobody: %d at %s", a.status, a.url)
+			if a.URL.Path != "/sign-in" {
+				t.Errorf("acme as nobody: %d at %s", a.Status, a.URL)
 			}
 		default: // also a platform admin, who manages orgs and reads none
-			if a.status != 403 || strings.Contains(a.body, "notebook") {
-				t.Errorf("acme as %s: %d %s", who, a.status, tail(a.body, 300))
+			if a.Status != 403 || strings.Contains(a.Body, "notebook") {
+				t.Errorf("acme as %s: %d %s", who, a.Status, a.Body)
 			}
 		}
 		for _, path := range []string{"/notes", "/whoami", "/.pizzeria/session", "/nosuch"} {
-			if a := p.fetch("GET", s.url("acme")+path, ""); (a.status == 401) == member {
-				t.Errorf("%s as %s: %d", path, who, a.status)
+			if a := p.Fetch("GET", s.URL("acme")+path, ""); (a.Status == 401) == member {
+				t.Errorf("%s as %s: %d", path, who, a.Status)
 			}
 		}
-		ws, err := s.dial(p, s.url("acme"))
+		ws, err := p.Dial(s.URL("acme"), s.URL("acme"))
 		if (err == nil) != member {
 			t.Errorf("WebSocket as %s: %v", who, err)
 		}
@@ -207,18 +208,18 @@ func TestIsolationMatrix(t *testing.T) {
 			_ = ws.CloseNow()
 		}
 	}
-	if a := ada.fetch("GET", s.url("")+"/api/v1/orgs/acme", ""); !strings.Contains(a.body, `"status":"active"`) || !strings.Contains(a.body, `"version":1,`) {
-		t.Errorf("the matrix changed the org: %s", a.body)
+	if a := ada.Fetch("GET", s.URL("")+"/api/v1/orgs/acme", ""); !strings.Contains(a.Body, `"status":"active"`) || !strings.Contains(a.Body, `"version":1,`) {
+		t.Errorf("the matrix changed the org: %s", a.Body)
 	}
 }
 
-func judge(t *testing.T, who, name string, a answer, may, inOrg bool, nobody int) {
+func judge(t *testing.T, who, name string, a servertest.Answer, may, inOrg bool, nobody int) {
 	t.Helper()
 	want := http.StatusForbidden
 	switch {
 	case may:
-		if a.status == 401 || a.status == 403 || a.status == 404 && strings.Contains(a.body, "no such org") || a.status >= 500 {
-			t.Errorf("%s as %s: refused with %d %s", name, who, a.status, a.body)
+		if a.Status == 401 || a.Status == 403 || a.Status == 404 && strings.Contains(a.Body, "no such org") || a.Status >= 500 {
+			t.Errorf("%s as %s: refused with %d %s", name, who, a.Status, a.Body)
 		}
 		return
 	case who == "nobody":
@@ -226,23 +227,10 @@ func judge(t *testing.T, who, name string, a answer, may, inOrg bool, nobody int
 	case who == "stranger" && inOrg:
 		want = http.StatusNotFound
 	}
-	if a.status != want {
-		t.Errorf("%s as %s: %d, want %d: %s", name, who, a.status, want, tail(a.body, 300))
+	if a.Status != want {
+		t.Errorf("%s as %s: %d, want %d: %s", name, who, a.Status, want, a.Body)
 	}
-	if who != "platform" && strings.Contains(a.body, "The acme org") && (who == "stranger" || who == "nobody") {
+	if who != "platform" && strings.Contains(a.Body, "The acme org") && (who == "stranger" || who == "nobody") {
 		t.Errorf("%s as %s names the org", name, who)
 	}
-}
-
-// platformAdmin is one who is a member of nothing, made by the CLI.
-func platformAdmin(s *server) *person {
-	if out, err := s.cli(password+"\n", "user", "create", "root@example.com", "--name", "Root", "--platform-admin"); err != nil {
-		s.t.Fatalf("user create: %s", out)
-	}
-	p := s.person()
-	if a := p.submit(s.url("")+"/sign-in", url.Values{"email": {"root@example.com"}, "password": {password}}); a.status != 200 || a.url.Path != "/" {
-		s.t.Fatalf("sign in: %d at %s", a.status, a.url)
-	}
-	// A platform admin manages orgs and enters none.
-	return p
 }
