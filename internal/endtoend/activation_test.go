@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/pizzaface/pizzeria/internal/endtoend/scale"
 )
 
 // TestSocketActivation: with the sockets held by somebody else, as in
@@ -72,7 +74,7 @@ func TestSocketActivation(t *testing.T) {
 	s.org(ada, "acme")
 	ada.open(s.url("acme") + "/")
 
-	reloads := scaled(t, "reloads", 5, 100)
+	reloads := scale.Of(t, "reloads", 5, 100)
 	l := s.startLoad(ada, true, "acme")
 	done := 0
 	for ; done < reloads || !l.enough(); done++ {
@@ -111,7 +113,7 @@ func TestSocketActivation(t *testing.T) {
 			}
 		})
 	}
-	restarts := scaled(t, "restarts", 3, 20)
+	restarts := scale.Of(t, "restarts", 3, 20)
 	restarted := 0
 	for ; restarted < restarts || connections.Load() < 8 && !t.Failed(); restarted++ {
 		s.stop()
@@ -120,7 +122,7 @@ func TestSocketActivation(t *testing.T) {
 	close(end)
 	wg.Wait()
 	result["reloads"], result["restarts"], result["connections_over_restarts"], result["failed_over_restarts"] = done, restarted, connections.Load(), failed.Load()
-	keep(t, result)
+	scale.Keep(t, result)
 
 	// No process of an instance holds a socket of the front door.
 	pids := s.processes(filepath.Join(dir, "data"))

@@ -15,9 +15,11 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"github.com/pizzaface/pizzeria/internal/servertest"
 )
 
-const orgCookie = "__Host-pizzeria-org"
+const orgCookie = servertest.OrgCookie
 
 // scene is two orgs: mia is a member of acme, bob owns globex and is the attacker.
 type scene struct {

@@ -12,13 +12,15 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"github.com/pizzaface/pizzeria/internal/endtoend/scale"
 )
 
 // TestControlPlaneAway: started without its store, the gateway serves the orgs of the registry and the sessions that were valid, with no
 // failure and with no WebSocket lost, for longer than a session's token lives. What was revoked stays refused all the while.
 func TestControlPlaneAway(t *testing.T) {
 	t.Parallel()
-	away := scaled(t, "without the store", 10*time.Second, 30*time.Minute)
+	away := scale.Of(t, "without the store", 10*time.Second, 30*time.Minute)
 	s := start(t)
 	ada := s.admin()
 	slugs := []string{"acme", "globex", "initech"}
@@ -99,7 +101,7 @@ func TestControlPlaneAway(t *testing.T) {
 			t.Errorf("afterwards: %d %s", a.status, a.body)
 		}
 	}
-	keep(t, map[string]any{
+	scale.Keep(t, map[string]any{
 		"away_seconds": away.Seconds(), "sessions": len(people), "requests": requests.Load(), "failed": failed.Load(), "websockets": len(people), "echoes": echoes.Load(),
 		"refused_of_a_removed_member": refused.Load(), "back_after_ms": took.Milliseconds(),
 	})

@@ -7,13 +7,15 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/pizzaface/pizzeria/internal/endtoend/scale"
 )
 
 // TestOrgChangesUnderLoad: orgs are created, used, renamed, suspended, resumed and deleted beside others that are in use; those fail
 // no request, get no other's answer, and lose no WebSocket. No change reloads Caddy.
 func TestOrgChangesUnderLoad(t *testing.T) {
 	t.Parallel()
-	n := scaled(t, "orgs", 12, 1000)
+	n := scale.Of(t, "orgs", 12, 1000)
 	s := startWith(t, "", patient)
 	ada := s.admin()
 	steady := []string{"steady-a", "steady-b"}
@@ -82,5 +84,5 @@ func TestOrgChangesUnderLoad(t *testing.T) {
 	wg.Wait()
 	result := l.stop()
 	result["orgs"], result["changes_seconds"] = orgs, int(time.Since(began).Seconds())
-	keep(t, result)
+	scale.Keep(t, result)
 }

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/pizzaface/pizzeria/internal/endtoend/scale"
 )
 
 // heap is what the server's memory holds after a collection, in bytes.
@@ -29,8 +31,8 @@ func (s *server) heap() int64 {
 // TestFlood: hosts that are no org's, and tokens with keys that nobody has, take constant memory, make no series of metrics, and leave the
 // orgs that exist reachable.
 func TestFlood(t *testing.T) {
-	names := scaled(t, "names and keys", 8000, 1_000_000)
-	remembered := "cache_size " + scaled(t, "are remembered", "2000", "20000") // fewer than there are
+	names := scale.Of(t, "names and keys", 8000, 1_000_000)
+	remembered := "cache_size " + scale.Of(t, "are remembered", "2000", "20000") // fewer than there are
 	s := startWith(t, remembered, "org_gateway")
 	door := freePort(t)
 	if out, err := s.reload(s.caddyfile(remembered, 0) + fmt.Sprintf("http://*.%s:%d {\n\torg_gateway\n}\n", domain, door)); err != nil {
@@ -126,7 +128,7 @@ func TestFlood(t *testing.T) {
 	if grown > 16<<20 {
 		t.Errorf("the flood takes %d bytes of memory", grown)
 	}
-	keep(t, map[string]any{
+	scale.Keep(t, map[string]any{
 		"names": names, "requests": 2 * names, "seconds": int(took.Seconds()), "heap_growth_bytes": grown, "known_p99_before_ms": float64(quiet.Microseconds()) / 1000, "known_p99_during_ms": float64(p99().Microseconds()) / 1000,
 		"known_requests_during": len(known),
 	})

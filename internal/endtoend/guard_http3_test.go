@@ -14,6 +14,8 @@ import (
 	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
 	"github.com/quic-go/quic-go/quicvarint"
+
+	"github.com/pizzaface/pizzeria/internal/endtoend/scale"
 )
 
 // TestStrangersMemoryOverHTTP3: what nothing bounds is not there, unless the operator asked for it.
@@ -65,7 +67,7 @@ func TestStrangersMemoryOverHTTP3(t *testing.T) {
 				}
 				flood.Wait()
 			})
-			keep(t, map[string]any{
+			scale.Keep(t, map[string]any{
 				"connections": accepted.Load(), "memory_before_bytes": before, "memory_growth_bytes": growth,
 			})
 			if n := accepted.Load(); c.on && n != conns || !c.on && n > 0 {

@@ -21,6 +21,8 @@ import (
 	"github.com/coder/websocket"
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
+
+	"github.com/pizzaface/pizzeria/internal/endtoend/scale"
 )
 
 // strangerMemory is what an address without a session may take of the front door, in bytes.
@@ -103,7 +105,7 @@ func (s *server) replaced(global, old, with string) {
 func TestHalfOpenConnections(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	n := scaled(t, "half-open connections", 1500, 18_000)
+	n := scale.Of(t, "half-open connections", 1500, 18_000)
 	before := s.descriptors()
 	var all []net.Conn
 	defer func() {
@@ -145,7 +147,7 @@ func TestPeopleBehindOneAddress(t *testing.T) {
 	s.org(ada, "acme")
 	ada.open(s.url("acme") + "/")
 	var all []*websocket.Conn
-	for range scaled(t, "WebSockets", 100, 9000) {
+	for range scale.Of(t, "WebSockets", 100, 9000) {
 		ws, err := s.dial(ada, s.url("acme"))
 		if err != nil {
 			t.Fatalf("after %d: %v", len(all), err)
@@ -286,7 +288,7 @@ func TestStrangersMemory(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			s := start(t)
-			conns := scaled(t, "connections", 100, 1000)
+			conns := scale.Of(t, "connections", 100, 1000)
 			sent := make(chan net.Conn, conns)
 			before, growth := s.growth(func() {
 				var flood sync.WaitGroup
@@ -318,7 +320,7 @@ func TestStrangersMemory(t *testing.T) {
 			for conn := range sent {
 				_ = conn.Close()
 			}
-			keep(t, map[string]any{"connections": conns, "memory_before_bytes": before, "memory_growth_bytes": growth})
+			scale.Keep(t, map[string]any{"connections": conns, "memory_before_bytes": before, "memory_growth_bytes": growth})
 			if growth > strangerMemory && buildFlags == nil { // the race detector multiplies it
 				t.Errorf("memory grew by %d MiB", growth>>20)
 			}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pizzaface/pizzeria/internal/endtoend/scale"
 )
 
 // TestKill ends the server with SIGKILL at seeded moments of creating, suspending,
@@ -18,7 +20,7 @@ import (
 // is lost, and every org has exactly one instance or none, as it should.
 func TestKill(t *testing.T) {
 	t.Parallel()
-	points := scaled(t, "kills", 15, 500)
+	points := scale.Of(t, "kills", 15, 500)
 	s := start(t)
 	ada := s.admin()
 	s.org(ada, "first")
@@ -58,7 +60,7 @@ func TestKill(t *testing.T) {
 		s.settle(i, want)
 		slowest = max(slowest, time.Since(began))
 	}
-	keep(t, map[string]any{"kills": points, "orgs_at_the_end": len(want), "slowest_recovery_ms": slowest.Milliseconds()})
+	scale.Keep(t, map[string]any{"kills": points, "orgs_at_the_end": len(want), "slowest_recovery_ms": slowest.Milliseconds()})
 }
 
 type orgState struct {

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/pizzaface/pizzeria/internal/endtoend/scale"
 )
 
 // TestCertificatesOnDemand: orgs get one, names that nobody has get none however many are tried.
@@ -41,7 +43,7 @@ func TestCertificatesOnDemand(t *testing.T) {
 		t.Errorf("a former address, which runners use, has no certificate: %v", err)
 	}
 	names := []string{"gone." + domain, "a.b." + domain, "xn--acme." + domain, "acme." + domain + ".evil.example", "www." + domain}
-	for i := range scaled(t, "names", 500, 10_000) {
+	for i := range scale.Of(t, "names", 500, 10_000) {
 		names = append(names, fmt.Sprintf("flood-%d.%s", i, domain))
 	}
 	for _, name := range names {
@@ -61,5 +63,5 @@ func TestCertificatesOnDemand(t *testing.T) {
 	if err := hello("acme." + domain); err != nil {
 		t.Errorf("after the flood: %v", err)
 	}
-	keep(t, map[string]any{"names": len(names), "certificates": len(made), "orgs": 3})
+	scale.Keep(t, map[string]any{"names": len(names), "certificates": len(made), "orgs": 3})
 }

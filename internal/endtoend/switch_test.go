@@ -5,12 +5,14 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/pizzaface/pizzeria/internal/endtoend/scale"
 )
 
 // TestSwitchInBrowser: somebody who is signed in goes from org to org in a real browser, and sees no page between. It prints how long
 // each took, from the first request to the page that is loaded: first visits, over five redirects and a new connection, and later ones.
 func TestSwitchInBrowser(t *testing.T) {
-	orgs := scaled(t, "orgs", 3, 20)
+	orgs := scale.Of(t, "orgs", 3, 20)
 	s := start(t)
 	ada := s.admin()
 	slugs := make([]string, orgs)
@@ -45,6 +47,6 @@ func TestSwitchInBrowser(t *testing.T) {
 		slices.Sort(list)
 		return float64(list[int(q*float64(len(list)-1))].Microseconds()) / 1000
 	}
-	keep(t, map[string]any{"orgs": orgs, "first_p50_ms": at(first, 0.5), "first_p95_ms": at(first, 0.95), "later_p50_ms": at(later, 0.5), "later_p95_ms": at(later, 0.95)})
+	scale.Keep(t, map[string]any{"orgs": orgs, "first_p50_ms": at(first, 0.5), "first_p95_ms": at(first, 0.95), "later_p50_ms": at(later, 0.5), "later_p95_ms": at(later, 0.95)})
 	b.quiet()
 }

@@ -12,6 +12,9 @@ import (
 // Password is every account's.
 const Password = "correct horse battery"
 
+// OrgCookie is the cookie of a session in an org.
+const OrgCookie = "__Host-pizzeria-org"
+
 // Person is somebody with a browser: cookies, redirects, and the headers that browsers send.
 type Person struct {
 	testing.TB
