@@ -57,7 +57,8 @@ var may = map[string][]string{
 	"":                       {"caddymodule"},
 
 	"internal/servertest": {
-		"registry", "registry/sqlite", "identity/token", "identity/assertion", "provision", "examples/instance/app",
+		"registry", "registry/sqlite", "registry/sqlitetest", "identity", "identity/token", "identity/assertion",
+		"provision", "examples/instance/app",
 		"internal/web", "internal/wire", "internal/edge", "internal/runtime",
 	},
 	"internal/controltest": {

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/internal/edge"
 	"github.com/pizzaface/pizzeria/internal/runtime"
@@ -20,6 +21,7 @@ import (
 	"github.com/pizzaface/pizzeria/provision"
 	"github.com/pizzaface/pizzeria/registry"
 	"github.com/pizzaface/pizzeria/registry/sqlite"
+	"github.com/pizzaface/pizzeria/registry/sqlitetest"
 )
 
 // Installation is a whole installation in the test's process: control plane and gateway behind
@@ -43,7 +45,10 @@ type Installation struct {
 // Start runs an installation that ends with the test. change may be nil.
 func Start(t testing.TB, change func(*runtime.Tunables)) *Installation {
 	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "pz") // short: Unix sockets lie below it
+	dir, err := os.MkdirTemp("/dev/shm", "pz") // in memory, and short: Unix sockets lie below it
+	if err != nil {
+		dir, err = os.MkdirTemp("/tmp", "pz")
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,6 +66,10 @@ func Start(t testing.TB, change func(*runtime.Tunables)) *Installation {
 	if change != nil {
 		change(&i.tunables)
 	}
+	if _, err := identity.CreateMasterKey(i.secretKey()); err != nil {
+		t.Fatal(err)
+	}
+	sqlitetest.Write(t, i.database()) // migrations take longer than most tests
 	t.Cleanup(func() {
 		if err := errors.Join(i.Stop(), i.Instances.end(), os.RemoveAll(dir)); err != nil {
 			t.Error(err)
@@ -73,12 +82,15 @@ func Start(t testing.TB, change func(*runtime.Tunables)) *Installation {
 	return i
 }
 
+func (i *Installation) database() string  { return filepath.Join(i.Dir, "pizzeria.db") }
+func (i *Installation) secretKey() string { return filepath.Join(i.Dir, "secret.key") }
+
 // Run starts the server again after Stop, with the data that it left.
 func (i *Installation) Run() {
 	i.Helper()
 	i.runtime = runtime.New(runtime.Config{
-		DataDir: i.Dir, Store: sqlite.File(filepath.Join(i.Dir, "pizzeria.db")),
-		SecretKey: filepath.Join(i.Dir, "secret.key"), Routes: 1000,
+		DataDir: i.Dir, Store: sqlite.File(i.database()),
+		SecretKey: i.secretKey(), Routes: 1000,
 		Log:      slog.New(slog.NewTextHandler(i.Log, nil)),
 		Announce: func(link string, _ time.Time) { i.setup = link },
 	})

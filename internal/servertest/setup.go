@@ -44,7 +44,7 @@ func (i *Installation) Person() *Person {
 func (i *Installation) Eventually(what string, f func() bool) {
 	i.Helper()
 	deadline := time.After(time.Minute)
-	tick := time.NewTicker(5 * time.Millisecond)
+	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for !f() {
 		select {

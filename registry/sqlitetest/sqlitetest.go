@@ -30,18 +30,24 @@ var template = sync.OnceValues(func() ([]byte, error) {
 // what it is given.
 func File(t testing.TB) string {
 	t.Helper()
-	b, err := template()
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir, err := os.MkdirTemp("/dev/shm", "pz")
 	if err != nil {
 		dir = t.TempDir()
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	path := filepath.Join(dir, "t.db")
+	Write(t, path)
+	return path
+}
+
+// Write writes an empty database with the newest schema to a path.
+func Write(t testing.TB, path string) {
+	t.Helper()
+	b, err := template()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(path, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return path
 }
