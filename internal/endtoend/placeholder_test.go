@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -36,6 +37,11 @@ func TestPlaceholdersAreExpandedOnce(t *testing.T) {
 	id := s.org(ada, "acme")
 	ada.call(t, "PATCH", s.url("")+"/api/v1/orgs/acme", `{"name":"`+evil+`"}`, 200, nil)
 	ada.call(t, "PATCH", s.url("")+"/api/v1/orgs/acme", `{"name":"The {env.PIZZERIA_CANARY} org {file./etc/passwd}"}`, 200, nil)
+	ada.call(
+		t, "PATCH", s.url("")+"/api/v1/orgs/acme/settings",
+		`{"values":{"APP_TEXT":"`+evil+`"},"restart":true}`, 200, nil,
+	)
+	s.active("acme")
 	ada.open(s.url("acme") + "/")
 	var answers []string
 	for _, text := range []string{evil, "{{env `PIZZERIA_CANARY`}}", "{file./etc/passwd}", "{http.request.header.X-Text}", `{\env.PIZZERIA_CANARY}`, "{http.vars.pizzeria.state}"} {
@@ -62,6 +68,9 @@ func TestPlaceholdersAreExpandedOnce(t *testing.T) {
 			}
 			if got := m.Header.Get("X-Copied"); !strings.HasPrefix(got, text) {
 				t.Errorf("a copied header is %q for %q", got, text)
+			}
+			if !slices.Contains(m.Env, "APP_TEXT="+evil) {
+				t.Errorf("the instance's setting is not as it was written: %q", m.Env)
 			}
 			for _, e := range m.Env {
 				if strings.Contains(e, canary) {
