@@ -97,7 +97,9 @@ func (i *Installation) Run() {
 	if err := i.runtime.Attach(i.Context(), i, i.tunables); err != nil {
 		i.Fatal(err)
 	}
-	direct := &edge.Direct{Dial: dialInstance, Idle: 8, IdleTimeout: time.Minute, HeaderBytes: edge.DefaultHeaderLimit}
+	direct := &edge.Direct{
+		Dial: dialInstance, Idle: 8, IdleTimeout: time.Minute, HeaderBytes: edge.DefaultHeaderLimit,
+	}
 	ways := &edge.Transports{
 		Direct: direct, HeaderBytes: edge.DefaultHeaderLimit, CookieBytes: edge.DefaultCookieBytes,
 		HTTP: edge.Guarded{

@@ -107,7 +107,8 @@ func (i *Installation) Invite(by *Person, slug, email, role string) *Person {
 	}
 	p := i.Person()
 	name, _, _ := strings.Cut(email, "@")
-	if a := p.Submit(v.Link, url.Values{"name": {name}, "password": {Password}}); a.Status != http.StatusOK {
+	a = p.Submit(v.Link, url.Values{"name": {name}, "password": {Password}})
+	if a.Status != http.StatusOK {
 		i.Fatalf("accept: %d %s", a.Status, a.Body)
 	}
 	return p

@@ -22,17 +22,23 @@ func anonymous(s *servertest.Installation) *http.Client {
 // platformAdmin is one who is a member of nothing, made by the operator.
 func platformAdmin(s *servertest.Installation) *servertest.Person {
 	s.Helper()
-	s.Must("POST", "/users", `{"email":"root@example.com","name":"Root","platform_admin":true,"password":"`+servertest.Password+`"}`)
+	s.Must("POST", "/users", `{"email":"root@example.com","name":"Root","platform_admin":true,
+		"password":"`+servertest.Password+`"}`)
 	p := s.Person()
-	if a := signIn(s, p, "root@example.com", servertest.Password); a.Status != 200 || a.URL.Path != "/" {
+	a := signIn(s, p, "root@example.com", servertest.Password)
+	if a.Status != 200 || a.URL.Path != "/" {
 		s.Fatalf("sign in: %d at %s", a.Status, a.URL)
 	}
 	return p
 }
 
-func signIn(s *servertest.Installation, p *servertest.Person, email, password string) servertest.Answer {
+func signIn(
+	s *servertest.Installation, p *servertest.Person, email, password string,
+) servertest.Answer {
 	s.Helper()
-	return p.Submit(s.URL("")+"/sign-in", url.Values{"email": {email}, "password": {password}, "return": {"/"}})
+	return p.Submit(s.URL("")+"/sign-in", url.Values{
+		"email": {email}, "password": {password}, "return": {"/"},
+	})
 }
 
 // passwordLink is one that the operator makes.

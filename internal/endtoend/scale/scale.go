@@ -30,7 +30,10 @@ func Of[T any](t *testing.T, what string, small, whole T) T {
 // Keep prints what a run came to, and keeps it when the run was whole.
 func Keep(t *testing.T, came map[string]any) {
 	t.Helper()
-	all := map[string]any{"test": t.Name(), "date": time.Now().UTC().Format(time.DateOnly), "go": runtime.Version(), "cpus": runtime.NumCPU()}
+	all := map[string]any{
+		"test": t.Name(), "date": time.Now().UTC().Format(time.DateOnly),
+		"go": runtime.Version(), "cpus": runtime.NumCPU(),
+	}
 	maps.Copy(all, came)
 	b, err := json.MarshalIndent(all, "", "  ")
 	if err != nil {
