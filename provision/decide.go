@@ -1,7 +1,6 @@
 package provision
 
 import (
-	"context"
 	"time"
 
 	"github.com/pizzaface/pizzeria/registry"
@@ -45,28 +44,32 @@ func decide(i registry.Instance, o Observed, v verdict, known bool, h Health, no
 }
 
 // next says what an instance needs, and observes it when that depends on it.
-func (r *Reconciler) next(ctx context.Context, i registry.Instance) (move, Observed, error) {
+func (r *Reconciler) next(
+	i registry.Instance, observe func() (Observed, error),
+) (m move, o Observed, err error) {
 	ref := Ref{i.OrgID, i.Generation}
 	switch {
 	case i.Waits(r.Now()):
 		r.queue.addAt(i.OrgID, i.RetryAt())
-		return moveNone, Observed{}, nil
+		return moveNone, o, nil
 	case i.Desired != registry.DesiredRunning:
 		r.watch.drop(i.OrgID)
 		if i.Settled() {
-			return moveNone, Observed{}, nil
+			return moveNone, o, nil
 		}
-		return moveStop, Observed{}, nil
+		return moveStop, o, nil
 	case !i.State.Serves():
-		return moveStart, Observed{}, nil
+		return moveStart, o, nil
 	}
-	o, err := r.Provider.Observe(ctx, ref)
-	if err != nil {
+	if o, err = observe(); err != nil {
 		return moveNone, o, err
 	}
 	v, known := r.watch.verdict(ref)
 	if o.Running && o.Address == i.Address {
 		r.watch.add(ref, o)
 	}
-	return decide(i, o, v, known, r.Health(), r.Now()), o, nil
+	if m = decide(i, o, v, known, r.Health(), r.Now()); m == moveNone && i.Failures > 0 {
+		r.queue.addAt(i.OrgID, i.ChangedAt.Add(registry.HealthyFor)) // to forget them
+	}
+	return m, o, nil
 }

@@ -3,9 +3,10 @@
 //
 // Flow: the registry says per org what is wanted (running, stopped, absent) and
 // which generation. The Reconciler leases the org, asks the provider to make it
-// so, waits until the instance is healthy, and reports what it saw. It is woken
-// by the change feed and looks at everything again every few seconds, so a lost
-// wake-up, a crash or a killed instance mends itself. Running instances are asked
+// so, waits until the instance is healthy, and reports what it saw. It is woken by the change feed,
+// and by a provider that is a Watcher. It looks at everything again every 30 seconds, or every 2
+// where the provider does not tell what ends, by one query and one List, so a lost wake-up, a crash
+// or a killed instance mends itself. Running instances are asked
 // for their health path; one that stays silent becomes degraded, then is replaced.
 //
 // Rooms: queue (who is looked at when), decide (what an instance needs), job (the
@@ -26,7 +27,7 @@
 //
 // # Compatibility
 //
-// Provider, Limited, Ref, Spec and Observed are for providers elsewhere, and stable in the sense of
+// Provider, Watcher, Limited, Ref, Spec, Observed and Seen are for providers elsewhere, and stable in the sense of
 // Semantic Versioning: such a provider goes on to compile, and is called as they document. Spec and
 // Observed may get fields in a minor release: name the fields of their literals. The Reconciler, its
 // Config and its Store may change in a minor release. Package providertest checks a provider, and

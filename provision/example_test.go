@@ -95,11 +95,11 @@ func (p *rooms) Stop(ctx context.Context, org registry.OrgID, upTo int64) error 
 }
 
 // List names what runs, also what nobody wants any more.
-func (p *rooms) List(context.Context) (all []provision.Ref, err error) {
+func (p *rooms) List(context.Context) (all []provision.Seen, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for r := range p.open {
-		all = append(all, r)
+		all = append(all, provision.Seen{Ref: r, Observed: p.see(r)})
 	}
 	return all, nil
 }

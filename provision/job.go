@@ -43,7 +43,10 @@ func (r *Reconciler) once(
 		}
 		w = &read
 	}
-	if m, _, err := r.next(ctx, w.Instance); err != nil || m == moveNone {
+	observe := func(i registry.Instance) func() (Observed, error) {
+		return func() (Observed, error) { return r.Provider.Observe(ctx, Ref{i.OrgID, i.Generation}) }
+	}
+	if m, _, err := r.next(w.Instance, observe(w.Instance)); err != nil || m == moveNone {
 		return err
 	}
 	lease, err := r.Store.Acquire(ctx, self, org, healthDeadline+2*r.Provider.Grace()+leaseSpare)
@@ -61,7 +64,7 @@ func (r *Reconciler) once(
 	if err != nil {
 		return err
 	}
-	m, o, err := r.next(ctx, fresh.Instance)
+	m, o, err := r.next(fresh.Instance, observe(fresh.Instance))
 	if err != nil || m == moveNone {
 		return err
 	}

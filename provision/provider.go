@@ -38,6 +38,12 @@ type Observed struct {
 	Detail        string // why it is not running, for people
 }
 
+// Seen is an instance as a provider sees it.
+type Seen struct {
+	Ref
+	Observed
+}
+
 // Provider makes instances exist. All methods are idempotent and may be called again after a crash at any point.
 type Provider interface {
 	// Name is the provider's name in config and registry.
@@ -49,8 +55,8 @@ type Provider interface {
 	Observe(ctx context.Context, r Ref) (Observed, error)
 	// Stop ends all of an org's instances up to and including a generation: grace, then force. Data stays.
 	Stop(ctx context.Context, org registry.OrgID, upTo int64) error
-	// List returns what runs, whoever asked for it.
-	List(ctx context.Context) ([]Ref, error)
+	// List returns what runs, whoever asked for it, and what something is left of (not Running).
+	List(ctx context.Context) ([]Seen, error)
 	// Logs returns what an org's instance prints: the newest lines, and with follow
 	// what comes until ctx ends. Without an instance there is nothing to read.
 	Logs(ctx context.Context, org registry.OrgID, lines int, follow bool) (io.ReadCloser, error)
@@ -63,6 +69,15 @@ type Provider interface {
 	Enforces(name registry.LimitName) bool
 	// Isolation says honestly what separates two instances.
 	Isolation() string
+}
+
+// Watcher is a Provider that tells when an instance ends by itself. The others are asked every 2
+// seconds.
+type Watcher interface {
+	// Watch calls changed, soon after, with each instance that has ended, until ctx is done. It may
+	// call it also for one that has not, or was stopped. An error means that it cannot tell any more;
+	// it is called again then.
+	Watch(ctx context.Context, changed func(Ref)) error
 }
 
 // Limited is a Provider that cannot do everything on every system.

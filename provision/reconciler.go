@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pizzaface/pizzeria/registry"
@@ -53,11 +54,14 @@ type Reconciler struct {
 	queue   *queue
 	watch   *watch
 	slots   chan struct{}
+	told    atomic.Bool   // the provider tells what ends
+	again   chan struct{} // everything gets a look
 }
 
 const (
 	workers    = 8
-	resync     = 2 * time.Second
+	resync     = 2 * time.Second  // between two looks at everything while nobody tells what ends
+	toldResync = 30 * time.Second // and while the provider does
 	sweepEvery = 30 * time.Second
 )
 
@@ -73,7 +77,7 @@ func NewReconciler(c Config) *Reconciler {
 	}
 	r := &Reconciler{
 		Config: c, checker: newChecker(c.Dial), queue: newQueue(),
-		slots: make(chan struct{}, workers),
+		slots: make(chan struct{}, workers), again: make(chan struct{}, 1),
 	}
 	r.watch = &watch{r: r, all: map[registry.OrgID]*subject{}}
 	return r
@@ -88,8 +92,8 @@ func (r *Reconciler) Apply(c registry.Change) {
 	}
 }
 
-// Reset implements registry.FeedHandler: everything gets a look at the next tick.
-func (r *Reconciler) Reset() {}
+// Reset implements registry.FeedHandler: everything gets a look.
+func (r *Reconciler) Reset() { signal(r.again) }
 
 // Look asks for an org to be looked at soon. What fails is tried again no sooner for it.
 func (r *Reconciler) Look(org registry.OrgID) { r.queue.add(org, nil) }
@@ -105,13 +109,16 @@ func (r *Reconciler) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	defer r.checker.close()
 	defer wg.Wait()
-	wg.Go(func() { r.sweeps(ctx) })
 	wg.Go(func() { r.watch.run(ctx) })
-	tick := time.NewTicker(resync)
-	defer tick.Stop()
+	wg.Go(func() { r.listen(ctx) })
+	all := time.NewTicker(resync)
+	defer all.Stop()
 	due := time.NewTimer(resync)
 	defer due.Stop()
-	r.lookAtAll(ctx)
+	strays := sweeper{r: r}
+	defer strays.wg.Wait()
+	last := r.Now()
+	r.lookAtAll(ctx, &strays)
 	for {
 		for org, w := range r.queue.take(r.Now()) {
 			select {
@@ -128,16 +135,52 @@ func (r *Reconciler) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-r.queue.wake:
+			continue
 		case <-due.C:
-		case <-tick.C:
-			r.lookAtAll(ctx)
+			continue
+		case <-r.again:
+		case <-all.C:
+			if r.told.Load() && r.Now().Sub(last) < toldResync {
+				continue
+			}
+		}
+		last = r.Now()
+		r.lookAtAll(ctx, &strays)
+	}
+}
+
+// listen hears from the provider what ends, until ctx does.
+func (r *Reconciler) listen(ctx context.Context) {
+	w, ok := r.Provider.(Watcher)
+	if !ok {
+		return
+	}
+	for said := ""; ; {
+		r.told.Store(true)
+		signal(r.again) // what ended before was not told
+		err := w.Watch(ctx, func(ref Ref) { r.Look(ref.OrgID) })
+		r.told.Store(false)
+		if ctx.Err() != nil {
+			return
+		}
+		if err == nil {
+			err = errors.New("it ended")
+		}
+		if err.Error() != said {
+			said = err.Error()
+			r.Log.Warn("cannot watch instances", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(resync):
 		}
 	}
 }
 
-// lookAtAll queues every instance that is wanted or still there, but for those
-// that wait after a failure.
-func (r *Reconciler) lookAtAll(ctx context.Context) {
+// lookAtAll queues every instance that needs something, by one look at the store and one at the
+// provider, and lets strays be stopped. While the provider cannot list them, each is looked at.
+func (r *Reconciler) lookAtAll(ctx context.Context, strays *sweeper) {
 	all, err := r.Store.Work(ctx, self)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -146,13 +189,27 @@ func (r *Reconciler) lookAtAll(ctx context.Context) {
 		return
 	}
 	r.watch.keep(all)
-	now := r.Now()
-	for i := range all {
-		if at := all[i].Instance.RetryAt(); all[i].Instance.Waits(now) {
-			r.queue.addAt(all[i].Instance.OrgID, at)
-			continue
+	seen, err := r.Provider.List(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			r.Log.Warn("cannot list instances", "error", err)
 		}
-		r.queue.add(all[i].Instance.OrgID, &all[i])
+		for i := range all {
+			r.queue.add(all[i].Instance.OrgID, &all[i])
+		}
+		return
+	}
+	strays.sweep(ctx, seen, all)
+	now := make(map[Ref]Observed, len(seen))
+	for _, s := range seen {
+		now[s.Ref] = s.Observed
+	}
+	for i := range all {
+		inst := all[i].Instance
+		observe := func() (Observed, error) { return now[Ref{inst.OrgID, inst.Generation}], nil }
+		if m, _, err := r.next(inst, observe); m != moveNone || err != nil {
+			r.queue.add(inst.OrgID, &all[i])
+		}
 	}
 }
 
@@ -168,7 +225,9 @@ func (r *Reconciler) work(ctx context.Context, org registry.OrgID, w *registry.W
 	case errors.Is(err, errSuperseded):
 		r.queue.add(org, nil)
 	case registry.ErrorCode(err) == registry.CodeConflict: // another has it, or it changed meanwhile
+		r.queue.addAt(org, r.Now().Add(resync))
 	default:
 		r.Log.Warn("reconcile failed, retrying", "org", org, "error", err)
+		r.queue.addAt(org, r.Now().Add(resync))
 	}
 }

@@ -32,7 +32,9 @@ type world struct {
 	ended   map[Ref]time.Time // when Stop ended them
 	ensures map[Ref]int
 	limits  map[Ref]registry.Limits
-	asked   int // health checks under way
+	looks   int       // of Observe and List
+	changed func(Ref) // nil: nobody is told what ends
+	asked   int       // health checks under way
 	most    int
 	// boot says how the nth instance of an org will do; nil: well.
 	boot func(ref Ref, n int) instance
@@ -117,12 +119,16 @@ func (w *world) end(r Ref, i *instance) {
 	defer w.mu.Unlock()
 	if w.running[r] == i {
 		delete(w.running, r)
+		if w.changed != nil {
+			w.changed(r)
+		}
 	}
 }
 
 func (w *world) Observe(_ context.Context, r Ref) (Observed, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.looks++
 	if w.running[r] == nil {
 		return Observed{Detail: "ended with exit code 7"}, nil
 	}
@@ -145,14 +151,26 @@ func (w *world) Stop(_ context.Context, org registry.OrgID, upTo int64) error {
 	return nil
 }
 
-func (w *world) List(context.Context) ([]Ref, error) {
+func (w *world) List(context.Context) ([]Seen, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	refs := make([]Ref, 0, len(w.running))
+	w.looks++
+	seen := make([]Seen, 0, len(w.running))
 	for r := range w.running {
-		refs = append(refs, r)
+		seen = append(seen, Seen{r, w.observed(r)})
 	}
-	return refs, nil
+	return seen, nil
+}
+
+// telling is a world that tells what ends.
+type telling struct{ *world }
+
+func (w telling) Watch(ctx context.Context, changed func(Ref)) error {
+	w.mu.Lock()
+	w.changed = changed
+	w.mu.Unlock()
+	<-ctx.Done()
+	return nil
 }
 
 func (w *world) Logs(context.Context, registry.OrgID, int, bool) (io.ReadCloser, error) {
@@ -236,6 +254,7 @@ type env struct {
 	w    *world
 	r    *Reconciler // the last that was started
 	deaf bool        // its reconcilers do not follow the change feed
+	told bool        // the world tells what ends
 }
 
 // tally counts failures.
@@ -263,18 +282,23 @@ func (t *tally) of(f Failure) int {
 
 var operator = registry.AsOperator()
 
-// bubble runs a test with a store, a world, and a time of its own.
+// bubble runs a test with a store, a world, and a time of its own: with a world that has to be asked
+// what ended, and with one that tells.
 func bubble(t *testing.T, f func(e *env)) {
 	t.Helper()
-	path := sqlitetest.File(t)
-	synctest.Test(t, func(t *testing.T) {
-		s, err := sqlite.Open(t.Context(), path, new(identity.MasterKey), time.Now)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = s.Close() }()
-		f(&env{T: t, s: s, w: newWorld()})
-	})
+	for name, told := range map[string]bool{"asked": false, "told": true} {
+		t.Run(name, func(t *testing.T) {
+			path := sqlitetest.File(t)
+			synctest.Test(t, func(t *testing.T) {
+				s, err := sqlite.Open(t.Context(), path, new(identity.MasterKey), time.Now)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer func() { _ = s.Close() }()
+				f(&env{T: t, s: s, w: newWorld(), told: told})
+			})
+		})
+	}
 }
 
 // run starts a reconciler that follows the change feed, and returns what ends it.
@@ -282,6 +306,9 @@ func (e *env) run(change ...func(*Config)) (stop func()) {
 	c := Config{
 		Store: e.s, Provider: e.w, Dial: e.w.dial, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 		Environment: func(registry.Work) (map[string]string, error) { return nil, nil },
+	}
+	if e.told {
+		c.Provider = telling{e.w}
 	}
 	for _, f := range change {
 		f(&c)

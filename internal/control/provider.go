@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"io"
 	"strings"
 	"time"
@@ -37,7 +38,31 @@ func (p provider) Stop(ctx context.Context, org registry.OrgID, upTo int64) erro
 }
 
 // List implements provision.Provider.
-func (p provider) List(ctx context.Context) ([]provision.Ref, error) { return p.now().List(ctx) }
+func (p provider) List(ctx context.Context) ([]provision.Seen, error) { return p.now().List(ctx) }
+
+// Watch implements provision.Watcher. It ends with an error when another config's provider counts.
+func (p provider) Watch(ctx context.Context, changed func(provision.Ref)) error {
+	now := p.now()
+	w, ok := now.(provision.Watcher)
+	if !ok {
+		return errors.New("the provider does not tell what ends")
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for p.now() == now {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+		}
+		cancel()
+	}()
+	return w.Watch(ctx, changed)
+}
 
 // Logs implements provision.Provider.
 func (p provider) Logs(
@@ -68,4 +93,7 @@ func (c *Control) configuration() string {
 }
 
 // Interface guards
-var _ provision.Provider = provider{}
+var (
+	_ provision.Provider = provider{}
+	_ provision.Watcher  = provider{}
+)

@@ -155,11 +155,11 @@ func (p *Instances) Stop(_ context.Context, org registry.OrgID, upTo int64) erro
 }
 
 // List implements provision.Provider.
-func (p *Instances) List(context.Context) (all []provision.Ref, err error) {
+func (p *Instances) List(context.Context) (all []provision.Seen, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for r := range p.run {
-		all = append(all, r)
+		all = append(all, provision.Seen{Ref: r, Observed: p.see(r)})
 	}
 	return all, nil
 }

@@ -86,7 +86,7 @@ func TestDescendantsEnd(t *testing.T) {
 			if err != nil {
 				f.Fatal(err)
 			}
-			if refs, err := p.List(f.Context()); err != nil || !slices.Contains(refs, f.ref(1)) {
+			if refs, err := p.List(f.Context()); err != nil || len(refs) != 1 || refs[0].Ref != f.ref(1) || refs[0].Running {
 				f.Errorf("List does not see what is left: %v %v", refs, err)
 			}
 			f.p = p

@@ -254,7 +254,7 @@ func TestEnsureGivenUpIsListed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(refs) != 1 || refs[0] != f.ref(gen) {
+		if len(refs) != 1 || refs[0].Ref != f.ref(gen) {
 			t.Fatalf("generation %d: List sees %v", gen, refs)
 		}
 		if err := f.p.Stop(t.Context(), f.org, gen); err != nil {

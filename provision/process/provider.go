@@ -217,7 +217,7 @@ func (p *Provider) await(ctx context.Context, r provision.Ref) (provision.Observ
 	defer cancel()
 	dir := p.runDir(r)
 	for {
-		if _, err := call(ctx, dir, request{Op: "status"}); err == nil {
+		if _, err := call(ctx, dir, request{Op: opStatus}); err == nil {
 			return p.observed(r), nil
 		}
 		if e, err := readExit(dir); err == nil && !held(dir) {
@@ -297,7 +297,7 @@ func (p *Provider) stop(ctx context.Context, dir string) error {
 		}
 		// An error is a shim that has just ended, or is about to listen: the lock tells.
 		within, done := context.WithTimeout(ctx, p.c.Grace+shimStart)
-		_, _ = call(within, dir, request{Op: "stop", GraceMS: p.c.Grace.Milliseconds()})
+		_, _ = call(within, dir, request{Op: opStop, GraceMS: p.c.Grace.Milliseconds()})
 		done()
 		select {
 		case <-ctx.Done():
@@ -323,24 +323,31 @@ func (p *Provider) discard(dir string) error {
 }
 
 // List implements provision.Provider. What an instance left behind counts as the instance.
-func (p *Provider) List(context.Context) ([]provision.Ref, error) {
+func (p *Provider) List(context.Context) ([]provision.Seen, error) {
 	_ = os.RemoveAll(filepath.Join(p.c.Dir, "run", goneDir)) // left by a crash
 	refs, err := p.refs()
 	if err != nil {
 		return nil, err
 	}
 	reapAdopted()
-	var ended []string
+	var seen []provision.Seen
+	ended := map[string]provision.Ref{}
 	for _, r := range refs {
-		if dir := p.runDir(r); !held(dir) {
-			ended = append(ended, dir)
+		if dir := p.runDir(r); held(dir) {
+			seen = append(seen, provision.Seen{Ref: r, Observed: p.observed(r)})
+		} else {
+			ended[dir] = r
 		}
 	}
-	left, _, err := leftovers(ended...)
-	return slices.DeleteFunc(refs, func(r provision.Ref) bool {
-		dir := p.runDir(r)
-		return slices.Contains(ended, dir) && len(left[dir]) == 0
-	}), err
+	left, _, err := leftovers(slices.Collect(maps.Keys(ended))...)
+	for dir, r := range ended {
+		if len(left[dir]) > 0 {
+			seen = append(seen, provision.Seen{Ref: r, Observed: provision.Observed{
+				Detail: "its shim ended, and processes of it are left",
+			}})
+		}
+	}
+	return seen, err
 }
 
 // refs returns every instance with a run directory, running or not.

@@ -52,9 +52,16 @@ type shimSpec struct {
 }
 
 type request struct {
-	Op      string `json:"op"` // status, stop
+	Op      string `json:"op"`
 	GraceMS int64  `json:"grace_ms,omitempty"`
 }
+
+// What a shim is asked for. It answers at once to what it does not know.
+const (
+	opStatus = "status"
+	opStop   = "stop" // answers when the instance has ended
+	opWait   = "wait" // likewise, and asks nothing of it
+)
 
 type response struct {
 	PID  int   `json:"pid"` // the instance's
@@ -149,6 +156,7 @@ func call(ctx context.Context, dir string, q request) (r response, err error) {
 	if t, ok := ctx.Deadline(); ok {
 		_ = c.SetDeadline(t)
 	}
+	defer context.AfterFunc(ctx, func() { _ = c.Close() })()
 	if err := json.NewEncoder(c).Encode(q); err != nil {
 		return r, err
 	}
@@ -266,10 +274,27 @@ func (s *shim) answer(c net.Conn) {
 	if json.NewDecoder(bufio.NewReader(c)).Decode(&q) != nil {
 		return
 	}
-	if q.Op == "stop" {
+	switch q.Op {
+	case opStop:
 		s.stop(time.Duration(q.GraceMS) * time.Millisecond)
+	case opWait:
+		s.waitFor(c)
 	}
 	_ = json.NewEncoder(c).Encode(response{PID: s.cmd.Process.Pid})
+}
+
+// waitFor returns when the instance has ended, or who asked has left.
+func (s *shim) waitFor(c net.Conn) {
+	_ = c.SetReadDeadline(time.Time{})
+	left := make(chan struct{})
+	go func() {
+		defer close(left)
+		_, _ = c.Read(make([]byte, 1))
+	}()
+	select {
+	case <-s.ended:
+	case <-left:
+	}
 }
 
 // stop asks the instance to end, then makes it. It returns when the instance has ended.

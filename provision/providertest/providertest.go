@@ -25,6 +25,7 @@ func RunTests(t *testing.T, open func(t *testing.T) func() provision.Provider) {
 		"EnsureIsIdempotent": ensureIsIdempotent, "AdoptsWhatRuns": adoptsWhatRuns, "StopKeepsData": stopKeepsData, "StopSparesOthers": stopSparesOthers,
 		"StopIsIdempotent": stopIsIdempotent, "EnvironmentIsClean": environmentIsClean, "SaysWhyItEnded": saysWhyItEnded, "GraceThenForce": graceThenForce,
 		"AddressesAreUnique": addressesAreUnique, "EnsureSparesNewer": ensureSparesNewer, "KeepsItsConfiguration": keepsItsConfiguration,
+		"ListObserves": listObserves, "TellsWhatEnds": tellsWhatEnds,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -73,14 +74,31 @@ func spec(org registry.OrgID, gen int64, vars ...string) provision.Spec {
 	return provision.Spec{Ref: provision.Ref{OrgID: org, Generation: gen}, Slug: "acme", Env: m}
 }
 
-// call asks an instance, for as long as it takes to come up.
-func (e *env) call(o provision.Observed, method, path, body string) string {
-	e.Helper()
-	tr := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+// transport reaches an instance.
+func transport(o provision.Observed) *http.Transport {
+	return &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		network, address := provision.SplitAddress(o.Address)
 		var d net.Dialer
 		return d.DialContext(ctx, network, address)
 	}}
+}
+
+// crash makes an instance end by itself.
+func (e *env) crash(o provision.Observed) {
+	e.Helper()
+	req, err := http.NewRequest("POST", "http://instance/crash", nil)
+	if err != nil {
+		e.Fatal(err)
+	}
+	if res, err := transport(o).RoundTrip(req); err == nil {
+		_ = res.Body.Close()
+	}
+}
+
+// call asks an instance, for as long as it takes to come up.
+func (e *env) call(o provision.Observed, method, path, body string) string {
+	e.Helper()
+	tr := transport(o)
 	var last error
 	for range 400 {
 		req, err := http.NewRequest(method, "http://instance"+path, strings.NewReader(body))
@@ -121,13 +139,13 @@ func (e *env) stop(org registry.OrgID, upTo int64) {
 
 func (e *env) running(org registry.OrgID) (gens []int64) {
 	e.Helper()
-	refs, err := e.p.List(ctx)
+	seen, err := e.p.List(ctx)
 	if err != nil {
 		e.Fatal(err)
 	}
-	for _, r := range refs {
-		if r.OrgID == org {
-			gens = append(gens, r.Generation)
+	for _, s := range seen {
+		if s.OrgID == org {
+			gens = append(gens, s.Generation)
 		}
 	}
 	slices.Sort(gens)
@@ -259,6 +277,71 @@ func keepsItsConfiguration(e *env) {
 	}
 }
 
+// listObserves: what List says of an instance is what Observe does.
+func listObserves(e *env) {
+	org := e.org()
+	s := spec(org, 1)
+	s.Configuration = "first"
+	o, err := e.p.Ensure(ctx, s)
+	if err != nil {
+		e.Fatal(err)
+	}
+	seen, err := e.again().List(ctx)
+	if err != nil {
+		e.Fatal(err)
+	}
+	i := slices.IndexFunc(seen, func(s provision.Seen) bool { return s.OrgID == org })
+	if i < 0 || seen[i] != (provision.Seen{Ref: s.Ref, Observed: o}) {
+		e.Errorf("List says %+v, and Ensure said %+v", seen, o)
+	}
+}
+
+// tellsWhatEnds: a provider that is a provision.Watcher tells when an instance ends by itself: one
+// that ran before anybody watched, one that was started since, and one that was started again.
+func tellsWhatEnds(e *env) {
+	w, ok := e.p.(provision.Watcher)
+	if !ok {
+		e.Skip("it does not tell")
+	}
+	before, since := e.org(), e.org()
+	o := e.ensure(before, 1)
+	told := make(chan provision.Ref, 100)
+	watching, stop := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() {
+		done <- w.Watch(watching, func(r provision.Ref) {
+			select {
+			case told <- r:
+			default: // nobody listens any more
+			}
+		})
+	}()
+	end := func(org registry.OrgID, o provision.Observed) {
+		e.Helper()
+		e.crash(o)
+		for late := time.After(time.Minute); ; {
+			select {
+			case r := <-told:
+				if r.OrgID != org {
+					continue
+				}
+				if now, err := e.p.Observe(ctx, r); err == nil && !now.Running {
+					return
+				}
+			case <-late:
+				e.Fatalf("nobody tells of the end of %s", org)
+			}
+		}
+	}
+	end(before, o)
+	end(since, e.ensure(since, 1))
+	end(before, e.ensure(before, 1))
+	stop()
+	if err := <-done; err != nil {
+		e.Errorf("at the end: %v", err)
+	}
+}
+
 func environmentIsClean(e *env) {
 	b := e.boot(e.ensure(e.org(), 1, "WANTED"))
 	names := map[string]bool{}
@@ -285,15 +368,7 @@ func saysWhyItEnded(e *env) {
 	e.ended(ref, err, "3")
 	crashed := provision.Ref{OrgID: org, Generation: 2}
 	o := e.ensure(org, 2)
-	tr := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		network, address := provision.SplitAddress(o.Address)
-		var d net.Dialer
-		return d.DialContext(ctx, network, address)
-	}}
-	req, _ := http.NewRequest("POST", "http://instance/crash", nil)
-	if res, err := tr.RoundTrip(req); err == nil {
-		_ = res.Body.Close()
-	}
+	e.crash(o)
 	e.ended(crashed, nil, "7")
 	first := e.boot(e.ensure(org, 2))
 	if first.ID == "" {
