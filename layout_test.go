@@ -23,7 +23,8 @@ var may = map[string][]string{
 	"identity/assertion":     {"identity/jose"},
 	"identity/token":         {"internal/ascii", "registry", "identity/jose"},
 	"identity":               {"internal/ascii", "registry", "identity/jose", "identity/token"},
-	"provision":              {"registry"},
+	"internal/sockets":       {},
+	"provision":              {"registry", "internal/sockets"},
 	"provision/process":      {"registry", "provision"},
 	"provision/providertest": {"registry", "provision"},
 	"internal/cookies":       {"internal/ascii"},
@@ -50,7 +51,7 @@ var may = map[string][]string{
 	"bench":                  {"internal/edge/snapshot", "registry"},
 	"examples/instance":      {"examples/instance/app"},
 	"examples/instance/app":  {"identity/assertion"},
-	"caddymodule":            {"registry", "registry/sqlite", "identity", "identity/token", "provision", "provision/process", "internal/guard", "internal/web", "internal/wire", "internal/console", "internal/edge", "internal/mail", "internal/runtime", "internal/cli", "examples/instance/app"},
+	"caddymodule":            {"registry", "registry/sqlite", "identity", "identity/token", "provision", "provision/process", "internal/guard", "internal/web", "internal/wire", "internal/console", "internal/edge", "internal/mail", "internal/runtime", "internal/cli", "internal/sockets", "examples/instance/app"},
 	"cmd/pizzeria":           {"caddymodule"},
 	"cmd/build":              {},
 	"cmd/licenses":           {"internal/licenses"},
@@ -59,7 +60,7 @@ var may = map[string][]string{
 	"internal/servertest": {
 		"registry", "registry/sqlite", "registry/sqlitetest", "identity", "identity/token", "identity/assertion",
 		"provision", "examples/instance/app",
-		"internal/web", "internal/wire", "internal/edge", "internal/runtime",
+		"internal/web", "internal/wire", "internal/edge", "internal/runtime", "internal/sockets",
 	},
 	"internal/controltest": {
 		"registry", "registry/sqlite", "registry/sqlitetest", "identity", "identity/token", "internal/web", "internal/wire",

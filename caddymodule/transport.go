@@ -3,8 +3,10 @@ package caddymodule
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -14,6 +16,7 @@ import (
 	"github.com/pizzaface/pizzeria/internal/edge"
 	"github.com/pizzaface/pizzeria/internal/guard"
 	"github.com/pizzaface/pizzeria/internal/runtime"
+	"github.com/pizzaface/pizzeria/internal/sockets"
 )
 
 func init() { caddy.RegisterModule(Transport{}) }
@@ -67,7 +70,7 @@ func (t *Transport) Provision(ctx caddy.Context) (err error) {
 	}
 	// HTTP_PROXY of the environment is not for instances
 	t.Transport.Proxy = nil
-	dial := t.Transport.DialContext
+	dial := openSockets(t.Transport.DialContext)
 	if !slices.Contains(t.Versions, "h2c") {
 		t.Transport.DialContext = edge.GuardDial(dial, t.MaxResponseHeaderSize)
 	}
@@ -164,6 +167,23 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 		r = r.WithContext(context.WithValue(r.Context(), dialInfoKey, reverseproxy.DialInfo{Network: address.Network, Address: address.JoinHostPort(0), Host: address.Host}))
+	}
+}
+
+// openSockets makes a dialer follow no link that an org put in place of its socket.
+func openSockets(dial edge.DialFunc) edge.DialFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		to, ok := ctx.Value(dialInfoKey).(reverseproxy.DialInfo)
+		if !ok || !strings.HasPrefix(to.Network, "unix") {
+			return dial(ctx, network, address)
+		}
+		s, err := sockets.Open(to.Address)
+		if err != nil {
+			return nil, reverseproxy.NewDialError(err)
+		}
+		defer func() { _ = s.Close() }()
+		to.Address = s.Path()
+		return dial(context.WithValue(ctx, dialInfoKey, to), network, address)
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/pizzaface/pizzeria/internal/sockets"
 )
 
 // Health says how instances are asked how they are; see DefaultHealth.
@@ -45,7 +47,7 @@ type addressKey struct{}
 
 func newChecker(dial func(ctx context.Context, network, address string) (net.Conn, error)) *checker {
 	if dial == nil {
-		dial = new(net.Dialer).DialContext
+		dial = sockets.Dialer
 	}
 	t := &http.Transport{
 		DisableKeepAlives: true, MaxResponseHeaderBytes: 16 << 10,

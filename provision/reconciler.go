@@ -21,7 +21,7 @@ type Config struct {
 	Configuration func() string
 	// Health says how instances are asked how they are, and may change at any time. Optional.
 	Health func() Health
-	// Dial reaches instances for health checks. Optional: a net.Dialer's DialContext.
+	// Dial reaches instances for health checks. Optional.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	Log  *slog.Logger
 	Now  func() time.Time

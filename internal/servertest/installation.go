@@ -17,6 +17,7 @@ import (
 	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/internal/edge"
 	"github.com/pizzaface/pizzeria/internal/runtime"
+	"github.com/pizzaface/pizzeria/internal/sockets"
 	"github.com/pizzaface/pizzeria/internal/wire"
 	"github.com/pizzaface/pizzeria/provision"
 	"github.com/pizzaface/pizzeria/registry"
@@ -207,6 +208,5 @@ func (t roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // dialInstance dials the instance of a request's org.
 func dialInstance(ctx context.Context, _, _ string) (net.Conn, error) {
-	var d net.Dialer
-	return d.DialContext(ctx, "unix", strings.TrimPrefix(stateOf(ctx).Route.Address, "unix/"))
+	return sockets.Dial(ctx, strings.TrimPrefix(stateOf(ctx).Route.Address, "unix/"))
 }

@@ -1,0 +1,31 @@
+// Package sockets opens Unix sockets that lie in a directory of somebody else, who may put anything
+// there at any time: such as a link to another's socket.
+package sockets
+
+import (
+	"context"
+	"fmt"
+	"net"
+)
+
+// Dial connects to the socket at a path, as Open finds it.
+func Dial(ctx context.Context, path string) (net.Conn, error) {
+	s, err := Open(path)
+	if err != nil {
+		return nil, &net.OpError{Op: "dial", Net: "unix", Err: err}
+	}
+	defer func() { _ = s.Close() }()
+	var d net.Dialer
+	return d.DialContext(ctx, "unix", s.Path())
+}
+
+// Dialer dials what provision.SplitAddress returns.
+func Dialer(ctx context.Context, network, address string) (net.Conn, error) {
+	if network == "unix" {
+		return Dial(ctx, address)
+	}
+	var d net.Dialer
+	return d.DialContext(ctx, network, address)
+}
+
+func notSocket(path string) error { return fmt.Errorf("%s is not a socket", path) }
