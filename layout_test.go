@@ -53,6 +53,7 @@ var may = map[string][]string{
 	"examples/instance/app":  {"identity/assertion"},
 	"caddymodule":            {"registry", "registry/sqlite", "identity", "identity/token", "provision", "provision/process", "internal/guard", "internal/web", "internal/wire", "internal/console", "internal/edge", "internal/mail", "internal/runtime", "internal/cli", "internal/sockets", "examples/instance/app"},
 	"cmd/pizzeria":           {"caddymodule"},
+	"cmd/agent":              {"provision/process"},
 	"cmd/build":              {},
 	"cmd/licenses":           {"internal/licenses"},
 	"":                       {"caddymodule"},
@@ -143,6 +144,11 @@ func refuseDeps(t *testing.T, pkg string, prefixes ...string) {
 			}
 		}
 	}
+}
+
+// TestAgentIsSmall: it runs once for each instance.
+func TestAgentIsSmall(t *testing.T) {
+	refuseDeps(t, "./cmd/agent", append(stores, "github.com/caddyserver/", "identity", "internal/edge")...)
 }
 
 // TestOnePackageImportsJWX: a later version of jwx touches one package.

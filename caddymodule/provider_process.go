@@ -2,7 +2,10 @@ package caddymodule
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -25,6 +28,10 @@ type Process struct {
 
 	// How long an instance may take to stop before it is killed. Default: `15s`.
 	Grace *caddy.Duration `json:"grace,omitempty"`
+
+	// The path of pizzeria-agent, which stands beside each instance. Default: the one beside this
+	// program, then the one in $PATH, then this program itself, which costs more memory.
+	Agent string `json:"agent,omitempty"`
 }
 
 // CaddyModule returns the Caddy module information.
@@ -33,17 +40,50 @@ func (Process) CaddyModule() caddy.ModuleInfo {
 }
 
 // Provision implements caddy.Provisioner.
-func (p *Process) Provision(caddy.Context) error {
+func (p *Process) Provision(ctx caddy.Context) error {
 	if p.Grace != nil && *p.Grace < 0 {
 		return errors.New("grace must not be negative")
 	}
-	return expandAll(p)
+	if err := expandAll(p); err != nil {
+		return err
+	}
+	shim, err := p.shim()
+	if err == nil && len(shim) > 2 {
+		ctx.Slogger().Info("instances use more memory without " + agentName +
+			": put it beside this program")
+	}
+	return err
 }
 
 // defaultGrace is how long an instance may take to stop.
 const defaultGrace = caddy.Duration(15 * time.Second)
 
-// NewProvider implements Provider. The shim, and the sample instance, are this same program.
+// agentName is the agent's program.
+const agentName = "pizzeria-agent"
+
+// shim is the command that starts a shim: of the agent, or of this same program.
+func (p *Process) shim() ([]string, error) {
+	if p.Agent != "" {
+		path, err := exec.LookPath(p.Agent)
+		if err != nil {
+			return nil, fmt.Errorf("agent: name the path of %s, or leave it out: %w", agentName, err)
+		}
+		path, err = filepath.Abs(path)
+		return []string{path, "shim"}, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range []string{filepath.Join(filepath.Dir(self), agentName), agentName} {
+		if path, err := exec.LookPath(name); err == nil && filepath.IsAbs(path) {
+			return []string{path, "shim"}, nil
+		}
+	}
+	return []string{self, "pizzeria", "shim"}, nil
+}
+
+// NewProvider implements Provider. The sample instance is this same program.
 func (p *Process) NewProvider(dataDir string) (provision.Provider, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -53,9 +93,13 @@ func (p *Process) NewProvider(dataDir string) (provision.Provider, error) {
 	if len(command) == 0 {
 		command = []string{self, "pizzeria", "sample-instance"}
 	}
+	shim, err := p.shim()
+	if err != nil {
+		return nil, err
+	}
 	return process.New(process.Config{
 		Dir: dataDir, Command: command, Env: p.Env, Grace: time.Duration(valueOr(p.Grace, defaultGrace)),
-		Shim: []string{self, "pizzeria", "shim"},
+		Self: self, Shim: shim,
 	})
 }
 
@@ -65,6 +109,7 @@ func (p *Process) NewProvider(dataDir string) (provision.Provider, error) {
 //		command <program> [<args...>]
 //		env     <name> <value>
 //		grace   <duration>
+//		agent   <path>
 //	}
 func (p *Process) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next()
@@ -99,8 +144,18 @@ func (p *Process) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			if err := durationArg(d, &p.Grace); err != nil {
 				return err
 			}
+		case "agent":
+			if p.Agent != "" {
+				return d.Err("agent is given twice")
+			}
+			if !d.AllArgs(&p.Agent) {
+				return d.ArgErr()
+			}
+			if p.Agent == "" {
+				return d.Err("agent needs the path of " + agentName)
+			}
 		default:
-			return d.Errf("unknown option %q: use command, env or grace", d.Val())
+			return d.Errf("unknown option %q: use command, env, grace or agent", d.Val())
 		}
 	}
 	return nil

@@ -1,5 +1,5 @@
-// Command build makes the distribution from xcaddy.json, which is xcaddy's Builder as JSON. To
-// add a plugin, such as a DNS provider, name it there and build again.
+// Command build makes the distribution from xcaddy.json, which is xcaddy's Builder as JSON, and
+// pizzeria-agent beside it. To add a plugin, such as a DNS provider, name it there and build again.
 package main
 
 import (
@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -32,7 +33,22 @@ func build(file, output string) error {
 	if output, err = filepath.Abs(output); err != nil {
 		return err
 	}
-	return b.Build(context.Background(), output)
+	ctx := context.Background()
+	if err := b.Build(ctx, output); err != nil {
+		return err
+	}
+	return buildAgent(ctx, filepath.Dir(file), filepath.Join(filepath.Dir(output), "pizzeria-agent"))
+}
+
+// buildAgent makes the agent of the module in a directory, for the same platform.
+func buildAgent(ctx context.Context, dir, output string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", output, "./cmd/agent")
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, os.Stdout, os.Stderr
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("pizzeria-agent: %w", err)
+	}
+	return nil
 }
 
 // load reads a manifest. xcaddy builds in a directory of its own, so load makes relative

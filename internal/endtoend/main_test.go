@@ -67,11 +67,15 @@ func run(m *testing.M) (code int, err error) {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	binary = filepath.Join(dir, "pizzeria")
-	build := exec.Command("go", slices.Concat([]string{"build"}, buildFlags, []string{"-o", binary, "./cmd/pizzeria"})...)
-	build.Dir = "../.." // the main module: this one cannot build its commands
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		return 0, fmt.Errorf("building the program: %w", err)
+	for output, command := range map[string]string{
+		binary: "./cmd/pizzeria", filepath.Join(dir, "pizzeria-agent"): "./cmd/agent",
+	} {
+		build := exec.Command("go", slices.Concat([]string{"build"}, buildFlags, []string{"-o", output, command})...)
+		build.Dir = "../.." // the main module: this one cannot build its commands
+		build.Stderr = os.Stderr
+		if err := build.Run(); err != nil {
+			return 0, fmt.Errorf("building %s: %w", command, err)
+		}
 	}
 	if err := createAuthorities(dir); err != nil {
 		return 0, err

@@ -7,9 +7,9 @@ import "testing"
 // TestFingerprint: the same program elsewhere is the same configuration; another one, other
 // arguments or another environment are not.
 func TestFingerprint(t *testing.T) {
-	of := func(shim, command, arg, env string) string {
+	of := func(self, command, arg, env string) string {
 		return fingerprint(Config{
-			Shim: []string{shim, "shim"}, Command: []string{command, arg},
+			Self: self, Command: []string{command, arg},
 			Env: map[string]string{"A": env},
 		})
 	}

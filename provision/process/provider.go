@@ -71,7 +71,7 @@ func (p *Provider) Configuration() string { return p.configuration }
 // fingerprint tells configurations apart by what an instance keeps of them.
 func fingerprint(c Config) string {
 	command := slices.Clone(c.Command)
-	if command[0] == c.Shim[0] {
+	if command[0] == c.Self {
 		command[0] = "" // this program, wherever it lies: `go run` builds it somewhere else each time
 	}
 	b, _ := json.Marshal([]any{command, c.Env}) // strings in lists and maps, which have an order in JSON
