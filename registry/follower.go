@@ -110,9 +110,9 @@ func (f *Follower) hasBegun() bool {
 }
 
 // Resume says what the handlers know while the feed is away: everything up to
-// a change, and when that was so. Call it before Begin.
+// a change, and when that was so. Call it before Run.
 func (f *Follower) Resume(seq int64, contact time.Time) {
-	f.resumed = true
+	f.resumed, f.begun = true, make(chan struct{})
 	f.seq.Store(seq)
 	f.contact.Store(contact.UnixNano())
 }

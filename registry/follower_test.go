@@ -150,18 +150,27 @@ func TestFollower(t *testing.T) {
 func TestResume(t *testing.T) {
 	for name, c := range map[string]struct {
 		at     int64 // of the copy
+		begun  bool  // before, in vain
 		resets int
 		told   []int64
 	}{
-		"behind":          {2, 0, []int64{3, 4}},
-		"level":           {4, 0, nil},
-		"another history": {7, 1, nil},
+		"behind":                              {2, false, 0, []int64{3, 4}},
+		"level":                               {4, false, 0, nil},
+		"another history":                     {7, false, 1, nil},
+		"another history, after it had begun": {7, true, 1, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				feed, s := &fakeFeed{changed: make(chan struct{}), away: true}, &seen{}
 				feed.add(false, 1, 2, 3, 4)
 				f := NewFollower(feed, slog.New(slog.DiscardHandler), time.Now, s)
+				if c.begun {
+					feed.setAway(false)
+					if err := f.Begin(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+					feed.setAway(true)
+				}
 				contact := time.Now().Add(-time.Minute)
 				f.Resume(c.at, contact)
 				ctx, stop := context.WithCancel(t.Context())

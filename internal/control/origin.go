@@ -11,7 +11,7 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// Admit lets one more gateway of this process ask the control plane, until Dismiss.
+// Admit lets one more gateway ask the control plane, for as long as that runs.
 func (c *Control) Admit() origin.Origin {
 	as := registry.AsSystem("gateway")
 	return &node{

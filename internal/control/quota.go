@@ -32,7 +32,7 @@ func newRefusals(now time.Time) *refusals {
 func (f *refusals) count(now time.Time, counts map[registry.OrgID]int) {
 	for org := range counts {
 		r, ok := f.orgs[org]
-		if !ok || now.Sub(r.last) > 2*quotaEvery { // they have stopped in between
+		if !ok || now.Sub(r.last) > 3*quotaEvery { // they have stopped in between; a report may miss a look
 			r = &refusal{first: now}
 			f.orgs[org] = r
 		}

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/internal/edge/origin"
 	"github.com/pizzaface/pizzeria/internal/edge/snapshot"
 	"github.com/pizzaface/pizzeria/registry"
@@ -104,10 +105,12 @@ func (k *keeper) begin(ctx context.Context) {
 	}
 }
 
-// ours reports whether a snapshot is of this database, and not of one that was here before: some key of it is in use.
+// ours reports whether a snapshot is of this database, and not of one that was here before: some key
+// of sessions in it is in use. A gateway's own keys say nothing of that.
 func (k *keeper) ours(keys []registry.Key) bool {
 	return slices.ContainsFunc(k.keys.SealedKeys(), func(own registry.Key) bool {
-		return slices.ContainsFunc(keys, func(key registry.Key) bool { return key.ID == own.ID })
+		return own.Purpose == token.RingSession &&
+			slices.ContainsFunc(keys, func(key registry.Key) bool { return key.ID == own.ID })
 	})
 }
 

@@ -48,6 +48,7 @@ type Node struct {
 	c        Config
 	snapshot *snapshot.File
 	keeper   *keeper
+	rings    *rings
 	follower *registry.Follower
 }
 
@@ -70,8 +71,9 @@ func New(c Config) (*Node, error) {
 		origin: c.Origin, snapshot: n.snapshot, keys: c.Keys, log: c.Log, now: c.Now,
 		wake: make(chan struct{}, 1),
 	}
+	n.rings = &rings{keys: c.Keys, log: c.Log}
 	n.follower = registry.NewFollower(c.Origin, c.Log, c.Now,
-		&rings{c.Keys, c.Log}, d, n.Revocations, n.keeper, c.Metrics)
+		n.rings, d, n.Revocations, n.keeper, c.Metrics)
 	n.keeper.follower = n.follower
 	return n, nil
 }
@@ -93,10 +95,11 @@ func (n *Node) Start(ctx context.Context, away error) error {
 }
 
 func (n *Node) begin(ctx context.Context) error {
-	if err := n.c.Keys.Refresh(ctx); err != nil {
+	// From here on changes are followed, so that none comes between the feed and what is read.
+	if err := n.follower.Begin(ctx); err != nil {
 		return err
 	}
-	if err := n.follower.Begin(ctx); err != nil {
+	if err := n.c.Keys.Refresh(ctx); err != nil {
 		return err
 	}
 	// Tokens revoked before this start are still around: learn them again.

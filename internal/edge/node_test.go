@@ -26,6 +26,8 @@ import (
 type network struct {
 	origin.Origin
 	down     atomic.Bool
+	noKeys   atomic.Int64 // so many times keys cannot be read
+	keysRead func()       // is called once after keys were read, before they are used
 	requests atomic.Int64 // that were reported
 }
 
@@ -56,7 +58,15 @@ func (n *network) Keys(ctx context.Context, purpose string) ([]registry.Key, err
 	if n.down.Load() {
 		return nil, errDown
 	}
-	return n.Origin.Keys(ctx, purpose)
+	if n.noKeys.Add(-1) >= 0 {
+		return nil, errDown
+	}
+	keys, err := n.Origin.Keys(ctx, purpose)
+	if f := n.keysRead; f != nil {
+		n.keysRead = nil
+		f()
+	}
+	return keys, err
 }
 
 func (n *network) Report(ctx context.Context, r origin.Report) error {
@@ -274,11 +284,8 @@ func TestNodeFollowsKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer a.run(n)()
-	if err := a.ids.RotateKeys(t.Context(), registry.AsOperator(), identity.Rotation{
-		Ring: token.RingSession, Emergency: true,
-	}); err != nil {
-		t.Fatal(err)
-	}
+	a.network.noKeys.Store(1) // the next time
+	a.revokeKeys()
 	_, session := a.serving("globex")
 	eventually(t, "the new key counts", func() bool {
 		status, _ := a.ask(n, "globex", session)
@@ -286,6 +293,33 @@ func TestNodeFollowsKeys(t *testing.T) {
 	})
 	if status, _ := a.ask(n, "acme", old); status != 401 {
 		t.Errorf("a session of the key that is gone gets %d", status)
+	}
+}
+
+// TestKeysRevokedAtTheStart: a key that is revoked while a gateway starts is known to be.
+func TestKeysRevokedAtTheStart(t *testing.T) {
+	t.Parallel()
+	a := newApart(t)
+	_, old := a.serving("acme")
+	n := a.node()
+	a.network.keysRead = a.revokeKeys
+	if err := n.Start(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	defer a.run(n)()
+	eventually(t, "a session of the key that is gone is refused", func() bool {
+		status, _ := a.ask(n, "acme", old)
+		return status == 401
+	})
+}
+
+// revokeKeys replaces the keys of sessions in an emergency.
+func (a *apart) revokeKeys() {
+	a.Helper()
+	if err := a.ids.RotateKeys(a.Context(), registry.AsOperator(), identity.Rotation{
+		Ring: token.RingSession, Emergency: true,
+	}); err != nil {
+		a.Fatal(err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pizzaface/pizzeria/internal/edge/origin"
@@ -25,9 +26,12 @@ func (n *Node) Run(ctx context.Context) {
 	wg.Go(func() {
 		select {
 		case <-ctx.Done():
+			return
 		case <-n.follower.Begun():
-			n.keeper.Run(ctx)
 		}
+		n.rings.Reset() // those of a snapshot may be old, or of another database
+		wg.Go(func() { n.rings.run(ctx) })
+		n.keeper.Run(ctx)
 	})
 	wg.Wait()
 }
@@ -60,8 +64,28 @@ func (n *Node) reportOnce(ctx context.Context) {
 
 // rings keeps a node's keys true. It is told of changes before all that judges tokens.
 type rings struct {
-	keys Keys
-	log  *slog.Logger
+	keys   Keys
+	log    *slog.Logger
+	failed atomic.Bool // the last time: they may be old
+}
+
+// run reads the keys again when that failed, and now and then, until ctx is done.
+func (r *rings) run(ctx context.Context) {
+	again, hourly := time.NewTicker(time.Second), time.NewTicker(time.Hour)
+	defer again.Stop()
+	defer hourly.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-again.C:
+			if r.failed.Load() {
+				r.Reset()
+			}
+		case <-hourly.C:
+			r.Reset()
+		}
+	}
 }
 
 // Apply implements registry.FeedHandler.
@@ -75,7 +99,8 @@ func (r *rings) Apply(c registry.Change) {
 func (r *rings) Reset() {
 	ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
 	defer cancel()
-	if err := r.keys.Refresh(ctx); err != nil {
+	err := r.keys.Refresh(ctx)
+	if failed := err != nil; r.failed.Swap(failed) != failed && failed {
 		r.log.Warn("keys are not read", "error", err)
 	}
 }

@@ -12,11 +12,7 @@ import (
 func (g *Gateway) Unanswered(
 	w http.ResponseWriter, r *http.Request, s *State, err error, status int,
 ) bool {
-	p := Problem{
-		Code: wire.InstanceAway, Status: status, RetryAfter: 2,
-		Title:  s.Route.Name + " does not answer",
-		Detail: "Its server broke the connection or is restarting. Try again in a moment.",
-	}
+	var p Problem
 	switch {
 	case errors.Is(err, ErrRevoked):
 		g.Revoked(w, r, s)
@@ -25,9 +21,17 @@ func (g *Gateway) Unanswered(
 		g.OverPlan(w, r, s)
 		return true
 	case status == http.StatusBadGateway, status == http.StatusServiceUnavailable:
-		p.Status, p.Refresh = http.StatusBadGateway, true
+		p = Problem{
+			Code: wire.InstanceAway, Status: http.StatusBadGateway, RetryAfter: 2, Refresh: true,
+			Title:  s.Route.Name + " does not answer",
+			Detail: "Its server broke the connection or is restarting. Try again in a moment.",
+		}
 	case status == http.StatusGatewayTimeout:
-		p.Code, p.Detail = wire.InstanceSlow, "Its server took too long. Try again in a moment."
+		p = Problem{
+			Code: wire.InstanceSlow, Status: http.StatusGatewayTimeout, RetryAfter: 2,
+			Title:  s.Route.Name + " does not answer",
+			Detail: "Its server took too long. Try again in a moment.",
+		}
 	default:
 		return false
 	}
