@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"slices"
@@ -71,6 +72,7 @@ func (t *Transport) Provision(ctx caddy.Context) (err error) {
 	// HTTP_PROXY of the environment is not for instances
 	t.Transport.Proxy = nil
 	dial := openSockets(t.Transport.DialContext)
+	t.Transport.DialContext = dial
 	if !slices.Contains(t.Versions, "h2c") {
 		t.Transport.DialContext = edge.GuardDial(dial, t.MaxResponseHeaderSize)
 	}
@@ -182,8 +184,13 @@ func openSockets(dial edge.DialFunc) edge.DialFunc {
 			return nil, reverseproxy.NewDialError(err)
 		}
 		defer func() { _ = s.Close() }()
+		path := to.Address
 		to.Address = s.Path()
-		return dial(context.WithValue(ctx, dialInfoKey, to), network, address)
+		conn, err := dial(context.WithValue(ctx, dialInfoKey, to), network, address)
+		if err != nil {
+			return nil, reverseproxy.NewDialError(fmt.Errorf("%s: %w", path, err))
+		}
+		return conn, nil
 	}
 }
 

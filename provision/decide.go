@@ -68,7 +68,7 @@ func (r *Reconciler) next(
 	if o.Running && o.Address == i.Address {
 		r.watch.add(ref, o)
 	}
-	if m = decide(i, o, v, known, r.Health(), r.Now()); m == moveNone && i.Failures > 0 {
+	if m = decide(i, o, v, known, r.Health(), r.Now()); m == moveNone && i.Failures > 0 && i.State == registry.InstanceRunning {
 		r.queue.addAt(i.OrgID, i.ChangedAt.Add(registry.HealthyFor)) // to forget them
 	}
 	return m, o, nil

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -117,6 +119,87 @@ func TestWithoutList(t *testing.T) {
 		pass(2 * resync)
 		if len(e.w.generations(org)) != 1 {
 			e.Error("it is not back")
+		}
+	})
+}
+
+// TestUnwatched: a provider that cannot tell after all is asked as one that never could, and nobody
+// is warned.
+func TestUnwatched(t *testing.T) {
+	bubble(t, func(e *env) {
+		e.org("acme")
+		var log strings.Builder
+		stop := e.run(func(c *Config) {
+			c.Provider, c.Log = silent{e.w}, slog.New(slog.NewTextHandler(&log, nil))
+			c.Health = func() Health { return Health{Path: "/healthz", Interval: -1} }
+		})
+		pass(time.Minute)
+		before := e.w.looked()
+		pass(10 * time.Minute)
+		looks := e.w.looked() - before
+		stop()
+		if looks > 10*60/2+1 {
+			e.Errorf("%d looks in ten minutes", looks)
+		}
+		if strings.Contains(log.String(), "watch") {
+			e.Error(log.String())
+		}
+	})
+}
+
+// silent is a world that says that it tells, and does not.
+type silent struct{ *world }
+
+func (silent) Watch(context.Context, func(Ref)) error { return errors.ErrUnsupported }
+
+// lateStore does not answer for a while.
+type lateStore struct {
+	registry.InstanceStore
+	from time.Time
+}
+
+func (s lateStore) Work(ctx context.Context, a registry.Actor) ([]registry.Work, error) {
+	if time.Now().Before(s.from) {
+		return nil, errors.New("away")
+	}
+	return s.InstanceStore.Work(ctx, a)
+}
+
+// TestLookAgain: a look that failed is tried again soon, whoever tells what ends.
+func TestLookAgain(t *testing.T) {
+	bubble(t, func(e *env) {
+		org := e.org("acme")
+		e.deaf = true
+		defer e.run(func(c *Config) { c.Store = lateStore{c.Store, time.Now().Add(3 * time.Second)} })()
+		e.running(org, 10*time.Second)
+	})
+}
+
+// TestDegradedIsNotRestless: an instance that failed, was back and does not answer since, is looked
+// at when its health is checked, and not all the time.
+func TestDegradedIsNotRestless(t *testing.T) {
+	bubble(t, func(e *env) {
+		org := e.org("acme")
+		defer e.run(func(c *Config) {
+			c.Health = func() Health {
+				h := DefaultHealth()
+				h.RestartAfter = -1
+				return h
+			}
+		})()
+		e.running(org, time.Minute)
+		e.w.crash(org)
+		e.await("it is back", time.Minute, org, func(i registry.Instance) bool {
+			return i.State == registry.InstanceRunning && i.Failures > 0
+		})
+		e.w.hang(org, true)
+		e.await("it is degraded", time.Minute, org, func(i registry.Instance) bool {
+			return i.State == registry.InstanceDegraded
+		})
+		before := e.w.looked()
+		pass(5 * time.Minute)
+		if looks := e.w.looked() - before; looks > 5*60 {
+			e.Errorf("%d looks in five minutes", looks)
 		}
 	})
 }

@@ -74,9 +74,10 @@ type Provider interface {
 // Watcher is a Provider that tells when an instance ends by itself. The others are asked every 2
 // seconds.
 type Watcher interface {
-	// Watch calls changed, soon after, with each instance that has ended, until ctx is done. It may
-	// call it also for one that has not, or was stopped. An error means that it cannot tell any more;
-	// it is called again then.
+	// Watch calls changed, soon after, with each instance that has ended, and first with those that
+	// had before, until ctx is done. It may call it also for one that has not, or was stopped. It is
+	// called again when it returns earlier: errors.ErrUnsupported means that it cannot tell after all,
+	// any other error that it cannot any more.
 	Watch(ctx context.Context, changed func(Ref)) error
 }
 

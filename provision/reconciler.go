@@ -117,8 +117,14 @@ func (r *Reconciler) Run(ctx context.Context) {
 	defer due.Stop()
 	strays := sweeper{r: r}
 	defer strays.wg.Wait()
-	last := r.Now()
-	r.lookAtAll(ctx, &strays)
+	var last time.Time // that everything was looked at
+	look := func() {
+		now := r.Now()
+		if r.lookAtAll(ctx, &strays) {
+			last = now
+		}
+	}
+	look()
 	for {
 		for org, w := range r.queue.take(r.Now()) {
 			select {
@@ -144,8 +150,7 @@ func (r *Reconciler) Run(ctx context.Context) {
 				continue
 			}
 		}
-		last = r.Now()
-		r.lookAtAll(ctx, &strays)
+		look()
 	}
 }
 
@@ -157,16 +162,13 @@ func (r *Reconciler) listen(ctx context.Context) {
 	}
 	for said := ""; ; {
 		r.told.Store(true)
-		signal(r.again) // what ended before was not told
 		err := w.Watch(ctx, func(ref Ref) { r.Look(ref.OrgID) })
 		r.told.Store(false)
 		if ctx.Err() != nil {
 			return
 		}
-		if err == nil {
-			err = errors.New("it ended")
-		}
-		if err.Error() != said {
+		unsupported := errors.Is(err, errors.ErrUnsupported)
+		if err != nil && !unsupported && err.Error() != said {
 			said = err.Error()
 			r.Log.Warn("cannot watch instances", "error", err)
 		}
@@ -175,18 +177,23 @@ func (r *Reconciler) listen(ctx context.Context) {
 			return
 		case <-time.After(resync):
 		}
+		if !unsupported {
+			signal(r.again) // what ended meanwhile was not told
+		}
 	}
 }
 
 // lookAtAll queues every instance that needs something, by one look at the store and one at the
-// provider, and lets strays be stopped. While the provider cannot list them, each is looked at.
-func (r *Reconciler) lookAtAll(ctx context.Context, strays *sweeper) {
+// provider, and lets strays be stopped. While the provider cannot list them, each is looked at. It
+// returns whether both answered.
+func (r *Reconciler) lookAtAll(ctx context.Context, strays *sweeper) bool {
+	began := r.Now()
 	all, err := r.Store.Work(ctx, self)
 	if err != nil {
 		if ctx.Err() == nil {
 			r.Log.Warn("cannot read desired state", "error", err)
 		}
-		return
+		return false
 	}
 	r.watch.keep(all)
 	seen, err := r.Provider.List(ctx)
@@ -197,9 +204,9 @@ func (r *Reconciler) lookAtAll(ctx context.Context, strays *sweeper) {
 		for i := range all {
 			r.queue.add(all[i].Instance.OrgID, &all[i])
 		}
-		return
+		return false
 	}
-	strays.sweep(ctx, seen, all)
+	strays.sweep(ctx, began, seen, all)
 	now := make(map[Ref]Observed, len(seen))
 	for _, s := range seen {
 		now[s.Ref] = s.Observed
@@ -211,6 +218,7 @@ func (r *Reconciler) lookAtAll(ctx context.Context, strays *sweeper) {
 			r.queue.add(inst.OrgID, &all[i])
 		}
 	}
+	return true
 }
 
 // work looks at one org and, when something is to do, does it under a lease. It

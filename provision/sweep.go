@@ -18,11 +18,11 @@ type sweeper struct {
 }
 
 // sweep stops the strays among what was seen, beside the caller and now and then.
-func (s *sweeper) sweep(ctx context.Context, seen []Seen, all []registry.Work) {
-	if now := s.r.Now(); now.Sub(s.last) < sweepEvery && !s.last.IsZero() || !s.busy.TryLock() {
+func (s *sweeper) sweep(ctx context.Context, now time.Time, seen []Seen, all []registry.Work) {
+	if now.Sub(s.last) < sweepEvery && !s.last.IsZero() || !s.busy.TryLock() {
 		return
 	}
-	s.last = s.r.Now()
+	s.last = now
 	wanted := make(map[registry.OrgID]*registry.Instance, len(all))
 	for i := range all {
 		wanted[all[i].Instance.OrgID] = &all[i].Instance

@@ -40,12 +40,12 @@ func (p provider) Stop(ctx context.Context, org registry.OrgID, upTo int64) erro
 // List implements provision.Provider.
 func (p provider) List(ctx context.Context) ([]provision.Seen, error) { return p.now().List(ctx) }
 
-// Watch implements provision.Watcher. It ends with an error when another config's provider counts.
+// Watch implements provision.Watcher. It ends when another config's provider counts.
 func (p provider) Watch(ctx context.Context, changed func(provision.Ref)) error {
 	now := p.now()
 	w, ok := now.(provision.Watcher)
 	if !ok {
-		return errors.New("the provider does not tell what ends")
+		return errors.ErrUnsupported
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -1,53 +1,68 @@
 package endtoend
 
 import (
-	"encoding/json"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 )
 
-// TestLinkedSocket: an instance that puts a link to another org's socket in place of its own reaches
-// nobody there, with whatever its members send.
+// TestLinkedSocket: an instance that puts a link to another socket in place of its own leads nothing
+// there that its members send, and no health check, in any way that the gateway asks instances.
 func TestLinkedSocket(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	ada := s.admin()
-	s.org(ada, "acme")
-	s.org(ada, "globex")
-	sockets, err := filepath.Glob(filepath.Join(s.dir, "data/run/*/app.sock"))
-	if err != nil || len(sockets) != 2 {
-		t.Fatalf("%v %v", sockets, err)
-	}
-	of := map[string]string{}
-	for _, socket := range sockets {
-		spec, err := os.ReadFile(filepath.Join(filepath.Dir(socket), "spec.json"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		of[slugIn(t, spec)] = socket
-	}
-	if err := os.Remove(of["acme"]); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink(of["globex"], of["acme"]); err != nil {
-		t.Fatal(err)
-	}
-	if a := ada.open(s.url("acme") + "/whoami"); a.status != http.StatusBadGateway {
-		t.Errorf("acme answers %d %s", a.status, a.body)
-	}
-	if a := ada.open(s.url("globex") + "/whoami"); a.status != http.StatusOK {
-		t.Errorf("globex answers %d %s", a.status, a.body)
+	for name, orgs := range map[string]string{
+		"direct":    "org_gateway",
+		"transport": ways("direct off"),
+		"h2c":       ways("versions h2c"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := startWith(t, "health_interval 100ms", orgs)
+			ada := s.admin()
+			s.org(ada, "acme")
+			sockets, err := filepath.Glob(filepath.Join(s.dir, "data/run/*/app.sock"))
+			if err != nil || len(sockets) != 1 {
+				t.Fatalf("%v %v", sockets, err)
+			}
+			others := filepath.Join(s.dir, "others.sock")
+			l, err := net.Listen("unix", others)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = l.Close() }()
+			var reached atomic.Int64
+			go func() {
+				for {
+					c, err := l.Accept()
+					if err != nil {
+						return
+					}
+					reached.Add(1)
+					_ = c.Close()
+				}
+			}()
+			if err := os.Remove(sockets[0]); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Symlink(others, sockets[0]); err != nil {
+				t.Fatal(err)
+			}
+			if a := ada.open(s.url("acme") + "/whoami"); a.status != http.StatusBadGateway {
+				t.Errorf("acme answers %d %s", a.status, a.body)
+			}
+			s.eventually("the health checks miss it", func() bool {
+				return ada.instance("acme").State == "degraded"
+			})
+			if n := reached.Load(); n != 0 {
+				t.Errorf("%d connections reach the other socket", n)
+			}
+		})
 	}
 }
 
-// slugIn is the org's of an instance's specification.
-func slugIn(t *testing.T, spec []byte) string {
-	t.Helper()
-	var v struct{ Env map[string]string }
-	if err := json.Unmarshal(spec, &v); err != nil {
-		t.Fatal(err)
-	}
-	return v.Env["PIZZERIA_ORG_SLUG"]
+// ways is a route to instances with an option of the transport.
+func ways(option string) string {
+	return "route {\norg\norg_auth\nreverse_proxy {\ndynamic org\ntransport org {\n" + option + "\n}\n}\n}"
 }

@@ -16,7 +16,11 @@ func Dial(ctx context.Context, path string) (net.Conn, error) {
 	}
 	defer func() { _ = s.Close() }()
 	var d net.Dialer
-	return d.DialContext(ctx, "unix", s.Path())
+	c, err := d.DialContext(ctx, "unix", s.Path())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
 }
 
 // Dialer dials what provision.SplitAddress returns.

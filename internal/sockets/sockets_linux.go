@@ -24,6 +24,9 @@ func Open(path string) (*Socket, error) {
 	}
 	dir, name := filepath.Split(filepath.Clean(path))
 	above, leaf := filepath.Split(filepath.Clean(dir))
+	if leaf == "" { // the root, which is nobody else's
+		leaf = "."
+	}
 	fd := unix.AT_FDCWD
 	for _, step := range []struct {
 		name  string

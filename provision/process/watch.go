@@ -21,6 +21,8 @@ const watchEvery = time.Second
 func (p *Provider) Watch(ctx context.Context, changed func(provision.Ref)) error {
 	w := &watcher{p: p, changed: changed, known: map[provision.Ref]met{}}
 	defer w.wg.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {

@@ -4,10 +4,14 @@ package process
 
 import (
 	"encoding/json"
+	"errors"
 	"net"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/pizzaface/pizzeria/provision"
 )
 
 // TestWaitsForAnOlderShim: a shim of an earlier version answers at once to what it does not know, and
@@ -58,5 +62,36 @@ func TestWaitsForAnOlderShim(t *testing.T) {
 		}
 	case <-time.After(time.Minute):
 		t.Error("its end is not seen")
+	}
+}
+
+// TestWatchEndsWithItsError: a watch that cannot tell any more says so while instances run.
+func TestWatchEndsWithItsError(t *testing.T) {
+	f := newFixture(t)
+	if _, err := f.p.Ensure(t.Context(), provision.Spec{Ref: f.ref(1)}); err != nil {
+		t.Fatal(err)
+	}
+	run := filepath.Join(f.p.c.Dir, "run")
+	done := make(chan error, 1)
+	go func() { done <- f.p.Watch(t.Context(), func(provision.Ref) {}) }()
+	f.eventually("somebody waits for the instance", func() bool { return held(f.p.runDir(f.ref(1))) })
+	if err := os.Rename(run, run+"-away"); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := errors.Join(os.Remove(run), os.Rename(run+"-away", run)); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := os.WriteFile(run, nil, 0o600); err != nil { // no directory
+		t.Fatal(err)
+	}
+	select {
+	case err := <-done:
+		if err == nil {
+			t.Error("it ends without an error")
+		}
+	case <-time.After(time.Minute):
+		t.Error("it does not end")
 	}
 }
