@@ -4,14 +4,27 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/pizzaface/pizzeria/internal/runtime"
 	"github.com/pizzaface/pizzeria/internal/servertest"
 )
 
 // TestOneSignInForAllOrgs: a person signs in once, and gets into each of their orgs without noticing;
 // each org's instance learns who they are there and nothing else. Who signs out is out everywhere.
 func TestOneSignInForAllOrgs(t *testing.T) {
-	t.Parallel()
-	i := servertest.Start(t, nil)
+	for name, start := range starts {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			oneSignIn(t, start(t, nil))
+		})
+	}
+}
+
+// starts are the ways to run an installation: in one Runtime, and with a gateway in its own.
+var starts = map[string]func(testing.TB, func(*runtime.Tunables)) *servertest.Installation{
+	"together": servertest.Start, "apart": servertest.StartApart,
+}
+
+func oneSignIn(t *testing.T, i *servertest.Installation) {
 	ada := i.Admin()
 	orgs := map[string]string{"acme": i.Org(ada, "acme"), "globex": i.Org(ada, "globex")}
 	bob := i.Invite(ada, "acme", "bob@example.com", "member")
@@ -40,8 +53,15 @@ func TestOneSignInForAllOrgs(t *testing.T) {
 
 // TestRestart: who is signed in stays so, and instances go on, when the server starts again.
 func TestRestart(t *testing.T) {
-	t.Parallel()
-	i := servertest.Start(t, nil)
+	for name, start := range starts {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			restart(t, start(t, nil))
+		})
+	}
+}
+
+func restart(t *testing.T, i *servertest.Installation) {
 	ada := i.Admin()
 	i.Org(ada, "acme")
 	if a := ada.Open(i.URL("acme") + "/whoami"); a.Status != http.StatusOK {

@@ -35,6 +35,8 @@ type Installation struct {
 	Dir       string  // the data directory
 
 	runtime  *runtime.Runtime
+	gateway  *runtime.Runtime // the same, or one apart
+	apart    bool
 	tunables runtime.Tunables
 	listener *memory
 	server   *http.Server
@@ -45,6 +47,17 @@ type Installation struct {
 
 // Start runs an installation that ends with the test. change may be nil.
 func Start(t testing.TB, change func(*runtime.Tunables)) *Installation {
+	t.Helper()
+	return start(t, change, false)
+}
+
+// StartApart is Start with a gateway that has nothing of the control plane but its origin.
+func StartApart(t testing.TB, change func(*runtime.Tunables)) *Installation {
+	t.Helper()
+	return start(t, change, true)
+}
+
+func start(t testing.TB, change func(*runtime.Tunables), apart bool) *Installation {
 	t.Helper()
 	dir, err := os.MkdirTemp("/dev/shm", "pz") // in memory, and short: Unix sockets lie below it
 	if err != nil {
@@ -59,6 +72,7 @@ func Start(t testing.TB, change func(*runtime.Tunables)) *Installation {
 	}
 	i := &Installation{
 		TB: t, Instances: NewInstances(dir), Log: &Buffer{}, Dir: filepath.Join(dir, "data"),
+		apart: apart,
 	}
 	health := provision.DefaultHealth()
 	i.tunables = runtime.Tunables{
@@ -93,10 +107,13 @@ func (i *Installation) Run() {
 		DataDir: i.Dir, Store: sqlite.File(i.database()),
 		SecretKey: i.secretKey(), Routes: 1000,
 		Log:      slog.New(slog.NewTextHandler(i.Log, nil)),
-		Announce: func(link string, _ time.Time) { i.setup = link },
+		Announce: func(link string, _ time.Time) { i.setup = link }, NoGateway: i.apart,
 	})
 	if err := i.runtime.Attach(i.Context(), i, i.tunables); err != nil {
 		i.Fatal(err)
+	}
+	if i.gateway = i.runtime; i.apart {
+		i.gateway = i.runGateway()
 	}
 	direct := &edge.Direct{
 		Dial: dialInstance, Idle: 8, IdleTimeout: time.Minute, HeaderBytes: edge.DefaultHeaderLimit,
@@ -112,10 +129,10 @@ func (i *Installation) Run() {
 	}
 	i.proxy = &httputil.ReverseProxy{
 		Rewrite:       func(r *httputil.ProxyRequest) { r.SetXForwarded(); r.Out.URL.Scheme = "http" },
-		Transport:     roundTripper{i.runtime, ways},
+		Transport:     roundTripper{i.gateway, ways},
 		FlushInterval: -1,
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
-			if !i.runtime.Gateway().Unanswered(w, r, stateOf(r.Context()), err, http.StatusBadGateway) {
+			if !i.gateway.Gateway().Unanswered(w, r, stateOf(r.Context()), err, http.StatusBadGateway) {
 				w.WriteHeader(http.StatusBadGateway)
 			}
 		},
@@ -137,23 +154,15 @@ func (i *Installation) Stop() error {
 	if i.server == nil {
 		return nil
 	}
-	err := i.runtime.Destruct() // ends streams
+	var err error
+	if i.apart {
+		err = i.gateway.Destruct()
+	}
+	err = errors.Join(err, i.runtime.Destruct()) // ends streams
 	err = errors.Join(err, i.server.Close())
 	<-i.served
 	i.server = nil
 	return err
-}
-
-// Reload puts other tunables to use.
-func (i *Installation) Reload(change func(*runtime.Tunables)) {
-	i.Helper()
-	next := i.tunables
-	change(&next)
-	if err := i.runtime.Attach(i.Context(), &next, next); err != nil {
-		i.Fatal(err)
-	}
-	i.runtime.Detach(i)
-	i.tunables = next
 }
 
 // ServeHTTP stands in for the Caddyfile's two sites.
@@ -166,13 +175,13 @@ func (i *Installation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		return
 	}
-	g, began := i.runtime.Gateway(), time.Now()
+	g, began := i.gateway.Gateway(), time.Now()
 	st := g.Admit(w, r, registry.NewID, edge.Admission{Hold: 10 * time.Second})
 	if st == nil {
-		i.runtime.Requests().Request(nil, 0, time.Since(began))
+		i.gateway.Requests().Request(nil, 0, time.Since(began))
 		return
 	}
-	defer func() { i.runtime.Requests().Request(st.Route, http.StatusOK, time.Since(began)) }()
+	defer func() { i.gateway.Requests().Request(st.Route, http.StatusOK, time.Since(began)) }()
 	st.Begin(http.NewResponseController(w))
 	defer st.End()
 	if g.Authenticate(w, r, st, registry.RoleRunner, false) {

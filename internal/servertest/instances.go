@@ -192,11 +192,6 @@ func (p *Instances) Env(org registry.OrgID, name string) string {
 	return ""
 }
 
-// Crash ends an org's instance as if it had failed.
-func (p *Instances) Crash(org registry.OrgID) error {
-	return p.Stop(context.Background(), org, 1<<62)
-}
-
 // end stops all.
 func (p *Instances) end() error {
 	p.mu.Lock()
