@@ -37,7 +37,7 @@ func (c *Control) Connect(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := c.writeJWKS(); err != nil {
+	if err := c.writeKeys(); err != nil {
 		return err
 	}
 	if err := c.configurePlans(ctx); err != nil {

@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -87,7 +86,7 @@ type Control struct {
 	handler    http.Handler
 	refused    refusedRequests
 
-	jwks      string // path of the assertion keys, for instances
+	keyFile   *keyFile // for instances
 	connected atomic.Bool
 	ended     chan struct{}                      // closed when streams should end
 	auditHead atomic.Pointer[registry.AuditHead] // that left last
@@ -102,7 +101,7 @@ type Control struct {
 func New(c Config) (*Control, error) {
 	p := &Control{
 		Config: c, store: c.Store, provider: provider{c.Tunables}, ended: make(chan struct{}),
-		jwks: filepath.Join(c.DataDir, "assertion-jwks.json"),
+		keyFile: newKeyFile(c.DataDir),
 	}
 	p.reconciling, p.stopReconciler = context.WithCancel(context.Background())
 	p.ids = identity.New(c.Store, c.Master, p.site, c.Log, c.Now)
@@ -132,7 +131,7 @@ func New(c Config) (*Control, error) {
 	})
 	p.follower = registry.NewFollower(
 		registry.FeedFor(c.Store, registry.AsSystem("follower")), c.Log, c.Now,
-		&rings{p.ids, p.writeJWKS, c.Log}, p.reconciler)
+		&rings{p.ids, p.writeKeys, c.Log}, p.reconciler)
 	err := p.routes()
 	return p, err
 }

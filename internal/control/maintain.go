@@ -3,7 +3,6 @@ package control
 import (
 	"context"
 	"errors"
-	"os"
 	"time"
 
 	"github.com/pizzaface/pizzeria/registry"
@@ -28,7 +27,7 @@ func (c *Control) keepUp(ctx context.Context) {
 		case <-keys.C:
 			err := c.ids.Refresh(ctx)
 			if err == nil {
-				err = c.writeJWKS()
+				err = c.writeKeys()
 			}
 			c.say(ctx, err)
 		}
@@ -106,10 +105,5 @@ func (c *Control) disableDormant(ctx context.Context) error {
 	return err
 }
 
-// writeJWKS keeps the assertion keys in a file for instances.
-func (c *Control) writeJWKS() error {
-	if err := os.WriteFile(c.jwks+".tmp", c.ids.Assertions.JWKS(), 0o644); err != nil { //nolint:gosec // public keys
-		return err
-	}
-	return os.Rename(c.jwks+".tmp", c.jwks)
-}
+// writeKeys keeps the assertion keys in a file for instances.
+func (c *Control) writeKeys() error { return c.keyFile.write(c.ids.Assertions.JWKS()) }

@@ -22,7 +22,7 @@ func TestDataDirElsewhere(t *testing.T) {
 		_, err := os.Stat(filepath.Join(s.dir, "state/snapshot.db"))
 		return err == nil
 	})
-	for _, name := range []string{"secret.key", "lock", "assertion-jwks.json", "run"} {
+	for _, name := range []string{"secret.key", "lock", "keys/assertion-jwks.json", "run"} {
 		if _, err := os.Stat(filepath.Join(s.dir, "state", name)); err != nil {
 			t.Error(err)
 		}

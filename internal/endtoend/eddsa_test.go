@@ -42,7 +42,7 @@ func TestEdDSA(t *testing.T) {
 			t.Errorf("%s: %s", at, a.body)
 		}
 	}
-	b, err := os.ReadFile(filepath.Join(s.dir, "data/assertion-jwks.json"))
+	b, err := os.ReadFile(filepath.Join(s.dir, "data/keys/assertion-jwks.json"))
 	if err != nil || !strings.Contains(string(b), "Ed25519") {
 		t.Errorf("%s %v", b, err)
 	}

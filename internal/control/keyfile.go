@@ -1,0 +1,45 @@
+package control
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"sync"
+)
+
+// keyFile is the file of assertion keys that instances read. It is alone in its directory, which a
+// provider can show to instances as a whole: the file is replaced, so that it cannot be shown by
+// itself.
+type keyFile struct {
+	path   string
+	former string // where instances of an earlier version read it
+	mu     sync.Mutex
+}
+
+func newKeyFile(dataDir string) *keyFile {
+	const name = "assertion-jwks.json"
+	return &keyFile{path: filepath.Join(dataDir, "keys", name), former: filepath.Join(dataDir, name)}
+}
+
+// write replaces the file, and the former one where it is.
+func (k *keyFile) write(jwks []byte) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := os.MkdirAll(filepath.Dir(k.path), 0o755); err != nil { //nolint:gosec // public keys
+		return err
+	}
+	err := replace(k.path, jwks)
+	if _, there := os.Stat(k.former); there == nil {
+		err = errors.Join(err, replace(k.former, jwks))
+	}
+	return err
+}
+
+// replace writes a file as a whole: nobody reads a part of it.
+func replace(path string, b []byte) error {
+	next := path + ".tmp"
+	if err := os.WriteFile(next, b, 0o644); err != nil { //nolint:gosec // public keys
+		return err
+	}
+	return os.Rename(next, path)
+}
