@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pizzaface/pizzeria/identity/jose"
 	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -128,5 +129,43 @@ func TestSealedKeys(t *testing.T) {
 	}
 	if err := token.NewRing(token.RingSession, &awayStore{KeyStore: f.store, change: same}, f.s.master, f.clock.now, nil).Refresh(ctx); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestPublicHalf: whoever can write to the database puts their own public key beside a sealed one, and
+// signs with the other half. It verifies nothing: the sealed half says which key that is.
+func TestPublicHalf(t *testing.T) {
+	f := newFixture(t)
+	var theirs *jose.PrivateKey
+	changed := &awayStore{KeyStore: f.store, change: func(keys []registry.Key) []registry.Key {
+		for i := range keys {
+			var err error
+			if theirs, err = jose.Generate(keys[i].ID, jose.ES256); err != nil {
+				t.Fatal(err)
+			}
+			if keys[i].Public, err = theirs.Public().JWK(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return keys
+	}}
+	r := token.NewRing(token.RingSession, changed, f.s.master, f.clock.now, nil)
+	if err := r.Refresh(ctx); err != nil {
+		t.Fatal(err)
+	}
+	forged, err := theirs.Sign(token.TypSession, []byte(`{}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v map[string]any
+	if err := r.Verify(forged, token.TypSession, &v); err == nil {
+		t.Error("a token of another key is accepted")
+	}
+	own, err := r.Sign(token.TypSession, map[string]any{})
+	if err == nil {
+		err = r.Verify(own, token.TypSession, &v)
+	}
+	if err != nil {
+		t.Errorf("its own: %v", err)
 	}
 }

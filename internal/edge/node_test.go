@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -284,8 +285,13 @@ func TestNodeFollowsKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer a.run(n)()
-	a.network.noKeys.Store(1) // the next time
+	a.network.noKeys.Store(math.MaxInt32) // until the gateway has heard of it all
 	a.revokeKeys()
+	eventually(t, "it is told", func() bool {
+		head, err := a.store.Head(t.Context(), registry.AsSystem("test"))
+		return err == nil && n.Seq() == head
+	})
+	a.network.noKeys.Store(0)
 	_, session := a.serving("globex")
 	eventually(t, "the new key counts", func() bool {
 		status, _ := a.ask(n, "globex", session)

@@ -19,7 +19,14 @@ const watchEvery = time.Second
 // Watch implements provision.Watcher. The shim of each instance tells when it ends; that it is gone
 // tells as well.
 func (p *Provider) Watch(ctx context.Context, changed func(provision.Ref)) error {
-	w := &watcher{p: p, changed: changed, known: map[provision.Ref]met{}}
+	return newWatcher(p, changed).run(ctx)
+}
+
+func newWatcher(p *Provider, changed func(provision.Ref)) *watcher {
+	return &watcher{p: p, changed: changed, known: map[provision.Ref]met{}}
+}
+
+func (w *watcher) run(ctx context.Context) error {
 	defer w.wg.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -73,8 +73,13 @@ func TestWatchEndsWithItsError(t *testing.T) {
 	}
 	run := filepath.Join(f.p.c.Dir, "run")
 	done := make(chan error, 1)
-	go func() { done <- f.p.Watch(t.Context(), func(provision.Ref) {}) }()
-	f.eventually("somebody waits for the instance", func() bool { return held(f.p.runDir(f.ref(1))) })
+	w := newWatcher(f.p, func(provision.Ref) {})
+	go func() { done <- w.run(t.Context()) }()
+	f.eventually("somebody waits for the instance", func() bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.known[f.ref(1)].waits
+	})
 	if err := os.Rename(run, run+"-away"); err != nil {
 		t.Fatal(err)
 	}
