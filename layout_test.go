@@ -61,7 +61,7 @@ var may = map[string][]string{
 	"internal/servertest": {
 		"registry", "registry/sqlite", "registry/sqlitetest", "identity", "identity/token", "identity/assertion",
 		"provision", "examples/instance/app",
-		"internal/web", "internal/wire", "internal/edge", "internal/runtime", "internal/sockets",
+		"internal/web", "internal/wire", "internal/edge", "internal/runtime", "internal/sockets", "internal/controltest",
 	},
 	"internal/controltest": {
 		"registry", "registry/sqlite", "registry/sqlitetest", "identity", "identity/token", "internal/web", "internal/wire",

@@ -132,8 +132,8 @@ func TestSealedKeys(t *testing.T) {
 	}
 }
 
-// TestPublicHalf: whoever can write to the database puts their own public key beside a sealed one, and
-// signs with the other half. It verifies nothing: the sealed half says which key that is.
+// TestPublicHalf: replacing the public half of a key in the database does not make tokens of another
+// key valid, since verification uses the sealed half.
 func TestPublicHalf(t *testing.T) {
 	f := newFixture(t)
 	var theirs *jose.PrivateKey

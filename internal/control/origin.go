@@ -11,13 +11,15 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// Admit lets one more gateway ask the control plane, for as long as that runs.
-func (c *Control) Admit() origin.Origin {
+// Admit lets one more gateway ask the control plane, until dismiss: its credential is good for nothing
+// then.
+func (c *Control) Admit() (admitted origin.Origin, dismiss func()) {
 	as := registry.AsSystem("gateway")
-	return &node{
+	n := &node{
 		Service: c.ids, Handler: c.handler, Feed: registry.FeedFor(c.store, as),
 		c: c, as: as, credential: c.ids.AdmitNode(),
 	}
+	return n, func() { c.ids.DismissNode(n.credential) }
 }
 
 // node is the control plane as one gateway of this process sees it.

@@ -119,7 +119,9 @@ func newApart(t *testing.T) *apart {
 		t.Fatal(err)
 	}
 	a.store, a.ids = store, controltest.NewIdentity(t, store, key, time.Now)
-	a.network = &network{Origin: a.control.Admit()}
+	admitted, dismiss := a.control.Admit()
+	t.Cleanup(dismiss)
+	a.network = &network{Origin: admitted}
 	a.own = token.NewRing(token.RingAssertion, new(memoryKeys), controltest.NewKey(t), time.Now, nil)
 	return a
 }

@@ -101,6 +101,6 @@ func (r *rings) Reset() {
 	defer cancel()
 	err := r.keys.Refresh(ctx)
 	if failed := err != nil; r.failed.Swap(failed) != failed && failed {
-		r.log.Warn("keys are not read", "error", err)
+		r.log.Warn("cannot read signing keys", "error", err)
 	}
 }

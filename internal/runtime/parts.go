@@ -33,7 +33,9 @@ func (r *Runtime) build() error {
 		return err
 	}
 	issuer := r.control.Issuer()
-	here := Elsewhere{r.control.Admit(), issuer.Node, master.Sealer(sealedAttempts)}
+	admitted, dismiss := r.control.Admit()
+	r.closers = append(r.closers, func() error { dismiss(); return nil })
+	here := Elsewhere{admitted, issuer.Node, master.Sealer(sealedAttempts)}
 	return r.buildNode(here, issuer)
 }
 

@@ -253,8 +253,8 @@ func (r *Runtime) Ready(ctx context.Context) error {
 // Handler serves the control plane, if there is one here. Call Ready first.
 func (r *Runtime) Handler() http.Handler { return r.control.Handler() }
 
-// Admit lets a gateway ask the control plane, if there is one here. Call Ready first.
-func (r *Runtime) Admit() origin.Origin { return r.control.Admit() }
+// Admit lets a gateway ask the control plane, if there is one here, until dismiss. Call Ready first.
+func (r *Runtime) Admit() (admitted origin.Origin, dismiss func()) { return r.control.Admit() }
 
 // Gateway serves org hosts, if there is one here. Call Ready first.
 func (r *Runtime) Gateway() *edge.Gateway { return r.node.Gateway }

@@ -25,7 +25,8 @@ func (i *Installation) runGateway() *runtime.Runtime {
 	i.Cleanup(func() { _ = store.Close() })
 	assertions := token.NewRing(token.RingAssertion, store, key, time.Now, nil)
 	site := func() token.Site { return i.tunables.Site }
-	admitted := i.runtime.Admit()
+	admitted, dismiss := i.runtime.Admit()
+	i.Cleanup(dismiss)
 	g := runtime.New(runtime.Config{
 		DataDir: i.Dir + "-gateway", Routes: 1000, Log: slog.New(slog.NewTextHandler(i.Log, nil)),
 		Elsewhere: &runtime.Elsewhere{

@@ -15,6 +15,7 @@ import (
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/identity/token"
+	"github.com/pizzaface/pizzeria/internal/controltest"
 	"github.com/pizzaface/pizzeria/internal/edge"
 	"github.com/pizzaface/pizzeria/internal/runtime"
 	"github.com/pizzaface/pizzeria/internal/sockets"
@@ -31,8 +32,8 @@ import (
 type Installation struct {
 	testing.TB
 	Instances *Instances
-	Log       *Buffer // what was logged
-	Dir       string  // the data directory
+	Log       *controltest.Buffer // what was logged
+	Dir       string              // the data directory
 
 	runtime  *runtime.Runtime
 	gateway  *runtime.Runtime // the same, or one apart
@@ -71,7 +72,7 @@ func start(t testing.TB, change func(*runtime.Tunables), apart bool) *Installati
 		t.Fatal(err)
 	}
 	i := &Installation{
-		TB: t, Instances: NewInstances(dir), Log: &Buffer{}, Dir: filepath.Join(dir, "data"),
+		TB: t, Instances: NewInstances(dir), Log: &controltest.Buffer{}, Dir: filepath.Join(dir, "data"),
 		apart: apart,
 	}
 	health := provision.DefaultHealth()

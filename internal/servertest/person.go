@@ -7,10 +7,12 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/pizzaface/pizzeria/internal/controltest"
 )
 
 // Password is every account's.
-const Password = "correct horse battery"
+const Password = controltest.Password
 
 // OrgCookie is the cookie of a session in an org.
 const OrgCookie = "__Host-pizzeria-org"
