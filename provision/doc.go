@@ -14,13 +14,24 @@
 // sweep (strays).
 //
 // Invariants:
-//   - Provider calls are idempotent and named by org and generation.
+//   - Provider calls are idempotent and named by installation, org and generation.
 //   - Stopping generation n never touches n+1, another installation, or data.
 //   - At most one reconciler works on an org; a report under a lost lease is refused.
 //   - Work ends before its lease does. What a paused reconciler does later is harmless,
 //     since it concerns a generation that is history.
 //   - The time of the next attempt follows from the store alone; see registry.Instance.RetryAt.
 //   - Health checks write to the store only what changes a state.
+//
+// # Installations
+//
+// Several installations may use one machine, container engine or cluster, and a database may be put
+// where another's was. So everything that a provider makes carries the ID of its installation, and
+// what carries another one is never adopted or stopped. The ID is made once, in the store, and every
+// backup has it.
+//
+// A provider is bound to the ID by Provider.For, once, and not told it with each call: no call can
+// forget it, and the config can be checked before there is a store. A copy of a data directory with
+// its database is the same installation, on whatever machine: both must not run on one engine.
 //
 // It knows nothing of identity: what an instance gets in its environment is
 // made by an Environment function that the composition root supplies.

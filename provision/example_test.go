@@ -35,6 +35,9 @@ func (*rooms) Grace() time.Duration             { return time.Second }
 func (*rooms) Enforces(registry.LimitName) bool { return false } // none of a plan's limits
 func (*rooms) Isolation() string                { return "none: all instances are one process" }
 
+// For needs no name of the installation: nobody else sees what is in this process.
+func (p *rooms) For(registry.InstallationID) provision.Provider { return p }
+
 func (p *rooms) path(r provision.Ref) string {
 	return filepath.Join(p.dir, fmt.Sprintf("%s.%d.sock", r.OrgID, r.Generation))
 }

@@ -42,12 +42,22 @@ type Observed struct {
 type Seen struct {
 	Ref
 	Observed
+	// Foreign is the installation that it belongs to when that is another one, which uses the same
+	// place: it is only told of. A provider that finds its instances by their installation alone sees
+	// none.
+	Foreign registry.InstallationID
 }
 
 // Provider makes instances exist. All methods are idempotent and may be called again after a crash at any point.
 type Provider interface {
 	// Name is the provider's name in config and registry.
 	Name() string
+	// For returns the provider of one installation's instances: its ID is part of the name or the
+	// labels of all that is made. What carries another ID is neither adopted nor stopped, and where it
+	// is in the way of an instance, that is an error; what carries none is of before there were IDs,
+	// and is adopted. Without an installation a provider is only asked what it is: Name,
+	// Configuration, Grace, Enforces and Isolation.
+	For(id registry.InstallationID) Provider
 	// Ensure makes the instance run and returns how it is reached; one that runs already is adopted.
 	// It is an error when a higher generation runs: two must not share an org's data.
 	Ensure(ctx context.Context, s Spec) (Observed, error)

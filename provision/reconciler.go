@@ -56,6 +56,7 @@ type Reconciler struct {
 	slots   chan struct{}
 	told    atomic.Bool   // the provider tells what ends
 	again   chan struct{} // everything gets a look
+	foreign foreign
 }
 
 const (
@@ -78,6 +79,7 @@ func NewReconciler(c Config) *Reconciler {
 	r := &Reconciler{
 		Config: c, checker: newChecker(c.Dial), queue: newQueue(),
 		slots: make(chan struct{}, workers), again: make(chan struct{}, 1),
+		foreign: foreign{log: c.Log},
 	}
 	r.watch = &watch{r: r, all: map[registry.OrgID]*subject{}}
 	return r
@@ -206,6 +208,7 @@ func (r *Reconciler) lookAtAll(ctx context.Context, strays *sweeper) bool {
 		}
 		return false
 	}
+	seen = r.foreign.leave(seen)
 	strays.sweep(ctx, began, seen, all)
 	now := make(map[Ref]Observed, len(seen))
 	for _, s := range seen {

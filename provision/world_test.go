@@ -32,6 +32,7 @@ type world struct {
 	ended   map[Ref]time.Time // when Stop ended them
 	ensures map[Ref]int
 	limits  map[Ref]registry.Limits
+	foreign map[Ref]registry.InstallationID
 	looks   int       // of Observe and List
 	changed func(Ref) // nil: nobody is told what ends
 	asked   int       // health checks under way
@@ -67,7 +68,10 @@ func newWorld() *world {
 
 func address(r Ref) string { return fmt.Sprintf("%s.%d:80", r.OrgID, r.Generation) }
 
-func (w *world) Name() string         { return "fake" }
+func (w *world) Name() string { return "fake" }
+
+func (w *world) For(registry.InstallationID) Provider { return w }
+
 func (w *world) Grace() time.Duration { return fakeGrace }
 func (w *world) Isolation() string    { return "none" }
 
@@ -157,7 +161,7 @@ func (w *world) List(context.Context) ([]Seen, error) {
 	w.looks++
 	seen := make([]Seen, 0, len(w.running))
 	for r := range w.running {
-		seen = append(seen, Seen{r, w.observed(r)})
+		seen = append(seen, Seen{Ref: r, Observed: w.observed(r), Foreign: w.foreign[r]})
 	}
 	return seen, nil
 }

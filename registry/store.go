@@ -46,6 +46,7 @@ type Store interface {
 	EventReader
 	RouteLister
 	DraftStore
+	InstallationStore
 	InstanceStore
 	Maintainer
 	Leaser

@@ -28,6 +28,11 @@ func (c *Control) Connect(ctx context.Context) error {
 	if err := c.store.Connect(ctx); err != nil {
 		return err
 	}
+	id, err := c.store.Installation(ctx, system)
+	if err != nil {
+		return err
+	}
+	c.installation.Store(&id)
 	if err := c.ids.Refresh(ctx); err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ package control
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -88,9 +89,11 @@ type Control struct {
 
 	keyFile   *keyFile // for instances
 	connected atomic.Bool
-	ended     chan struct{}                      // closed when streams should end
-	auditHead atomic.Pointer[registry.AuditHead] // that left last
-	planned   atomic.Pointer[Tunables]           // whose plans the store has
+	// installation is "" until the store was connected.
+	installation atomic.Pointer[registry.InstallationID]
+	ended        chan struct{}                      // closed when streams should end
+	auditHead    atomic.Pointer[registry.AuditHead] // that left last
+	planned      atomic.Pointer[Tunables]           // whose plans the store has
 
 	reconciling    context.Context //nolint:containedctx // ends before the rest does: see Down
 	stopReconciler context.CancelFunc
@@ -100,9 +103,10 @@ type Control struct {
 // New makes every part. None of them needs the store to answer.
 func New(c Config) (*Control, error) {
 	p := &Control{
-		Config: c, store: c.Store, provider: provider{c.Tunables}, ended: make(chan struct{}),
-		keyFile: newKeyFile(c.DataDir),
+		Config: c, store: c.Store, ended: make(chan struct{}), keyFile: newKeyFile(c.DataDir),
 	}
+	p.provider = provider{p}
+	p.installation.Store(new(registry.InstallationID))
 	p.reconciling, p.stopReconciler = context.WithCancel(context.Background())
 	p.ids = identity.New(c.Store, c.Master, p.site, c.Log, c.Now)
 	p.settings = &settings.Service{
@@ -183,14 +187,23 @@ func (c *Control) Down(ctx context.Context) (int, error) {
 	c.stopReconciler()
 	c.reconciles.Lock() // it has ended
 	defer c.reconciles.Unlock()
-	refs, err := c.provider.List(ctx)
+	if !c.connected.Load() {
+		return 0, errors.New("the store is away: instances cannot be told from those of another " +
+			"installation until it has answered")
+	}
+	seen, err := c.provider.List(ctx)
 	if err != nil {
 		return 0, err
 	}
-	for _, ref := range refs {
-		if err := c.provider.Stop(ctx, ref.OrgID, ref.Generation); err != nil {
-			return 0, err
+	n := 0
+	for _, s := range seen {
+		if s.Foreign != "" {
+			continue
 		}
+		if err := c.provider.Stop(ctx, s.OrgID, s.Generation); err != nil {
+			return n, err
+		}
+		n++
 	}
-	return len(refs), nil
+	return n, nil
 }

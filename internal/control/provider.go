@@ -13,14 +13,19 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// provider is the provider of the config that counts now. Providers keep no state of their own, so
-// another config's goes on where the last one's was.
-type provider struct{ tunables func() *Tunables }
+// provider is the provider of the config that counts now, for this installation. Providers keep no
+// state of their own, so another config's goes on where the last one's was.
+type provider struct{ c *Control }
 
-func (p provider) now() provision.Provider { return p.tunables().Provider }
+func (p provider) now() provision.Provider {
+	return p.c.Tunables().Provider.For(*p.c.installation.Load())
+}
 
 // Name implements provision.Provider.
 func (p provider) Name() string { return p.now().Name() }
+
+// For implements provision.Provider: it is bound already.
+func (p provider) For(registry.InstallationID) provision.Provider { return p }
 
 // Ensure implements provision.Provider.
 func (p provider) Ensure(ctx context.Context, s provision.Spec) (provision.Observed, error) {
@@ -42,8 +47,8 @@ func (p provider) List(ctx context.Context) ([]provision.Seen, error) { return p
 
 // Watch implements provision.Watcher. It ends when another config's provider counts.
 func (p provider) Watch(ctx context.Context, changed func(provision.Ref)) error {
-	now := p.now()
-	w, ok := now.(provision.Watcher)
+	t := p.c.Tunables()
+	w, ok := p.now().(provision.Watcher)
 	if !ok {
 		return errors.ErrUnsupported
 	}
@@ -52,7 +57,7 @@ func (p provider) Watch(ctx context.Context, changed func(provision.Ref)) error 
 	go func() {
 		tick := time.NewTicker(time.Second)
 		defer tick.Stop()
-		for p.now() == now {
+		for p.c.Tunables().Provider == t.Provider {
 			select {
 			case <-ctx.Done():
 				return

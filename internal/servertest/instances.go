@@ -42,6 +42,9 @@ func NewInstances(dir string) *Instances {
 // Name implements provision.Provider.
 func (*Instances) Name() string { return "process" }
 
+// For implements provision.Provider. All that there is belongs to the one installation of the test.
+func (p *Instances) For(registry.InstallationID) provision.Provider { return p }
+
 // Configuration implements provision.Provider.
 func (*Instances) Configuration() string { return "" }
 

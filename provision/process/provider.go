@@ -31,6 +31,7 @@ import (
 type Provider struct {
 	c             Config
 	configuration string
+	installation  registry.InstallationID
 }
 
 // maxSocketPath is the shortest limit of the supported systems: 104 bytes with the final NUL on
@@ -111,6 +112,9 @@ func (p *Provider) Ensure(ctx context.Context, s provision.Spec) (provision.Obse
 		return provision.Observed{}, fmt.Errorf("process: %q is not an org ID", s.OrgID)
 	}
 	dir := p.runDir(s.Ref)
+	if err := p.refuseForeign(dir); err != nil {
+		return provision.Observed{}, fmt.Errorf("process: %w", err)
+	}
 	if held(dir) {
 		return p.await(ctx, s.Ref)
 	}
@@ -136,7 +140,8 @@ func (p *Provider) Ensure(ctx context.Context, s provision.Spec) (provision.Obse
 	env["PIZZERIA_LISTEN"] = "unix:" + socket
 	env["PORT"] = "unix:" + socket
 	env["PIZZERIA_DATA_DIR"] = data
-	if err := writeFile(filepath.Join(dir, configFile), []byte(s.Configuration)); err != nil {
+	err := errors.Join(p.label(dir), writeFile(filepath.Join(dir, configFile), []byte(s.Configuration)))
+	if err != nil {
 		return provision.Observed{}, fmt.Errorf("process: %w", err)
 	}
 	spec := shimSpec{OrgID: s.OrgID, Generation: s.Generation, Command: p.c.Command, Env: env, Dir: data, Log: p.LogFile(s.OrgID), Socket: socket}
@@ -246,6 +251,9 @@ func (p *Provider) observed(r provision.Ref) provision.Observed {
 // Observe implements provision.Provider.
 func (p *Provider) Observe(_ context.Context, r provision.Ref) (provision.Observed, error) {
 	dir := p.runDir(r)
+	if err := p.refuseForeign(dir); err != nil {
+		return provision.Observed{Detail: err.Error()}, nil
+	}
 	if held(dir) {
 		return p.observed(r), nil
 	}
@@ -269,7 +277,15 @@ func (p *Provider) Stop(ctx context.Context, org registry.OrgID, upTo int64) err
 		if r.OrgID != org || r.Generation > upTo {
 			continue
 		}
-		if err := p.stop(ctx, p.runDir(r)); err != nil {
+		dir := p.runDir(r)
+		foreign, err := p.foreign(dir)
+		switch {
+		case err == nil && foreign:
+			err = p.refuseForeign(dir) // it cannot share the org's data with another
+		case err == nil:
+			err = p.stop(ctx, dir)
+		}
+		if err != nil {
 			return fmt.Errorf("process: %w", err)
 		}
 	}
@@ -334,8 +350,12 @@ func (p *Provider) List(context.Context) ([]provision.Seen, error) {
 	ended := map[string]provision.Ref{}
 	for _, r := range refs {
 		if dir := p.runDir(r); held(dir) {
-			seen = append(seen, provision.Seen{Ref: r, Observed: p.observed(r)})
-		} else {
+			foreign, err := p.adopt(dir)
+			if err != nil {
+				return nil, fmt.Errorf("process: %w", err)
+			}
+			seen = append(seen, provision.Seen{Ref: r, Observed: p.observed(r), Foreign: foreign})
+		} else if foreign, err := p.foreign(dir); err == nil && !foreign {
 			ended[dir] = r
 		}
 	}

@@ -29,9 +29,11 @@ const (
 	specFile = "spec.json"
 	// configFile names the configuration of the Spec; see provision.Spec.
 	configFile = "configuration"
-	exitFile   = "exit.json"
-	ctlSocket  = "ctl.sock"
-	appSocket  = "app.sock"
+	// installationFile names the installation of the instance.
+	installationFile = "installation"
+	exitFile         = "exit.json"
+	ctlSocket        = "ctl.sock"
+	appSocket        = "app.sock"
 )
 
 // leftoversEnd is how long what an earlier run left behind may take to end once it is killed.

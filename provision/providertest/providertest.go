@@ -26,10 +26,17 @@ func RunTests(t *testing.T, open func(t *testing.T) func() provision.Provider) {
 		"StopIsIdempotent": stopIsIdempotent, "EnvironmentIsClean": environmentIsClean, "SaysWhyItEnded": saysWhyItEnded, "GraceThenForce": graceThenForce,
 		"AddressesAreUnique": addressesAreUnique, "EnsureSparesNewer": ensureSparesNewer, "KeepsItsConfiguration": keepsItsConfiguration,
 		"ListObserves": listObserves, "TellsWhatEnds": tellsWhatEnds,
+		"SparesOtherInstallations": sparesOtherInstallations,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			e := &env{T: t, again: open(t)}
+			id, anew := registry.InstallationID(registry.NewID()), open(t)
+			e := &env{
+				T: t, again: func() provision.Provider { return anew().For(id) },
+				elsewhere: func() provision.Provider {
+					return anew().For(registry.InstallationID(registry.NewID()))
+				},
+			}
 			e.p = e.again()
 			test(e)
 		})
@@ -40,8 +47,10 @@ type env struct {
 	*testing.T
 	p     provision.Provider
 	again func() provision.Provider
-	mu    sync.Mutex
-	orgs  []registry.OrgID
+	// elsewhere is the provider of another installation in the same world.
+	elsewhere func() provision.Provider
+	mu        sync.Mutex
+	orgs      []registry.OrgID
 }
 
 var ctx = context.Background()
@@ -245,6 +254,43 @@ func stopIsIdempotent(e *env) {
 	e.stop(org, 5)
 	if gens := e.running(org); len(gens) != 0 {
 		e.Errorf("runs: %v", gens)
+	}
+}
+
+// sparesOtherInstallations: what another installation runs in the same place is neither seen as
+// one's own, nor adopted, nor stopped; what it has left behind is in nobody's way.
+func sparesOtherInstallations(e *env) {
+	org, other := e.org(), e.elsewhere()
+	first := e.boot(e.ensure(org, 2))
+	ref := provision.Ref{OrgID: org, Generation: 2}
+	if o, err := other.Observe(ctx, ref); err == nil && o.Running {
+		e.Errorf("another installation sees it as its own: %+v", o)
+	}
+	seen, err := other.List(ctx)
+	if err != nil {
+		e.Fatal(err)
+	}
+	for _, s := range seen {
+		if s.OrgID == org && s.Foreign == "" {
+			e.Errorf("another installation lists it as its own: %+v", s)
+		}
+	}
+	for _, generation := range []int64{2, 3} {
+		_ = other.Stop(ctx, org, generation) // an error where two would share data
+	}
+	o, err := other.Ensure(ctx, spec(org, 2))
+	if err == nil && e.boot(o).ID == first.ID {
+		e.Errorf("another installation adopted it: %+v", o)
+	}
+	if e.boot(e.ensure(org, 2)).ID != first.ID {
+		e.Error("another installation touched it")
+	}
+	e.stop(org, 2)
+	if _, err := other.Ensure(ctx, spec(org, 2)); err != nil {
+		e.Errorf("after its end: %v", err)
+	}
+	if err := other.Stop(ctx, org, 2); err != nil {
+		e.Error(err)
 	}
 }
 

@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/pressly/goose/v3"
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/registry"
@@ -83,6 +86,61 @@ func TestBackup(t *testing.T) {
 	}
 	if err := <-done; err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestInstallationID: it outlives the process, and is in every backup; one from before there was an
+// ID gets the same as the database that it is a copy of.
+func TestInstallationID(t *testing.T) {
+	ctx, dir := context.Background(), t.TempDir()
+	id := func(path string) registry.InstallationID {
+		t.Helper()
+		s := open(t, path, time.Now)
+		defer func() { _ = s.Close() }()
+		id, err := s.Installation(ctx, registry.AsSystem("test"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Backup(ctx, registry.AsOperator(), path+".copy"); err != nil {
+			t.Fatal(err)
+		}
+		return id
+	}
+	path := filepath.Join(dir, "new.db")
+	first := id(path)
+	_ = os.Remove(path + ".copy")
+	if again, copied := id(path), id(path+".copy"); again != first || copied != first {
+		t.Errorf("%s, then %s, and %s in the backup", first, again, copied)
+	}
+	if other := id(filepath.Join(dir, "other.db")); other == first {
+		t.Errorf("two installations are %s", first)
+	}
+
+	older := func(name string, orgs ...string) string {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		db, err := sql.Open("sqlite", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := goose.NewProvider(goose.DialectSQLite3, db, os.DirFS("migrations"))
+		if err == nil {
+			_, err = p.UpTo(ctx, 33)
+		}
+		for _, org := range orgs {
+			if err == nil {
+				_, err = db.Exec(`INSERT INTO orgs (id, slug, name, plan, status, created_at, updated_at)
+					VALUES ($1, $1, $1, 'standard', 'active', 1, 1)`, org)
+			}
+		}
+		if err := errors.Join(err, db.Close()); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	one, more := id(older("before.db", "a")), id(older("after.db", "a", "b"))
+	if one != more || one != "a" {
+		t.Errorf("copies of one database have %s and %s", one, more)
 	}
 }
 

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"sync"
 	"time"
 
 	"github.com/pizzaface/pizzeria/registry"
@@ -92,6 +93,28 @@ func prunedAudit(e env) {
 	for _, entry := range left {
 		if entry.Target == "before" {
 			e.Errorf("%+v is left", entry)
+		}
+	}
+}
+
+// installationID: it is made once, whoever asks first.
+func installationID(e env) {
+	e.want(second(e.s.Installation(ctx, operator)), registry.CodeForbidden)
+	var ids [16]registry.InstallationID
+	var wg sync.WaitGroup
+	for i := range ids {
+		wg.Go(func() {
+			id, err := e.s.Installation(ctx, system)
+			if err != nil {
+				e.Error(err)
+			}
+			ids[i] = id
+		})
+	}
+	wg.Wait()
+	for _, id := range ids {
+		if id != ids[0] || !registry.ValidID(string(id)) {
+			e.Fatalf("several, or none: %q", ids)
 		}
 	}
 }

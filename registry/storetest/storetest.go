@@ -135,6 +135,7 @@ func RunTests(t *testing.T, open func(t *testing.T, now func() time.Time) regist
 		"InstanceTransitions":       instanceTransitions,
 		"UnresponsiveInstance":      unresponsive,
 		"Installation":              installation,
+		"InstallationID":            installationID,
 		"Changed":                   changed,
 		"BrokenLeases":              brokenLeases,
 		"NamedLeases":               namedLeases,

@@ -1,0 +1,32 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// Installation returns the ID of the installation, which the first call makes. For the system.
+func (s *Store) Installation(
+	ctx context.Context, a registry.Actor,
+) (id registry.InstallationID, err error) {
+	if err := only(a); err != nil {
+		return "", err
+	}
+	const query = `SELECT uuid FROM installation WHERE id = 1`
+	err = s.read.QueryRowContext(ctx, query).Scan(&id)
+	if !errors.Is(err, sql.ErrNoRows) {
+		return id, err
+	}
+	err = s.atomic(ctx, a, func(t *writeTx) error {
+		_, err := t.exec(`INSERT INTO installation (id, uuid) VALUES (1, $1) ON CONFLICT DO NOTHING`,
+			registry.NewID())
+		if err != nil {
+			return err
+		}
+		return t.QueryRowContext(t.ctx, query).Scan(&id)
+	})
+	return id, err
+}
