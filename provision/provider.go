@@ -14,13 +14,20 @@ type Ref struct {
 	Generation int64
 }
 
+// KeysFile is the name of the file in Spec.Keys.
+const KeysFile = "assertion-jwks.json"
+
 // Spec is what a provider needs to make an instance.
 type Spec struct {
 	Ref
 	Slug string
-	// Env is the instance's environment as the composition root makes it. The
-	// provider adds PIZZERIA_LISTEN and PIZZERIA_DATA_DIR.
+	// Env is the instance's environment as the composition root makes it. The provider adds what
+	// depends on where it places things: PIZZERIA_LISTEN, PIZZERIA_DATA_DIR and PIZZERIA_JWKS_FILE.
 	Env map[string]string
+	// Keys is the directory on this machine with the public keys of assertions: KeysFile, and nothing
+	// else. The provider shows the instance all of it, since the file is replaced by renaming another,
+	// and sets PIZZERIA_JWKS_FILE to where the file is for the instance. "": there are none.
+	Keys string
 	// Limits are what the org may use of cpu, memory, pids and disk. A provider that cannot hold an
 	// instance to one says so by Enforces, and starts it all the same.
 	Limits registry.Limits

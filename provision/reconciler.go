@@ -17,6 +17,8 @@ type Config struct {
 	Store       registry.InstanceStore
 	Provider    Provider
 	Environment func(registry.Work) (map[string]string, error)
+	// Keys is what Spec says of it. Optional.
+	Keys string
 	// Configuration is what Spec says of it, and may change at any time. Optional.
 	Configuration func() string
 	// Health says how instances are asked how they are, and may change at any time. Optional.

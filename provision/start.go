@@ -41,7 +41,10 @@ func (j *job) start(ctx context.Context) error {
 	if err := j.starting("creating the instance", registry.StepCreated); err != nil {
 		return err
 	}
-	o, err := j.Provider.Ensure(ctx, Spec{Ref: ref, Slug: j.slug, Env: env, Limits: j.limits, Configuration: j.Configuration()})
+	o, err := j.Provider.Ensure(ctx, Spec{
+		Ref: ref, Slug: j.slug, Env: env, Keys: j.Keys, Limits: j.limits,
+		Configuration: j.Configuration(),
+	})
 	if err != nil {
 		return j.failed(ctx, FailureStart, err)
 	}

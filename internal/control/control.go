@@ -128,6 +128,7 @@ func New(c Config) (*Control, error) {
 	p.usage = usage.New(c.Store, c.Log, c.Now)
 	p.reconciler = provision.NewReconciler(provision.Config{
 		Store: c.Store, Provider: p.provider, Environment: p.environment, Log: c.Log, Now: c.Now,
+		Keys:          p.keyFile.dir(),
 		Health:        func() provision.Health { return c.Tunables().Health },
 		Configuration: p.configuration,
 		Started:       c.Metrics.instanceStarted,

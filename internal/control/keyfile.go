@@ -5,11 +5,12 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"github.com/pizzaface/pizzeria/provision"
 )
 
-// keyFile is the file of assertion keys that instances read. It is alone in its directory, which a
-// provider can show to instances as a whole: the file is replaced, so that it cannot be shown by
-// itself.
+// keyFile is the file of assertion keys that instances read. It is alone in its directory; see
+// provision.Spec.
 type keyFile struct {
 	path   string
 	former string // where instances of an earlier version read it
@@ -17,15 +18,19 @@ type keyFile struct {
 }
 
 func newKeyFile(dataDir string) *keyFile {
-	const name = "assertion-jwks.json"
-	return &keyFile{path: filepath.Join(dataDir, "keys", name), former: filepath.Join(dataDir, name)}
+	return &keyFile{
+		path:   filepath.Join(dataDir, "keys", provision.KeysFile),
+		former: filepath.Join(dataDir, provision.KeysFile),
+	}
 }
+
+func (k *keyFile) dir() string { return filepath.Dir(k.path) }
 
 // write replaces the file, and the former one where it is.
 func (k *keyFile) write(jwks []byte) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if err := os.MkdirAll(filepath.Dir(k.path), 0o755); err != nil { //nolint:gosec // public keys
+	if err := os.MkdirAll(k.dir(), 0o755); err != nil { //nolint:gosec // public keys
 		return err
 	}
 	err := replace(k.path, jwks)

@@ -76,7 +76,6 @@ func (c *Control) environment(w registry.Work) (map[string]string, error) {
 		"PIZZERIA_ORG_ID": string(w.Instance.OrgID), "PIZZERIA_ORG_SLUG": w.Slug,
 		"PIZZERIA_ORG_GENERATION": fmt.Sprint(w.Instance.Generation), "PIZZERIA_ISSUER": s.Issuer,
 		"PIZZERIA_PUBLIC_URL": s.OrgURL(w.Slug), "PIZZERIA_PREFIX": s.Prefix,
-		"PIZZERIA_JWKS_FILE": c.keyFile.path,
 	})
 	return env, nil
 }

@@ -79,7 +79,7 @@ func (p *Instances) Ensure(_ context.Context, s provision.Spec) (provision.Obser
 func (p *Instances) start(s provision.Spec) (*instance, error) {
 	check, err := assertion.New(assertion.Config{
 		OrgID: string(s.OrgID), Issuer: s.Env["PIZZERIA_ISSUER"], Generation: s.Generation,
-		Keys: assertion.File(s.Env["PIZZERIA_JWKS_FILE"]),
+		Keys: assertion.File(filepath.Join(s.Keys, provision.KeysFile)),
 	})
 	if err != nil {
 		return nil, err

@@ -140,6 +140,9 @@ func (p *Provider) Ensure(ctx context.Context, s provision.Spec) (provision.Obse
 	env["PIZZERIA_LISTEN"] = "unix:" + socket
 	env["PORT"] = "unix:" + socket
 	env["PIZZERIA_DATA_DIR"] = data
+	if s.Keys != "" {
+		env["PIZZERIA_JWKS_FILE"] = filepath.Join(s.Keys, provision.KeysFile)
+	}
 	err := errors.Join(p.label(dir), writeFile(filepath.Join(dir, configFile), []byte(s.Configuration)))
 	if err != nil {
 		return provision.Observed{}, fmt.Errorf("process: %w", err)

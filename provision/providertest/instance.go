@@ -24,7 +24,8 @@ const (
 )
 
 // Instance is the test instance: whatever a provider runs in these tests must
-// call it. It answers /healthz, says who it is at /boot, and keeps a file at /file.
+// call it. It answers /healthz, says who it is at /boot, keeps a file at /file, and
+// shows the keys of assertions at /keys.
 func Instance() {
 	if os.Getenv(FailAtOnce) != "" {
 		_, _ = os.Stderr.WriteString("the test instance fails as it was told\n")
@@ -54,10 +55,12 @@ func Instance() {
 	}
 	boot := Boot{ID: registry.NewID(), PID: os.Getpid(), Child: child, Env: os.Environ()}
 	_, _ = os.Stdout.WriteString("booted " + boot.ID + "\n")
+	keys := os.Getenv("PIZZERIA_JWKS_FILE")
 	file := filepath.Join(os.Getenv("PIZZERIA_DATA_DIR"), "file")
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("GET /boot", func(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(boot) })
+	mux.HandleFunc("GET /keys", func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, keys) })
 	mux.HandleFunc("GET /file", func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, file) })
 	mux.HandleFunc("POST /file", func(w http.ResponseWriter, r *http.Request) {
 		b, err := io.ReadAll(r.Body)

@@ -8,6 +8,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -26,7 +28,7 @@ func RunTests(t *testing.T, open func(t *testing.T) func() provision.Provider) {
 		"StopIsIdempotent": stopIsIdempotent, "EnvironmentIsClean": environmentIsClean, "SaysWhyItEnded": saysWhyItEnded, "GraceThenForce": graceThenForce,
 		"AddressesAreUnique": addressesAreUnique, "EnsureSparesNewer": ensureSparesNewer, "KeepsItsConfiguration": keepsItsConfiguration,
 		"ListObserves": listObserves, "TellsWhatEnds": tellsWhatEnds,
-		"SparesOtherInstallations": sparesOtherInstallations,
+		"SparesOtherInstallations": sparesOtherInstallations, "ShowsKeys": showsKeys,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -385,6 +387,37 @@ func tellsWhatEnds(e *env) {
 	stop()
 	if err := <-done; err != nil {
 		e.Errorf("at the end: %v", err)
+	}
+}
+
+// showsKeys: an instance reads the keys of assertions, also once the file was replaced.
+func showsKeys(e *env) {
+	s := spec(e.org(), 1)
+	s.Keys = e.TempDir()
+	write := func(keys string) {
+		e.Helper()
+		next := filepath.Join(e.TempDir(), "next")
+		if err := os.WriteFile(next, []byte(keys), 0o644); err != nil { //nolint:gosec // public keys
+			e.Fatal(err)
+		}
+		if err := os.Rename(next, filepath.Join(s.Keys, provision.KeysFile)); err != nil {
+			e.Fatal(err)
+		}
+	}
+	if err := os.Chmod(s.Keys, 0o755); err != nil { //nolint:gosec // public keys
+		e.Fatal(err)
+	}
+	write("first")
+	s.Env["PIZZERIA_JWKS_FILE"] = "elsewhere" // where it is, is for the provider to say
+	o, err := e.p.Ensure(ctx, s)
+	if err != nil {
+		e.Fatal(err)
+	}
+	for _, keys := range []string{"first", "second"} {
+		write(keys)
+		if got := e.call(o, "GET", "/keys", ""); got != keys {
+			e.Errorf("it reads %q, and the file holds %q", got, keys)
+		}
 	}
 }
 

@@ -57,8 +57,8 @@ func (s *Store) Close() error {
 
 // Ping reports whether the database can be read.
 func (s *Store) Ping(ctx context.Context) error {
-	var one int // scanned, since that gives the connection back
-	return s.read.QueryRowContext(ctx, `SELECT 1`).Scan(&one)
+	var n int // scanned, since that gives the connection back
+	return s.read.QueryRowContext(ctx, `SELECT 1`).Scan(&n)
 }
 
 // Changed returns a channel that is closed at the next commit of this process.
