@@ -21,6 +21,10 @@ type Spec struct {
 	// Env is the instance's environment as the composition root makes it. The
 	// provider adds PIZZERIA_LISTEN and PIZZERIA_DATA_DIR.
 	Env map[string]string
+	// Secrets are the names in Env whose values no log may hold.
+	Secrets []string
+	// Health is the path of the instance's health check.
+	Health string
 	// Limits are what the org may use of cpu, memory, pids and disk. A provider that cannot hold an
 	// instance to one says so by Enforces, and starts it all the same.
 	Limits registry.Limits

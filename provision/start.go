@@ -34,14 +34,17 @@ func (j *job) start(ctx context.Context) error {
 			return j.failed(ctx, FailureStop, fmt.Errorf("stopping the previous instance: %w", err))
 		}
 	}
-	env, err := j.Environment(registry.Work{Instance: j.i, Slug: j.slug, Status: j.status})
+	env, secrets, err := j.Environment(registry.Work{Instance: j.i, Slug: j.slug, Status: j.status})
 	if err != nil {
 		return j.failed(ctx, FailureStart, err)
 	}
 	if err := j.starting("creating the instance", registry.StepCreated); err != nil {
 		return err
 	}
-	o, err := j.Provider.Ensure(ctx, Spec{Ref: ref, Slug: j.slug, Env: env, Limits: j.limits, Configuration: j.Configuration()})
+	o, err := j.Provider.Ensure(ctx, Spec{
+		Ref: ref, Slug: j.slug, Env: env, Secrets: secrets, Health: j.Health().Path, Limits: j.limits,
+		Configuration: j.Configuration(),
+	})
 	if err != nil {
 		return j.failed(ctx, FailureStart, err)
 	}
