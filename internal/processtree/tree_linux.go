@@ -1,12 +1,13 @@
 //go:build linux && !portable
 
-package process
+package processtree
 
 import (
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"runtime"
 	"syscall"
 	"time"
@@ -14,65 +15,86 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// limits is empty: this system gives all that the provider relies on.
-const limits = ""
+// Limits says what this system does not give. It is empty: this one gives all.
+const Limits = ""
 
-// tether is an instance and all that comes from it.
-type tether struct {
-	cmd *exec.Cmd
-	// group is the instance's process group.
-	group int
+type system struct {
+	starts  chan func() // run on a thread that lives as long as the tree
+	signals chan os.Signal
 }
 
-// startTethered starts cmd in a process group of its own that ends with this shim. The kernel sees
-// to it: PDEATHSIG acts when the thread that started cmd ends, so the calling goroutine keeps its
-// thread. Orphans below cmd become children of the shim, whatever sessions and groups they make.
-func startTethered(cmd *exec.Cmd, _ *os.File) (*tether, error) {
-	runtime.LockOSThread()
+// New returns a Tree. lock is a file that guards share with this process; Linux needs none.
+func New(lock *os.File) (*Tree, error) {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return nil, fmt.Errorf("become the parent of orphans: %w", err)
 	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
+	t := &Tree{
+		lock: lock, running: map[int]*Process{},
+		system: system{starts: make(chan func()), signals: make(chan os.Signal, 1)},
+	}
+	// PDEATHSIG acts when the thread that started a process ends.
+	go func() {
+		runtime.LockOSThread()
+		for start := range t.starts {
+			start()
+		}
+	}()
+	signal.Notify(t.signals, syscall.SIGCHLD)
+	go func() {
+		for range t.signals {
+			t.mu.Lock()
+			if !t.ended {
+				t.reap()
+			}
+			t.mu.Unlock()
+		}
+	}()
+	return t, nil
+}
+
+// startOne starts cmd. The kernel kills it when this process dies. Orphans below it become children
+// of this process, whatever sessions and groups they make.
+func (t *Tree) startOne(cmd *exec.Cmd) (*Process, error) {
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	cmd.SysProcAttr.Setpgid, cmd.SysProcAttr.Pdeathsig = true, syscall.SIGKILL
+	started := make(chan error)
+	t.starts <- func() { started <- cmd.Start() }
+	if err := <-started; err != nil {
 		return nil, err
 	}
-	return &tether{cmd: cmd, group: cmd.Process.Pid}, nil
+	pid := cmd.Process.Pid
+	_ = cmd.Process.Release() // the tree waits for it
+	return &Process{pid: pid, group: pid, done: make(chan struct{}), mu: &t.mu}, nil
 }
 
-// wait returns how the instance ended, when nothing that comes from it is left. Meanwhile it waits
-// for orphans, which would stay zombies.
-func (t *tether) wait() syscall.WaitStatus {
-	var status syscall.WaitStatus
-	for {
-		var s syscall.WaitStatus
-		pid, err := syscall.Wait4(-1, &s, 0, nil)
-		if pid == t.cmd.Process.Pid {
-			status = s
-			break
-		}
-		if err != nil && !errors.Is(err, syscall.EINTR) {
-			break
-		}
+// End kills every descendant of this process and returns when none is left: until it has no child,
+// since a child's children become its own when their parent ends. Nothing starts after it. Only children are looked for,
+// which is quick: what starts a copy of itself and ends must not win the race.
+func (t *Tree) End() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.ended {
+		return
 	}
-	t.endDescendants()
-	_ = t.cmd.Wait() // only for its output: the process has been waited for
-	return status
-}
-
-// endDescendants kills until this process has no child: then there is no descendant either, since
-// each is a child, or becomes one when its parent ends. Only children are looked for, which is quick:
-// what starts a copy of itself and ends must not win the race.
-func (t *tether) endDescendants() {
-	killed := map[procID]bool{}
-	for reap() {
-		now, _ := children()
+	t.ended = true
+	signal.Stop(t.signals)
+	close(t.signals)
+	close(t.starts)
+	killed := map[ID]bool{}
+	for t.reap() {
 		progress := false
+		if os.Getpid() == 1 { // everything else in this PID namespace, with or without a /proc
+			_ = syscall.Kill(-1, syscall.SIGKILL)
+		}
+		now, _ := children(os.Getpid())
 		for _, p := range now {
-			if p.ended || p.ending || killed[p.procID] {
+			if p.Ended || p.Ending || killed[p.ID] {
 				continue
 			}
-			p.kill()
-			killed[p.procID], progress = true, true
+			p.Kill()
+			killed[p.ID], progress = true, true
 		}
 		if !progress {
 			time.Sleep(time.Millisecond) // the kernel takes its time to end them
@@ -81,14 +103,17 @@ func (t *tether) endDescendants() {
 }
 
 // reap waits for the children that have ended, and reports whether others are left.
-func reap() bool {
+func (t *Tree) reap() bool {
 	for {
-		pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil)
+		var status syscall.WaitStatus
+		pid, err := syscall.Wait4(-1, &status, syscall.WNOHANG, nil)
 		switch {
 		case errors.Is(err, syscall.ECHILD):
 			return false
 		case pid == 0:
 			return true
+		case pid > 0:
+			t.settle(pid, status)
 		}
 	}
 }
