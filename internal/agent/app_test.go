@@ -25,6 +25,9 @@ func TestMain(m *testing.M) {
 	switch os.Getenv("AGENT_TEST") {
 	case "app":
 		testApp()
+	case "command":
+		_ = os.Setenv("AGENT_TEST", "app") // what it starts
+		os.Exit(Main("pizzeria-agent", os.Args[1:], os.Stdout, os.Stderr))
 	case "":
 		os.Exit(m.Run())
 	}
@@ -55,6 +58,14 @@ func testApp() {
 			fmt.Println("the password is " + os.Getenv("PASSWORD"))
 			fmt.Fprintln(os.Stderr, "to stderr")
 			fmt.Print("no newline")
+		case "signals":
+			c := make(chan os.Signal, 1)
+			signal.Notify(c, syscall.SIGUSR1)
+			go func() {
+				for s := range c {
+					fmt.Println("got", s)
+				}
+			}()
 		case "fail":
 			os.Exit(7)
 		}

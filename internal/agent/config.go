@@ -59,6 +59,9 @@ func (c *Config) complete() error {
 	if c.Log == nil {
 		c.Log = io.Discard
 	}
+	if err := CheckProfile(c.Profile); err != nil {
+		return err
+	}
 	switch {
 	case len(c.Command) == 0:
 		return errors.New("the command is missing")
@@ -72,7 +75,7 @@ func (c *Config) complete() error {
 			return errors.New("a sidecar has no command")
 		}
 	}
-	return CheckProfile(c.Profile)
+	return nil
 }
 
 // secrets are values that must not reach the log.

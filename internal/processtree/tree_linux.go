@@ -85,8 +85,10 @@ func (t *Tree) End() {
 	killed := map[ID]bool{}
 	for t.reap() {
 		progress := false
-		if os.Getpid() == 1 { // everything else in this PID namespace, with or without a /proc
+		if os.Getpid() == 1 { // everything else in this PID namespace, whatever /proc shows
 			_ = syscall.Kill(-1, syscall.SIGKILL)
+			time.Sleep(time.Millisecond)
+			continue
 		}
 		now, _ := children(os.Getpid())
 		for _, p := range now {

@@ -1,9 +1,9 @@
 package settings_test
 
 import (
-	"slices"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
