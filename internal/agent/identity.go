@@ -20,6 +20,7 @@ const (
 	headerEmail  = "X-Forwarded-Email"              // runners have none
 	headerLogin  = "X-Forwarded-Preferred-Username" // the address, or the ID; never the name that people choose
 	headerGroups = "X-Forwarded-Groups"             // the role in the org
+	headerRemote = "X-Remote-User"                  // as X-Forwarded-User: some apps know no other
 )
 
 // identityNames are headers that apps and proxies take for an identity, in lower case; a name that
@@ -75,6 +76,7 @@ func (p Profile) identify(h http.Header, token string, c assertion.Claims) {
 		set(headerEmail, c.Email)
 		set(headerLogin, cmp.Or(c.Email, c.Subject))
 		set(headerGroups, c.Role)
+		set(headerRemote, c.Subject)
 	}
 }
 

@@ -32,7 +32,7 @@ func TestProfiles(t *testing.T) {
 		TrustedHeaders: func(string) http.Header {
 			return http.Header{
 				headerUser: {"alice-id"}, headerEmail: {"alice@example.com"}, headerLogin: {"alice@example.com"},
-				headerGroups: {"admin"}, "Authorization": {"Basic x"},
+				headerGroups: {"admin"}, headerRemote: {"alice-id"}, "Authorization": {"Basic x"},
 			}
 		},
 	} {
