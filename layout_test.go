@@ -24,8 +24,11 @@ var may = map[string][]string{
 	"identity/token":         {"internal/ascii", "registry", "identity/jose"},
 	"identity":               {"internal/ascii", "registry", "identity/jose", "identity/token"},
 	"internal/sockets":       {},
+	"internal/wsframe":       {},
+	"internal/processtree":   {},
+	"internal/agent":         {"internal/ascii", "registry", "provision", "identity/assertion", "identity/jose", "internal/processtree", "internal/wsframe"},
 	"provision":              {"registry", "internal/sockets"},
-	"provision/process":      {"registry", "provision"},
+	"provision/process":      {"registry", "provision", "identity/assertion", "internal/agent", "internal/processtree", "internal/sockets"},
 	"provision/providertest": {"registry", "provision"},
 	"internal/cookies":       {"internal/ascii"},
 	"internal/guard":         {"internal/ascii", "internal/cookies"},
@@ -44,16 +47,16 @@ var may = map[string][]string{
 	"internal/licenses":      {},
 	"internal/cli":           {"internal/ascii", "registry", "internal/isolation", "internal/licenses"},
 	"internal/edge/snapshot": {"registry"},
-	"internal/edge":          {"internal/ascii", "registry", "identity/token", "identity/jose", "internal/edge/origin", "internal/edge/snapshot", "internal/wire", "internal/guard", "internal/cookies"},
+	"internal/edge":          {"internal/ascii", "registry", "identity/token", "identity/jose", "internal/edge/origin", "internal/edge/snapshot", "internal/wire", "internal/guard", "internal/cookies", "internal/wsframe"},
 	"internal/edge/origin":   {"registry", "identity/token"},
 	"internal/control":       {"registry", "identity", "identity/token", "provision", "internal/wire", "internal/webhook", "internal/settings", "internal/usage", "internal/mail", "internal/egress", "internal/api", "internal/console", "internal/edge/origin"},
 	"internal/runtime":       {"registry", "identity", "identity/token", "provision", "internal/control", "internal/edge", "internal/edge/origin"},
 	"bench":                  {"internal/edge/snapshot", "registry"},
 	"examples/instance":      {"examples/instance/app"},
 	"examples/instance/app":  {"identity/assertion"},
-	"caddymodule":            {"registry", "registry/sqlite", "identity", "identity/token", "provision", "provision/process", "internal/guard", "internal/web", "internal/wire", "internal/console", "internal/edge", "internal/mail", "internal/runtime", "internal/cli", "internal/sockets", "examples/instance/app"},
+	"caddymodule":            {"registry", "registry/sqlite", "identity", "identity/token", "provision", "provision/process", "internal/agent", "internal/guard", "internal/web", "internal/wire", "internal/console", "internal/edge", "internal/mail", "internal/runtime", "internal/cli", "internal/sockets", "examples/instance/app"},
 	"cmd/pizzeria":           {"caddymodule"},
-	"cmd/agent":              {"provision/process"},
+	"cmd/agent":              {"internal/agent", "provision/process"},
 	"cmd/build":              {},
 	"cmd/licenses":           {"internal/licenses"},
 	"":                       {"caddymodule"},
@@ -148,7 +151,7 @@ func refuseDeps(t *testing.T, pkg string, prefixes ...string) {
 
 // TestAgentIsSmall: it runs once for each instance.
 func TestAgentIsSmall(t *testing.T) {
-	refuseDeps(t, "./cmd/agent", append(stores, "github.com/caddyserver/", "identity", "internal/edge")...)
+	refuseDeps(t, "./cmd/agent", append(stores, "github.com/caddyserver/", "identity\n", "identity/token", "internal/edge")...)
 }
 
 // TestOnePackageImportsJWX: a later version of jwx touches one package.

@@ -2,12 +2,14 @@ package caddymodule
 
 import (
 	"context"
+	"os"
 
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
 	"github.com/pizzaface/pizzeria/examples/instance/app"
+	"github.com/pizzaface/pizzeria/internal/agent"
 	"github.com/pizzaface/pizzeria/internal/cli"
 	"github.com/pizzaface/pizzeria/internal/runtime"
 	"github.com/pizzaface/pizzeria/provision/process"
@@ -54,7 +56,7 @@ func helpTemplate() string { return new(cobra.Command).HelpTemplate() }
 func become(c, given *cobra.Command) {
 	c.Use, c.Long, c.Example, c.Annotations = given.Use, given.Long, given.Example, given.Annotations
 	c.Args, c.RunE, c.Run, c.PersistentPreRunE = given.Args, given.RunE, given.Run, given.PersistentPreRunE
-	c.Hidden = given.Hidden
+	c.Hidden, c.DisableFlagParsing = given.Hidden, given.DisableFlagParsing
 	c.ValidArgsFunction = given.ValidArgsFunction
 	c.Flags().AddFlagSet(given.Flags())
 	c.PersistentFlags().AddFlagSet(given.PersistentFlags())
@@ -84,6 +86,13 @@ func internalCommands() []*cobra.Command {
 		{
 			Use: "shim <dir>", Short: "Runs an instance, for the server", Hidden: true, Args: cobra.ExactArgs(1),
 			RunE: func(_ *cobra.Command, args []string) error { return process.Shim(args[0]) },
+		},
+		{
+			Use: "agent [options] -- command [args...]", Short: "Runs an app as an instance, behind checks of who is asking",
+			Hidden: true, DisableFlagParsing: true,
+			Run: func(c *cobra.Command, args []string) {
+				os.Exit(agent.Main(c.CommandPath(), args, os.Stdout, os.Stderr))
+			},
 		},
 		{Use: "sample-instance", Short: "Is the sample instance", Hidden: true, Args: cobra.NoArgs, Run: func(*cobra.Command, []string) { app.Main() }},
 	}

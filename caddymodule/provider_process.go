@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/pizzaface/pizzeria/internal/agent"
 	"github.com/pizzaface/pizzeria/provision"
 	"github.com/pizzaface/pizzeria/provision/process"
 )
@@ -25,6 +26,20 @@ type Process struct {
 
 	// Variables added to the instances' otherwise clean environment. Default: none.
 	Env map[string]string `json:"env,omitempty"`
+
+	// How instances learn who is asking: `direct` (the app listens at PIZZERIA_LISTEN and checks
+	// assertions itself), or an app that listens at PORT, behind the agent, and gets the assertion in
+	// its header (`assertion`) or as a bearer token (`bearer`), or X-Forwarded-User and such
+	// (`trusted-headers`). Default: `direct`.
+	Profile agent.Profile `json:"profile,omitempty"`
+
+	// Whether the agent refuses requests without an assertion, such as those that `org_auth except`
+	// lets through, other than health checks. Needs a profile other than `direct`. Default: `false`.
+	Required bool `json:"required,omitempty"`
+
+	// Commands that run beside each instance, such as a database of its own. They have the instance's
+	// environment, start before it, start again when they end, and end after it. Default: none.
+	Sidecars [][]string `json:"sidecars,omitempty"`
 
 	// How long an instance may take to stop before it is killed. Default: `15s`.
 	Grace *caddy.Duration `json:"grace,omitempty"`
@@ -47,12 +62,26 @@ func (p *Process) Provision(ctx caddy.Context) error {
 	if err := expandAll(p); err != nil {
 		return err
 	}
+	if err := p.checkProfile(); err != nil {
+		return err
+	}
 	shim, err := p.shim()
 	if err == nil && len(shim) > 2 {
 		ctx.Slogger().Info("instances use more memory without " + agentName +
 			": put it beside this program")
 	}
 	return err
+}
+
+// checkProfile checks profile and required together.
+func (p *Process) checkProfile() error {
+	if err := agent.CheckProfile(p.Profile); err != nil {
+		return err
+	}
+	if p.Required && (p.Profile == "" || p.Profile == agent.Direct) {
+		return errors.New("required needs a profile other than direct, in which the app itself decides")
+	}
+	return nil
 }
 
 // defaultGrace is how long an instance may take to stop.
@@ -99,7 +128,7 @@ func (p *Process) NewProvider(dataDir string) (provision.Provider, error) {
 	}
 	return process.New(process.Config{
 		Dir: dataDir, Command: command, Env: p.Env, Grace: time.Duration(valueOr(p.Grace, defaultGrace)),
-		Self: self, Shim: shim,
+		Self: self, Shim: shim, Profile: p.Profile, Required: p.Required, Sidecars: p.Sidecars,
 	})
 }
 
@@ -108,6 +137,9 @@ func (p *Process) NewProvider(dataDir string) (provision.Provider, error) {
 //	provider process {
 //		command <program> [<args...>]
 //		env     <name> <value>
+//		profile direct|assertion|bearer|trusted-headers
+//		required
+//		sidecar <program> [<args...>]
 //		grace   <duration>
 //		agent   <path>
 //	}
@@ -137,6 +169,32 @@ func (p *Process) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 				return d.Errf("env %s is given twice", name)
 			}
 			p.Env[name] = value
+		case "profile":
+			if p.Profile != "" {
+				return d.Err("profile is given twice")
+			}
+			var name string
+			if !d.AllArgs(&name) {
+				return d.ArgErr()
+			}
+			p.Profile = agent.Profile(name)
+			if err := agent.CheckProfile(p.Profile); err != nil {
+				return d.WrapErr(err)
+			}
+		case "required":
+			if d.NextArg() {
+				return d.ArgErr()
+			}
+			if p.Required {
+				return d.Err("required is given twice")
+			}
+			p.Required = true
+		case "sidecar":
+			command := d.RemainingArgs()
+			if len(command) == 0 {
+				return d.ArgErr()
+			}
+			p.Sidecars = append(p.Sidecars, command)
 		case "grace":
 			if p.Grace != nil {
 				return d.Err("grace is given twice")
@@ -155,7 +213,7 @@ func (p *Process) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 				return d.Err("agent needs the path of " + agentName)
 			}
 		default:
-			return d.Errf("unknown option %q: use command, env, grace or agent", d.Val())
+			return d.Errf("unknown option %q: use command, env, profile, required, sidecar, grace or agent", d.Val())
 		}
 	}
 	return nil

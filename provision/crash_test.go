@@ -327,7 +327,7 @@ func TestTwoReconcilers(t *testing.T) {
 		working := map[registry.OrgID]int{}
 		exclusive := func(c *Config) {
 			f := c.Environment // called under the lease, before the instance is created
-			c.Environment = func(w registry.Work) (map[string]string, error) {
+			c.Environment = func(w registry.Work) (map[string]string, []string, error) {
 				mu.Lock()
 				working[w.Instance.OrgID]++
 				if working[w.Instance.OrgID] > 1 {

@@ -132,7 +132,7 @@ func Example() {
 	quiet := slog.New(slog.DiscardHandler)
 	reconciler := provision.NewReconciler(provision.Config{
 		Store: store, Provider: &rooms{dir: dir, open: map[provision.Ref]*http.Server{}},
-		Environment: func(registry.Work) (map[string]string, error) { return nil, nil },
+		Environment: func(registry.Work) (map[string]string, []string, error) { return nil, nil, nil },
 		Log:         quiet, Now: time.Now,
 	})
 	follower := registry.NewFollower(registry.FeedFor(store, registry.AsSystem("example")), quiet, time.Now, reconciler) // wakes it at each change

@@ -28,6 +28,10 @@ type Spec struct {
 	// else. The provider shows the instance all of it, since the file is replaced by renaming another,
 	// and sets PIZZERIA_JWKS_FILE to where the file is for the instance. "": there are none.
 	Keys string
+	// Secrets are the names in Env whose values no log may hold.
+	Secrets []string
+	// Health is the path of the instance's health check.
+	Health string
 	// Limits are what the org may use of cpu, memory, pids and disk. A provider that cannot hold an
 	// instance to one says so by Enforces, and starts it all the same.
 	Limits registry.Limits

@@ -14,9 +14,10 @@ import (
 
 // Config of a Reconciler.
 type Config struct {
-	Store       registry.InstanceStore
-	Provider    Provider
-	Environment func(registry.Work) (map[string]string, error)
+	Store    registry.InstanceStore
+	Provider Provider
+	// Environment returns Env and Secrets of the instance's Spec.
+	Environment func(registry.Work) (env map[string]string, secrets []string, err error)
 	// Keys is what Spec says of it. Optional.
 	Keys string
 	// Configuration is what Spec says of it, and may change at any time. Optional.

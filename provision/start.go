@@ -34,7 +34,7 @@ func (j *job) start(ctx context.Context) error {
 			return j.failed(ctx, FailureStop, fmt.Errorf("stopping the previous instance: %w", err))
 		}
 	}
-	env, err := j.Environment(registry.Work{Instance: j.i, Slug: j.slug, Status: j.status})
+	env, secrets, err := j.Environment(registry.Work{Instance: j.i, Slug: j.slug, Status: j.status})
 	if err != nil {
 		return j.failed(ctx, FailureStart, err)
 	}
@@ -42,8 +42,8 @@ func (j *job) start(ctx context.Context) error {
 		return err
 	}
 	o, err := j.Provider.Ensure(ctx, Spec{
-		Ref: ref, Slug: j.slug, Env: env, Keys: j.Keys, Limits: j.limits,
-		Configuration: j.Configuration(),
+		Ref: ref, Slug: j.slug, Env: env, Secrets: secrets, Keys: j.Keys, Health: j.Health().Path,
+		Limits: j.limits, Configuration: j.Configuration(),
 	})
 	if err != nil {
 		return j.failed(ctx, FailureStart, err)

@@ -309,7 +309,7 @@ func bubble(t *testing.T, f func(e *env)) {
 func (e *env) run(change ...func(*Config)) (stop func()) {
 	c := Config{
 		Store: e.s, Provider: e.w, Dial: e.w.dial, Log: slog.New(slog.DiscardHandler), Now: time.Now,
-		Environment: func(registry.Work) (map[string]string, error) { return nil, nil },
+		Environment: func(registry.Work) (map[string]string, []string, error) { return nil, nil, nil },
 	}
 	if e.told {
 		c.Provider = telling{e.w}

@@ -22,20 +22,28 @@ func FromEnv() (*Verifier, error) {
 	if c.Generation, err = strconv.ParseInt(os.Getenv("PIZZERIA_ORG_GENERATION"), 10, 64); err != nil {
 		return nil, fmt.Errorf("PIZZERIA_ORG_GENERATION: %w", err)
 	}
-	path, address := os.Getenv("PIZZERIA_JWKS_FILE"), os.Getenv("PIZZERIA_JWKS_URI")
+	if c.Keys, err = KeysOf(os.Getenv); err != nil {
+		return nil, err
+	}
+	return New(c)
+}
+
+// KeysOf returns the keys that an environment names: PIZZERIA_JWKS_FILE, or PIZZERIA_JWKS_URI with
+// PIZZERIA_CA_FILE.
+func KeysOf(env func(name string) string) (Keys, error) {
+	path, address := env("PIZZERIA_JWKS_FILE"), env("PIZZERIA_JWKS_URI")
 	switch {
 	case path != "":
-		c.Keys = File(path)
+		return File(path), nil
 	case address != "":
-		client, err := trusting(os.Getenv("PIZZERIA_CA_FILE"))
+		client, err := trusting(env("PIZZERIA_CA_FILE"))
 		if err != nil {
 			return nil, err
 		}
-		c.Keys = URL(address, client)
+		return URL(address, client), nil
 	default:
 		return nil, errors.New("neither PIZZERIA_JWKS_FILE nor PIZZERIA_JWKS_URI is set")
 	}
-	return New(c)
 }
 
 // trusting returns a client that trusts the certificates in a PEM file besides the system's.

@@ -63,19 +63,19 @@ func (c *Control) operator() console.Operator {
 	}
 }
 
-// environment is the instance contract.
-func (c *Control) environment(w registry.Work) (map[string]string, error) {
+// environment is the instance contract, and the names in it that are secret.
+func (c *Control) environment(w registry.Work) (map[string]string, []string, error) {
 	s := c.site()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	env, err := c.settings.Environment(ctx, w.Instance.OrgID)
+	env, secrets, err := c.settings.Environment(ctx, w.Instance.OrgID)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	maps.Copy(env, map[string]string{ // ours win
 		"PIZZERIA_ORG_ID": string(w.Instance.OrgID), "PIZZERIA_ORG_SLUG": w.Slug,
 		"PIZZERIA_ORG_GENERATION": fmt.Sprint(w.Instance.Generation), "PIZZERIA_ISSUER": s.Issuer,
 		"PIZZERIA_PUBLIC_URL": s.OrgURL(w.Slug), "PIZZERIA_PREFIX": s.Prefix,
 	})
-	return env, nil
+	return env, secrets, nil
 }

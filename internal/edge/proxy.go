@@ -13,6 +13,7 @@ import (
 
 	"github.com/pizzaface/pizzeria/internal/ascii"
 	"github.com/pizzaface/pizzeria/internal/guard"
+	"github.com/pizzaface/pizzeria/internal/wsframe"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -129,7 +130,7 @@ func (b *streamBody) Read(p []byte) (int, error) {
 type tunnelBody struct {
 	*streamBody
 	io.Writer
-	frames frames
+	frames wsframe.Follower
 	bye    atomic.Pointer[farewell]
 	last   []byte // of the close frame, what is to be read
 	ended  bool
@@ -139,7 +140,7 @@ type tunnelBody struct {
 func (b *tunnelBody) Read(p []byte) (int, error) {
 	if len(b.last) == 0 && !b.ended {
 		n, err := b.ReadCloser.Read(p)
-		b.frames.pass(p[:n])
+		b.frames.Pass(p[:n])
 		if n > 0 || err == nil {
 			return n, nil
 		}
@@ -148,8 +149,8 @@ func (b *tunnelBody) Read(p []byte) (int, error) {
 			return n, err
 		}
 		b.ended = true
-		if b.frames.mayClose() {
-			b.last = closeFrame(bye.code, bye.reason)
+		if b.frames.MayClose() {
+			b.last = wsframe.Close(bye.code, bye.reason)
 		}
 	}
 	n := copy(p, b.last)

@@ -39,6 +39,13 @@ type streamKey struct {
 	session registry.SessionID // "" = nobody
 }
 
+// Close codes of WebSockets that the gateway ends (RFC 6455, section 7.4: 4000
+// to 4999 are for applications).
+const (
+	closeUnauthorized = 4401 // who opened it may no longer: signing in may help
+	closeRestart      = 1012 // cut; it may come back
+)
+
 // farewell is what a WebSocket is told when the gateway ends it.
 type farewell struct {
 	code   uint16

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+
+	"github.com/pizzaface/pizzeria/internal/wsframe"
 )
 
 // frame is an unmasked binary frame of n bytes.
@@ -21,28 +23,6 @@ func frame(n int) []byte {
 		b = binary.BigEndian.AppendUint64(append(b, 127), uint64(n))
 	}
 	return append(b, bytes.Repeat([]byte{0x88}, n)...) // a payload that looks like close frames
-}
-
-func TestFrames(t *testing.T) {
-	var all []byte
-	ends := map[int]bool{0: true}
-	for _, n := range []int{0, 1, 125, 126, 127, 65535, 65536, 70000} {
-		all = append(all, frame(n)...)
-		ends[len(all)] = true
-	}
-	masked := append([]byte{0x81, 0x83, 1, 2, 3, 4}, "abc"...)
-	all = append(all, masked...)
-	ends[len(all)] = true
-	for _, step := range []int{1, 2, 3, 7, 4096, len(all)} {
-		var f frames
-		for at := 0; at < len(all); {
-			n := min(step, len(all)-at)
-			f.pass(all[at : at+n])
-			if at += n; f.between() != ends[at] {
-				t.Fatalf("in steps of %d, after %d bytes: %v", step, at, f.between())
-			}
-		}
-	}
 }
 
 type pipeBody struct {
@@ -60,8 +40,8 @@ func TestWebSocketEndsWithItsReason(t *testing.T) {
 		"idle":                              {nil, []byte("\x88\x0c\x11\x31signed out")},
 		"after a frame":                     {frame(300), []byte("\x88\x0c\x11\x31signed out")},
 		"within a frame":                    {frame(300)[:200], nil},
-		"after its own close frame":         {closeFrame(1000, "bye"), nil},
-		"after its own, with a frame first": {append(frame(3), closeFrame(1001, "")...), nil},
+		"after its own close frame":         {wsframe.Close(1000, "bye"), nil},
+		"after its own, with a frame first": {append(frame(3), wsframe.Close(1001, "")...), nil},
 		"after an empty close frame":        {[]byte{0x88, 0}, nil},
 		"after a ping":                      {[]byte{0x89, 0}, []byte("\x88\x0c\x11\x31signed out")},
 		"in its header":                     {frame(300)[:3], nil},

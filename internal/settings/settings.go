@@ -5,6 +5,7 @@ package settings
 
 import (
 	"context"
+	"slices"
 
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -74,13 +75,14 @@ func (s *Service) Set(ctx context.Context, a registry.Actor, org registry.OrgID,
 }
 
 // Environment returns an org's settings as variables, with the schema's
-// defaults. What the schema allows no longer is left out.
-func (s *Service) Environment(ctx context.Context, org registry.OrgID) (map[string]string, error) {
+// defaults, and the names of those that are secret. What the schema allows no longer is left out.
+func (s *Service) Environment(ctx context.Context, org registry.OrgID) (env map[string]string, secrets []string, err error) {
 	stored, err := s.Store.SettingValues(ctx, registry.AsSystem("settings"), org)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	schema, env := s.Schema(), map[string]string{}
+	schema := s.Schema()
+	env = map[string]string{}
 	for _, f := range schema.Fields {
 		if f.Default != "" {
 			env[f.Name] = f.Default
@@ -91,13 +93,15 @@ func (s *Service) Environment(ctx context.Context, org registry.OrgID) (map[stri
 		if v.Sealed != nil {
 			plain, err := s.Sealer.Open(purpose, string(org)+"/"+name, v.Sealed)
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			value = string(plain)
+			secrets = append(secrets, name)
 		}
 		if clean, err := schema.Clean(name, value); err == nil {
 			env[name] = clean
 		}
 	}
-	return env, nil
+	slices.Sort(secrets)
+	return env, secrets, nil
 }

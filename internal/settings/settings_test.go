@@ -3,6 +3,7 @@ package settings_test
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -52,9 +53,14 @@ func (f *fixture) set(values, secrets map[string]*string) error {
 
 func (f *fixture) environment() map[string]string {
 	f.Helper()
-	env, err := f.Settings.Environment(f.Context(), f.org.ID)
+	env, secrets, err := f.Settings.Environment(f.Context(), f.org.ID)
 	if err != nil {
 		f.Fatal(err)
+	}
+	for name, v := range f.list() { // they are named, so that no log shows them
+		if _, set := env[name]; set && slices.Contains(secrets, name) != v.Secret {
+			f.Errorf("%s is among the secrets: %v", name, !v.Secret)
+		}
 	}
 	return env
 }
@@ -216,7 +222,7 @@ func TestSealedToItsPlace(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if env, err := f.Settings.Environment(f.Context(), org); err == nil {
+		if env, _, err := f.Settings.Environment(f.Context(), org); err == nil {
 			t.Errorf("a secret that was moved opens: %v", env)
 		}
 	}
@@ -228,7 +234,7 @@ func TestSealedToItsPlace(t *testing.T) {
 	}
 	stranger := *f.Settings
 	stranger.Sealer = controltest.New(t).Identity
-	if env, err := stranger.Environment(f.Context(), f.org.ID); err == nil {
+	if env, _, err := stranger.Environment(f.Context(), f.org.ID); err == nil {
 		t.Errorf("it opens with another key: %v", env)
 	}
 }

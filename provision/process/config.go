@@ -1,6 +1,10 @@
 package process
 
-import "time"
+import (
+	"time"
+
+	"github.com/pizzaface/pizzeria/internal/agent"
+)
 
 // Config of a Provider.
 type Config struct {
@@ -10,6 +14,12 @@ type Config struct {
 	Command []string
 	// Env is added to every instance's environment.
 	Env map[string]string
+	// Sidecars are commands that run beside each instance.
+	Sidecars [][]string
+	// Profile says how an instance learns who is asking. Default: agent.Direct.
+	Profile agent.Profile
+	// Required refuses requests without an assertion, except for health checks.
+	Required bool
 	// Self is the path of the program that runs the server: a Command of it is the same command
 	// wherever it lies.
 	Self string

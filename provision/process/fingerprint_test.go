@@ -2,7 +2,11 @@
 
 package process
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/pizzaface/pizzeria/internal/agent"
+)
 
 // TestFingerprint: the same program elsewhere is the same configuration; another one, other
 // arguments or another environment are not.
@@ -22,6 +26,14 @@ func TestFingerprint(t *testing.T) {
 		"env": of("/a/pizzeria", "/a/pizzeria", "sample", "2"),
 	} {
 		if now == was {
+			t.Errorf("another %s changes nothing", name)
+		}
+	}
+	for name, c := range map[string]Config{
+		"profile": {Profile: agent.Bearer}, "required": {Required: true}, "sidecar": {Sidecars: [][]string{{"x"}}},
+	} {
+		c.Command = []string{"/app"}
+		if fingerprint(c) == fingerprint(Config{Command: c.Command}) {
 			t.Errorf("another %s changes nothing", name)
 		}
 	}

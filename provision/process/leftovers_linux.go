@@ -8,14 +8,17 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/pizzaface/pizzeria/internal/processtree"
 )
 
 // Leftovers are what an instance started and what outlived its shim, which only SIGKILL ends
-// before them. They are found by their environment: it names the socket of their run directory,
-// which no other instance has. A process can claim that for itself alone, and what runs as another
+// before them. They are found by their environment: it names their run directory, which no other
+// instance has. A process can claim that for itself alone, and what runs as another
 // user is left alone.
 
 const (
@@ -29,38 +32,38 @@ const (
 
 // leftovers returns those of run directories, by directory, and which processes of this user are
 // ending: they no longer show whose they are. Nobody holds the lock of a directory.
-func leftovers(dirs ...string) (found map[string][]proc, ending []proc, err error) {
+func leftovers(dirs ...string) (found map[string][]processtree.Proc, ending []processtree.Proc, err error) {
 	if len(dirs) == 0 {
 		return nil, nil, nil
 	}
-	all, err := allProcs()
+	all, err := processtree.All()
 	if err != nil {
 		return nil, nil, fmt.Errorf("process: list processes: %w", err)
 	}
-	found = map[string][]proc{}
+	found = map[string][]processtree.Proc{}
 	self, waits := os.Getpid(), execWaits
 	for _, p := range all {
-		if p.pid == self || p.ended || !sameUser(p.pid) {
+		if p.PID == self || p.Ended || !sameUser(p.PID) {
 			continue
 		}
-		for ; p.execs && waits > 0; waits-- {
+		for ; p.Execs && waits > 0; waits-- {
 			time.Sleep(time.Millisecond)
-			now, err := readProc(p.pid)
-			if err != nil || now.procID != p.procID {
+			now, err := processtree.Read(p.PID)
+			if err != nil || now.ID != p.ID {
 				break
 			}
 			p = now
 		}
-		if p.ending {
+		if p.Ending {
 			ending = append(ending, p)
 			continue
 		}
-		env, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(p.pid), "environ"))
+		env, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(p.PID), "environ"))
 		if err != nil {
 			continue // it has ended, or hides it (PR_SET_DUMPABLE)
 		}
 		for _, dir := range dirs {
-			if hasVariable(env, marker(dir)) {
+			if hasVariable(env, markers(dir)...) {
 				found[dir] = append(found[dir], p)
 			}
 		}
@@ -77,10 +80,10 @@ func sameUser(pid int) bool {
 	return ok && int(s.Uid) == os.Geteuid()
 }
 
-// hasVariable reports whether an environment, as /proc shows it, holds "name=value".
-func hasVariable(env []byte, variable string) bool {
+// hasVariable reports whether an environment, as /proc shows it, holds one of some "name=value".
+func hasVariable(env []byte, variables ...string) bool {
 	for entry := range bytes.SplitSeq(env, []byte{0}) {
-		if string(entry) == variable {
+		if slices.Contains(variables, string(entry)) {
 			return true
 		}
 	}
@@ -91,25 +94,25 @@ func hasVariable(env []byte, variable string) bool {
 // a file any more when it returns.
 func endLeftovers(ctx context.Context, dir string) error {
 	patience := time.Now().Add(endingWait)
-	var left map[procID]bool // to wait for
+	var left map[processtree.ID]bool // to wait for
 	for {
 		found, ending, err := leftovers(dir)
 		if err != nil {
 			return err
 		}
 		if left == nil { // those that begin to end later have shown whose they are
-			left = map[procID]bool{}
+			left = map[processtree.ID]bool{}
 			for _, p := range ending {
-				left[p.procID] = true
+				left[p.ID] = true
 			}
 		}
 		for _, p := range found[dir] {
-			p.kill()
-			left[p.procID] = true
+			p.Kill()
+			left[p.ID] = true
 			patience = time.Now().Add(endingWait)
 		}
 		for id := range left {
-			if now, err := readProc(id.pid); err != nil || now.procID != id || now.ended {
+			if now, err := processtree.Read(id.PID); err != nil || now.ID != id || now.Ended {
 				delete(left, id)
 			}
 		}
@@ -128,17 +131,17 @@ func endLeftovers(ctx context.Context, dir string) error {
 // process of a container gets the leftovers of shims that were killed. What the server itself
 // starts is in its session, except for shims, whose wait elsewhere may fail.
 func reapAdopted() {
-	all, err := allProcs()
+	all, err := processtree.All()
 	if err != nil {
 		return
 	}
-	self, err := readProc(os.Getpid())
+	self, err := processtree.Read(os.Getpid())
 	if err != nil {
 		return
 	}
 	for _, p := range all {
-		if p.parent == self.pid && p.session != self.session && p.ended {
-			_, _ = syscall.Wait4(p.pid, nil, syscall.WNOHANG, nil)
+		if p.Parent == self.PID && p.Session != self.Session && p.Ended {
+			_, _ = syscall.Wait4(p.PID, nil, syscall.WNOHANG, nil)
 		}
 	}
 }

@@ -19,7 +19,8 @@ const (
 	logPoll   = 250 * time.Millisecond
 )
 
-// Logs implements provision.Provider. It looks back over at most 1 MiB.
+// Logs implements provision.Provider. It looks back over at most 1 MiB, and returns what was printed,
+// without the JSON around it.
 func (p *Provider) Logs(ctx context.Context, org registry.OrgID, lines int, follow bool) (io.ReadCloser, error) {
 	path := p.LogFile(org)
 	f, err := os.Open(path)
@@ -35,7 +36,7 @@ func (p *Provider) Logs(ctx context.Context, org registry.OrgID, lines int, foll
 			return nil, errors.Join(err, f.Close())
 		}
 	}
-	return t, nil
+	return newMessages(t), nil
 }
 
 // reader reads a log from its newest lines on; when it follows, also what is

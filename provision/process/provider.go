@@ -23,6 +23,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/pizzaface/pizzeria/internal/agent"
+	"github.com/pizzaface/pizzeria/internal/processtree"
 	"github.com/pizzaface/pizzeria/provision"
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -48,6 +50,12 @@ func New(c Config) (*Provider, error) {
 		return nil, fmt.Errorf("process: %w", err)
 	}
 	c.Dir = dir
+	if err := agent.CheckProfile(c.Profile); err != nil {
+		return nil, fmt.Errorf("process: %w", err)
+	}
+	if c.Profile == agent.Direct {
+		c.Profile = ""
+	}
 	p := &Provider{c: c, configuration: fingerprint(c)}
 	longest := filepath.Join(p.runDir(provision.Ref{OrgID: registry.OrgID(registry.NewID()), Generation: 999_999}), appSocket)
 	if over := len(longest) - maxSocketPath; over > 0 {
@@ -75,7 +83,11 @@ func fingerprint(c Config) string {
 	if command[0] == c.Self {
 		command[0] = "" // this program, wherever it lies: `go run` builds it somewhere else each time
 	}
-	b, _ := json.Marshal([]any{command, c.Env}) // strings in lists and maps, which have an order in JSON
+	kept := []any{command, c.Env}
+	if c.Profile != "" || c.Required || len(c.Sidecars) > 0 { // otherwise as in earlier versions
+		kept = append(kept, c.Profile, c.Required, c.Sidecars)
+	}
+	b, _ := json.Marshal(kept) // strings in lists and maps, which have an order in JSON
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
 }
@@ -86,7 +98,7 @@ func (*Provider) Isolation() string {
 }
 
 // Limits implements provision.Limited.
-func (*Provider) Limits() string { return limits }
+func (*Provider) Limits() string { return processtree.Limits }
 
 // key is an org's ID in 26 characters, since socket paths are short.
 func key(org registry.OrgID) string {
@@ -138,16 +150,21 @@ func (p *Provider) Ensure(ctx context.Context, s provision.Spec) (provision.Obse
 		}
 	}
 	env["PIZZERIA_LISTEN"] = "unix:" + socket
-	env["PORT"] = "unix:" + socket
 	env["PIZZERIA_DATA_DIR"] = data
 	if s.Keys != "" {
 		env["PIZZERIA_JWKS_FILE"] = filepath.Join(s.Keys, provision.KeysFile)
 	}
-	err := errors.Join(p.label(dir), writeFile(filepath.Join(dir, configFile), []byte(s.Configuration)))
+	env[runDirVariable] = dir
+	credential, err := p.newCredential(s.Ref)
 	if err != nil {
 		return provision.Observed{}, fmt.Errorf("process: %w", err)
 	}
-	spec := shimSpec{OrgID: s.OrgID, Generation: s.Generation, Command: p.c.Command, Env: env, Dir: data, Log: p.LogFile(s.OrgID), Socket: socket}
+	err = errors.Join(p.label(dir), writeFile(filepath.Join(dir, configFile), []byte(s.Configuration)))
+	if err != nil {
+		return provision.Observed{}, fmt.Errorf("process: %w", err)
+	}
+	spec := shimSpec{OrgID: s.OrgID, Generation: s.Generation, Command: p.c.Command, Env: env, Dir: data, Log: p.LogFile(s.OrgID), Socket: socket,
+		Sidecars: p.c.Sidecars, Profile: p.c.Profile, Required: p.c.Required, Health: s.Health, Secrets: s.Secrets, Credential: credential}
 	if err := writeJSON(filepath.Join(dir, specFile), spec); err != nil {
 		return provision.Observed{}, fmt.Errorf("process: %w", err)
 	}
@@ -335,6 +352,9 @@ func (p *Provider) discard(dir string) error {
 		return err
 	}
 	to := filepath.Join(gone, uuid.NewString())
+	if err := os.Remove(p.credentialFile(dir)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	if err := os.Rename(dir, to); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

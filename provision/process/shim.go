@@ -8,9 +8,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strconv"
@@ -21,6 +21,8 @@ import (
 
 	"github.com/DeRuina/timberjack"
 
+	"github.com/pizzaface/pizzeria/identity/assertion"
+	"github.com/pizzaface/pizzeria/internal/agent"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -34,14 +36,23 @@ const (
 	exitFile         = "exit.json"
 	ctlSocket        = "ctl.sock"
 	appSocket        = "app.sock"
+	ownSocket        = "agent.sock" // of the agent, see attended.go
 )
 
 // leftoversEnd is how long what an earlier run left behind may take to end once it is killed.
 const leftoversEnd = 10 * time.Second
 
-// marker is in the environment of all that comes from the instance of a run directory, unless it
-// cleared or overwrote it.
-func marker(dir string) string { return "PIZZERIA_LISTEN=unix:" + filepath.Join(dir, appSocket) }
+// runDirVariable names the run directory in the environment of all that comes from its instance,
+// unless it cleared or overwrote it.
+const runDirVariable = "PIZZERIA_RUN_DIR"
+
+// markers are variables that only what comes from the instance of a run directory has.
+func markers(dir string) []string {
+	return []string{
+		runDirVariable + "=" + dir,
+		"PIZZERIA_LISTEN=unix:" + filepath.Join(dir, appSocket), // instances of earlier versions
+	}
+}
 
 type shimSpec struct {
 	OrgID      registry.OrgID    `json:"org_id"`
@@ -51,6 +62,27 @@ type shimSpec struct {
 	Dir        string            `json:"dir"`
 	Log        string            `json:"log"`
 	Socket     string            `json:"socket"`
+
+	Sidecars   [][]string    `json:"sidecars,omitempty"`
+	Profile    agent.Profile `json:"profile,omitempty"`
+	Required   bool          `json:"required,omitempty"`
+	Health     string        `json:"health,omitempty"`
+	Secrets    []string      `json:"secrets,omitempty"` // names in Env
+	Credential string        `json:"credential,omitempty"`
+}
+
+// config is what the agent is told. The lock is shared with what guards the instance.
+func (s shimSpec) config(dir string, out io.Writer, lock *os.File) agent.Config {
+	c := agent.Config{
+		OrgID: s.OrgID, Generation: s.Generation, Issuer: s.Env["PIZZERIA_ISSUER"],
+		Command: s.Command, Env: s.Env, Dir: s.Dir, Data: s.Dir, Sidecars: s.Sidecars,
+		Profile: s.Profile, Required: s.Required, Listen: "unix:" + s.Socket, Health: s.Health,
+		Keys: assertion.File(s.Env["PIZZERIA_JWKS_FILE"]), Secrets: s.Secrets, Log: out, Lock: lock,
+	}
+	if s.Credential != "" { // an earlier server gives none
+		c.Socket, c.Credential = filepath.Join(dir, ownSocket), s.Credential
+	}
+	return c
 }
 
 type request struct {
@@ -197,7 +229,7 @@ func Shim(dir string) error {
 	if err := json.Unmarshal(b, &spec); err != nil {
 		return err
 	}
-	for _, name := range []string{ctlSocket, appSocket} {
+	for _, name := range []string{ctlSocket, appSocket, ownSocket} {
 		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
@@ -208,14 +240,6 @@ func Shim(dir string) error {
 	}
 	defer func() { _ = ctl.Close() }()
 
-	out := &timberjack.Logger{Filename: spec.Log, MaxSize: 10, MaxBackups: 3, FileMode: 0o600}
-	defer func() { _ = out.Close() }()
-	cmd := exec.Command(spec.Command[0], spec.Command[1:]...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = spec.Dir, out, out
-	cmd.WaitDelay = 2 * time.Second // a grandchild may keep the log pipe open
-	for k, v := range spec.Env {
-		cmd.Env = append(cmd.Env, k+"="+v)
-	}
 	// A new instance must not meet what an earlier one left behind, which may hold its database.
 	ctx, cancel := context.WithTimeout(context.Background(), leftoversEnd)
 	err = endLeftovers(ctx, dir)
@@ -223,20 +247,22 @@ func Shim(dir string) error {
 	if err != nil {
 		return writeJSON(filepath.Join(dir, exitFile), exit{Error: err.Error(), At: time.Now()})
 	}
-	t, err := startTethered(cmd, l)
+	out := &timberjack.Logger{Filename: spec.Log, MaxSize: 10, MaxBackups: 3, FileMode: 0o600}
+	defer func() { _ = out.Close() }()
+	a, err := agent.Start(spec.config(dir, out, l))
 	if err != nil {
-		return writeJSON(filepath.Join(dir, exitFile), exit{Error: "cannot start the command: " + err.Error(), At: time.Now()})
+		return writeJSON(filepath.Join(dir, exitFile), exit{Error: err.Error(), At: time.Now()})
 	}
-	s := &shim{tether: t, ended: make(chan struct{})}
+	s := &shim{Agent: a, ended: make(chan struct{})}
 	term := make(chan os.Signal, 1)
 	signal.Notify(term, syscall.SIGTERM)
 	go func() {
 		<-term
-		s.stop(15 * time.Second)
+		s.Stop(15 * time.Second)
 	}()
 	go s.serve(ctl)
 
-	status := t.wait()
+	status := a.Wait()
 	e := exit{At: time.Now(), Code: status.ExitStatus()}
 	if status.Signaled() {
 		e.Signal = status.Signal().String()
@@ -249,9 +275,8 @@ func Shim(dir string) error {
 }
 
 type shim struct {
-	*tether
-	ended   chan struct{}
-	once    sync.Once
+	*agent.Agent
+	ended   chan struct{} // closed when how it ended is written
 	answers sync.WaitGroup
 }
 
@@ -278,11 +303,12 @@ func (s *shim) answer(c net.Conn) {
 	}
 	switch q.Op {
 	case opStop:
-		s.stop(time.Duration(q.GraceMS) * time.Millisecond)
+		s.Stop(time.Duration(q.GraceMS) * time.Millisecond)
+		<-s.ended
 	case opWait:
 		s.waitFor(c)
 	}
-	_ = json.NewEncoder(c).Encode(response{PID: s.cmd.Process.Pid})
+	_ = json.NewEncoder(c).Encode(response{PID: s.PID()})
 }
 
 // waitFor returns when the instance has ended, or who asked has left.
@@ -297,20 +323,4 @@ func (s *shim) waitFor(c net.Conn) {
 	case <-s.ended:
 	case <-left:
 	}
-}
-
-// stop asks the instance to end, then makes it. It returns when the instance has ended.
-func (s *shim) stop(grace time.Duration) {
-	s.once.Do(func() {
-		_ = syscall.Kill(-s.group, syscall.SIGTERM)
-		go func() {
-			select {
-			case <-s.ended:
-			case <-time.After(grace):
-				_ = syscall.Kill(-s.group, syscall.SIGKILL)
-				_ = s.cmd.Process.Kill() // it may have left its group
-			}
-		}()
-	})
-	<-s.ended
 }

@@ -1,16 +1,10 @@
-package edge
+// Package wsframe follows the frames of a WebSocket that passes, and ends it with a close frame.
+package wsframe
 
 import "encoding/binary"
 
-// Close codes of WebSockets that the gateway ends (RFC 6455, section 7.4: 4000
-// to 4999 are for applications).
-const (
-	closeUnauthorized = 4401 // who opened it may no longer: signing in may help
-	closeRestart      = 1012 // cut; it may come back
-)
-
-// closeFrame is an unmasked close frame, as servers send them (RFC 6455, section 5.5.1).
-func closeFrame(code uint16, reason string) []byte {
+// Close is an unmasked close frame, as servers send them (RFC 6455, section 5.5.1).
+func Close(code uint16, reason string) []byte {
 	reason = reason[:min(len(reason), 123)] // a control frame has at most 125 bytes
 	b := []byte{0x88, byte(2 + len(reason))}
 	return append(binary.BigEndian.AppendUint16(b, code), reason...)
@@ -18,18 +12,18 @@ func closeFrame(code uint16, reason string) []byte {
 
 const opcodeClose = 0x8
 
-// frames follows the frames of one direction of a WebSocket (RFC 6455, section
+// Follower follows the frames of one direction of a WebSocket (RFC 6455, section
 // 5.2), to know where one ends: only there another may be put, and none after a
 // close frame (section 5.5.1).
-type frames struct {
+type Follower struct {
 	header [14]byte
 	have   int    // bytes of the header that have been seen
 	left   uint64 // bytes of the payload that are to come
 	closed bool   // a close frame has begun
 }
 
-// pass takes note of bytes that pass.
-func (f *frames) pass(p []byte) {
+// Pass takes note of bytes that pass.
+func (f *Follower) Pass(p []byte) {
 	for len(p) > 0 {
 		if f.left > 0 {
 			n := min(f.left, uint64(len(p)))
@@ -45,7 +39,7 @@ func (f *frames) pass(p []byte) {
 }
 
 // begin reads the payload's length when the header is whole.
-func (f *frames) begin() {
+func (f *Follower) begin() {
 	if f.have < 2 {
 		return
 	}
@@ -73,7 +67,7 @@ func (f *frames) begin() {
 }
 
 // between reports whether the last frame has ended.
-func (f *frames) between() bool { return f.have == 0 && f.left == 0 }
+func (f *Follower) between() bool { return f.have == 0 && f.left == 0 }
 
-// mayClose reports whether a close frame may follow what has passed.
-func (f *frames) mayClose() bool { return f.between() && !f.closed }
+// MayClose reports whether a close frame may follow what has passed.
+func (f *Follower) MayClose() bool { return f.between() && !f.closed }
