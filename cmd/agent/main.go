@@ -12,15 +12,22 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/pizzaface/pizzeria/internal/sandbox"
 	"github.com/pizzaface/pizzeria/provision/process"
 )
 
 func main() {
-	if len(os.Args) != 3 || os.Args[1] != "shim" {
+	var err error
+	switch {
+	case len(os.Args) >= 3 && os.Args[1] == "shim":
+		err = process.Shim(os.Args[2:]...)
+	case len(os.Args) == 2 && os.Args[1] == "sandbox":
+		err = sandbox.Enter()
+	default:
 		fmt.Fprintln(os.Stderr, "usage: pizzeria-agent shim <dir>\n\nThe server starts it, for each instance. See docs/guide/install.md.")
 		os.Exit(2)
 	}
-	if err := process.Shim(os.Args[2]); err != nil {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "pizzeria-agent:", err)
 		os.Exit(1)
 	}

@@ -2,7 +2,11 @@
 
 package process
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/pizzaface/pizzeria/internal/sandbox"
+)
 
 // TestFingerprint: the same program elsewhere is the same configuration; another one, other
 // arguments or another environment are not.
@@ -11,7 +15,7 @@ func TestFingerprint(t *testing.T) {
 		return fingerprint(Config{
 			Self: self, Command: []string{command, arg},
 			Env: map[string]string{"A": env},
-		})
+		}, sandbox.None)
 	}
 	was := of("/a/pizzeria", "/a/pizzeria", "sample", "1")
 	if was != of("/b/pizzeria", "/b/pizzeria", "sample", "1") {
