@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pizzaface/pizzeria/internal/intruder"
 	"github.com/pizzaface/pizzeria/internal/sandbox"
 	"github.com/pizzaface/pizzeria/provision"
 	"github.com/pizzaface/pizzeria/provision/providertest"
@@ -34,6 +35,11 @@ func TestMain(m *testing.M) {
 		}
 	case len(os.Args) >= 3 && os.Args[1] == "shim":
 		if err := Shim(os.Args[2:]...); err != nil {
+			_, _ = os.Stderr.WriteString(err.Error() + "\n")
+			os.Exit(1)
+		}
+	case len(os.Args) == 2 && os.Args[1] == "intruder":
+		if err := intruder.Main(os.Stdin, os.Stdout); err != nil {
 			_, _ = os.Stderr.WriteString(err.Error() + "\n")
 			os.Exit(1)
 		}
