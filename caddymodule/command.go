@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"context"
+	"os"
 
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/pizzaface/pizzeria/examples/instance/app"
 	"github.com/pizzaface/pizzeria/internal/cli"
+	"github.com/pizzaface/pizzeria/internal/intruder"
 	"github.com/pizzaface/pizzeria/internal/runtime"
 	"github.com/pizzaface/pizzeria/internal/sandbox"
 	"github.com/pizzaface/pizzeria/provision/process"
@@ -89,6 +91,10 @@ func internalCommands() []*cobra.Command {
 		{
 			Use: "sandbox", Short: "Isolates an instance, for the server", Hidden: true, Args: cobra.NoArgs,
 			RunE: func(*cobra.Command, []string) error { return sandbox.Enter() },
+		},
+		{
+			Use: "intruder <targets>", Short: "Tries what an instance reaches, for the server", Hidden: true, Args: cobra.ExactArgs(1),
+			RunE: func(_ *cobra.Command, args []string) error { return intruder.Main(args[0], os.Stdout) },
 		},
 		{Use: "sample-instance", Short: "Is the sample instance", Hidden: true, Args: cobra.NoArgs, Run: func(*cobra.Command, []string) { app.Main() }},
 	}

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/pizzaface/pizzeria/internal/intruder"
 	"github.com/pizzaface/pizzeria/internal/sandbox"
 	"github.com/pizzaface/pizzeria/provision/process"
 )
@@ -23,6 +24,8 @@ func main() {
 		err = process.Shim(os.Args[2:]...)
 	case len(os.Args) == 2 && os.Args[1] == "sandbox":
 		err = sandbox.Enter()
+	case len(os.Args) == 3 && os.Args[1] == "intruder":
+		err = intruder.Main(os.Args[2], os.Stdout)
 	default:
 		fmt.Fprintln(os.Stderr, "usage: pizzeria-agent shim <dir>\n\nThe server starts it, for each instance. See docs/guide/install.md.")
 		os.Exit(2)

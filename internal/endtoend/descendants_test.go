@@ -75,7 +75,8 @@ exec %s sample-instance
 			if err != nil || err2 != nil {
 				continue
 			}
-			_, dir, _ := strings.Cut(strings.TrimRight(string(line), "\x00"), "shim\x00")
+			_, dir, _ := strings.Cut(string(line), "shim\x00")
+		dir, _, _ = strings.Cut(dir, "\x00")
 			if strings.Contains(string(env), dir+"/app.sock\x00") {
 				s.signal(pid, "KILL")
 				return

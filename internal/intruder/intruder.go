@@ -26,9 +26,9 @@ type Finding struct {
 func (f Finding) Held() bool { return f.Got == "" }
 
 // Main reads Targets, tries everything, and writes a list of Findings. Both are JSON.
-func Main(in io.Reader, out io.Writer) error {
+func Main(targets string, out io.Writer) error {
 	var t Targets
-	if err := json.NewDecoder(in).Decode(&t); err != nil {
+	if err := json.Unmarshal([]byte(targets), &t); err != nil {
 		return fmt.Errorf("read the targets: %w", err)
 	}
 	return json.NewEncoder(out).Encode(Run(t))

@@ -28,7 +28,7 @@ func (f *fixture) intrude(t intruder.Targets) (got []string) {
 		f.Fatal(err)
 	}
 	// The instance is the intruder, and writes what it finds where the org may write.
-	script := fmt.Sprintf("printf %%s '%s' | exec \"$0\" intruder >'%s/findings' 2>&1", in, t.Own)
+	script := fmt.Sprintf("exec \"$0\" intruder '%s' >'%s/findings' 2>&1", in, t.Own)
 	attacker := *f.p
 	attacker.c.Command = []string{"/bin/sh", "-c", script, f.p.c.Shim[0]}
 	attacker.c.Files = []string{filepath.Dir(f.p.c.Shim[0])}

@@ -38,8 +38,8 @@ func TestMain(m *testing.M) {
 			_, _ = os.Stderr.WriteString(err.Error() + "\n")
 			os.Exit(1)
 		}
-	case len(os.Args) == 2 && os.Args[1] == "intruder":
-		if err := intruder.Main(os.Stdin, os.Stdout); err != nil {
+	case len(os.Args) == 3 && os.Args[1] == "intruder":
+		if err := intruder.Main(os.Args[2], os.Stdout); err != nil {
 			_, _ = os.Stderr.WriteString(err.Error() + "\n")
 			os.Exit(1)
 		}
