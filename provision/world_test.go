@@ -32,6 +32,7 @@ type world struct {
 	ended   map[Ref]time.Time // when Stop ended them
 	ensures map[Ref]int
 	limits  map[Ref]registry.Limits
+	limited int       // calls of Limit
 	looks   int       // of Observe and List
 	changed func(Ref) // nil: nobody is told what ends
 	asked   int       // health checks under way
@@ -123,6 +124,15 @@ func (w *world) end(r Ref, i *instance) {
 			w.changed(r)
 		}
 	}
+}
+
+// Limit makes world a Limiter.
+func (w *world) Limit(_ context.Context, r Ref, l registry.Limits) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.limits[r] = l
+	w.limited++
+	return nil
 }
 
 func (w *world) Observe(_ context.Context, r Ref) (Observed, error) {

@@ -35,3 +35,12 @@ func (c *Control) Intrude(ctx context.Context, from, at registry.OrgID) ([]intru
 	}
 	return i.Intrude(ctx, refs[0], refs[1])
 }
+
+// Limit implements provision.Limiter.
+func (p provider) Limit(ctx context.Context, ref provision.Ref, l registry.Limits) error {
+	limiter, ok := p.now().(provision.Limiter)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	return limiter.Limit(ctx, ref, l)
+}

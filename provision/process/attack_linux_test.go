@@ -3,6 +3,7 @@
 package process
 
 import (
+	"context"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -65,7 +66,7 @@ func TestIntruder(t *testing.T) {
 			f := newFixture(t)
 			f.p.c.Isolation = isolation
 			victim := registry.OrgID(registry.NewID())
-			t.Cleanup(func() { _ = f.p.Stop(t.Context(), victim, 1<<40) })
+			t.Cleanup(func() { _ = f.p.Stop(context.Background(), victim, 1<<40) })
 			globex := provision.Ref{OrgID: victim, Generation: 1}
 			if _, err := f.p.Ensure(t.Context(), provision.Spec{Ref: globex, Slug: "globex"}); err != nil {
 				t.Fatal(err)
@@ -151,7 +152,7 @@ func TestOrgsHaveUsers(t *testing.T) {
 		t.Errorf("another user: %d, was %d", now, uid)
 	}
 	other := &fixture{t, f.p, registry.OrgID(registry.NewID())}
-	t.Cleanup(func() { _ = f.p.Stop(t.Context(), other.org, 1<<40) })
+	t.Cleanup(func() { _ = f.p.Stop(context.Background(), other.org, 1<<40) })
 	other.boot(1)
 	if now := owner(filepath.Join(f.p.c.Dir, "orgs", string(other.org), "data")); now == uid || !isOrgs(now) {
 		t.Errorf("the other org's user: %d", now)

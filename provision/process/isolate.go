@@ -3,6 +3,7 @@
 package process
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -247,6 +248,19 @@ func (p *Provider) executable(path string) (sandbox.Path, error) {
 		}
 	}
 	return sandbox.Path{From: shared, At: path}, nil
+}
+
+// Limit implements provision.Limiter.
+func (p *Provider) Limit(_ context.Context, r provision.Ref, l registry.Limits) error {
+	dir := p.runDir(r)
+	if p.means().limits == (cgroup.Enforced{}) || !isApart(dir) {
+		return errors.ErrUnsupported
+	}
+	g, err := p.group(dir)
+	if err != nil {
+		return err
+	}
+	return g.Set(groupLimits(l))
 }
 
 // outOfMemory reports whether an instance that ended had used its memory up.
