@@ -9,6 +9,7 @@ import (
 
 	"github.com/pizzaface/pizzeria/internal/runtime"
 	"github.com/pizzaface/pizzeria/internal/web"
+	"github.com/pizzaface/pizzeria/registry"
 )
 
 func init() { caddy.RegisterModule(Admin{}) }
@@ -54,6 +55,13 @@ func (Admin) serve(w http.ResponseWriter, r *http.Request) error {
 			return caddy.APIError{HTTPStatus: http.StatusInternalServerError, Err: err}
 		}
 		return nil
+	case path == "/intrude" && r.Method == http.MethodPost:
+		from, at := registry.OrgID(r.URL.Query().Get("from")), registry.OrgID(r.URL.Query().Get("at"))
+		found, err := rt.Intrude(r.Context(), from, at)
+		if err != nil {
+			return caddy.APIError{HTTPStatus: http.StatusConflict, Err: err}
+		}
+		return json.NewEncoder(w).Encode(map[string]any{"items": found})
 	case path == "/down" && r.Method == http.MethodPost:
 		n, err := rt.Down(r.Context())
 		if err != nil {

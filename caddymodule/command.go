@@ -11,7 +11,9 @@ import (
 	"github.com/pizzaface/pizzeria/examples/instance/app"
 	"github.com/pizzaface/pizzeria/internal/agent"
 	"github.com/pizzaface/pizzeria/internal/cli"
+	"github.com/pizzaface/pizzeria/internal/intruder"
 	"github.com/pizzaface/pizzeria/internal/runtime"
+	"github.com/pizzaface/pizzeria/internal/sandbox"
 	"github.com/pizzaface/pizzeria/provision/process"
 )
 
@@ -84,8 +86,16 @@ func branded() bool { return caddy.CustomBinaryName == binaryName }
 func internalCommands() []*cobra.Command {
 	return []*cobra.Command{
 		{
-			Use: "shim <dir>", Short: "Runs an instance, for the server", Hidden: true, Args: cobra.ExactArgs(1),
-			RunE: func(_ *cobra.Command, args []string) error { return process.Shim(args[0]) },
+			Use: "shim <dir>", Short: "Runs an instance, for the server", Hidden: true, Args: cobra.RangeArgs(1, 2),
+			RunE: func(_ *cobra.Command, args []string) error { return process.Shim(args...) },
+		},
+		{
+			Use: "sandbox", Short: "Isolates an instance, for the server", Hidden: true, Args: cobra.NoArgs,
+			RunE: func(*cobra.Command, []string) error { return sandbox.Enter() },
+		},
+		{
+			Use: "intruder <targets>", Short: "Tries what an instance reaches, for the server", Hidden: true, Args: cobra.ExactArgs(1),
+			RunE: func(_ *cobra.Command, args []string) error { return intruder.Main(args[0], os.Stdout) },
 		},
 		{
 			Use: "agent [options] -- command [args...]", Short: "Runs an app as an instance, behind checks of who is asking",

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -87,6 +88,38 @@ func onOffArg(d *caddyfile.Dispenser, into **bool) error {
 	on := s == "on"
 	*into = &on
 	return nil
+}
+
+// wordArg reads a subdirective that is one of some words, once.
+func wordArg[T ~string](d *caddyfile.Dispenser, into *T, words []T) error {
+	name := d.Val()
+	if *into != "" {
+		return d.Errf("%s is given twice", name)
+	}
+	var s string
+	if err := oneArg(d, &s); err != nil {
+		return err
+	}
+	if !slices.Contains(words, T(s)) {
+		return d.Errf("%s %q is unknown: use %s", name, s, wordList(words))
+	}
+	*into = T(s)
+	return nil
+}
+
+// wordList is "a, b or c".
+func wordList[T ~string](words []T) string {
+	out := ""
+	for i, w := range words {
+		switch {
+		case i > 0 && i == len(words)-1:
+			out += " or "
+		case i > 0:
+			out += ", "
+		}
+		out += string(w)
+	}
+	return out
 }
 
 // sizeArg reads a subdirective that is a number of bytes, once.

@@ -6,6 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -18,8 +20,8 @@ import (
 
 func init() { caddy.RegisterModule(Process{}) }
 
-// Process runs each org's instance as a process on this machine. All of them
-// are one trust domain: see the reference.
+// Process runs each org's instance as a process on this machine. On Linux they are isolated from each
+// other: as root with a user each, otherwise where users may have namespaces. See the reference.
 type Process struct {
 	// The command that starts an instance, with its arguments. Default: the sample instance.
 	Command []string `json:"command,omitempty"`
@@ -47,6 +49,18 @@ type Process struct {
 	// The path of pizzeria-agent, which stands beside each instance. Default: the one beside this
 	// program, then the one in $PATH, then this program itself, which costs more memory.
 	Agent string `json:"agent,omitempty"`
+
+	// Whether instances are isolated from each other and from the server: `auto`, where this machine
+	// can; `on`, or they do not start; `off`. Default: `auto`.
+	Isolation process.Isolation `json:"isolation,omitempty"`
+
+	// Files and directories that isolated instances may read, besides the system's programs and
+	// libraries and the program of the command. Default: none.
+	Files []string `json:"files,omitempty"`
+
+	// Which networks isolated instances reach: `none`, but a loopback interface of their own; `open`,
+	// all that the server reaches, its own loopback interface included. Default: `none`.
+	Egress process.Egress `json:"egress,omitempty"`
 }
 
 // CaddyModule returns the Caddy module information.
@@ -64,6 +78,17 @@ func (p *Process) Provision(ctx caddy.Context) error {
 	}
 	if err := p.checkProfile(); err != nil {
 		return err
+	}
+	if p.Isolation != "" && !slices.Contains(process.Isolations(), p.Isolation) {
+		return fmt.Errorf("isolation %q is unknown: use %s", p.Isolation, wordList(process.Isolations()))
+	}
+	if p.Egress != "" && !slices.Contains(process.Egresses(), p.Egress) {
+		return fmt.Errorf("egress %q is unknown: use %s", p.Egress, wordList(process.Egresses()))
+	}
+	for _, path := range p.Files {
+		if !filepath.IsAbs(path) {
+			return fmt.Errorf("files: %s is not an absolute path", path)
+		}
 	}
 	shim, err := p.shim()
 	if err == nil && len(shim) > 2 {
@@ -126,10 +151,17 @@ func (p *Process) NewProvider(dataDir string) (provision.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	return process.New(process.Config{
+	helper := append(slices.Clone(shim[:len(shim)-1]), "sandbox")
+	var made provision.Provider
+	made, err = process.New(process.Config{
 		Dir: dataDir, Command: command, Env: p.Env, Grace: time.Duration(valueOr(p.Grace, defaultGrace)),
 		Self: self, Shim: shim, Profile: p.Profile, Required: p.Required, Sidecars: p.Sidecars,
+		Sandbox: helper, Isolation: p.Isolation, Files: p.Files, Egress: p.Egress,
 	})
+	if c, ok := made.(interface{ Check() error }); ok && err == nil {
+		err = c.Check()
+	}
+	return made, err
 }
 
 // UnmarshalCaddyfile sets up the provider from Caddyfile tokens. Syntax:
@@ -142,6 +174,9 @@ func (p *Process) NewProvider(dataDir string) (provision.Provider, error) {
 //		sidecar <program> [<args...>]
 //		grace   <duration>
 //		agent   <path>
+//		isolation auto|on|off
+//		files   <path...>
+//		egress  none|open
 //	}
 func (p *Process) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next()
@@ -212,8 +247,30 @@ func (p *Process) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			if p.Agent == "" {
 				return d.Err("agent needs the path of " + agentName)
 			}
+		case "isolation":
+			if err := wordArg(d, &p.Isolation, process.Isolations()); err != nil {
+				return err
+			}
+		case "files":
+			paths := d.RemainingArgs()
+			if len(paths) == 0 {
+				return d.ArgErr()
+			}
+			for _, path := range paths {
+				if !filepath.IsAbs(path) && !strings.HasPrefix(path, "{") {
+					return d.Errf("files: %s is not an absolute path", path)
+				}
+			}
+			p.Files = append(p.Files, paths...)
+		case "egress":
+			if err := wordArg(d, &p.Egress, process.Egresses()); err != nil {
+				return err
+			}
 		default:
-			return d.Errf("unknown option %q: use command, env, profile, required, sidecar, grace or agent", d.Val())
+			return d.Errf(
+				"unknown option %q: use command, env, profile, required, sidecar, grace, agent, isolation, files or egress",
+				d.Val(),
+			)
 		}
 	}
 	return nil

@@ -43,6 +43,7 @@ func (r *Reconciler) once(
 		}
 		w = &read
 	}
+	r.limit(ctx, *w)
 	observe := func(i registry.Instance) func() (Observed, error) {
 		return func() (Observed, error) { return r.Provider.Observe(ctx, Ref{i.OrgID, i.Generation}) }
 	}

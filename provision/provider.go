@@ -107,3 +107,10 @@ type Limited interface {
 	// Limits says what this system does not give, for the log, or "".
 	Limits() string
 }
+
+// Limiter is a Provider that can hold an instance that runs to other limits.
+type Limiter interface {
+	// Limit changes what Spec.Limits said when the instance was started. errors.ErrUnsupported: this
+	// instance is held to none, or keeps its limits until it is restarted.
+	Limit(ctx context.Context, r Ref, l registry.Limits) error
+}

@@ -56,6 +56,7 @@ type Reconciler struct {
 	checker *checker
 	queue   *queue
 	watch   *watch
+	limited limited
 	slots   chan struct{}
 	told    atomic.Bool   // the provider tells what ends
 	again   chan struct{} // everything gets a look
@@ -85,6 +86,7 @@ func NewReconciler(c Config) *Reconciler {
 		foreign: foreign{log: c.Log},
 	}
 	r.watch = &watch{r: r, all: map[registry.OrgID]*subject{}}
+	r.limited.all = map[registry.OrgID]bounds{}
 	return r
 }
 
@@ -92,8 +94,11 @@ func NewReconciler(c Config) *Reconciler {
 func (r *Reconciler) Apply(c registry.Change) {
 	switch c.Kind {
 	case registry.ChangeOrgCreated, registry.ChangeOrgSuspended, registry.ChangeOrgResumed, registry.ChangeOrgDeleting,
-		registry.ChangeOrgKept, registry.ChangeInstanceChanged, registry.ChangeSettingsChanged:
+		registry.ChangeOrgKept, registry.ChangeInstanceChanged, registry.ChangeSettingsChanged,
+		registry.ChangeOrgPlanChanged, registry.ChangeOrgLimitsChanged:
 		r.Look(c.OrgID)
+	case registry.ChangePlanCreated, registry.ChangePlanUpdated, registry.ChangePlanDeleted:
+		r.Reset() // any org may have it
 	}
 }
 
@@ -201,6 +206,7 @@ func (r *Reconciler) lookAtAll(ctx context.Context, strays *sweeper) bool {
 		return false
 	}
 	r.watch.keep(all)
+	r.limited.keep(all)
 	seen, err := r.Provider.List(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -219,6 +225,7 @@ func (r *Reconciler) lookAtAll(ctx context.Context, strays *sweeper) bool {
 	}
 	for i := range all {
 		inst := all[i].Instance
+		r.limit(ctx, all[i])
 		observe := func() (Observed, error) { return now[Ref{inst.OrgID, inst.Generation}], nil }
 		if m, _, err := r.next(inst, observe); m != moveNone || err != nil {
 			r.queue.add(inst.OrgID, &all[i])

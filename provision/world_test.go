@@ -33,6 +33,7 @@ type world struct {
 	ensures map[Ref]int
 	limits  map[Ref]registry.Limits
 	foreign map[Ref]registry.InstallationID
+	limited int       // calls of Limit
 	looks   int       // of Observe and List
 	changed func(Ref) // nil: nobody is told what ends
 	asked   int       // health checks under way
@@ -127,6 +128,15 @@ func (w *world) end(r Ref, i *instance) {
 			w.changed(r)
 		}
 	}
+}
+
+// Limit makes world a Limiter.
+func (w *world) Limit(_ context.Context, r Ref, l registry.Limits) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.limits[r] = l
+	w.limited++
+	return nil
 }
 
 func (w *world) Observe(_ context.Context, r Ref) (Observed, error) {

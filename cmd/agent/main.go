@@ -15,6 +15,8 @@ import (
 	"runtime/debug"
 
 	"github.com/pizzaface/pizzeria/internal/agent"
+	"github.com/pizzaface/pizzeria/internal/intruder"
+	"github.com/pizzaface/pizzeria/internal/sandbox"
 	"github.com/pizzaface/pizzeria/provision/process"
 )
 
@@ -24,10 +26,18 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(50) // many run on one machine, and each has little to do
 	}
-	if len(os.Args) != 3 || os.Args[1] != "shim" {
-		os.Exit(agent.Main(program, os.Args[1:], os.Stdout, os.Stderr))
+	var err error
+	switch args := os.Args[1:]; {
+	case len(args) >= 2 && args[0] == "shim":
+		err = process.Shim(args[1:]...)
+	case len(args) == 1 && args[0] == "sandbox":
+		err = sandbox.Enter()
+	case len(args) == 2 && args[0] == "intruder":
+		err = intruder.Main(args[1], os.Stdout)
+	default:
+		os.Exit(agent.Main(program, args, os.Stdout, os.Stderr))
 	}
-	if err := process.Shim(os.Args[2]); err != nil {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, program+":", err)
 		os.Exit(1)
 	}

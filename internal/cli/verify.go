@@ -20,6 +20,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pizzaface/pizzeria/internal/intruder"
 	"github.com/pizzaface/pizzeria/internal/isolation"
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -35,6 +36,7 @@ var verifyTable = table[isolation.Result]{
 // verify creates two orgs that attack each other, over the front door, and removes them.
 func (c *client) verify() *cobra.Command {
 	var connect, mirror, file string
+	var instances bool
 	cmd := &cobra.Command{
 		Use: "verify-isolation", Short: "Creates two orgs that attack each other through the front door, removes them, and reports what held", Args: cobra.NoArgs,
 		Long: `Creates two orgs that attack each other through the front door, removes them, and reports what held: a line for each row of the threat model that can be tried from outside.
@@ -56,6 +58,13 @@ Exits with 1 when a control is broken. Over the admin socket only. What instance
 		r := isolation.Report{Issuer: t.Issuer, At: time.Now().UTC().Truncate(time.Second)}
 		if r.Results, err = isolation.Run(ctx, t); err != nil {
 			return err
+		}
+		if instances {
+			inside, err := c.intrude(t)
+			if err != nil {
+				return err
+			}
+			r.Results = append(r.Results, inside...)
 		}
 		var platform struct{ Isolation string }
 		b, err := c.call("GET", "/platform", nil)
@@ -93,8 +102,24 @@ Exits with 1 when a control is broken. Over the admin socket only. What instance
 	}
 	cmd.Flags().StringVar(&connect, "connect", "", "host:port to connect to, instead of where the names lead")
 	cmd.Flags().StringVar(&mirror, "mirror", "/whoami", "path of the app that answers with the headers that it got")
+	cmd.Flags().BoolVar(&instances, "instances", false, "also try, from where one org's instance is, to reach the other's, the server and the machine")
 	cmd.Flags().StringVar(&file, "report", "", "also write the report to this file, as JSON")
 	return cmd
+}
+
+// intrude tries from within the instance of A.
+func (c *client) intrude(t isolation.Target) ([]isolation.Result, error) {
+	admin := c.socket(c.adminAddress(), "/pizzeria")
+	b, err := admin.open(c.cmd.Context(), "POST", "/intrude?from="+t.A.ID+"&at="+t.B.ID, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = b.Close() }()
+	var found struct{ Items []intruder.Finding }
+	if err := json.NewDecoder(b).Decode(&found); err != nil {
+		return nil, err
+	}
+	return isolation.Inside(found.Items), nil
 }
 
 // canaries makes the two orgs, each with a runner. remove is never nil.

@@ -227,8 +227,8 @@ func TestAttacks(t *testing.T) {
 		}
 	})
 
-	// What globex's instance holds, at acme's instance itself: as the process provider
-	// puts all instances into one trust domain, it can reach the socket.
+	// What globex's instance holds, at acme's instance itself: where instances are not isolated, it
+	// can reach the socket.
 	t.Run("InstanceToInstance", func(t *testing.T) {
 		sockets, err := filepath.Glob(filepath.Join(c.dir, "data/run/*/app.sock"))
 		if err != nil || len(sockets) != 2 {

@@ -24,7 +24,7 @@ exec %s sample-instance
 	if err := os.WriteFile(script, []byte(body), 0o700); err != nil { //nolint:gosec // a program
 		t.Fatal(err)
 	}
-	s := startWith(t, "provider process {\n\t\t\tcommand "+script+"\n\t\t\tgrace 1s\n\t\t}", "org_gateway")
+	s := startWith(t, "provider process {\n\t\t\tcommand "+script+"\n\t\t\tfiles "+binary+"\n\t\t\tgrace 1s\n\t\t}", "org_gateway")
 	ada := s.admin()
 	api := s.url("") + "/api/v1/orgs/"
 	const all = 5 // the instance and what it started
@@ -75,7 +75,8 @@ exec %s sample-instance
 			if err != nil || err2 != nil {
 				continue
 			}
-			_, dir, _ := strings.Cut(strings.TrimRight(string(line), "\x00"), "shim\x00")
+			_, dir, _ := strings.Cut(string(line), "shim\x00")
+		dir, _, _ = strings.Cut(dir, "\x00")
 			if strings.Contains(string(env), dir+"/app.sock\x00") {
 				s.signal(pid, "KILL")
 				return

@@ -46,18 +46,20 @@ func (s *server) sample() (pids []string) {
 func TestCrashLoop(t *testing.T) {
 	dir := t.TempDir()
 	script := filepath.Join(dir, "command")
-	body := fmt.Sprintf("#!/bin/sh\necho start >>%[1]s/starts\n[ -e %[1]s/good ] && exec %[2]s sample-instance\nprintf 'canary \\033[31mno luck\\033[0m\\n' >&2\nexit 9\n", dir, binary)
+	body := fmt.Sprintf("#!/bin/sh\necho start >>\"$PIZZERIA_DATA_DIR/starts\"\n[ -e %[1]s/good ] && exec %[2]s sample-instance\nprintf 'canary \\033[31mno luck\\033[0m\\n' >&2\nexit 9\n", dir, binary)
 	if err := os.WriteFile(script, []byte(body), 0o700); err != nil { //nolint:gosec // a program
 		t.Fatal(err)
 	}
-	starts := func() int {
-		b, err := os.ReadFile(filepath.Join(dir, "starts"))
-		if err != nil {
-			return 0
+	s := startWith(t, "provider process {\n\t\t\tcommand "+script+"\n\t\t\tfiles "+dir+" "+binary+"\n\t\t\tgrace 1s\n\t\t}", "org_gateway")
+	starts := func() (n int) {
+		all, _ := filepath.Glob(filepath.Join(s.dir, "data/orgs/*/data/starts"))
+		for _, path := range all {
+			if b, err := os.ReadFile(path); err == nil {
+				n += strings.Count(string(b), "start\n")
+			}
 		}
-		return strings.Count(string(b), "start\n")
+		return n
 	}
-	s := startWith(t, "provider process {\n\t\t\tcommand "+script+"\n\t\t\tgrace 1s\n\t\t}", "org_gateway")
 	ada := s.admin()
 	began := time.Now()
 	if a := ada.fetch("POST", s.url("")+"/api/v1/orgs", `{"slug":"acme","name":"Acme"}`); a.status != 201 {

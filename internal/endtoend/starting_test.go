@@ -33,7 +33,7 @@ func gated(t *testing.T) (dir, config string) {
 	if err := os.WriteFile(script, []byte(body), 0o700); err != nil { //nolint:gosec // a program
 		t.Fatal(err)
 	}
-	return dir, "provider process {\n\t\t\tcommand " + script + "\n\t\t\tgrace 1s\n\t\t}"
+	return dir, "provider process {\n\t\t\tcommand " + script + "\n\t\t\tfiles " + dir + " " + binary + "\n\t\t\tgrace 1s\n\t\t}"
 }
 
 func touch(t *testing.T, dir, name string) {

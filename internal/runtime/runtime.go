@@ -24,6 +24,7 @@ import (
 	"github.com/pizzaface/pizzeria/internal/control"
 	"github.com/pizzaface/pizzeria/internal/edge"
 	"github.com/pizzaface/pizzeria/internal/edge/origin"
+	"github.com/pizzaface/pizzeria/internal/intruder"
 	"github.com/pizzaface/pizzeria/provision"
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -291,6 +292,12 @@ func (r *Runtime) Revision() int64 { return r.node.Seq() }
 
 // Down stops every instance, for good: see control.Control. Call Ready first.
 func (r *Runtime) Down(ctx context.Context) (int, error) { return r.control.Down(ctx) }
+
+// Intrude tries, from where an org's instance is, to reach another's: see control.Control. Call Ready
+// first.
+func (r *Runtime) Intrude(ctx context.Context, from, at registry.OrgID) ([]intruder.Finding, error) {
+	return r.control.Intrude(ctx, from, at)
+}
 
 // Backup writes a copy of the database, as of now, to w. Call Ready first.
 func (r *Runtime) Backup(ctx context.Context, w io.Writer) error { return r.control.Backup(ctx, w) }

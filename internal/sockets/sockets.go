@@ -1,5 +1,5 @@
-// Package sockets opens Unix sockets that lie in a directory of somebody else, who may put anything
-// there at any time: such as a link to another's socket.
+// Package sockets opens Unix sockets, and files, that are in a directory of somebody else, who may put
+// anything there at any time: such as a link to another's socket, or to a file of the server.
 package sockets
 
 import (

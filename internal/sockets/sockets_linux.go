@@ -22,31 +22,17 @@ func Open(path string) (*Socket, error) {
 	if strings.HasPrefix(path, "@") {
 		return &Socket{path, -1}, nil
 	}
-	dir, name := filepath.Split(filepath.Clean(path))
-	above, leaf := filepath.Split(filepath.Clean(dir))
-	if leaf == "" { // the root, which is nobody else's
-		leaf = "."
+	dir, name, err := openDir(path)
+	if err != nil {
+		return nil, err
 	}
-	fd := unix.AT_FDCWD
-	for _, step := range []struct {
-		name  string
-		flags int
-	}{
-		{filepath.Clean(above), unix.O_DIRECTORY},
-		{leaf, unix.O_DIRECTORY | unix.O_NOFOLLOW},
-		{name, unix.O_NOFOLLOW},
-	} {
-		next, err := unix.Openat(fd, step.name, unix.O_PATH|unix.O_CLOEXEC|step.flags, 0)
-		if fd != unix.AT_FDCWD {
-			_ = unix.Close(fd)
-		}
-		if err != nil {
-			return nil, &os.PathError{Op: "open", Path: path, Err: err}
-		}
-		fd = next
+	fd, err := unix.Openat(dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	_ = unix.Close(dir)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
 	var st unix.Stat_t
-	err := unix.Fstat(fd, &st)
+	err = unix.Fstat(fd, &st)
 	if err == nil && st.Mode&unix.S_IFMT != unix.S_IFSOCK {
 		err = notSocket(path)
 	}
@@ -55,6 +41,24 @@ func Open(path string) (*Socket, error) {
 		return nil, err
 	}
 	return &Socket{fmt.Sprintf("/proc/self/fd/%d", fd), fd}, nil
+}
+
+// openDir opens the directory of a path, which is no link, and returns the rest of the path.
+func openDir(path string) (fd int, name string, err error) {
+	dir, name := filepath.Split(filepath.Clean(path))
+	above, leaf := filepath.Split(filepath.Clean(dir))
+	if leaf == "" { // the root, which is nobody else's
+		leaf = "."
+	}
+	top, err := unix.Openat(unix.AT_FDCWD, filepath.Clean(above), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err == nil {
+		fd, err = unix.Openat(top, leaf, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		_ = unix.Close(top)
+	}
+	if err != nil {
+		return -1, "", &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	return fd, name, nil
 }
 
 // Path is where the socket can be dialled until Close. It is short, however long its path is.

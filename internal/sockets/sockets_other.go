@@ -32,3 +32,16 @@ func (s *Socket) Path() string { return s.path }
 
 // Close forgets the socket.
 func (s *Socket) Close() error { return nil }
+
+// OpenFile opens a file for reading, as Open finds a socket: it is a regular one, and no link. On this
+// system it may be another by the time it is opened.
+func OpenFile(path string) (*os.File, error) {
+	i, err := os.Lstat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !i.Mode().IsRegular() {
+		return nil, &os.PathError{Op: "open", Path: path, Err: errNotRegular}
+	}
+	return os.Open(path)
+}

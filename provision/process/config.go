@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/pizzaface/pizzeria/internal/agent"
+	"github.com/pizzaface/pizzeria/internal/sandbox"
 )
 
 // Config of a Provider.
@@ -27,4 +28,39 @@ type Config struct {
 	Shim []string
 	// Grace is how long an instance may take to stop.
 	Grace time.Duration
+
+	// Isolation says whether instances are kept apart. Default: IsolationAuto.
+	Isolation Isolation
+	// Sandbox is the command that calls sandbox.Enter. Without one nothing is kept apart.
+	Sandbox sandbox.Helper
+	// Files are what instances that are kept apart may read, besides the system's programs and
+	// libraries and the program of Command.
+	Files []string
+	// Egress says which networks instances that are kept apart reach. Default: EgressNone.
+	Egress Egress
 }
+
+// Isolation says whether instances are kept apart from each other and from the server.
+type Isolation string
+
+// The choices.
+const (
+	IsolationAuto Isolation = "auto" // where this machine can
+	IsolationOn   Isolation = "on"   // or they do not start
+	IsolationOff  Isolation = "off"
+)
+
+// Isolations lists the choices.
+func Isolations() []Isolation { return []Isolation{IsolationAuto, IsolationOn, IsolationOff} }
+
+// Egress says which networks an instance reaches.
+type Egress string
+
+// The choices.
+const (
+	EgressNone Egress = "none" // a loopback interface of its own
+	EgressOpen Egress = "open" // all that the server reaches, its own loopback interface included
+)
+
+// Egresses lists the choices.
+func Egresses() []Egress { return []Egress{EgressNone, EgressOpen} }

@@ -16,6 +16,10 @@
 //	orgs/{org}/logs            its output, rotated at 10 MiB, 3 old ones kept
 //	run/{key}-{generation}/    lock, spec.json, exit.json, ctl.sock, app.sock
 //
-// Isolation: every instance runs as the gateway's user, in its file system and
-// network. That is one trust domain, and Isolation says so.
+// Isolation: on Linux the shim of an instance, and so all of it, is in a sandbox (internal/sandbox)
+// where it sees the system's programs and its own directories alone. As root each org has a user of
+// its own, the owner of its data, and a control group that holds it to its limits. The run directory
+// is then the org's, which may put there what it likes: what the host side relies on is in
+// run/.host/{key}-{generation} (lock, configuration, sandbox.json), and it follows no link in the
+// rest. Where a machine cannot, all instances are one trust domain, and Isolation says so.
 package process

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/pizzaface/pizzeria/internal/agent"
+	"github.com/pizzaface/pizzeria/internal/sandbox"
 )
 
 // TestFingerprint: the same program elsewhere is the same configuration; another one, other
@@ -15,7 +16,7 @@ func TestFingerprint(t *testing.T) {
 		return fingerprint(Config{
 			Self: self, Command: []string{command, arg},
 			Env: map[string]string{"A": env},
-		})
+		}, sandbox.None)
 	}
 	was := of("/a/pizzeria", "/a/pizzeria", "sample", "1")
 	if was != of("/b/pizzeria", "/b/pizzeria", "sample", "1") {
@@ -31,11 +32,16 @@ func TestFingerprint(t *testing.T) {
 	}
 	for name, c := range map[string]Config{
 		"profile": {Profile: agent.Bearer}, "required": {Required: true}, "sidecar": {Sidecars: [][]string{{"x"}}},
+		"files": {Files: []string{"/app"}}, "egress": {Egress: EgressOpen},
 	} {
 		c.Command = []string{"/app"}
-		if fingerprint(c) == fingerprint(Config{Command: c.Command}) {
+		if fingerprint(c, sandbox.Users) == fingerprint(Config{Command: c.Command}, sandbox.Users) {
 			t.Errorf("another %s changes nothing", name)
 		}
+	}
+	c := Config{Command: []string{"/app"}}
+	if fingerprint(c, sandbox.Users) == fingerprint(c, sandbox.None) {
+		t.Error("isolation changes nothing")
 	}
 	if of("/a/pizzeria", "/app", "x", "1") == of("/a/pizzeria", "/other", "x", "1") {
 		t.Error("another program changes nothing")

@@ -26,7 +26,7 @@ func (p *Provider) For(id registry.InstallationID) provision.Provider {
 
 // installationOf returns whose a run directory is, "" when nothing says so.
 func installationOf(dir string) (registry.InstallationID, error) {
-	b, err := os.ReadFile(filepath.Join(dir, installationFile))
+	b, err := os.ReadFile(filepath.Join(trustedDir(dir), installationFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
@@ -52,7 +52,7 @@ func (p *Provider) refuseForeign(dir string) error {
 
 // label says whose a run directory is.
 func (p *Provider) label(dir string) error {
-	return writeFile(filepath.Join(dir, installationFile), []byte(p.installation))
+	return writeFile(filepath.Join(trustedDir(dir), installationFile), []byte(p.installation))
 }
 
 // adopt labels the directory of an instance that an earlier version started. It returns the other

@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pizzaface/pizzeria/internal/intruder"
+	"github.com/pizzaface/pizzeria/internal/sandbox"
 	"github.com/pizzaface/pizzeria/provision"
 	"github.com/pizzaface/pizzeria/provision/providertest"
 	"github.com/pizzaface/pizzeria/registry"
@@ -26,8 +28,18 @@ import (
 // The test binary is its own shim and its own instance.
 func TestMain(m *testing.M) {
 	switch {
-	case len(os.Args) == 3 && os.Args[1] == "shim":
-		if err := Shim(os.Args[2]); err != nil {
+	case len(os.Args) == 2 && os.Args[1] == "sandbox":
+		if err := sandbox.Enter(); err != nil {
+			_, _ = os.Stderr.WriteString(err.Error() + "\n")
+			os.Exit(1)
+		}
+	case len(os.Args) >= 3 && os.Args[1] == "shim":
+		if err := Shim(os.Args[2:]...); err != nil {
+			_, _ = os.Stderr.WriteString(err.Error() + "\n")
+			os.Exit(1)
+		}
+	case len(os.Args) == 3 && os.Args[1] == "intruder":
+		if err := intruder.Main(os.Args[2], os.Stdout); err != nil {
 			_, _ = os.Stderr.WriteString(err.Error() + "\n")
 			os.Exit(1)
 		}
@@ -50,12 +62,41 @@ func config(t *testing.T) Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Config{Dir: dir, Command: []string{self, "instance"}, Shim: []string{self, "shim"}, Grace: 500 * time.Millisecond}
+	return Config{Dir: dir, Command: []string{self, "instance"}, Shim: []string{self, "shim"}, Grace: 500 * time.Millisecond,
+		Sandbox: sandbox.Helper{self, "sandbox"}, Isolation: IsolationOff}
 }
 
 func TestConformance(t *testing.T) {
+	for _, isolation := range []Isolation{IsolationOff, IsolationOn} {
+		t.Run(string(isolation), func(t *testing.T) {
+			if isolation == IsolationOn {
+				requireIsolation(t)
+			}
+			conformance(t, isolation)
+		})
+	}
+}
+
+// requireIsolation skips where this machine cannot isolate, and fails where it must.
+func requireIsolation(t *testing.T) {
+	t.Helper()
+	p, err := New(config(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.c.Isolation = IsolationOn
+	if m := p.means(); m.way == sandbox.None {
+		if strings.Contains(","+os.Getenv("PIZZERIA_TEST_REQUIRE")+",", ",isolation,") {
+			t.Fatal(m.why)
+		}
+		t.Skip(m.why)
+	}
+}
+
+func conformance(t *testing.T, isolation Isolation) {
 	providertest.RunTests(t, func(t *testing.T) func() provision.Provider {
 		c := config(t)
+		c.Isolation = isolation
 		return func() provision.Provider {
 			p, err := New(c)
 			if err != nil {

@@ -25,15 +25,16 @@ import (
 
 	"github.com/pizzaface/pizzeria/internal/agent"
 	"github.com/pizzaface/pizzeria/internal/processtree"
+	"github.com/pizzaface/pizzeria/internal/sandbox"
+	"github.com/pizzaface/pizzeria/internal/sockets"
 	"github.com/pizzaface/pizzeria/provision"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
 // Provider runs instances as processes. It keeps no state of its own.
 type Provider struct {
-	c             Config
-	configuration string
-	installation  registry.InstallationID
+	c            Config
+	installation registry.InstallationID
 }
 
 // maxSocketPath is the shortest limit of the supported systems: 104 bytes with the final NUL on
@@ -56,7 +57,7 @@ func New(c Config) (*Provider, error) {
 	if c.Profile == agent.Direct {
 		c.Profile = ""
 	}
-	p := &Provider{c: c, configuration: fingerprint(c)}
+	p := &Provider{c: c}
 	longest := filepath.Join(p.runDir(provision.Ref{OrgID: registry.OrgID(registry.NewID()), Generation: 999_999}), appSocket)
 	if over := len(longest) - maxSocketPath; over > 0 {
 		return nil, fmt.Errorf("process: the data directory %s is %d characters too long for the Unix sockets below it: use a shorter path", dir, over)
@@ -70,15 +71,25 @@ func (*Provider) Name() string { return "process" }
 // Grace implements provision.Provider.
 func (p *Provider) Grace() time.Duration { return p.c.Grace }
 
-// Enforces implements provision.Provider. It is false of every limit: a limit of one process
-// (setrlimit) does not hold those that it starts, and only a control group of the instance's own would.
-func (*Provider) Enforces(registry.LimitName) bool { return false }
+// Enforces implements provision.Provider.
+func (p *Provider) Enforces(name registry.LimitName) bool {
+	m := p.means()
+	switch name {
+	case registry.LimitCPU:
+		return m.limits.CPU
+	case registry.LimitMemory:
+		return m.limits.Memory
+	case registry.LimitPIDs:
+		return m.limits.PIDs || m.way == sandbox.Namespaces
+	}
+	return false
+}
 
 // Configuration implements provision.Provider.
-func (p *Provider) Configuration() string { return p.configuration }
+func (p *Provider) Configuration() string { return fingerprint(p.c, p.means().way) }
 
 // fingerprint tells configurations apart by what an instance keeps of them.
-func fingerprint(c Config) string {
+func fingerprint(c Config, way sandbox.Way) string {
 	command := slices.Clone(c.Command)
 	if command[0] == c.Self {
 		command[0] = "" // this program, wherever it lies: `go run` builds it somewhere else each time
@@ -87,18 +98,38 @@ func fingerprint(c Config) string {
 	if c.Profile != "" || c.Required || len(c.Sidecars) > 0 { // otherwise as in earlier versions
 		kept = append(kept, c.Profile, c.Required, c.Sidecars)
 	}
+	if way != sandbox.None {
+		kept = append(kept, way, c.Files, c.Egress)
+	}
 	b, _ := json.Marshal(kept) // strings in lists and maps, which have an order in JSON
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
 }
 
 // Isolation implements provision.Provider.
-func (*Provider) Isolation() string {
+func (p *Provider) Isolation() string {
+	network := "and a network of its own"
+	if p.c.Egress == EgressOpen {
+		network = "and the server's network, where it reaches whatever listens without asking who it is"
+	}
+	switch p.means().way {
+	case sandbox.Users:
+		return "each org's instance has its own user, file system and processes, " + network
+	case sandbox.Namespaces:
+		return "each org's instance has its own file system and processes, " + network +
+			"; all have the server's user, so a fault of the kernel is all that separates them. Run the server as root to give each its own"
+	}
 	return "processes of one user share a file system and a network: all orgs are one trust domain. Use it for development, or where every org trusts every other"
 }
 
 // Limits implements provision.Limited.
-func (*Provider) Limits() string { return processtree.Limits }
+func (p *Provider) Limits() string {
+	said := processtree.Limits
+	if m := p.means(); m.way == sandbox.None && p.c.Isolation != IsolationOff {
+		said = strings.TrimPrefix(said+"; instances are not isolated: "+m.why.Error(), "; ")
+	}
+	return said
+}
 
 // key is an org's ID in 26 characters, since socket paths are short.
 func key(org registry.OrgID) string {
@@ -133,16 +164,38 @@ func (p *Provider) Ensure(ctx context.Context, s provision.Spec) (provision.Obse
 	if err := p.refuseOlder(s.Ref); err != nil {
 		return provision.Observed{}, err
 	}
+	if err := p.Check(); err != nil {
+		return provision.Observed{}, err
+	}
+	spec, err := p.prepare(s)
+	if err != nil {
+		return provision.Observed{}, fmt.Errorf("process: %w", err)
+	}
+	ended, err := p.start(ctx, s, spec)
+	if errors.Is(err, syscall.EWOULDBLOCK) { // another is about to
+		return p.await(ctx, s.Ref)
+	}
+	if err != nil {
+		return provision.Observed{}, fmt.Errorf("process: %w", err)
+	}
+	awaitShim(dir, ended)
+	return p.await(ctx, s.Ref)
+}
+
+// systemPath is where an instance's programs are looked for.
+const systemPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// prepare makes the directories of an instance, and what its shim reads.
+func (p *Provider) prepare(s provision.Spec) (shimSpec, error) {
+	dir := p.runDir(s.Ref)
 	data := filepath.Join(p.c.Dir, "orgs", string(s.OrgID), "data")
 	for _, d := range []string{dir, data, filepath.Dir(p.LogFile(s.OrgID))} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
-			return provision.Observed{}, fmt.Errorf("process: %w", err)
+			return shimSpec{}, err
 		}
 	}
 	socket := filepath.Join(dir, appSocket)
-	env := map[string]string{
-		"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": data, "LANG": "C.UTF-8",
-	}
+	env := map[string]string{"PATH": systemPath, "HOME": data, "LANG": "C.UTF-8"}
 	maps.Copy(env, s.Env)
 	for k, v := range p.c.Env { // the operator's win over what an org sets, and nobody's over the instance contract
 		if !strings.HasPrefix(k, "PIZZERIA_") {
@@ -157,26 +210,96 @@ func (p *Provider) Ensure(ctx context.Context, s provision.Spec) (provision.Obse
 	env[runDirVariable] = dir
 	credential, err := p.newCredential(s.Ref)
 	if err != nil {
-		return provision.Observed{}, fmt.Errorf("process: %w", err)
+		return shimSpec{}, err
 	}
-	err = errors.Join(p.label(dir), writeFile(filepath.Join(dir, configFile), []byte(s.Configuration)))
+	return shimSpec{
+		OrgID: s.OrgID, Generation: s.Generation, Command: p.c.Command, Env: env, Dir: data,
+		Log: p.LogFile(s.OrgID), Socket: socket, Sidecars: p.c.Sidecars, Profile: p.c.Profile,
+		Required: p.c.Required, Health: s.Health, Secrets: s.Secrets, Credential: credential,
+	}, nil
+}
+
+// start starts the shim of an instance, kept apart as this machine can.
+func (p *Provider) start(ctx context.Context, s provision.Spec, spec shimSpec) (ended <-chan struct{}, err error) {
+	dir, m := p.runDir(s.Ref), p.means()
+	if m.way == sandbox.None {
+		if err := p.takeBack(dir, spec); err != nil {
+			return nil, err
+		}
+		if err := p.write(dir, s, spec); err != nil {
+			return nil, err
+		}
+		return p.spawn(dir)
+	}
+	if err := endLeftovers(ctx, dir); err != nil { // of one that was not kept apart
+		return nil, err
+	}
+	if err := os.MkdirAll(hostDir(dir), 0o700); err != nil {
+		return nil, err
+	}
+	l, err := lockPatiently(dir)
 	if err != nil {
-		return provision.Observed{}, fmt.Errorf("process: %w", err)
+		return nil, err
 	}
-	spec := shimSpec{OrgID: s.OrgID, Generation: s.Generation, Command: p.c.Command, Env: env, Dir: data, Log: p.LogFile(s.OrgID), Socket: socket,
-		Sidecars: p.c.Sidecars, Profile: p.c.Profile, Required: p.c.Required, Health: s.Health, Secrets: s.Secrets, Credential: credential}
-	if err := writeJSON(filepath.Join(dir, specFile), spec); err != nil {
-		return provision.Observed{}, fmt.Errorf("process: %w", err)
+	defer func() { _ = l.Close() }()
+	now := time.Now()
+	if err := os.Chtimes(l.Name(), now, now); err != nil { // see began
+		return nil, err
+	}
+	if spec.Command, err = program(spec.Command); err != nil {
+		return nil, err
+	}
+	// What an earlier run of the org left in its directory is not for the server to write to.
+	if err := errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o700)); err != nil {
+		return nil, err
+	}
+	if err := p.write(dir, s, spec); err != nil {
+		return nil, err
+	}
+	return p.startApart(m, dir, s, spec, l)
+}
+
+// program is a command with the path of its program.
+func program(command []string) ([]string, error) {
+	path, err := exec.LookPath(command[0])
+	if err == nil {
+		path, err = filepath.Abs(path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the command: %w", err)
+	}
+	return append([]string{path}, command[1:]...), nil
+}
+
+// write writes what the shim of a run directory reads, and what tells of it.
+func (p *Provider) write(dir string, s provision.Spec, spec shimSpec) error {
+	err := errors.Join(p.label(dir), writeFile(filepath.Join(trustedDir(dir), configFile), []byte(s.Configuration)))
+	if err != nil {
+		return err
 	}
 	if err := os.Remove(filepath.Join(dir, exitFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return provision.Observed{}, fmt.Errorf("process: %w", err)
+		return err
 	}
-	ended, err := p.spawn(dir)
-	if err != nil {
-		return provision.Observed{}, fmt.Errorf("process: %w", err)
+	return writeJSON(filepath.Join(dir, specFile), spec)
+}
+
+// takeBack makes the server's user the owner of the directories of an instance that was kept apart,
+// and is not any more.
+func (p *Provider) takeBack(dir string, spec shimSpec) error {
+	if isApart(dir) {
+		if err := p.forget(dir); err != nil {
+			return err
+		}
 	}
-	awaitShim(dir, ended)
-	return p.await(ctx, s.Ref)
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	for _, d := range []string{dir, spec.Dir, filepath.Dir(spec.Log)} {
+		if err := os.Lchown(d, 0, 0); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // refuseOlder returns an error when a newer instance of the org runs: whoever asks
@@ -248,13 +371,24 @@ func (p *Provider) await(ctx context.Context, r provision.Ref) (provision.Observ
 		if e, err := readExit(dir); err == nil && !held(dir) {
 			return provision.Observed{}, fmt.Errorf("the instance ended at once: %s", e)
 		}
+		if isApart(dir) && !held(dir) {
+			return provision.Observed{}, fmt.Errorf("process: the sandbox cannot be made: %s", tail(p.note(dir)))
+		}
 		select {
 		case <-ctx.Done():
-			note, _ := os.ReadFile(filepath.Join(dir, "shim.log"))
-			return provision.Observed{}, fmt.Errorf("process: the shim does not answer: %w: %s", ctx.Err(), tail(note))
+			return provision.Observed{}, fmt.Errorf("process: the shim does not answer: %w: %s", ctx.Err(), tail(p.note(dir)))
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
+}
+
+// note is what the shim of a run directory, or what starts it, says of its failure.
+func (*Provider) note(dir string) []byte {
+	if b, err := os.ReadFile(filepath.Join(hostDir(dir), "sandbox.log")); err == nil && len(b) > 0 {
+		return b
+	}
+	b, _ := sockets.ReadFile(filepath.Join(dir, "shim.log"), mostAnswer)
+	return b
 }
 
 func tail(b []byte) string { return strings.TrimSpace(string(b[max(0, len(b)-500):])) }
@@ -262,7 +396,7 @@ func tail(b []byte) string { return strings.TrimSpace(string(b[max(0, len(b)-500
 func (p *Provider) observed(r provision.Ref) provision.Observed {
 	dir := p.runDir(r)
 	// One that cannot be read is another one.
-	configuration, _ := os.ReadFile(filepath.Join(dir, configFile))
+	configuration, _ := os.ReadFile(filepath.Join(trustedDir(dir), configFile))
 	return provision.Observed{
 		Running: true, Address: "unix/" + filepath.Join(dir, appSocket), Configuration: string(configuration),
 	}
@@ -284,7 +418,15 @@ func (p *Provider) Observe(_ context.Context, r provision.Ref) (provision.Observ
 	if err != nil {
 		return provision.Observed{}, fmt.Errorf("process: %w", err)
 	}
-	return provision.Observed{Detail: e.String()}, nil
+	return provision.Observed{Detail: registry.CleanLine(e.String(), 500) + p.whyKilled(dir)}, nil
+}
+
+// whyKilled says more of an end than the instance's shim knows.
+func (p *Provider) whyKilled(dir string) string {
+	if isApart(dir) && p.outOfMemory(dir) {
+		return "; it used more memory than its limit"
+	}
+	return ""
 }
 
 // Stop implements provision.Provider.
@@ -322,7 +464,10 @@ func (p *Provider) stop(ctx context.Context, dir string) error {
 		// Removing is done under the lock: a shim that was just started finds nothing to run.
 		l, err := lock(dir)
 		if err == nil {
-			if err := endLeftovers(ctx, dir); err != nil {
+			if !isApart(dir) {
+				err = endLeftovers(ctx, dir)
+			}
+			if err != nil {
 				return errors.Join(err, l.Close())
 			}
 			reapAdopted()
@@ -358,12 +503,13 @@ func (p *Provider) discard(dir string) error {
 	if err := os.Rename(dir, to); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return os.RemoveAll(to)
+	return errors.Join(os.RemoveAll(to), p.forget(dir))
 }
 
 // List implements provision.Provider. What an instance left behind counts as the instance.
 func (p *Provider) List(context.Context) ([]provision.Seen, error) {
 	_ = os.RemoveAll(filepath.Join(p.c.Dir, "run", goneDir)) // left by a crash
+	p.forgetGone()
 	refs, err := p.refs()
 	if err != nil {
 		return nil, err
@@ -378,7 +524,7 @@ func (p *Provider) List(context.Context) ([]provision.Seen, error) {
 				return nil, fmt.Errorf("process: %w", err)
 			}
 			seen = append(seen, provision.Seen{Ref: r, Observed: p.observed(r), Foreign: foreign})
-		} else if foreign, err := p.foreign(dir); err == nil && !foreign {
+		} else if foreign, err := p.foreign(dir); err == nil && !foreign && !isApart(dir) { // nothing outlives a sandbox
 			ended[dir] = r
 		}
 	}

@@ -23,6 +23,7 @@ import (
 
 	"github.com/pizzaface/pizzeria/identity/assertion"
 	"github.com/pizzaface/pizzeria/internal/agent"
+	"github.com/pizzaface/pizzeria/internal/sockets"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -121,7 +122,7 @@ func (e exit) String() string {
 }
 
 func readExit(dir string) (e exit, err error) {
-	b, err := os.ReadFile(filepath.Join(dir, exitFile))
+	b, err := sockets.ReadFile(filepath.Join(dir, exitFile), mostAnswer)
 	if err != nil {
 		return e, err
 	}
@@ -130,7 +131,7 @@ func readExit(dir string) (e exit, err error) {
 
 // lock takes the lock of a run directory, which ends with the process, whatever ends it.
 func lock(dir string) (*os.File, error) {
-	path := filepath.Join(dir, lockFile)
+	path := filepath.Join(trustedDir(dir), lockFile)
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
@@ -152,9 +153,19 @@ func lock(dir string) (*os.File, error) {
 	return f, nil
 }
 
+// lockPatiently takes a lock that nobody keeps: somebody may only be looking, see held.
+func lockPatiently(dir string) (*os.File, error) {
+	l, err := lock(dir)
+	for try := 0; errors.Is(err, syscall.EWOULDBLOCK) && try < 20; try++ {
+		time.Sleep(10 * time.Millisecond)
+		l, err = lock(dir)
+	}
+	return l, err
+}
+
 // held reports whether a shim lives. It asks for a shared lock, so that two who ask do not see each other.
 func held(dir string) bool {
-	f, err := os.Open(filepath.Join(dir, lockFile))
+	f, err := os.Open(filepath.Join(trustedDir(dir), lockFile))
 	if err != nil {
 		return false
 	}
@@ -162,9 +173,16 @@ func held(dir string) bool {
 	return errors.Is(syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB), syscall.EWOULDBLOCK)
 }
 
+// mostAnswer bounds what a shim answers, which may be an org's.
+const mostAnswer = 64 << 10
+
 // killShim ends the shim that holds the lock of dir, which names it. That it still
 // takes connections says that it lives, and its number is not another process's.
 func killShim(dir string) {
+	if isApart(dir) {
+		endApart(dir)
+		return
+	}
 	b, err := os.ReadFile(filepath.Join(dir, lockFile))
 	if err != nil || !held(dir) {
 		return
@@ -181,8 +199,7 @@ func killShim(dir string) {
 
 // call asks the shim of dir.
 func call(ctx context.Context, dir string, q request) (r response, err error) {
-	var d net.Dialer
-	c, err := d.DialContext(ctx, "unix", filepath.Join(dir, ctlSocket))
+	c, err := sockets.Dial(ctx, filepath.Join(dir, ctlSocket))
 	if err != nil {
 		return r, err
 	}
@@ -194,18 +211,29 @@ func call(ctx context.Context, dir string, q request) (r response, err error) {
 	if err := json.NewEncoder(c).Encode(q); err != nil {
 		return r, err
 	}
-	return r, json.NewDecoder(bufio.NewReader(c)).Decode(&r)
+	return r, json.NewDecoder(io.LimitReader(c, mostAnswer)).Decode(&r)
 }
+
+// inheritedLock, after the run directory, says that a shim has the lock already.
+const inheritedLock = "locked"
 
 // Shim runs the instance of a run directory until it ends or is stopped. It is
 // the whole of the shim's process. A second shim for a directory ends at once.
-func Shim(dir string) error {
+// Its arguments are the run directory and, where the shim is kept apart with its instance, "locked".
+func Shim(args ...string) error {
 	syscall.Umask(0o077)
-	l, err := lock(dir)
-	for try := 0; errors.Is(err, syscall.EWOULDBLOCK) && try < 20; try++ {
-		time.Sleep(10 * time.Millisecond) // somebody may only be looking, see held
-		l, err = lock(dir)
+	switch {
+	case len(args) == 1:
+		return shimAlone(args[0])
+	case len(args) == 2 && args[1] == inheritedLock:
+		return shimInside(args[0])
 	}
+	return errors.New("usage: shim <dir>")
+}
+
+// shimAlone takes the lock of a run directory.
+func shimAlone(dir string) error {
+	l, err := lockPatiently(dir)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		return nil
 	}
@@ -219,6 +247,18 @@ func Shim(dir string) error {
 	if _, err := fmt.Fprintln(l, os.Getpid()); err != nil {
 		return err
 	}
+	// A new instance must not meet what an earlier one left behind, which may hold its database.
+	ctx, cancel := context.WithTimeout(context.Background(), leftoversEnd)
+	err = endLeftovers(ctx, dir)
+	cancel()
+	if err != nil {
+		return writeJSON(filepath.Join(dir, exitFile), exit{Error: err.Error(), At: time.Now()})
+	}
+	return run(dir, l)
+}
+
+// run starts the instance of a run directory and waits for its end, under its lock.
+func run(dir string, l *os.File) error {
 	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGPIPE)
 
 	var spec shimSpec
@@ -240,13 +280,6 @@ func Shim(dir string) error {
 	}
 	defer func() { _ = ctl.Close() }()
 
-	// A new instance must not meet what an earlier one left behind, which may hold its database.
-	ctx, cancel := context.WithTimeout(context.Background(), leftoversEnd)
-	err = endLeftovers(ctx, dir)
-	cancel()
-	if err != nil {
-		return writeJSON(filepath.Join(dir, exitFile), exit{Error: err.Error(), At: time.Now()})
-	}
 	out := &timberjack.Logger{Filename: spec.Log, MaxSize: 10, MaxBackups: 3, FileMode: 0o600}
 	defer func() { _ = out.Close() }()
 	a, err := agent.Start(spec.config(dir, out, l))

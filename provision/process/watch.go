@@ -60,7 +60,7 @@ type met struct {
 
 // began is when the last shim of a run directory took the lock.
 func began(dir string) time.Time {
-	i, err := os.Stat(filepath.Join(dir, lockFile))
+	i, err := os.Stat(filepath.Join(trustedDir(dir), lockFile))
 	if err != nil {
 		return time.Time{}
 	}

@@ -1,0 +1,46 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/pizzaface/pizzeria/internal/intruder"
+	"github.com/pizzaface/pizzeria/provision"
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// intrudable is a provider that can show what separates its instances.
+type intrudable interface {
+	Intrude(ctx context.Context, from, at provision.Ref) ([]intruder.Finding, error)
+}
+
+// Intrude tries, from where an org's instance is, to reach another org's and the server, and returns
+// what it got. Both must run.
+func (c *Control) Intrude(ctx context.Context, from, at registry.OrgID) ([]intruder.Finding, error) {
+	var refs [2]provision.Ref
+	for n, org := range []registry.OrgID{from, at} {
+		w, err := c.store.WorkOn(ctx, registry.AsSystem("verify-isolation"), org)
+		if err != nil {
+			return nil, err
+		}
+		if !w.Instance.State.Serves() {
+			return nil, fmt.Errorf("the instance of %s does not run: it is %s", w.Slug, w.Instance.State)
+		}
+		refs[n] = provision.Ref{OrgID: org, Generation: w.Instance.Generation}
+	}
+	i, ok := c.Tunables().Provider.(intrudable)
+	if !ok {
+		return nil, fmt.Errorf("the provider %s cannot be tried: %w", c.provider.Name(), errors.ErrUnsupported)
+	}
+	return i.Intrude(ctx, refs[0], refs[1])
+}
+
+// Limit implements provision.Limiter.
+func (p provider) Limit(ctx context.Context, ref provision.Ref, l registry.Limits) error {
+	limiter, ok := p.now().(provision.Limiter)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	return limiter.Limit(ctx, ref, l)
+}

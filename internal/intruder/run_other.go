@@ -1,0 +1,6 @@
+//go:build !linux
+
+package intruder
+
+// Run finds nothing: nothing is isolated here.
+func Run(Targets) []Finding { return nil }

@@ -1,0 +1,244 @@
+//go:build linux && !portable
+
+package process
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/pizzaface/pizzeria/internal/intruder"
+	"github.com/pizzaface/pizzeria/provision"
+	"github.com/pizzaface/pizzeria/registry"
+)
+
+// intrude runs the intruder as acme's instance, and returns what it got, each as "attack target: got".
+func (f *fixture) intrude(t intruder.Targets) (got []string) {
+	f.Helper()
+	in, err := json.Marshal(t)
+	if err != nil {
+		f.Fatal(err)
+	}
+	// The instance is the intruder, and writes what it finds where the org may write.
+	script := fmt.Sprintf("exec \"$0\" intruder '%s' >'%s/findings' 2>&1", in, t.Own)
+	attacker := *f.p
+	attacker.c.Command = []string{"/bin/sh", "-c", script, f.p.c.Shim[0]}
+	attacker.c.Files = []string{filepath.Dir(f.p.c.Shim[0])}
+	_, err = attacker.Ensure(f.Context(), provision.Spec{Ref: f.ref(1), Slug: "acme"})
+	if err != nil && !strings.Contains(err.Error(), "ended") {
+		f.Fatal(err)
+	}
+	f.eventually("the intruder ends", func() bool { return !held(f.p.runDir(f.ref(1))) })
+	b, err := os.ReadFile(filepath.Join(t.Own, "findings"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	var all []intruder.Finding
+	if err := json.NewDecoder(bytes.NewReader(b)).Decode(&all); err != nil {
+		f.Fatalf("%v: %s", err, b)
+	}
+	if len(all) < 50 {
+		f.Errorf("only %d tries", len(all))
+	}
+	for _, a := range all {
+		if !a.Held() {
+			got = append(got, fmt.Sprintf("%s %s: %s", a.Attack, a.Target, a.Got))
+		}
+	}
+	return got
+}
+
+// TestIntruder: an instance reaches no other, nor the server, nor the machine. The same tries work
+// where nothing is isolated.
+func TestIntruder(t *testing.T) {
+	requireIsolation(t)
+	for _, isolation := range []Isolation{IsolationOn, IsolationOff} {
+		t.Run(string(isolation), func(t *testing.T) {
+			f := newFixture(t)
+			f.p.c.Isolation = isolation
+			victim := registry.OrgID(registry.NewID())
+			t.Cleanup(func() { _ = f.p.Stop(context.Background(), victim, 1<<40) })
+			globex := provision.Ref{OrgID: victim, Generation: 1}
+			if _, err := f.p.Ensure(t.Context(), provision.Spec{Ref: globex, Slug: "globex"}); err != nil {
+				t.Fatal(err)
+			}
+			data := filepath.Join(f.p.c.Dir, "orgs", string(victim), "data")
+			secret, key := filepath.Join(data, "secret"), filepath.Join(f.p.c.Dir, "secret.key")
+			for _, path := range []string{secret, key} {
+				if err := os.WriteFile(path, []byte("basil"), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			listen := func(network, address string) string {
+				t.Helper()
+				l, err := net.Listen(network, address)
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { _ = l.Close() })
+				return l.Addr().String()
+			}
+			admin := listen("unix", filepath.Join(f.p.c.Dir, "admin.sock"))
+			hidden := listen("unix", "@pizzeria-test-"+filepath.Base(f.p.c.Dir))
+			control := listen("tcp", "127.0.0.1:0")
+			run := f.p.runDir(globex)
+			got := f.intrude(intruder.Targets{
+				Own:       filepath.Join(f.p.c.Dir, "orgs", string(f.org), "data"),
+				Sockets:   []string{filepath.Join(run, appSocket), filepath.Join(run, ctlSocket), admin},
+				Addresses: []string{control, "169.254.169.254:80", "[fd00:ec2::254]:80"},
+				Files:     []string{secret, data, key, run, filepath.Join(run, specFile), f.p.LogFile(victim)},
+				Processes: []int{os.Getpid(), os.Getppid()},
+			})
+			if isolation == IsolationOn {
+				for _, g := range got {
+					t.Error(g)
+				}
+				return
+			}
+			for _, want := range []string{
+				"connect to a socket " + admin, "connect to a socket by a link " + admin,
+				"connect to an abstract socket " + hidden, "connect to an address " + control,
+				"open a file " + secret, "open a file by a link " + key, "write to a file " + secret,
+				"signal a process", "read a process's environment",
+			} {
+				if !slices.ContainsFunc(got, func(g string) bool { return strings.HasPrefix(g, want) }) {
+					t.Errorf("it does not work even without isolation: %s", want)
+				}
+			}
+		})
+	}
+}
+
+// TestOrgsHaveUsers: as root each org has a user of its own, which it keeps, and which owns its data;
+// also of an org that had none before.
+func TestOrgsHaveUsers(t *testing.T) {
+	requireIsolation(t)
+	if os.Geteuid() != 0 {
+		t.Skip("it takes root")
+	}
+	f := newFixture(t)
+	data := filepath.Join(f.p.c.Dir, "orgs", string(f.org), "data")
+	f.boot(1)
+	if err := os.WriteFile(filepath.Join(data, "old"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f.stop(1)
+	f.p.c.Isolation = IsolationOn
+	owner := func(path string) int {
+		t.Helper()
+		uid, err := ownerOf(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return uid
+	}
+	f.boot(2)
+	uid := owner(data)
+	if !isOrgs(uid) || owner(filepath.Join(data, "old")) != uid {
+		t.Errorf("owners: %d and %d", uid, owner(filepath.Join(data, "old")))
+	}
+	f.stop(2)
+	f.boot(3)
+	if now := owner(data); now != uid {
+		t.Errorf("another user: %d, was %d", now, uid)
+	}
+	other := &fixture{t, f.p, registry.OrgID(registry.NewID())}
+	t.Cleanup(func() { _ = f.p.Stop(context.Background(), other.org, 1<<40) })
+	other.boot(1)
+	if now := owner(filepath.Join(f.p.c.Dir, "orgs", string(other.org), "data")); now == uid || !isOrgs(now) {
+		t.Errorf("the other org's user: %d", now)
+	}
+	f.stop(3)
+	f.p.c.Isolation = IsolationOff
+	f.boot(4)
+	if now := owner(data); now != 0 {
+		t.Errorf("no longer isolated: %d", now)
+	}
+}
+
+func (f *fixture) stop(gen int64) {
+	f.Helper()
+	if err := f.p.Stop(f.Context(), f.org, gen); err != nil {
+		f.Fatal(err)
+	}
+}
+
+// TestNothingStaysApart: nothing of an isolated instance is left when it was stopped, or killed.
+func TestNothingStaysApart(t *testing.T) {
+	requireIsolation(t)
+	f := newFixture(t)
+	f.p.c.Isolation = IsolationOn
+	for gen := int64(1); gen <= 2; gen++ {
+		f.boot(gen)
+		dir := f.p.runDir(f.ref(gen))
+		if gen == 2 {
+			a, err := readApart(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			killProcess(a.PID, a.At)
+			f.eventually("it has ended", func() bool { return !held(dir) })
+		}
+		f.stop(gen)
+		for _, path := range []string{dir, hostDir(dir)} {
+			if _, err := os.Lstat(path); err == nil {
+				t.Errorf("%s is left", path)
+			}
+		}
+		if left := f.here(); len(left) != 0 {
+			t.Errorf("processes are left: %v", left)
+		}
+		for _, at := range []string{"memory", "pids", "."} {
+			left, _ := filepath.Glob(filepath.Join("/sys/fs/cgroup", at, "pizzeria/*", filepath.Base(dir)))
+			if len(left) != 0 {
+				t.Errorf("a control group is left: %v", left)
+			}
+		}
+	}
+}
+
+// TestAsSomebodyElse: the same holds for a server that does not run as root.
+func TestAsSomebodyElse(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("all tests run as somebody else")
+	}
+	requireIsolation(t)
+	dir, err := os.MkdirTemp("/tmp", "pz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	binary := filepath.Join(dir, "test")
+	b, err := os.ReadFile(self)
+	if err == nil {
+		err = os.WriteFile(binary, b, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(binary, "-test.run", "^(TestConformance|TestIntruder|TestNothingStaysApart)$/^on$", "-test.v")
+	cmd.Dir, cmd.Env = "/", []string{"PATH=" + os.Getenv("PATH"), "PIZZERIA_TEST_REQUIRE=" + os.Getenv("PIZZERIA_TEST_REQUIRE")}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65533, Gid: 65533}}
+	out, err := cmd.CombinedOutput()
+	for _, test := range []string{"TestIntruder/on", "TestConformance/on", "TestNothingStaysApart"} {
+		if err != nil || !bytes.Contains(out, []byte("--- PASS: "+test)) {
+			t.Fatalf("%s: %v\n%s", test, err, out)
+		}
+	}
+}
