@@ -12,7 +12,7 @@ func Inside(found []intruder.Finding) (out []Result) {
 		i := slices.IndexFunc(out, func(r Result) bool { return r.Threat == f.Attack })
 		if i < 0 {
 			i = len(out)
-			out = append(out, Result{Rows: []int{25, 38}, Threat: f.Attack, Outcome: Held})
+			out = append(out, Result{Rows: []int{25}, Threat: f.Attack, Outcome: Held})
 		}
 		r := &out[i]
 		r.Tries++

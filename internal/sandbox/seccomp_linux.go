@@ -76,10 +76,11 @@ func instructions() ([]bpf.Instruction, error) {
 	})
 	policy := seccomp.Policy{DefaultAction: seccomp.ActionErrno, Syscalls: []seccomp.SyscallGroup{
 		{Action: seccomp.ActionAllow, Names: allowed},
+		{Action: denied, Names: slices.DeleteFunc(slices.Clone(refused), func(n string) bool { return !there(n) })},
+		// It has to be the last: groups that follow one with conditions compare its arguments.
 		{Action: seccomp.ActionAllow, NamesWithCondtions: []seccomp.NameWithConditions{{
 			Name: "clone", Conditions: []seccomp.Condition{{Argument: 0, Operation: seccomp.BitsNotSet, Value: namespaces}},
 		}}},
-		{Action: denied, Names: append(slices.DeleteFunc(slices.Clone(refused), func(n string) bool { return !there(n) }), "clone")},
 	}}
 	program, err := policy.Assemble()
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/pizzaface/pizzeria/internal/sockets"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -23,7 +24,7 @@ const (
 // without the JSON around it.
 func (p *Provider) Logs(ctx context.Context, org registry.OrgID, lines int, follow bool) (io.ReadCloser, error) {
 	path := p.LogFile(org)
-	f, err := os.Open(path)
+	f, err := sockets.OpenFile(path)
 	if errors.Is(err, fs.ErrNotExist) && !follow {
 		return io.NopCloser(bytes.NewReader(nil)), nil
 	}
@@ -99,7 +100,7 @@ func (t *reader) Read(b []byte) (int, error) {
 
 // reopen takes the new file when the log was rotated, or is there at last.
 func (t *reader) reopen() (bool, error) {
-	f, err := os.Open(t.path)
+	f, err := sockets.OpenFile(t.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}

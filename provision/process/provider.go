@@ -284,22 +284,32 @@ func (p *Provider) write(dir string, s provision.Spec, spec shimSpec) error {
 }
 
 // takeBack makes the server's user the owner of the directories of an instance that was kept apart,
-// and is not any more.
+// and is not any more. What the org left there that leads elsewhere goes: its shim is now as trusted
+// as the server.
 func (p *Provider) takeBack(dir string, spec shimSpec) error {
 	if isApart(dir) {
-		if err := p.forget(dir); err != nil {
+		if err := errors.Join(p.forget(dir), os.RemoveAll(dir), os.Mkdir(dir, 0o700)); err != nil {
 			return err
 		}
 	}
 	if os.Geteuid() != 0 {
 		return nil
 	}
-	for _, d := range []string{dir, spec.Dir, filepath.Dir(spec.Log)} {
-		if err := os.Lchown(d, 0, 0); err != nil {
-			return err
+	logs := filepath.Dir(spec.Log)
+	uid, err := ownerOf(logs)
+	if err != nil || !isOrgs(uid) {
+		return err
+	}
+	if err := errors.Join(os.Lchown(logs, 0, 0), os.Lchown(spec.Dir, 0, 0)); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(logs)
+	for _, e := range entries {
+		if !e.Type().IsRegular() {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(logs, e.Name())))
 		}
 	}
-	return nil
+	return err
 }
 
 // refuseOlder returns an error when a newer instance of the org runs: whoever asks
