@@ -80,6 +80,9 @@ func fingerprint(c Config) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// Place implements provision.Keeper.
+func (p *Provider) Place() string { return p.c.Dir }
+
 // Isolation implements provision.Provider.
 func (*Provider) Isolation() string {
 	return "processes of one user share a file system and a network: all orgs are one trust domain. Use it for development, or where every org trusts every other"
