@@ -51,8 +51,14 @@ type App struct {
 	// Where everything that exists is kept. Default: `sqlite ./data/pizzeria.db`.
 	StoreRaw json.RawMessage `json:"store,omitempty" caddy:"namespace=pizzeria.stores inline_key=kind"`
 
-	// What makes instances. Default: `process` with the sample instance.
+	// What makes instances, where one thing does. Default: `process` with the sample instance.
 	ProviderRaw json.RawMessage `json:"provider,omitempty" caddy:"namespace=pizzeria.providers inline_key=kind"`
+
+	// What makes instances, in place of `provider`, as a list of `{"name": ..., "provider": ...}`. The
+	// first one is for orgs for which neither their plan nor a platform admin names another. A name
+	// has 3 to 40 lower-case letters, digits and hyphens; keep it for as long as instances run under
+	// it. Default of a name: the provider's own, such as `process`. Default: `provider` alone.
+	Providers []NamedProvider `json:"providers,omitempty"`
 
 	// The directory of this installation, for one process: the secret key, a snapshot of the routes,
 	// and what the provider keeps of instances. Default: the directory of the SQLite database, or
@@ -143,7 +149,8 @@ type App struct {
 	webhookAllow     []netip.Prefix
 	connAllow        []netip.Prefix
 	resolvers        []string
-	provider         provision.Provider
+	providers        *provision.Providers
+	parsed           []parsedProvider
 	planned          []registry.Plan
 	runtime          *runtime.Runtime
 	attached         bool
@@ -177,11 +184,6 @@ type Store interface {
 	Location(dataDir string) (registry.Location, error)
 }
 
-// Provider makes a provider; a guest module in `pizzeria.providers` implements it.
-type Provider interface {
-	NewProvider(dataDir string) (provision.Provider, error)
-}
-
 // CaddyModule returns the Caddy module information.
 func (App) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "pizzeria", New: func() caddy.Module { return new(App) }}
@@ -204,9 +206,6 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.site.Algorithm = a.SigningAlgorithm
 	if a.StoreRaw == nil {
 		a.StoreRaw = caddyconfig.JSONModuleObject(SQLite{}, "kind", "sqlite", nil)
-	}
-	if a.ProviderRaw == nil {
-		a.ProviderRaw = caddyconfig.JSONModuleObject(Process{}, "kind", "process", nil)
 	}
 	if err := errors.Join(a.checkBounds(), a.checkHealth(), a.checkSessions()); err != nil {
 		return err
@@ -235,10 +234,6 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
-	provider, err := ctx.LoadModule(a, "ProviderRaw")
-	if err != nil {
-		return fmt.Errorf("provider: %w", err)
-	}
 	if a.DataDir, err = filepath.Abs(cmp.Or(a.DataDir, store.(Store).DataDir(), "./data")); err != nil {
 		return err
 	}
@@ -259,10 +254,10 @@ func (a *App) Provision(ctx caddy.Context) error {
 			return err
 		}
 	}
-	if a.provider, err = provider.(Provider).NewProvider(a.DataDir); err != nil {
+	if a.providers, err = a.loadProviders(ctx); err != nil {
 		return err
 	}
-	if a.planned, err = a.plans(a.provider.Name()); err != nil {
+	if a.planned, err = a.plans(a.providers.Names()); err != nil {
 		return err
 	}
 	log := ctx.Slogger()
@@ -311,7 +306,7 @@ func (a *App) Start() error {
 		WebhookAllow: a.webhookAllow, Mail: a.Mail, ConnectionAllow: a.connAllow,
 		Resolvers: a.resolvers, AuditKeep: time.Duration(valueOr(a.AuditKeep, 0)),
 		DisableDormant: time.Duration(valueOr(a.DisableDormant, 0)), Health: a.health(),
-		Provider: a.provider, Plans: a.planned,
+		Providers: a.providers, Plans: a.planned,
 	})
 	a.attached = err == nil
 	a.guard.SetLimits(a.guardLimits())

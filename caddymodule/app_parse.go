@@ -26,7 +26,7 @@ import (
 //		issuer        <url>
 //		prefix        <path>
 //		store         <kind> ...
-//		provider      <kind> ...
+//		provider      <kind> [<name>] ...
 //		data_dir      <path>
 //		secret_key    <file> | env <NAME>
 //		signing_algorithm <ES256|EdDSA>
@@ -65,7 +65,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 	var sessions, plans []caddyfile.Dispenser // where they are
 	for d.NextBlock(0) {
 		name := d.Val()
-		if seen[name] && name != "plan" { // there are several
+		if seen[name] && name != "plan" && name != "provider" { // there are several
 			return nil, d.Errf("%s is given twice", name)
 		}
 		seen[name] = true
@@ -160,7 +160,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 		case "store":
 			a.StoreRaw, err = guest(d, "pizzeria.stores.")
 		case "provider":
-			a.ProviderRaw, err = guest(d, "pizzeria.providers.")
+			err = a.parseProvider(d)
 		default:
 			return nil, d.Errf("unknown option %q: use domain, issuer, prefix, store, provider, settings, plan, mail, webhook_allow, connection_allow, resolvers, data_dir, secret_key, signing_algorithm, health_path, health_interval, health_failures, health_restart_after, offline_grace, session_idle, session_lifetime, audit_keep, disable_dormant, cache_size, limits or http3", name)
 		}
@@ -168,6 +168,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 			return nil, located(d, err)
 		}
 	}
+	a.useParsed()
 	if err := a.checkSessions(); err != nil {
 		return nil, sessions[len(sessions)-1].WrapErr(err)
 	}
@@ -251,11 +252,11 @@ func (a *App) checkBounds() error {
 	return nil
 }
 
-// guest parses `<kind> ...` as the guest module of that kind.
-func guest(d *caddyfile.Dispenser, namespace string) (json.RawMessage, error) {
+// guestKind parses `<kind>`, which names a guest module.
+func guestKind(d *caddyfile.Dispenser, namespace string) (string, error) {
 	what := d.Val()
 	if !d.NextArg() {
-		return nil, d.ArgErr()
+		return "", d.ArgErr()
 	}
 	kind := d.Val()
 	if _, err := caddy.GetModule(namespace + kind); err != nil {
@@ -263,7 +264,16 @@ func guest(d *caddyfile.Dispenser, namespace string) (json.RawMessage, error) {
 		for _, m := range caddy.GetModules(strings.TrimSuffix(namespace, ".")) {
 			have = append(have, m.ID.Name())
 		}
-		return nil, d.Errf("there is no %s %q in this build: use %s", what, kind, strings.Join(have, " or "))
+		return "", d.Errf("there is no %s %q in this build: use %s", what, kind, strings.Join(have, " or "))
+	}
+	return kind, nil
+}
+
+// guest parses `<kind> ...` as the guest module of that kind.
+func guest(d *caddyfile.Dispenser, namespace string) (json.RawMessage, error) {
+	kind, err := guestKind(d, namespace)
+	if err != nil {
+		return nil, err
 	}
 	u, err := caddyfile.UnmarshalModule(d, namespace+kind)
 	if err != nil {

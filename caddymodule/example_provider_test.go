@@ -27,11 +27,14 @@ func (Python) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "pizzeria.providers.python", New: func() caddy.Module { return new(Python) }}
 }
 
-// UnmarshalCaddyfile parses `provider python <module>`.
+// UnmarshalCaddyfile parses `provider python { module <module> }`. An argument after the kind would be
+// the provider's name, which is not for the module.
 func (p *Python) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next()
-	if !d.AllArgs(&p.Module) {
-		return d.ArgErr()
+	for d.NextBlock(0) {
+		if d.Val() != "module" || !d.AllArgs(&p.Module) {
+			return d.ArgErr()
+		}
 	}
 	return nil
 }
@@ -62,7 +65,9 @@ func ExampleProvider() {
 	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(`{
 	pizzeria {
 		domain d.example
-		provider python shop
+		provider python {
+			module shop
+		}
 	}
 }
 `), nil)

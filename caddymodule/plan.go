@@ -21,8 +21,7 @@ type Plan struct {
 	// What it is for. Default: nothing.
 	Description string `json:"description,omitempty"`
 
-	// What makes the instances of its orgs. Default: the configured provider, and no other can be
-	// named.
+	// What makes the instances of its orgs, from their next start on. Default: the first provider.
 	Provider string `json:"provider,omitempty"`
 
 	// How long a session lasts for its orgs that nobody uses, in whole minutes, from 5 minutes to the
@@ -39,12 +38,12 @@ type Plan struct {
 }
 
 // plans returns the configured plans as the store keeps them. Errors: CodeInvalid.
-func (a *App) plans(provider string) ([]registry.Plan, error) {
+func (a *App) plans(providers []string) ([]registry.Plan, error) {
 	var out []registry.Plan
 	for _, name := range slices.Sorted(maps.Keys(a.Plans)) {
 		p := a.Plans[name]
 		plan, err := p.plan(name)
-		err = cmp.Or(err, p.checkSessions(a.sessions()), registry.CheckProvider(p.Provider, provider))
+		err = cmp.Or(err, p.checkSessions(a.sessions()), registry.CheckProvider(p.Provider, providers))
 		if err != nil {
 			return nil, fmt.Errorf("plan %s: %w", name, err)
 		}

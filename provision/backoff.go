@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -19,7 +20,7 @@ const patience = 3
 // count tells of a failure.
 func (j *job) count(f Failure) {
 	if j.Failed != nil {
-		j.Failed(f)
+		j.Failed(cmp.Or(j.i.RunBy(), j.Providers().Default()), f)
 	}
 }
 

@@ -139,7 +139,7 @@ func (p faultyProvider) Stop(ctx context.Context, org registry.OrgID, upTo int64
 }
 
 func (f *fault) into(c *Config) {
-	c.Store, c.Provider = faultyStore{c.Store, f}, faultyProvider{c.Provider, f}
+	c.Store, c.Providers = faultyStore{c.Store, f}, one(faultyProvider{c.Providers().All()[0].Provider, f})
 }
 
 // scenarios are what can be wanted of an instance that runs, or is not there yet.

@@ -47,7 +47,7 @@ func decide(i registry.Instance, o Observed, v verdict, known bool, h Health, no
 func (r *Reconciler) next(
 	i registry.Instance, observe func() (Observed, error),
 ) (m move, o Observed, err error) {
-	ref := Ref{i.OrgID, i.Generation}
+	ref := refOf(i)
 	switch {
 	case i.Waits(r.Now()):
 		r.queue.addAt(i.OrgID, i.RetryAt())
@@ -66,7 +66,7 @@ func (r *Reconciler) next(
 	}
 	v, known := r.watch.verdict(ref)
 	if o.Running && o.Address == i.Address {
-		r.watch.add(ref, o)
+		r.watch.add(i.Provider, ref, o)
 	}
 	if m = decide(i, o, v, known, r.Health(), r.Now()); m == moveNone && i.Failures > 0 && i.State == registry.InstanceRunning {
 		r.queue.addAt(i.OrgID, i.ChangedAt.Add(registry.HealthyFor)) // to forget them

@@ -13,6 +13,10 @@
 // work under a lease), start, backoff (failures), watch and health (health checks),
 // sweep (strays).
 //
+// Several providers (Providers) have names in the config, and a Provider knows nothing of that. A
+// generation keeps the one that it was started by; the next one may be started by another, once the
+// last has ended where it ran. Instances of a provider that is not configured any more are left alone.
+//
 // Invariants:
 //   - Provider calls are idempotent and named by installation, org and generation.
 //   - Stopping generation n never touches n+1, another installation, or data.
@@ -38,7 +42,7 @@
 //
 // # Compatibility
 //
-// Provider, Watcher, Limiter, Limited, Ref, Spec, Observed and Seen are for providers elsewhere, and stable in the sense of
+// Provider, Watcher, Keeper, Limiter, Limited, Ref, Spec, Observed and Seen are for providers elsewhere, and stable in the sense of
 // Semantic Versioning: such a provider goes on to compile, and is called as they document. Spec and
 // Observed may get fields in a minor release: name the fields of their literals. The Reconciler, its
 // Config and its Store may change in a minor release. Package providertest checks a provider, and

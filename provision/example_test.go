@@ -130,8 +130,14 @@ func Example() {
 		log.Fatal(err)
 	}
 	quiet := slog.New(slog.DiscardHandler)
+	providers, err := provision.NewProviders(provision.Named{
+		Name: "rooms", Provider: &rooms{dir: dir, open: map[provision.Ref]*http.Server{}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
 	reconciler := provision.NewReconciler(provision.Config{
-		Store: store, Provider: &rooms{dir: dir, open: map[provision.Ref]*http.Server{}},
+		Store: store, Providers: func() *provision.Providers { return providers },
 		Environment: func(registry.Work) (map[string]string, []string, error) { return nil, nil, nil },
 		Log:         quiet, Now: time.Now,
 	})

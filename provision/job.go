@@ -14,10 +14,8 @@ import (
 // that its generation is history.
 type job struct {
 	*Reconciler
+	w       registry.Work // as it was read
 	i       registry.Instance
-	slug    string
-	status  registry.OrgStatus
-	limits  registry.Limits
 	release func()                          // gives the worker's slot to another org
 	report  func(rep registry.Report) error // of the current generation
 	replace func(rep registry.Report) error // goes to the next generation
@@ -45,12 +43,12 @@ func (r *Reconciler) once(
 	}
 	r.limit(ctx, *w)
 	observe := func(i registry.Instance) func() (Observed, error) {
-		return func() (Observed, error) { return r.Provider.Observe(ctx, Ref{i.OrgID, i.Generation}) }
+		return func() (Observed, error) { return r.observe(ctx, i) }
 	}
 	if m, _, err := r.next(w.Instance, observe(w.Instance)); err != nil || m == moveNone {
 		return err
 	}
-	lease, err := r.Store.Acquire(ctx, self, org, healthDeadline+2*r.Provider.Grace()+leaseSpare)
+	lease, err := r.Store.Acquire(ctx, self, org, healthDeadline+2*r.Providers().grace()+leaseSpare)
 	if err != nil {
 		return err
 	}
@@ -79,17 +77,15 @@ func (r *Reconciler) newJob(
 	ctx context.Context, lease registry.Lease, w registry.Work, release func(),
 ) *job {
 	j := &job{
-		Reconciler: r, i: w.Instance, slug: w.Slug, status: w.Status, limits: w.Limits,
-		release: release, ended: ctx.Err,
+		Reconciler: r, w: w, i: w.Instance, release: release, ended: ctx.Err,
 	}
-	name := r.Provider.Name()
 	j.report = func(rep registry.Report) error {
 		rep.Detail = registry.CleanLine(rep.Detail, detailLimit)
-		return r.Store.Report(ctx, self, lease, j.i.Generation, name, rep)
+		return r.Store.Report(ctx, self, lease, j.i.Generation, j.i.Provider, rep)
 	}
 	j.replace = func(rep registry.Report) error {
 		rep.Detail = registry.CleanLine(rep.Detail, detailLimit)
-		next, err := r.Store.ReplaceInstance(ctx, self, lease, j.i.Generation, name, rep)
+		next, err := r.Store.ReplaceInstance(ctx, self, lease, j.i.Generation, j.i.Provider, rep)
 		if err == nil {
 			j.i = next
 		}
@@ -98,7 +94,25 @@ func (r *Reconciler) newJob(
 	return j
 }
 
-func (j *job) ref() Ref { return Ref{j.i.OrgID, j.i.Generation} }
+func (j *job) ref() Ref { return refOf(j.i) }
+
+// observe asks what runs an instance how it is.
+func (r *Reconciler) observe(ctx context.Context, i registry.Instance) (Observed, error) {
+	p, err := r.Providers().Get(i.Provider)
+	if err != nil {
+		return leftAlone(i), nil //nolint:nilerr // nobody can be asked
+	}
+	return p.Observe(ctx, refOf(i))
+}
+
+// end stops an org's instances up to a generation by the provider that they run under.
+func (j *job) end(ctx context.Context, upTo int64) error {
+	p, err := j.Providers().Get(j.i.RunBy())
+	if err != nil {
+		return err
+	}
+	return p.Stop(ctx, j.i.OrgID, upTo)
+}
 
 func (j *job) do(ctx context.Context, m move, o Observed) error {
 	switch m {
@@ -127,7 +141,7 @@ func (j *job) running(o Observed, step registry.StepName) error {
 }
 
 func (j *job) stop(ctx context.Context) error {
-	if err := j.Provider.Stop(ctx, j.i.OrgID, j.i.Generation); err != nil {
+	if err := j.end(ctx, j.i.Generation); err != nil {
 		return j.failed(ctx, FailureStop, fmt.Errorf("stopping: %w", err))
 	}
 	if j.i.Desired == registry.DesiredStopped {
@@ -187,5 +201,5 @@ func (j *job) restart(ctx context.Context) error {
 		return j.start(ctx)
 	}
 	j.retryAfter(wait)
-	return j.Provider.Stop(ctx, j.i.OrgID, j.i.Generation-1)
+	return j.end(ctx, j.i.Generation-1)
 }

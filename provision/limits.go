@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -23,11 +24,16 @@ type bounds struct {
 // limit holds an instance that serves to the limits of its org, where the provider can and they are
 // not those that it has.
 func (r *Reconciler) limit(ctx context.Context, w registry.Work) {
-	p, ok := r.Provider.(Limiter)
-	if !ok || !w.Instance.State.Serves() {
+	if !w.Instance.State.Serves() {
 		return
 	}
-	ref := Ref{w.Instance.OrgID, w.Instance.Generation}
+	set := r.Providers()
+	named, err := set.Get(cmp.Or(w.Instance.Provider, set.Default()))
+	p, ok := named.(Limiter)
+	if !ok || err != nil {
+		return
+	}
+	ref := refOf(w.Instance)
 	r.limited.mu.Lock()
 	now := r.limited.all[ref.OrgID]
 	r.limited.mu.Unlock()

@@ -67,7 +67,7 @@ func (w breaking) Watch(ctx context.Context, changed func(Ref)) error {
 func TestProviderStopsTelling(t *testing.T) {
 	bubble(t, func(e *env) {
 		org := e.org("acme")
-		defer e.run(func(c *Config) { c.Provider = breaking{e.w, time.Minute} })()
+		defer e.run(func(c *Config) { c.Providers = one(breaking{e.w, time.Minute}) })()
 		e.running(org, time.Minute)
 		pass(2 * time.Minute)
 		for range 30 { // at whatever time
@@ -113,7 +113,7 @@ func (unlisted) List(context.Context) ([]Seen, error) { return nil, errors.New("
 func TestWithoutList(t *testing.T) {
 	bubble(t, func(e *env) {
 		org := e.org("acme")
-		defer e.run(func(c *Config) { c.Provider = unlisted{e.w} })()
+		defer e.run(func(c *Config) { c.Providers = one(unlisted{e.w}) })()
 		e.running(org, time.Minute)
 		e.w.crash(org)
 		pass(2 * resync)
@@ -130,7 +130,7 @@ func TestUnwatched(t *testing.T) {
 		e.org("acme")
 		var log strings.Builder
 		stop := e.run(func(c *Config) {
-			c.Provider, c.Log = silent{e.w}, slog.New(slog.NewTextHandler(&log, nil))
+			c.Providers, c.Log = one(silent{e.w}), slog.New(slog.NewTextHandler(&log, nil))
 			c.Health = func() Health { return Health{Path: "/healthz", Interval: -1} }
 		})
 		pass(time.Minute)

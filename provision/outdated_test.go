@@ -19,7 +19,7 @@ func TestOutdated(t *testing.T) {
 		configuration.Store("first")
 		begin := func() func() {
 			return e.run(func(c *Config) {
-				c.Configuration = func() string { return configuration.Load().(string) }
+				c.Configuration = func(Provider) string { return configuration.Load().(string) }
 			})
 		}
 		end := begin()

@@ -14,6 +14,8 @@ type Ref struct {
 	Generation int64
 }
 
+func refOf(i registry.Instance) Ref { return Ref{i.OrgID, i.Generation} }
+
 // KeysFile is the name of the file in Spec.Keys.
 const KeysFile = "assertion-jwks.json"
 
@@ -100,6 +102,13 @@ type Watcher interface {
 	// called again when it returns earlier: errors.ErrUnsupported means that it cannot tell after all,
 	// any other error that it cannot any more.
 	Watch(ctx context.Context, changed func(Ref)) error
+}
+
+// Keeper is a Provider that says where it keeps the data of orgs. An org keeps its data when it moves
+// between two that name the same place; the others share it with none.
+type Keeper interface {
+	// Place is where the data of orgs is, such as a directory of this machine.
+	Place() string
 }
 
 // Limited is a Provider that cannot do everything on every system.

@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -14,14 +15,16 @@ import (
 
 // Config of a Reconciler.
 type Config struct {
-	Store    registry.InstanceStore
-	Provider Provider
+	Store registry.InstanceStore
+	// Providers are what makes instances, and may change at any time: instances of one that is not
+	// there any more are left alone.
+	Providers func() *Providers
 	// Environment returns Env and Secrets of the instance's Spec.
 	Environment func(registry.Work) (env map[string]string, secrets []string, err error)
 	// Keys is what Spec says of it. Optional.
 	Keys string
-	// Configuration is what Spec says of it, and may change at any time. Optional.
-	Configuration func() string
+	// Configuration is what Spec says of it, by provider, and may change at any time. Optional.
+	Configuration func(Provider) string
 	// Health says how instances are asked how they are, and may change at any time. Optional.
 	Health func() Health
 	// Dial reaches instances for health checks. Optional.
@@ -30,8 +33,8 @@ type Config struct {
 	Now  func() time.Time
 	// Started is told how long an instance took from the first look to healthy. Optional.
 	Started func(d time.Duration)
-	// Failed is told every failure that counts for the back-off. Optional.
-	Failed func(Failure)
+	// Failed is told every failure that counts for the back-off, and of which provider. Optional.
+	Failed func(provider string, f Failure)
 }
 
 // Failure is why an instance is not as it should be.
@@ -50,7 +53,7 @@ func Failures() []Failure {
 	return []Failure{FailureStart, FailureStop, FailureCrash, FailureUnresponsive}
 }
 
-// Reconciler drives one provider. It implements registry.FeedHandler.
+// Reconciler drives the providers of one installation. It implements registry.FeedHandler.
 type Reconciler struct {
 	Config
 	checker *checker
@@ -61,6 +64,7 @@ type Reconciler struct {
 	told    atomic.Bool   // the provider tells what ends
 	again   chan struct{} // everything gets a look
 	foreign foreign
+	missing missing
 }
 
 const (
@@ -78,12 +82,12 @@ func NewReconciler(c Config) *Reconciler {
 		c.Health = DefaultHealth
 	}
 	if c.Configuration == nil {
-		c.Configuration = func() string { return "" }
+		c.Configuration = func(Provider) string { return "" }
 	}
 	r := &Reconciler{
 		Config: c, checker: newChecker(c.Dial), queue: newQueue(),
 		slots: make(chan struct{}, workers), again: make(chan struct{}, 1),
-		foreign: foreign{log: c.Log},
+		foreign: foreign{log: c.Log}, missing: missing{log: c.Log},
 	}
 	r.watch = &watch{r: r, all: map[registry.OrgID]*subject{}}
 	r.limited.all = map[registry.OrgID]bounds{}
@@ -111,7 +115,11 @@ func (r *Reconciler) Look(org registry.OrgID) { r.queue.add(org, nil) }
 // Outdated returns the instances that serve and were started with another configuration than the
 // one that counts now: their generations, by org. They keep it until they are restarted.
 func (r *Reconciler) Outdated() map[registry.OrgID]int64 {
-	return r.watch.outdated(r.Configuration())
+	set := r.Providers()
+	return r.watch.outdated(func(s *subject) bool {
+		p, err := set.Get(s.provider)
+		return err != nil || r.Configuration(p) != s.configuration
+	})
 }
 
 // Run reconciles until ctx ends, and returns when all workers have.
@@ -164,38 +172,9 @@ func (r *Reconciler) Run(ctx context.Context) {
 	}
 }
 
-// listen hears from the provider what ends, until ctx does.
-func (r *Reconciler) listen(ctx context.Context) {
-	w, ok := r.Provider.(Watcher)
-	if !ok {
-		return
-	}
-	for said := ""; ; {
-		r.told.Store(true)
-		err := w.Watch(ctx, func(ref Ref) { r.Look(ref.OrgID) })
-		r.told.Store(false)
-		if ctx.Err() != nil {
-			return
-		}
-		unsupported := errors.Is(err, errors.ErrUnsupported)
-		if err != nil && !unsupported && err.Error() != said {
-			said = err.Error()
-			r.Log.Warn("cannot watch instances", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(resync):
-		}
-		if !unsupported {
-			signal(r.again) // what ended meanwhile was not told
-		}
-	}
-}
-
-// lookAtAll queues every instance that needs something, by one look at the store and one at the
-// provider, and lets strays be stopped. While the provider cannot list them, each is looked at. It
-// returns whether both answered.
+// lookAtAll queues every instance that needs something, by one look at the store and one at each
+// provider, and lets strays be stopped. While a provider cannot list its instances, they seem to be
+// gone, and so each is looked at. It returns whether all answered.
 func (r *Reconciler) lookAtAll(ctx context.Context, strays *sweeper) bool {
 	began := r.Now()
 	all, err := r.Store.Work(ctx, self)
@@ -207,31 +186,39 @@ func (r *Reconciler) lookAtAll(ctx context.Context, strays *sweeper) bool {
 	}
 	r.watch.keep(all)
 	r.limited.keep(all)
-	seen, err := r.Provider.List(ctx)
-	if err != nil {
+	set := r.Providers()
+	r.missing.say(set, all)
+	found, failed := set.List(ctx)
+	for name, err := range failed {
 		if ctx.Err() == nil {
-			r.Log.Warn("cannot list instances", "error", err)
+			r.Log.Warn("cannot list instances", "provider", name, "error", err)
 		}
-		for i := range all {
-			r.queue.add(all[i].Instance.OrgID, &all[i])
-		}
-		return false
 	}
-	seen = r.foreign.leave(seen)
-	strays.sweep(ctx, began, seen, all)
-	now := make(map[Ref]Observed, len(seen))
-	for _, s := range seen {
-		now[s.Ref] = s.Observed
+	found = r.foreign.leave(found)
+	strays.sweep(ctx, began, found, all)
+	type place struct {
+		provider string
+		ref      Ref
+	}
+	now := make(map[place]Observed, len(found))
+	for _, f := range found {
+		now[place{f.Provider, f.Ref}] = f.Observed
 	}
 	for i := range all {
 		inst := all[i].Instance
 		r.limit(ctx, all[i])
-		observe := func() (Observed, error) { return now[Ref{inst.OrgID, inst.Generation}], nil }
+		name := cmp.Or(inst.Provider, set.Default())
+		observe := func() (Observed, error) {
+			if _, err := set.Get(name); err != nil {
+				return leftAlone(inst), nil
+			}
+			return now[place{name, refOf(inst)}], nil
+		}
 		if m, _, err := r.next(inst, observe); m != moveNone || err != nil {
 			r.queue.add(inst.OrgID, &all[i])
 		}
 	}
-	return true
+	return len(failed) == 0
 }
 
 // work looks at one org and, when something is to do, does it under a lease. It

@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,21 +30,25 @@ func (j *job) start(ctx context.Context) error {
 	began := j.Now()
 	ref := j.ref()
 	if ref.Generation > 1 {
-		j.drain(ctx, Ref{ref.OrgID, ref.Generation - 1})
-		if err := j.Provider.Stop(ctx, ref.OrgID, ref.Generation-1); err != nil {
+		j.drain(ctx, ref.Generation-1)
+		if err := j.end(ctx, ref.Generation-1); err != nil {
 			return j.failed(ctx, FailureStop, fmt.Errorf("stopping the previous instance: %w", err))
 		}
 	}
-	env, secrets, err := j.Environment(registry.Work{Instance: j.i, Slug: j.slug, Status: j.status})
+	p, err := j.assign()
+	if err != nil {
+		return j.failed(ctx, FailureStart, err)
+	}
+	env, secrets, err := j.Environment(j.work())
 	if err != nil {
 		return j.failed(ctx, FailureStart, err)
 	}
 	if err := j.starting("creating the instance", registry.StepCreated); err != nil {
 		return err
 	}
-	o, err := j.Provider.Ensure(ctx, Spec{
-		Ref: ref, Slug: j.slug, Env: env, Secrets: secrets, Keys: j.Keys, Health: j.Health().Path,
-		Limits: j.limits, Configuration: j.Configuration(),
+	o, err := p.Ensure(ctx, Spec{
+		Ref: ref, Slug: j.w.Slug, Env: env, Secrets: secrets, Keys: j.Keys, Health: j.Health().Path,
+		Limits: j.w.Limits, Configuration: j.Configuration(p),
 	})
 	if err != nil {
 		return j.failed(ctx, FailureStart, err)
@@ -57,18 +62,41 @@ func (j *job) start(ctx context.Context) error {
 	if err := j.running(o, registry.StepHealthy); err != nil {
 		return err
 	}
-	j.watch.add(ref, o)
+	j.watch.add(j.i.Provider, ref, o)
 	if j.Started != nil {
 		j.Started(j.Now().Sub(began))
 	}
 	return nil
 }
 
+func (j *job) work() registry.Work {
+	w := j.w
+	w.Instance = j.i
+	return w
+}
+
+// assign gives the generation its provider, once what ran before it has ended.
+func (j *job) assign() (Provider, error) {
+	name, away := j.Providers().Next(j.work())
+	p, err := j.Providers().Get(name)
+	if err != nil {
+		return nil, err
+	}
+	if away {
+		j.Log.Warn("provider of the plan does not have the data of the org, which stays", "org", j.i.OrgID,
+			"provider", name, "plan", cmp.Or(j.w.PlanProvider, j.Providers().Default()))
+	}
+	j.i.Provider = name
+	return p, nil
+}
+
 // drain gives gateways time to hear that requests have to wait, before the previous
 // instance is stopped. One that is sent to an instance that is closing its
 // connections fails, and only some can be sent again.
-func (j *job) drain(ctx context.Context, previous Ref) {
-	o, err := j.Provider.Observe(ctx, previous)
+func (j *job) drain(ctx context.Context, generation int64) {
+	previous := j.i
+	previous.Generation, previous.Provider = generation, j.i.RunBy()
+	o, err := j.observe(ctx, previous)
 	if err != nil || !o.Running {
 		return
 	}
@@ -101,7 +129,7 @@ func (j *job) awaitHealthy(ctx context.Context, ref Ref, o Observed) error {
 		if err == nil {
 			return nil
 		}
-		now, seen := j.Provider.Observe(ctx, ref)
+		now, seen := j.observe(ctx, j.i)
 		took := j.Now().Sub(began)
 		switch {
 		case ctx.Err() != nil:

@@ -18,7 +18,7 @@ type sweeper struct {
 }
 
 // sweep stops the strays among what was seen, beside the caller and now and then.
-func (s *sweeper) sweep(ctx context.Context, now time.Time, seen []Seen, all []registry.Work) {
+func (s *sweeper) sweep(ctx context.Context, now time.Time, found []Found, all []registry.Work) {
 	if now.Sub(s.last) < sweepEvery && !s.last.IsZero() || !s.busy.TryLock() {
 		return
 	}
@@ -27,16 +27,17 @@ func (s *sweeper) sweep(ctx context.Context, now time.Time, seen []Seen, all []r
 	for i := range all {
 		wanted[all[i].Instance.OrgID] = &all[i].Instance
 	}
-	var doubtful []Ref
-	for _, r := range seen {
-		if i := wanted[r.OrgID]; i == nil || stray(r.Ref, *i) {
-			doubtful = append(doubtful, r.Ref)
+	set := s.r.Providers()
+	var doubtful []Found
+	for _, f := range found {
+		if i := wanted[f.OrgID]; i == nil || set.stray(f, *i) {
+			doubtful = append(doubtful, f)
 		}
 	}
 	s.wg.Go(func() {
 		defer s.busy.Unlock()
-		for _, ref := range doubtful {
-			if !s.r.stopStray(ctx, ref) {
+		for _, f := range doubtful {
+			if !s.r.stopStray(ctx, set, f) {
 				return
 			}
 		}
@@ -45,29 +46,35 @@ func (s *sweeper) sweep(ctx context.Context, now time.Time, seen []Seen, all []r
 
 // stopStray stops an instance unless the store says by now that it is wanted. It returns false when
 // the store is away.
-func (r *Reconciler) stopStray(ctx context.Context, ref Ref) bool {
-	w, err := r.Store.WorkOn(ctx, self, ref.OrgID)
+func (r *Reconciler) stopStray(ctx context.Context, set *Providers, f Found) bool {
+	w, err := r.Store.WorkOn(ctx, self, f.OrgID)
 	unknown := registry.ErrorCode(err) == registry.CodeNotFound
 	if err != nil && !unknown {
 		return false
 	}
-	if !unknown && !stray(ref, w.Instance) {
+	if !unknown && !set.stray(f, w.Instance) {
 		return true
 	}
-	r.Log.Info("stopping stray instance", "org", ref.OrgID, "generation", ref.Generation)
-	if err := r.Provider.Stop(ctx, ref.OrgID, ref.Generation); err != nil && ctx.Err() == nil {
-		r.Log.Error("cannot stop stray instance", "org", ref.OrgID,
-			"generation", ref.Generation, "error", err)
+	r.Log.Info("stopping stray instance", "org", f.OrgID, "generation", f.Generation)
+	p, err := set.Get(f.Provider)
+	if err == nil {
+		err = p.Stop(ctx, f.OrgID, f.Generation)
+	}
+	if err != nil && ctx.Err() == nil {
+		r.Log.Error("cannot stop stray instance", "org", f.OrgID,
+			"generation", f.Generation, "error", err)
 	}
 	return true
 }
 
 // stray reports whether nobody wants what runs, and no worker is about to stop it.
-func stray(ref Ref, i registry.Instance) bool {
+func (p *Providers) stray(f Found, i registry.Instance) bool {
 	switch {
-	case ref.Generation > i.Generation: // wanted only just now
+	case f.Generation > i.Generation: // wanted only just now
 		return false
-	case ref.Generation < i.Generation:
+	case f.Generation < i.Generation:
+		return true
+	case i.Provider != "" && !p.Share(i.Provider, f.Provider): // a start here was broken off
 		return true
 	}
 	return i.Desired != registry.DesiredRunning && i.Settled()

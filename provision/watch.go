@@ -20,6 +20,7 @@ type watch struct {
 
 // subject is one instance that is watched.
 type subject struct {
+	provider      string
 	ref           Ref
 	address       string
 	configuration string // that it was started with
@@ -41,7 +42,7 @@ const checks = 64
 
 // add watches an instance that serves. The first check comes at a random time
 // within the interval, so that instances that were found together are not asked together.
-func (w *watch) add(ref Ref, o Observed) {
+func (w *watch) add(provider string, ref Ref, o Observed) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if s := w.all[ref.OrgID]; s != nil && s.ref == ref && s.address == o.Address {
@@ -51,7 +52,7 @@ func (w *watch) add(ref Ref, o Observed) {
 	within := max(0, w.r.Health().Interval)
 	due := w.r.Now().Add(rand.N(within + 1)) //nolint:gosec // jitter
 	w.all[ref.OrgID] = &subject{
-		ref: ref, address: o.Address, configuration: o.Configuration, due: due,
+		provider: provider, ref: ref, address: o.Address, configuration: o.Configuration, due: due,
 	}
 }
 
@@ -66,7 +67,7 @@ func (w *watch) keep(all []registry.Work) {
 	serves := make(map[Ref]bool, len(all))
 	for i := range all {
 		if inst := &all[i].Instance; inst.State.Serves() {
-			serves[Ref{inst.OrgID, inst.Generation}] = true
+			serves[refOf(*inst)] = true
 		}
 	}
 	w.mu.Lock()
@@ -88,13 +89,13 @@ func (w *watch) verdict(ref Ref) (v verdict, ok bool) {
 	return verdict{}, false
 }
 
-// outdated returns the watched instances that were started with another configuration.
-func (w *watch) outdated(configuration string) map[registry.OrgID]int64 {
+// outdated returns the watched instances that are.
+func (w *watch) outdated(is func(*subject) bool) map[registry.OrgID]int64 {
 	generations := map[registry.OrgID]int64{}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for org, s := range w.all {
-		if s.configuration != configuration {
+		if is(s) {
 			generations[org] = s.ref.Generation
 		}
 	}

@@ -161,14 +161,14 @@ func TestDegradedOutlivesTheReconciler(t *testing.T) {
 // TestManyHang: many that hang do not pile up checks, and all get their turn.
 func TestManyHang(t *testing.T) {
 	bubble(t, func(e *env) {
-		c := Config{Store: e.s, Provider: e.w, Dial: e.w.dial, Log: slog.New(slog.DiscardHandler), Now: time.Now}
+		c := Config{Store: e.s, Providers: one(e.w), Dial: e.w.dial, Log: slog.New(slog.DiscardHandler), Now: time.Now}
 		r := NewReconciler(c)
 		const n = 300
 		refs := make([]Ref, n)
 		for i := range refs {
 			refs[i] = Ref{registry.OrgID(fmt.Sprintf("org-%d", i)), 1}
 			e.w.running[refs[i]] = &instance{hung: i%10 != 0}
-			r.watch.add(refs[i], Observed{Address: address(refs[i])})
+			r.watch.add("fake", refs[i], Observed{Address: address(refs[i])})
 		}
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan struct{})
@@ -193,9 +193,9 @@ func TestManyHang(t *testing.T) {
 // TestChecksAreSpread: instances that are found together are not asked together.
 func TestChecksAreSpread(t *testing.T) {
 	bubble(t, func(e *env) {
-		r := NewReconciler(Config{Store: e.s, Provider: e.w, Dial: e.w.dial, Log: slog.New(slog.DiscardHandler), Now: time.Now})
+		r := NewReconciler(Config{Store: e.s, Providers: one(e.w), Dial: e.w.dial, Log: slog.New(slog.DiscardHandler), Now: time.Now})
 		for i := range 1000 {
-			r.watch.add(Ref{registry.OrgID(fmt.Sprintf("org-%d", i)), 1}, Observed{Address: "x"})
+			r.watch.add("fake", Ref{registry.OrgID(fmt.Sprintf("org-%d", i)), 1}, Observed{Address: "x"})
 		}
 		second := map[int]int{}
 		for _, s := range r.watch.all {

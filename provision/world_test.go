@@ -191,6 +191,18 @@ func (w *world) Logs(context.Context, registry.OrgID, int, bool) (io.ReadCloser,
 	return io.NopCloser(strings.NewReader("")), nil
 }
 
+// dialEach reaches instances of several worlds.
+func dialEach(worlds ...*world) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, network, addr string) (conn net.Conn, err error) {
+		for _, w := range worlds {
+			if conn, err = w.dial(ctx, network, addr); err == nil {
+				break
+			}
+		}
+		return conn, err
+	}
+}
+
 // dial reaches an instance by a pipe. One that hangs takes the connection, and never answers.
 func (w *world) dial(_ context.Context, _, addr string) (net.Conn, error) {
 	w.mu.Lock()
@@ -261,6 +273,15 @@ func (w *world) spawned(org registry.OrgID, since time.Time) (out []time.Duratio
 	return out
 }
 
+// one is a set of one provider.
+func one(p Provider) func() *Providers {
+	set, err := NewProviders(Named{p.Name(), p})
+	if err != nil {
+		panic(err)
+	}
+	return func() *Providers { return set }
+}
+
 // env is a test in a bubble of time, with a real store.
 type env struct {
 	*testing.T
@@ -278,7 +299,7 @@ type tally struct {
 }
 
 func (t *tally) into(c *Config) {
-	c.Failed = func(f Failure) {
+	c.Failed = func(_ string, f Failure) {
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		if t.n == nil {
@@ -318,11 +339,11 @@ func bubble(t *testing.T, f func(e *env)) {
 // run starts a reconciler that follows the change feed, and returns what ends it.
 func (e *env) run(change ...func(*Config)) (stop func()) {
 	c := Config{
-		Store: e.s, Provider: e.w, Dial: e.w.dial, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		Store: e.s, Providers: one(e.w), Dial: e.w.dial, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 		Environment: func(registry.Work) (map[string]string, []string, error) { return nil, nil, nil },
 	}
 	if e.told {
-		c.Provider = telling{e.w}
+		c.Providers = one(telling{e.w})
 	}
 	for _, f := range change {
 		f(&c)

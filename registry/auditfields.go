@@ -59,6 +59,7 @@ var auditPersonal = map[ChangeKind]AuditPersonal{
 	ChangeOrgKept:             aboutNobody,
 	ChangeOrgLimitsChanged:    aboutNobody,
 	ChangeOrgPlanChanged:      aboutNobody,
+	ChangeOrgProviderChanged:  aboutNobody,
 	ChangeOrgQuotaWarning:     aboutNobody,
 	ChangeOrgRenamed:          aboutNobody,
 	ChangeOrgResumed:          aboutNobody,

@@ -33,6 +33,7 @@ const (
 	ReasonApprovalNeeded       Reason = "approval_needed"
 	ReasonAuditLogChanged      Reason = "audit_log_changed"
 	ReasonCrossSiteRequest     Reason = "cross_site_request"
+	ReasonDataElsewhere        Reason = "data_elsewhere"
 	ReasonDomainTaken          Reason = "domain_taken"
 	ReasonEmailTaken           Reason = "email_taken"
 	ReasonIdempotencyKeyInUse  Reason = "idempotency_key_in_use"

@@ -35,6 +35,7 @@ const (
 	ChangeOrgDeleted          ChangeKind = "org.deleted"
 	ChangeOrgPlanChanged      ChangeKind = "org.plan_changed"
 	ChangeOrgLimitsChanged    ChangeKind = "org.limits_changed"
+	ChangeOrgProviderChanged  ChangeKind = "org.provider_changed"
 	ChangeOrgQuotaWarning     ChangeKind = "org.quota_warning"
 	ChangePlanCreated         ChangeKind = "plan.created"
 	ChangePlanUpdated         ChangeKind = "plan.updated"
@@ -113,7 +114,7 @@ func AuditActions() []ChangeKind {
 	return []ChangeKind{
 		ChangeAPIKeyCreated, ChangeAPIKeyRefused, ChangeAPIKeyRevoked, ChangeApprovalApproved, ChangeApprovalEffective, ChangeApprovalEnded, ChangeApprovalRefused, ChangeApprovalRequested, ChangeAuditBroken, ChangeAuditErased, ChangeAuditKeyed, ChangeAuditPruned, ChangeClientChanged, ChangeClientCreated, ChangeClientDeleted, ChangeClientSignedIn, ChangeConnectionChanged, ChangeConnectionCreated, ChangeConnectionDeleted,
 		ChangeDomainAdded, ChangeDomainLapsed, ChangeDomainRecordMissing, ChangeDomainRemoved, ChangeDomainVerified, ChangeGrantRevoked, ChangeIdentityLinked, ChangeIdentityRemoved, ChangeInstanceChanged, ChangeInviteCreated, ChangeInviteRevoked, ChangeKeyAdded, ChangeKeyRevoked, ChangeKeyRotated, ChangeMemberAdded, ChangeMemberChanged, ChangeMemberHeld, ChangeMemberPasswordLink, ChangeMemberRemoved, ChangeMemberReturned, ChangeMemberRoleKept,
-		ChangeOrgActivated, ChangeOrgCreated, ChangeOrgDeleted, ChangeOrgDeleting, ChangeOrgKept, ChangeOrgLimitsChanged, ChangeOrgPlanChanged, ChangeOrgQuotaWarning, ChangeOrgRenamed, ChangeOrgResumed, ChangeOrgSignIn, ChangeOrgSuspended, ChangeOrgUpdated,
+		ChangeOrgActivated, ChangeOrgCreated, ChangeOrgDeleted, ChangeOrgDeleting, ChangeOrgKept, ChangeOrgLimitsChanged, ChangeOrgPlanChanged, ChangeOrgProviderChanged, ChangeOrgQuotaWarning, ChangeOrgRenamed, ChangeOrgResumed, ChangeOrgSignIn, ChangeOrgSuspended, ChangeOrgUpdated,
 		ChangePlanCreated, ChangePlanDeleted, ChangePlanUpdated,
 		ChangeRunnerDisconnected, ChangeRunnerEnrolled, ChangeRunnerInvited, ChangeRunnerRevoked, ChangeSecondStepFailed, ChangeSecondStepLocked, ChangeSessionCreated, ChangeSessionRevoked, ChangeSettingsChanged, ChangeSignInLimited, ChangeSupportApproved, ChangeSupportDenied, ChangeSupportEnded, ChangeSupportEntered, ChangeSupportRequested, ChangeUserChanged, ChangeUserCreated, ChangeUserDeleted, ChangeUserDisabled, ChangeUserEnabled, ChangeUserRecovered, ChangeUserReviewed, ChangeUserVerified, ChangeWebhookChanged, ChangeWebhookCreated, ChangeWebhookDeleted,
 	}

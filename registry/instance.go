@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"regexp"
 	"time"
@@ -15,10 +16,14 @@ type Instance struct {
 	State      InstanceState `json:"state" enum:"pending,starting,running,degraded,failed,stopped,absent" doc:"what was last observed"`
 	Detail     string        `json:"detail,omitempty" doc:"what happens now, or what went wrong"`
 	Address    string        `json:"address,omitempty" doc:"where the instance listens; shown to platform admins only"`
-	Provider   string        `json:"provider,omitempty" doc:"what runs it: process, docker, kubernetes or external"`
+	Provider   string        `json:"provider,omitempty" doc:"name of the provider that runs it; absent until it is started"`
 	Failures   int           `json:"failures" doc:"consecutive failures; reset after a while of health"`
 	Steps      []Step        `json:"steps,omitempty" doc:"progress of the current start, oldest first"`
 	ChangedAt  time.Time     `json:"changed_at" doc:"last change of the state"`
+
+	// Previous is the provider that earlier generations may still run under. It counts until this
+	// generation has one.
+	Previous string `json:"-"`
 
 	// Outdated is whether it keeps an earlier configuration until it is restarted. The store does
 	// not know: who shows an instance asks the reconciler.
@@ -194,7 +199,14 @@ type Work struct {
 	Slug     string
 	Status   OrgStatus
 	Limits   Limits // of the org, as they count now
+
+	OrgProvider  string // "": its plan's
+	PlanProvider string // "": the default
 }
+
+// RunBy is the provider that an org's instance runs under, or was started under last; "" before the
+// first start.
+func (i Instance) RunBy() string { return cmp.Or(i.Provider, i.Previous) }
 
 // InstanceStore is the work of the reconciler, and the leases on it.
 type InstanceStore interface {

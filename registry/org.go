@@ -7,12 +7,14 @@ import (
 
 // Org is a tenant.
 type Org struct {
-	ID     OrgID     `json:"id" doc:"ID of the org (UUIDv7); never changes"`
-	Slug   string    `json:"slug" doc:"the org's DNS label; can change"`
-	Name   string    `json:"name" doc:"display name"`
-	Plan   string    `json:"plan" doc:"plan that the operator assigned"`
-	Status OrgStatus `json:"status" enum:"provisioning,active,suspended,deleting,deleted" doc:"provisioning until the first instance runs; deleting can be undone until delete_at"`
-	Reason string    `json:"reason,omitempty" doc:"why it is suspended"`
+	ID   OrgID  `json:"id" doc:"ID of the org (UUIDv7); never changes"`
+	Slug string `json:"slug" doc:"the org's DNS label; can change"`
+	Name string `json:"name" doc:"display name"`
+	Plan string `json:"plan" doc:"plan that the operator assigned"`
+	// Provider is set for this org alone.
+	Provider string    `json:"provider,omitempty" doc:"provider that a platform admin gave the org; absent: its plan's, or the default"`
+	Status   OrgStatus `json:"status" enum:"provisioning,active,suspended,deleting,deleted" doc:"provisioning until the first instance runs; deleting can be undone until delete_at"`
+	Reason   string    `json:"reason,omitempty" doc:"why it is suspended"`
 	// Generation counts the instances that the org has had; a new one gets the next number.
 	Generation int64     `json:"generation" doc:"number of its newest instance"`
 	Version    int64     `json:"version" doc:"rises with every edit; the same number as in the ETag"`

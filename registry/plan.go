@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,7 +15,7 @@ type Plan struct {
 	Name        string    `json:"name" doc:"identifies it; it cannot change"`
 	Title       string    `json:"title,omitempty" doc:"what people see"`
 	Description string    `json:"description,omitempty" doc:"what it is for"`
-	Provider    string    `json:"provider,omitempty" doc:"what makes the instances of its orgs; empty = the configured one"`
+	Provider    string    `json:"provider,omitempty" doc:"what makes the instances of its orgs; absent: the default provider"`
 	Limits      Limits    `json:"limits" doc:"requests_per_second, concurrency, websockets, body (bytes), members, runners, cpu (cores), memory (bytes), pids, disk (bytes); what is absent has no limit, and 0 is 0"`
 	Sessions    Lifetimes `json:"sessions" doc:"how long sessions last for its orgs; orgs may ask for shorter ones"`
 
@@ -31,7 +32,7 @@ const DefaultPlan = "standard"
 type PlanChange struct {
 	Title       *string         `json:"title,omitempty" doc:"what people see; up to 80 characters"`
 	Description *string         `json:"description,omitempty" doc:"what it is for; up to 500 characters"`
-	Provider    *string         `json:"provider,omitempty" doc:"what makes the instances of its orgs; empty = the configured one"`
+	Provider    *string         `json:"provider,omitempty" doc:"what makes the instances of its orgs, from their next start on; empty: the default provider"`
 	Sessions    LifetimeChanges `json:"sessions,omitzero" doc:"how long sessions last for its orgs; what is not named stays"`
 	Limits      LimitChanges    `json:"limits,omitempty" doc:"name: number; null removes the limit, and what is not named stays"`
 }
@@ -245,16 +246,14 @@ func (l Limits) String() string {
 	return strings.Join(out, ", ")
 }
 
-// CheckProvider refuses the provider of a plan that is not the one that is configured. "" is that
-// one.
-func CheckProvider(name, configured string) error {
-	if name == "" || name == configured {
+// CheckProvider refuses a provider that is not configured. "" is the default.
+func CheckProvider(name string, configured []string) error {
+	if name == "" || slices.Contains(configured, name) {
 		return nil
 	}
 	return Errorf(
-		CodeInvalid, "provider",
-		"there is no provider %q here: this installation makes instances with %q alone", name,
-		configured,
+		CodeInvalid, "provider", "there is no provider %q: use %s, or configure it", name,
+		strings.Join(configured, " or "),
 	)
 }
 
@@ -267,4 +266,5 @@ type PlanStore interface {
 	DeletePlan(ctx context.Context, a Actor, name string) error
 	SetOrgPlan(ctx context.Context, a Actor, id OrgID, version int64, plan string) error
 	SetOrgLimits(ctx context.Context, a Actor, id OrgID, version int64, c LimitChanges) error
+	SetOrgProvider(ctx context.Context, a Actor, id OrgID, version int64, provider string) error
 }

@@ -90,8 +90,9 @@ func TestLimitsMerge(t *testing.T) {
 	if (Limits{LimitMembers: 1, LimitCPU: 1}).Routed() != nil {
 		t.Error("members and cores are of no concern to the gateway")
 	}
-	if CheckProvider("", "process") != nil || CheckProvider("process", "process") != nil ||
-		ErrorCode(CheckProvider("docker", "process")) != CodeInvalid {
+	have := []string{"process", "large"}
+	if CheckProvider("", have) != nil || CheckProvider("large", have) != nil ||
+		ErrorCode(CheckProvider("docker", have)) != CodeInvalid {
 		t.Error("which provider?")
 	}
 }

@@ -17,7 +17,7 @@ const (
 	ActionOrgUpdate        Action = "org.update"
 	ActionOrgRename        Action = "org.rename"
 	ActionOrgSuspend       Action = "org.suspend"
-	ActionOrgPlan          Action = "org.plan" // and the org's own limits
+	ActionOrgPlan          Action = "org.plan" // and the org's own limits and provider
 	ActionPlanRead         Action = "plan.read"
 	ActionPlanManage       Action = "plan.manage"
 	ActionOrgResume        Action = "org.resume"

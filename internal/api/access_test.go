@@ -54,6 +54,7 @@ var rows = map[string]row{
 	"DELETE /plans/{plan}":     {"platform", "platform", ""},
 	"PUT /orgs/{org}/plan":     {"platform", "platform", ""},
 	"PATCH /orgs/{org}/limits": {"platform", "platform", ""},
+	"PUT /orgs/{org}/provider": {"platform", "platform", ""},
 
 	"GET /orgs/{org}":                   {"member", "org:read", ""},
 	"PATCH /orgs/{org}":                 {"admin", "org:write", ""},

@@ -41,6 +41,14 @@ type Usage interface {
 	) ([]registry.UsagePoint, error)
 }
 
+// Providers are what makes instances.
+type Providers interface {
+	// Names are their names, the default first.
+	Names() []string
+	// Share reports whether an org that moves between two finds its data.
+	Share(from, to string) bool
+}
+
 // API serves the management API.
 type API struct {
 	Store    Store
@@ -53,7 +61,7 @@ type API struct {
 	Webhooks  *webhook.Sender
 	Usage     Usage
 	Quotas    *usage.Quotas
-	Provider  func() string // what makes instances
+	Providers func() Providers
 	Capacity  func() usage.Capacity
 	Isolation func() string // what separates instances
 	// Connections is how many WebSockets and streams a session has open.

@@ -20,6 +20,7 @@ func TestIfMatch(t *testing.T) {
 	const org = "/api/v1/orgs/acme"
 	for _, c := range []struct{ method, path, body string }{
 		{"PATCH", "", `{"name":"One"}`}, {"PUT", "/plan", `{"plan":"standard"}`},
+		{"PUT", "/provider", `{"provider":"large"}`},
 		{"PATCH", "/limits", `{"limits":{"members":3}}`}, {"POST", "/rename", `{"slug":"apex"}`},
 		{"POST", "/suspend", `{"reason":"unpaid"}`}, {"POST", "/resume", ""},
 		{"POST", "/instance/restart", ""}, {"DELETE", "?confirm=acme", ""}, {"POST", "/keep", ""},

@@ -50,7 +50,7 @@ func (a *API) plans() {
 			Name        string                   `json:"name" example:"team" doc:"lower-case letters, digits and hyphens; it cannot change"`
 			Title       string                   `json:"title,omitempty" example:"Team" doc:"what people see; up to 80 characters"`
 			Description string                   `json:"description,omitempty" doc:"what it is for; up to 500 characters"`
-			Provider    string                   `json:"provider,omitempty" doc:"default: the configured one"`
+			Provider    string                   `json:"provider,omitempty" doc:"what makes the instances of its orgs; default: the default provider"`
 			Sessions    registry.LifetimeChanges `json:"sessions,omitzero" doc:"how long sessions last for its orgs; absent: as the installation says"`
 			Limits      registry.Limits          `json:"limits,omitempty" doc:"requests_per_second, concurrency, websockets, body (bytes), members, runners, cpu (cores), memory (bytes), pids, disk (bytes); what is absent has no limit, and 0 is 0"`
 		}
@@ -135,6 +135,8 @@ func (a *API) plans() {
 		return a.change(ctx, c, in.ChangeIn, registry.ActionOrgPlan, set)
 	})
 
+	a.orgProvider()
+
 	type setLimitsIn struct {
 		ChangeIn
 		Body struct {
@@ -155,10 +157,10 @@ func (a *API) plans() {
 	})
 }
 
-// checkProvider refuses a plan's provider that is not there, for who may manage plans.
+// checkProvider refuses a provider that is not there, for who may manage plans.
 func (a *API) checkProvider(ctx context.Context, c web.Caller, name string) error {
 	if err := a.Store.AuthorizePlatform(ctx, c.Actor, registry.ActionPlanManage); err != nil {
 		return err
 	}
-	return registry.CheckProvider(name, a.Provider())
+	return registry.CheckProvider(name, a.Providers().Names())
 }

@@ -139,22 +139,7 @@ func (c *client) org() *cobra.Command {
 
 	show := c.on("show <org>", "Shows an org, by slug or ID, with its limits and where each comes from", cobra.ExactArgs(1), func(args []string) error { return c.showOrg(args[0]) })
 
-	var name, plan string
-	update := c.on("update <org>", "Changes an org's display name or plan", cobra.ExactArgs(1), nil)
-	update.RunE = func(cmd *cobra.Command, args []string) error {
-		if name == "" && plan == "" {
-			return c.app.wrongUse(cmd, errors.New("say --name or --plan"))
-		}
-		if plan != "" {
-			b, err := c.call("PUT", orgPath(args[0])+"/plan", some("plan", plan))
-			if err != nil || name == "" {
-				return errors.Join(err, c.print(b, orgTable.show))
-			}
-		}
-		return c.show("PATCH", orgPath(args[0]), some("name", name), orgTable.show)
-	}
-	update.Flags().StringVar(&name, "name", "", "display name")
-	update.Flags().StringVar(&plan, "plan", "", "plan, which counts at once; for platform admins")
+	update := c.updateOrg()
 
 	rename := c.on("rename <org> <slug>", "Gives an org another address, and restarts its instance; the old address leads there for 14 days", cobra.ExactArgs(2), func(args []string) error {
 		return c.show("POST", orgPath(args[0])+"/rename", some("slug", args[1]), orgTable.show)

@@ -49,11 +49,12 @@ type Usage interface {
 
 // Console serves the pages.
 type Console struct {
-	Store     Store
-	Identity  *identity.Service
-	Log       *slog.Logger
-	Now       func() time.Time
-	Isolation func() string          // what separates instances, said on every org page
+	Store    Store
+	Identity *identity.Service
+	Log      *slog.Logger
+	Now      func() time.Time
+	// Isolation says what separates the instances of a provider; "": of all of them.
+	Isolation func(provider string) string
 	Ended     func() <-chan struct{} // closed when live pages should end
 	Settings  *settings.Service
 	Webhooks  *webhook.Sender
@@ -255,7 +256,7 @@ func (c *Console) funcs() template.FuncMap {
 		"days":       func() []int { return dormantDays }, "userFilters": func() map[string]string { return userFilters },
 		"actions":   registry.AuditActions,
 		"label":     func(label, value string) map[string]string { return map[string]string{"Label": label, "Value": value} },
-		"isolation": func() string { return c.Isolation() },
+		"isolation": func(provider string) string { return c.Isolation(provider) },
 		"limits":    inputsOf, "limitList": limitList,
 	}
 }

@@ -43,7 +43,7 @@ func TestDeviceCookieInPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()
-	c := &Console{Store: store, Identity: ids, Log: slog.New(slog.DiscardHandler), Now: time.Now, Operator: func() Operator { return Operator{} }, Isolation: func() string { return "" }}
+	c := &Console{Store: store, Identity: ids, Log: slog.New(slog.DiscardHandler), Now: time.Now, Operator: func() Operator { return Operator{} }, Isolation: func(string) string { return "" }}
 	if err := c.Register(mux); err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"net/url"
 	"strings"
 
@@ -65,10 +66,13 @@ func limitList(l registry.Limits) string {
 	return strings.Join(out, ", ")
 }
 
-// limitFields are the inputs for limits. The note of each says what note returns, if anything.
+// limitFields are the inputs for the limits of an org, or of none. The note of each says what note
+// returns, if anything.
 func (c *Console) limitFields(
-	now registry.Limits, note func(registry.LimitName) string,
+	ctx context.Context, org registry.OrgID, now registry.Limits,
+	note func(registry.LimitName) string,
 ) (out []limitField) {
+	enforces, err := c.Quotas.Enforces(ctx, org)
 	for _, n := range registry.LimitNames() {
 		f := limitField{Name: n, Label: limitWords[n], Bytes: n.Unit() == registry.UnitBytes}
 		if v, ok := now[n]; ok {
@@ -78,7 +82,7 @@ func (c *Console) limitFields(
 		if note != nil {
 			notes = append(notes, note(n))
 		}
-		if n.OfInstance() && !c.Quotas.Enforces(n) {
+		if n.OfInstance() && (err != nil || !enforces(n)) {
 			notes = append(notes, "not enforced by this provider")
 		}
 		f.Note = strings.Join(notes, "; ")

@@ -58,7 +58,7 @@ func (c *Console) planOf(
 			by = p.Limits
 		}
 	}
-	d.Own = c.limitFields(own, func(n registry.LimitName) string {
+	d.Own = c.limitFields(ctx, o.ID, own, func(n registry.LimitName) string {
 		return "plan: " + limitText(n, by)
 	})
 	return d, nil

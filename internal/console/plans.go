@@ -23,7 +23,7 @@ func (c *Console) plansPage(w http.ResponseWriter, r *http.Request, who web.Call
 	}
 	v := view{
 		Title: "Plans", Who: who, Section: "plans",
-		Data: plansData{Plans: plans, Limits: c.limitFields(nil, nil)},
+		Data: plansData{Plans: plans, Limits: c.limitFields(r.Context(), "", nil, nil)},
 	}
 	if r.URL.Query().Get("done") == "deleted" {
 		v.Done = "The plan is deleted."
@@ -67,7 +67,7 @@ func (c *Console) planPage(w http.ResponseWriter, r *http.Request, who web.Calle
 	}
 	v := view{
 		Title: "Plan " + p.Name, Who: who, Section: "plans",
-		Data: plansData{Plan: p, Limits: c.limitFields(p.Limits, nil)},
+		Data: plansData{Plan: p, Limits: c.limitFields(r.Context(), "", p.Limits, nil)},
 		Done: map[string]string{
 			"created": "The plan is created.", "saved": "Saved. The new limits apply from now on.",
 		}[r.URL.Query().Get("done")],

@@ -44,7 +44,7 @@ type view struct {
 // Operator is what the operator's configuration says, for the platform admin to see.
 type Operator struct {
 	Mail         bool // whether mail is sent
-	Provider     string
+	Providers    []string
 	OfflineGrace time.Duration
 	Sessions     registry.Lifetimes
 	WebhookAllow []netip.Prefix

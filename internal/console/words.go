@@ -166,6 +166,6 @@ var happenings = map[registry.ChangeKind]string{
 	registry.ChangeMemberHeld: "Member locked out until confirmed", registry.ChangeMemberReturned: "Member has access again", registry.ChangeMemberRoleKept: "Role kept: groups not delivered", registry.ChangeMemberPasswordLink: "Password link made for a member",
 	registry.ChangeIdentityLinked: "Account linked", registry.ChangeIdentityRemoved: "Account unlinked",
 	registry.ChangePlanCreated: "Plan created", registry.ChangePlanUpdated: "Plan changed", registry.ChangePlanDeleted: "Plan deleted",
-	registry.ChangeOrgPlanChanged: "Plan of the organization changed", registry.ChangeOrgLimitsChanged: "Limits of the organization changed", registry.ChangeOrgQuotaWarning: "Limit nearly or fully used",
+	registry.ChangeOrgPlanChanged: "Plan of the organization changed", registry.ChangeOrgLimitsChanged: "Limits of the organization changed", registry.ChangeOrgProviderChanged: "Provider of the organization changed", registry.ChangeOrgQuotaWarning: "Limit nearly or fully used",
 	registry.ChangeWebhookDeleted: "Webhook deleted", registry.ChangeWebhookTest: "Test",
 }

@@ -9,8 +9,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,7 +43,7 @@ type Tunables struct {
 	ConnectionAllow []netip.Prefix
 	Resolvers       []string // host:port of the DNS servers that show whose a domain is; none: the system's
 	Health          provision.Health
-	Provider        provision.Provider
+	Providers       *provision.Providers
 	Plans           []registry.Plan // that the operator defines in the config
 }
 
@@ -77,7 +79,6 @@ type Control struct {
 	Config
 	store      registry.Store
 	ids        *identity.Service
-	provider   provision.Provider
 	reconciler *provision.Reconciler
 	follower   *registry.Follower
 	settings   *settings.Service
@@ -91,6 +92,7 @@ type Control struct {
 	connected atomic.Bool
 	// installation is "" until the store was connected.
 	installation atomic.Pointer[registry.InstallationID]
+	bound        atomic.Pointer[bound]
 	ended        chan struct{}                      // closed when streams should end
 	auditHead    atomic.Pointer[registry.AuditHead] // that left last
 	planned      atomic.Pointer[Tunables]           // whose plans the store has
@@ -105,7 +107,6 @@ func New(c Config) (*Control, error) {
 	p := &Control{
 		Config: c, store: c.Store, ended: make(chan struct{}), keyFile: newKeyFile(c.DataDir),
 	}
-	p.provider = provider{p}
 	p.installation.Store(new(registry.InstallationID))
 	p.reconciling, p.stopReconciler = context.WithCancel(context.Background())
 	p.ids = identity.New(c.Store, c.Master, p.site, c.Log, c.Now)
@@ -127,16 +128,17 @@ func New(c Config) (*Control, error) {
 	}
 	p.usage = usage.New(c.Store, c.Log, c.Now)
 	p.reconciler = provision.NewReconciler(provision.Config{
-		Store: c.Store, Provider: p.provider, Environment: p.environment, Log: c.Log, Now: c.Now,
+		Store: c.Store, Providers: p.Providers, Environment: p.environment, Log: c.Log, Now: c.Now,
 		Keys:          p.keyFile.dir(),
 		Health:        func() provision.Health { return c.Tunables().Health },
 		Configuration: p.configuration,
 		Started:       c.Metrics.instanceStarted,
-		Failed:        c.Metrics.failed(p.provider.Name()),
+		Failed:        c.Metrics.failed,
 	})
 	p.follower = registry.NewFollower(
 		registry.FeedFor(c.Store, registry.AsSystem("follower")), c.Log, c.Now,
 		&rings{p.ids, p.writeKeys, c.Log}, p.reconciler)
+	c.Metrics.failing(p.Providers().Names())
 	err := p.routes()
 	return p, err
 }
@@ -192,19 +194,21 @@ func (c *Control) Down(ctx context.Context) (int, error) {
 		return 0, errors.New("the store is away: instances cannot be told from those of another " +
 			"installation until it has answered")
 	}
-	seen, err := c.provider.List(ctx)
-	if err != nil {
-		return 0, err
-	}
-	n := 0
-	for _, s := range seen {
-		if s.Foreign != "" {
+	set := c.Providers()
+	found, failed := set.List(ctx)
+	stopped := map[provision.Ref]bool{} // two providers may see the same one
+	for _, f := range found {
+		if f.Foreign != "" || stopped[f.Ref] {
 			continue
 		}
-		if err := c.provider.Stop(ctx, s.OrgID, s.Generation); err != nil {
-			return n, err
+		p, err := set.Get(f.Provider)
+		if err == nil {
+			err = p.Stop(ctx, f.OrgID, f.Generation)
 		}
-		n++
+		if err != nil {
+			return len(stopped), err
+		}
+		stopped[f.Ref] = true
 	}
-	return n, nil
+	return len(stopped), errors.Join(slices.Collect(maps.Values(failed))...)
 }

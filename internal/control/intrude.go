@@ -29,18 +29,13 @@ func (c *Control) Intrude(ctx context.Context, from, at registry.OrgID) ([]intru
 		}
 		refs[n] = provision.Ref{OrgID: org, Generation: w.Instance.Generation}
 	}
-	i, ok := c.Tunables().Provider.(intrudable)
+	p, err := c.providerOf(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	i, ok := p.(intrudable)
 	if !ok {
-		return nil, fmt.Errorf("the provider %s cannot be tried: %w", c.provider.Name(), errors.ErrUnsupported)
+		return nil, fmt.Errorf("its provider, %s, cannot be tried: %w", p.Name(), errors.ErrUnsupported)
 	}
 	return i.Intrude(ctx, refs[0], refs[1])
-}
-
-// Limit implements provision.Limiter.
-func (p provider) Limit(ctx context.Context, ref provision.Ref, l registry.Limits) error {
-	limiter, ok := p.now().(provision.Limiter)
-	if !ok {
-		return errors.ErrUnsupported
-	}
-	return limiter.Limit(ctx, ref, l)
 }

@@ -64,14 +64,18 @@ func (m *Metrics) Collectors() []prometheus.Collector {
 	return []prometheus.Collector{m.started, m.signIns, m.failures, m.limits, m.keys, m.recoveries, state{m}}
 }
 
+// failing makes the series of providers that are there, as there are those of sign-ins.
+func (m *Metrics) failing(providers []string) {
+	for _, provider := range providers {
+		for _, f := range provision.Failures() {
+			m.failures.WithLabelValues(provider, string(f))
+		}
+	}
+}
+
 // failed counts failures of a provider's instances.
-func (m *Metrics) failed(provider string) func(provision.Failure) {
-	for _, f := range provision.Failures() { // there from the start, as the sign-ins are
-		m.failures.WithLabelValues(provider, string(f))
-	}
-	return func(f provision.Failure) {
-		m.failures.WithLabelValues(provider, string(f)).Inc()
-	}
+func (m *Metrics) failed(provider string, f provision.Failure) {
+	m.failures.WithLabelValues(provider, string(f)).Inc()
 }
 
 func (m *Metrics) signedIn(way, result string)     { m.signIns.WithLabelValues(way, result).Inc() }

@@ -21,6 +21,7 @@ func (c *Control) configurePlans(ctx context.Context) error {
 
 // Reconfigured follows a change of the tunables.
 func (c *Control) Reconfigured(ctx context.Context) {
+	c.Metrics.failing(c.Providers().Names())
 	if n := len(c.Outdated()); n > 0 {
 		c.Log.Warn("instances keep an earlier configuration until they are restarted", "instances", n)
 	}

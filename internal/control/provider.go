@@ -4,101 +4,102 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/pizzaface/pizzeria/provision"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// provider is the provider of the config that counts now, for this installation. Providers keep no
-// state of their own, so another config's goes on where the last one's was.
-type provider struct{ c *Control }
-
-func (p provider) now() provision.Provider {
-	return p.c.Tunables().Provider.For(*p.c.installation.Load())
+// bound are the providers of one config, for this installation.
+type bound struct {
+	of, providers *provision.Providers
+	installation  registry.InstallationID
 }
 
-// Name implements provision.Provider.
-func (p provider) Name() string { return p.now().Name() }
-
-// For implements provision.Provider: it is bound already.
-func (p provider) For(registry.InstallationID) provision.Provider { return p }
-
-// Ensure implements provision.Provider.
-func (p provider) Ensure(ctx context.Context, s provision.Spec) (provision.Observed, error) {
-	return p.now().Ensure(ctx, s)
-}
-
-// Observe implements provision.Provider.
-func (p provider) Observe(ctx context.Context, ref provision.Ref) (provision.Observed, error) {
-	return p.now().Observe(ctx, ref)
-}
-
-// Stop implements provision.Provider.
-func (p provider) Stop(ctx context.Context, org registry.OrgID, upTo int64) error {
-	return p.now().Stop(ctx, org, upTo)
-}
-
-// List implements provision.Provider.
-func (p provider) List(ctx context.Context) ([]provision.Seen, error) { return p.now().List(ctx) }
-
-// Watch implements provision.Watcher. It ends when another config's provider counts.
-func (p provider) Watch(ctx context.Context, changed func(provision.Ref)) error {
-	t := p.c.Tunables()
-	w, ok := p.now().(provision.Watcher)
-	if !ok {
-		return errors.ErrUnsupported
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go func() {
-		tick := time.NewTicker(time.Second)
-		defer tick.Stop()
-		for p.c.Tunables().Provider == t.Provider {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-			}
+// Providers are those of the config that counts now, for this installation. Providers keep no state
+// of their own, so another config's go on where the last one's were.
+func (c *Control) Providers() *provision.Providers {
+	of, id := c.Tunables().Providers, *c.installation.Load()
+	last := c.bound.Load()
+	if last == nil || last.of != of || last.installation != id {
+		next := &bound{of, of.For(id), id}
+		if !c.bound.CompareAndSwap(last, next) {
+			return c.Providers()
 		}
-		cancel()
-	}()
-	return w.Watch(ctx, changed)
+		last = next
+	}
+	return last.providers
 }
 
-// Logs implements provision.Provider.
-func (p provider) Logs(
-	ctx context.Context, org registry.OrgID, lines int, follow bool,
-) (io.ReadCloser, error) {
-	return p.now().Logs(ctx, org, lines, follow)
-}
-
-// Configuration implements provision.Provider.
-func (p provider) Configuration() string { return p.now().Configuration() }
-
-// Enforces implements provision.Provider.
-func (p provider) Enforces(name registry.LimitName) bool { return p.now().Enforces(name) }
-
-// Grace implements provision.Provider.
-func (p provider) Grace() time.Duration { return p.now().Grace() }
-
-// Isolation implements provision.Provider.
-func (p provider) Isolation() string { return p.now().Isolation() }
-
-// configuration identifies all of the config that an instance keeps from its start: the provider's
+// configuration identifies all of the config that an instance keeps from its start: its provider's
 // part, and the addresses in its environment.
-func (c *Control) configuration() string {
-	t := c.Tunables()
-	parts := []string{t.Provider.Configuration(), t.Site.Issuer, t.Site.OrgURL("")}
+func (c *Control) configuration(p provision.Provider) string {
+	s := c.site()
+	parts := []string{p.Configuration(), s.Issuer, s.OrgURL("")}
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\n")))
 	return hex.EncodeToString(sum[:])
 }
 
-// Interface guards
-var (
-	_ provision.Provider = provider{}
-	_ provision.Watcher  = provider{}
-)
+// logs reads what an org's instance prints; see provision.Provider.
+func (c *Control) logs(
+	ctx context.Context, org registry.OrgID, lines int, follow bool,
+) (io.ReadCloser, error) {
+	p, err := c.providerOf(ctx, org)
+	if err != nil {
+		return nil, err
+	}
+	return p.Logs(ctx, org, lines, follow)
+}
+
+// providerOf is what an org's instance runs under, or would be started by. Errors: CodeNotFound,
+// CodeConflict (it is not configured).
+func (c *Control) providerOf(
+	ctx context.Context, org registry.OrgID,
+) (provision.Provider, error) {
+	w, err := c.store.WorkOn(ctx, registry.AsSystem("provider"), org)
+	if err != nil {
+		return nil, err
+	}
+	name := w.Instance.RunBy()
+	if name == "" {
+		name, _ = c.Providers().Next(w)
+	}
+	p, err := c.Providers().Get(name)
+	if err != nil {
+		return nil, registry.Errorf(registry.CodeConflict, "provider", "%s", err)
+	}
+	return p, nil
+}
+
+// enforces tells to which limits an org's instance is held; of no org, to which every provider holds
+// its instances.
+func (c *Control) enforces(
+	ctx context.Context, org registry.OrgID,
+) (func(registry.LimitName) bool, error) {
+	if org != "" {
+		p, err := c.providerOf(ctx, org)
+		if err != nil {
+			return nil, err
+		}
+		return p.Enforces, nil
+	}
+	return func(name registry.LimitName) bool {
+		for _, p := range c.Providers().All() {
+			if !p.Enforces(name) {
+				return false
+			}
+		}
+		return true
+	}, nil
+}
+
+// isolation says what separates instances: those of a provider, or all.
+func (c *Control) isolation(provider string) string {
+	if provider != "" {
+		if p, err := c.Providers().Get(provider); err == nil {
+			return p.Isolation()
+		}
+	}
+	return c.Providers().Isolation()
+}

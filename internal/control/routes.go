@@ -23,18 +23,19 @@ func (c *Control) routes() error {
 	ended := func() <-chan struct{} { return c.ended }
 	capacity := func() usage.Capacity { return usage.ReadCapacity(c.DataDir) }
 	quotas := &usage.Quotas{
-		Store: c.store, Recorder: c.usage, Busy: c.Gateways.Busy, Enforces: c.provider.Enforces,
+		Store: c.store, Recorder: c.usage, Busy: c.Gateways.Busy, Enforces: c.enforces,
 	}
 	pages := &console.Console{
-		Store: c.store, Identity: c.ids, Log: c.Log, Now: c.Now, Isolation: c.provider.Isolation,
+		Store: c.store, Identity: c.ids, Log: c.Log, Now: c.Now, Isolation: c.isolation,
 		Ended: ended, Settings: c.settings, Webhooks: c.webhooks, Usage: c.usage, Quotas: quotas,
-		Capacity: capacity, Logs: c.provider.Logs, Connections: c.Gateways.Connections,
+		Capacity: capacity, Logs: c.logs, Connections: c.Gateways.Connections,
 		Outdated: c.Outdated, Operator: c.operator,
 	}
 	(&api.API{
-		Store: c.store, Identity: c.ids, Log: c.Log, Ended: ended, Logs: c.provider.Logs,
+		Store: c.store, Identity: c.ids, Log: c.Log, Ended: ended, Logs: c.logs,
 		Settings: c.settings, Webhooks: c.webhooks, Usage: c.usage, Quotas: quotas,
-		Provider: c.provider.Name, Capacity: capacity, Isolation: c.provider.Isolation,
+		Providers: func() api.Providers { return c.Providers() }, Capacity: capacity,
+		Isolation:   func() string { return c.isolation("") },
 		Connections: c.Gateways.Connections, Outdated: c.Outdated, Page: pages.Problem,
 		KeyUsed: c.Metrics.keyUsed,
 	}).Register(mux)
@@ -58,7 +59,7 @@ func (c *Control) serveReady(w http.ResponseWriter, r *http.Request) {
 func (c *Control) operator() console.Operator {
 	t := c.Tunables()
 	return console.Operator{
-		Mail: t.Mail != nil, Provider: c.provider.Name(), OfflineGrace: t.OfflineGrace,
+		Mail: t.Mail != nil, Providers: c.Providers().Names(), OfflineGrace: t.OfflineGrace,
 		Sessions: t.Sessions, WebhookAllow: t.WebhookAllow, Schema: t.Settings,
 	}
 }

@@ -75,18 +75,20 @@ func New(t testing.TB) *Server {
 	}
 	counts := usage.New(s.Store, log, s.Clock.Now)
 	capacity := func() usage.Capacity { return usage.Capacity{} }
-	isolation := func() string { return "there are no instances" }
+	const isolation = "there are no instances"
 	outdated := func() map[registry.OrgID]int64 { return s.Outdated }
 	connections := func(registry.SessionID) int { return 0 }
 	quotas := &usage.Quotas{
 		Store: s.Store, Recorder: counts,
-		Busy:     func(registry.OrgID) (int, int) { return 0, 0 },
-		Enforces: func(registry.LimitName) bool { return false },
+		Busy: func(registry.OrgID) (int, int) { return 0, 0 },
+		Enforces: func(context.Context, registry.OrgID) (func(registry.LimitName) bool, error) {
+			return func(registry.LimitName) bool { return false }, nil
+		},
 	}
 	mux := http.NewServeMux()
 	pages := &console.Console{
-		Store: s.Store, Identity: s.Identity, Log: log, Now: s.Clock.Now, Isolation: isolation,
-		Ended:    ended,
+		Store: s.Store, Identity: s.Identity, Log: log, Now: s.Clock.Now,
+		Isolation: func(string) string { return isolation }, Ended: ended,
 		Settings: s.Settings, Webhooks: s.Webhooks, Usage: counts, Quotas: quotas, Capacity: capacity,
 		Connections: connections, Outdated: outdated,
 		Logs: logs,
@@ -97,8 +99,9 @@ func New(t testing.TB) *Server {
 	(&api.API{
 		Store: s.Store, Identity: s.Identity, Log: log, Ended: ended, Logs: logs,
 		Settings: s.Settings,
-		Webhooks: s.Webhooks, Usage: counts, Quotas: quotas, Capacity: capacity, Isolation: isolation,
-		Provider:    func() string { return "process" },
+		Webhooks: s.Webhooks, Usage: counts, Quotas: quotas, Capacity: capacity,
+		Isolation:   func() string { return isolation },
+		Providers:   func() api.Providers { return providers{} },
 		Connections: connections, Outdated: outdated, KeyUsed: s.KeyUse.count, Page: pages.Problem,
 	}).Register(mux)
 	if err = pages.Register(mux); err != nil {
@@ -197,4 +200,13 @@ func (b *Buffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.b.String()
+}
+
+// providers are two with a place in common, and one apart.
+type providers struct{}
+
+func (providers) Names() []string { return []string{"process", "large", "elsewhere"} }
+
+func (providers) Share(from, to string) bool {
+	return from == to || from != "elsewhere" && to != "elsewhere"
 }

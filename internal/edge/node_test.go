@@ -19,6 +19,7 @@ import (
 	"github.com/pizzaface/pizzeria/internal/edge"
 	"github.com/pizzaface/pizzeria/internal/edge/origin"
 	"github.com/pizzaface/pizzeria/internal/servertest"
+	"github.com/pizzaface/pizzeria/provision"
 	"github.com/pizzaface/pizzeria/registry"
 	"github.com/pizzaface/pizzeria/registry/sqlite"
 )
@@ -105,7 +106,13 @@ func newApart(t *testing.T) *apart {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tunables := control.Tunables{Site: site, Provider: servertest.NewInstances(dir), Sessions: registry.DefaultLifetimes()}
+	providers, err := provision.NewProviders(provision.Named{
+		Name: "process", Provider: servertest.NewInstances(dir),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tunables := control.Tunables{Site: site, Providers: providers, Sessions: registry.DefaultLifetimes()}
 	a := &apart{T: t, metrics: edge.NewMetrics(), file: filepath.Join(dir, "snapshot.db")}
 	a.control, err = control.New(control.Config{
 		DataDir: dir, Location: at, Store: store, Master: key, Gateways: none{}, Metrics: control.NewMetrics(),

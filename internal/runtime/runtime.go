@@ -189,18 +189,19 @@ func (r *Runtime) start(ctx context.Context) error {
 		r.wg.Go(func() { r.node.Run(run) })
 	}
 	if r.control != nil {
-		r.sayProvider()
+		r.sayProviders()
 		r.wg.Go(func() { r.control.Run(run) })
 	}
 	return nil
 }
 
-// sayProvider logs what makes instances, and what that does not do here.
-func (r *Runtime) sayProvider() {
-	p := r.tunables.Load().Provider
-	r.c.Log.Info("instances", "provider", p.Name(), "isolation", p.Isolation())
-	if l, ok := p.(provision.Limited); ok && l.Limits() != "" {
-		r.c.Log.Warn("run with limits of this system", "provider", p.Name(), "limits", l.Limits())
+// sayProviders logs what makes instances, and what that does not do here.
+func (r *Runtime) sayProviders() {
+	for _, p := range r.tunables.Load().Providers.All() {
+		r.c.Log.Info("instances", "provider", p.Name, "isolation", p.Isolation())
+		if l, ok := p.Provider.(provision.Limited); ok && l.Limits() != "" {
+			r.c.Log.Warn("run with limits of this system", "provider", p.Name, "limits", l.Limits())
+		}
 	}
 }
 

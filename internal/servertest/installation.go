@@ -75,9 +75,15 @@ func start(t testing.TB, change func(*runtime.Tunables), apart bool) *Installati
 		TB: t, Instances: NewInstances(dir), Log: &controltest.Buffer{}, Dir: filepath.Join(dir, "data"),
 		apart: apart,
 	}
+	providers, err := provision.NewProviders(provision.Named{
+		Name: i.Instances.Name(), Provider: i.Instances,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	health := provision.DefaultHealth()
 	i.tunables = runtime.Tunables{
-		Site: site, OfflineGrace: time.Hour, Health: health, Provider: i.Instances,
+		Site: site, OfflineGrace: time.Hour, Health: health, Providers: providers,
 	}
 	if change != nil {
 		change(&i.tunables)

@@ -18,8 +18,8 @@ type Quotas struct {
 	Recorder Hours
 	// Busy is how many requests and WebSockets an org has open.
 	Busy func(registry.OrgID) (requests, webSockets int)
-	// Enforces reports whether the provider holds instances to a limit.
-	Enforces func(registry.LimitName) bool
+	// Enforces tells to which limits an org's instance is held; of no org, to which all are.
+	Enforces func(context.Context, registry.OrgID) (func(registry.LimitName) bool, error)
 }
 
 // rateOver is how many points of the last hour make the present rate: a minute.
@@ -33,6 +33,10 @@ func (q *Quotas) Show(
 	if err != nil {
 		return out, err
 	}
+	enforces, err := q.Enforces(ctx, org)
+	if err != nil {
+		enforces = func(registry.LimitName) bool { return false } // its provider is not there any more
+	}
 	requests, webSockets := q.Busy(org)
 	for i := range out.Items {
 		item := &out.Items[i]
@@ -44,7 +48,7 @@ func (q *Quotas) Show(
 		case registry.LimitWebSockets:
 			item.Use(float64(webSockets))
 		}
-		item.Enforced = item.Limit != nil && (!item.Name.OfInstance() || q.Enforces(item.Name))
+		item.Enforced = item.Limit != nil && (!item.Name.OfInstance() || enforces(item.Name))
 	}
 	return out, nil
 }

@@ -36,8 +36,10 @@ func TestQuotas(t *testing.T) {
 		items[len(items)-1].Limit = nil // of the disk
 		q := &Quotas{
 			Store: quotas{q: registry.Quota{Items: items}}, Recorder: r,
-			Busy:     func(registry.OrgID) (int, int) { return 3, 1 },
-			Enforces: func(n registry.LimitName) bool { return n == registry.LimitPIDs },
+			Busy: func(registry.OrgID) (int, int) { return 3, 1 },
+			Enforces: func(_ context.Context, org registry.OrgID) (func(registry.LimitName) bool, error) {
+				return func(n registry.LimitName) bool { return org == acme && n == registry.LimitPIDs }, nil
+			},
 		}
 		out, err := q.Show(ctx, registry.AsOperator(), acme)
 		if err != nil {

@@ -97,6 +97,7 @@ var problemTypes = []ProblemType{
 	{Code(registry.ReasonApprovalNeeded), 403, "Approval needed", "An owner of the org has to approve this."},
 	{Code(registry.ReasonAuditLogChanged), 409, "Audit log changed", "The audit log does not match its hash chain, or the heads that were saved elsewhere."},
 	{Code(registry.ReasonCrossSiteRequest), 403, "Cross-site request", "The request came from a page of another site, and would have acted in your name."},
+	{Code(registry.ReasonDataElsewhere), 409, "Data elsewhere", "The new provider does not have the org's data. Move it first, and then repeat this with `without_data`."},
 	{Code(registry.ReasonDomainTaken), 409, "Domain taken", "Another org has verified this domain. That org has to remove it first."},
 	{Code(registry.ReasonEmailTaken), 409, "Email address taken", "An account with this email address exists."},
 	{Code(registry.ReasonIdempotencyKeyInUse), 409, "Idempotency key in use", "The first request with this `Idempotency-Key` has not finished. Check whether it took effect before you use a new key."},

@@ -106,6 +106,9 @@ func fingerprint(c Config, way sandbox.Way) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// Place implements provision.Keeper.
+func (p *Provider) Place() string { return p.c.Dir }
+
 // Isolation implements provision.Provider.
 func (p *Provider) Isolation() string {
 	network := "and a network of its own"

@@ -11,12 +11,12 @@ import (
 
 func scanWork(r scanner) (w registry.Work, err error) {
 	var may allowance
-	err = r.Scan(slices.Concat(instanceFields(&w.Instance), []any{&w.Slug, &w.Status}, allowanceFields(&may))...)
+	err = r.Scan(slices.Concat(instanceFields(&w.Instance), []any{&w.Slug, &w.Status, &w.OrgProvider, &w.PlanProvider}, allowanceFields(&may))...)
 	w.Limits = may.all()
 	return w, err
 }
 
-const workQuery = `SELECT ` + instanceColumns + `, o.slug, o.status, ` + allowanceColumns + `
+const workQuery = `SELECT ` + instanceColumns + `, o.slug, o.status, o.provider, COALESCE(p.provider, ''), ` + allowanceColumns + `
 	FROM instances i JOIN orgs o ON o.id = i.org_id` + allowanceJoin
 
 // Work returns all instances that are wanted or still there. For the system.
@@ -71,7 +71,8 @@ func (s *Store) Release(ctx context.Context, a registry.Actor, l registry.Lease)
 // makes a provisioning org active; an absent one that is wanted absent makes a
 // deleting org deleted and puts its slugs into quarantine. For the system.
 // Error: CodeConflict when the lease was lost, the generation is no longer current,
-// or the state cannot follow the last one.
+// or the state cannot follow the last one. provider is what runs the generation, "" before one was
+// asked to.
 func (s *Store) Report(
 	ctx context.Context, a registry.Actor, l registry.Lease, gen int64, provider string,
 	r registry.Report,
@@ -125,6 +126,7 @@ func (s *Store) ReplaceInstance(
 		before.Steps = nil
 		next = reported(before, provider, r, t.now)
 		next.Generation++
+		next.Provider, next.Previous = "", next.RunBy()
 		err = t.must(`UPDATE orgs SET generation = $2 WHERE id = $1`, l.OrgID, next.Generation)
 		if err != nil {
 			return err
@@ -160,9 +162,9 @@ func (t *tx) putInstance(i registry.Instance) error {
 		return err
 	}
 	return t.must(`UPDATE instances SET generation=$2, state=$3, detail=$4, address=$5,
-		provider=$6, failures=$7, steps=$8, changed_at=$9 WHERE org_id=$1`,
+		provider=$6, previous_provider=$7, failures=$8, steps=$9, changed_at=$10 WHERE org_id=$1`,
 		i.OrgID, i.Generation, i.State, i.Detail, i.Address,
-		i.Provider, i.Failures, string(list), us(i.ChangedAt))
+		i.Provider, i.Previous, i.Failures, string(list), us(i.ChangedAt))
 }
 
 // maxSteps is how many steps of an instance are kept: the newest.

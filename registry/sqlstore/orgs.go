@@ -231,7 +231,8 @@ func (t *tx) nextGeneration(id registry.OrgID) error {
 	if err := t.must(`UPDATE orgs SET generation = generation + 1 WHERE id = $1`, id); err != nil {
 		return err
 	}
-	return t.must(`UPDATE instances SET generation = generation + 1, desired = $2, state = $3, detail = '', failures = 0, steps = '[]', changed_at = $4 WHERE org_id = $1`,
+	return t.must(`UPDATE instances SET generation = generation + 1, desired = $2, state = $3, detail = '', failures = 0, steps = '[]', changed_at = $4,
+		previous_provider = CASE WHEN provider <> '' THEN provider ELSE previous_provider END, provider = '' WHERE org_id = $1`,
 		id, registry.DesiredRunning, registry.InstancePending, us(t.now))
 }
 

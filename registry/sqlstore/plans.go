@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -346,3 +347,29 @@ func (s *Store) SetOrgLimits(
 			v.Slug, q.own.String()+" -> "+own.String())
 	})
 }
+
+// SetOrgProvider gives an org a provider of its own, "" its plan's again, and its instance, which moves
+// there, a new generation. Errors: CodeVersionConflict.
+func (s *Store) SetOrgProvider(
+	ctx context.Context, a registry.Actor, id registry.OrgID, version int64, provider string,
+) error {
+	return s.edit(ctx, a, id, version, registry.ActionOrgPlan, func(t *tx, v registry.OrgView) error {
+		if provider == v.Provider {
+			return nil
+		}
+		if err := t.must(`UPDATE orgs SET provider = $2 WHERE id = $1`, id, provider); err != nil {
+			return err
+		}
+		err := t.record(
+			registry.Change{Kind: registry.ChangeOrgProviderChanged, OrgID: id, Slug: v.Slug}, v.Slug,
+			cmp.Or(v.Provider, planProvider)+" -> "+cmp.Or(provider, planProvider),
+		)
+		if err != nil || v.Status != registry.OrgActive && v.Status != registry.OrgProvisioning {
+			return err
+		}
+		return t.restart(id, v.Slug)
+	})
+}
+
+// planProvider stands for no provider of an org's own in the audit log.
+const planProvider = "as the plan says"

@@ -10,18 +10,18 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-const orgColumns = `o.id, o.slug, o.name, o.plan, o.status, o.reason, o.generation, o.version, o.created_at, o.updated_at, o.delete_at, o.sso_required, o.second_step_required, o.session_idle, o.session_lifetime,
+const orgColumns = `o.id, o.slug, o.name, o.plan, o.provider, o.status, o.reason, o.generation, o.version, o.created_at, o.updated_at, o.delete_at, o.sso_required, o.second_step_required, o.session_idle, o.session_lifetime,
 	COALESCE((SELECT q.session_idle FROM plans q WHERE q.name = o.plan), 0),
 	COALESCE((SELECT q.session_lifetime FROM plans q WHERE q.name = o.plan), 0), o.sign_in_version`
 
 func orgFields(o *registry.Org) []any {
-	return []any{&o.ID, &o.Slug, &o.Name, &o.Plan, &o.Status, &o.Reason, &o.Generation, &o.Version, (*micros)(&o.CreatedAt), (*micros)(&o.UpdatedAt), (*micros)(&o.DeleteAt), &o.SSORequired, &o.SecondStepRequired, &o.Sessions.Idle, &o.Sessions.Absolute, &o.PlanSessions.Idle, &o.PlanSessions.Absolute, &o.SignInVersion}
+	return []any{&o.ID, &o.Slug, &o.Name, &o.Plan, &o.Provider, &o.Status, &o.Reason, &o.Generation, &o.Version, (*micros)(&o.CreatedAt), (*micros)(&o.UpdatedAt), (*micros)(&o.DeleteAt), &o.SSORequired, &o.SecondStepRequired, &o.Sessions.Idle, &o.Sessions.Absolute, &o.PlanSessions.Idle, &o.PlanSessions.Absolute, &o.SignInVersion}
 }
 
-const instanceColumns = `i.org_id, i.generation, i.desired, i.state, i.detail, i.address, i.provider, i.failures, i.steps, i.changed_at`
+const instanceColumns = `i.org_id, i.generation, i.desired, i.state, i.detail, i.address, i.provider, i.previous_provider, i.failures, i.steps, i.changed_at`
 
 func instanceFields(i *registry.Instance) []any {
-	return []any{&i.OrgID, &i.Generation, &i.Desired, &i.State, &i.Detail, &i.Address, &i.Provider, &i.Failures, (*steps)(&i.Steps), (*micros)(&i.ChangedAt)}
+	return []any{&i.OrgID, &i.Generation, &i.Desired, &i.State, &i.Detail, &i.Address, &i.Provider, &i.Previous, &i.Failures, (*steps)(&i.Steps), (*micros)(&i.ChangedAt)}
 }
 
 type steps []registry.Step

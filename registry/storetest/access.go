@@ -78,6 +78,7 @@ func visibility(e env) {
 		"EndSupport":          e.s.EndSupport(ctx, asB, o.ID, "x"),
 		"TransferOrg":         e.s.TransferOrg(ctx, asB, o.ID, a.ID),
 		"SetOrgPlan":          e.s.SetOrgPlan(ctx, asB, o.ID, 0, "team"),
+		"SetOrgProvider":      e.s.SetOrgProvider(ctx, asB, o.ID, 0, "large"),
 		"SetOrgLimits":        e.s.SetOrgLimits(ctx, asB, o.ID, 0, nil),
 		"Quota":               second(e.s.Quota(ctx, asB, o.ID)),
 		"CreateInvite":        second(e.s.CreateInvite(ctx, asB, o.ID, "x@example.com", registry.RoleMember, secret("x"))),

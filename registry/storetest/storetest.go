@@ -126,6 +126,7 @@ func RunTests(t *testing.T, open func(t *testing.T, now func() time.Time) regist
 		"Plans":                     plans,
 		"ConfiguredPlans":           configuredPlans,
 		"OrgLimits":                 orgLimits,
+		"Providers":                 providers,
 		"PlanLifetimes":             planLifetimes,
 		"Seats":                     seats,
 		"SeatRace":                  seatRace,
