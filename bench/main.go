@@ -14,6 +14,13 @@ func main() {
 		upstream()
 		return
 	}
+	if len(os.Args) > 1 && os.Args[1] == "agent" {
+		if err := agentCost(); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	var o options
 	flag.DurationVar(&o.round, "round", 3*time.Second, "length of a round")
 	flag.IntVar(&o.rounds, "rounds", 7, "rounds of each server")

@@ -19,7 +19,11 @@ import (
 func upstream() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	l, err := net.Listen("unix", strings.TrimPrefix(os.Getenv("PIZZERIA_LISTEN"), "unix:"))
+	network, address := "tcp", os.Getenv("PIZZERIA_LISTEN")
+	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		network, address = "unix", path
+	}
+	l, err := net.Listen(network, address)
 	if err != nil {
 		panic(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,7 +45,7 @@ func TestPorts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, err := reservePort(p.String()); err == nil && again.claim != nil {
+	if _, err := reservePort(p.String()); err == nil && runtime.GOOS == "linux" {
 		t.Error("another agent gets the same port")
 	}
 	p.release()

@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/coder/websocket"
 )
@@ -96,6 +97,15 @@ func testApp() {
 		_, _ = io.WriteString(w, "data: 1\n\n")
 		_ = http.NewResponseController(w).Flush()
 		<-r.Context().Done()
+	})
+	mux.HandleFunc("GET /flood", func(w http.ResponseWriter, _ *http.Request) {
+		for { // until nobody takes any more
+			_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(time.Second))
+			if _, err := w.Write(make([]byte, 64<<10)); err != nil {
+				fmt.Println("full")
+				return
+			}
+		}
 	})
 	mux.HandleFunc("GET /hang", func(_ http.ResponseWriter, r *http.Request) {
 		fmt.Println("hanging")

@@ -76,7 +76,7 @@ exec %s sample-instance
 				continue
 			}
 			_, dir, _ := strings.Cut(string(line), "shim\x00")
-		dir, _, _ = strings.Cut(dir, "\x00")
+			dir, _, _ = strings.Cut(dir, "\x00")
 			if strings.Contains(string(env), dir+"/app.sock\x00") {
 				s.signal(pid, "KILL")
 				return

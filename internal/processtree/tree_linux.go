@@ -70,8 +70,9 @@ func (t *Tree) startOne(cmd *exec.Cmd) (*Process, error) {
 }
 
 // End kills every descendant of this process and returns when none is left: until it has no child,
-// since a child's children become its own when their parent ends. Nothing starts after it. Only children are looked for,
-// which is quick: what starts a copy of itself and ends must not win the race.
+// since a child's children become its own when their parent ends. Nothing starts after it. Only
+// children are looked for, which is quick: what starts a copy of itself and ends must not win the
+// race.
 func (t *Tree) End() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
