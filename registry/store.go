@@ -47,6 +47,8 @@ type Store interface {
 	RouteLister
 	DraftStore
 	InstanceStore
+	HeartbeatStore
+	RevocationStore
 	Maintainer
 	Leaser
 	FeedSource
