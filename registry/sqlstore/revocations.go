@@ -12,8 +12,7 @@ const (
 )
 
 // revoke notes whom a change leaves instances to be told of. Who may still use them comes back at
-// once, so it is noted also when only a session ended, or when a role changed: an app has sessions
-// of its own, and they would go on.
+// once, so it is noted also when a role changed: an app has sessions of its own, and they would go on.
 func (t *tx) revoke(c registry.Change, seq int64) (err error) {
 	switch c.Kind {
 	case registry.ChangeMemberChanged, registry.ChangeMemberRemoved:
@@ -22,13 +21,19 @@ func (t *tx) revoke(c registry.Change, seq int64) (err error) {
 	case registry.ChangeRunnerRevoked, registry.ChangeRunnerDisconnected:
 		_, err = t.exec(revocationInto+`VALUES ($1, '', $2, $3)`+revocationAs,
 			c.OrgID, c.SessionID, seq)
-	case registry.ChangeSessionRevoked, registry.ChangeUserDisabled:
-		_, err = t.exec(revocationInto+`SELECT m.org_id, m.user_id, '', CAST($2 AS BIGINT)
-			FROM memberships m WHERE m.user_id = $1`+revocationAs, c.UserID, seq)
+	case registry.ChangeUserDisabled:
+		err = t.revokeUser(c.UserID)
 	case registry.ChangeOrgSignIn:
 		_, err = t.exec(revocationInto+`SELECT m.org_id, m.user_id, '', CAST($2 AS BIGINT)
 			FROM memberships m WHERE m.org_id = $1`+revocationAs, c.OrgID, seq)
 	}
+	return err
+}
+
+// revokeUser notes somebody for the instances of all their orgs, as of the last change.
+func (t *tx) revokeUser(id registry.UserID) error {
+	_, err := t.exec(revocationInto+`SELECT m.org_id, m.user_id, '', feed_head.seq
+		FROM memberships m, feed_head WHERE m.user_id = $1`+revocationAs, id)
 	return err
 }
 

@@ -80,11 +80,21 @@ func revocations(e env) {
 	told("role", o.ID, []registry.UserID{m.ID})
 	instances()
 
-	token := secret("session")
-	_, err := e.s.CreateSession(ctx, system, registry.NewSession{
-		Token: token, User: owner, Methods: registry.MethodPassword,
-	})
-	e.ok(err)
+	signIn := func(name string) registry.Session {
+		e.Helper()
+		s, err := e.s.CreateSession(ctx, system, registry.NewSession{
+			Token: secret(name), User: owner, Methods: registry.MethodPassword,
+		})
+		e.ok(err)
+		return s
+	}
+	phone, laptop := signIn("phone"), signIn("laptop")
+	e.ok(e.s.RevokeSession(ctx, system, laptop.ID)) // signed out there
+	instances()
+	e.ok(e.s.RevokeSession(ctx, operator, phone.ID))
+	told("one session", o.ID, []registry.UserID{owner.ID})
+	told("one session", other.ID, []registry.UserID{owner.ID})
+	signIn("tablet")
 	e.ok(e.s.RevokeSessions(ctx, operator, owner.ID, ""))
 	instances(o.ID, other.ID)
 	told("session", o.ID, []registry.UserID{owner.ID})
