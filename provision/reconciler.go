@@ -104,6 +104,9 @@ func (r *Reconciler) Outdated() map[registry.OrgID]int64 {
 	return r.watch.outdated(r.Configuration())
 }
 
+// Serving returns the instances that serve, as far as this reconciler knows.
+func (r *Reconciler) Serving() []Ref { return r.watch.serving() }
+
 // Run reconciles until ctx ends, and returns when all workers have.
 func (r *Reconciler) Run(ctx context.Context) {
 	var wg sync.WaitGroup

@@ -101,6 +101,17 @@ func (w *watch) outdated(configuration string) map[registry.OrgID]int64 {
 	return generations
 }
 
+// serving returns the watched instances.
+func (w *watch) serving() []Ref {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	refs := make([]Ref, 0, len(w.all))
+	for _, s := range w.all {
+		refs = append(refs, s.ref)
+	}
+	return refs
+}
+
 // run checks until ctx ends, and returns when all checks have.
 func (w *watch) run(ctx context.Context) {
 	var wg sync.WaitGroup
