@@ -17,7 +17,9 @@ import (
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/internal/egress"
+	"github.com/pizzaface/pizzeria/internal/heartbeat"
 	"github.com/pizzaface/pizzeria/internal/mail"
+	"github.com/pizzaface/pizzeria/internal/revocation"
 	"github.com/pizzaface/pizzeria/internal/settings"
 	"github.com/pizzaface/pizzeria/internal/usage"
 	"github.com/pizzaface/pizzeria/internal/webhook"
@@ -76,13 +78,17 @@ type Control struct {
 	Config
 	store      registry.Store
 	ids        *identity.Service
-	provider   provision.Provider
+	provider   provider
 	reconciler *provision.Reconciler
 	follower   *registry.Follower
 	settings   *settings.Service
 	webhooks   *webhook.Sender
 	mail       *mail.Sender
 	usage      *usage.Recorder
+	beats      *heartbeat.Recorder
+	poller     *heartbeat.Poller
+	tokens     *heartbeat.Tokens // of instances
+	teller     *revocation.Teller
 	handler    http.Handler
 	refused    refusedRequests
 
@@ -129,9 +135,16 @@ func New(c Config) (*Control, error) {
 		Started:       c.Metrics.instanceStarted,
 		Failed:        c.Metrics.failed(p.provider.Name()),
 	})
+	p.beats = heartbeat.NewRecorder(c.Store, c.Log, c.Now)
+	p.poller = &heartbeat.Poller{
+		Attended: p.provider, Serving: p.reconciler.Serving, Record: p.beats,
+		Counted: c.Metrics.heartbeat,
+	}
+	p.tokens = heartbeat.NewTokens(c.Master)
+	p.teller = revocation.New(c.Store, p.provider, c.Metrics.revocationPushed, c.Log)
 	p.follower = registry.NewFollower(
 		registry.FeedFor(c.Store, registry.AsSystem("follower")), c.Log, c.Now,
-		&rings{p.ids, p.writeKeys, c.Log}, p.reconciler)
+		&rings{p.ids, p.writeKeys, c.Log}, p.reconciler, p.teller)
 	err := p.routes()
 	return p, err
 }
@@ -160,8 +173,10 @@ func (c *Control) Run(ctx context.Context) {
 		return
 	}
 	for _, run := range []func(context.Context){
-		c.follower.Run, c.webhooks.Run, c.mail.Run, c.keepUp,
-		func(ctx context.Context) { c.lead(ctx, c.maintain, c.checkDomains, c.watchQuotas) },
+		c.follower.Run, c.webhooks.Run, c.mail.Run, c.keepUp, c.beats.Run,
+		func(ctx context.Context) {
+			c.lead(ctx, c.maintain, c.checkDomains, c.watchQuotas, c.poller.Run, c.teller.Run)
+		},
 	} {
 		wg.Go(func() { run(ctx) })
 	}

@@ -9,8 +9,10 @@ import (
 
 	"github.com/pizzaface/pizzeria/internal/api"
 	"github.com/pizzaface/pizzeria/internal/console"
+	"github.com/pizzaface/pizzeria/internal/heartbeat"
 	"github.com/pizzaface/pizzeria/internal/usage"
 	"github.com/pizzaface/pizzeria/internal/wire"
+	"github.com/pizzaface/pizzeria/provision"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -20,6 +22,10 @@ func (c *Control) routes() error {
 	c.handler = mux
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", c.serveReady)
+	mux.Handle(heartbeat.Pattern, &heartbeat.Push{
+		Store: c.store, Tokens: c.tokens, Record: c.beats, Counted: c.Metrics.heartbeat,
+		Issuer: func() string { return c.site().Issuer }, Log: c.Log, Now: c.Now,
+	})
 	ended := func() <-chan struct{} { return c.ended }
 	capacity := func() usage.Capacity { return usage.ReadCapacity(c.DataDir) }
 	quotas := &usage.Quotas{
@@ -78,5 +84,10 @@ func (c *Control) environment(w registry.Work) (map[string]string, error) {
 		"PIZZERIA_PUBLIC_URL": s.OrgURL(w.Slug), "PIZZERIA_PREFIX": s.Prefix,
 		"PIZZERIA_JWKS_FILE": c.keyFile.path,
 	})
+	if c.provider.Elsewhere() {
+		ref := provision.Ref{OrgID: w.Instance.OrgID, Generation: w.Instance.Generation}
+		env["PIZZERIA_HEARTBEAT_URL"] = heartbeat.URL(s.Issuer, ref)
+		env["PIZZERIA_INSTANCE_TOKEN"] = c.tokens.Of(s.Issuer, ref).Reveal()
+	}
 	return env, nil
 }
