@@ -91,6 +91,7 @@ type Control struct {
 	teller     *revocation.Teller
 	handler    http.Handler
 	refused    refusedRequests
+	scrapes    chan struct{} // of instances' metrics
 
 	keyFile   *keyFile // for instances
 	connected atomic.Bool
@@ -107,7 +108,7 @@ type Control struct {
 func New(c Config) (*Control, error) {
 	p := &Control{
 		Config: c, store: c.Store, provider: provider{c.Tunables}, ended: make(chan struct{}),
-		keyFile: newKeyFile(c.DataDir),
+		keyFile: newKeyFile(c.DataDir), scrapes: make(chan struct{}, metricsAtOnce),
 	}
 	p.reconciling, p.stopReconciler = context.WithCancel(context.Background())
 	p.ids = identity.New(c.Store, c.Master, p.site, c.Log, c.Now)
