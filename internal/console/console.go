@@ -257,5 +257,6 @@ func (c *Console) funcs() template.FuncMap {
 		"label":     func(label, value string) map[string]string { return map[string]string{"Label": label, "Value": value} },
 		"isolation": func() string { return c.Isolation() },
 		"limits":    inputsOf, "limitList": limitList,
+		"size": size, "health": healthOf,
 	}
 }
