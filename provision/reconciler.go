@@ -122,6 +122,13 @@ func (r *Reconciler) Outdated() map[registry.OrgID]int64 {
 	})
 }
 
+// Serving returns the instances that serve, as far as this reconciler knows.
+func (r *Reconciler) Serving() []Ref { return r.watch.serving() }
+
+// RunBy returns the name of the provider under which an instance runs that serves, and ok when it
+// does.
+func (r *Reconciler) RunBy(ref Ref) (provider string, ok bool) { return r.watch.runBy(ref) }
+
 // Run reconciles until ctx ends, and returns when all workers have.
 func (r *Reconciler) Run(ctx context.Context) {
 	var wg sync.WaitGroup

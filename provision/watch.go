@@ -102,6 +102,27 @@ func (w *watch) outdated(is func(*subject) bool) map[registry.OrgID]int64 {
 	return generations
 }
 
+// runBy returns the provider of a watched instance.
+func (w *watch) runBy(ref Ref) (provider string, ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if s := w.all[ref.OrgID]; s != nil && s.ref == ref {
+		return s.provider, true
+	}
+	return "", false
+}
+
+// serving returns the watched instances.
+func (w *watch) serving() []Ref {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	refs := make([]Ref, 0, len(w.all))
+	for _, s := range w.all {
+		refs = append(refs, s.ref)
+	}
+	return refs
+}
+
 // run checks until ctx ends, and returns when all checks have.
 func (w *watch) run(ctx context.Context) {
 	var wg sync.WaitGroup

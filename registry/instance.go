@@ -25,6 +25,9 @@ type Instance struct {
 	// generation has one.
 	Previous string `json:"-"`
 
+	// Heartbeat is the last one of this generation while it serves.
+	Heartbeat *Heartbeat `json:"heartbeat,omitempty" doc:"what the instance said of itself last; absent until it says something"`
+
 	// Outdated is whether it keeps an earlier configuration until it is restarted. The store does
 	// not know: who shows an instance asks the reconciler.
 	Outdated bool `json:"outdated,omitempty" doc:"runs with an earlier configuration of the server until it is restarted"`
@@ -38,6 +41,10 @@ func (i *Instance) MarkOutdated(generations map[OrgID]int64) {
 // ForMembers is an instance without where it is on the server: for whoever does not run the platform.
 func (i Instance) ForMembers() Instance {
 	i.Address, i.Detail = "", places.ReplaceAllString(i.Detail, "…")
+	if i.Heartbeat != nil {
+		h := i.Heartbeat.ForMembers()
+		i.Heartbeat = &h
+	}
 	return i
 }
 

@@ -48,6 +48,8 @@ type Store interface {
 	DraftStore
 	InstallationStore
 	InstanceStore
+	HeartbeatStore
+	RevocationStore
 	Maintainer
 	Leaser
 	FeedSource

@@ -17,6 +17,7 @@ const (
 	PrefixClaim    = "pzc_" // no key yet: it enrolls a runner, once
 	PrefixClient   = "pzo_" // the secret of a registered app
 	PrefixNode     = "pzn_" // the credential of a gateway
+	PrefixInstance = "pzi_" // the token of an instance, for its heartbeats alone
 )
 
 const (
@@ -31,7 +32,12 @@ const (
 func NewAPIKey(prefix string) Secret {
 	var b [32]byte
 	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
-	key := prefix + base62(new(big.Int).SetBytes(b[:]), keyBody)
+	return KeyOf(prefix, b)
+}
+
+// KeyOf is the key of 256 bits that were made elsewhere.
+func KeyOf(prefix string, bits [32]byte) Secret {
+	key := prefix + base62(new(big.Int).SetBytes(bits[:]), keyBody)
 	return Secret(key + checksum(key))
 }
 
@@ -48,6 +54,7 @@ func checksum(key string) string {
 
 var prefixes = []string{
 	PrefixPersonal, PrefixService, PrefixRunner, PrefixClaim, PrefixClient, PrefixNode,
+	PrefixInstance,
 }
 
 // IsKey reports whether a bearer looks like a key or claim of ours: it has the prefix of one.

@@ -56,7 +56,10 @@ type API struct {
 	Log      *slog.Logger
 	Ended    func() <-chan struct{} // closed when streams should end
 	// Logs reads what an org's instance prints: its newest lines, and with follow what comes.
-	Logs      web.Logs
+	Logs web.Logs
+	// Metrics returns the metrics of an org's instance, in Prometheus' text format. Error:
+	// CodeNotFound when there are none.
+	Metrics   func(ctx context.Context, org registry.OrgID) ([]byte, error)
 	Settings  *settings.Service
 	Webhooks  *webhook.Sender
 	Usage     Usage

@@ -19,7 +19,10 @@ type ShownInstance struct {
 	Log     string    `json:"log,omitempty" doc:"last log lines while the instance is not healthy, for those who may read them"`
 }
 
-const logsType = "text/plain"
+const (
+	logsType    = "text/plain"
+	metricsType = "text/plain; version=0.0.4; charset=utf-8"
+)
 
 func (a *API) instances() {
 	type instanceOut struct{ Body ShownInstance }
@@ -76,5 +79,6 @@ func (a *API) instances() {
 				}
 			}}, nil
 		})
+	a.instanceMetrics()
 	a.events()
 }

@@ -37,11 +37,15 @@ func (c *client) showInstance(w io.Writer, b []byte) error {
 		return err
 	}
 	var v struct {
-		Outdated bool      `json:"outdated"`
-		RetryAt  time.Time `json:"retry_at"`
-		Log      string    `json:"log"`
+		Outdated  bool                `json:"outdated"`
+		RetryAt   time.Time           `json:"retry_at"`
+		Log       string              `json:"log"`
+		Heartbeat *registry.Heartbeat `json:"heartbeat"`
 	}
 	if err := json.Unmarshal(b, &v); err != nil {
+		return err
+	}
+	if err := showHeartbeat(w, v.Heartbeat); err != nil {
 		return err
 	}
 	if v.Outdated {
@@ -85,7 +89,7 @@ func (c *client) instance() *cobra.Command {
 	})
 	logs.Flags().IntVarP(&lines, "lines", "n", 200, "how many of the newest lines, at most 10000")
 	logs.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what comes")
-	i.AddCommand(named(c.instances()), show, restart, logs)
+	i.AddCommand(named(c.instances()), show, restart, logs, c.instanceMetrics())
 	return i
 }
 
@@ -95,6 +99,8 @@ var instancesTable = table[registry.OrgView]{
 	{"DESIRED", func(o registry.OrgView) string { return string(o.Instance.Desired) }},
 	{"GENERATION", func(o registry.OrgView) string { return fmt.Sprint(o.Instance.Generation) }},
 	{"PROVIDER", func(o registry.OrgView) string { return o.Instance.Provider }},
+	{"MEMORY", func(o registry.OrgView) string { return memoryOf(o.Instance) }},
+	{"BUSY", func(o registry.OrgView) string { return busyOf(o.Instance) }},
 	{"SINCE", func(o registry.OrgView) string { return when(o.Instance.ChangedAt) }},
 	{"DETAIL", func(o registry.OrgView) string { return o.Instance.Detail }},
 }

@@ -258,5 +258,6 @@ func (c *Console) funcs() template.FuncMap {
 		"label":     func(label, value string) map[string]string { return map[string]string{"Label": label, "Value": value} },
 		"isolation": func(provider string) string { return c.Isolation(provider) },
 		"limits":    inputsOf, "limitList": limitList,
+		"size": size, "health": healthOf,
 	}
 }

@@ -39,7 +39,9 @@ type versionOf func(web.Caller) (string, error)
 // orgVersion is the version of an org's live pages. It fills in v.Log.
 func (c *Console) orgVersion(ctx context.Context, v *view) (string, error) {
 	v.Log = c.printed(ctx, *v)
-	return c.liveVersion(orgMaxAge, v.Org, v.Log, v.Who.Actor.Platform())
+	shown := *v.Org
+	shown.Instance.Heartbeat = nil // it ages as a chart does
+	return c.liveVersion(orgMaxAge, shown, v.Log, v.Who.Actor.Platform())
 }
 
 // keepLive makes an org's page a live one.

@@ -48,6 +48,19 @@ func stateOf(i registry.Instance) status {
 	return status{"Starting", "◐", "wait"}
 }
 
+// healthOf is what an app's health check answered, as its agent says.
+func healthOf(h registry.Heartbeat) status {
+	switch h.Health {
+	case registry.HealthOK:
+		return status{"Healthy", "●", "good"}
+	case registry.HealthDegraded:
+		return status{"Degraded", "◆", "wait"}
+	case registry.HealthFailing:
+		return status{"Failing", "▲", "bad"}
+	}
+	return status{"Unknown", "■", "off"}
+}
+
 // nextPage is the address of a list's next page, with the filters of this one.
 func nextPage(v view, cursor string) string {
 	if cursor == "" {

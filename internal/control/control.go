@@ -20,7 +20,9 @@ import (
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/internal/egress"
+	"github.com/pizzaface/pizzeria/internal/heartbeat"
 	"github.com/pizzaface/pizzeria/internal/mail"
+	"github.com/pizzaface/pizzeria/internal/revocation"
 	"github.com/pizzaface/pizzeria/internal/settings"
 	"github.com/pizzaface/pizzeria/internal/usage"
 	"github.com/pizzaface/pizzeria/internal/webhook"
@@ -85,8 +87,13 @@ type Control struct {
 	webhooks   *webhook.Sender
 	mail       *mail.Sender
 	usage      *usage.Recorder
+	beats      *heartbeat.Recorder
+	poller     *heartbeat.Poller
+	tokens     *heartbeat.Tokens // of instances
+	teller     *revocation.Teller
 	handler    http.Handler
 	refused    refusedRequests
+	scrapes    chan struct{} // of instances' metrics
 
 	keyFile   *keyFile // for instances
 	connected atomic.Bool
@@ -106,6 +113,7 @@ type Control struct {
 func New(c Config) (*Control, error) {
 	p := &Control{
 		Config: c, store: c.Store, ended: make(chan struct{}), keyFile: newKeyFile(c.DataDir),
+		scrapes: make(chan struct{}, metricsAtOnce),
 	}
 	p.installation.Store(new(registry.InstallationID))
 	p.reconciling, p.stopReconciler = context.WithCancel(context.Background())
@@ -135,9 +143,16 @@ func New(c Config) (*Control, error) {
 		Started:       c.Metrics.instanceStarted,
 		Failed:        c.Metrics.failed,
 	})
+	p.beats = heartbeat.NewRecorder(c.Store, c.Log, c.Now)
+	p.poller = &heartbeat.Poller{
+		Attended: attended{p}, Serving: p.reconciler.Serving, Record: p.beats,
+		Counted: c.Metrics.heartbeat,
+	}
+	p.tokens = heartbeat.NewTokens(c.Master)
+	p.teller = revocation.New(c.Store, attended{p}, c.Metrics.revocationPushed, c.Log)
 	p.follower = registry.NewFollower(
 		registry.FeedFor(c.Store, registry.AsSystem("follower")), c.Log, c.Now,
-		&rings{p.ids, p.writeKeys, c.Log}, p.reconciler)
+		&rings{p.ids, p.writeKeys, c.Log}, p.reconciler, p.teller)
 	c.Metrics.failing(p.Providers().Names())
 	err := p.routes()
 	return p, err
@@ -167,8 +182,10 @@ func (c *Control) Run(ctx context.Context) {
 		return
 	}
 	for _, run := range []func(context.Context){
-		c.follower.Run, c.webhooks.Run, c.mail.Run, c.keepUp,
-		func(ctx context.Context) { c.lead(ctx, c.maintain, c.checkDomains, c.watchQuotas) },
+		c.follower.Run, c.webhooks.Run, c.mail.Run, c.keepUp, c.beats.Run,
+		func(ctx context.Context) {
+			c.lead(ctx, c.maintain, c.checkDomains, c.watchQuotas, c.poller.Run, c.teller.Run)
+		},
 	} {
 		wg.Go(func() { run(ctx) })
 	}

@@ -37,6 +37,9 @@ func (c *Control) Providers() *provision.Providers {
 func (c *Control) configuration(p provision.Provider) string {
 	s := c.site()
 	parts := []string{p.Configuration(), s.Issuer, s.OrgURL("")}
+	if elsewhere(p) {
+		parts = append(parts, c.tokens.KeyID()) // with another secret key, their tokens are void
+	}
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\n")))
 	return hex.EncodeToString(sum[:])
 }

@@ -9,8 +9,10 @@ import (
 
 	"github.com/pizzaface/pizzeria/internal/api"
 	"github.com/pizzaface/pizzeria/internal/console"
+	"github.com/pizzaface/pizzeria/internal/heartbeat"
 	"github.com/pizzaface/pizzeria/internal/usage"
 	"github.com/pizzaface/pizzeria/internal/wire"
+	"github.com/pizzaface/pizzeria/provision"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -20,6 +22,10 @@ func (c *Control) routes() error {
 	c.handler = mux
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", c.serveReady)
+	mux.Handle(heartbeat.Pattern, &heartbeat.Push{
+		Store: c.store, Tokens: c.tokens, Record: c.beats, Counted: c.Metrics.heartbeat,
+		Issuer: func() string { return c.site().Issuer }, Log: c.Log, Now: c.Now,
+	})
 	ended := func() <-chan struct{} { return c.ended }
 	capacity := func() usage.Capacity { return usage.ReadCapacity(c.DataDir) }
 	quotas := &usage.Quotas{
@@ -37,7 +43,7 @@ func (c *Control) routes() error {
 		Providers: func() api.Providers { return c.Providers() }, Capacity: capacity,
 		Isolation:   func() string { return c.isolation("") },
 		Connections: c.Gateways.Connections, Outdated: c.Outdated, Page: pages.Problem,
-		KeyUsed: c.Metrics.keyUsed,
+		KeyUsed: c.Metrics.keyUsed, Metrics: c.instanceMetrics,
 	}).Register(mux)
 	return pages.Register(mux)
 }
@@ -78,5 +84,15 @@ func (c *Control) environment(w registry.Work) (map[string]string, []string, err
 		"PIZZERIA_ORG_GENERATION": fmt.Sprint(w.Instance.Generation), "PIZZERIA_ISSUER": s.Issuer,
 		"PIZZERIA_PUBLIC_URL": s.OrgURL(w.Slug), "PIZZERIA_PREFIX": s.Prefix,
 	})
+	p, err := c.Providers().Get(w.Instance.Provider)
+	if err != nil {
+		return nil, nil, err
+	}
+	if elsewhere(p) {
+		ref := provision.Ref{OrgID: w.Instance.OrgID, Generation: w.Instance.Generation}
+		env["PIZZERIA_HEARTBEAT_URL"] = heartbeat.URL(s.Issuer, ref)
+		env["PIZZERIA_INSTANCE_TOKEN"] = c.tokens.Of(s.Issuer, ref).Reveal()
+		secrets = append(secrets, "PIZZERIA_INSTANCE_TOKEN")
+	}
 	return env, secrets, nil
 }

@@ -22,14 +22,16 @@ import (
 type Instances struct {
 	dir string
 
-	mu   sync.Mutex
-	run  map[provision.Ref]*instance
-	logs map[registry.OrgID]*log
+	mu        sync.Mutex
+	elsewhere bool
+	run       map[provision.Ref]*instance
+	logs      map[registry.OrgID]*log
 }
 
 type instance struct {
-	stop func() error
-	of   provision.Spec
+	stop  func() error
+	of    provision.Spec
+	agent *agent
 }
 
 // NewInstances keeps sockets and data in a directory. Its path must be short: sockets lie in it.
@@ -105,6 +107,11 @@ func (p *Instances) start(s provision.Spec) (*instance, error) {
 		cancel()
 		return nil, errors.Join(err, a.Close())
 	}
+	beside, err := p.startAgent(ctx, s.Ref)
+	if err != nil {
+		cancel()
+		return nil, errors.Join(err, l.Close(), a.Close())
+	}
 	server := &http.Server{Handler: a, ReadHeaderTimeout: 10 * time.Second}
 	done := make(chan struct{})
 	go func() {
@@ -112,9 +119,9 @@ func (p *Instances) start(s provision.Spec) (*instance, error) {
 		_ = server.Serve(l)
 	}()
 	p.log(s.OrgID).print("listening on unix:" + p.socket(s.Ref))
-	return &instance{of: s, stop: func() error {
+	return &instance{of: s, agent: beside, stop: func() error {
 		cancel()
-		err := server.Close()
+		err := errors.Join(beside.stop(), server.Close())
 		<-done
 		return errors.Join(err, a.Close())
 	}}, nil

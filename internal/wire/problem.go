@@ -84,9 +84,13 @@ func (p *Problem) GetHeaders() http.Header {
 	return h
 }
 
-// WriteProblem answers with what err becomes.
+// WriteProblem answers with what err becomes, or is.
 func WriteProblem(w http.ResponseWriter, r *http.Request, issuer string, err error) {
-	p := ProblemOf(r.Context(), err).On(issuer)
+	var p *Problem
+	if !errors.As(err, &p) {
+		p = ProblemOf(r.Context(), err)
+	}
+	p = p.On(issuer)
 	for k, v := range p.GetHeaders() {
 		w.Header()[k] = v
 	}

@@ -87,6 +87,7 @@ var scansAll = map[string]string{
 	"audit":        "verifying walks the whole chain, and a filter walks it backwards until the page is full",
 	"p":            "plans: the operator defines a few",
 	"one":          "one row, of no table",
+	"h":            "heartbeats: a scrape of metrics reads the last one of each instance",
 	"i":            "the reconciler reads every instance at start and once a minute",
 }
 

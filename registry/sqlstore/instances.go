@@ -210,6 +210,7 @@ func (t *tx) follow(w registry.Work, state registry.InstanceState) error {
 			`DELETE FROM webhooks WHERE org_id = $1`, `DELETE FROM api_keys WHERE org_id = $1`, `DELETE FROM usage WHERE org_id = $1`,
 			`DELETE FROM runners WHERE org_id = $1`, `DELETE FROM runner_claims WHERE org_id = $1`,
 			`DELETE FROM support WHERE org_id = $1`, `DELETE FROM quota_warnings WHERE org_id = $1`, `DELETE FROM approvals WHERE org_id = $1`,
+			`DELETE FROM heartbeats WHERE org_id = $1`, `DELETE FROM revocations WHERE org_id = $1`,
 			`DELETE FROM identities WHERE connection_id IN (SELECT id FROM connections WHERE org_id = $1)`,
 			`DELETE FROM connections WHERE org_id = $1`, `DELETE FROM domains WHERE org_id = $1`,
 		} {

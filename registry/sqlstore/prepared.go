@@ -6,10 +6,13 @@ import (
 	"fmt"
 )
 
-// hot are the statements of every change. Prepared once, an entry of the audit log costs half.
-var hot = []string{feedNext, feedInsert, auditStateQuery, auditInsert, auditHeadSave}
+// hot are the statements of every change, and of every heartbeat. Prepared once, an entry of the
+// audit log costs half.
+var hot = []string{
+	feedNext, feedInsert, auditStateQuery, auditInsert, auditHeadSave, heartbeatSave,
+}
 
-// Prepare prepares the statements of every change, once there is a database.
+// Prepare prepares the hot statements, once there is a database.
 func Prepare(ctx context.Context, s *Store) error {
 	all := map[string]*sql.Stmt{}
 	for _, q := range hot {

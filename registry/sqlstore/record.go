@@ -37,8 +37,11 @@ func (t *tx) note(c registry.Change) error {
 	if err != nil {
 		return fmt.Errorf("store: feed: %w", err)
 	}
-	return t.must(feedInsert,
-		seq, us(t.now), c.Kind, c.OrgID, c.UserID, c.SessionID, c.Slug, c.OldSlug, version)
+	if err := t.must(feedInsert, seq, us(t.now), c.Kind, c.OrgID, c.UserID, c.SessionID, c.Slug,
+		c.OldSlug, version); err != nil {
+		return err
+	}
+	return t.revoke(c, seq)
 }
 
 // nextVersion counts a change that makes tokens doubtful that were issued under the version before.

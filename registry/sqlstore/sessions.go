@@ -166,16 +166,29 @@ func (s *Store) RevokeSession(ctx context.Context, a registry.Actor, id registry
 		if err != nil {
 			return err
 		}
+		if a.IsSystem() { // for the person, who signs out: instances go on serving their other devices
+			_, err := t.endSession(id, owner)
+			return err
+		}
 		return t.revokeSession(id, owner)
 	})
 }
 
+// revokeSession ends a session that somebody else may have used: instances are to be told.
 func (t *tx) revokeSession(id registry.SessionID, owner registry.UserID) error {
-	n, err := t.exec(`UPDATE sessions SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL`, id, us(t.now))
-	if err != nil || n == 0 {
+	ended, err := t.endSession(id, owner)
+	if err != nil || !ended {
 		return err
 	}
-	return t.record(registry.Change{Kind: registry.ChangeSessionRevoked, UserID: owner, SessionID: id}, string(id), "")
+	return t.revokeUser(owner)
+}
+
+func (t *tx) endSession(id registry.SessionID, owner registry.UserID) (ended bool, err error) {
+	n, err := t.exec(`UPDATE sessions SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL`, id, us(t.now))
+	if err != nil || n == 0 {
+		return false, err
+	}
+	return true, t.record(registry.Change{Kind: registry.ChangeSessionRevoked, UserID: owner, SessionID: id}, string(id), "")
 }
 
 // revokeSessions ends all live sessions of a user but one, and a change of address that was asked

@@ -35,7 +35,7 @@ func (s *steps) Scan(v any) error {
 	return json.Unmarshal([]byte(text), s)
 }
 
-const viewColumns = orgColumns + `, ` + instanceColumns
+const viewColumns = orgColumns + `, ` + instanceColumns + `, ` + heartbeatColumn
 
 // viewQuery selects the orgs that somebody may see, by viewArgs: $1 sees all, or
 // $2 is a member; $3 is the one org that a key reaches, $4 its own role there.
@@ -57,7 +57,7 @@ const mineQuery = `SELECT m.role, m.wanted_role, ` + viewColumns + `
 // scanView reads an org as an actor sees it.
 func scanView(a registry.Actor) func(scanner) (registry.OrgView, error) {
 	return func(r scanner) (v registry.OrgView, err error) {
-		err = r.Scan(slices.Concat([]any{&v.Role, &v.WantedRole}, orgFields(&v.Org), instanceFields(&v.Instance))...)
+		err = r.Scan(slices.Concat([]any{&v.Role, &v.WantedRole}, orgFields(&v.Org), instanceFields(&v.Instance), []any{heartbeat{&v.Instance.Heartbeat}})...)
 		if !a.SeesAll() {
 			v.Instance = v.Instance.ForMembers()
 		}

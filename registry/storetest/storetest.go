@@ -145,6 +145,8 @@ func RunTests(t *testing.T, open func(t *testing.T, now func() time.Time) regist
 		"StoppedEmailChange":        stoppedEmailChange,
 		"Rehashed":                  rehashed,
 		"Claims":                    claims,
+		"Heartbeats":                heartbeats,
+		"Revocations":               revocations,
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := NewClock()

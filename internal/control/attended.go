@@ -1,0 +1,58 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/pizzaface/pizzeria/provision"
+)
+
+// attended reaches the agent of an instance, whichever provider the instance runs under.
+type attended struct{ c *Control }
+
+var errNotServing = errors.New("the instance does not serve")
+
+func (a attended) of(ref provision.Ref) (provision.Attended, error) {
+	name, ok := a.c.reconciler.RunBy(ref)
+	if !ok {
+		return nil, errNotServing
+	}
+	return a.c.Providers().Attended(name)
+}
+
+// Heartbeat implements provision.Attended.
+func (a attended) Heartbeat(ctx context.Context, ref provision.Ref) (provision.Heartbeat, error) {
+	p, err := a.of(ref)
+	if err != nil {
+		return provision.Heartbeat{}, err
+	}
+	return p.Heartbeat(ctx, ref)
+}
+
+// Revoke implements provision.Attended.
+func (a attended) Revoke(ctx context.Context, ref provision.Ref, v provision.Revocation) error {
+	p, err := a.of(ref)
+	if err != nil {
+		return err
+	}
+	return p.Revoke(ctx, ref, v)
+}
+
+// Metrics implements provision.Attended.
+func (a attended) Metrics(ctx context.Context, ref provision.Ref) (io.ReadCloser, error) {
+	p, err := a.of(ref)
+	if err != nil {
+		return nil, err
+	}
+	return p.Metrics(ctx, ref)
+}
+
+// elsewhere reports whether a provider's instances are on other machines; see provision.Remote.
+func elsewhere(p provision.Provider) bool {
+	r, ok := p.(provision.Remote)
+	return ok && r.Elsewhere()
+}
+
+// Interface guard
+var _ provision.Attended = attended{}
