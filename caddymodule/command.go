@@ -11,6 +11,7 @@ import (
 	"github.com/pizzaface/pizzeria/examples/instance/app"
 	"github.com/pizzaface/pizzeria/internal/agent"
 	"github.com/pizzaface/pizzeria/internal/cli"
+	"github.com/pizzaface/pizzeria/internal/egress"
 	"github.com/pizzaface/pizzeria/internal/intruder"
 	"github.com/pizzaface/pizzeria/internal/runtime"
 	"github.com/pizzaface/pizzeria/internal/sandbox"
@@ -92,6 +93,10 @@ func internalCommands() []*cobra.Command {
 		{
 			Use: "sandbox", Short: "Isolates an instance, for the server", Hidden: true, Args: cobra.NoArgs,
 			RunE: func(*cobra.Command, []string) error { return sandbox.Enter() },
+		},
+		{
+			Use: "egress <socket> [<rules>...]", Short: "Is the proxy of an instance to other networks, for the server", Hidden: true, Args: cobra.MinimumNArgs(1),
+			RunE: func(_ *cobra.Command, args []string) error { return egress.Listen(args[0], args[1:]) },
 		},
 		{
 			Use: "intruder <targets>", Short: "Tries what an instance reaches, for the server", Hidden: true, Args: cobra.ExactArgs(1),

@@ -14,6 +14,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/pizzaface/pizzeria/internal/agent"
+	"github.com/pizzaface/pizzeria/internal/egress"
 	"github.com/pizzaface/pizzeria/provision"
 	"github.com/pizzaface/pizzeria/provision/process"
 )
@@ -58,9 +59,15 @@ type Process struct {
 	// libraries and the program of the command. Default: none.
 	Files []string `json:"files,omitempty"`
 
-	// Which networks isolated instances reach: `none`, but a loopback interface of their own; `open`,
-	// all that the server reaches, its own loopback interface included. Default: `none`.
+	// Which networks isolated instances reach: `none`, but a loopback interface of their own; `allow`,
+	// what `egress_allow` says, through a proxy; `open`, all that the server reaches, its own loopback
+	// interface included. Default: `none`.
 	Egress process.Egress `json:"egress,omitempty"`
+
+	// What instances reach with `egress` `allow`: names of public hosts, such as `api.example.com`,
+	// `*.example.com` or `*`, on the ports 80 and 443 or on the one that is given; and networks that are
+	// reached though they are not of the public Internet, as IP prefixes.
+	EgressAllow []string `json:"egress_allow,omitempty"`
 }
 
 // CaddyModule returns the Caddy module information.
@@ -84,6 +91,12 @@ func (p *Process) Provision(ctx caddy.Context) error {
 	}
 	if p.Egress != "" && !slices.Contains(process.Egresses(), p.Egress) {
 		return fmt.Errorf("egress %q is unknown: use %s", p.Egress, wordList(process.Egresses()))
+	}
+	if allow := p.Egress == process.EgressAllow; allow != (len(p.EgressAllow) > 0) {
+		return errors.New("egress allow needs what it allows, and nothing else does")
+	}
+	if _, err := egress.ParseRules(p.EgressAllow); err != nil {
+		return fmt.Errorf("egress allow: %w", err)
 	}
 	for _, path := range p.Files {
 		if !filepath.IsAbs(path) {
@@ -157,6 +170,7 @@ func (p *Process) NewProvider(dataDir string) (provision.Provider, error) {
 		Dir: dataDir, Command: command, Env: p.Env, Grace: time.Duration(valueOr(p.Grace, defaultGrace)),
 		Self: self, Shim: shim, Profile: p.Profile, Required: p.Required, Sidecars: p.Sidecars,
 		Sandbox: helper, Isolation: p.Isolation, Files: p.Files, Egress: p.Egress,
+		Allow: p.EgressAllow, Proxy: append(slices.Clone(shim[:len(shim)-1]), "egress"),
 	})
 	if c, ok := made.(interface{ Check() error }); ok && err == nil {
 		err = c.Check()
@@ -176,7 +190,7 @@ func (p *Process) NewProvider(dataDir string) (provision.Provider, error) {
 //		agent   <path>
 //		isolation auto|on|off
 //		files   <path...>
-//		egress  none|open
+//		egress  none|open|allow <rules...>
 //	}
 func (p *Process) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next()
@@ -263,7 +277,7 @@ func (p *Process) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			}
 			p.Files = append(p.Files, paths...)
 		case "egress":
-			if err := wordArg(d, &p.Egress, process.Egresses()); err != nil {
+			if err := p.unmarshalEgress(d); err != nil {
 				return err
 			}
 		default:
@@ -271,6 +285,29 @@ func (p *Process) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 				"unknown option %q: use command, env, profile, required, sidecar, grace, agent, isolation, files or egress",
 				d.Val(),
 			)
+		}
+	}
+	return nil
+}
+
+func (p *Process) unmarshalEgress(d *caddyfile.Dispenser) error {
+	if p.Egress != "" {
+		return d.Err("egress is given twice")
+	}
+	words := d.RemainingArgs()
+	if len(words) == 0 {
+		return d.ArgErr()
+	}
+	p.Egress = process.Egress(words[0])
+	if !slices.Contains(process.Egresses(), p.Egress) {
+		return d.Errf("egress %q is unknown: use %s", words[0], wordList(process.Egresses()))
+	}
+	if p.EgressAllow = words[1:]; (p.Egress == process.EgressAllow) != (len(p.EgressAllow) > 0) {
+		return d.Err("egress allow needs what it allows, and nothing else does")
+	}
+	for _, rule := range p.EgressAllow {
+		if _, err := egress.ParseRules([]string{rule}); err != nil && !strings.HasPrefix(rule, "{") {
+			return d.Errf("egress allow: %v", err)
 		}
 	}
 	return nil

@@ -15,6 +15,7 @@ import (
 	"runtime/debug"
 
 	"github.com/pizzaface/pizzeria/internal/agent"
+	"github.com/pizzaface/pizzeria/internal/egress"
 	"github.com/pizzaface/pizzeria/internal/intruder"
 	"github.com/pizzaface/pizzeria/internal/sandbox"
 	"github.com/pizzaface/pizzeria/provision/process"
@@ -32,6 +33,8 @@ func main() {
 		err = process.Shim(args[1:]...)
 	case len(args) == 1 && args[0] == "sandbox":
 		err = sandbox.Enter()
+	case len(args) >= 2 && args[0] == "egress":
+		err = egress.Listen(args[1], args[2:])
 	case len(args) == 2 && args[0] == "intruder":
 		err = intruder.Main(args[1], os.Stdout)
 	default:

@@ -45,6 +45,8 @@ type Agent struct {
 	proxy   *proxy // nil with Direct
 	disk    disk
 	servers []*http.Server
+	// forwarding leads to the egress proxy; nil without one.
+	forwarding net.Listener
 
 	sidecars sidecars
 
@@ -118,6 +120,11 @@ func (a *Agent) prepare() error {
 		env["PORT"], env["PIZZERIA_LISTEN"] = a.port.String(), address
 		if env["HOST"] == "" {
 			env["HOST"] = loopback
+		}
+	}
+	if a.c.Egress != "" {
+		if err := a.forward(env); err != nil {
+			return err
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(env)) {
@@ -194,6 +201,9 @@ func (a *Agent) wait() {
 func (a *Agent) close() {
 	for _, s := range a.servers {
 		_ = s.Close()
+	}
+	if a.forwarding != nil {
+		_ = a.forwarding.Close()
 	}
 	if a.proxy != nil {
 		a.proxy.transport.CloseIdleConnections()

@@ -42,6 +42,10 @@ type Config struct {
 	Socket     string
 	Credential string
 
+	// Egress is the socket of a proxy to other networks, which the app finds as HTTP_PROXY and so on; ""
+	// for none.
+	Egress string
+
 	// Secrets are names in Env whose values must not reach the log.
 	Secrets []string
 	Log     io.Writer // JSON lines

@@ -38,6 +38,10 @@ type Config struct {
 	Files []string
 	// Egress says which networks instances that are kept apart reach. Default: EgressNone.
 	Egress Egress
+	// Allow are the rules of EgressAllow; see egress.ParseRules.
+	Allow []string
+	// Proxy is the command that serves a proxy; the socket and the rules are added.
+	Proxy []string
 }
 
 // Isolation says whether instances are kept apart from each other and from the server.
@@ -60,7 +64,9 @@ type Egress string
 const (
 	EgressNone Egress = "none" // a loopback interface of its own
 	EgressOpen Egress = "open" // all that the server reaches, its own loopback interface included
+	// EgressAllow is none but what Config.Allow says, through a proxy.
+	EgressAllow Egress = "allow"
 )
 
 // Egresses lists the choices.
-func Egresses() []Egress { return []Egress{EgressNone, EgressOpen} }
+func Egresses() []Egress { return []Egress{EgressNone, EgressOpen, EgressAllow} }

@@ -4,6 +4,12 @@ package process
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -124,5 +130,47 @@ func TestLimitsFollow(t *testing.T) {
 	}
 	if err := f.p.Limit(t.Context(), f.ref(7), nil); err == nil {
 		t.Error("one that is not there has limits")
+	}
+}
+
+// TestEgress: an instance reaches what is allowed, through a proxy, and nothing else; and the proxy
+// ends with it.
+func TestEgress(t *testing.T) {
+	requireIsolation(t)
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "basil") }))
+	defer web.Close()
+	host, port, err := net.SplitHostPort(web.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := fmt.Sprintf(`port=${HTTP_PROXY##*:}
+exec 3<>/dev/tcp/127.0.0.1/$port; printf 'GET http://%[1]s:%[2]s/ HTTP/1.0\r\nHost: %[1]s\r\n\r\n' >&3; cat <&3
+exec 4<>/dev/tcp/%[1]s/%[2]s || echo; echo nothing else`, host, port)
+	for rule, want := range map[string]string{host + "/32": "basil", "*": "does not allow"} {
+		t.Run(want, func(t *testing.T) {
+			f := newFixture(t)
+			f.p.c.Isolation, f.p.c.Egress, f.p.c.Allow = IsolationOn, EgressAllow, []string{rule}
+			f.p.c.Command = []string{"/bin/bash", "-c", "{ " + ask + "\n} >said 2>&1; exec sleep 1000"}
+			if _, err := f.p.Ensure(t.Context(), provision.Spec{Ref: f.ref(1)}); err != nil {
+				t.Fatal(err)
+			}
+			f.eventually("it has asked", func() bool { return strings.Contains(f.said(), "nothing else") })
+			if !strings.Contains(f.said(), want) || strings.Count(f.said(), "basil") > 1 {
+				t.Errorf("%s", f.said())
+			}
+			b, err := os.ReadFile(filepath.Join(hostDir(f.p.runDir(f.ref(1))), proxyFile))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var proxy apart
+			if err := json.Unmarshal(b, &proxy); err != nil {
+				t.Fatal(err)
+			}
+			f.stop(1)
+			f.eventually("the proxy has ended", func() bool {
+				now, err := startOf(proxy.PID)
+				return err != nil || now != proxy.At
+			})
+		})
 	}
 }

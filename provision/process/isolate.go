@@ -72,7 +72,7 @@ type apart struct {
 	Way sandbox.Way `json:"way"`
 	UID int         `json:"uid"`
 	PID int         `json:"pid"`   // of the shim, on the host side
-	At  string      `json:"start"` // when it was started, as the kernel counts; see procID
+	At  string      `json:"start"` // when it was started, as the kernel counts; see processtree.ID
 }
 
 // hostName is where the host directories are, beside the run directories.
@@ -118,6 +118,14 @@ func (p *Provider) startApart(m means, dir string, s provision.Spec, spec shimSp
 	uid, err := p.user(m.way, s.OrgID)
 	if err != nil {
 		return nil, err
+	}
+	if p.c.Egress == EgressAllow {
+		if spec.Egress, err = p.startProxy(m, dir); err != nil {
+			return nil, err
+		}
+		if err := writeJSON(filepath.Join(dir, specFile), spec); err != nil {
+			return nil, err
+		}
 	}
 	for _, own := range []string{dir, spec.Dir, filepath.Dir(spec.Log)} {
 		if err := give(own, uid); err != nil {
@@ -204,6 +212,9 @@ func (p *Provider) sandboxSpec(uid int, dir string, s provision.Spec, spec shimS
 	if s.Keys != "" {
 		read = append(read, sandbox.Same(s.Keys)...)
 	}
+	if spec.Egress != "" {
+		read = append(read, sandbox.Same(filepath.Dir(spec.Egress))...)
+	}
 	args := append(append([]string{}, p.c.Shim...), dir, inheritedLock)
 	return sandbox.Spec{
 		UID: uid, Read: read, Write: []string{dir, spec.Dir, filepath.Dir(spec.Log)}, Hide: []string{p.c.Dir},
@@ -278,6 +289,7 @@ func (p *Provider) forget(dir string) error {
 	if !isApart(dir) {
 		return nil
 	}
+	endProxy(dir)
 	var errs []error
 	if g, err := p.group(dir); err == nil && os.Geteuid() == 0 {
 		errs = append(errs, g.Remove())

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pizzaface/pizzeria/internal/egress"
 	"github.com/pizzaface/pizzeria/internal/intruder"
 	"github.com/pizzaface/pizzeria/internal/sandbox"
 	"github.com/pizzaface/pizzeria/provision"
@@ -35,6 +36,11 @@ func TestMain(m *testing.M) {
 		}
 	case len(os.Args) >= 3 && os.Args[1] == "shim":
 		if err := Shim(os.Args[2:]...); err != nil {
+			_, _ = os.Stderr.WriteString(err.Error() + "\n")
+			os.Exit(1)
+		}
+	case len(os.Args) >= 3 && os.Args[1] == "egress":
+		if err := egress.Listen(os.Args[2], os.Args[3:]); err != nil {
 			_, _ = os.Stderr.WriteString(err.Error() + "\n")
 			os.Exit(1)
 		}
@@ -63,7 +69,7 @@ func config(t *testing.T) Config {
 		t.Fatal(err)
 	}
 	return Config{Dir: dir, Command: []string{self, "instance"}, Shim: []string{self, "shim"}, Grace: 500 * time.Millisecond,
-		Sandbox: sandbox.Helper{self, "sandbox"}, Isolation: IsolationOff}
+		Sandbox: sandbox.Helper{self, "sandbox"}, Isolation: IsolationOff, Proxy: []string{self, "egress"}}
 }
 
 func TestConformance(t *testing.T) {

@@ -99,7 +99,7 @@ func fingerprint(c Config, way sandbox.Way) string {
 		kept = append(kept, c.Profile, c.Required, c.Sidecars)
 	}
 	if way != sandbox.None {
-		kept = append(kept, way, c.Files, c.Egress)
+		kept = append(kept, way, c.Files, c.Egress, c.Allow)
 	}
 	b, _ := json.Marshal(kept) // strings in lists and maps, which have an order in JSON
 	sum := sha256.Sum256(b)
@@ -112,7 +112,10 @@ func (p *Provider) Place() string { return p.c.Dir }
 // Isolation implements provision.Provider.
 func (p *Provider) Isolation() string {
 	network := "and a network of its own"
-	if p.c.Egress == EgressOpen {
+	switch p.c.Egress {
+	case EgressAllow:
+		network = "and a network of its own, with a proxy to " + strings.Join(p.c.Allow, ", ")
+	case EgressOpen:
 		network = "and the server's network, where it reaches whatever listens without asking who it is"
 	}
 	switch p.means().way {
