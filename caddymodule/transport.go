@@ -172,12 +172,21 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 }
 
-// openSockets makes a dialer follow no link that an org put in place of its socket.
+// openSockets makes a dialer follow no link that an org put in place of its socket, and reach no
+// address that is none of an instance's.
 func openSockets(dial edge.DialFunc) edge.DialFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		to, ok := ctx.Value(dialInfoKey).(reverseproxy.DialInfo)
 		if !ok || !strings.HasPrefix(to.Network, "unix") {
-			return dial(ctx, network, address)
+			conn, err := dial(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			if err := sockets.CheckPeer(conn); err != nil {
+				_ = conn.Close()
+				return nil, reverseproxy.NewDialError(err)
+			}
+			return conn, nil
 		}
 		s, err := sockets.Open(to.Address)
 		if err != nil {

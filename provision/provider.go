@@ -44,7 +44,9 @@ type Observed struct {
 	Address string // network address, "unix//path" or "host:port"; set while Running
 	// Configuration is that of the Spec with which it was started; set while Running.
 	Configuration string
-	Detail        string // why it is not running, for people
+	// Elsewhere is true of an instance that somebody else started, which is never outdated.
+	Elsewhere bool
+	Detail    string // why it is not running, for people
 }
 
 // Seen is an instance as a provider sees it.

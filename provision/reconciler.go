@@ -112,7 +112,7 @@ func (r *Reconciler) Outdated() map[registry.OrgID]int64 {
 	set := r.Providers()
 	return r.watch.outdated(func(s *subject) bool {
 		p, err := set.Get(s.provider)
-		return err != nil || r.Configuration(p) != s.configuration
+		return !s.elsewhere && (err != nil || r.Configuration(p) != s.configuration)
 	})
 }
 
