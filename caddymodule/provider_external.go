@@ -1,6 +1,8 @@
 package caddymodule
 
 import (
+	"fmt"
+
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
@@ -11,7 +13,7 @@ import (
 
 func init() { caddy.RegisterModule(External{}) }
 
-// External leads orgs to instances that somebody else runs, over plain HTTP. Nothing is started or
+// External leads orgs to instances that somebody else runs. Nothing is started or
 // stopped: an org that is stopped is not led there.
 type External struct {
 	// Where the instances are, by the ID of the org (not its slug, which can be another org's later):
@@ -19,8 +21,25 @@ type External struct {
 	Instances map[string]string `json:"instances,omitempty"`
 
 	// Say that all that listens at a TCP address checks assertions: the app there, or
-	// `pizzeria-agent` in front of it. Without it only Unix sockets can be named. Default: `false`.
+	// `pizzeria-agent` in front of it. Without this or `tls` only Unix sockets can be named. Default:
+	// `false`.
 	ChecksAssertions bool `json:"checks_assertions,omitempty"`
+
+	// Reach TCP addresses over TLS. Default: plain HTTP.
+	TLS *ExternalTLS `json:"tls,omitempty"`
+}
+
+// ExternalTLS says how instances elsewhere are talked to. The files are in PEM, and read when the config
+// is loaded.
+type ExternalTLS struct {
+	// The certificates that are trusted. Default: those of the system.
+	CA string `json:"ca,omitempty"`
+	// The certificate that the gateway shows. Default: none.
+	Cert string `json:"cert,omitempty"`
+	// The key of `cert`. Default: none.
+	Key string `json:"key,omitempty"`
+	// Whom the certificates of the instances must name. Default: the host of the address.
+	ServerName string `json:"server_name,omitempty"`
 }
 
 // CaddyModule returns the Caddy module information.
@@ -36,6 +55,13 @@ func (p *External) NewProvider(string) (provision.Provider, error) {
 	c := external.Config{
 		Instances: map[registry.OrgID]string{}, ChecksAssertions: p.ChecksAssertions,
 	}
+	if t := p.TLS; t != nil {
+		var err error
+		c.TLS, err = external.TLS{CA: t.CA, Cert: t.Cert, Key: t.Key, ServerName: t.ServerName}.Load()
+		if err != nil {
+			return nil, fmt.Errorf("external: %w", err)
+		}
+	}
 	for org, address := range p.Instances {
 		c.Instances[registry.OrgID(org)] = address
 	}
@@ -47,6 +73,12 @@ func (p *External) NewProvider(string) (provision.Provider, error) {
 //	provider external {
 //		instance <org ID> <address>
 //		checks_assertions
+//		tls {
+//			ca          <file>
+//			cert        <file>
+//			key         <file>
+//			server_name <name>
+//		}
 //	}
 func (p *External) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next()
@@ -74,8 +106,38 @@ func (p *External) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			if p.ChecksAssertions = true; d.NextArg() {
 				return d.ArgErr()
 			}
+		case "tls":
+			if p.TLS != nil {
+				return d.Err("tls is given twice")
+			}
+			p.TLS = new(ExternalTLS)
+			if err := p.TLS.unmarshal(d); err != nil {
+				return err
+			}
 		default:
-			return d.Errf("unknown option %q: use instance or checks_assertions", d.Val())
+			return d.Errf("unknown option %q: use instance, checks_assertions or tls", d.Val())
+		}
+	}
+	return nil
+}
+
+func (t *ExternalTLS) unmarshal(d *caddyfile.Dispenser) error {
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	options := map[string]*string{
+		"ca": &t.CA, "cert": &t.Cert, "key": &t.Key, "server_name": &t.ServerName,
+	}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		name := d.Val()
+		into, ok := options[name]
+		switch {
+		case !ok:
+			return d.Errf("unknown option %q of tls: use ca, cert, key or server_name", name)
+		case *into != "":
+			return d.Errf("%s is given twice", name)
+		case !d.AllArgs(into) || *into == "":
+			return d.ArgErr()
 		}
 	}
 	return nil

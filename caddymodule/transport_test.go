@@ -27,7 +27,7 @@ func TestGatewayReachesNoListenerOfOurs(t *testing.T) {
 		return d.DialContext(ctx, to.Network, to.Address)
 	}
 	var refused reverseproxy.DialError
-	_, err = openSockets(dial)(ctx, "tcp", "x")
+	_, err = openSockets(dial, nil)(ctx, "tcp", "x")
 	if !errors.As(err, &refused) || !strings.Contains(err.Error(), sockets.ErrPeer.Error()) {
 		t.Errorf("%v", err)
 	}

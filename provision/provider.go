@@ -41,7 +41,9 @@ type Spec struct {
 // Observed is what a provider sees of an instance.
 type Observed struct {
 	Running bool
-	Address string // network address, "unix//path" or "host:port"; set while Running
+	// Address is the network address, "unix//path", "host:port" or "tls/host:port" (see Secured); set
+	// while Running.
+	Address string
 	// Configuration is that of the Spec with which it was started; set while Running.
 	Configuration string
 	// Elsewhere is true of an instance that somebody else started, which is never outdated.

@@ -82,6 +82,11 @@ func NewReconciler(c Config) *Reconciler {
 	if c.Configuration == nil {
 		c.Configuration = func(Provider) string { return "" }
 	}
+	if c.Dial == nil {
+		c.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			return c.Providers().Dial(ctx, network, address)
+		}
+	}
 	r := &Reconciler{
 		Config: c, checker: newChecker(c.Dial), queue: newQueue(),
 		slots: make(chan struct{}, workers), again: make(chan struct{}, 1),

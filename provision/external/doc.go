@@ -10,6 +10,7 @@
 // internal/sockets: no metadata service, and none of this server's own listeners. Private networks are
 // what the operator asks for.
 //
-// A port can be another server's tomorrow. So a bare TCP address is taken only when the operator says
-// that what listens there checks assertions: the app, or the agent in front of it.
+// A port can be another server's tomorrow. So a TCP address is taken only over TLS, which says who
+// listens there, or when the operator says that what listens there checks assertions: the app, or the
+// agent in front of it.
 package external

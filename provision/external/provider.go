@@ -2,6 +2,7 @@ package external
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -23,14 +24,19 @@ type Config struct {
 	Instances map[registry.OrgID]string
 	// ChecksAssertions says that all that listens at TCP addresses checks assertions.
 	ChecksAssertions bool
+	// TLS is how instances at TCP addresses are talked to; nil: in plain HTTP.
+	TLS *tls.Config
 }
 
 // Provider leads to instances elsewhere.
-type Provider struct{ c Config }
+type Provider struct {
+	c         Config
+	addresses map[string]bool // that are stated
+}
 
 // New checks the config.
 func New(c Config) (*Provider, error) {
-	taken := map[string]registry.OrgID{}
+	taken := map[string]bool{}
 	for org, address := range c.Instances {
 		if !registry.ValidID(string(org)) {
 			return nil, fmt.Errorf("external: %q is not the ID of an org, which `org show -o json` says: "+
@@ -39,13 +45,13 @@ func New(c Config) (*Provider, error) {
 		if err := c.check(address); err != nil {
 			return nil, fmt.Errorf("external: %q: %w", address, err)
 		}
-		if taken[address] != "" {
+		if taken[address] {
 			return nil, fmt.Errorf("external: %q is the address of two orgs: each needs an instance of its own",
 				address)
 		}
-		taken[address] = org
+		taken[address] = true
 	}
-	return &Provider{c}, nil
+	return &Provider{c, taken}, nil
 }
 
 func (c Config) check(address string) error {
@@ -66,9 +72,9 @@ func (c Config) check(address string) error {
 			return err
 		}
 	}
-	if !c.ChecksAssertions {
-		return errors.New("whatever listens at a TCP address gets the org's requests: say `checks_assertions` " +
-			"if the app there checks assertions, or pizzeria-agent in front of it does")
+	if !c.ChecksAssertions && c.TLS == nil {
+		return errors.New("whatever listens at a TCP address gets the org's requests: use `tls`, or say " +
+			"`checks_assertions` if the app there checks assertions, or pizzeria-agent in front of it does")
 	}
 	return nil
 }
@@ -110,10 +116,25 @@ func (p *Provider) Ensure(ctx context.Context, s provision.Spec) (provision.Obse
 		}
 	}
 	c, err := sockets.Dialer(ctx, network, at)
+	if config := p.TLS(at); err == nil && config != nil {
+		c, err = sockets.Secure(ctx, c, config)
+	}
 	if err != nil {
 		return provision.Observed{}, fmt.Errorf("external: the instance does not answer: %w", err)
 	}
 	return p.see(s.Ref), c.Close()
+}
+
+// TLS implements provision.Secured.
+func (p *Provider) TLS(address string) *tls.Config {
+	if p.c.TLS == nil || !p.addresses[address] {
+		return nil
+	}
+	c := p.c.TLS.Clone()
+	if c.ServerName == "" {
+		c.ServerName, _, _ = net.SplitHostPort(address)
+	}
+	return c
 }
 
 const dialTimeout = 5 * time.Second
@@ -122,6 +143,9 @@ func (p *Provider) see(r provision.Ref) provision.Observed {
 	address, ok := p.c.Instances[r.OrgID]
 	if !ok {
 		return provision.Observed{Detail: "no address is stated for this org"}
+	}
+	if p.TLS(address) != nil {
+		address = "tls/" + address
 	}
 	return provision.Observed{Running: true, Address: address, Elsewhere: true}
 }
@@ -154,4 +178,5 @@ func (*Provider) Logs(context.Context, registry.OrgID, int, bool) (io.ReadCloser
 var (
 	_ provision.Provider = (*Provider)(nil)
 	_ provision.Watcher  = (*Provider)(nil)
+	_ provision.Secured  = (*Provider)(nil)
 )

@@ -16,8 +16,12 @@ import (
 
 // The test binary is the instance elsewhere.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 2 && os.Args[1] == "instance" {
+	switch {
+	case len(os.Args) == 2 && os.Args[1] == "instance":
 		providertest.Instance()
+		return
+	case len(os.Args) == 3 && os.Args[1] == "tls-instance":
+		serveTLS(os.Args[2])
 		return
 	}
 	os.Exit(m.Run())
@@ -30,7 +34,7 @@ func TestConformance(t *testing.T) {
 	}
 	providertest.RunElsewhere(t, []string{self, "instance"},
 		func(t *testing.T, addresses map[registry.OrgID]string) provision.Provider {
-			p, err := New(Config{addresses, true})
+			p, err := New(Config{Instances: addresses, ChecksAssertions: true})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -55,15 +59,17 @@ func TestNew(t *testing.T) {
 		"ada@10.0.0.5:8080":      "write a host and a port",
 		"10.0.0.5:8080/internal": "write a host and a port",
 	} {
-		_, err := New(Config{map[registry.OrgID]string{acme: address}, true})
+		_, err := New(Config{Instances: map[registry.OrgID]string{acme: address}, ChecksAssertions: true})
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: %v, want %q", address, err, want)
 		}
 	}
 	for want, c := range map[string]Config{
-		"say `checks_assertions`":   {map[registry.OrgID]string{acme: "10.0.0.5:80"}, false},
-		"is not the ID of an org":   {map[registry.OrgID]string{"acme": "unix//run/x"}, false},
-		"is the address of two org": {map[registry.OrgID]string{acme: "10.0.0.5:80", globex: "10.0.0.5:80"}, true},
+		"say `checks_assertions`": {Instances: map[registry.OrgID]string{acme: "10.0.0.5:80"}},
+		"is not the ID of an org": {Instances: map[registry.OrgID]string{"acme": "unix//run/x"}},
+		"is the address of two org": {
+			Instances: map[registry.OrgID]string{acme: "unix//run/x", globex: "unix//run/x"},
+		},
 	} {
 		if _, err := New(c); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
@@ -91,7 +97,7 @@ func TestNotUs(t *testing.T) {
 	defer func() { _ = admin.Close() }()
 	_, port, _ := net.SplitHostPort(tcp.Addr().String())
 	for _, address := range []string{"127.0.0.1:" + port, "localhost:" + port, "unix/" + admin.Addr().String()} {
-		p, err := New(Config{map[registry.OrgID]string{org: address}, true})
+		p, err := New(Config{Instances: map[registry.OrgID]string{org: address}, ChecksAssertions: true})
 		if err != nil {
 			t.Fatal(err)
 		}
