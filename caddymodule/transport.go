@@ -71,7 +71,7 @@ func (t *Transport) Provision(ctx caddy.Context) (err error) {
 	}
 	// HTTP_PROXY of the environment is not for instances
 	t.Transport.Proxy = nil
-	dial := openSockets(t.Transport.DialContext)
+	dial := openSockets(t.Transport.DialContext, t.runtime.Secure)
 	t.Transport.DialContext = dial
 	if !slices.Contains(t.Versions, "h2c") {
 		t.Transport.DialContext = edge.GuardDial(dial, t.MaxResponseHeaderSize)
@@ -172,12 +172,16 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 }
 
-// openSockets makes a dialer follow no link that an org put in place of its socket.
-func openSockets(dial edge.DialFunc) edge.DialFunc {
+// openSockets makes a dialer follow no link that an org put in place of its socket, and reach no
+// address that is none of an instance's.
+func openSockets(dial edge.DialFunc, secure secureFunc) edge.DialFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		to, ok := ctx.Value(dialInfoKey).(reverseproxy.DialInfo)
-		if !ok || !strings.HasPrefix(to.Network, "unix") {
+		if !ok {
 			return dial(ctx, network, address)
+		}
+		if !strings.HasPrefix(to.Network, "unix") {
+			return dialPort(ctx, dial, to, secure)
 		}
 		s, err := sockets.Open(to.Address)
 		if err != nil {
@@ -192,6 +196,33 @@ func openSockets(dial edge.DialFunc) edge.DialFunc {
 		}
 		return conn, nil
 	}
+}
+
+// secureFunc makes a connection to "host:port" one over TLS, and closes it on an error.
+type secureFunc func(ctx context.Context, address string, c net.Conn) (net.Conn, error)
+
+// dialPort dials a TCP address. Whether TLS is spoken there is for the route to say; to http.Transport
+// it is one more connection.
+func dialPort(
+	ctx context.Context, dial edge.DialFunc, to reverseproxy.DialInfo, secure secureFunc,
+) (net.Conn, error) {
+	overTLS := to.Network == "tls"
+	to.Network = "tcp"
+	conn, err := dial(context.WithValue(ctx, dialInfoKey, to), to.Network, to.Address)
+	if err != nil {
+		return nil, err
+	}
+	if err := sockets.CheckPeer(conn); err != nil {
+		_ = conn.Close()
+		return nil, reverseproxy.NewDialError(err)
+	}
+	if !overTLS {
+		return conn, nil
+	}
+	if conn, err = secure(ctx, to.Address, conn); err != nil {
+		return nil, reverseproxy.NewDialError(err)
+	}
+	return conn, nil
 }
 
 // dialInfoKey is under which reverse_proxy tells its transport where to dial. It

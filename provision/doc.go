@@ -42,7 +42,7 @@
 //
 // # Compatibility
 //
-// Provider, Watcher, Keeper, Limiter, Limited, Ref, Spec, Observed and Seen are for providers elsewhere, and stable in the sense of
+// Provider, Watcher, Keeper, Limiter, Secured, Limited, Ref, Spec, Observed and Seen are for providers elsewhere, and stable in the sense of
 // Semantic Versioning: such a provider goes on to compile, and is called as they document. Spec and
 // Observed may get fields in a minor release: name the fields of their literals. The Reconciler, its
 // Config and its Store may change in a minor release. Package providertest checks a provider, and

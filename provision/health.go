@@ -85,8 +85,11 @@ func (h *checker) check(ctx context.Context, path, address string, timeout time.
 
 func (h *checker) close() { h.transport.CloseIdleConnections() }
 
-// SplitAddress splits an instance's address into network and address for a net.Dialer.
+// SplitAddress splits an instance's address into network and address, as Providers.Dial takes them.
 func SplitAddress(address string) (network, addr string) {
+	if at, ok := strings.CutPrefix(address, "tls/"); ok {
+		return "tls", at
+	}
 	if path, ok := strings.CutPrefix(address, "unix/"); ok {
 		return "unix", path
 	}

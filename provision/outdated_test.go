@@ -58,3 +58,46 @@ func TestOutdated(t *testing.T) {
 		end()
 	})
 }
+
+// foreigner is a world whose instances somebody else started.
+type foreigner struct{ *world }
+
+func (f foreigner) Observe(ctx context.Context, r Ref) (Observed, error) {
+	o, err := f.world.Observe(ctx, r)
+	o.Configuration, o.Elsewhere = "", true
+	return o, err
+}
+
+func (f foreigner) Ensure(ctx context.Context, s Spec) (Observed, error) {
+	o, err := f.world.Ensure(ctx, s)
+	o.Configuration, o.Elsewhere = "", true
+	return o, err
+}
+
+// List sees none of them.
+func (foreigner) List(context.Context) ([]Seen, error) { return nil, nil }
+
+// TestElsewhereIsNeverOutdated: what somebody else started keeps nothing of our configuration; and
+// it is looked after without being listed.
+func TestElsewhereIsNeverOutdated(t *testing.T) {
+	bubble(t, func(e *env) {
+		defer e.run(func(c *Config) {
+			c.Providers = one(foreigner{e.w})
+			c.Configuration = func(Provider) string { return "ours" }
+		})()
+		acme := e.org("acme")
+		e.running(acme, time.Minute)
+		pass(2 * time.Minute)
+		if n := len(e.r.Outdated()); n > 0 {
+			t.Errorf("%d are outdated", n)
+		}
+		if n := len(e.w.spawned(acme, time.Now())); n != 1 || e.instance(acme).Failures > 0 {
+			t.Errorf("started %d times: %+v", n, e.instance(acme))
+		}
+		e.w.crash(acme)
+		pass(time.Minute)
+		if n := len(e.w.spawned(acme, time.Now())); n != 2 {
+			t.Errorf("started %d times", n)
+		}
+	})
+}

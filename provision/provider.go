@@ -45,10 +45,14 @@ type Spec struct {
 // Observed is what a provider sees of an instance.
 type Observed struct {
 	Running bool
-	Address string // network address, "unix//path" or "host:port"; set while Running
+	// Address is the network address, "unix//path", "host:port" or "tls/host:port" (see Secured); set
+	// while Running.
+	Address string
 	// Configuration is that of the Spec with which it was started; set while Running.
 	Configuration string
-	Detail        string // why it is not running, for people
+	// Elsewhere is true of an instance that somebody else started, which is never outdated.
+	Elsewhere bool
+	Detail    string // why it is not running, for people
 }
 
 // Seen is an instance as a provider sees it.

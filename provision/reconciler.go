@@ -84,6 +84,11 @@ func NewReconciler(c Config) *Reconciler {
 	if c.Configuration == nil {
 		c.Configuration = func(Provider) string { return "" }
 	}
+	if c.Dial == nil {
+		c.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			return c.Providers().Dial(ctx, network, address)
+		}
+	}
 	r := &Reconciler{
 		Config: c, checker: newChecker(c.Dial), queue: newQueue(),
 		slots: make(chan struct{}, workers), again: make(chan struct{}, 1),
@@ -118,7 +123,7 @@ func (r *Reconciler) Outdated() map[registry.OrgID]int64 {
 	set := r.Providers()
 	return r.watch.outdated(func(s *subject) bool {
 		p, err := set.Get(s.provider)
-		return err != nil || r.Configuration(p) != s.configuration
+		return !s.elsewhere && (err != nil || r.Configuration(p) != s.configuration)
 	})
 }
 

@@ -24,6 +24,7 @@ type subject struct {
 	ref           Ref
 	address       string
 	configuration string // that it was started with
+	elsewhere     bool   // by somebody else
 	due           time.Time
 	asking        bool
 	verdict
@@ -46,13 +47,14 @@ func (w *watch) add(provider string, ref Ref, o Observed) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if s := w.all[ref.OrgID]; s != nil && s.ref == ref && s.address == o.Address {
-		s.configuration = o.Configuration
+		s.configuration, s.elsewhere = o.Configuration, o.Elsewhere
 		return
 	}
 	within := max(0, w.r.Health().Interval)
 	due := w.r.Now().Add(rand.N(within + 1)) //nolint:gosec // jitter
 	w.all[ref.OrgID] = &subject{
 		provider: provider, ref: ref, address: o.Address, configuration: o.Configuration, due: due,
+		elsewhere: o.Elsewhere,
 	}
 }
 

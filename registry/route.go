@@ -15,7 +15,7 @@ type Route struct {
 	Plan       string
 	Status     RouteStatus
 	Generation int64
-	Address    string       // network address of the instance, as a provider gave it: "unix//path" or "host:port"
+	Address    string       // network address of the instance, as a provider gave it: "unix//path", "host:port" or "tls/host:port"
 	Limits     *RouteLimits // what it may use of the gateway; nil = as much as it likes
 	Detail     string       // why it is not serving, for its members
 	RedirectTo string       // the slug that a renamed org has now, for as long as this one rests

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"strings"
 
 	"github.com/pizzaface/pizzeria/internal/ascii"
 	"github.com/pizzaface/pizzeria/internal/wire"
@@ -37,7 +38,7 @@ func (g *Gateway) RoundTrip(s *State, r *http.Request, t *Transports) (*http.Res
 	r.Header.Set("X-Forwarded-Proto", g.Tokens.Site().Scheme())
 	var res *http.Response
 	var err error
-	if t.Direct != nil && t.Direct.Takes(r) {
+	if t.Direct != nil && t.Direct.Takes(r) && !overTLS(s.Route.Address) {
 		res, err = t.Direct.roundTrip(r, &s.exchange)
 	} else {
 		res, err = s.around(r, t.HTTP)
@@ -63,6 +64,10 @@ func (g *Gateway) RoundTrip(s *State, r *http.Request, t *Transports) (*http.Res
 	s.measured.headers(res.Header)
 	return res, nil
 }
+
+// overTLS reports whether an instance is reached over TLS. Direct cannot see there whether a
+// connection is quiet: TLS keeps bytes of its own.
+func overTLS(address string) bool { return strings.HasPrefix(address, "tls/") }
 
 // around makes a round trip that a cut cancels, its upload included.
 func (s *State) around(r *http.Request, transport http.RoundTripper) (*http.Response, error) {

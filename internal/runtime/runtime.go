@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -193,6 +194,15 @@ func (r *Runtime) start(ctx context.Context) error {
 		r.wg.Go(func() { r.control.Run(run) })
 	}
 	return nil
+}
+
+// Secure makes a connection to an instance at "host:port" one over TLS; see provision.Providers.
+func (r *Runtime) Secure(ctx context.Context, address string, c net.Conn) (net.Conn, error) {
+	if set := r.tunables.Load().Providers; set != nil {
+		return set.Secure(ctx, address, c)
+	}
+	_ = c.Close()
+	return nil, errors.New("a gateway alone reaches no instance over TLS")
 }
 
 // sayProviders logs what makes instances, and what that does not do here.

@@ -23,13 +23,21 @@ func Dial(ctx context.Context, path string) (net.Conn, error) {
 	return c, nil
 }
 
-// Dialer dials what provision.SplitAddress returns.
+// Dialer dials what provision.SplitAddress returns. What CheckPeer refuses is not talked to.
 func Dialer(ctx context.Context, network, address string) (net.Conn, error) {
 	if network == "unix" {
 		return Dial(ctx, address)
 	}
 	var d net.Dialer
-	return d.DialContext(ctx, network, address)
+	c, err := d.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	if err := CheckPeer(c); err != nil {
+		_ = c.Close()
+		return nil, err
+	}
+	return c, nil
 }
 
 func notSocket(path string) error { return fmt.Errorf("%s is not a socket", path) }
