@@ -109,7 +109,7 @@ func (f *fixture) boot(gen int64, vars ...string) (b providertest.Boot) {
 		}
 		defer func() { _ = res.Body.Close() }()
 		raw, _ := io.ReadAll(res.Body)
-		return json.Unmarshal(raw, &b) == nil
+		return res.StatusCode == http.StatusOK && json.Unmarshal(raw, &b) == nil
 	})
 	return b
 }
