@@ -88,7 +88,8 @@ func internalCommands() []*cobra.Command {
 			RunE: func(_ *cobra.Command, args []string) error { return process.Shim(args[0]) },
 		},
 		{
-			Use: "agent [options] -- command [args...]", Short: "Runs an app as an instance, behind checks of who is asking",
+			Use:    "agent [options] -- command [args...]",
+			Short:  "Runs an app as an instance, behind checks of who is asking",
 			Hidden: true, DisableFlagParsing: true,
 			Run: func(c *cobra.Command, args []string) {
 				os.Exit(agent.Main(c.CommandPath(), args, os.Stdout, os.Stderr))

@@ -48,7 +48,9 @@ type proxy struct {
 	transport *http.Transport
 }
 
-func newProxy(c Config, dial func(context.Context) (net.Conn, error), errorLog *log.Logger) (*proxy, error) {
+func newProxy(
+	c Config, dial func(context.Context) (net.Conn, error), errorLog *log.Logger,
+) (*proxy, error) {
 	p := &proxy{
 		profile: c.Profile, required: c.Required, health: c.Health, now: c.Now,
 		gone: &revocations{now: c.Now},

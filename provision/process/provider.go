@@ -155,8 +155,11 @@ func (p *Provider) Ensure(ctx context.Context, s provision.Spec) (provision.Obse
 	if err := writeFile(filepath.Join(dir, configFile), []byte(s.Configuration)); err != nil {
 		return provision.Observed{}, fmt.Errorf("process: %w", err)
 	}
-	spec := shimSpec{OrgID: s.OrgID, Generation: s.Generation, Command: p.c.Command, Env: env, Dir: data, Log: p.LogFile(s.OrgID), Socket: socket,
-		Sidecars: p.c.Sidecars, Profile: p.c.Profile, Required: p.c.Required, Health: s.Health, Secrets: s.Secrets, Credential: credential}
+	spec := shimSpec{
+		OrgID: s.OrgID, Generation: s.Generation, Command: p.c.Command, Env: env, Dir: data,
+		Log: p.LogFile(s.OrgID), Socket: socket, Sidecars: p.c.Sidecars, Profile: p.c.Profile,
+		Required: p.c.Required, Health: s.Health, Secrets: s.Secrets, Credential: credential,
+	}
 	if err := writeJSON(filepath.Join(dir, specFile), spec); err != nil {
 		return provision.Observed{}, fmt.Errorf("process: %w", err)
 	}

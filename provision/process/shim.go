@@ -195,15 +195,21 @@ func call(ctx context.Context, dir string, q request) (r response, err error) {
 	return r, json.NewDecoder(bufio.NewReader(c)).Decode(&r)
 }
 
+// lockPatiently takes a lock that nobody keeps: somebody may only be looking, see held.
+func lockPatiently(dir string) (*os.File, error) {
+	l, err := lock(dir)
+	for try := 0; errors.Is(err, syscall.EWOULDBLOCK) && try < 20; try++ {
+		time.Sleep(10 * time.Millisecond)
+		l, err = lock(dir)
+	}
+	return l, err
+}
+
 // Shim runs the instance of a run directory until it ends or is stopped. It is
 // the whole of the shim's process. A second shim for a directory ends at once.
 func Shim(dir string) error {
 	syscall.Umask(0o077)
-	l, err := lock(dir)
-	for try := 0; errors.Is(err, syscall.EWOULDBLOCK) && try < 20; try++ {
-		time.Sleep(10 * time.Millisecond) // somebody may only be looking, see held
-		l, err = lock(dir)
-	}
+	l, err := lockPatiently(dir)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		return nil
 	}
@@ -217,6 +223,18 @@ func Shim(dir string) error {
 	if _, err := fmt.Fprintln(l, os.Getpid()); err != nil {
 		return err
 	}
+	// A new instance must not meet what an earlier one left behind, which may hold its database.
+	ctx, cancel := context.WithTimeout(context.Background(), leftoversEnd)
+	err = endLeftovers(ctx, dir)
+	cancel()
+	if err != nil {
+		return writeJSON(filepath.Join(dir, exitFile), exit{Error: err.Error(), At: time.Now()})
+	}
+	return run(dir, l)
+}
+
+// run starts the instance of a run directory and waits for its end, under its lock.
+func run(dir string, l *os.File) error {
 	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGPIPE)
 
 	var spec shimSpec
@@ -238,13 +256,6 @@ func Shim(dir string) error {
 	}
 	defer func() { _ = ctl.Close() }()
 
-	// A new instance must not meet what an earlier one left behind, which may hold its database.
-	ctx, cancel := context.WithTimeout(context.Background(), leftoversEnd)
-	err = endLeftovers(ctx, dir)
-	cancel()
-	if err != nil {
-		return writeJSON(filepath.Join(dir, exitFile), exit{Error: err.Error(), At: time.Now()})
-	}
 	out := &timberjack.Logger{Filename: spec.Log, MaxSize: 10, MaxBackups: 3, FileMode: 0o600}
 	defer func() { _ = out.Close() }()
 	a, err := agent.Start(spec.config(dir, out, l))
