@@ -103,7 +103,8 @@ func internalCommands() []*cobra.Command {
 			RunE: func(_ *cobra.Command, args []string) error { return intruder.Main(args[0], os.Stdout) },
 		},
 		{
-			Use: "agent [options] -- command [args...]", Short: "Runs an app as an instance, behind checks of who is asking",
+			Use:    "agent [options] -- command [args...]",
+			Short:  "Runs an app as an instance, behind checks of who is asking",
 			Hidden: true, DisableFlagParsing: true,
 			Run: func(c *cobra.Command, args []string) {
 				os.Exit(agent.Main(c.CommandPath(), args, os.Stdout, os.Stderr))

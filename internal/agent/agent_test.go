@@ -32,7 +32,7 @@ func TestEnvironment(t *testing.T) {
 		t.Fatal(err)
 	}
 	port := f.a.port.String()
-	want := []string{"AGENT_TEST=app", "HOST=127.0.0.1", "PASSWORD=hunter22", "PATH=" + os.Getenv("PATH"), "PIZZERIA_LISTEN=127.0.0.1:" + port, "PORT=" + port}
+	want := []string{"AGENT_TEST=app", "GORACE=atexit_sleep_ms=0", "HOST=127.0.0.1", "PASSWORD=hunter22", "PATH=" + os.Getenv("PATH"), "PIZZERIA_LISTEN=127.0.0.1:" + port, "PORT=" + port}
 	if slices.Sort(env); !slices.Equal(env, want) {
 		t.Errorf("%q", env)
 	}

@@ -13,7 +13,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -71,7 +71,7 @@ func testApp() {
 			os.Exit(7)
 		}
 	}
-	var sockets atomic.Int64
+	var sockets sync.WaitGroup
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		n, err := io.Copy(io.Discard, r.Body)
@@ -118,7 +118,7 @@ func testApp() {
 		}
 		defer c.CloseNow()
 		sockets.Add(1)
-		defer sockets.Add(-1)
+		defer sockets.Done()
 		for {
 			kind, b, err := c.Read(r.Context())
 			if err != nil || c.Write(r.Context(), kind, b) != nil {
@@ -128,11 +128,9 @@ func testApp() {
 	})
 	end := make(chan os.Signal, 1)
 	signal.Notify(end, syscall.SIGTERM)
-	go func() { // it waits for its sockets, in its way
+	go func() { // as many do, it waits for its sockets
 		<-end
-		if sockets.Load() > 0 {
-			os.Exit(1)
-		}
+		sockets.Wait()
 		os.Exit(0)
 	}()
 	network, address := "tcp", os.Getenv("HOST")+":"+os.Getenv("PORT")

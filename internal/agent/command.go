@@ -68,7 +68,8 @@ func Main(program string, args []string, stdout, stderr io.Writer) int {
 	}
 	c.Log = stdout
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT,
+		syscall.SIGUSR1, syscall.SIGUSR2)
 	a, err := Start(c)
 	if err != nil {
 		_, _ = fmt.Fprintf(stderr, "%s: %v\n", program, err)

@@ -41,7 +41,7 @@ func runCommand(t *testing.T, env []string, args ...string) *command {
 		args[i] = strings.NewReplacer("$SELF", self, "$DIR", dir).Replace(a)
 	}
 	c.cmd = exec.Command(self, args...)
-	c.cmd.Env = append(env, "AGENT_TEST=command", "PATH="+os.Getenv("PATH"), "PIZZERIA_JWKS_FILE=/no/such/file")
+	c.cmd.Env = append(env, "AGENT_TEST=command", "GORACE=atexit_sleep_ms=0", "PATH="+os.Getenv("PATH"), "PIZZERIA_JWKS_FILE=/no/such/file")
 	c.cmd.Stdout, c.cmd.Stderr = c.log, &c.stderr
 	return c
 }

@@ -47,7 +47,9 @@ type exchange struct {
 
 type exchangeKey struct{}
 
-func (s *exchanges) begin(w http.ResponseWriter, r *http.Request, token string, c assertion.Claims) (*exchange, *http.Request) {
+func (s *exchanges) begin(
+	w http.ResponseWriter, r *http.Request, token string, c assertion.Claims,
+) (*exchange, *http.Request) {
 	ctx, cancel := context.WithCancel(r.Context())
 	x := &exchange{
 		claims: c, token: token, done: make(chan struct{}), cancel: cancel,
@@ -86,7 +88,9 @@ func (s *exchanges) count() (all, tunnels int) {
 }
 
 // cut ends those that match, and returns when they have ended or ctx is done.
-func (s *exchanges) cut(ctx context.Context, code uint16, reason string, match func(*exchange) bool) {
+func (s *exchanges) cut(
+	ctx context.Context, code uint16, reason string, match func(*exchange) bool,
+) {
 	var cut []*exchange
 	s.mu.Lock()
 	for x := range s.open {

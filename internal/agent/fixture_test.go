@@ -90,7 +90,10 @@ func newFixture(t *testing.T, change func(*Config)) *fixture {
 	c := Config{
 		OrgID: "acme-id", Generation: 3, Issuer: "https://d.example", Keys: assertion.File(jwks),
 		Command: []string{self}, Dir: f.dir, Data: f.dir, Profile: Assertion,
-		Env:    map[string]string{"AGENT_TEST": "app", "PATH": os.Getenv("PATH"), "PASSWORD": "hunter22"},
+		Env: map[string]string{
+			"AGENT_TEST": "app", "PATH": os.Getenv("PATH"), "PASSWORD": "hunter22",
+			"GORACE": "atexit_sleep_ms=0", // the race detector's runtime sleeps for a second at the end
+		},
 		Listen: "unix:" + filepath.Join(f.dir, "app.sock"), Secrets: []string{"PASSWORD"},
 		Socket: filepath.Join(f.dir, "agent.sock"), Credential: credential, Log: f.log, Now: f.now,
 	}

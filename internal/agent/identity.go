@@ -18,7 +18,7 @@ import (
 const (
 	headerUser   = "X-Forwarded-User"               // the person's or runner's ID, which never changes
 	headerEmail  = "X-Forwarded-Email"              // runners have none
-	headerLogin  = "X-Forwarded-Preferred-Username" // the address, or the ID; never the name that people choose
+	headerLogin  = "X-Forwarded-Preferred-Username" // e-mail or ID; never the name, which people choose
 	headerGroups = "X-Forwarded-Groups"             // the role in the org
 	headerRemote = "X-Remote-User"                  // as X-Forwarded-User: some apps know no other
 )
@@ -27,7 +27,8 @@ const (
 // ends in "-" stands for all that begin so. Whatever the profile, only the agent sets them.
 var identityNames = strings.Fields(`
 	pizzeria-assertion
-	x-forwarded-user x-forwarded-email x-forwarded-preferred-username x-forwarded-groups x-forwarded-name
+	x-forwarded-user x-forwarded-email x-forwarded-preferred-username x-forwarded-groups
+	x-forwarded-name
 	x-forwarded-login x-forwarded-access-token x-forwarded-id-token
 	remote- x-remote- x-webauth- x-auth-request- x-auth-user x-auth-email x-authenticated-
 	x-authentik- x-authelia- proxy-user x-proxy-user

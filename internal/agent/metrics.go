@@ -51,11 +51,13 @@ func (a *Agent) serveMetrics(w http.ResponseWriter, r *http.Request) {
 			if class == 0 {
 				code = "none"
 			}
-			fmt.Fprintf(&b, "pizzeria_agent_requests_total{code=%q} %d\n", code, p.counts.byClass[class].Load())
+			n := p.counts.byClass[class].Load()
+			fmt.Fprintf(&b, "pizzeria_agent_requests_total{code=%q} %d\n", code, n)
 		}
 		metric("pizzeria_agent_refused_total", "counter", "Requests that the agent refused, by the reason.")
 		for reason, name := range refusals {
-			fmt.Fprintf(&b, "pizzeria_agent_refused_total{reason=%q} %d\n", name, p.counts.byReason[reason].Load())
+			n := p.counts.byReason[reason].Load()
+			fmt.Fprintf(&b, "pizzeria_agent_refused_total{reason=%q} %d\n", name, n)
 		}
 	}
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
@@ -95,7 +97,9 @@ func (a *Agent) appMetrics(ctx context.Context) ([]byte, error) {
 }
 
 func ownMemory() uint64 {
-	s := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+	s := []metrics.Sample{
+		{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"},
+	}
 	metrics.Read(s)
 	return s[0].Value.Uint64() - s[1].Value.Uint64()
 }

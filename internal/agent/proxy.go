@@ -25,6 +25,7 @@ const (
 	// no request meets one that is being closed.
 	idleTimeout = 3 * time.Second
 	maxIdle     = 64
+	maxHeader   = 1 << 20 // of the app's answers
 	copyBuffer  = 32 << 10
 	// maxKnown is how many assertions are remembered as verified. The gateway uses each for a minute.
 	maxKnown = 128
@@ -47,7 +48,9 @@ type proxy struct {
 	transport *http.Transport
 }
 
-func newProxy(c Config, dial func(context.Context) (net.Conn, error), errorLog *log.Logger) (*proxy, error) {
+func newProxy(
+	c Config, dial func(context.Context) (net.Conn, error), errorLog *log.Logger,
+) (*proxy, error) {
 	p := &proxy{
 		profile: c.Profile, required: c.Required, health: c.Health, now: c.Now,
 		gone: &revocations{now: c.Now},
@@ -64,7 +67,7 @@ func newProxy(c Config, dial func(context.Context) (net.Conn, error), errorLog *
 	p.transport = &http.Transport{
 		DialContext:        func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
 		DisableCompression: true, MaxIdleConns: maxIdle, MaxIdleConnsPerHost: maxIdle,
-		IdleConnTimeout: idleTimeout, ExpectContinueTimeout: 5 * time.Second,
+		IdleConnTimeout: idleTimeout, MaxResponseHeaderBytes: maxHeader, ExpectContinueTimeout: 5 * time.Second,
 	}
 	p.forward = &httputil.ReverseProxy{
 		Rewrite: p.rewrite, Transport: p.transport, ModifyResponse: modify, ErrorHandler: p.failed,

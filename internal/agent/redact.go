@@ -54,12 +54,20 @@ func (r *redactor) longest() int {
 	return len(r.secrets[0])
 }
 
-// next returns where the first secret in text begins and ends; -1 without one.
+// next returns where the first secret in text begins and ends, with those that overlap it; -1
+// without one.
 func (r *redactor) next(text []byte) (from, to int) {
 	from = -1
 	for _, s := range r.secrets {
 		if i := bytes.Index(text, s); i >= 0 && (from < 0 || i < from) {
 			from, to = i, i+len(s)
+		}
+	}
+	for i := 0; from >= 0 && i < len(r.secrets); i++ { // those that begin within it
+		s := r.secrets[i]
+		within := text[from+1 : min(len(text), to+len(s)-1)]
+		if at := bytes.LastIndex(within, s); at >= 0 && from+1+at+len(s) > to {
+			to, i = from+1+at+len(s), -1
 		}
 	}
 	return from, to

@@ -210,13 +210,13 @@ func TestStopDrains(t *testing.T) {
 	f := started(t, nil)
 	c := f.websocket(f.assertion(nil))
 	events := f.open("/events", f.assertion(nil))
-	go f.a.Stop(time.Minute)
+	go f.a.Stop(20 * time.Second)
 	if code := f.closed(c); code != websocket.StatusGoingAway {
 		t.Errorf("closed with %d", code)
 	}
 	<-events
-	if status := f.a.Wait(); !status.Exited() || status.ExitStatus() != 0 {
-		t.Errorf("the app ended with %d", status.ExitStatus())
+	if status := f.a.Wait(); !status.Exited() || status.ExitStatus() != 0 { // it was not killed
+		t.Errorf("the app ended with %v", status)
 	}
 	if _, err := net.Dial("unix", filepath.Join(f.dir, "app.sock")); err == nil {
 		t.Error("the address is still there")

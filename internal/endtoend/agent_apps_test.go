@@ -1,6 +1,7 @@
 package endtoend
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -9,6 +10,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/coder/websocket"
 )
 
 // nodeApp is an app as its author wrote it, who has not heard of Pizzeria.
@@ -112,5 +116,40 @@ exec ` + python + ` -m radicale --config "" --server-hosts "$HOST:$PORT" --auth-
 	}
 	if a := mia.do("MKCALENDAR", s.url("acme")+fmt.Sprintf("/%s/own/", sub(mia)), nil, spoofed); a.status != 201 {
 		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
+// TestSampleBehindAgent: the sample instance works behind its agent as it does alone: it listens
+// where PIZZERIA_LISTEN says, and its own checks pass. A restart closes WebSockets in order.
+func TestSampleBehindAgent(t *testing.T) {
+	t.Parallel()
+	s := startWith(t, "provider process {\n\t\t\tprofile assertion\n\t\t\trequired\n\t\t}", "org_gateway")
+	ada := s.admin()
+	s.org(ada, "acme")
+	if a := ada.do(http.MethodGet, s.url("acme")+"/whoami", nil, nil); a.status != 200 || !strings.Contains(a.body, `"role":"owner"`) {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	if a := ada.fetch(http.MethodPost, s.url("acme")+"/size", strings.Repeat("x", 3<<20)); !strings.Contains(a.body, "3145728") {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	ws, err := s.dialOrg(ada, "acme", s.url("acme"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = ws.CloseNow() }()
+	if err := echoes(ws); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := s.cli("", "instance", "restart", "acme"); err != nil {
+		t.Fatal(out)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if _, _, err := ws.Read(ctx); websocket.CloseStatus(err) < 1000 {
+		t.Errorf("it is closed with %v", err)
+	}
+	s.active("acme")
+	if status := ada.status(s.url("acme") + "/whoami"); status != 200 {
+		t.Error(status)
 	}
 }

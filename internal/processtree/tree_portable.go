@@ -13,7 +13,7 @@ import (
 
 // guardScript waits for the end of its input, which is the end of the process that started it, and
 // then kills its own process group. Nothing is ever written to it.
-const guardScript = `trap '' HUP INT TERM; read -r never; kill -9 0`
+const guardScript = `trap '' HUP INT TERM QUIT USR1 USR2; read -r never; kill -9 0`
 
 // Limits says what this system does not give, for the log.
 const Limits = "an instance ends with its shim through a guard process, not through the kernel: " +

@@ -76,7 +76,9 @@ func (s *Service) Set(ctx context.Context, a registry.Actor, org registry.OrgID,
 
 // Environment returns an org's settings as variables, with the schema's
 // defaults, and the names of those that are secret. What the schema allows no longer is left out.
-func (s *Service) Environment(ctx context.Context, org registry.OrgID) (env map[string]string, secrets []string, err error) {
+func (s *Service) Environment(
+	ctx context.Context, org registry.OrgID,
+) (env map[string]string, secrets []string, err error) {
 	stored, err := s.Store.SettingValues(ctx, registry.AsSystem("settings"), org)
 	if err != nil {
 		return nil, nil, err

@@ -66,7 +66,9 @@ func (p *Provider) Metrics(ctx context.Context, r provision.Ref) (io.ReadCloser,
 }
 
 // ask sends a request to the agent of an instance.
-func (p *Provider) ask(ctx context.Context, r provision.Ref, method, path string, body []byte) (io.ReadCloser, error) {
+func (p *Provider) ask(
+	ctx context.Context, r provision.Ref, method, path string, body []byte,
+) (io.ReadCloser, error) {
 	credential, err := p.credential(r)
 	if err != nil {
 		return nil, fmt.Errorf("process: %w", err)
@@ -81,7 +83,9 @@ func (p *Provider) ask(ctx context.Context, r provision.Ref, method, path string
 	socket := filepath.Join(p.runDir(r), ownSocket)
 	transport := &http.Transport{
 		DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: 16 << 10,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return sockets.Dial(ctx, socket) },
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return sockets.Dial(ctx, socket)
+		},
 	}
 	res, err := transport.RoundTrip(req)
 	switch {

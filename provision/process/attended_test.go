@@ -140,6 +140,23 @@ func TestProfileRefuses(t *testing.T) {
 	}
 }
 
+// TestSidecars: they run beside each instance, and end with it.
+func TestSidecars(t *testing.T) {
+	f := newFixture(t)
+	f.p.c.Sidecars = [][]string{{"/bin/sh", "-c", "echo beside $PIZZERIA_RUN_DIR; exec sleep 4006"}}
+	f.boot(1)
+	f.eventually("the sidecar has started", func() bool {
+		b, err := os.ReadFile(f.p.LogFile(f.org))
+		return err == nil && strings.Contains(string(b), "beside "+f.p.runDir(f.ref(1)))
+	})
+	if err := f.p.Stop(t.Context(), f.org, 1); err != nil {
+		t.Fatal(err)
+	}
+	if left := processes(t, f.p.c.Dir); len(left) > 0 {
+		t.Errorf("%q are left", left)
+	}
+}
+
 // TestEarlierAgents: what an earlier version has started goes on, and has no heartbeats.
 func TestEarlierAgents(t *testing.T) {
 	f := newFixture(t)
