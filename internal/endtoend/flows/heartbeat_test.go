@@ -195,6 +195,48 @@ func TestOnlyInstancesElsewherePush(t *testing.T) {
 	}
 }
 
+// TestNewKeyOutdatesTokens: with another secret key the tokens of instances are void, and so those
+// that push are outdated. Others are not.
+func TestNewKeyOutdatesTokens(t *testing.T) {
+	t.Parallel()
+	for name, push := range map[string]bool{"elsewhere": true, "with an agent": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := servertest.Start(t, nil)
+			if push {
+				s.Instances.Push()
+			}
+			id := registry.OrgID(s.Org(s.Admin(), "acme"))
+			address := s.Instances.Env(id, "PIZZERIA_HEARTBEAT_URL")
+			token := s.Instances.Env(id, "PIZZERIA_INSTANCE_TOKEN")
+			if err := s.Stop(); err != nil {
+				t.Fatal(err)
+			}
+			s.Rekey()
+			s.Run()
+			body := func() string { return s.Must("GET", "/orgs/acme/instance", "").Body }
+			if !push {
+				s.Eventually("it is polled", func() bool { return strings.Contains(body(), `"heartbeat"`) })
+				if strings.Contains(body(), `"outdated":true`) {
+					t.Errorf("outdated: %s", body())
+				}
+				return
+			}
+			s.Eventually("it is outdated", func() bool {
+				return strings.Contains(body(), `"outdated":true`)
+			})
+			if a := s.Bearer(token).Fetch("POST", address, "{}"); a.Status != http.StatusUnauthorized {
+				t.Errorf("the old token: %d", a.Status)
+			}
+			s.Must("POST", "/orgs/acme/instance/restart", "")
+			s.Eventually("it has another token", func() bool {
+				next := s.Instances.Env(id, "PIZZERIA_INSTANCE_TOKEN")
+				return next != "" && next != token && !strings.Contains(body(), `"outdated":true`)
+			})
+		})
+	}
+}
+
 // TestRevocationsReachAgents: of each kind, to the orgs that it is about, also when the control plane
 // was restarted before the agent took it.
 func TestRevocationsReachAgents(t *testing.T) {
