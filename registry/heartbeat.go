@@ -100,6 +100,7 @@ func (h Heartbeat) ForMembers() Heartbeat {
 // HeartbeatStore keeps the last heartbeat of each instance. They are no changes of the registry: no
 // feed entry, and many at once.
 type HeartbeatStore interface {
+	WantedGeneration(ctx context.Context, a Actor, org OrgID) (int64, error)
 	SaveHeartbeats(ctx context.Context, a Actor, list []Heartbeat) error
 	Heartbeats(ctx context.Context, a Actor) ([]Heartbeat, error)
 }

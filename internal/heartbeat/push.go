@@ -1,7 +1,6 @@
 package heartbeat
 
 import (
-	"context"
 	"io"
 	"log/slog"
 	"mime"
@@ -29,14 +28,9 @@ func URL(issuer string, ref provision.Ref) string {
 		strconv.FormatInt(ref.Generation, 10) + "/heartbeat"
 }
 
-// PushStore says which instance of an org is the present one.
-type PushStore interface {
-	WorkOn(ctx context.Context, a registry.Actor, org registry.OrgID) (registry.Work, error)
-}
-
 // Push takes heartbeats that instances push.
 type Push struct {
-	Store   PushStore
+	Store   registry.HeartbeatStore
 	Tokens  *Tokens
 	Record  *Recorder
 	Counted Counter
@@ -76,16 +70,12 @@ func (p *Push) take(w http.ResponseWriter, r *http.Request) error {
 		return registry.Errorf(registry.CodeTooManyRequests, "",
 			"push a heartbeat every %s, and at most one in %s", registry.HeartbeatEvery, pushEvery)
 	}
-	work, err := p.Store.WorkOn(r.Context(), system, ref.OrgID)
-	if registry.ErrorCode(err) == registry.CodeNotFound {
-		return errToken()
-	}
-	if err != nil {
-		p.Log.Error("heartbeat", "org", ref.OrgID, "error", err)
+	wanted, err := p.Store.WantedGeneration(r.Context(), system, ref.OrgID)
+	if err != nil && registry.ErrorCode(err) != registry.CodeNotFound {
+		p.Log.Error("cannot take a heartbeat", "org", ref.OrgID, "error", err)
 		return err
 	}
-	i := work.Instance
-	if i.Generation != ref.Generation || i.Desired != registry.DesiredRunning {
+	if err != nil || wanted != ref.Generation {
 		return errToken()
 	}
 	if !isJSON(r) {

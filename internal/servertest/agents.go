@@ -23,9 +23,10 @@ type agent struct {
 	server *http.Server
 	done   chan struct{}
 
-	mu    sync.Mutex
-	told  []provision.Revocation
-	fails bool // to take revocations
+	mu      sync.Mutex
+	told    []provision.Revocation
+	fails   bool // to take revocations
+	metrics http.HandlerFunc
 }
 
 func (p *Instances) agentSocket(r provision.Ref) string { return p.socket(r) + ".agent" }
@@ -43,7 +44,14 @@ func (p *Instances) startAgent(ctx context.Context, r provision.Ref) (*agent, er
 	mux.HandleFunc("GET /heartbeat", func(w http.ResponseWriter, _ *http.Request) {
 		_ = json.NewEncoder(w).Encode(Claim(r, began))
 	})
-	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, req *http.Request) {
+		a.mu.Lock()
+		metrics := a.metrics
+		a.mu.Unlock()
+		if metrics != nil {
+			metrics(w, req)
+			return
+		}
 		_, _ = fmt.Fprintf(w, "app_generation %d\n", r.Generation)
 	})
 	mux.HandleFunc("POST /revoke", a.revoke)
@@ -96,33 +104,36 @@ func (p *Instances) Push() {
 
 // FailRevocations makes the agent of an org's instance refuse what it is told, or take it again.
 func (p *Instances) FailRevocations(org registry.OrgID, fails bool) {
+	p.agents(org, func(a *agent) { a.fails = fails })
+}
+
+// ServeMetrics has the agent of an org's instance serve other metrics.
+func (p *Instances) ServeMetrics(org registry.OrgID, serve http.HandlerFunc) {
+	p.agents(org, func(a *agent) { a.metrics = serve })
+}
+
+// Told is what the agent of an org's instance was told.
+func (p *Instances) Told(org registry.OrgID) (all provision.Revocation) {
+	p.agents(org, func(a *agent) {
+		for _, v := range a.told {
+			all.Users = append(all.Users, v.Users...)
+			all.Runners = append(all.Runners, v.Runners...)
+		}
+	})
+	return all
+}
+
+// agents calls f with the agent of an org's instance, alone.
+func (p *Instances) agents(org registry.OrgID, f func(*agent)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for r, i := range p.run {
 		if r.OrgID == org {
 			i.agent.mu.Lock()
-			i.agent.fails = fails
+			f(i.agent)
 			i.agent.mu.Unlock()
 		}
 	}
-}
-
-// Told is what the agent of an org's instance was told.
-func (p *Instances) Told(org registry.OrgID) (all provision.Revocation) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for r, i := range p.run {
-		if r.OrgID != org {
-			continue
-		}
-		i.agent.mu.Lock()
-		for _, v := range i.agent.told {
-			all.Users = append(all.Users, v.Users...)
-			all.Runners = append(all.Runners, v.Runners...)
-		}
-		i.agent.mu.Unlock()
-	}
-	return all
 }
 
 // ask sends a request to an agent.

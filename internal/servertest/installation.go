@@ -172,6 +172,15 @@ func (i *Installation) Stop() error {
 	return err
 }
 
+// Rekey gives the installation, which is stopped, another secret key.
+func (i *Installation) Rekey() {
+	i.Helper()
+	_, err := runtime.Rekey(i.Context(), i.Dir, sqlite.File(i.database()), i.secretKey(), "")
+	if err != nil {
+		i.Fatal(err)
+	}
+}
+
 // ServeHTTP stands in for the Caddyfile's two sites.
 func (i *Installation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	site := i.tunables.Site

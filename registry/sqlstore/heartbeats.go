@@ -2,7 +2,9 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/pizzaface/pizzeria/registry"
@@ -36,6 +38,29 @@ const heartbeatSave = `INSERT INTO heartbeats (org_id, generation, received_at, 
 		received_at = excluded.received_at, body = excluded.body
 	WHERE heartbeats.generation <> excluded.generation
 		OR heartbeats.received_at <= excluded.received_at`
+
+const generationQuery = `SELECT generation FROM instances
+	WHERE org_id = $1 AND desired = 'running'`
+
+// WantedGeneration returns the number of the instance that an org is to have now. It is asked for
+// each heartbeat that is pushed, and so reads nothing else. For the system. Error: CodeNotFound when
+// the org is to have none.
+func (s *Store) WantedGeneration(
+	ctx context.Context, a registry.Actor, org registry.OrgID,
+) (int64, error) {
+	if err := only(a); err != nil {
+		return 0, err
+	}
+	var n int64
+	err := s.hotRow(ctx, generationQuery, org).Scan(&n)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, errNoOrg()
+	}
+	if err != nil {
+		return 0, fmt.Errorf("store: %w", err)
+	}
+	return n, nil
+}
 
 // SaveHeartbeats keeps heartbeats in place of the instances' last ones. Those of other generations
 // than the one that is wanted now, and older ones, are left out. Not a registry change: no feed

@@ -6,25 +6,37 @@ import (
 	"fmt"
 )
 
-// hot are the statements of every change, and of every heartbeat. Prepared once, an entry of the
-// audit log costs half.
+// hot are the statements of every change, and of every heartbeat; hotReads are outside of
+// transactions. Prepared once, an entry of the audit log costs half.
 var hot = []string{
 	feedNext, feedInsert, auditStateQuery, auditInsert, auditHeadSave, heartbeatSave,
 }
 
+var hotReads = []string{generationQuery}
+
 // Prepare prepares the hot statements, once there is a database.
 func Prepare(ctx context.Context, s *Store) error {
 	all := map[string]*sql.Stmt{}
-	for _, q := range hot {
-		//nolint:sqlclosecheck // closed with the connection
-		st, err := s.write.PrepareContext(ctx, s.dialect.translate(q))
-		if err != nil {
-			return fmt.Errorf("store: %w", err)
+	for pool, statements := range map[*sql.DB][]string{s.write: hot, s.reader: hotReads} {
+		for _, q := range statements {
+			//nolint:sqlclosecheck // closed with the connection
+			st, err := pool.PrepareContext(ctx, s.dialect.translate(q))
+			if err != nil {
+				return fmt.Errorf("store: %w", err)
+			}
+			all[q] = st
 		}
-		all[q] = st
 	}
 	s.prepared.Store(&all)
 	return nil
+}
+
+// hotRow is a read by a prepared statement, where there is one.
+func (s *Store) hotRow(ctx context.Context, query string, args ...any) *sql.Row {
+	if p := s.prepared.Load(); p != nil && (*p)[query] != nil {
+		return (*p)[query].QueryRowContext(ctx, args...)
+	}
+	return s.read.QueryRowContext(ctx, query, args...)
 }
 
 // row is QueryRowContext, by a prepared statement where there is one.

@@ -42,6 +42,15 @@ func heartbeats(e env) {
 	}
 	e.want(e.s.SaveHeartbeats(ctx, operator, nil), registry.CodeForbidden)
 	e.want(second(e.s.Heartbeats(ctx, operator)), registry.CodeForbidden)
+	e.want(second(e.s.WantedGeneration(ctx, operator, o.ID)), registry.CodeForbidden)
+	e.want(second(e.s.WantedGeneration(ctx, system, "no org")), registry.CodeNotFound)
+	wanted := func(want int64) {
+		e.Helper()
+		if n, err := e.s.WantedGeneration(ctx, system, o.ID); err != nil || n != want {
+			e.Errorf("generation %d, want %d, %v", n, want, err)
+		}
+	}
+	wanted(1)
 
 	save(beat(o.ID, 1, 10))
 	memory(0) // it does not serve yet
@@ -75,12 +84,14 @@ func heartbeats(e env) {
 	}
 
 	e.ok(e.s.RestartInstance(ctx, operator, o.ID, 0))
+	wanted(2)
 	save(beat(o.ID, 1, 70)) // of the one that was replaced
 	running(2)
 	memory(0)
 	save(beat(o.ID, 2, 80))
 	memory(80)
 	e.ok(e.s.SuspendOrg(ctx, operator, o.ID, 0, ""))
+	e.want(second(e.s.WantedGeneration(ctx, system, o.ID)), registry.CodeNotFound)
 	save(beat(o.ID, 2, 90)) // nobody wants it any more
 	memory(80)
 	e.ok(e.s.Report(ctx, system, l, 2, "test", registry.Report{State: registry.InstanceStopped}))

@@ -71,6 +71,55 @@ func TestHeartbeats(t *testing.T) {
 	})
 }
 
+// TestMetricsOfInstances: they are passed on whole or not at all, and an instance that hangs keeps a
+// few requests busy, not the server.
+func TestMetricsOfInstances(t *testing.T) {
+	t.Parallel()
+	s := servertest.Start(t, nil)
+	ada := s.Admin()
+	id := registry.OrgID(s.Org(ada, "acme"))
+	read := func() servertest.Answer { return s.Operator("GET", "/orgs/acme/instance/metrics", "") }
+	whole := strings.Repeat("# hello\n", 4<<20/8)
+	for name, c := range map[string]struct {
+		text   string
+		status int
+	}{"4 MiB": {whole, 200}, "more": {whole + "x", 503}} {
+		s.Instances.ServeMetrics(id, func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write([]byte(c.text))
+		})
+		if a := read(); a.Status != c.status || c.status == 200 && a.Body != c.text {
+			t.Errorf("%s: %d, %d bytes", name, a.Status, len(a.Body))
+		}
+	}
+	ended, hanging := make(chan struct{}), make(chan struct{}, 8)
+	s.Instances.ServeMetrics(id, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte("# it begins\n"))
+		_ = http.NewResponseController(w).Flush()
+		hanging <- struct{}{}
+		<-ended
+	})
+	answers := make(chan int, 8)
+	for range 8 {
+		go func() { answers <- read().Status }()
+	}
+	for range 8 {
+		<-hanging
+	}
+	if a := read(); a.Status != 503 || !strings.Contains(a.Body, `"code":"overloaded"`) {
+		t.Errorf("the ninth: %d %s", a.Status, a.Body)
+	}
+	for range 8 { // they end though the instance does not
+		if status := <-answers; status != 503 {
+			t.Errorf("of an instance that hangs: %d", status)
+		}
+	}
+	close(ended)
+	s.Instances.Push() // it is elsewhere
+	if a := read(); a.Status != 404 || !strings.Contains(a.Body, "no metrics") {
+		t.Errorf("without an agent: %d %s", a.Status, a.Body)
+	}
+}
+
 // TestPushedHeartbeats: an instance that is elsewhere has an address and a token for its heartbeats.
 // The token is good for nothing else, and nothing else for that.
 func TestPushedHeartbeats(t *testing.T) {
@@ -143,6 +192,48 @@ func TestOnlyInstancesElsewherePush(t *testing.T) {
 		if v := s.Instances.Env(id, name); v != "" {
 			t.Errorf("%s=%s", name, v)
 		}
+	}
+}
+
+// TestNewKeyOutdatesTokens: with another secret key the tokens of instances are void, and so those
+// that push are outdated. Others are not.
+func TestNewKeyOutdatesTokens(t *testing.T) {
+	t.Parallel()
+	for name, push := range map[string]bool{"elsewhere": true, "with an agent": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := servertest.Start(t, nil)
+			if push {
+				s.Instances.Push()
+			}
+			id := registry.OrgID(s.Org(s.Admin(), "acme"))
+			address := s.Instances.Env(id, "PIZZERIA_HEARTBEAT_URL")
+			token := s.Instances.Env(id, "PIZZERIA_INSTANCE_TOKEN")
+			if err := s.Stop(); err != nil {
+				t.Fatal(err)
+			}
+			s.Rekey()
+			s.Run()
+			body := func() string { return s.Must("GET", "/orgs/acme/instance", "").Body }
+			if !push {
+				s.Eventually("it is polled", func() bool { return strings.Contains(body(), `"heartbeat"`) })
+				if strings.Contains(body(), `"outdated":true`) {
+					t.Errorf("outdated: %s", body())
+				}
+				return
+			}
+			s.Eventually("it is outdated", func() bool {
+				return strings.Contains(body(), `"outdated":true`)
+			})
+			if a := s.Bearer(token).Fetch("POST", address, "{}"); a.Status != http.StatusUnauthorized {
+				t.Errorf("the old token: %d", a.Status)
+			}
+			s.Must("POST", "/orgs/acme/instance/restart", "")
+			s.Eventually("it has another token", func() bool {
+				next := s.Instances.Env(id, "PIZZERIA_INSTANCE_TOKEN")
+				return next != "" && next != token && !strings.Contains(body(), `"outdated":true`)
+			})
+		})
 	}
 }
 
