@@ -60,14 +60,14 @@ type Process struct {
 	Files []string `json:"files,omitempty"`
 
 	// Which networks isolated instances reach: `none`, but a loopback interface of their own; `allow`,
-	// what `egress_allow` says, through a proxy; `open`, all that the server reaches, its own loopback
+	// what `allow` says, through a proxy; `open`, all that the server reaches, its own loopback
 	// interface included. Default: `none`.
 	Egress process.Egress `json:"egress,omitempty"`
 
 	// What instances reach with `egress` `allow`: names of public hosts, such as `api.example.com`,
 	// `*.example.com` or `*`, on the ports 80 and 443 or on the one that is given; and networks that are
 	// reached though they are not of the public Internet, as IP prefixes.
-	EgressAllow []string `json:"egress_allow,omitempty"`
+	EgressAllow []string `json:"allow,omitempty"`
 }
 
 // CaddyModule returns the Caddy module information.
