@@ -146,7 +146,9 @@ func (p *Provider) Ensure(ctx context.Context, s provision.Spec) (provision.Obse
 	if s.Keys != "" {
 		env["PIZZERIA_JWKS_FILE"] = filepath.Join(s.Keys, provision.KeysFile)
 	}
-	err := errors.Join(p.label(dir), writeFile(filepath.Join(dir, configFile), []byte(s.Configuration)))
+	err := errors.Join(
+		p.label(dir), writeFile(filepath.Join(dir, configFile), []byte(s.Configuration)),
+	)
 	if err != nil {
 		return provision.Observed{}, fmt.Errorf("process: %w", err)
 	}
