@@ -54,10 +54,11 @@ type App struct {
 	// What makes instances, where one thing does. Default: `process` with the sample instance.
 	ProviderRaw json.RawMessage `json:"provider,omitempty" caddy:"namespace=pizzeria.providers inline_key=kind"`
 
-	// What makes instances, in place of `provider`, as a list of `{"name": ..., "provider": ...}`. The
-	// first one is for orgs for which neither their plan nor a platform admin names another. A name
-	// has 3 to 40 lower-case letters, digits and hyphens; keep it for as long as instances run under
-	// it. Default of a name: the provider's own, such as `process`. Default: `provider` alone.
+	// What makes instances, in place of `provider`, as a list of `{"name": ..., "provider": ...}`.
+	// The first one is for orgs for which neither their plan nor a platform admin names another. A
+	// name has 3 to 40 lower-case letters, digits and hyphens; keep it for as long as instances run
+	// under it. Default of a name: the provider's own, such as `process`. Default: `provider`
+	// alone.
 	Providers []NamedProvider `json:"providers,omitempty"`
 
 	// The directory of this installation, for one process: the secret key, a snapshot of the routes,

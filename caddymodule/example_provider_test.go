@@ -27,8 +27,8 @@ func (Python) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "pizzeria.providers.python", New: func() caddy.Module { return new(Python) }}
 }
 
-// UnmarshalCaddyfile parses `provider python { module <module> }`. An argument after the kind would be
-// the provider's name, which is not for the module.
+// UnmarshalCaddyfile parses `provider python { module <module> }`. An argument after the kind would
+// be the provider's name, which is not for the module.
 func (p *Python) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next()
 	for d.NextBlock(0) {

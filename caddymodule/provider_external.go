@@ -16,21 +16,21 @@ func init() { caddy.RegisterModule(External{}) }
 // External leads orgs to instances that somebody else runs. Nothing is started or
 // stopped: an org that is stopped is not led there.
 type External struct {
-	// Where the instances are, by the ID of the org (not its slug, which can be another org's later):
-	// `host:port`, or `unix/` and the absolute path of a socket. Default: none.
+	// Where the instances are, by the ID of the org (not its slug, which can be another org's
+	// later): `host:port`, or `unix/` and the absolute path of a socket. Default: none.
 	Instances map[string]string `json:"instances,omitempty"`
 
 	// Say that all that listens at a TCP address checks assertions: the app there, or
-	// `pizzeria-agent` in front of it. Without this or `tls` only Unix sockets can be named. Default:
-	// `false`.
+	// `pizzeria-agent` in front of it. Without this or `tls` only Unix sockets can be named.
+	// Default: `false`.
 	ChecksAssertions bool `json:"checks_assertions,omitempty"`
 
 	// Reach TCP addresses over TLS. Default: plain HTTP.
 	TLS *ExternalTLS `json:"tls,omitempty"`
 }
 
-// ExternalTLS says how instances elsewhere are talked to. The files are in PEM, and read when the config
-// is loaded.
+// ExternalTLS says how instances elsewhere are talked to. The files are in PEM, and read when the
+// config is loaded.
 type ExternalTLS struct {
 	// The certificates that are trusted. Default: those of the system.
 	CA string `json:"ca,omitempty"`

@@ -21,8 +21,9 @@ type Provider interface {
 
 // NamedProvider is one of several providers.
 type NamedProvider struct {
-	// How plans, orgs and instances refer to it: 3 to 40 lower-case letters, digits and hyphens. Keep
-	// it for as long as instances run under it. Default: the provider's own name, such as `process`.
+	// How plans, orgs and instances refer to it: 3 to 40 lower-case letters, digits and hyphens.
+	// Keep it for as long as instances run under it. Default: the provider's own name, such as
+	// `process`.
 	Name string `json:"name,omitempty"`
 
 	// What it is. Required.
@@ -79,7 +80,8 @@ func checkProviderName(name string) error {
 	if name == "" || registry.ValidSlug(name) {
 		return nil
 	}
-	return fmt.Errorf("%q cannot name a provider: use 3 to 40 lower-case letters, digits and hyphens", name)
+	return fmt.Errorf(
+		"%q cannot name a provider: use 3 to 40 lower-case letters, digits and hyphens", name)
 }
 
 // parseProvider parses one of the providers: `provider <kind> [<name>] ...`. The guest module gets

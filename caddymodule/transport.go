@@ -201,8 +201,8 @@ func openSockets(dial edge.DialFunc, secure secureFunc) edge.DialFunc {
 // secureFunc makes a connection to "host:port" one over TLS, and closes it on an error.
 type secureFunc func(ctx context.Context, address string, c net.Conn) (net.Conn, error)
 
-// dialPort dials a TCP address. Whether TLS is spoken there is for the route to say; to http.Transport
-// it is one more connection.
+// dialPort dials a TCP address. Whether TLS is spoken there is for the route to say; to
+// http.Transport it is one more connection.
 func dialPort(
 	ctx context.Context, dial edge.DialFunc, to reverseproxy.DialInfo, secure secureFunc,
 ) (net.Conn, error) {

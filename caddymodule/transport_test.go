@@ -12,8 +12,8 @@ import (
 	"github.com/pizzaface/pizzeria/internal/sockets"
 )
 
-// TestGatewayReachesNoListenerOfOurs: a name that led to an instance and leads to this server now gets
-// no request.
+// TestGatewayReachesNoListenerOfOurs: a name that led to an instance and leads to this server now
+// gets no request.
 func TestGatewayReachesNoListenerOfOurs(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

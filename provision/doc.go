@@ -15,7 +15,8 @@
 //
 // Several providers (Providers) have names in the config, and a Provider knows nothing of that. A
 // generation keeps the one that it was started by; the next one may be started by another, once the
-// last has ended where it ran. Instances of a provider that is not configured any more are left alone.
+// last has ended where it ran. Instances of a provider that is not configured any more are left
+// alone.
 //
 // Invariants:
 //   - Provider calls are idempotent and named by installation, org and generation.
@@ -30,8 +31,8 @@
 //
 // Several installations may use one machine, container engine or cluster, and a database may be put
 // where another's was. So everything that a provider makes carries the ID of its installation, and
-// what carries another one is never adopted or stopped. The ID is made once, in the store, and every
-// backup has it.
+// what carries another one is never adopted or stopped. The ID is made once, in the store, and
+// every backup has it.
 //
 // A provider is bound to the ID by Provider.For, once, and not told it with each call: no call can
 // forget it, and the config can be checked before there is a store. A copy of a data directory with
@@ -42,10 +43,10 @@
 //
 // # Compatibility
 //
-// Provider, Watcher, Keeper, Limiter, Secured, Limited, Ref, Spec, Observed and Seen are for providers elsewhere, and stable in the sense of
-// Semantic Versioning: such a provider goes on to compile, and is called as they document. Spec and
-// Observed may get fields in a minor release: name the fields of their literals. The Reconciler, its
-// Config and its Store may change in a minor release. Package providertest checks a provider, and
-// may check more in a minor release. Before 1.0.0, minor releases may break all of this; see
-// docs/reference/go.md.
+// Provider, Watcher, Keeper, Limiter, Secured, Limited, Ref, Spec, Observed and Seen are for
+// providers elsewhere, and stable in the sense of Semantic Versioning: such a provider goes on to compile,
+// and is called as they document. Spec and Observed may get fields in a minor release: name the
+// fields of their literals. The Reconciler, its Config and its Store may change in a minor release.
+// Package providertest checks a provider, and may check more in a minor release. Before 1.0.0,
+// minor releases may break all of this; see docs/reference/go.md.
 package provision

@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"strings"
 	"time"
-
-	"github.com/pizzaface/pizzeria/internal/sockets"
 )
 
 // Health says how instances are asked how they are; see DefaultHealth.
@@ -46,9 +44,6 @@ type checker struct {
 type addressKey struct{}
 
 func newChecker(dial func(ctx context.Context, network, address string) (net.Conn, error)) *checker {
-	if dial == nil {
-		dial = sockets.Dialer
-	}
 	t := &http.Transport{
 		DisableKeepAlives: true, MaxResponseHeaderBytes: 16 << 10,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {

@@ -26,9 +26,10 @@ type Spec struct {
 	// Env is the instance's environment as the composition root makes it. The provider adds what
 	// depends on where it places things: PIZZERIA_LISTEN, PIZZERIA_DATA_DIR and PIZZERIA_JWKS_FILE.
 	Env map[string]string
-	// Keys is the directory on this machine with the public keys of assertions: KeysFile, and nothing
-	// else. The provider shows the instance all of it, since the file is replaced by renaming another,
-	// and sets PIZZERIA_JWKS_FILE to where the file is for the instance. "": there are none.
+	// Keys is the directory on this machine with the public keys of assertions: KeysFile, and
+	// nothing else. The provider shows the instance all of it, since the file is replaced by
+	// renaming another, and sets PIZZERIA_JWKS_FILE to where the file is for the instance. "":
+	// there are none.
 	Keys string
 	// Secrets are the names in Env whose values no log may hold.
 	Secrets []string
@@ -45,8 +46,8 @@ type Spec struct {
 // Observed is what a provider sees of an instance.
 type Observed struct {
 	Running bool
-	// Address is the network address, "unix//path", "host:port" or "tls/host:port" (see Secured); set
-	// while Running.
+	// Address is the network address, "unix//path", "host:port" or "tls/host:port" (see Secured);
+	// set while Running.
 	Address string
 	// Configuration is that of the Spec with which it was started; set while Running.
 	Configuration string
@@ -60,8 +61,8 @@ type Seen struct {
 	Ref
 	Observed
 	// Foreign is the installation that it belongs to when that is another one, which uses the same
-	// place: it is only told of. A provider that finds its instances by their installation alone sees
-	// none.
+	// place: it is only told of. A provider that finds its instances by their installation alone
+	// sees none.
 	Foreign registry.InstallationID
 }
 
@@ -70,9 +71,9 @@ type Provider interface {
 	// Name is the provider's name in config and registry.
 	Name() string
 	// For returns the provider of one installation's instances: its ID is part of the name or the
-	// labels of all that is made. What carries another ID is neither adopted nor stopped, and where it
-	// is in the way of an instance, that is an error; what carries none is of before there were IDs,
-	// and is adopted. Without an installation a provider is only asked what it is: Name,
+	// labels of all that is made. What carries another ID is neither adopted nor stopped, and where
+	// it is in the way of an instance, that is an error; what carries none is of before there were
+	// IDs, and is adopted. Without an installation a provider is only asked what it is: Name,
 	// Configuration, Grace, Enforces and Isolation.
 	For(id registry.InstallationID) Provider
 	// Ensure makes the instance run and returns how it is reached; one that runs already is adopted.
@@ -108,8 +109,8 @@ type Watcher interface {
 	Watch(ctx context.Context, changed func(Ref)) error
 }
 
-// Keeper is a Provider that says where it keeps the data of orgs. An org keeps its data when it moves
-// between two that name the same place; the others share it with none.
+// Keeper is a Provider that says where it keeps the data of orgs. An org keeps its data when it
+// moves between two that name the same place; the others share it with none.
 type Keeper interface {
 	// Place is where the data of orgs is, such as a directory of this machine.
 	Place() string

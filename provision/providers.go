@@ -18,8 +18,8 @@ type Named struct {
 	Provider
 }
 
-// Providers are the providers of an installation; the first is the default. A Provider knows nothing
-// of the others.
+// Providers are the providers of an installation; the first is the default. A Provider knows
+// nothing of the others.
 type Providers struct{ list []Named }
 
 // NewProviders names providers. There must be one, and each name must be there once.

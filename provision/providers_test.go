@@ -83,8 +83,8 @@ func (v *several) plan(name, provider string) {
 	v.ok(err)
 }
 
-// TestMove: an org's own provider goes before its plan's, and that before the first. What ran before
-// has ended by the time that the next one starts.
+// TestMove: an org's own provider goes before its plan's, and that before the first. What ran
+// before has ended by the time that the next one starts.
 func TestMove(t *testing.T) {
 	bubble(t, func(e *env) {
 		v, ctx := newSeveral(e), context.Background()
@@ -277,8 +277,8 @@ func (h heard) Watch(ctx context.Context, changed func(Ref)) error {
 	return telling{h.world}.Watch(ctx, changed)
 }
 
-// TestEachTells: what ends is heard of from every provider, also of another config; and while one of
-// them does not tell, all is looked at often.
+// TestEachTells: what ends is heard of from every provider, also of another config; and while one
+// of them does not tell, all is looked at often.
 func TestEachTells(t *testing.T) {
 	bubble(t, func(e *env) {
 		v := newSeveral(e)

@@ -9,8 +9,9 @@ import (
 	"github.com/pizzaface/pizzeria/internal/sockets"
 )
 
-// Secured is a Provider of instances that are reached over TLS: those with an address "tls/host:port".
-// That an instance is one of those is for its address to say, and never for a request.
+// Secured is a Provider of instances that are reached over TLS: those with an address
+// "tls/host:port". That an instance is one of those is for its address to say, and never for a
+// request.
 type Secured interface {
 	// TLS is how an instance at "host:port" is talked to; nil: it is none of this provider's.
 	TLS(address string) *tls.Config

@@ -83,8 +83,9 @@ func (j *job) assign() (Provider, error) {
 		return nil, err
 	}
 	if away {
-		j.Log.Warn("provider of the plan does not have the data of the org, which stays", "org", j.i.OrgID,
-			"provider", name, "plan", cmp.Or(j.w.PlanProvider, j.Providers().Default()))
+		j.Log.Warn("provider of the plan does not have the data of the org, which stays",
+			"org", j.i.OrgID, "provider", name,
+			"plan", cmp.Or(j.w.PlanProvider, j.Providers().Default()))
 	}
 	j.i.Provider = name
 	return p, nil

@@ -223,7 +223,7 @@ func TestChecker(t *testing.T) {
 			}
 		}
 	})
-	c := newChecker(nil)
+	c := newChecker(new(net.Dialer).DialContext) // not Providers.Dial: this process is the instance
 	defer c.close()
 	for network, listen := range map[string]string{"tcp": "127.0.0.1:0", "unix": t.TempDir() + "/s"} {
 		l, err := net.Listen(network, listen)

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestAnyGeneration: an instance that nobody tells of generations takes each of its org, and nothing
-// of another; one that was only not told which takes none.
+// TestAnyGeneration: an instance that nobody tells of generations takes each of its org, and
+// nothing of another; one that was only not told which takes none.
 func TestAnyGeneration(t *testing.T) {
 	path, key, now := filepath.Join(t.TempDir(), "jwks.json"), newSigner(t, "k1"), time.Now()
 	write(t, path, jwks(t, key))

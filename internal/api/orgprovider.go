@@ -22,8 +22,8 @@ func (a *API) orgProvider() {
 		Path:    "/orgs/{org}/provider",
 		Summary: "Give an org a provider of its own, in place of its plan's",
 		Action:  registry.ActionOrgPlan,
-		Description: "The org's instance is stopped by the provider that it runs under, and started by the new one. " +
-			"409 if that does not have the org's data, unless `without_data` is true.",
+		Description: "The org's instance is stopped by the provider that it runs under, and started by " +
+			"the new one. 409 if that does not have the org's data, unless `without_data` is true.",
 	}, func(ctx context.Context, c web.Caller, in *setProviderIn) (*orgOut, error) {
 		set := func(id registry.OrgID, v int64) error {
 			o, err := a.Store.Authorize(ctx, c.Actor, id, registry.ActionOrgPlan)
@@ -43,7 +43,8 @@ func (a *API) orgProvider() {
 	})
 }
 
-// checkData refuses a provider that does not have the data of an org that has some. "" is its plan's.
+// checkData refuses a provider that does not have the data of an org that has some. "" is its
+// plan's.
 func (a *API) checkData(
 	ctx context.Context, c web.Caller, o registry.OrgView, provider string,
 ) error {
@@ -59,6 +60,6 @@ func (a *API) checkData(
 		return nil
 	}
 	return registry.Errorf(registry.CodeConflict, "provider",
-		"the data of the org is with the provider %q, and %q does not have it: move it, and repeat this "+
-			"with without_data (--without-data)", now, provider).Because(registry.ReasonDataElsewhere)
+		"the data of the org is with the provider %q, and %q does not have it: move it, and repeat "+
+			"this with without_data (--without-data)", now, provider).Because(registry.ReasonDataElsewhere)
 }

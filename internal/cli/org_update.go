@@ -10,7 +10,8 @@ import (
 func (c *client) updateOrg() *cobra.Command {
 	var name, plan, provider string
 	var withoutData bool
-	update := c.on("update <org>", "Changes an org's display name, plan or provider", cobra.ExactArgs(1), nil)
+	const short = "Changes an org's display name, plan or provider"
+	update := c.on("update <org>", short, cobra.ExactArgs(1), nil)
 	update.RunE = func(cmd *cobra.Command, args []string) error {
 		moves := cmd.Flags().Changed("provider")
 		if name == "" && plan == "" && !moves {
@@ -41,7 +42,9 @@ func (c *client) updateOrg() *cobra.Command {
 	}
 	update.Flags().StringVar(&name, "name", "", "display name")
 	update.Flags().StringVar(&plan, "plan", "", "plan, which counts at once; for platform admins")
-	update.Flags().StringVar(&provider, "provider", "", `provider of its own, to which its instance moves at once; "" for its plan's; for platform admins`)
-	update.Flags().BoolVar(&withoutData, "without-data", false, "also to a provider that does not have the org's data")
+	update.Flags().StringVar(&provider, "provider", "",
+		`provider of its own, to which its instance moves at once; "" for its plan's; for platform admins`)
+	update.Flags().BoolVar(&withoutData, "without-data", false,
+		"also to a provider that does not have the org's data")
 	return update
 }

@@ -75,8 +75,8 @@ func (c *Control) providerOf(
 	return p, nil
 }
 
-// enforces tells to which limits an org's instance is held; of no org, to which every provider holds
-// its instances.
+// enforces tells to which limits an org's instance is held; of no org, to which every provider
+// holds its instances.
 func (c *Control) enforces(
 	ctx context.Context, org registry.OrgID,
 ) (func(registry.LimitName) bool, error) {

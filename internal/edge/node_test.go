@@ -112,7 +112,9 @@ func newApart(t *testing.T) *apart {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tunables := control.Tunables{Site: site, Providers: providers, Sessions: registry.DefaultLifetimes()}
+	tunables := control.Tunables{
+		Site: site, Providers: providers, Sessions: registry.DefaultLifetimes(),
+	}
 	a := &apart{T: t, metrics: edge.NewMetrics(), file: filepath.Join(dir, "snapshot.db")}
 	a.control, err = control.New(control.Config{
 		DataDir: dir, Location: at, Store: store, Master: key, Gateways: none{}, Metrics: control.NewMetrics(),

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestExternalProvider: an org is served by an instance that somebody else runs, for as long as that
-// answers and whatever its generation; and no org is led to the server itself.
+// TestExternalProvider: an org is served by an instance that somebody else runs, for as long as
+// that answers and whatever its generation; and no org is led to the server itself.
 func TestExternalProvider(t *testing.T) {
 	t.Parallel()
 	const health = "health_interval 200ms\n\t\thealth_failures 2\n\t\thealth_restart_after 1s\n\t\t"
@@ -39,7 +39,13 @@ func TestExternalProvider(t *testing.T) {
 		return end
 	}
 	end := run()
-	external := fmt.Sprintf("provider process\n\t\tprovider external {\n\t\t\tinstance %s %s\n\t\t\tinstance %s localhost:%d\n\t\t\tchecks_assertions\n\t\t}\n\t\t", acme, address, globex, s.port)
+	external := fmt.Sprintf(`provider process
+		provider external {
+			instance %s %s
+			instance %s localhost:%d
+			checks_assertions
+		}
+		`, acme, address, globex, s.port)
 	if out, err := s.reload(s.caddyfile(external+health, 0)); err != nil {
 		t.Fatalf("reload: %s", out)
 	}
@@ -48,7 +54,8 @@ func TestExternalProvider(t *testing.T) {
 		t.Errorf("it is led away from its data: %s", out)
 	}
 	for _, slug := range []string{"acme", "globex"} {
-		if out, err := s.cli("", "org", "update", slug, "--provider", "external", "--without-data"); err != nil {
+		out, err := s.cli("", "org", "update", slug, "--provider", "external", "--without-data")
+		if err != nil {
 			t.Fatalf("%s", out)
 		}
 	}
@@ -73,7 +80,8 @@ func TestExternalProvider(t *testing.T) {
 		serves()
 	}
 	running(2)
-	if out, err := s.cli("", "instance", "logs", "acme"); err != nil || !strings.Contains(out, "runs elsewhere") {
+	out, err := s.cli("", "instance", "logs", "acme")
+	if err != nil || !strings.Contains(out, "runs elsewhere") {
 		t.Errorf("%v %s", err, out)
 	}
 	if out, err := s.cli("", "instance", "restart", "acme"); err != nil {
@@ -82,7 +90,8 @@ func TestExternalProvider(t *testing.T) {
 	running(3)
 	s.eventually("nobody is led to the server itself", func() bool {
 		out, err := s.cli("", "instance", "show", "globex", "-o", "json")
-		return err == nil && strings.Contains(out, "is this server itself") && strings.Contains(out, `"state": "failed"`)
+		return err == nil && strings.Contains(out, "is this server itself") &&
+			strings.Contains(out, `"state": "failed"`)
 	})
 	if a := ada.open(s.url("globex") + "/"); a.status != 503 {
 		t.Errorf("globex: %d", a.status)

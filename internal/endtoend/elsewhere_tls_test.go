@@ -19,8 +19,8 @@ import (
 	"github.com/pizzaface/pizzeria/internal/servertest"
 )
 
-// TestExternalProviderOverTLS: an instance behind a TLS server gets pages, posts and WebSockets; one
-// whose certificate is not trusted gets nothing.
+// TestExternalProviderOverTLS: an instance behind a TLS server gets pages, posts and WebSockets;
+// one whose certificate is not trusted gets nothing.
 func TestExternalProviderOverTLS(t *testing.T) {
 	t.Parallel()
 	s := startWith(t, "", "org_gateway")
@@ -42,7 +42,8 @@ func TestExternalProviderOverTLS(t *testing.T) {
 		_ = app.Process.Kill()
 		_ = app.Wait()
 	})
-	front := httptest.NewUnstartedServer(httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: address}))
+	behind := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: address})
+	front := httptest.NewUnstartedServer(behind)
 	var connections atomic.Int64
 	front.Config.ConnState = func(_ net.Conn, s http.ConnState) {
 		if s == http.StateNew {
@@ -54,29 +55,41 @@ func TestExternalProviderOverTLS(t *testing.T) {
 	ca := filepath.Join(s.dir, "ca.pem")
 	write := func(cert *x509.Certificate) {
 		t.Helper()
-		if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}), 0o600); err != nil {
+		b := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})
+		if err := os.WriteFile(ca, b, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	use := func(n int) {
 		t.Helper()
-		global := fmt.Sprintf("provider process\n\t\tprovider external {\n\t\t\tinstance %s %s\n\t\t\ttls {\n\t\t\t\tca ca.pem\n\t\t\t\tserver_name example.com\n\t\t\t}\n\t\t}\n\t\t", acme, front.Listener.Addr())
+		global := fmt.Sprintf(`provider process
+		provider external {
+			instance %s %s
+			tls {
+				ca ca.pem
+				server_name example.com
+			}
+		}
+		`, acme, front.Listener.Addr())
 		if out, err := s.reload(s.caddyfile(global, n)); err != nil {
 			t.Fatalf("reload: %s", out)
 		}
 	}
 	write(front.Certificate())
 	use(1)
-	if out, err := s.cli("", "org", "update", "acme", "--provider", "external", "--without-data"); err != nil {
+	out, err := s.cli("", "org", "update", "acme", "--provider", "external", "--without-data")
+	if err != nil {
 		t.Fatalf("%s", out)
 	}
 	s.eventually("it is served over TLS", func() bool {
 		out, err := s.cli("", "instance", "show", "acme", "-o", "json")
-		return err == nil && strings.Contains(out, `"tls/`+front.Listener.Addr().String()+`"`) && strings.Contains(out, `"state": "running"`)
+		return err == nil && strings.Contains(out, `"tls/`+front.Listener.Addr().String()+`"`) &&
+			strings.Contains(out, `"state": "running"`)
 	})
 	before := connections.Load()
 	for range 10 {
-		if a := ada.open(s.url("acme") + "/whoami"); a.status != http.StatusOK || !strings.Contains(a.body, acme) {
+		a := ada.open(s.url("acme") + "/whoami")
+		if a.status != http.StatusOK || !strings.Contains(a.body, acme) {
 			t.Errorf("%d %s", a.status, a.body)
 		}
 	}
@@ -91,7 +104,8 @@ func TestExternalProviderOverTLS(t *testing.T) {
 	if err != nil {
 		t.Errorf("a WebSocket: %v", err)
 	}
-	if a := ada.fetch("POST", s.url("acme")+"/size", "basil"); a.status != http.StatusOK || !strings.Contains(a.body, "5") {
+	a := ada.fetch("POST", s.url("acme")+"/size", "basil")
+	if a.status != http.StatusOK || !strings.Contains(a.body, "5") {
 		t.Errorf("a post: %d %s", a.status, a.body)
 	}
 

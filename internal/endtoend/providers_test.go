@@ -16,7 +16,10 @@ func TestProviders(t *testing.T) {
 		t.Fatal(err)
 	}
 	named := func(name string) string {
-		return fmt.Sprintf("provider process %s {\n\t\t\tcommand sh -c \"echo by=%s; touch $PIZZERIA_DATA_DIR/%s; ls $PIZZERIA_DATA_DIR; exec %s mirror\"\n\t\t}\n\t\t", name, name, name, self)
+		return fmt.Sprintf(`provider process %[1]s {
+			command sh -c "echo by=%[1]s; cd $PIZZERIA_DATA_DIR; touch %[1]s; ls; exec %[2]s mirror"
+		}
+		`, name, self)
 	}
 	plan := "plan team {\n\t\t\tprovider large\n\t\t}\n\t\t"
 	s := startWith(t, named("small")+named("large")+plan, "org_gateway")

@@ -24,8 +24,9 @@ func CheckAddr(a netip.Addr) error {
 	return nil
 }
 
-// CheckPeer refuses a connection whose other end CheckAddr refuses, or is a listener of this process:
-// its admin endpoint, its control plane. Whatever name led there, nothing has been sent yet.
+// CheckPeer refuses a connection whose other end CheckAddr refuses, or is a listener of this
+// process: its admin endpoint, its control plane. Whatever name led there, nothing has been sent
+// yet.
 func CheckPeer(c net.Conn) error {
 	peer, ok := c.RemoteAddr().(*net.TCPAddr)
 	if !ok {

@@ -15,8 +15,8 @@ import (
 	"github.com/pizzaface/pizzeria/internal/sockets"
 )
 
-// TestNobodyReachesUs: what this process listens on is not dialled as an instance, by whatever name;
-// another process is.
+// TestNobodyReachesUs: what this process listens on is not dialled as an instance, by whatever
+// name; another process is.
 func TestNobodyReachesUs(t *testing.T) {
 	for _, listen := range []string{"127.0.0.1:0", "0.0.0.0:0", "[::]:0"} {
 		l, err := net.Listen("tcp", listen)

@@ -39,15 +39,15 @@ func New(c Config) (*Provider, error) {
 	taken := map[string]bool{}
 	for org, address := range c.Instances {
 		if !registry.ValidID(string(org)) {
-			return nil, fmt.Errorf("external: %q is not the ID of an org, which `org show -o json` says: "+
-				"a slug can be another org's later", org)
+			return nil, fmt.Errorf("external: %q is not the ID of an org, which `org show -o json` "+
+				"says: a slug can be another org's later", org)
 		}
 		if err := c.check(address); err != nil {
 			return nil, fmt.Errorf("external: %q: %w", address, err)
 		}
 		if taken[address] {
-			return nil, fmt.Errorf("external: %q is the address of two orgs: each needs an instance of its own",
-				address)
+			return nil, fmt.Errorf("external: %q is the address of two orgs: each needs an instance "+
+				"of its own", address)
 		}
 		taken[address] = true
 	}
@@ -73,8 +73,9 @@ func (c Config) check(address string) error {
 		}
 	}
 	if !c.ChecksAssertions && c.TLS == nil {
-		return errors.New("whatever listens at a TCP address gets the org's requests: use `tls`, or say " +
-			"`checks_assertions` if the app there checks assertions, or pizzeria-agent in front of it does")
+		return errors.New("whatever listens at a TCP address gets the org's requests: use `tls`, or " +
+			"say `checks_assertions` if the app there checks assertions, or pizzeria-agent in front " +
+			"of it does")
 	}
 	return nil
 }
@@ -99,8 +100,8 @@ func (*Provider) Isolation() string {
 	return "instances run elsewhere, and whoever runs them separates them"
 }
 
-// Ensure implements provision.Provider: the address must take a connection. Errors: none is stated for
-// the org, nobody listens there, it is none of an instance's.
+// Ensure implements provision.Provider: the address must take a connection. Errors: none is stated
+// for the org, nobody listens there, it is none of an instance's.
 func (p *Provider) Ensure(ctx context.Context, s provision.Spec) (provision.Observed, error) {
 	address, ok := p.c.Instances[s.OrgID]
 	if !ok {
@@ -162,8 +163,8 @@ func (*Provider) Stop(context.Context, registry.OrgID, int64) error { return nil
 // instances that somebody wants are looked at one by one.
 func (*Provider) List(context.Context) ([]provision.Seen, error) { return nil, nil }
 
-// Watch implements provision.Watcher. There is nothing to tell: only another config ends an instance
-// here, and health checks see one that does not answer.
+// Watch implements provision.Watcher. There is nothing to tell: only another config ends an
+// instance here, and health checks see one that does not answer.
 func (*Provider) Watch(ctx context.Context, _ func(provision.Ref)) error {
 	<-ctx.Done()
 	return nil

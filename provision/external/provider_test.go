@@ -77,7 +77,8 @@ func TestNew(t *testing.T) {
 	}
 }
 
-// TestNotUs: an org is not led to what this server itself listens on, by port, by name or by socket.
+// TestNotUs: an org is not led to what this server itself listens on, by port, by name or by
+// socket.
 func TestNotUs(t *testing.T) {
 	org := registry.OrgID(registry.NewID())
 	dir, err := os.MkdirTemp("/tmp", "pz")

@@ -14,7 +14,8 @@ type TLS struct {
 	CA string
 	// Cert and Key are what the gateway shows of itself. Default: nothing.
 	Cert, Key string
-	// ServerName is whom the certificate of an instance must name. Default: the host of its address.
+	// ServerName is whom the certificate of an instance must name. Default: the host of its
+	// address.
 	ServerName string
 }
 

@@ -87,8 +87,8 @@ func serveTLS(dir string) {
 	})))
 }
 
-// TestTLS: an instance is reached over TLS when its certificate is of the stated CA and names whom it
-// should, and it can ask for the gateway's own.
+// TestTLS: an instance is reached over TLS when its certificate is of the stated CA and names whom
+// it should, and it can ask for the gateway's own.
 func TestTLS(t *testing.T) {
 	dir, other := t.TempDir(), t.TempDir()
 	authority(t, dir, "app.internal")

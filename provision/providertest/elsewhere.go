@@ -12,8 +12,8 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// RunElsewhere runs the part of the suite that concerns a provider which starts nothing, and leads to
-// instances that somebody else runs. open returns one that leads to addresses, by org; command
+// RunElsewhere runs the part of the suite that concerns a provider which starts nothing, and leads
+// to instances that somebody else runs. open returns one that leads to addresses, by org; command
 // starts Instance.
 func RunElsewhere(
 	t *testing.T, command []string,

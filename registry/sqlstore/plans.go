@@ -348,8 +348,8 @@ func (s *Store) SetOrgLimits(
 	})
 }
 
-// SetOrgProvider gives an org a provider of its own, "" its plan's again, and its instance, which moves
-// there, a new generation. Errors: CodeVersionConflict.
+// SetOrgProvider gives an org a provider of its own, "" its plan's again, and its instance, which
+// moves there, a new generation. Errors: CodeVersionConflict.
 func (s *Store) SetOrgProvider(
 	ctx context.Context, a registry.Actor, id registry.OrgID, version int64, provider string,
 ) error {

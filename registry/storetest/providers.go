@@ -6,8 +6,8 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// providers: an org's own provider goes before its plan's. A change makes a new generation, which has
-// no provider until it is started, and knows under which the last one ran.
+// providers: an org's own provider goes before its plan's. A change makes a new generation, which
+// has no provider until it is started, and knows under which the last one ran.
 func providers(e env) {
 	a, asA := e.user("a@example.com")
 	o := e.org("acme", a.ID)
