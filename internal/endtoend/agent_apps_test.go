@@ -35,10 +35,10 @@ func TestNodeApp(t *testing.T) {
 		lacking(t, "node", "there is no node")
 	}
 	script := filepath.Join(t.TempDir(), "server.js")
-	if err := os.WriteFile(script, []byte(nodeApp), 0o600); err != nil {
+	if err := os.WriteFile(script, []byte("#!"+node+nodeApp), 0o700); err != nil { //nolint:gosec // a program
 		t.Fatal(err)
 	}
-	s := startWith(t, "provider process {\n\t\t\tcommand "+node+" "+script+"\n\t\t\tprofile bearer\n\t\t}", "org_gateway")
+	s := startWith(t, "provider process {\n\t\t\tcommand "+script+"\n\t\t\tprofile bearer\n\t\t}", "org_gateway")
 	ada := s.admin()
 	id := s.org(ada, "acme")
 	s.org(ada, "globex")

@@ -24,7 +24,7 @@ func (f *fixture) ensure() provision.Observed {
 	o, err := f.p.Ensure(f.Context(), provision.Spec{
 		Ref: f.ref(1), Health: "/boot", Secrets: []string{"PASSWORD"},
 		Env: map[string]string{
-			"PIZZERIA_ISSUER": "https://d.example", "PIZZERIA_JWKS_FILE": filepath.Join(f.p.c.Dir, "jwks.json"), "PASSWORD": "hunter22",
+			"PIZZERIA_ISSUER": "https://d.example", "PIZZERIA_JWKS_FILE": filepath.Join(f.p.c.Dir, "keys", "jwks.json"), "PASSWORD": "hunter22",
 		},
 	})
 	if err != nil {
