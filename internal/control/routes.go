@@ -42,7 +42,7 @@ func (c *Control) routes() error {
 		Settings: c.settings, Webhooks: c.webhooks, Usage: c.usage, Quotas: quotas,
 		Provider: c.provider.Name, Capacity: capacity, Isolation: c.provider.Isolation,
 		Connections: c.Gateways.Connections, Outdated: c.Outdated, Page: pages.Problem,
-		KeyUsed: c.Metrics.keyUsed, Metrics: c.instanceMetrics,
+		KeyUsed: c.Metrics.keyUsed, Metrics: c.instanceMetrics, Attended: c.attended,
 	}).Register(mux)
 	return pages.Register(mux)
 }

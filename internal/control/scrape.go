@@ -17,6 +17,20 @@ const (
 	metricsAtOnce  = 8
 )
 
+// attended returns the orgs whose instances serve and were heard of. What pushes has no agent that
+// could be asked.
+func (c *Control) attended(ctx context.Context) ([]registry.OrgID, error) {
+	if c.provider.Elsewhere() {
+		return nil, nil
+	}
+	list, err := c.store.Heartbeats(ctx, registry.AsSystem("metrics"))
+	orgs := make([]registry.OrgID, len(list))
+	for i, h := range list {
+		orgs[i] = h.OrgID
+	}
+	return orgs, err
+}
+
 // instanceMetrics returns what the agent of an org's instance tells Prometheus. Errors: CodeNotFound
 // when it has none, CodeOverloaded.
 func (c *Control) instanceMetrics(ctx context.Context, org registry.OrgID) ([]byte, error) {

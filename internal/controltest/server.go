@@ -100,7 +100,8 @@ func New(t testing.TB) *Server {
 		Webhooks: s.Webhooks, Usage: counts, Quotas: quotas, Capacity: capacity, Isolation: isolation,
 		Provider:    func() string { return "process" },
 		Connections: connections, Outdated: outdated, KeyUsed: s.KeyUse.count, Page: pages.Problem,
-		Metrics: func(context.Context, registry.OrgID) ([]byte, error) { return []byte("up 1\n"), nil },
+		Metrics:  func(context.Context, registry.OrgID) ([]byte, error) { return []byte("up 1\n"), nil },
+		Attended: func(context.Context) ([]registry.OrgID, error) { return nil, nil },
 	}).Register(mux)
 	if err = pages.Register(mux); err != nil {
 		t.Fatal(err)
