@@ -8,49 +8,48 @@ import (
 	"github.com/pizzaface/pizzeria/provision"
 )
 
-// attended returns the present provider as one with agents.
-func (p provider) attended() (provision.Attended, error) {
-	if a, ok := p.now().(provision.Attended); ok {
-		return a, nil
+// agents are those of the provider of the config that counts now, if it has any.
+type agents struct{ tunables func() *Tunables }
+
+func (a agents) now() (provision.Attended, error) {
+	if p, ok := a.tunables().Provider.(provision.Attended); ok {
+		return p, nil
 	}
 	return nil, errors.ErrUnsupported
 }
 
 // Heartbeat implements provision.Attended.
-func (p provider) Heartbeat(ctx context.Context, ref provision.Ref) (provision.Heartbeat, error) {
-	a, err := p.attended()
+func (a agents) Heartbeat(ctx context.Context, ref provision.Ref) (provision.Heartbeat, error) {
+	p, err := a.now()
 	if err != nil {
 		return provision.Heartbeat{}, err
 	}
-	return a.Heartbeat(ctx, ref)
+	return p.Heartbeat(ctx, ref)
 }
 
 // Revoke implements provision.Attended.
-func (p provider) Revoke(ctx context.Context, ref provision.Ref, v provision.Revocation) error {
-	a, err := p.attended()
+func (a agents) Revoke(ctx context.Context, ref provision.Ref, v provision.Revocation) error {
+	p, err := a.now()
 	if err != nil {
 		return err
 	}
-	return a.Revoke(ctx, ref, v)
+	return p.Revoke(ctx, ref, v)
 }
 
 // Metrics implements provision.Attended.
-func (p provider) Metrics(ctx context.Context, ref provision.Ref) (io.ReadCloser, error) {
-	a, err := p.attended()
+func (a agents) Metrics(ctx context.Context, ref provision.Ref) (io.ReadCloser, error) {
+	p, err := a.now()
 	if err != nil {
 		return nil, err
 	}
-	return a.Metrics(ctx, ref)
+	return p.Metrics(ctx, ref)
 }
 
-// Elsewhere implements provision.Remote.
-func (p provider) Elsewhere() bool {
-	r, ok := p.now().(provision.Remote)
+// elsewhere reports whether instances push their heartbeats.
+func (c *Control) elsewhere() bool {
+	r, ok := c.Tunables().Provider.(provision.Remote)
 	return ok && r.Elsewhere()
 }
 
-// Interface guards
-var (
-	_ provision.Attended = provider{}
-	_ provision.Remote   = provider{}
-)
+// Interface guard
+var _ provision.Attended = agents{}

@@ -88,7 +88,7 @@ func (p provider) Isolation() string { return p.now().Isolation() }
 func (c *Control) configuration() string {
 	t := c.Tunables()
 	parts := []string{t.Provider.Configuration(), t.Site.Issuer, t.Site.OrgURL("")}
-	if c.provider.Elsewhere() {
+	if c.elsewhere() {
 		parts = append(parts, c.tokens.KeyID()) // with another secret key, their tokens are void
 	}
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\n")))

@@ -84,7 +84,7 @@ func (c *Control) environment(w registry.Work) (map[string]string, error) {
 		"PIZZERIA_PUBLIC_URL": s.OrgURL(w.Slug), "PIZZERIA_PREFIX": s.Prefix,
 		"PIZZERIA_JWKS_FILE": c.keyFile.path,
 	})
-	if c.provider.Elsewhere() {
+	if c.elsewhere() {
 		ref := provision.Ref{OrgID: w.Instance.OrgID, Generation: w.Instance.Generation}
 		env["PIZZERIA_HEARTBEAT_URL"] = heartbeat.URL(s.Issuer, ref)
 		env["PIZZERIA_INSTANCE_TOKEN"] = c.tokens.Of(s.Issuer, ref).Reveal()

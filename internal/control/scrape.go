@@ -20,7 +20,7 @@ const (
 // attended returns the orgs whose instances serve and were heard of. What pushes has no agent that
 // could be asked.
 func (c *Control) attended(ctx context.Context) ([]registry.OrgID, error) {
-	if c.provider.Elsewhere() {
+	if c.elsewhere() {
 		return nil, nil
 	}
 	list, err := c.store.Heartbeats(ctx, registry.AsSystem("metrics"))
@@ -47,7 +47,7 @@ func (c *Control) instanceMetrics(ctx context.Context, org registry.OrgID) ([]by
 	if err != nil {
 		return nil, err
 	}
-	from, err := c.provider.Metrics(ctx, provision.Ref{OrgID: org, Generation: w.Instance.Generation})
+	from, err := c.agents.Metrics(ctx, provision.Ref{OrgID: org, Generation: w.Instance.Generation})
 	if errors.Is(err, errors.ErrUnsupported) {
 		return nil, registry.Errorf(registry.CodeNotFound, "", "this instance has no metrics")
 	}
