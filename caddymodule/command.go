@@ -15,6 +15,7 @@ import (
 	"github.com/pizzaface/pizzeria/internal/intruder"
 	"github.com/pizzaface/pizzeria/internal/runtime"
 	"github.com/pizzaface/pizzeria/internal/sandbox"
+	"github.com/pizzaface/pizzeria/provision"
 	"github.com/pizzaface/pizzeria/provision/process"
 )
 
@@ -120,6 +121,9 @@ func stopProcesses(dir string) (stopped int, err error) {
 	p, err := (&Process{}).NewProvider(dir)
 	if err != nil {
 		return 0, err
+	}
+	if o, ok := p.(interface{ OfAll() provision.Provider }); ok {
+		p = o.OfAll()
 	}
 	refs, err := p.List(ctx)
 	for _, ref := range refs {

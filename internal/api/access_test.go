@@ -67,6 +67,7 @@ var rows = map[string]row{
 	"POST /orgs/{org}/instance/restart": {"admin", "instance:write", ""},
 	"GET /orgs/{org}/instance/logs":     {"admin", "instance:read", ""},
 	"GET /orgs/{org}/instance/metrics":  {"platform", "platform", ""},
+	"GET /instances/targets":            {"platform", "platform", ""},
 	"GET /orgs/{org}/events":            {"member", "org:read", ""},
 	"GET /orgs/{org}/usage":             {"member", "org:read", ""},
 	"GET /orgs/{org}/audit":             {"admin", "audit:read", ""},

@@ -59,7 +59,9 @@ type API struct {
 	Logs web.Logs
 	// Metrics returns the metrics of an org's instance, in Prometheus' text format. Error:
 	// CodeNotFound when there are none.
-	Metrics   func(ctx context.Context, org registry.OrgID) ([]byte, error)
+	Metrics func(ctx context.Context, org registry.OrgID) ([]byte, error)
+	// Attended are the orgs whose instances have an agent.
+	Attended  func(ctx context.Context) ([]registry.OrgID, error)
 	Settings  *settings.Service
 	Webhooks  *webhook.Sender
 	Usage     Usage

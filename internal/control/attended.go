@@ -8,12 +8,12 @@ import (
 	"github.com/pizzaface/pizzeria/provision"
 )
 
-// attended reaches the agent of an instance, whichever provider the instance runs under.
-type attended struct{ c *Control }
+// agents are those of the instances that serve, whichever providers they run under.
+type agents struct{ c *Control }
 
 var errNotServing = errors.New("the instance does not serve")
 
-func (a attended) of(ref provision.Ref) (provision.Attended, error) {
+func (a agents) of(ref provision.Ref) (provision.Attended, error) {
 	name, ok := a.c.reconciler.RunBy(ref)
 	if !ok {
 		return nil, errNotServing
@@ -22,7 +22,7 @@ func (a attended) of(ref provision.Ref) (provision.Attended, error) {
 }
 
 // Heartbeat implements provision.Attended.
-func (a attended) Heartbeat(ctx context.Context, ref provision.Ref) (provision.Heartbeat, error) {
+func (a agents) Heartbeat(ctx context.Context, ref provision.Ref) (provision.Heartbeat, error) {
 	p, err := a.of(ref)
 	if err != nil {
 		return provision.Heartbeat{}, err
@@ -31,7 +31,7 @@ func (a attended) Heartbeat(ctx context.Context, ref provision.Ref) (provision.H
 }
 
 // Revoke implements provision.Attended.
-func (a attended) Revoke(ctx context.Context, ref provision.Ref, v provision.Revocation) error {
+func (a agents) Revoke(ctx context.Context, ref provision.Ref, v provision.Revocation) error {
 	p, err := a.of(ref)
 	if err != nil {
 		return err
@@ -40,7 +40,7 @@ func (a attended) Revoke(ctx context.Context, ref provision.Ref, v provision.Rev
 }
 
 // Metrics implements provision.Attended.
-func (a attended) Metrics(ctx context.Context, ref provision.Ref) (io.ReadCloser, error) {
+func (a agents) Metrics(ctx context.Context, ref provision.Ref) (io.ReadCloser, error) {
 	p, err := a.of(ref)
 	if err != nil {
 		return nil, err
@@ -55,4 +55,4 @@ func elsewhere(p provision.Provider) bool {
 }
 
 // Interface guard
-var _ provision.Attended = attended{}
+var _ provision.Attended = agents{}

@@ -87,6 +87,7 @@ type Control struct {
 	webhooks   *webhook.Sender
 	mail       *mail.Sender
 	usage      *usage.Recorder
+	agents     agents
 	beats      *heartbeat.Recorder
 	poller     *heartbeat.Poller
 	tokens     *heartbeat.Tokens // of instances
@@ -143,13 +144,14 @@ func New(c Config) (*Control, error) {
 		Started:       c.Metrics.instanceStarted,
 		Failed:        c.Metrics.failed,
 	})
+	p.agents = agents{p}
 	p.beats = heartbeat.NewRecorder(c.Store, c.Log, c.Now)
 	p.poller = &heartbeat.Poller{
-		Attended: attended{p}, Serving: p.reconciler.Serving, Record: p.beats,
+		Attended: p.agents, Serving: p.reconciler.Serving, Record: p.beats,
 		Counted: c.Metrics.heartbeat,
 	}
 	p.tokens = heartbeat.NewTokens(c.Master)
-	p.teller = revocation.New(c.Store, attended{p}, c.Metrics.revocationPushed, c.Log)
+	p.teller = revocation.New(c.Store, p.agents, c.Metrics.revocationPushed, c.Log)
 	p.follower = registry.NewFollower(
 		registry.FeedFor(c.Store, registry.AsSystem("follower")), c.Log, c.Now,
 		&rings{p.ids, p.writeKeys, c.Log}, p.reconciler, p.teller)

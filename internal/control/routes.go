@@ -43,7 +43,7 @@ func (c *Control) routes() error {
 		Providers: func() api.Providers { return c.Providers() }, Capacity: capacity,
 		Isolation:   func() string { return c.isolation("") },
 		Connections: c.Gateways.Connections, Outdated: c.Outdated, Page: pages.Problem,
-		KeyUsed: c.Metrics.keyUsed, Metrics: c.instanceMetrics,
+		KeyUsed: c.Metrics.keyUsed, Metrics: c.instanceMetrics, Attended: c.attended,
 	}).Register(mux)
 	return pages.Register(mux)
 }

@@ -17,6 +17,19 @@ const (
 	metricsAtOnce  = 8
 )
 
+// attended returns the orgs whose instances serve and were heard of. What pushes has no agent that
+// could be asked.
+func (c *Control) attended(ctx context.Context) ([]registry.OrgID, error) {
+	list, err := c.store.Heartbeats(ctx, registry.AsSystem("metrics"))
+	orgs := make([]registry.OrgID, 0, len(list))
+	for _, h := range list {
+		if _, away := c.agents.of(provision.Ref{OrgID: h.OrgID, Generation: h.Generation}); away == nil {
+			orgs = append(orgs, h.OrgID)
+		}
+	}
+	return orgs, err
+}
+
 // instanceMetrics returns what the agent of an org's instance tells Prometheus. Errors: CodeNotFound
 // when it has none, CodeOverloaded.
 func (c *Control) instanceMetrics(ctx context.Context, org registry.OrgID) ([]byte, error) {
@@ -33,7 +46,7 @@ func (c *Control) instanceMetrics(ctx context.Context, org registry.OrgID) ([]by
 	if err != nil {
 		return nil, err
 	}
-	from, err := attended{c}.Metrics(ctx, provision.Ref{OrgID: org, Generation: w.Instance.Generation})
+	from, err := c.agents.Metrics(ctx, provision.Ref{OrgID: org, Generation: w.Instance.Generation})
 	if errors.Is(err, errors.ErrUnsupported) {
 		return nil, registry.Errorf(registry.CodeNotFound, "", "this instance has no metrics")
 	}

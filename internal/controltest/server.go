@@ -103,7 +103,8 @@ func New(t testing.TB) *Server {
 		Isolation:   func() string { return isolation },
 		Providers:   func() api.Providers { return providers{} },
 		Connections: connections, Outdated: outdated, KeyUsed: s.KeyUse.count, Page: pages.Problem,
-		Metrics: func(context.Context, registry.OrgID) ([]byte, error) { return []byte("up 1\n"), nil },
+		Metrics:  func(context.Context, registry.OrgID) ([]byte, error) { return []byte("up 1\n"), nil },
+		Attended: func(context.Context) ([]registry.OrgID, error) { return nil, nil },
 	}).Register(mux)
 	if err = pages.Register(mux); err != nil {
 		t.Fatal(err)

@@ -17,7 +17,7 @@ func TestProviderChangesAtReload(t *testing.T) {
 		t.Fatal(err)
 	}
 	provider := func(word string) string {
-		return fmt.Sprintf("provider process {\n\t\t\tcommand sh -c \"echo token=$TOKEN; exec %s mirror\"\n\t\t\tenv TOKEN %s\n\t\t}", self, word)
+		return fmt.Sprintf("provider process {\n\t\t\tcommand sh -c \"echo token=$TOKEN; exec %[1]s mirror\"\n\t\t\tenv TOKEN %[2]s\n\t\t\tfiles %[1]s\n\t\t}", self, word)
 	}
 	s := startWith(t, provider("{env.PIZZERIA_TEST_TOKEN}-1"), "org_gateway", "PIZZERIA_TEST_TOKEN=from-the-environment")
 	ada := s.admin()

@@ -18,6 +18,7 @@ func TestProviders(t *testing.T) {
 	named := func(name string) string {
 		return fmt.Sprintf(`provider process %[1]s {
 			command sh -c "echo by=%[1]s; cd $PIZZERIA_DATA_DIR; touch %[1]s; ls; exec %[2]s mirror"
+			files %[2]s
 		}
 		`, name, self)
 	}

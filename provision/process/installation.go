@@ -24,6 +24,14 @@ func (p *Provider) For(id registry.InstallationID) provision.Provider {
 	return &bound
 }
 
+// OfAll returns the provider of all installations' instances: to stop what is left where no database
+// says which one this is.
+func (p *Provider) OfAll() provision.Provider {
+	bound := *p
+	bound.ofAll = true
+	return &bound
+}
+
 // installationOf returns whose a run directory is, "" when nothing says so.
 func installationOf(dir string) (registry.InstallationID, error) {
 	b, err := os.ReadFile(filepath.Join(trustedDir(dir), installationFile))
@@ -36,7 +44,7 @@ func installationOf(dir string) (registry.InstallationID, error) {
 // foreign reports whether a run directory is another installation's.
 func (p *Provider) foreign(dir string) (bool, error) {
 	id, err := installationOf(dir)
-	return id != "" && id != p.installation, err
+	return id != "" && id != p.installation && !p.ofAll, err
 }
 
 // refuseForeign returns an error when an instance of another installation runs in a directory.
@@ -60,7 +68,7 @@ func (p *Provider) label(dir string) error {
 func (p *Provider) adopt(dir string) (foreign registry.InstallationID, err error) {
 	id, err := installationOf(dir)
 	switch {
-	case err != nil || id == p.installation:
+	case err != nil || id == p.installation || p.ofAll:
 		return "", err
 	case id != "":
 		return id, nil

@@ -35,6 +35,7 @@ import (
 type Provider struct {
 	c            Config
 	installation registry.InstallationID
+	ofAll        bool // see OfAll
 }
 
 // maxSocketPath is the shortest limit of the supported systems: 104 bytes with the final NUL on

@@ -64,6 +64,18 @@ func TestHeartbeats(t *testing.T) {
 		!strings.HasPrefix(a.Header.Get("Content-Type"), "text/plain; version=0.0.4") {
 		t.Errorf("metrics: %+v", a)
 	}
+	var targets []struct {
+		Targets []string
+		Labels  map[string]string
+	}
+	root.Call(t, "GET", s.URL("")+"/api/v1/instances/targets", "", 200, &targets)
+	if len(targets) != 1 || targets[0].Labels["org"] != id || targets[0].Targets[0] != "d.example" {
+		t.Fatalf("%+v", targets)
+	}
+	path = targets[0].Labels["__scheme__"] + "://d.example" + targets[0].Labels["__metrics_path__"]
+	if a := root.Fetch("GET", path, ""); a.Body != "app_generation 1\n" {
+		t.Errorf("at %s: %+v", path, a)
+	}
 	s.Operator("DELETE", "/orgs/acme?now=true&confirm=acme", "")
 	s.Eventually("its series are gone", func() bool {
 		_, n := s.Metric("pizzeria_instance_memory_bytes", nil)
@@ -147,6 +159,9 @@ func TestPushedHeartbeats(t *testing.T) {
 		t.Fatalf("its own token: %d", status)
 	}
 	s.Eventually("it is shown", func() bool { return heartbeatOf(t, s, ada, "acme") != nil })
+	if a := s.Must("GET", "/instances/targets", ""); strings.TrimSpace(a.Body) != "[]" {
+		t.Errorf("its metrics cannot be asked for: %s", a.Body)
+	}
 
 	api := s.URL("") + "/api/v1"
 	for _, target := range []string{
