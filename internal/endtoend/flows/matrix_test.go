@@ -18,7 +18,7 @@ import (
 var least = map[string]string{
 	"GET /api/v1/me": "anybody", "POST /api/v1/tokens": "anybody", "GET /api/v1/orgs": "anybody",
 	"GET /api/v1/plans": "platform", "POST /api/v1/plans": "platform", "GET /api/v1/plans/{plan}": "platform", "PATCH /api/v1/plans/{plan}": "platform", "DELETE /api/v1/plans/{plan}": "platform",
-	"PUT /api/v1/orgs/{org}/plan": "platform", "PATCH /api/v1/orgs/{org}/limits": "platform",
+	"PUT /api/v1/orgs/{org}/plan": "platform", "PUT /api/v1/orgs/{org}/provider": "platform", "PATCH /api/v1/orgs/{org}/limits": "platform",
 	"POST /api/v1/orgs": "platform", "POST /api/v1/users": "platform",
 	"GET /api/v1/orgs/{org}": "member", "PATCH /api/v1/orgs/{org}": "admin", "POST /api/v1/orgs/{org}/rename": "owner",
 	"POST /api/v1/orgs/{org}/suspend": "platform", "POST /api/v1/orgs/{org}/resume": "platform",
