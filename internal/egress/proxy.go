@@ -136,7 +136,7 @@ func (p *Proxy) dial(ctx context.Context, network, address string) (net.Conn, er
 	}
 	d := &net.Dialer{Timeout: 10 * time.Second, ControlContext: func(_ context.Context, _, to string, _ syscall.RawConn) error {
 		at, err := netip.ParseAddrPort(to)
-		if err != nil || !Allowed(at.Addr(), p.Rules.nets) && !(named && Public(at.Addr(), nil)) {
+		if err != nil || !Allowed(at.Addr(), p.Rules.nets) && (!named || !Public(at.Addr(), nil)) {
 			return fmt.Errorf("%s: %w", address, errNotAllowed)
 		}
 		return nil

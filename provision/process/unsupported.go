@@ -15,4 +15,4 @@ var errUnsupported = fmt.Errorf("the process provider needs Linux or macOS, and 
 func New(Config) (provision.Provider, error) { return nil, errUnsupported }
 
 // Shim returns an error, as New does.
-func Shim(string) error { return errUnsupported }
+func Shim(...string) error { return errUnsupported }
