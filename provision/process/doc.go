@@ -1,14 +1,14 @@
 // Package process runs instances as processes on this machine, each under a
 // shim of its own that outlives the gateway.
 //
-// The shim is this same program, started in a session of its own. It holds a
-// lock (so an instance exists once), the log pipe, a control socket and the exit
-// status; the instance dies with it. The provider finds a running shim by its
-// lock, so a restarted gateway adopts what it finds.
+// The shim is the agent (internal/agent), or this same program, started in a session of its own. It
+// holds a lock (so an instance exists once), the log pipe, a control socket and the exit status; the
+// instance dies with it. The provider finds a running shim by its lock, so a restarted gateway
+// adopts what it finds.
 //
-// What an instance starts ends with it. On Linux the shim is the parent of all
-// orphans below it (tether_linux.go); what a killed shim leaves behind is found by
-// its environment (leftovers_linux.go). Elsewhere only the process group ends.
+// What an instance starts ends with it. On Linux the shim is the parent of all orphans below it
+// (internal/processtree); what a killed shim leaves behind that is not isolated is found by its
+// environment (leftovers_linux.go). Elsewhere only the process group ends.
 //
 // Files, below the data directory:
 //
