@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/pizzaface/pizzeria/internal/sandbox"
 )
 
 // TestAgent: the agent beside the server's program stands beside each instance; a server without one
@@ -34,5 +36,22 @@ func TestAgent(t *testing.T) {
 		if err != nil || strings.Contains(string(out), "without pizzeria-agent") != says {
 			t.Errorf("%s: %v %s", program, err, out)
 		}
+	}
+}
+
+// TestEitherProgramIsolates: the server's own program makes sandboxes as the agent does.
+func TestEitherProgramIsolates(t *testing.T) {
+	t.Parallel()
+	agent, server := sandbox.Helper{filepath.Join(filepath.Dir(binary), "pizzeria-agent"), "sandbox"}, sandbox.Helper{binary, "sandbox"}
+	ways := map[sandbox.Way]error{}
+	for _, h := range []sandbox.Helper{agent, server} {
+		way, why := h.Probe()
+		ways[way] = why
+	}
+	if len(ways) != 1 {
+		t.Errorf("%v", ways)
+	}
+	if why := ways[sandbox.None]; why != nil && required("isolation") {
+		t.Error(why)
 	}
 }

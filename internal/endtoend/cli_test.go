@@ -2,6 +2,7 @@ package endtoend
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/pizzaface/pizzeria/internal/sandbox"
 )
 
 // TestCLI runs the scripts in testdata/cli, each against a server of its own.
@@ -25,6 +28,16 @@ func TestCLI(t *testing.T) {
 			t.Parallel()
 			s := start(t)
 			testscript.Run(t, testscript.Params{
+				Condition: func(name string) (bool, error) {
+					if name != "isolated" {
+						return false, fmt.Errorf("no condition %q", name)
+					}
+					way, why := sandbox.Helper{binary, "sandbox"}.Probe()
+					if way == sandbox.None && required("isolation") {
+						return false, why
+					}
+					return way != sandbox.None, nil
+				},
 				Files: []string{file},
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
 					"pizzeria": func(ts *testscript.TestScript, neg bool, args []string) { s.script(ts, neg, 1, args) },
