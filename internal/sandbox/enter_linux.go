@@ -45,9 +45,11 @@ func Enter() error {
 			return fmt.Errorf("sandbox: bring the loopback interface up: %w", err)
 		}
 	}
+	inherited := unix.Umask(0) // what the root is made of is for the program's user to enter
 	if err := buildRoot(s); err != nil {
 		return fmt.Errorf("sandbox: %w", err)
 	}
+	unix.Umask(inherited)
 	if err := os.Chdir(s.Dir); err != nil {
 		return fmt.Errorf("sandbox: %w", err)
 	}

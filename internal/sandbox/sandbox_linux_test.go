@@ -208,6 +208,21 @@ func TestOnlyItsOwnIsWritten(t *testing.T) {
 	})
 }
 
+// TestUmask: it is of no account which one the server has.
+func TestUmask(t *testing.T) {
+	inEachWay(t, func(p *place) {
+		program := filepath.Join(p.dir, "a/b/sh")
+		p.file("a/b/sh", "#!/bin/sh\necho runs; ls /tmp\n")
+		if err := os.Chmod(program, 0o755); err != nil {
+			p.Fatal(err)
+		}
+		defer syscall.Umask(syscall.Umask(0o077))
+		if got := p.run(program, func(s *Spec) { s.Read = Same(program) }); !strings.HasPrefix(got, "runs") {
+			p.Error(got)
+		}
+	})
+}
+
 // TestHidden: what is hidden within something shown.
 func TestHidden(t *testing.T) {
 	inEachWay(t, func(p *place) {
