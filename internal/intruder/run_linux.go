@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -52,8 +53,9 @@ func Run(t Targets) (all []Finding) {
 		try("see a process's root", target, func() (string, error) { return open("/proc/" + target + "/root/etc") })
 	}
 	try("see processes of others", "", processes)
+	self, _ := os.Executable()
 	for _, path := range machine {
-		try("open a file of the machine", path, func() (string, error) { return open(path) })
+		try("open a file of the machine", path, func() (string, error) { return stranger(path, t.Own, self) })
 	}
 	for _, path := range []string{"/usr/bin/pizzeria-test", "/etc/pizzeria-test", "/pizzeria-test", "/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger"} {
 		try("write to the machine", path, func() (string, error) { return write(path, os.O_CREATE) })
@@ -114,6 +116,22 @@ func open(path string) (string, error) {
 		return "", err // also /dev/null, by which something is hidden
 	}
 	return fmt.Sprintf("%d bytes", n), nil
+}
+
+// stranger opens a file or directory of the machine. Of a directory it returns what does not only
+// lead to files of the org's own.
+func stranger(path string, own ...string) (string, error) {
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return open(path)
+	}
+	for _, e := range entries {
+		at := filepath.Join(path, e.Name())
+		if !slices.ContainsFunc(own, func(o string) bool { return o == at || strings.HasPrefix(o, at+"/") }) {
+			return "it has " + e.Name(), nil
+		}
+	}
+	return "", io.EOF
 }
 
 // write opens a file for writing, and changes nothing.
