@@ -15,7 +15,12 @@ func TestLimitsReachTheProvider(t *testing.T) {
 		defer end()
 		acme := e.org("acme")
 		e.running(acme, time.Minute)
-		if l := e.w.limits[Ref{acme, 1}]; len(l) != 0 {
+		of := func(gen int64) registry.Limits {
+			e.w.mu.Lock()
+			defer e.w.mu.Unlock()
+			return e.w.limits[Ref{acme, gen}]
+		}
+		if l := of(1); len(l) != 0 {
 			t.Errorf("without limits: %v", l)
 		}
 		memory := 512.0
@@ -28,7 +33,7 @@ func TestLimitsReachTheProvider(t *testing.T) {
 		e.ok(e.s.RestartInstance(context.Background(), operator, acme, 0))
 		e.running(acme, time.Minute)
 		pass(time.Minute)
-		if l := e.w.limits[Ref{acme, 2}]; l[registry.LimitMemory] != memory {
+		if l := of(2); l[registry.LimitMemory] != memory {
 			t.Errorf("with one: %v", l)
 		}
 	})

@@ -152,9 +152,7 @@ func TestSidecars(t *testing.T) {
 	if err := f.p.Stop(t.Context(), f.org, 1); err != nil {
 		t.Fatal(err)
 	}
-	if left := processes(t, f.p.c.Dir); len(left) > 0 {
-		t.Errorf("%q are left", left)
-	}
+	f.eventually("nothing is left", func() bool { return len(processes(t, f.p.c.Dir)) == 0 })
 }
 
 // TestEarlierAgents: what an earlier version has started goes on, and has no heartbeats.

@@ -5,8 +5,10 @@ package process
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -63,8 +65,8 @@ func TestGreedy(t *testing.T) {
 	}{
 		{"processes", `i=0; while [ $i -lt 200 ]; do sleep 1000 & i=$((i+1)); done; echo more`, "fork", registry.Limits{registry.LimitPIDs: 30}},
 		{"processes without a limit", `bomb() { bomb | bomb & }; bomb; i=0; while :; do true | true; done`, "fork", nil},
-		{"memory", `head -c 200000000 /dev/zero | tail >/dev/null || echo refused`, "", registry.Limits{registry.LimitMemory: 60 << 20}},
-		{"memory by files", `head -c 200000000 /dev/zero >/tmp/x || echo refused`, "", registry.Limits{registry.LimitMemory: 60 << 20}},
+		{"memory", `head -c 400000000 /dev/zero | tail >/dev/null || echo refused`, "", registry.Limits{registry.LimitMemory: 150 << 20}},
+		{"memory by files", `head -c 400000000 /dev/zero >/tmp/x || echo refused`, "", registry.Limits{registry.LimitMemory: 150 << 20}},
 		{"files in memory", `head -c 400000000 /dev/zero >/tmp/x || echo refused`, "refused", nil},
 		{"descriptors", `[ $(ulimit -Hn) -le 65536 ] && echo bounded`, "bounded", nil},
 	} {
@@ -93,12 +95,20 @@ func TestMemoryIsVisible(t *testing.T) {
 	f := newFixture(t)
 	f.p.c.Isolation = IsolationOn
 	f.p.c.Command = []string{"/bin/sh", "-c", `exec tail /dev/zero`}
-	_, _ = f.p.Ensure(t.Context(), provision.Spec{Ref: f.ref(1), Limits: registry.Limits{registry.LimitMemory: 40 << 20}})
-	f.eventually("it has ended", func() bool { return !held(f.p.runDir(f.ref(1))) })
-	o, err := f.p.Observe(t.Context(), f.ref(1))
-	if err != nil || o.Running || !strings.Contains(o.Detail, "more memory than its limit") {
-		t.Errorf("%+v %v", o, err)
+	_, _ = f.p.Ensure(t.Context(), provision.Spec{Ref: f.ref(1), Limits: registry.Limits{registry.LimitMemory: 150 << 20}})
+	ended := func(want string) {
+		t.Helper()
+		f.eventually("it has ended", func() bool { return !held(f.p.runDir(f.ref(1))) })
+		o, err := f.p.Observe(t.Context(), f.ref(1))
+		if err != nil || o.Running || !strings.Contains(o.Detail, want) {
+			t.Errorf("%+v %v", o, err)
+		}
 	}
+	ended("more memory than its limit")
+	if err := os.Remove(filepath.Join(f.p.runDir(f.ref(1)), exitFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	ended("killed; it used more memory than its limit") // its agent as well
 }
 
 // TestLimitsFollow: an instance that runs is held to new limits without a restart.

@@ -41,6 +41,9 @@ func (p *Provider) Observe(_ context.Context, r provision.Ref) (provision.Observ
 	}
 	e, err := readExit(dir)
 	if errors.Is(err, fs.ErrNotExist) {
+		if isApart(dir) { // otherwise its shim says how it ended
+			return provision.Observed{Detail: "it was killed" + p.whyKilled(dir)}, nil
+		}
 		return provision.Observed{Detail: "it is not there"}, nil
 	}
 	if err != nil {
