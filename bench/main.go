@@ -14,8 +14,9 @@ func main() {
 		upstream()
 		return
 	}
-	if len(os.Args) > 1 && os.Args[1] == "agent" {
-		if err := agentCost(); err != nil {
+	parts := map[string]func() error{"agent": agentCost, "instances": instanceCost, "instance": instanceApp}
+	if len(os.Args) > 1 && parts[os.Args[1]] != nil {
+		if err := parts[os.Args[1]](); err != nil {
 			fmt.Fprintln(os.Stderr, "bench:", err)
 			os.Exit(1)
 		}
