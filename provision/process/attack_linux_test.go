@@ -232,11 +232,11 @@ func TestAsSomebodyElse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(binary, "-test.run", "^(TestConformance|TestIntruder|TestNothingStaysApart)$/^on$", "-test.v")
+	cmd := exec.Command(binary, "-test.run", "^(TestConformance|TestIntruder|TestNothingStaysApart|TestRemoveAll)$/^on$", "-test.v")
 	cmd.Dir, cmd.Env = "/", []string{"PATH=" + os.Getenv("PATH"), "PIZZERIA_TEST_REQUIRE=" + os.Getenv("PIZZERIA_TEST_REQUIRE")}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65533, Gid: 65533}}
 	out, err := cmd.CombinedOutput()
-	for _, test := range []string{"TestIntruder/on", "TestConformance/on", "TestNothingStaysApart"} {
+	for _, test := range []string{"TestIntruder/on", "TestConformance/on", "TestNothingStaysApart", "TestRemoveAll"} {
 		if err != nil || !bytes.Contains(out, []byte("--- PASS: "+test)) {
 			t.Fatalf("%s: %v\n%s", test, err, out)
 		}

@@ -294,7 +294,7 @@ func (p *Provider) forget(dir string) error {
 	if g, err := p.group(dir); err == nil && os.Geteuid() == 0 {
 		errs = append(errs, g.Remove())
 	}
-	return errors.Join(append(errs, os.RemoveAll(hostDir(dir)))...)
+	return errors.Join(append(errs, removeAll(hostDir(dir)))...)
 }
 
 // forgetGone forgets what a crash left between the removal of a run directory and forget.

@@ -122,7 +122,7 @@ func (p *Provider) start(ctx context.Context, s provision.Spec, spec shimSpec) (
 		return nil, err
 	}
 	// What an earlier run of the org left in its directory is not for the server to write to.
-	if err := errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o700)); err != nil {
+	if err := errors.Join(removeAll(dir), os.Mkdir(dir, 0o700)); err != nil {
 		return nil, err
 	}
 	if err := p.write(dir, s, spec); err != nil {
@@ -160,7 +160,7 @@ func (p *Provider) write(dir string, s provision.Spec, spec shimSpec) error {
 // as the server.
 func (p *Provider) takeBack(dir string, spec shimSpec) error {
 	if isApart(dir) {
-		if err := errors.Join(p.forget(dir), os.RemoveAll(dir), os.Mkdir(dir, 0o700)); err != nil {
+		if err := errors.Join(p.forget(dir), removeAll(dir), os.Mkdir(dir, 0o700)); err != nil {
 			return err
 		}
 	}
@@ -178,7 +178,7 @@ func (p *Provider) takeBack(dir string, spec shimSpec) error {
 	entries, err := os.ReadDir(logs)
 	for _, e := range entries {
 		if !e.Type().IsRegular() {
-			err = errors.Join(err, os.RemoveAll(filepath.Join(logs, e.Name())))
+			err = errors.Join(err, removeAll(filepath.Join(logs, e.Name())))
 		}
 	}
 	return err

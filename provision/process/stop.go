@@ -90,5 +90,5 @@ func (p *Provider) discard(dir string) error {
 	if err := os.Rename(dir, to); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return errors.Join(os.RemoveAll(to), p.forget(dir))
+	return errors.Join(removeAll(to), p.forget(dir))
 }
