@@ -13,8 +13,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/pizzaface/pizzeria/internal/intruder"
 	"github.com/pizzaface/pizzeria/provision"
@@ -204,6 +206,55 @@ func TestNothingStaysApart(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestFreeLockIsNotTheEnd: the lock of an instance whose first process was killed is free before its
+// other processes have ended. It is neither removed nor started again until they have.
+func TestFreeLockIsNotTheEnd(t *testing.T) {
+	requireIsolation(t)
+	f := newFixture(t)
+	f.p.c.Isolation = IsolationOn
+	f.boot(1)
+	dir := f.p.runDir(f.ref(1))
+	a, err := readApart(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	killProcess(a.PID, a.At)
+	f.eventually("it has ended", func() bool { return !held(dir) })
+	// One that takes its time to end.
+	first := exec.Command("sleep", "1000")
+	if err := first.Start(); err != nil {
+		t.Fatal(err)
+	}
+	end := sync.OnceFunc(func() {
+		_ = first.Process.Kill()
+		_ = first.Wait()
+	})
+	defer end()
+	a.PID = first.Process.Pid
+	if a.At, err = startOf(a.PID); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeJSON(filepath.Join(hostDir(dir), sandboxFile), a); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if err := f.p.Stop(ctx, f.org, 1); err == nil {
+		t.Error("it was stopped")
+	}
+	for _, isolation := range []Isolation{IsolationOn, IsolationOff} {
+		f.p.c.Isolation = isolation
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		if _, err := f.p.Ensure(ctx, provision.Spec{Ref: f.ref(1)}); err == nil || held(dir) {
+			t.Errorf("isolation %s: it was started: %v", isolation, err)
+		}
+		cancel()
+	}
+	end()
+	f.p.c.Isolation = IsolationOn
+	f.boot(1)
 }
 
 // TestAsSomebodyElse: the same holds for a server that does not run as root.

@@ -48,3 +48,9 @@ func startOf(pid int) (string, error) {
 func killProcess(pid int, start string) {
 	processtree.Proc{ID: processtree.ID{PID: pid, Start: start}}.Kill()
 }
+
+// ended reports whether a process has, also when nobody has waited for it.
+func ended(pid int, start string) bool {
+	p, err := processtree.Read(pid)
+	return err != nil || p.Start != start || p.Ended
+}

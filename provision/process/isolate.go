@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/pizzaface/pizzeria/internal/cgroup"
 	"github.com/pizzaface/pizzeria/internal/sandbox"
@@ -319,6 +320,26 @@ func endApart(dir string) {
 		return
 	}
 	killProcess(a.PID, a.At)
+}
+
+// awaitGone returns when nothing runs any more of an instance that was kept apart, whose lock is free:
+// a first process that is killed lets go of the lock before the others have ended, and ends itself
+// after them.
+func awaitGone(ctx context.Context, dir string) error {
+	a, err := readApart(dir)
+	if err != nil { // it was not started
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, leftoversEnd)
+	defer cancel()
+	for !ended(a.PID, a.At) {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("what an earlier run left in %s does not end: %w", dir, ctx.Err())
+		case <-time.After(time.Millisecond):
+		}
+	}
+	return nil
 }
 
 // Check returns an error when instances cannot be started as the config says: isolated, or with what

@@ -95,7 +95,7 @@ func (p *Provider) prepare(s provision.Spec) (shimSpec, error) {
 func (p *Provider) start(ctx context.Context, s provision.Spec, spec shimSpec) (ended <-chan struct{}, err error) {
 	dir, m := p.runDir(s.Ref), p.means()
 	if m.way == sandbox.None {
-		if err := p.takeBack(dir, spec); err != nil {
+		if err := p.takeBack(ctx, dir, spec); err != nil {
 			return nil, err
 		}
 		if err := p.write(dir, s, spec); err != nil {
@@ -119,6 +119,9 @@ func (p *Provider) start(ctx context.Context, s provision.Spec, spec shimSpec) (
 		return nil, err
 	}
 	if spec.Command, err = program(spec.Command); err != nil {
+		return nil, err
+	}
+	if err := awaitGone(ctx, dir); err != nil {
 		return nil, err
 	}
 	// What an earlier run of the org left in its directory is not for the server to write to.
@@ -158,9 +161,15 @@ func (p *Provider) write(dir string, s provision.Spec, spec shimSpec) error {
 // takeBack makes the server's user the owner of the directories of an instance that was kept apart,
 // and is not any more. What the org left there that leads elsewhere goes: its shim is now as trusted
 // as the server.
-func (p *Provider) takeBack(dir string, spec shimSpec) error {
-	if isApart(dir) {
-		if err := errors.Join(p.forget(dir), removeAll(dir), os.Mkdir(dir, 0o700)); err != nil {
+func (p *Provider) takeBack(ctx context.Context, dir string, spec shimSpec) error {
+	if isApart(dir) { // until nothing of the org is left there to be trusted
+		if err := awaitGone(ctx, dir); err != nil {
+			return err
+		}
+		if err := errors.Join(removeAll(dir), os.Mkdir(dir, 0o700)); err != nil {
+			return err
+		}
+		if err := p.forget(dir); err != nil {
 			return err
 		}
 	}

@@ -51,7 +51,9 @@ func (p *Provider) stop(ctx context.Context, dir string) error {
 		// Removing is done under the lock: a shim that was just started finds nothing to run.
 		l, err := lock(dir)
 		if err == nil {
-			if !isApart(dir) {
+			if isApart(dir) {
+				err = awaitGone(ctx, dir)
+			} else {
 				err = endLeftovers(ctx, dir)
 			}
 			if err != nil {
