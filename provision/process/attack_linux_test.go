@@ -257,6 +257,59 @@ func TestFreeLockIsNotTheEnd(t *testing.T) {
 	f.boot(1)
 }
 
+// TestDiscardRacesList: what is discarded is gone before the host side forgets it, and what is about
+// to start is not forgotten, whoever lists meanwhile.
+func TestDiscardRacesList(t *testing.T) {
+	requireIsolation(t)
+	f := newFixture(t)
+	dir := f.p.runDir(f.ref(1))
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if _, err := f.p.List(context.Background()); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	defer wg.Wait()
+	defer close(stop)
+	for range 300 {
+		if err := os.MkdirAll(hostDir(dir), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.MkdirAll(filepath.Join(dir, "a", "b", "c"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		l, err := lockPatiently(dir)
+		if err != nil || filepath.Dir(l.Name()) != hostDir(dir) {
+			_ = os.RemoveAll(dir) // it was forgotten before: start fails, and is tried again
+			continue
+		}
+		for range 3 {
+			if _, err := f.p.List(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !held(dir) {
+			t.Error("it was forgotten while somebody starts it")
+		}
+		if err := f.p.discard(dir); err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Lstat(dir); err == nil {
+			t.Error("it is forgotten, and still there")
+		}
+		_ = l.Close()
+	}
+}
+
 // TestAsSomebodyElse: the same holds for a server that does not run as root.
 func TestAsSomebodyElse(t *testing.T) {
 	if os.Geteuid() != 0 {

@@ -298,7 +298,8 @@ func (p *Provider) forget(dir string) error {
 	return errors.Join(append(errs, removeAll(hostDir(dir)))...)
 }
 
-// forgetGone forgets what a crash left between the removal of a run directory and forget.
+// forgetGone forgets what a crash left between the removal of a run directory and forget. It has the
+// lock: somebody may be about to start there.
 func (p *Provider) forgetGone() {
 	entries, err := os.ReadDir(filepath.Join(p.c.Dir, "run", hostName))
 	if err != nil {
@@ -306,9 +307,17 @@ func (p *Provider) forgetGone() {
 	}
 	for _, e := range entries {
 		dir := filepath.Join(p.c.Dir, "run", e.Name())
-		if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) && !held(dir) {
+		if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		l, err := lock(dir)
+		if err != nil {
+			continue
+		}
+		if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
 			_ = p.forget(dir)
 		}
+		_ = l.Close()
 	}
 }
 

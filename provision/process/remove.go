@@ -16,16 +16,26 @@ const removeBatch = 1024
 
 // removeAll removes what an org may have made, as os.RemoveAll does. That holds a descriptor for each
 // level, and an org could make more levels than the server has descriptors for; and it does not get
-// into directories that their owner locked. Nothing of the org runs.
+// into directories that their owner locked. Nothing of the org runs; somebody else may remove the same.
 func removeAll(path string) error {
-	switch i, err := os.Lstat(path); {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return err
-	case !i.IsDir():
-		return os.Remove(path)
+	i, err := os.Lstat(path)
+	if err == nil && i.IsDir() {
+		err = emptyAt(path)
 	}
+	if err == nil {
+		err = os.Remove(path)
+	}
+	return unlessGone(err)
+}
+
+func unlessGone(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+func emptyAt(path string) error {
 	if err := os.Chmod(path, 0o700); err != nil { //nolint:gosec // a directory
 		return err
 	}
@@ -33,11 +43,7 @@ func removeAll(path string) error {
 	if err != nil {
 		return err
 	}
-	err = empty(root)
-	if err := errors.Join(err, root.Close()); err != nil {
-		return err
-	}
-	return os.Remove(path)
+	return errors.Join(empty(root), root.Close())
 }
 
 // empty removes all that is in a directory.
@@ -86,7 +92,7 @@ func eachIn(root *os.Root, dir string, do func(name string, isDir bool) error) e
 			return err
 		}
 		for _, e := range entries {
-			if err := do(e.Name(), e.IsDir()); err != nil {
+			if err := unlessGone(do(e.Name(), e.IsDir())); err != nil {
 				return err
 			}
 		}

@@ -89,8 +89,20 @@ func (p *Provider) discard(dir string) error {
 	if err := os.Remove(p.credentialFile(dir)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := os.Rename(dir, to); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	if err := os.Rename(dir, to); err != nil {
+		// What is still there is the org's, and not to be trusted once the host side forgets it.
+		if _, there := os.Lstat(dir); !errors.Is(there, fs.ErrNotExist) {
+			return errors.Join(err, there)
+		}
 	}
 	return errors.Join(removeAll(to), p.forget(dir))
+}
+
+// sweepGone removes what a crash left there. The directory stays: somebody may be about to use it.
+func (p *Provider) sweepGone() {
+	gone := filepath.Join(p.c.Dir, "run", goneDir)
+	entries, _ := os.ReadDir(gone)
+	for _, e := range entries {
+		_ = removeAll(filepath.Join(gone, e.Name()))
+	}
 }
