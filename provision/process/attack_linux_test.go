@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -255,6 +256,31 @@ func TestFreeLockIsNotTheEnd(t *testing.T) {
 	end()
 	f.p.c.Isolation = IsolationOn
 	f.boot(1)
+}
+
+// TestStartedMeanwhile: who sees too late that another has started the instance, isolated or not,
+// leaves it alone.
+func TestStartedMeanwhile(t *testing.T) {
+	requireIsolation(t)
+	for is, was := range map[Isolation]Isolation{IsolationOn: IsolationOff, IsolationOff: IsolationOn} {
+		t.Run(string(is), func(t *testing.T) {
+			f := newFixture(t)
+			f.p.c.Isolation = was
+			first := f.boot(1)
+			f.p.c.Isolation = is
+			s := provision.Spec{Ref: f.ref(1)}
+			spec, err := f.p.prepare(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := f.p.start(t.Context(), s, spec); !errors.Is(err, syscall.EWOULDBLOCK) {
+				t.Errorf("it was started: %v", err)
+			}
+			if now := f.boot(1); now.ID != first.ID {
+				t.Error("it is another one")
+			}
+		})
+	}
 }
 
 // TestDiscardRacesList: what is discarded is gone before the host side forgets it, and what is about

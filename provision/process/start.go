@@ -103,8 +103,15 @@ func (p *Provider) start(ctx context.Context, s provision.Spec, spec shimSpec) (
 		}
 		return p.spawn(dir)
 	}
-	if err := endLeftovers(ctx, dir); err != nil { // of one that was not kept apart
-		return nil, err
+	if !isApart(dir) {
+		alone, err := lockPatiently(dir) // no shim that is not kept apart starts meanwhile
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = alone.Close() }()
+		if err := endLeftovers(ctx, dir); err != nil {
+			return nil, err
+		}
 	}
 	if err := os.MkdirAll(hostDir(dir), 0o700); err != nil {
 		return nil, err
@@ -163,6 +170,11 @@ func (p *Provider) write(dir string, s provision.Spec, spec shimSpec) error {
 // as the server.
 func (p *Provider) takeBack(ctx context.Context, dir string, spec shimSpec) error {
 	if isApart(dir) { // until nothing of the org is left there to be trusted
+		l, err := lockPatiently(dir)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = l.Close() }()
 		if err := awaitGone(ctx, dir); err != nil {
 			return err
 		}
