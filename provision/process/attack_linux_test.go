@@ -336,6 +336,31 @@ func TestDiscardRacesList(t *testing.T) {
 	}
 }
 
+// TestCopyCutOff: a copy of the program that was cut off before everybody may execute it is made
+// executable by the next start.
+func TestCopyCutOff(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("it takes root")
+	}
+	f := newFixture(t)
+	program := filepath.Join(f.p.c.Dir, "app")
+	if err := os.WriteFile(program, []byte("#!/bin/sh\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		at, err := f.p.executable(program)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i, err := os.Stat(at.From); err != nil || i.Mode().Perm() != 0o555 {
+			t.Errorf("%v %v", i.Mode(), err)
+		}
+		if err := os.Chmod(at.From, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestAsSomebodyElse: the same holds for a server that does not run as root.
 func TestAsSomebodyElse(t *testing.T) {
 	if os.Geteuid() != 0 {

@@ -73,7 +73,7 @@ type apart struct {
 	Way sandbox.Way `json:"way"`
 	UID int         `json:"uid"`
 	PID int         `json:"pid"`   // of the shim, on the host side
-	At  string      `json:"start"` // when it was started, as the kernel counts; see processtree.ID
+	At  string      `json:"start"` // when it was started; see startOf
 }
 
 // hostName is where the host directories are, beside the run directories.
@@ -252,12 +252,13 @@ func (p *Provider) executable(path string) (sandbox.Path, error) {
 		if err == nil {
 			err = writeFile(shared, b)
 		}
-		if err == nil {
-			err = os.Chmod(shared, 0o555) //nolint:gosec // a program
-		}
 		if err != nil {
 			return sandbox.Path{}, err
 		}
+	}
+	// Always: who made the copy may have been cut off before.
+	if err := os.Chmod(shared, 0o555); err != nil { //nolint:gosec // a program
+		return sandbox.Path{}, err
 	}
 	return sandbox.Path{From: shared, At: path}, nil
 }
