@@ -336,6 +336,34 @@ func TestDiscardRacesList(t *testing.T) {
 	}
 }
 
+// TestProcessOfAnotherBoot: after a restart of the machine a process is another one, though its number
+// and its age are those that were written down.
+func TestProcessOfAnotherBoot(t *testing.T) {
+	c := exec.Command("sleep", "1000")
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Wait() }()
+	defer func() { _ = c.Process.Kill() }()
+	pid := c.Process.Pid
+	at, err := startOf(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := "another boot " + strings.Fields(at)[1]
+	if ended(pid, at) || !ended(pid, before) {
+		t.Errorf("it has ended: %t, its predecessor: %t", ended(pid, at), ended(pid, before))
+	}
+	killProcess(pid, before)
+	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	var how *exec.ExitError
+	if err := c.Wait(); !errors.As(err, &how) || how.Sys().(syscall.WaitStatus).Signal() != syscall.SIGTERM {
+		t.Errorf("it was killed: %v", err)
+	}
+}
+
 // TestCopyCutOff: a copy of the program that was cut off before everybody may execute it is made
 // executable by the next start.
 func TestCopyCutOff(t *testing.T) {
