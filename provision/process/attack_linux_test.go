@@ -313,8 +313,8 @@ func TestDiscardRacesList(t *testing.T) {
 		if err := os.MkdirAll(filepath.Join(dir, "a", "b", "c"), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		l, err := lockPatiently(dir)
-		if err != nil || filepath.Dir(l.Name()) != hostDir(dir) {
+		l, err := patiently(lockIn, hostDir(dir))
+		if err != nil {
 			_ = os.RemoveAll(dir) // it was forgotten before: start fails, and is tried again
 			continue
 		}

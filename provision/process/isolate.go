@@ -296,7 +296,11 @@ func (p *Provider) forget(dir string) error {
 	if g, err := p.group(dir); err == nil && os.Geteuid() == 0 {
 		errs = append(errs, g.Remove())
 	}
-	return errors.Join(append(errs, removeAll(hostDir(dir)))...)
+	to, err := p.moveAway(hostDir(dir)) // at once: nobody takes a lock in it meanwhile
+	if err == nil {
+		err = removeAll(to)
+	}
+	return errors.Join(append(errs, err)...)
 }
 
 // forgetGone forgets what a crash left between the removal of a run directory and forget. It has the

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // removeBatch is how many entries of a directory are read at once.
@@ -19,11 +20,14 @@ const removeBatch = 1024
 // into directories that their owner locked. Nothing of the org runs; somebody else may remove the same.
 func removeAll(path string) error {
 	i, err := os.Lstat(path)
-	if err == nil && i.IsDir() {
-		err = emptyAt(path)
-	}
-	if err == nil {
-		err = os.Remove(path)
+	for again := err == nil; again; {
+		if i.IsDir() {
+			err = emptyAt(path)
+		}
+		if err == nil {
+			err = os.Remove(path)
+		}
+		again = errors.Is(err, syscall.ENOTEMPTY) // who else removes it has moved something up
 	}
 	return unlessGone(err)
 }

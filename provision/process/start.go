@@ -104,7 +104,7 @@ func (p *Provider) start(ctx context.Context, s provision.Spec, spec shimSpec) (
 		return p.spawn(dir)
 	}
 	if !isApart(dir) {
-		alone, err := lockPatiently(dir) // no shim that is not kept apart starts meanwhile
+		alone, err := patiently(lockIn, dir) // no shim that is not kept apart starts meanwhile
 		if err != nil {
 			return nil, err
 		}
@@ -116,7 +116,7 @@ func (p *Provider) start(ctx context.Context, s provision.Spec, spec shimSpec) (
 	if err := os.MkdirAll(hostDir(dir), 0o700); err != nil {
 		return nil, err
 	}
-	l, err := lockPatiently(dir)
+	l, err := patiently(lockIn, hostDir(dir))
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +170,7 @@ func (p *Provider) write(dir string, s provision.Spec, spec shimSpec) error {
 // as the server.
 func (p *Provider) takeBack(ctx context.Context, dir string, spec shimSpec) error {
 	if isApart(dir) { // until nothing of the org is left there to be trusted
-		l, err := lockPatiently(dir)
+		l, err := patiently(lockIn, hostDir(dir))
 		if err != nil {
 			return err
 		}

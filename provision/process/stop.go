@@ -81,21 +81,28 @@ func (p *Provider) stop(ctx context.Context, dir string) error {
 const goneDir = ".gone"
 
 func (p *Provider) discard(dir string) error {
-	gone := filepath.Join(p.c.Dir, "run", goneDir)
-	if err := os.MkdirAll(gone, 0o700); err != nil {
-		return err
-	}
-	to := filepath.Join(gone, uuid.NewString())
 	if err := os.Remove(p.credentialFile(dir)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := os.Rename(dir, to); err != nil {
-		// What is still there is the org's, and not to be trusted once the host side forgets it.
-		if _, there := os.Lstat(dir); !errors.Is(there, fs.ErrNotExist) {
-			return errors.Join(err, there)
-		}
+	to, err := p.moveAway(dir)
+	if err != nil { // it is the org's, and not to be trusted once the host side forgets it
+		return err
 	}
 	return errors.Join(removeAll(to), p.forget(dir))
+}
+
+// moveAway makes a directory disappear at once, and returns where it is to be removed.
+func (p *Provider) moveAway(dir string) (to string, err error) {
+	gone := filepath.Join(p.c.Dir, "run", goneDir)
+	if err := os.MkdirAll(gone, 0o700); err != nil {
+		return "", err
+	}
+	to = filepath.Join(gone, uuid.NewString())
+	err = os.Rename(dir, to)
+	if _, there := os.Lstat(dir); err != nil && errors.Is(there, fs.ErrNotExist) {
+		err = nil
+	}
+	return to, err
 }
 
 // sweepGone removes what a crash left there. The directory stays: somebody may be about to use it.
