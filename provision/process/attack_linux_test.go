@@ -336,6 +336,24 @@ func TestDiscardRacesList(t *testing.T) {
 	}
 }
 
+// TestTargetsAreBounded: an org that has many files in its run directory makes no trial too large.
+func TestTargetsAreBounded(t *testing.T) {
+	f := newFixture(t)
+	dir := f.p.runDir(f.ref(1))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 10 * mostTargets {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprint("file", i)), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	to, err := f.p.targets(f.ref(2), f.ref(1))
+	if err != nil || len(to.Files) < mostTargets || len(to.Files) > 3*mostTargets {
+		t.Errorf("%d files: %v", len(to.Files), err)
+	}
+}
+
 // TestProcessOfAnotherBoot: after a restart of the machine a process is another one, though its number
 // and its age are those that were written down.
 func TestProcessOfAnotherBoot(t *testing.T) {
