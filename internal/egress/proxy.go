@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -85,6 +86,12 @@ func (r Rules) allows(host, port string) bool {
 	})
 }
 
+// maxHeader bounds the header of a request, and of an answer.
+const maxHeader = 64 << 10
+
+// silent is a log of what others bring about: nobody bounds it.
+var silent = log.New(io.Discard, "", 0)
+
 // Proxy is an HTTP proxy that leads where its Rules say, and nowhere else.
 type Proxy struct {
 	Rules Rules
@@ -104,10 +111,12 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	p.once.Do(func() {
 		p.plain = &httputil.ReverseProxy{
-			Rewrite:       func(r *httputil.ProxyRequest) { r.SetXForwarded(); r.Out.Header.Del("X-Forwarded-For") },
-			Transport:     &http.Transport{DialContext: p.dial, MaxIdleConns: 16, IdleConnTimeout: time.Minute},
-			FlushInterval: -1,
-			ErrorHandler:  func(w http.ResponseWriter, _ *http.Request, err error) { refuse(w, err) },
+			Rewrite: func(r *httputil.ProxyRequest) { r.SetXForwarded(); r.Out.Header.Del("X-Forwarded-For") },
+			Transport: &http.Transport{
+				DialContext: p.dial, MaxIdleConns: 16, IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: maxHeader,
+			},
+			FlushInterval: -1, ErrorLog: silent,
+			ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) { refuse(w, err) },
 		}
 	})
 	p.plain.ServeHTTP(w, r)
@@ -181,7 +190,7 @@ func Listen(socket string, rules []string) error {
 	if err != nil {
 		return err
 	}
-	l, err := net.Listen("unix", socket)
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"})
 	if err != nil {
 		return err
 	}
@@ -190,7 +199,7 @@ func Listen(socket string, rules []string) error {
 	}
 	srv := &http.Server{
 		Handler: &Proxy{Rules: r}, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
-		MaxHeaderBytes: 64 << 10,
+		MaxHeaderBytes: maxHeader, ErrorLog: silent,
 	}
-	return srv.Serve(l)
+	return srv.Serve(&boundedListener{l, make(chan struct{}, maxConnections)})
 }

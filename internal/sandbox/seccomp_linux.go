@@ -37,6 +37,10 @@ var refused = []string{
 const namespaces = unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC |
 	unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET
 
+// families are those of sockets that a server needs. Others are of hypervisors (VSOCK), which no
+// network namespace holds back, or load seldom used parts of the kernel.
+var families = []uint64{unix.AF_UNIX, unix.AF_INET, unix.AF_INET6, unix.AF_NETLINK}
+
 const (
 	denied  = seccomp.ActionErrno | seccomp.Action(unix.EPERM)
 	unknown = seccomp.ActionErrno | seccomp.Action(unix.ENOSYS)
@@ -70,7 +74,7 @@ func instructions() ([]bpf.Instruction, error) {
 	known := machine.SyscallNames
 	there := func(name string) bool { _, ok := known[name]; return ok }
 	// clone3 has its flags in memory, where they can change after a look: callers then use clone.
-	special := []string{"clone", "clone3"}
+	special := []string{"clone", "clone3", "socket"}
 	allowed := slices.DeleteFunc(slices.Sorted(maps.Keys(known)), func(name string) bool {
 		return slices.Contains(refused, name) || slices.Contains(special, name)
 	})
@@ -78,9 +82,7 @@ func instructions() ([]bpf.Instruction, error) {
 		{Action: seccomp.ActionAllow, Names: allowed},
 		{Action: denied, Names: slices.DeleteFunc(slices.Clone(refused), func(n string) bool { return !there(n) })},
 		// It has to be the last: groups that follow one with conditions compare its arguments.
-		{Action: seccomp.ActionAllow, NamesWithCondtions: []seccomp.NameWithConditions{{
-			Name: "clone", Conditions: []seccomp.Condition{{Argument: 0, Operation: seccomp.BitsNotSet, Value: namespaces}},
-		}}},
+		{Action: seccomp.ActionAllow, NamesWithCondtions: conditional()},
 	}}
 	program, err := policy.Assemble()
 	if err != nil {
@@ -92,4 +94,16 @@ func instructions() ([]bpf.Instruction, error) {
 	}
 	program[last] = bpf.RetConstant{Val: uint32(unknown)}
 	return program, nil
+}
+
+// conditional are the calls that are allowed by their first argument.
+func conditional() []seccomp.NameWithConditions {
+	first := func(name string, op seccomp.Operation, value uint64) seccomp.NameWithConditions {
+		return seccomp.NameWithConditions{Name: name, Conditions: []seccomp.Condition{{Operation: op, Value: value}}}
+	}
+	all := []seccomp.NameWithConditions{first("clone", seccomp.BitsNotSet, namespaces)}
+	for _, f := range families {
+		all = append(all, first("socket", seccomp.Equal, f))
+	}
+	return all
 }

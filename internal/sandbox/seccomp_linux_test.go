@@ -54,7 +54,7 @@ func TestSystemCalls(t *testing.T) {
 		switch {
 		case slices.Contains(refused, name):
 			want = uint32(denied)
-		case name == "clone3":
+		case name == "clone3", name == "socket": // of no family
 			want = uint32(unknown)
 		}
 		if got := judge(t, vm, own, nr); got != want {
@@ -78,6 +78,15 @@ func TestSystemCalls(t *testing.T) {
 	} {
 		if got := judge(t, vm, own, clone, flags); got != want {
 			t.Errorf("clone(%#x): %#x, want %#x", flags, got, want)
+		}
+	}
+	for family, want := range map[uint64]uint32{
+		unix.AF_UNIX: allow, unix.AF_INET: allow, unix.AF_INET6: allow, unix.AF_NETLINK: allow,
+		unix.AF_VSOCK: uint32(unknown), unix.AF_ALG: uint32(unknown), unix.AF_PACKET: uint32(unknown),
+		unix.AF_BLUETOOTH: uint32(unknown), unix.AF_INET | 1<<40: uint32(unknown),
+	} {
+		if got := judge(t, vm, own, machine.SyscallNames["socket"], family); got != want {
+			t.Errorf("socket(%d): %#x, want %#x", family, got, want)
 		}
 	}
 	for _, name := range []string{"mount", "unshare", "setns", "ptrace", "bpf", "keyctl", "io_uring_setup", "userfaultfd"} {

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -13,8 +14,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/pizzaface/pizzeria/internal/intruder"
 	"github.com/pizzaface/pizzeria/provision"
@@ -206,6 +209,204 @@ func TestNothingStaysApart(t *testing.T) {
 	}
 }
 
+// TestFreeLockIsNotTheEnd: the lock of an instance whose first process was killed is free before its
+// other processes have ended. It is neither removed nor started again until they have.
+func TestFreeLockIsNotTheEnd(t *testing.T) {
+	requireIsolation(t)
+	f := newFixture(t)
+	f.p.c.Isolation = IsolationOn
+	f.boot(1)
+	dir := f.p.runDir(f.ref(1))
+	a, err := readApart(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	killProcess(a.PID, a.At)
+	f.eventually("it has ended", func() bool { return !held(dir) })
+	// One that takes its time to end.
+	first := exec.Command("sleep", "1000")
+	if err := first.Start(); err != nil {
+		t.Fatal(err)
+	}
+	end := sync.OnceFunc(func() {
+		_ = first.Process.Kill()
+		_ = first.Wait()
+	})
+	defer end()
+	a.PID = first.Process.Pid
+	if a.At, err = startOf(a.PID); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeJSON(filepath.Join(hostDir(dir), sandboxFile), a); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if err := f.p.Stop(ctx, f.org, 1); err == nil {
+		t.Error("it was stopped")
+	}
+	for _, isolation := range []Isolation{IsolationOn, IsolationOff} {
+		f.p.c.Isolation = isolation
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		if _, err := f.p.Ensure(ctx, provision.Spec{Ref: f.ref(1)}); err == nil || held(dir) {
+			t.Errorf("isolation %s: it was started: %v", isolation, err)
+		}
+		cancel()
+	}
+	end()
+	f.p.c.Isolation = IsolationOn
+	f.boot(1)
+}
+
+// TestStartedMeanwhile: who sees too late that another has started the instance, isolated or not,
+// leaves it alone.
+func TestStartedMeanwhile(t *testing.T) {
+	requireIsolation(t)
+	for is, was := range map[Isolation]Isolation{IsolationOn: IsolationOff, IsolationOff: IsolationOn} {
+		t.Run(string(is), func(t *testing.T) {
+			f := newFixture(t)
+			f.p.c.Isolation = was
+			first := f.boot(1)
+			f.p.c.Isolation = is
+			s := provision.Spec{Ref: f.ref(1)}
+			spec, err := f.p.prepare(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := f.p.start(t.Context(), s, spec); !errors.Is(err, syscall.EWOULDBLOCK) {
+				t.Errorf("it was started: %v", err)
+			}
+			if now := f.boot(1); now.ID != first.ID {
+				t.Error("it is another one")
+			}
+		})
+	}
+}
+
+// TestDiscardRacesList: what is discarded is gone before the host side forgets it, and what is about
+// to start is not forgotten, whoever lists meanwhile.
+func TestDiscardRacesList(t *testing.T) {
+	requireIsolation(t)
+	f := newFixture(t)
+	dir := f.p.runDir(f.ref(1))
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if _, err := f.p.List(context.Background()); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	defer wg.Wait()
+	defer close(stop)
+	for range 300 {
+		if err := os.MkdirAll(hostDir(dir), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.MkdirAll(filepath.Join(dir, "a", "b", "c"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		l, err := patiently(lockIn, hostDir(dir))
+		if err != nil {
+			_ = os.RemoveAll(dir) // it was forgotten before: start fails, and is tried again
+			continue
+		}
+		for range 3 {
+			if _, err := f.p.List(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !held(dir) {
+			t.Error("it was forgotten while somebody starts it")
+		}
+		if err := f.p.discard(dir); err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Lstat(dir); err == nil {
+			t.Error("it is forgotten, and still there")
+		}
+		_ = l.Close()
+	}
+}
+
+// TestTargetsAreBounded: an org that has many files in its run directory makes no trial too large.
+func TestTargetsAreBounded(t *testing.T) {
+	f := newFixture(t)
+	dir := f.p.runDir(f.ref(1))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 10 * mostTargets {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprint("file", i)), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	to, err := f.p.targets(f.ref(2), f.ref(1))
+	if err != nil || len(to.Files) < mostTargets || len(to.Files) > 3*mostTargets {
+		t.Errorf("%d files: %v", len(to.Files), err)
+	}
+}
+
+// TestProcessOfAnotherBoot: after a restart of the machine a process is another one, though its number
+// and its age are those that were written down.
+func TestProcessOfAnotherBoot(t *testing.T) {
+	c := exec.Command("sleep", "1000")
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Wait() }()
+	defer func() { _ = c.Process.Kill() }()
+	pid := c.Process.Pid
+	at, err := startOf(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := "another boot " + strings.Fields(at)[1]
+	if ended(pid, at) || !ended(pid, before) {
+		t.Errorf("it has ended: %t, its predecessor: %t", ended(pid, at), ended(pid, before))
+	}
+	killProcess(pid, before)
+	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	var how *exec.ExitError
+	if err := c.Wait(); !errors.As(err, &how) || how.Sys().(syscall.WaitStatus).Signal() != syscall.SIGTERM {
+		t.Errorf("it was killed: %v", err)
+	}
+}
+
+// TestCopyCutOff: a copy of the program that was cut off before everybody may execute it is made
+// executable by the next start.
+func TestCopyCutOff(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("it takes root")
+	}
+	f := newFixture(t)
+	program := filepath.Join(f.p.c.Dir, "app")
+	if err := os.WriteFile(program, []byte("#!/bin/sh\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		at, err := f.p.executable(program)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i, err := os.Stat(at.From); err != nil || i.Mode().Perm() != 0o555 {
+			t.Errorf("%v %v", i.Mode(), err)
+		}
+		if err := os.Chmod(at.From, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestAsSomebodyElse: the same holds for a server that does not run as root.
 func TestAsSomebodyElse(t *testing.T) {
 	if os.Geteuid() != 0 {
@@ -232,11 +433,11 @@ func TestAsSomebodyElse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(binary, "-test.run", "^(TestConformance|TestIntruder|TestNothingStaysApart)$/^on$", "-test.v")
+	cmd := exec.Command(binary, "-test.run", "^(TestConformance|TestIntruder|TestNothingStaysApart|TestRemoveAll)$/^on$", "-test.v")
 	cmd.Dir, cmd.Env = "/", []string{"PATH=" + os.Getenv("PATH"), "PIZZERIA_TEST_REQUIRE=" + os.Getenv("PIZZERIA_TEST_REQUIRE")}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65533, Gid: 65533}}
 	out, err := cmd.CombinedOutput()
-	for _, test := range []string{"TestIntruder/on", "TestConformance/on", "TestNothingStaysApart"} {
+	for _, test := range []string{"TestIntruder/on", "TestConformance/on", "TestNothingStaysApart", "TestRemoveAll"} {
 		if err != nil || !bytes.Contains(out, []byte("--- PASS: "+test)) {
 			t.Fatalf("%s: %v\n%s", test, err, out)
 		}

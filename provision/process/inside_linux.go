@@ -5,6 +5,8 @@ package process
 import (
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -38,13 +40,28 @@ func shimInside(dir string) error {
 	return run(dir, os.NewFile(lockFD, lockFile))
 }
 
-// startOf is when a process was started, as the kernel counts.
+// startOf is when a process was started, and in which run of the machine: after a restart another can
+// have its number, at the same moment.
 func startOf(pid int) (string, error) {
 	p, err := processtree.Read(pid)
-	return p.Start, err
+	return boot() + " " + p.Start, err
 }
+
+var boot = sync.OnceValue(func() string {
+	b, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return strings.TrimSpace(string(b))
+})
 
 // killProcess ends a process, unless its number is another's by now.
 func killProcess(pid int, start string) {
-	processtree.Proc{ID: processtree.ID{PID: pid, Start: start}}.Kill()
+	p, err := processtree.Read(pid)
+	if err == nil && boot()+" "+p.Start == start {
+		p.Kill()
+	}
+}
+
+// ended reports whether a process has, also when nobody has waited for it.
+func ended(pid int, start string) bool {
+	p, err := processtree.Read(pid)
+	return err != nil || p.Ended || boot()+" "+p.Start != start
 }

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -104,7 +105,7 @@ func (p *Provider) targets(from, at provision.Ref) (t intruder.Targets, err erro
 		t.Processes = append(t.Processes, a.PID)
 	}
 	for _, dir := range []string{run, p.c.Dir} {
-		entries, err := os.ReadDir(dir)
+		entries, err := some(dir)
 		if err != nil {
 			return t, err
 		}
@@ -120,6 +121,22 @@ func (p *Provider) targets(from, at provision.Ref) (t intruder.Targets, err erro
 	}
 	t.Addresses = append(t.Addresses, listening()...)
 	return t, nil
+}
+
+// mostTargets are enough: the rest would be like them, and a directory that is an org's has no end.
+const mostTargets = 100
+
+func some(dir string) ([]os.DirEntry, error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = d.Close() }()
+	entries, err := d.ReadDir(mostTargets)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return entries, err
 }
 
 // listening are the addresses of this machine's network at which something listens.

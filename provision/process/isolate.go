@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/pizzaface/pizzeria/internal/cgroup"
 	"github.com/pizzaface/pizzeria/internal/sandbox"
@@ -72,7 +73,7 @@ type apart struct {
 	Way sandbox.Way `json:"way"`
 	UID int         `json:"uid"`
 	PID int         `json:"pid"`   // of the shim, on the host side
-	At  string      `json:"start"` // when it was started, as the kernel counts; see processtree.ID
+	At  string      `json:"start"` // when it was started; see startOf
 }
 
 // hostName is where the host directories are, beside the run directories.
@@ -251,12 +252,13 @@ func (p *Provider) executable(path string) (sandbox.Path, error) {
 		if err == nil {
 			err = writeFile(shared, b)
 		}
-		if err == nil {
-			err = os.Chmod(shared, 0o555) //nolint:gosec // a program
-		}
 		if err != nil {
 			return sandbox.Path{}, err
 		}
+	}
+	// Always: who made the copy may have been cut off before.
+	if err := os.Chmod(shared, 0o555); err != nil { //nolint:gosec // a program
+		return sandbox.Path{}, err
 	}
 	return sandbox.Path{From: shared, At: path}, nil
 }
@@ -294,10 +296,15 @@ func (p *Provider) forget(dir string) error {
 	if g, err := p.group(dir); err == nil && os.Geteuid() == 0 {
 		errs = append(errs, g.Remove())
 	}
-	return errors.Join(append(errs, os.RemoveAll(hostDir(dir)))...)
+	to, err := p.moveAway(hostDir(dir)) // at once: nobody takes a lock in it meanwhile
+	if err == nil {
+		err = removeAll(to)
+	}
+	return errors.Join(append(errs, err)...)
 }
 
-// forgetGone forgets what a crash left between the removal of a run directory and forget.
+// forgetGone forgets what a crash left between the removal of a run directory and forget. It has the
+// lock: somebody may be about to start there.
 func (p *Provider) forgetGone() {
 	entries, err := os.ReadDir(filepath.Join(p.c.Dir, "run", hostName))
 	if err != nil {
@@ -305,9 +312,17 @@ func (p *Provider) forgetGone() {
 	}
 	for _, e := range entries {
 		dir := filepath.Join(p.c.Dir, "run", e.Name())
-		if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) && !held(dir) {
+		if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		l, err := lock(dir)
+		if err != nil {
+			continue
+		}
+		if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
 			_ = p.forget(dir)
 		}
+		_ = l.Close()
 	}
 }
 
@@ -319,6 +334,26 @@ func endApart(dir string) {
 		return
 	}
 	killProcess(a.PID, a.At)
+}
+
+// awaitGone returns when nothing runs any more of an instance that was kept apart, whose lock is free:
+// a first process that is killed lets go of the lock before the others have ended, and ends itself
+// after them.
+func awaitGone(ctx context.Context, dir string) error {
+	a, err := readApart(dir)
+	if err != nil { // it was not started
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, leftoversEnd)
+	defer cancel()
+	for !ended(a.PID, a.At) {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("what an earlier run left in %s does not end: %w", dir, ctx.Err())
+		case <-time.After(time.Millisecond):
+		}
+	}
+	return nil
 }
 
 // Check returns an error when instances cannot be started as the config says: isolated, or with what

@@ -62,7 +62,7 @@ func (p *Provider) whyKilled(dir string) string {
 
 // List implements provision.Provider. What an instance left behind counts as the instance.
 func (p *Provider) List(context.Context) ([]provision.Seen, error) {
-	_ = os.RemoveAll(filepath.Join(p.c.Dir, "run", goneDir)) // left by a crash
+	p.sweepGone()
 	p.forgetGone()
 	refs, err := p.refs()
 	if err != nil {

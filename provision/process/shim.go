@@ -132,7 +132,16 @@ func readExit(dir string) (e exit, err error) {
 
 // lock takes the lock of a run directory, which ends with the process, whatever ends it.
 func lock(dir string) (*os.File, error) {
-	path := filepath.Join(trustedDir(dir), lockFile)
+	in := trustedDir(dir)
+	f, err := lockIn(in)
+	if err == nil && trustedDir(dir) != in { // the run directory is an org's by now
+		return nil, errors.Join(fmt.Errorf("%s does not count any more", f.Name()), f.Close())
+	}
+	return f, err
+}
+
+func lockIn(dir string) (*os.File, error) {
+	path := filepath.Join(dir, lockFile)
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
@@ -154,12 +163,12 @@ func lock(dir string) (*os.File, error) {
 	return f, nil
 }
 
-// lockPatiently takes a lock that nobody keeps: somebody may only be looking, see held.
-func lockPatiently(dir string) (*os.File, error) {
-	l, err := lock(dir)
+// patiently takes a lock that nobody keeps: somebody may only be looking, see held.
+func patiently(take func(string) (*os.File, error), dir string) (*os.File, error) {
+	l, err := take(dir)
 	for try := 0; errors.Is(err, syscall.EWOULDBLOCK) && try < 20; try++ {
 		time.Sleep(10 * time.Millisecond)
-		l, err = lock(dir)
+		l, err = take(dir)
 	}
 	return l, err
 }
@@ -234,7 +243,7 @@ func Shim(args ...string) error {
 
 // shimAlone takes the lock of a run directory.
 func shimAlone(dir string) error {
-	l, err := lockPatiently(dir)
+	l, err := patiently(lock, dir)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		return nil
 	}

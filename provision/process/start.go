@@ -95,7 +95,7 @@ func (p *Provider) prepare(s provision.Spec) (shimSpec, error) {
 func (p *Provider) start(ctx context.Context, s provision.Spec, spec shimSpec) (ended <-chan struct{}, err error) {
 	dir, m := p.runDir(s.Ref), p.means()
 	if m.way == sandbox.None {
-		if err := p.takeBack(dir, spec); err != nil {
+		if err := p.takeBack(ctx, dir, spec); err != nil {
 			return nil, err
 		}
 		if err := p.write(dir, s, spec); err != nil {
@@ -103,13 +103,20 @@ func (p *Provider) start(ctx context.Context, s provision.Spec, spec shimSpec) (
 		}
 		return p.spawn(dir)
 	}
-	if err := endLeftovers(ctx, dir); err != nil { // of one that was not kept apart
-		return nil, err
+	if !isApart(dir) {
+		alone, err := patiently(lockIn, dir) // no shim that is not kept apart starts meanwhile
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = alone.Close() }()
+		if err := endLeftovers(ctx, dir); err != nil {
+			return nil, err
+		}
 	}
 	if err := os.MkdirAll(hostDir(dir), 0o700); err != nil {
 		return nil, err
 	}
-	l, err := lockPatiently(dir)
+	l, err := patiently(lockIn, hostDir(dir))
 	if err != nil {
 		return nil, err
 	}
@@ -121,8 +128,11 @@ func (p *Provider) start(ctx context.Context, s provision.Spec, spec shimSpec) (
 	if spec.Command, err = program(spec.Command); err != nil {
 		return nil, err
 	}
+	if err := awaitGone(ctx, dir); err != nil {
+		return nil, err
+	}
 	// What an earlier run of the org left in its directory is not for the server to write to.
-	if err := errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o700)); err != nil {
+	if err := errors.Join(removeAll(dir), os.Mkdir(dir, 0o700)); err != nil {
 		return nil, err
 	}
 	if err := p.write(dir, s, spec); err != nil {
@@ -158,9 +168,20 @@ func (p *Provider) write(dir string, s provision.Spec, spec shimSpec) error {
 // takeBack makes the server's user the owner of the directories of an instance that was kept apart,
 // and is not any more. What the org left there that leads elsewhere goes: its shim is now as trusted
 // as the server.
-func (p *Provider) takeBack(dir string, spec shimSpec) error {
-	if isApart(dir) {
-		if err := errors.Join(p.forget(dir), os.RemoveAll(dir), os.Mkdir(dir, 0o700)); err != nil {
+func (p *Provider) takeBack(ctx context.Context, dir string, spec shimSpec) error {
+	if isApart(dir) { // until nothing of the org is left there to be trusted
+		l, err := patiently(lockIn, hostDir(dir))
+		if err != nil {
+			return err
+		}
+		defer func() { _ = l.Close() }()
+		if err := awaitGone(ctx, dir); err != nil {
+			return err
+		}
+		if err := errors.Join(removeAll(dir), os.Mkdir(dir, 0o700)); err != nil {
+			return err
+		}
+		if err := p.forget(dir); err != nil {
 			return err
 		}
 	}
@@ -178,7 +199,7 @@ func (p *Provider) takeBack(dir string, spec shimSpec) error {
 	entries, err := os.ReadDir(logs)
 	for _, e := range entries {
 		if !e.Type().IsRegular() {
-			err = errors.Join(err, os.RemoveAll(filepath.Join(logs, e.Name())))
+			err = errors.Join(err, removeAll(filepath.Join(logs, e.Name())))
 		}
 	}
 	return err

@@ -51,7 +51,9 @@ func (p *Provider) stop(ctx context.Context, dir string) error {
 		// Removing is done under the lock: a shim that was just started finds nothing to run.
 		l, err := lock(dir)
 		if err == nil {
-			if !isApart(dir) {
+			if isApart(dir) {
+				err = awaitGone(ctx, dir)
+			} else {
 				err = endLeftovers(ctx, dir)
 			}
 			if err != nil {
@@ -79,16 +81,35 @@ func (p *Provider) stop(ctx context.Context, dir string) error {
 const goneDir = ".gone"
 
 func (p *Provider) discard(dir string) error {
-	gone := filepath.Join(p.c.Dir, "run", goneDir)
-	if err := os.MkdirAll(gone, 0o700); err != nil {
-		return err
-	}
-	to := filepath.Join(gone, uuid.NewString())
 	if err := os.Remove(p.credentialFile(dir)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := os.Rename(dir, to); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	to, err := p.moveAway(dir)
+	if err != nil { // it is the org's, and not to be trusted once the host side forgets it
 		return err
 	}
-	return errors.Join(os.RemoveAll(to), p.forget(dir))
+	return errors.Join(removeAll(to), p.forget(dir))
+}
+
+// moveAway makes a directory disappear at once, and returns where it is to be removed.
+func (p *Provider) moveAway(dir string) (to string, err error) {
+	gone := filepath.Join(p.c.Dir, "run", goneDir)
+	if err := os.MkdirAll(gone, 0o700); err != nil {
+		return "", err
+	}
+	to = filepath.Join(gone, uuid.NewString())
+	err = os.Rename(dir, to)
+	if _, there := os.Lstat(dir); err != nil && errors.Is(there, fs.ErrNotExist) {
+		err = nil
+	}
+	return to, err
+}
+
+// sweepGone removes what a crash left there. The directory stays: somebody may be about to use it.
+func (p *Provider) sweepGone() {
+	gone := filepath.Join(p.c.Dir, "run", goneDir)
+	entries, _ := os.ReadDir(gone)
+	for _, e := range entries {
+		_ = removeAll(filepath.Join(gone, e.Name()))
+	}
 }
