@@ -135,6 +135,16 @@ func TestOrgsHaveUsers(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.stop(1)
+	// A file of the server's that the org linked to, and one of its own with two names.
+	secret := filepath.Join(f.p.c.Dir, "secret.key")
+	if err := os.WriteFile(secret, []byte("basil"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for from, to := range map[string]string{secret: "linked", filepath.Join(data, "old"): "older"} {
+		if err := os.Link(from, filepath.Join(data, to)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	f.p.c.Isolation = IsolationOn
 	owner := func(path string) int {
 		t.Helper()
@@ -148,6 +158,17 @@ func TestOrgsHaveUsers(t *testing.T) {
 	uid := owner(data)
 	if !isOrgs(uid) || owner(filepath.Join(data, "old")) != uid {
 		t.Errorf("owners: %d and %d", uid, owner(filepath.Join(data, "old")))
+	}
+	if now := owner(secret); now != 0 {
+		t.Errorf("a file of the server's is now %d's", now)
+	}
+	if now := owner(filepath.Join(data, "linked")); now != uid {
+		t.Errorf("the org's copy is %d's", now)
+	}
+	one, err := os.Stat(filepath.Join(data, "old"))
+	other2, err2 := os.Stat(filepath.Join(data, "older"))
+	if err != nil || err2 != nil || !os.SameFile(one, other2) {
+		t.Error("its own links are cut")
 	}
 	f.stop(2)
 	f.boot(3)
