@@ -83,7 +83,8 @@ func give(dir string, uid int) error {
 		return err
 	}
 	err = walkIn(dir, func(path string, st *syscall.Stat_t) error {
-		if regular := st.Mode&syscall.S_IFMT == syscall.S_IFREG; regular && uint64(st.Nlink) > links[inodeOf(st)] {
+		names := uint64(st.Nlink) //nolint:unconvert // 16 bits on macOS
+		if st.Mode&syscall.S_IFMT == syscall.S_IFREG && names > links[inodeOf(st)] {
 			if err := unlink(path, fs.FileMode(st.Mode).Perm()); err != nil {
 				return err
 			}
