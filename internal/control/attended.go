@@ -18,7 +18,11 @@ func (a agents) of(ref provision.Ref) (provision.Attended, error) {
 	if !ok {
 		return nil, errNotServing
 	}
-	return a.c.Providers().Attended(name)
+	set := a.c.Providers()
+	if p, err := set.Get(name); err == nil && elsewhere(p) {
+		return nil, errors.ErrUnsupported // it pushes
+	}
+	return set.Attended(name)
 }
 
 // Heartbeat implements provision.Attended.
