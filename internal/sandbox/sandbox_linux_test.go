@@ -184,6 +184,19 @@ func TestNothingElseIsThere(t *testing.T) {
 		if got := p.run("echo $$; grep -c : /proc/net/dev"); got != "1\n1" {
 			p.Errorf("process ID and interfaces: %q", got)
 		}
+		if got := p.run("cut -d' ' -f5 /proc/self/mountinfo | sort -u | grep -cE '^/(sys|run|boot|home)'; true"); got != "0" {
+			p.Errorf("mounts of the machine: %s", got)
+		}
+		if p.way == Users {
+			was, err := syscall.Getgroups()
+			if err == nil {
+				err = syscall.Setgroups([]int{4711})
+			}
+			if err != nil {
+				p.Fatal(err)
+			}
+			defer func() { _ = syscall.Setgroups(was) }()
+		}
 		if got := p.run("id -u; id -G"); got != fmt.Sprintf("%[1]d\n%[1]d", p.uid) && p.way == Users {
 			p.Errorf("user and groups: %q", got)
 		}
