@@ -64,7 +64,7 @@ func TestGreedy(t *testing.T) {
 		limits             registry.Limits
 	}{
 		{"processes", `i=0; while [ $i -lt 200 ]; do sleep 1000 & i=$((i+1)); done; echo more`, "fork", registry.Limits{registry.LimitPIDs: 30}},
-		{"processes without a limit", `bomb() { bomb | bomb & }; bomb; i=0; while :; do true | true; done`, "fork", nil},
+		{"processes without a limit", `i=0; while [ $i -lt 6000 ]; do sleep 1000 & i=$((i+1)); done; echo more`, "fork", nil},
 		{"memory", `head -c 400000000 /dev/zero | tail >/dev/null || echo refused`, "", registry.Limits{registry.LimitMemory: 150 << 20}},
 		{"memory by files", `head -c 400000000 /dev/zero >/tmp/x || echo refused`, "", registry.Limits{registry.LimitMemory: 150 << 20}},
 		{"files in memory", `head -c 400000000 /dev/zero >/tmp/x || echo refused`, "refused", nil},

@@ -31,7 +31,7 @@ func (p *Provider) Ensure(ctx context.Context, s provision.Spec) (provision.Obse
 		return provision.Observed{}, fmt.Errorf("process: %w", err)
 	}
 	if held(dir) {
-		return p.await(ctx, s.Ref)
+		return p.await(ctx, s.Ref, nil)
 	}
 	if err := p.refuseOlder(s.Ref); err != nil {
 		return provision.Observed{}, err
@@ -45,13 +45,13 @@ func (p *Provider) Ensure(ctx context.Context, s provision.Spec) (provision.Obse
 	}
 	ended, err := p.start(ctx, s, spec)
 	if errors.Is(err, syscall.EWOULDBLOCK) { // another is about to
-		return p.await(ctx, s.Ref)
+		return p.await(ctx, s.Ref, nil)
 	}
 	if err != nil {
 		return provision.Observed{}, fmt.Errorf("process: %w", err)
 	}
 	awaitShim(dir, ended)
-	return p.await(ctx, s.Ref)
+	return p.await(ctx, s.Ref, ended)
 }
 
 // systemPath is where an instance's programs are looked for.
@@ -262,26 +262,43 @@ func (p *Provider) spawn(dir string) (ended <-chan struct{}, err error) {
 	return done, nil
 }
 
-// await waits until the shim answers, or has ended.
-func (p *Provider) await(ctx context.Context, r provision.Ref) (provision.Observed, error) {
+// lostAfter is how long nobody may hold the lock of an instance that another starts.
+const lostAfter = time.Second
+
+// await waits until the shim answers, or has ended. ended is closed when the shim that the caller
+// started has; it is nil for one that another starts or has started.
+func (p *Provider) await(ctx context.Context, r provision.Ref, ended <-chan struct{}) (provision.Observed, error) {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	dir := p.runDir(r)
-	for {
+	for seen := time.Now(); ; {
 		if _, err := call(ctx, dir, request{Op: opStatus}); err == nil {
 			return p.observed(r), nil
 		}
-		if e, err := readExit(dir); err == nil && !held(dir) {
-			return provision.Observed{}, fmt.Errorf("the instance ended at once: %s", e)
-		}
-		if isApart(dir) && !held(dir) {
-			return provision.Observed{}, fmt.Errorf("process: the sandbox cannot be made: %s", tail(p.note(dir)))
+		if held(dir) {
+			seen = time.Now()
+		} else if isClosed(ended) || time.Since(seen) > lostAfter {
+			if e, err := readExit(dir); err == nil {
+				return provision.Observed{}, fmt.Errorf("the instance ended at once: %s", e)
+			}
+			if isApart(dir) {
+				return provision.Observed{}, fmt.Errorf("process: the sandbox cannot be made: %s", tail(p.note(dir)))
+			}
 		}
 		select {
 		case <-ctx.Done():
 			return provision.Observed{}, fmt.Errorf("process: the shim does not answer: %w: %s", ctx.Err(), tail(p.note(dir)))
 		case <-time.After(5 * time.Millisecond):
 		}
+	}
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
 }
 
