@@ -64,7 +64,6 @@ func TestGreedy(t *testing.T) {
 		limits             registry.Limits
 	}{
 		{"processes", `i=0; while [ $i -lt 200 ]; do sleep 1000 & i=$((i+1)); done; echo more`, "fork", registry.Limits{registry.LimitPIDs: 30}},
-		{"processes without a limit", `i=0; while [ $i -lt 6000 ]; do sleep 1000 & i=$((i+1)); done; echo more`, "fork", nil},
 		{"memory", `head -c 400000000 /dev/zero | tail >/dev/null || echo refused`, "", registry.Limits{registry.LimitMemory: 150 << 20}},
 		{"memory by files", `head -c 400000000 /dev/zero >/tmp/x || echo refused`, "", registry.Limits{registry.LimitMemory: 150 << 20}},
 		{"files in memory", `head -c 400000000 /dev/zero >/tmp/x || echo refused`, "refused", nil},
@@ -117,8 +116,8 @@ func TestLimitsFollow(t *testing.T) {
 	f := newFixture(t)
 	f.p.c.Isolation = IsolationOn
 	was := f.boot(1)
-	read := func() string {
-		for _, path := range []string{"memory/pizzeria/*/*/memory.limit_in_bytes", "pizzeria/*/*/memory.max"} {
+	read := func(paths ...string) string {
+		for _, path := range paths {
 			found, _ := filepath.Glob(filepath.Join("/sys/fs/cgroup", path))
 			for _, file := range found {
 				if strings.Contains(file, filepath.Base(f.p.runDir(f.ref(1)))) {
@@ -129,10 +128,13 @@ func TestLimitsFollow(t *testing.T) {
 		}
 		return "no group"
 	}
+	if got := read("pids/pizzeria/*/*/pids.max", "pizzeria/*/*/pids.max"); got != fmt.Sprint(defaultPIDs) {
+		t.Errorf("without a limit of processes it may have %s", got)
+	}
 	if err := f.p.Limit(t.Context(), f.ref(1), registry.Limits{registry.LimitMemory: 512 << 20}); err != nil {
 		t.Fatal(err)
 	}
-	if got := read(); got != "536870912" {
+	if got := read("memory/pizzeria/*/*/memory.limit_in_bytes", "pizzeria/*/*/memory.max"); got != "536870912" {
 		t.Errorf("the limit is %s", got)
 	}
 	if now := f.boot(1); now.ID != was.ID {
