@@ -5,6 +5,7 @@ package process
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 
@@ -13,8 +14,9 @@ import (
 	"github.com/pizzaface/pizzeria/internal/processtree"
 )
 
-// canKeepApart says that this build can.
-const canKeepApart = true
+// canKeepApart says that this build can. On 386 sockets are made by socketcall, whose arguments the
+// filter of system calls does not see.
+const canKeepApart = runtime.GOARCH != "386"
 
 // lockFD is the descriptor of the lock that a shim inherits.
 const lockFD = 3
