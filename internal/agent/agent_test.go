@@ -82,7 +82,7 @@ func TestEnds(t *testing.T) {
 		t.Errorf("%v", status)
 	}
 	if err := syscall.Kill(child, syscall.SIGKILL); err == nil && processtree.Limits == "" {
-		t.Error("what it started goes on")
+		t.Error("its processes still run")
 	}
 	f = newFixture(t, func(c *Config) { c.Command = append(c.Command, "fail") })
 	if status := f.a.Wait(); status.ExitStatus() != 7 {

@@ -138,8 +138,8 @@ func TestOnlyWebSockets(t *testing.T) {
 	}
 }
 
-// TestRevoke: what revoked people hold open ends at once, and what others hold goes on; assertions of
-// before are refused, later ones count.
+// TestRevoke: a revoked person's connections are closed at once and others' stay open; assertions
+// from before are refused, later ones are accepted.
 func TestRevoke(t *testing.T) {
 	f := started(t, nil)
 	bob := map[string]any{"sub": "bob-id"}

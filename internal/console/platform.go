@@ -42,8 +42,11 @@ func capacityOf(c usage.Capacity) []capacityBar {
 }
 
 func size(n int64) string {
-	if n >= 10<<30 {
+	switch {
+	case n >= 10<<30:
 		return fmt.Sprintf("%d GiB", n>>30)
+	case n < 1<<20:
+		return fmt.Sprintf("%d KiB", n>>10)
 	}
 	return fmt.Sprintf("%d MiB", n>>20)
 }

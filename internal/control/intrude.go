@@ -18,6 +18,9 @@ type intrudable interface {
 // Intrude tries, from where an org's instance is, to reach another org's and the server, and returns
 // what it got. Both must run.
 func (c *Control) Intrude(ctx context.Context, from, at registry.OrgID) ([]intruder.Finding, error) {
+	if from == at {
+		return nil, registry.Errorf(registry.CodeInvalid, "at", "name two different orgs")
+	}
 	var refs [2]provision.Ref
 	for n, org := range []registry.OrgID{from, at} {
 		w, err := c.store.WorkOn(ctx, registry.AsSystem("verify-isolation"), org)

@@ -184,7 +184,7 @@ func pass(to net.Conn, from io.Reader) {
 	}
 }
 
-// Listen serves a Proxy at a Unix socket, for whoever reaches it, until it fails.
+// Listen serves a Proxy at a Unix socket until it fails. Everyone who can reach the socket may use it.
 func Listen(socket string, rules []string) error {
 	r, err := ParseRules(rules)
 	if err != nil {

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -39,10 +40,7 @@ func inEachWay(t *testing.T, test func(*place)) {
 		t.Fatal(err)
 	}
 	if way, why := (Helper{self, "sandbox"}).Probe(); way == None {
-		if strings.Contains(","+os.Getenv("PIZZERIA_TEST_REQUIRE")+",", ",isolation,") {
-			t.Fatal(why)
-		}
-		t.Skip(why)
+		lacking(t, why)
 	}
 	if os.Geteuid() != 0 {
 		t.Run("namespaces", func(t *testing.T) { test(newPlace(t, Namespaces, os.Geteuid(), self)) })
@@ -51,7 +49,7 @@ func inEachWay(t *testing.T, test func(*place)) {
 	t.Run("users", func(t *testing.T) { test(newPlace(t, Users, FirstUID+4711, self)) })
 	t.Run("as somebody else", func(t *testing.T) {
 		if restricted() {
-			t.Skip("this machine gives users no namespaces")
+			lacking(t, errors.New("AppArmor keeps namespaces from users: set kernel.apparmor_restrict_unprivileged_userns to 0"))
 		}
 		binary := filepath.Join(open(t), "test")
 		copyFile(t, self, binary)
@@ -62,6 +60,15 @@ func inEachWay(t *testing.T, test func(*place)) {
 			t.Errorf("%v\n%s", err, out)
 		}
 	})
+}
+
+// lacking skips a test, or fails it where isolation is required.
+func lacking(t *testing.T, why error) {
+	t.Helper()
+	if strings.Contains(","+os.Getenv("PIZZERIA_TEST_REQUIRE")+",", ",isolation,") {
+		t.Fatal(why)
+	}
+	t.Skip(why)
 }
 
 // restricted reports whether AppArmor keeps namespaces from users, as on Ubuntu.

@@ -95,11 +95,17 @@ func requireIsolation(t *testing.T) {
 	}
 	p.c.Isolation = IsolationOn
 	if m := p.means(); m.way == sandbox.None {
-		if strings.Contains(","+os.Getenv("PIZZERIA_TEST_REQUIRE")+",", ",isolation,") {
-			t.Fatal(m.why)
-		}
-		t.Skip(m.why)
+		lacking(t, m.why)
 	}
+}
+
+// lacking skips a test, or fails it where isolation is required.
+func lacking(t *testing.T, why error) {
+	t.Helper()
+	if strings.Contains(","+os.Getenv("PIZZERIA_TEST_REQUIRE")+",", ",isolation,") {
+		t.Fatal(why)
+	}
+	t.Skip(why)
 }
 
 func conformance(t *testing.T, isolation Isolation) {
