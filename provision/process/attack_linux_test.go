@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/pizzaface/pizzeria/internal/intruder"
+	"github.com/pizzaface/pizzeria/internal/sandbox"
 	"github.com/pizzaface/pizzeria/provision"
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -466,4 +467,36 @@ func TestAsSomebodyElse(t *testing.T) {
 			t.Fatalf("%s: %v\n%s", test, err, out)
 		}
 	}
+}
+
+// TestNoDowngrade: an instance that was isolated does not start without it, unless the operator says
+// so.
+func TestNoDowngrade(t *testing.T) {
+	requireIsolation(t)
+	f := newFixture(t)
+	f.p.c.Isolation = IsolationAuto
+	f.boot(1)
+	if os.Geteuid() == 0 { // otherwise nothing tells once it was stopped
+		f.stop(1)
+	}
+	f.p.c.Sandbox = sandbox.Helper{"/bin/false"}
+	if m := f.p.means(); m.way != sandbox.None {
+		t.Fatalf("%+v", m)
+	}
+	gen := int64(2)
+	if os.Geteuid() != 0 {
+		a, err := readApart(f.p.runDir(f.ref(1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		killProcess(a.PID, a.At)
+		f.eventually("it has ended", func() bool { return !held(f.p.runDir(f.ref(1))) })
+		gen = 1
+	}
+	_, err := f.p.Ensure(t.Context(), provision.Spec{Ref: f.ref(gen)})
+	if err == nil || !strings.Contains(err.Error(), "was isolated") {
+		t.Errorf("it starts without isolation: %v", err)
+	}
+	f.p.c.Isolation = IsolationOff
+	f.boot(gen)
 }

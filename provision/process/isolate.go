@@ -22,13 +22,16 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// means are what this machine has to keep instances apart. They are tried once, when the first one
-// who asks needs to know.
+// means are what this machine has to keep instances apart. They are tried when the first one who asks
+// needs to know, and again after a while if nothing works: it may have been a moment's want.
 type means struct {
 	way    sandbox.Way
 	why    error // why nothing does
 	limits cgroup.Enforced
+	tried  time.Time
 }
+
+const tryAgain = time.Minute
 
 var tried struct {
 	sync.Mutex
@@ -47,7 +50,8 @@ func (p *Provider) means() means {
 	defer tried.Unlock()
 	key := strings.Join(p.c.Sandbox, "\x00")
 	m, ok := tried.by[key]
-	if !ok {
+	if !ok || m.way == sandbox.None && time.Since(m.tried) > tryAgain {
+		m = means{tried: time.Now()}
 		if m.way, m.why = p.c.Sandbox.Probe(); m.way == sandbox.Users {
 			m.limits, _ = cgroup.Supported()
 		}
@@ -354,6 +358,27 @@ func awaitGone(ctx context.Context, dir string) error {
 		}
 	}
 	return nil
+}
+
+// refuseDowngrade returns an error when an instance was isolated and would not be any more, though the
+// config does not say so: a fault of a moment must not open it to the others.
+func (p *Provider) refuseDowngrade(dir, data string, why error) error {
+	if p.c.Isolation == IsolationOff {
+		return nil
+	}
+	was := isApart(dir)
+	if os.Geteuid() == 0 && !was {
+		uid, err := ownerOf(data)
+		if err != nil {
+			return err
+		}
+		was = isOrgs(uid)
+	}
+	if !was {
+		return nil
+	}
+	return fmt.Errorf("the org's instance was isolated, and this machine cannot isolate it now: %w; "+
+		"set `isolation off` to start it all the same", why)
 }
 
 // Check returns an error when instances cannot be started as the config says: isolated, or with what

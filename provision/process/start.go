@@ -95,6 +95,9 @@ func (p *Provider) prepare(s provision.Spec) (shimSpec, error) {
 func (p *Provider) start(ctx context.Context, s provision.Spec, spec shimSpec) (ended <-chan struct{}, err error) {
 	dir, m := p.runDir(s.Ref), p.means()
 	if m.way == sandbox.None {
+		if err := p.refuseDowngrade(dir, spec.Dir, m.why); err != nil {
+			return nil, err
+		}
 		if err := p.takeBack(ctx, dir, spec); err != nil {
 			return nil, err
 		}
