@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"context"
+	"errors"
 	"os"
 
 	"github.com/caddyserver/caddy/v2"
@@ -131,6 +132,9 @@ func stopProcesses(dir string) (stopped int, err error) {
 			break
 		}
 		stopped++
+	}
+	if held, ok := p.(provision.Releaser); ok {
+		err = errors.Join(err, held.Release())
 	}
 	return stopped, err
 }

@@ -64,6 +64,11 @@ type Process struct {
 	// interface included. Default: `none`.
 	Egress process.Egress `json:"egress,omitempty"`
 
+	// How the disks of orgs are limited whose plan has such a limit, as root: `reserve` takes the space
+	// from the machine at once, `sparse` when it is used, `off` limits no org that is not limited yet.
+	// Default: `reserve`.
+	Disk process.Disk `json:"disk,omitempty"`
+
 	// What instances reach with `egress` `allow`: names of public hosts, such as `api.example.com`,
 	// `*.example.com` or `*`, on the ports 80 and 443 or on the one that is given; and networks that are
 	// reached though they are not of the public Internet, as IP prefixes.
@@ -91,6 +96,9 @@ func (p *Process) Provision(ctx caddy.Context) error {
 	}
 	if p.Egress != "" && !slices.Contains(process.Egresses(), p.Egress) {
 		return fmt.Errorf("egress %q is unknown: use %s", p.Egress, wordList(process.Egresses()))
+	}
+	if p.Disk != "" && !slices.Contains(process.Disks(), p.Disk) {
+		return fmt.Errorf("disk %q is unknown: use %s", p.Disk, wordList(process.Disks()))
 	}
 	if allow := p.Egress == process.EgressAllow; allow != (len(p.EgressAllow) > 0) {
 		return errors.New("egress allow needs what it allows, and nothing else does")
@@ -169,7 +177,7 @@ func (p *Process) NewProvider(dataDir string) (provision.Provider, error) {
 	made, err = process.New(process.Config{
 		Dir: dataDir, Command: command, Env: p.Env, Grace: time.Duration(valueOr(p.Grace, defaultGrace)),
 		Self: self, Shim: shim, Profile: p.Profile, Required: p.Required, Sidecars: p.Sidecars,
-		Sandbox: helper, Isolation: p.Isolation, Files: p.Files, Egress: p.Egress,
+		Sandbox: helper, Isolation: p.Isolation, Files: p.Files, Egress: p.Egress, Disk: p.Disk,
 		Allow: p.EgressAllow, Proxy: append(slices.Clone(shim[:len(shim)-1]), "egress"),
 	})
 	if c, ok := made.(interface{ Check() error }); ok && err == nil {
@@ -191,6 +199,7 @@ func (p *Process) NewProvider(dataDir string) (provision.Provider, error) {
 //		isolation auto|on|off
 //		files   <path...>
 //		egress  none|open|allow <rules...>
+//		disk    reserve|sparse|off
 //	}
 func (p *Process) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next()
@@ -280,9 +289,13 @@ func (p *Process) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			if err := p.unmarshalEgress(d); err != nil {
 				return err
 			}
+		case "disk":
+			if err := wordArg(d, &p.Disk, process.Disks()); err != nil {
+				return err
+			}
 		default:
 			return d.Errf(
-				"unknown option %q: use command, env, profile, required, sidecar, grace, agent, isolation, files or egress",
+				"unknown option %q: use command, env, profile, required, sidecar, grace, agent, isolation, files, egress or disk",
 				d.Val(),
 			)
 		}

@@ -137,7 +137,9 @@ func (j *job) do(ctx context.Context, m move, o Observed) error {
 
 // running reports a healthy instance.
 func (j *job) running(o Observed, step registry.StepName) error {
-	return j.report(registry.Report{State: registry.InstanceRunning, Address: o.Address, Step: step})
+	return j.report(registry.Report{
+		State: registry.InstanceRunning, Address: o.Address, Detail: o.Notice, Step: step,
+	})
 }
 
 func (j *job) stop(ctx context.Context) error {

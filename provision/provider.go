@@ -54,6 +54,8 @@ type Observed struct {
 	// Elsewhere is true of an instance that somebody else started, which is never outdated.
 	Elsewhere bool
 	Detail    string // why it is not running, for people
+	// Notice is what is not as the Spec says of an instance that Ensure started, for people.
+	Notice string
 }
 
 // Seen is an instance as a provider sees it.
@@ -120,6 +122,12 @@ type Keeper interface {
 type Limited interface {
 	// Limits says what this system does not give, for the log, or "".
 	Limits() string
+}
+
+// Releaser is a Provider that holds something of the machine also while nothing runs, such as mounts.
+type Releaser interface {
+	// Release lets go of it where nothing runs; what needs it takes it again.
+	Release() error
 }
 
 // Limiter is a Provider that can hold an instance that runs to other limits.

@@ -53,6 +53,10 @@ func (j *job) start(ctx context.Context) error {
 	if err != nil {
 		return j.failed(ctx, FailureStart, err)
 	}
+	if o.Notice != "" {
+		j.Log.Warn("instance not started as its plan says", "org", ref.OrgID,
+			"generation", ref.Generation, "reason", o.Notice)
+	}
 	if err := j.starting("waiting until it answers", registry.StepStarted); err != nil {
 		return err
 	}

@@ -229,5 +229,11 @@ func (c *Control) Down(ctx context.Context) (int, error) {
 		}
 		stopped[f.Ref] = true
 	}
-	return len(stopped), errors.Join(slices.Collect(maps.Values(failed))...)
+	errs := slices.Collect(maps.Values(failed))
+	for _, p := range set.All() {
+		if held, ok := p.Provider.(provision.Releaser); ok {
+			errs = append(errs, held.Release())
+		}
+	}
+	return len(stopped), errors.Join(errs...)
 }

@@ -40,6 +40,8 @@ type Config struct {
 	Egress Egress
 	// Allow are the rules of EgressAllow; see egress.ParseRules.
 	Allow []string
+	// Disk says how the disks of orgs are limited. Default: DiskReserve.
+	Disk Disk
 	// Proxy is the command that serves a proxy; the socket and the rules are added.
 	Proxy []string
 }
@@ -70,3 +72,16 @@ const (
 
 // Egresses lists the choices.
 func Egresses() []Egress { return []Egress{EgressNone, EgressOpen, EgressAllow} }
+
+// Disk says how the disks of orgs are limited.
+type Disk string
+
+// The choices.
+const (
+	DiskReserve Disk = "reserve" // a limit is reserved for its org
+	DiskSparse  Disk = "sparse"  // orgs share the machine's disk up to their limits
+	DiskOff     Disk = "off"     // no org gets a volume that has none
+)
+
+// Disks lists the choices.
+func Disks() []Disk { return []Disk{DiskReserve, DiskSparse, DiskOff} }

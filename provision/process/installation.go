@@ -3,6 +3,7 @@
 package process
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -21,6 +22,7 @@ import (
 func (p *Provider) For(id registry.InstallationID) provision.Provider {
 	bound := *p
 	bound.installation = id
+	bound.mountAll(context.Background())
 	return &bound
 }
 
@@ -29,6 +31,7 @@ func (p *Provider) For(id registry.InstallationID) provision.Provider {
 func (p *Provider) OfAll() provision.Provider {
 	bound := *p
 	bound.ofAll = true
+	bound.mountAll(context.Background())
 	return &bound
 }
 

@@ -94,6 +94,9 @@ func (p *Provider) startApart(m means, dir string, s provision.Spec, spec shimSp
 			return nil, err
 		}
 	}
+	if err := p.noteUser(s.OrgID, uid); err != nil {
+		return nil, err
+	}
 	inside, err := p.sandboxSpec(uid, dir, s, spec)
 	if err != nil {
 		return nil, err
@@ -225,7 +228,18 @@ func (p *Provider) executable(path string) (sandbox.Path, error) {
 }
 
 // Limit implements provision.Limiter.
-func (p *Provider) Limit(_ context.Context, r provision.Ref, l registry.Limits) error {
+func (p *Provider) Limit(ctx context.Context, r provision.Ref, l registry.Limits) error {
+	disk, group := p.limitDisk(ctx, r.OrgID, l), p.limitGroup(r, l)
+	if errors.Is(disk, errors.ErrUnsupported) && (group == nil || errors.Is(group, errors.ErrUnsupported)) {
+		return group
+	}
+	if errors.Is(group, errors.ErrUnsupported) {
+		return disk
+	}
+	return errors.Join(disk, group)
+}
+
+func (p *Provider) limitGroup(r provision.Ref, l registry.Limits) error {
 	dir := p.runDir(r)
 	if p.means().limits == (cgroup.Enforced{}) || !isApart(dir) {
 		return errors.ErrUnsupported

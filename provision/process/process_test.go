@@ -142,13 +142,19 @@ func newFixture(t *testing.T) *fixture {
 func (f *fixture) ref(gen int64) provision.Ref { return provision.Ref{OrgID: f.org, Generation: gen} }
 
 // boot starts an instance and returns what it says of itself.
-func (f *fixture) boot(gen int64, vars ...string) (b providertest.Boot) {
+func (f *fixture) boot(gen int64, vars ...string) providertest.Boot {
+	f.Helper()
+	return f.bootWith(gen, nil, vars...)
+}
+
+// bootWith is boot with limits.
+func (f *fixture) bootWith(gen int64, l registry.Limits, vars ...string) (b providertest.Boot) {
 	f.Helper()
 	env := map[string]string{}
 	for _, v := range vars {
 		env[v] = "1"
 	}
-	o, err := f.p.Ensure(f.Context(), provision.Spec{Ref: f.ref(gen), Env: env})
+	o, err := f.p.Ensure(f.Context(), provision.Spec{Ref: f.ref(gen), Env: env, Limits: l})
 	if err != nil {
 		f.Fatal(err)
 	}

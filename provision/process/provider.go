@@ -76,6 +76,8 @@ func (p *Provider) Enforces(name registry.LimitName) bool {
 		return m.limits.Memory
 	case registry.LimitPIDs:
 		return m.limits.PIDs || m.way == sandbox.Namespaces
+	case registry.LimitDisk:
+		return m.way == sandbox.Users && p.noVolumes() == nil
 	}
 	return false
 }
@@ -147,7 +149,7 @@ func (p *Provider) runDir(r provision.Ref) string {
 
 // LogFile is where an org's instance writes its output.
 func (p *Provider) LogFile(org registry.OrgID) string {
-	return filepath.Join(p.c.Dir, "orgs", string(org), "logs", "instance.log")
+	return filepath.Join(p.orgDir(org), "logs", "instance.log")
 }
 
 func writeJSON(path string, v any) error {

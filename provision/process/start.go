@@ -17,6 +17,7 @@ import (
 
 	"github.com/pizzaface/pizzeria/internal/sandbox"
 	"github.com/pizzaface/pizzeria/internal/sockets"
+	"github.com/pizzaface/pizzeria/internal/volume"
 	"github.com/pizzaface/pizzeria/provision"
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -39,6 +40,11 @@ func (p *Provider) Ensure(ctx context.Context, s provision.Spec) (provision.Obse
 	if err := p.Check(); err != nil {
 		return provision.Observed{}, err
 	}
+	notice, started, err := p.openDisk(ctx, s)
+	if err != nil {
+		return provision.Observed{}, fmt.Errorf("process: %w", err)
+	}
+	defer started()
 	spec, err := p.prepare(s)
 	if err != nil {
 		return provision.Observed{}, fmt.Errorf("process: %w", err)
@@ -51,7 +57,10 @@ func (p *Provider) Ensure(ctx context.Context, s provision.Spec) (provision.Obse
 		return provision.Observed{}, fmt.Errorf("process: %w", err)
 	}
 	awaitShim(dir, ended)
-	return p.await(ctx, s.Ref, ended)
+	started()
+	o, err := p.await(ctx, s.Ref, ended)
+	o.Notice = notice
+	return o, err
 }
 
 // systemPath is where an instance's programs are looked for.
@@ -60,7 +69,7 @@ const systemPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 // prepare makes the directories of an instance, and what its shim reads.
 func (p *Provider) prepare(s provision.Spec) (shimSpec, error) {
 	dir := p.runDir(s.Ref)
-	data := filepath.Join(p.c.Dir, "orgs", string(s.OrgID), "data")
+	data := filepath.Join(p.orgDir(s.OrgID), "data")
 	for _, d := range []string{dir, data, filepath.Dir(p.LogFile(s.OrgID))} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			return shimSpec{}, err
@@ -135,13 +144,27 @@ func (p *Provider) start(ctx context.Context, s provision.Spec, spec shimSpec) (
 		return nil, err
 	}
 	// What an earlier run of the org left in its directory is not for the server to write to.
-	if err := errors.Join(removeAll(dir), os.Mkdir(dir, 0o700)); err != nil {
+	if err := emptyRun(dir); err != nil {
+		return nil, err
+	}
+	if err := p.shareDisk(s.OrgID, dir); err != nil {
 		return nil, err
 	}
 	if err := p.write(dir, s, spec); err != nil {
 		return nil, err
 	}
 	return p.startApart(m, dir, s, spec, l)
+}
+
+// emptyRun makes the run directory of an instance that has ended a new one.
+func emptyRun(dir string) error {
+	if err := volume.Unbind(dir); err != nil {
+		return err
+	}
+	if err := removeAll(dir); err != nil {
+		return err
+	}
+	return os.Mkdir(dir, 0o700)
 }
 
 // program is a command with the path of its program.
@@ -181,7 +204,7 @@ func (p *Provider) takeBack(ctx context.Context, dir string, spec shimSpec) erro
 		if err := awaitGone(ctx, dir); err != nil {
 			return err
 		}
-		if err := errors.Join(removeAll(dir), os.Mkdir(dir, 0o700)); err != nil {
+		if err := emptyRun(dir); err != nil {
 			return err
 		}
 		if err := p.forget(dir); err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/pizzaface/pizzeria/internal/volume"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -95,6 +96,9 @@ func (p *Provider) discard(dir string) error {
 func (p *Provider) moveAway(dir string) (to string, err error) {
 	gone := filepath.Join(p.c.Dir, "run", goneDir)
 	if err := os.MkdirAll(gone, 0o700); err != nil {
+		return "", err
+	}
+	if err := volume.Unbind(dir); err != nil {
 		return "", err
 	}
 	to = filepath.Join(gone, uuid.NewString())

@@ -44,6 +44,9 @@ func (p *Provider) user(way sandbox.Way, org registry.OrgID) (int, error) {
 		}
 		taken[uid] = true
 	}
+	if err := p.usersOfDisks(taken); err != nil {
+		return 0, err
+	}
 	for {
 		// Anywhere in the range: other installations of the machine have theirs there too.
 		uid := sandbox.FirstUID + rand.IntN(sandbox.LastUID-sandbox.FirstUID) //nolint:gosec // not a secret
