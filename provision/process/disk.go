@@ -29,7 +29,7 @@ const (
 	mostMoved = 4 << 30
 	// moveTime bounds a move: the org waits for it.
 	moveTime = time.Minute
-	// runName is the directory of a volume that is mounted on the run directory.
+	// runName is the directory of a volume with those that are mounted on run directories.
 	runName = "run"
 )
 
@@ -277,17 +277,34 @@ func (p *Provider) limitDisk(ctx context.Context, org registry.OrgID, l registry
 	return err
 }
 
-// shareDisk puts the run directory of an instance that is kept apart on the org's volume, if it has one.
+// shareDisk puts the run directory of an instance that is kept apart on the org's volume, if it has
+// one, and removes there what earlier ones left.
 func (p *Provider) shareDisk(org registry.OrgID, dir string) error {
 	exists, err := p.volume(org).Exists()
 	if err != nil || !exists {
 		return err
 	}
-	own := filepath.Join(p.orgDir(org), runName)
-	if err := errors.Join(removeAll(own), os.Mkdir(own, 0o700)); err != nil {
+	own := p.runOnDisk(org, dir)
+	all, err := os.ReadDir(filepath.Dir(own))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, e := range all {
+		if e.Name() == filepath.Base(own) || !held(filepath.Join(filepath.Dir(dir), e.Name())) {
+			if err := removeAll(filepath.Join(filepath.Dir(own), e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	if err := os.MkdirAll(own, 0o700); err != nil {
 		return err
 	}
 	return volume.Bind(own, dir)
+}
+
+// runOnDisk is where a run directory is on the org's volume.
+func (p *Provider) runOnDisk(org registry.OrgID, dir string) string {
+	return filepath.Join(p.orgDir(org), runName, filepath.Base(dir))
 }
 
 // mountAll mounts the volumes of orgs that have one, where this server's mount namespace does not have
@@ -336,7 +353,7 @@ func (p *Provider) mountAgain(ctx context.Context, org registry.OrgID, refs []pr
 	}
 	for _, r := range refs {
 		if dir := p.runDir(r); r.OrgID == org && isApart(dir) && held(dir) {
-			_ = volume.Bind(filepath.Join(p.orgDir(org), runName), dir)
+			_ = volume.Bind(p.runOnDisk(org, dir), dir)
 		}
 	}
 }

@@ -185,6 +185,21 @@ func TestDiskOfRunning(t *testing.T) {
 	}
 }
 
+// TestDiskInUse: a disk is not replaced under an instance that uses it.
+func TestDiskInUse(t *testing.T) {
+	f := diskFixture(t)
+	was := f.bootWith(1, disk(50<<20))
+	if o, err := f.p.Ensure(t.Context(), provision.Spec{Ref: f.ref(2), Limits: disk(20 << 20)}); err != nil {
+		t.Fatal(o, err)
+	}
+	if c, err := f.p.volume(f.org).Compare(50 << 20); c != 0 || err != nil {
+		t.Error("it is another disk", c, err)
+	}
+	if now := f.bootWith(1, nil); now.ID != was.ID {
+		t.Error("it was restarted")
+	}
+}
+
 // TestDiskOfAnotherServer: a server whose mounts are its own, as in a unit, reaches instances that an
 // earlier one started, and mounts no image twice.
 func TestDiskOfAnotherServer(t *testing.T) {
