@@ -130,6 +130,12 @@ type Releaser interface {
 	Release() error
 }
 
+// Meter is a Provider that measures what instances use of what they may.
+type Meter interface {
+	// Use is what an instance uses now, in the unit of its limit. What is not measured is absent.
+	Use(r Ref) map[registry.LimitName]float64
+}
+
 // Limiter is a Provider that can hold an instance that runs to other limits.
 type Limiter interface {
 	// Limit changes what Spec.Limits said when the instance was started. errors.ErrUnsupported: this

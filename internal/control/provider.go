@@ -75,6 +75,21 @@ func (c *Control) providerOf(
 	return p, nil
 }
 
+// use is what an org's instance uses, by limit, where its provider measures that.
+func (c *Control) use(
+	ctx context.Context, org registry.OrgID,
+) map[registry.LimitName]float64 {
+	w, err := c.store.WorkOn(ctx, registry.AsSystem("provider"), org)
+	if err != nil || !w.Instance.State.Serves() {
+		return nil
+	}
+	p, err := c.Providers().Get(w.Instance.RunBy())
+	if m, ok := p.(provision.Meter); ok && err == nil {
+		return m.Use(provision.Ref{OrgID: org, Generation: w.Instance.Generation})
+	}
+	return nil
+}
+
 // enforces tells to which limits an org's instance is held; of no org, to which every provider
 // holds its instances.
 func (c *Control) enforces(

@@ -29,7 +29,7 @@ func (c *Control) routes() error {
 	ended := func() <-chan struct{} { return c.ended }
 	capacity := func() usage.Capacity { return usage.ReadCapacity(c.DataDir) }
 	quotas := &usage.Quotas{
-		Store: c.store, Recorder: c.usage, Busy: c.Gateways.Busy, Enforces: c.enforces,
+		Store: c.store, Recorder: c.usage, Busy: c.Gateways.Busy, Use: c.use, Enforces: c.enforces,
 	}
 	pages := &console.Console{
 		Store: c.store, Identity: c.ids, Log: c.Log, Now: c.Now, Isolation: c.isolation,

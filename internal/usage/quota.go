@@ -18,6 +18,8 @@ type Quotas struct {
 	Recorder Hours
 	// Busy is how many requests and WebSockets an org has open.
 	Busy func(registry.OrgID) (requests, webSockets int)
+	// Use is what an org's instance uses, by limit; what is not measured is absent.
+	Use func(context.Context, registry.OrgID) map[registry.LimitName]float64
 	// Enforces tells to which limits an org's instance is held; of no org, to which all are.
 	Enforces func(context.Context, registry.OrgID) (func(registry.LimitName) bool, error)
 }
@@ -38,6 +40,7 @@ func (q *Quotas) Show(
 		enforces = func(registry.LimitName) bool { return false } // its provider is not there any more
 	}
 	requests, webSockets := q.Busy(org)
+	use := q.Use(ctx, org)
 	for i := range out.Items {
 		item := &out.Items[i]
 		switch item.Name {
@@ -47,6 +50,10 @@ func (q *Quotas) Show(
 			item.Use(float64(requests))
 		case registry.LimitWebSockets:
 			item.Use(float64(webSockets))
+		default:
+			if n, ok := use[item.Name]; ok {
+				item.Use(n)
+			}
 		}
 		item.Enforced = item.Limit != nil && (!item.Name.OfInstance() || enforces(item.Name))
 	}

@@ -37,6 +37,9 @@ func TestQuotas(t *testing.T) {
 		q := &Quotas{
 			Store: quotas{q: registry.Quota{Items: items}}, Recorder: r,
 			Busy: func(registry.OrgID) (int, int) { return 3, 1 },
+			Use: func(_ context.Context, org registry.OrgID) map[registry.LimitName]float64 {
+				return map[registry.LimitName]float64{registry.LimitDisk: float64(len(org)), registry.LimitRequests: 99}
+			},
 			Enforces: func(_ context.Context, org registry.OrgID) (func(registry.LimitName) bool, error) {
 				return func(n registry.LimitName) bool { return org == acme && n == registry.LimitPIDs }, nil
 			},
@@ -49,6 +52,7 @@ func TestQuotas(t *testing.T) {
 			registry.LimitRequests:    0.5,
 			registry.LimitConcurrency: 3,
 			registry.LimitWebSockets:  1,
+			registry.LimitDisk:        float64(len(acme)),
 		}
 		for _, i := range out.Items {
 			enforced := i.Limit != nil && i.Name != registry.LimitCPU &&

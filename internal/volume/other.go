@@ -48,5 +48,8 @@ func (Volume) Compare(int64) (int, error) { return 0, errNotLinux }
 // Grow returns an error.
 func (Volume) Grow(context.Context, int64, bool) error { return errNotLinux }
 
+// Used returns an error.
+func (Volume) Used() (int64, error) { return 0, errNotLinux }
+
 // Fits returns an error.
 func (Volume) Fits() (int64, error) { return 0, errNotLinux }

@@ -113,6 +113,19 @@ func mayGrow() bool {
 	return unix.Capget(&header, &data[0]) == nil && data[0].Effective&(1<<unix.CAP_SYS_RESOURCE) != 0
 }
 
+// Used is how many bytes are in use of the volume, which is mounted.
+func (v Volume) Used() (int64, error) {
+	exists, err := v.Exists()
+	if err != nil {
+		return 0, err
+	}
+	var at unix.Statfs_t
+	if err = unix.Statfs(v.At, &at); err == nil && (!exists || at.Type != unix.EXT4_SUPER_MAGIC) {
+		err = fmt.Errorf("there is no volume at %s", v.At)
+	}
+	return int64(at.Blocks-at.Bfree) * at.Bsize, err //nolint:gosec // less than 2^63
+}
+
 // Fits is for how many bytes there could be room at most: as much as the machine's file system has.
 func (v Volume) Fits() (int64, error) {
 	var all unix.Statfs_t

@@ -193,8 +193,9 @@ func (p *Provider) mountDisk(ctx context.Context, v volume.Volume) (exists bool,
 
 // resizeDisk makes a volume as large as its limit.
 func (p *Provider) resizeDisk(ctx context.Context, v volume.Volume, l registry.Limits, unused bool) (notice string, err error) {
-	room, limited := int64(l[registry.LimitDisk]), true
-	if _, limited = l[registry.LimitDisk]; !limited {
+	limit, limited := l[registry.LimitDisk]
+	room := int64(limit)
+	if !limited {
 		if room, err = v.Fits(); err != nil {
 			return "", err
 		}
@@ -245,7 +246,7 @@ func (p *Provider) move(ctx context.Context, v volume.Volume, room int64) error 
 
 func usedBy(dir string) (bytes int64, err error) {
 	err = walkIn(dir, func(_ string, st *syscall.Stat_t) error {
-		bytes += int64(st.Blocks) * 512
+		bytes += st.Blocks * 512
 		return nil
 	})
 	return bytes, err

@@ -71,6 +71,11 @@ done`
 // logs and sockets are.
 func TestDisk(t *testing.T) {
 	f := diskFixture(t)
+	f.bootWith(1, disk(50<<20))
+	if use := f.p.Use(f.ref(1)); use[registry.LimitDisk] < 1 || use[registry.LimitDisk] > 1<<20 {
+		t.Error(use)
+	}
+	f.stop(1)
 	said, _ := f.run(1, disk(50<<20), fillAll+`
 i=0; while [ $i -lt 60000 ] && true >f$i; do i=$((i+1)); done 2>/dev/null; [ $i -lt 60000 ] || echo "60,000 files"; rm -f f*`)
 	if strings.Contains(said, "fit") || strings.Contains(said, "60,000") || strings.Count(said, "No space left") != 3 {

@@ -251,6 +251,20 @@ func (p *Provider) limitGroup(r provision.Ref, l registry.Limits) error {
 	return g.Set(groupLimits(l))
 }
 
+// Use implements provision.Meter.
+func (p *Provider) Use(r provision.Ref) map[registry.LimitName]float64 {
+	use := map[registry.LimitName]float64{}
+	if g, err := p.group(p.runDir(r)); err == nil && p.means().limits != (cgroup.Enforced{}) {
+		if u, err := g.Usage(); err == nil {
+			use[registry.LimitMemory], use[registry.LimitPIDs] = float64(u.Memory), float64(u.PIDs)
+		}
+	}
+	if n, err := p.volume(r.OrgID).Used(); err == nil {
+		use[registry.LimitDisk] = float64(n)
+	}
+	return use
+}
+
 // outOfMemory reports whether an instance that ended had used its memory up.
 func (p *Provider) outOfMemory(dir string) bool {
 	g, err := p.group(dir)
