@@ -81,7 +81,7 @@ func New(t testing.TB) *Server {
 	quotas := &usage.Quotas{
 		Store: s.Store, Recorder: counts,
 		Busy: func(registry.OrgID) (int, int) { return 0, 0 },
-		Use: func(context.Context, registry.OrgID) map[registry.LimitName]float64 { return nil },
+		Use:  func(context.Context, registry.OrgID) map[registry.LimitName]float64 { return nil },
 		Enforces: func(context.Context, registry.OrgID) (func(registry.LimitName) bool, error) {
 			return func(registry.LimitName) bool { return false }, nil
 		},
