@@ -20,7 +20,6 @@ func (r *release) packages(t target) (err error) {
 	for _, kind := range []string{"deb", "rpm"} {
 		err := r.run([]string{
 			"ARCH=" + t.arch, "VERSION=" + r.version, "PROGRAMS=" + filepath.Join(r.output, t.name()), "STAGING=" + staging,
-			"DATE=" + r.date.Format("2006-01-02T15:04:05Z"),
 		}, "go", "run", packager, "package", "--config", "cmd/build/package/nfpm.yaml", "--packager", kind,
 			"--target", filepath.Join(r.output, r.name(t)+"."+kind))
 		if err != nil {

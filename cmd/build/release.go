@@ -132,12 +132,6 @@ func (r *release) compile(t target) (programs []string, err error) {
 	return programs, nil
 }
 
-// list writes which modules are linked, as CycloneDX.
-func (r *release) list(t target, program string) error {
-	output := filepath.Join(r.output, r.name(t)+".cdx.json")
-	return r.run(nil, "go", "run", lister, "bin", "-json", "-noserial", "-version", r.version, "-output", output, program)
-}
-
 // name is what the files of a target begin with.
 func (r *release) name(t target) string {
 	return "pizzeria_" + strings.TrimPrefix(r.version, "v") + "_" + t.name()

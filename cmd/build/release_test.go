@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -126,6 +127,20 @@ func TestSums(t *testing.T) {
 	got, err := os.ReadFile(filepath.Join(r.output, "SHA256SUMS"))
 	if want := fmt.Sprintf("%x  pizzeria_1.2.3_linux_arm64.tar.gz\n", sha256.Sum256(archive)); err != nil || string(got) != want {
 		t.Errorf("%q %v", got, err)
+	}
+}
+
+// TestSettled: nothing of the machine or the moment is left in a list, and everything else is.
+func TestSettled(t *testing.T) {
+	date := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	got, err := settled([]byte(`{"version":1,"metadata":{"timestamp":"2027-01-01T00:00:00Z","tools":[{"name":"x","hashes":[{"alg":"MD5"}]}],"component":{"purl":"pkg:a?b&c"}},"components":[{"name":"y","hashes":[1]}]}`), date)
+	var kept bytes.Buffer
+	if err := json.Compact(&kept, got); err != nil {
+		t.Fatal(err)
+	}
+	want := `{"components":[{"name":"y","hashes":[1]}],"metadata":{"component":{"purl":"pkg:a?b&c"},"timestamp":"2026-01-02T03:04:05Z","tools":[{"name":"x"}]},"version":1}`
+	if err != nil || kept.String() != want {
+		t.Errorf("%v %s", err, kept.String())
 	}
 }
 
