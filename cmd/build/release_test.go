@@ -133,12 +133,12 @@ func TestSums(t *testing.T) {
 // TestSettled: nothing of the machine or the moment is left in a list, and everything else is.
 func TestSettled(t *testing.T) {
 	date := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	got, err := settled([]byte(`{"version":1,"metadata":{"timestamp":"2027-01-01T00:00:00Z","tools":[{"name":"x","hashes":[{"alg":"MD5"}]}],"component":{"purl":"pkg:a?b&c"}},"components":[{"name":"y","hashes":[1]}]}`), date)
+	got, err := settled([]byte(`{"version":1,"metadata":{"timestamp":"2027-01-01T00:00:00Z","tools":[{"name":"x","hashes":[{"alg":"MD5"}]}],"component":{"purl":"pkg:a@b"}},"components":[{"name":"y","hashes":[1]}]}`), date)
 	var kept bytes.Buffer
 	if err := json.Compact(&kept, got); err != nil {
 		t.Fatal(err)
 	}
-	want := `{"components":[{"name":"y","hashes":[1]}],"metadata":{"component":{"purl":"pkg:a?b&c"},"timestamp":"2026-01-02T03:04:05Z","tools":[{"name":"x"}]},"version":1}`
+	want := `{"components":[{"name":"y","hashes":[1]}],"metadata":{"component":{"purl":"pkg:a@b"},"timestamp":"2026-01-02T03:04:05Z","tools":[{"name":"x"}]},"version":1}`
 	if err != nil || kept.String() != want {
 		t.Errorf("%v %s", err, kept.String())
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -51,10 +50,5 @@ func settled(list []byte, date time.Time) ([]byte, error) {
 	if bom["metadata"], err = json.Marshal(metadata); err != nil {
 		return nil, err
 	}
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	err = e.Encode(bom)
-	return b.Bytes(), err
+	return json.MarshalIndent(bom, "", "  ")
 }
