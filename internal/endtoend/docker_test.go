@@ -43,7 +43,7 @@ func TestDockerImage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{t: t, port: 8443, root: x509.NewCertPool(), dial: func(ctx context.Context) (net.Conn, error) { return e.dial(ctx, "127.0.0.1:8443") }}
+	s := &server{t: t, port: 8443, root: x509.NewCertPool(), reach: func(ctx context.Context) (net.Conn, error) { return e.dial(ctx, "127.0.0.1:8443") }}
 	s.root.AppendCertsFromPEM(root)
 	serves := func() {
 		t.Helper()
