@@ -27,7 +27,7 @@ func TestDockerImage(t *testing.T) {
 		})
 	}
 	start()
-	if arch := e.docker("inspect", "--format", "{{.Architecture}}", "pizzeria"); arch != runtime.GOARCH {
+	if arch := e.docker("image", "inspect", "--format", "{{.Architecture}}", "pizzeria"); arch != runtime.GOARCH {
 		t.Errorf("the image is for %s", arch)
 	}
 	e.docker("exec", "pizzeria", "pizzeria", "org", "create", "acme", "--wait")
