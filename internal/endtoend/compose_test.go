@@ -127,7 +127,7 @@ func TestCompose(t *testing.T) {
 	if out, err := c.command(c.project, "sh", "-c", "printf 'FROM pizzeria\nLABEL next=yes\n' | docker build --tag pizzeria -"); err != nil {
 		t.Fatalf("%v %s", err, out)
 	}
-	c.compose("up", "--detach")
+	c.described("## Upgrade", "")
 	if next := c.docker("inspect", "--format", "{{.Config.Labels.next}}", c.compose("ps", "--quiet", "pizzeria")); next != "yes" {
 		t.Fatal("the server's container was not replaced")
 	}
@@ -143,20 +143,15 @@ func TestCompose(t *testing.T) {
 
 	// A backup, and a new machine.
 	backup := t.TempDir()
-	c.pizzeria("backup", filepath.Join(c.data, "backup.db"))
-	if out, err := exec.Command("cp", "-a", filepath.Join(c.data, "backup.db"), filepath.Join(c.data, "secret.key"), filepath.Join(c.data, "orgs"), backup).CombinedOutput(); err != nil {
-		t.Fatalf("%v %s", err, out)
+	c.described("**Back up**", backup)
+	c.described("## Stop", backup)
+	if left := c.docker("ps", "--all", "--quiet"); left != "" {
+		t.Fatalf("containers are left: %s", left)
 	}
-	c.pizzeria("down")
-	c.s.eventually("all instances have ended", func() bool { return c.instances() == "" })
-	c.compose("down")
-	if err := errors.Join(os.RemoveAll(c.data), os.MkdirAll(c.data, 0o755)); err != nil { //nolint:gosec // G301
+	if err := os.RemoveAll(c.data); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("sh", "-c", "cp -a "+backup+"/backup.db "+c.data+"/pizzeria.db && cp -a "+backup+"/secret.key "+backup+"/orgs "+c.data).CombinedOutput(); err != nil {
-		t.Fatalf("%v %s", err, out)
-	}
-	c.compose("up", "--detach")
+	c.described("**Restore**", backup)
 	c.healthy()
 	ada = s.person()
 	if a := ada.submit(s.url("")+"/sign-in", url.Values{"email": {"ada@example.com"}, "password": {password}}); a.status != 200 {
@@ -167,6 +162,26 @@ func TestCompose(t *testing.T) {
 		return a.status == 200 && strings.Contains(a.body, "buy flour")
 	})
 	c.pizzeria("down")
+}
+
+// described runs the commands that the example's README gives after some words, with the test's
+// directories.
+func (c *composed) described(after, backup string) {
+	c.t.Helper()
+	text, err := os.ReadFile(filepath.Join(c.project, "README.md"))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), after)
+	_, rest, _ = strings.Cut(rest, "```\n")
+	code, _, found := strings.Cut(rest, "```")
+	if !found {
+		c.t.Fatalf("the README has no commands after %s", after)
+	}
+	code = strings.NewReplacer("/var/lib/pizzeria", c.data, "/backup/", backup+"/", "docker compose", "docker-compose").Replace(code)
+	if out, err := c.command(c.project, "bash", "-euc", code); err != nil {
+		c.t.Fatalf("%s: %v %s", code, err, out)
+	}
 }
 
 // composedOrg creates an org and waits until it is active.
