@@ -5,7 +5,7 @@ set -e
 case "$1" in
 purge)
 	rm -rf /var/lib/pizzeria
-	if getent passwd pizzeria >/dev/null; then userdel pizzeria; fi
+	if getent passwd pizzeria >/dev/null; then userdel pizzeria || true; fi
 	;;
 esac
 if [ -d /run/systemd/system ]; then
