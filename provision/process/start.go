@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/pizzaface/pizzeria/internal/hostside"
 	"github.com/pizzaface/pizzeria/internal/sandbox"
 	"github.com/pizzaface/pizzeria/internal/sockets"
 	"github.com/pizzaface/pizzeria/provision"
@@ -135,7 +136,7 @@ func (p *Provider) start(ctx context.Context, s provision.Spec, spec shimSpec) (
 		return nil, err
 	}
 	// What an earlier run of the org left in its directory is not for the server to write to.
-	if err := errors.Join(removeAll(dir), os.Mkdir(dir, 0o700)); err != nil {
+	if err := errors.Join(hostside.RemoveAll(dir), os.Mkdir(dir, 0o700)); err != nil {
 		return nil, err
 	}
 	if err := p.write(dir, s, spec); err != nil {
@@ -181,7 +182,7 @@ func (p *Provider) takeBack(ctx context.Context, dir string, spec shimSpec) erro
 		if err := awaitGone(ctx, dir); err != nil {
 			return err
 		}
-		if err := errors.Join(removeAll(dir), os.Mkdir(dir, 0o700)); err != nil {
+		if err := errors.Join(hostside.RemoveAll(dir), os.Mkdir(dir, 0o700)); err != nil {
 			return err
 		}
 		if err := p.forget(dir); err != nil {
@@ -192,7 +193,7 @@ func (p *Provider) takeBack(ctx context.Context, dir string, spec shimSpec) erro
 		return nil
 	}
 	logs := filepath.Dir(spec.Log)
-	uid, err := ownerOf(logs)
+	uid, err := hostside.OwnerOf(logs)
 	if err != nil || !isOrgs(uid) {
 		return err
 	}
@@ -202,7 +203,7 @@ func (p *Provider) takeBack(ctx context.Context, dir string, spec shimSpec) erro
 	entries, err := os.ReadDir(logs)
 	for _, e := range entries {
 		if !e.Type().IsRegular() {
-			err = errors.Join(err, removeAll(filepath.Join(logs, e.Name())))
+			err = errors.Join(err, hostside.RemoveAll(filepath.Join(logs, e.Name())))
 		}
 	}
 	return err
