@@ -21,23 +21,22 @@ type composed struct {
 	s       *server
 }
 
-func startComposed(t *testing.T) *composed {
+func startComposed(t *testing.T, e *engine) *composed {
 	t.Helper()
 	if _, err := exec.LookPath("docker-compose"); err != nil {
 		lacking(t, "compose", "there is no docker-compose")
 	}
-	c := &composed{engine: startEngine(t), project: t.TempDir()}
+	c := &composed{engine: e, project: t.TempDir()}
 	c.data = filepath.Join(c.dir, "data")
-	c.image()
 	// The example mounts the engine's socket from where Docker has it.
 	env := "PIZZERIA_DATA=" + c.data + "\n"
-	override := "services:\n  pizzeria:\n    volumes:\n      - " + c.dir + "/docker.sock:/var/run/docker.sock\n"
+	override := "services:\n  pizzeria:\n    volumes:\n      - " + strings.TrimPrefix(c.Host, "unix://") + ":/var/run/docker.sock\n"
 	if err := errors.Join(os.CopyFS(c.project, os.DirFS("../../examples/compose")),
 		os.WriteFile(filepath.Join(c.project, ".env"), []byte(env), 0o600),
 		os.WriteFile(filepath.Join(c.project, "compose.override.yaml"), []byte(override), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	c.s = &server{t: t, port: 443, out: new(lockedBuffer), reach: func(ctx context.Context) (net.Conn, error) { return c.dial(ctx, "127.0.0.1:443") }}
+	c.s = &server{t: t, port: 443, out: new(lockedBuffer), reach: func(ctx context.Context) (net.Conn, error) { return c.Dial(ctx, "127.0.0.1:443") }}
 	return c
 }
 
@@ -89,10 +88,10 @@ func (c *composed) instances() string {
 	return strings.Join(out, "\n")
 }
 
-// TestCompose: `docker compose up` is a whole installation. Its instances outlive the server's
+// testCompose: `docker compose up` is a whole installation. Its instances outlive the server's
 // container, also over an upgrade; a backup as the example describes it brings everything back.
-func TestCompose(t *testing.T) {
-	c := startComposed(t)
+func testCompose(t *testing.T, e *engine) {
+	c := startComposed(t, e)
 	c.compose("up", "--detach")
 	c.healthy()
 	s := c.s

@@ -13,11 +13,17 @@ import (
 	"testing"
 )
 
-// TestDockerImage: the image of examples/docker serves orgs as a user without any privilege, keeps
-// them in its volume, and says whether it is healthy.
-func TestDockerImage(t *testing.T) {
+// TestContainers: what examples/docker and examples/compose describe, on a real engine.
+func TestContainers(t *testing.T) {
 	e := startEngine(t)
 	e.image()
+	t.Run("image", func(t *testing.T) { testImage(t, e.of(t)) })
+	t.Run("compose", func(t *testing.T) { testCompose(t, e.of(t)) })
+}
+
+// testImage: the image serves orgs as a user without any privilege, keeps them in its volume, and says
+// whether it is healthy.
+func testImage(t *testing.T, e *engine) {
 	start := func() {
 		t.Helper()
 		e.docker("run", "--detach", "--name", "pizzeria", "--publish", "127.0.0.1:8443:8443", "--volume", "pizzeria:/data",
@@ -32,18 +38,19 @@ func TestDockerImage(t *testing.T) {
 	}
 	e.docker("exec", "pizzeria", "pizzeria", "org", "create", "acme", "--wait")
 
-	info, err := os.Stat(filepath.Join(e.dir, "root/volumes/pizzeria/_data"))
+	volume := e.docker("volume", "inspect", "--format", "{{.Mountpoint}}", "pizzeria")
+	info, err := os.Stat(volume)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if owner := info.Sys().(*syscall.Stat_t).Uid; owner != 65532 {
 		t.Errorf("the volume belongs to %d", owner)
 	}
-	root, err := os.ReadFile(filepath.Join(e.dir, "root/volumes/pizzeria/_data/caddy/pki/authorities/local/root.crt"))
+	root, err := os.ReadFile(filepath.Join(volume, "caddy/pki/authorities/local/root.crt"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{t: t, port: 8443, root: x509.NewCertPool(), reach: func(ctx context.Context) (net.Conn, error) { return e.dial(ctx, "127.0.0.1:8443") }}
+	s := &server{t: t, port: 8443, root: x509.NewCertPool(), reach: func(ctx context.Context) (net.Conn, error) { return e.Dial(ctx, "127.0.0.1:8443") }}
 	s.root.AppendCertsFromPEM(root)
 	serves := func() {
 		t.Helper()
@@ -74,4 +81,5 @@ func TestDockerImage(t *testing.T) {
 	if out, err := e.command("", "docker", "run", "--rm", "--entrypoint", "/usr/bin/pizzeria", "pizzeria", "status"); err == nil {
 		t.Errorf("status without a server: %s", out)
 	}
+	e.docker("rm", "--force", "--volumes", "pizzeria")
 }

@@ -3,80 +3,55 @@ package endtoend
 import (
 	"archive/tar"
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/pizzaface/pizzeria/internal/dockertest"
 )
 
-// engine is a Docker engine of a test's own, with a network of its own.
+// engine is a Docker engine of a test's own, with a network of its own, and what speaks to it.
 type engine struct {
-	t         *testing.T
-	dir       string // short: sockets lie below it
-	namespace string // file of its network namespace
+	*dockertest.Engine
+	t   *testing.T
+	dir string // of the test; short: sockets lie below it
 }
 
 func startEngine(t *testing.T) *engine {
 	t.Helper()
-	for _, program := range []string{"dockerd", "docker", "ip", "nsenter", "iptables"} {
-		if _, err := exec.LookPath(program); err != nil || os.Getuid() != 0 {
-			lacking(t, "docker", "there is no "+program+", or this is not root")
-		}
+	if _, err := exec.LookPath("docker"); err != nil {
+		lacking(t, "docker", "there is no docker")
 	}
-	dir, err := os.MkdirTemp("/tmp", "pze")
-	if err != nil {
-		t.Fatal(err)
-	}
-	e := &engine{t, dir, "/run/netns/" + filepath.Base(dir)}
-	for _, args := range [][]string{{"netns", "add", filepath.Base(dir)}, {"-n", filepath.Base(dir), "link", "set", "lo", "up"}} {
-		if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
-			t.Fatalf("ip %v: %s", args, out)
-		}
-	}
-	cmd := exec.Command("nsenter", "--net="+e.namespace, "dockerd", "--host", e.host(), "--data-root", dir+"/root", "--exec-root", dir+"/exec",
-		"--pidfile", dir+"/pid", "--default-ulimit", "nofile=10000:10000")
-	log := new(lockedBuffer)
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
+	e := &engine{dockertest.Start(t, dockertest.Options{}), t, ""}
+	var err error
+	if e.dir, err = os.MkdirTemp("/tmp", "pz"); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		// Before the directories that they see.
 		if ids := strings.Fields(e.docker("ps", "--all", "--quiet")); len(ids) > 0 {
 			e.docker(append([]string{"rm", "--force", "--volumes"}, ids...)...)
 		}
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		_ = cmd.Wait()
-		if t.Failed() {
-			t.Logf("dockerd: %s", tail(log.String(), 3000))
-		}
-		if err := errors.Join(exec.Command("ip", "netns", "del", filepath.Base(dir)).Run(), os.RemoveAll(dir)); err != nil {
-			t.Error(err)
-		}
-	})
-	(&server{t: t, out: log}).eventually("the engine answers", func() bool {
-		return exec.Command("docker", "--host", e.host(), "version").Run() == nil
+		_ = os.RemoveAll(e.dir)
 	})
 	return e
 }
 
-func (e *engine) host() string { return "unix://" + e.dir + "/docker.sock" }
+// of returns the engine for a part of its test.
+func (e *engine) of(t *testing.T) *engine { return &engine{e.Engine, t, e.dir} }
 
 // command runs a program that speaks to this engine, and returns what it prints.
 func (e *engine) command(dir, name string, args ...string) (string, error) {
 	cmd := exec.Command(name, args...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "DOCKER_HOST="+e.host(), "DOCKER_BUILDKIT=0", "DOCKER_CONFIG="+e.dir+"/config")
+	cmd.Env = append(os.Environ(), "DOCKER_HOST="+e.Host, "DOCKER_BUILDKIT=0", "DOCKER_CONFIG="+e.dir+"/config")
 	out, err := cmd.CombinedOutput()
 	return strings.TrimSpace(string(out)), err
 }
@@ -88,30 +63,6 @@ func (e *engine) docker(args ...string) string {
 		e.t.Fatalf("docker %s: %v %s", strings.Join(args, " "), err, out)
 	}
 	return out
-}
-
-// dial connects to an address in the engine's network.
-func (e *engine) dial(ctx context.Context, address string) (net.Conn, error) {
-	runtime.LockOSThread() // and never unlocks it if the thread cannot come back
-	here, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = unix.Close(here) }()
-	there, err := unix.Open(e.namespace, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = unix.Close(there) }()
-	if err := unix.Setns(there, unix.CLONE_NEWNET); err != nil {
-		return nil, err
-	}
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
-	if back := unix.Setns(here, unix.CLONE_NEWNET); back != nil {
-		return nil, errors.Join(back, err)
-	}
-	runtime.UnlockOSThread()
-	return conn, err
 }
 
 // image builds examples/docker on a base of two Debian packages, certificates and time zones, as
