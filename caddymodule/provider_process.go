@@ -1,10 +1,8 @@
 package caddymodule
 
 import (
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,7 +12,6 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/pizzaface/pizzeria/internal/agent"
-	"github.com/pizzaface/pizzeria/internal/egress"
 	"github.com/pizzaface/pizzeria/provision"
 	"github.com/pizzaface/pizzeria/provision/process"
 )
@@ -82,29 +79,20 @@ func (Process) CaddyModule() caddy.ModuleInfo {
 
 // Provision implements caddy.Provisioner.
 func (p *Process) Provision(ctx caddy.Context) error {
-	if p.Grace != nil && *p.Grace < 0 {
-		return errors.New("grace must not be negative")
-	}
 	if err := expandAll(p); err != nil {
 		return err
 	}
-	if err := p.checkProfile(); err != nil {
+	if err := p.options().check(); err != nil {
 		return err
 	}
-	if p.Isolation != "" && !slices.Contains(process.Isolations(), p.Isolation) {
-		return fmt.Errorf("isolation %q is unknown: use %s", p.Isolation, wordList(process.Isolations()))
+	if err := checkWord("isolation", p.Isolation, process.Isolations()); err != nil {
+		return err
 	}
-	if p.Egress != "" && !slices.Contains(process.Egresses(), p.Egress) {
-		return fmt.Errorf("egress %q is unknown: use %s", p.Egress, wordList(process.Egresses()))
+	if err := checkWord("disk", p.Disk, process.Disks()); err != nil {
+		return err
 	}
-	if p.Disk != "" && !slices.Contains(process.Disks(), p.Disk) {
-		return fmt.Errorf("disk %q is unknown: use %s", p.Disk, wordList(process.Disks()))
-	}
-	if allow := p.Egress == process.EgressAllow; allow != (len(p.EgressAllow) > 0) {
-		return errors.New("egress allow needs what it allows, and nothing else does")
-	}
-	if _, err := egress.ParseRules(p.EgressAllow); err != nil {
-		return fmt.Errorf("egress allow: %w", err)
+	if err := checkEgress(p.Egress, p.EgressAllow, process.Egresses()); err != nil {
+		return err
 	}
 	for _, path := range p.Files {
 		if !filepath.IsAbs(path) {
@@ -119,43 +107,14 @@ func (p *Process) Provision(ctx caddy.Context) error {
 	return err
 }
 
-// checkProfile checks profile and required together.
-func (p *Process) checkProfile() error {
-	if err := agent.CheckProfile(p.Profile); err != nil {
-		return err
-	}
-	if p.Required && (p.Profile == "" || p.Profile == agent.Direct) {
-		return errors.New("required needs a profile other than direct, in which the app itself decides")
-	}
-	return nil
+func (p *Process) options() appOptions {
+	return appOptions{&p.Command, &p.Env, &p.Profile, &p.Required, &p.Sidecars, &p.Grace, &p.Agent}
 }
-
-// defaultGrace is how long an instance may take to stop.
-const defaultGrace = caddy.Duration(15 * time.Second)
-
-// agentName is the agent's program.
-const agentName = "pizzeria-agent"
 
 // shim is the command that starts a shim: of the agent, or of this same program.
 func (p *Process) shim() ([]string, error) {
-	if p.Agent != "" {
-		path, err := exec.LookPath(p.Agent)
-		if err != nil {
-			return nil, fmt.Errorf("agent: name the path of %s, or leave it out: %w", agentName, err)
-		}
-		path, err = filepath.Abs(path)
-		return []string{path, "shim"}, err
-	}
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range []string{filepath.Join(filepath.Dir(self), agentName), agentName} {
-		if path, err := exec.LookPath(name); err == nil && filepath.IsAbs(path) {
-			return []string{path, "shim"}, nil
-		}
-	}
-	return []string{self, "pizzeria", "shim"}, nil
+	command, err := findAgent(p.Agent)
+	return append(command, "shim"), err
 }
 
 // NewProvider implements Provider. The sample instance is this same program.
@@ -207,69 +166,13 @@ func (p *Process) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		return d.ArgErr()
 	}
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		switch d.Val() {
-		case "command":
-			if p.Command != nil {
-				return d.Err("command is given twice")
-			}
-			if p.Command = d.RemainingArgs(); len(p.Command) == 0 {
-				return d.ArgErr()
-			}
-		case "env":
-			var name, value string
-			if !d.AllArgs(&name, &value) {
-				return d.ArgErr()
-			}
-			if p.Env == nil {
-				p.Env = map[string]string{}
-			}
-			if _, ok := p.Env[name]; ok {
-				return d.Errf("env %s is given twice", name)
-			}
-			p.Env[name] = value
-		case "profile":
-			if p.Profile != "" {
-				return d.Err("profile is given twice")
-			}
-			var name string
-			if !d.AllArgs(&name) {
-				return d.ArgErr()
-			}
-			p.Profile = agent.Profile(name)
-			if err := agent.CheckProfile(p.Profile); err != nil {
-				return d.WrapErr(err)
-			}
-		case "required":
-			if d.NextArg() {
-				return d.ArgErr()
-			}
-			if p.Required {
-				return d.Err("required is given twice")
-			}
-			p.Required = true
-		case "sidecar":
-			command := d.RemainingArgs()
-			if len(command) == 0 {
-				return d.ArgErr()
-			}
-			p.Sidecars = append(p.Sidecars, command)
-		case "grace":
-			if p.Grace != nil {
-				return d.Err("grace is given twice")
-			}
-			if err := durationArg(d, &p.Grace); err != nil {
+		if ok, err := p.options().unmarshal(d); ok || err != nil {
+			if err != nil {
 				return err
 			}
-		case "agent":
-			if p.Agent != "" {
-				return d.Err("agent is given twice")
-			}
-			if !d.AllArgs(&p.Agent) {
-				return d.ArgErr()
-			}
-			if p.Agent == "" {
-				return d.Err("agent needs the path of " + agentName)
-			}
+			continue
+		}
+		switch d.Val() {
 		case "isolation":
 			if err := wordArg(d, &p.Isolation, process.Isolations()); err != nil {
 				return err
@@ -286,7 +189,7 @@ func (p *Process) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			}
 			p.Files = append(p.Files, paths...)
 		case "egress":
-			if err := p.unmarshalEgress(d); err != nil {
+			if err := egressArg(d, &p.Egress, &p.EgressAllow, process.Egresses()); err != nil {
 				return err
 			}
 		case "disk":
@@ -298,29 +201,6 @@ func (p *Process) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 				"unknown option %q: use command, env, profile, required, sidecar, grace, agent, isolation, files, egress or disk",
 				d.Val(),
 			)
-		}
-	}
-	return nil
-}
-
-func (p *Process) unmarshalEgress(d *caddyfile.Dispenser) error {
-	if p.Egress != "" {
-		return d.Err("egress is given twice")
-	}
-	words := d.RemainingArgs()
-	if len(words) == 0 {
-		return d.ArgErr()
-	}
-	p.Egress = process.Egress(words[0])
-	if !slices.Contains(process.Egresses(), p.Egress) {
-		return d.Errf("egress %q is unknown: use %s", words[0], wordList(process.Egresses()))
-	}
-	if p.EgressAllow = words[1:]; (p.Egress == process.EgressAllow) != (len(p.EgressAllow) > 0) {
-		return d.Err("egress allow needs what it allows, and nothing else does")
-	}
-	for _, rule := range p.EgressAllow {
-		if _, err := egress.ParseRules([]string{rule}); err != nil && !strings.HasPrefix(rule, "{") {
-			return d.Errf("egress allow: %v", err)
 		}
 	}
 	return nil

@@ -1,5 +1,8 @@
 // Command build makes the distribution from xcaddy.json, which is xcaddy's Builder as JSON, and
 // pizzeria-agent beside it. To add a plugin, such as a DNS provider, name it there and build again.
+//
+// "build release" makes what a release consists of: archives, Debian and RPM packages, lists of what
+// is linked (SBOM), and checksums. The same commit gives the same bytes.
 package main
 
 import (
@@ -16,13 +19,20 @@ import (
 )
 
 func main() {
-	file := flag.String("f", "xcaddy.json", "the manifest")
-	output := flag.String("o", "pizzeria", "the binary to make")
-	flag.Parse()
-	if err := build(*file, *output); err != nil {
+	if err := run(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "build:", err)
 		os.Exit(1)
 	}
+}
+
+func run(args []string) error {
+	if len(args) > 0 && args[0] == "release" {
+		return releaseCommand(args[1:])
+	}
+	file := flag.String("f", "xcaddy.json", "the manifest")
+	output := flag.String("o", "pizzeria", "the binary to make")
+	flag.Parse()
+	return build(*file, *output)
 }
 
 func build(file, output string) error {

@@ -48,7 +48,7 @@ func testModule(t *testing.T, path string, files map[string]string) *module {
 // TestCollect: texts that differ in layout, title and copyright line are one.
 func TestCollect(t *testing.T) {
 	list, err := collect([]*module{
-		testModule(t, "a", map[string]string{"LICENSE": "MIT License\n\nCopyright (c) 2020 Ada\n\n" + mit, "doc.go": "", "notice.go": ""}),
+		testModule(t, "a", map[string]string{"LICENSE": "MIT License\n\nCopyright (c) 2020 Ada\n\n" + mit, "doc.go": "", "notice.go": "", "LICENSE.docs": "SPDX-License-Identifier: CC-BY-SA-4.0"}),
 		testModule(t, "b", map[string]string{"LICENSE.txt": "The MIT License (MIT)\r\nCopyright 2021 Bob\r\n\r\n" + strings.ReplaceAll(mit, "\n", "\r\n")}),
 		testModule(t, "c", map[string]string{"COPYING": "Copyright (c) 2022 Cy\n\n" + mit, "NOTICE": "Contains works of Eve.", "sub/LICENSE": "Copyright (c) 2023 Dan\n\n" + mit}),
 	})

@@ -90,7 +90,7 @@ func (m *module) add(dir string) error {
 		}
 		for _, e := range entries {
 			n := e.Name()
-			if e.Type().IsRegular() && (licenseFile.MatchString(n) || noticeFile.MatchString(n)) && filepath.Ext(n) != ".go" {
+			if e.Type().IsRegular() && (licenseFile.MatchString(n) || noticeFile.MatchString(n)) && !isNoLicense(n) {
 				m.files[filepath.Join(dir, n)] = true
 			}
 		}
@@ -99,4 +99,10 @@ func (m *module) add(dir string) error {
 		}
 		dir = filepath.Dir(dir)
 	}
+}
+
+// isNoLicense reports whether a file that is named like a license is program text, or the license of
+// documentation, which is linked nowhere.
+func isNoLicense(name string) bool {
+	return filepath.Ext(name) == ".go" || filepath.Ext(name) == ".docs"
 }

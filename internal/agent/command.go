@@ -3,6 +3,7 @@
 package agent
 
 import (
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -30,18 +31,21 @@ request to the app, which listens at 127.0.0.1:$PORT.
   --listen address   where to listen, unix:/path or host:port; default: $PIZZERIA_LISTEN
   --health path      the app's health check; default: /healthz
   --metrics path     the app's metrics; default: /metrics
-  --sidecar command  run this as well, split at spaces; may be repeated
+  --sidecar command  run this as well, split at spaces, or a JSON array of words; may be repeated
   --secret name      keep the value of this variable out of the log; may be repeated
   --socket path      answer heartbeats, metrics and revocations here; needs
                      $PIZZERIA_AGENT_CREDENTIAL, which the app does not get
+  --egress path      lead the app to the proxy at this Unix socket, by HTTP_PROXY and so on
+  --log path         write the log to this file, of which 3 old ones are kept at 10 MiB each
   --grace duration   how long the app may take to stop; default: 10s
   --version          print the version
   --help             print this
 
-The environment names the instance: PIZZERIA_ORG_ID, PIZZERIA_ORG_GENERATION, PIZZERIA_ISSUER, and
-PIZZERIA_JWKS_FILE, or PIZZERIA_JWKS_URI with PIZZERIA_CA_FILE. The app gets it, and PORT and HOST.
+The environment names the instance: PIZZERIA_ORG_ID and PIZZERIA_ORG_GENERATION. All profiles but
+direct need PIZZERIA_ISSUER as well, and PIZZERIA_JWKS_FILE, or PIZZERIA_JWKS_URI with
+PIZZERIA_CA_FILE. The app gets all of it, and PORT and HOST.
 
-What the app prints becomes lines of JSON on standard output, with secrets redacted. SIGTERM and
+What the app prints becomes lines of JSON on standard output or in the log, with secrets redacted. SIGTERM and
 SIGINT close WebSockets and stop the app; SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 are passed on. The exit
 status is the app's, 128 and the signal's number if a signal ended it, 1 if it could not be started,
 or 2 for wrong use.
@@ -54,7 +58,7 @@ const (
 
 // Main is the agent as a command. It returns the exit status.
 func Main(program string, args []string, stdout, stderr io.Writer) int {
-	c, grace, err := parse(args, os.Environ())
+	o, err := parse(args, os.Environ())
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		_, _ = fmt.Fprintf(stdout, usage, program)
@@ -66,11 +70,20 @@ func Main(program string, args []string, stdout, stderr io.Writer) int {
 		_, _ = fmt.Fprintf(stderr, "%s: %v\nSee %s --help.\n", program, err, program)
 		return 2
 	}
-	c.Log = stdout
+	if err := hide(); err != nil {
+		_, _ = fmt.Fprintf(stderr, "%s: %v\n", program, err)
+		return 1
+	}
+	o.Log = stdout
+	if o.log != "" {
+		out := OpenLog(o.log)
+		defer func() { _ = out.Close() }()
+		o.Log = out
+	}
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT,
 		syscall.SIGUSR1, syscall.SIGUSR2)
-	a, err := Start(c)
+	a, err := Start(o.Config)
 	if err != nil {
 		_, _ = fmt.Fprintf(stderr, "%s: %v\n", program, err)
 		return 1
@@ -79,7 +92,7 @@ func Main(program string, args []string, stdout, stderr io.Writer) int {
 		for s := range signals {
 			switch s := s.(syscall.Signal); s { //nolint:forcetypeassert // all are, here
 			case syscall.SIGTERM, syscall.SIGINT:
-				go a.Stop(grace)
+				go a.Stop(o.grace)
 			default:
 				a.Signal(s)
 			}
@@ -94,15 +107,21 @@ func Main(program string, args []string, stdout, stderr io.Writer) int {
 
 var errVersion = errors.New("print the version")
 
-// parse returns what the arguments and the environment say.
-func parse(args, environ []string) (c Config, grace time.Duration, err error) {
-	version := false
-	f := options(&c, &grace, &version)
+// invocation is what the arguments and the environment say.
+type invocation struct {
+	Config
+	grace   time.Duration
+	log     string // file; "": standard output
+	version bool
+}
+
+func parse(args, environ []string) (c invocation, err error) {
+	f := options(&c)
 	if err := f.Parse(args); err != nil {
-		return c, 0, err
+		return c, err
 	}
-	if version {
-		return c, 0, errVersion
+	if c.version {
+		return c, errVersion
 	}
 	c.Env = map[string]string{}
 	for _, v := range environ {
@@ -116,12 +135,12 @@ func parse(args, environ []string) (c Config, grace time.Duration, err error) {
 	c.Credential = c.Env[credentialVariable]
 	delete(c.Env, credentialVariable)
 	if err := c.identify(); err != nil {
-		return c, 0, err
+		return c, err
 	}
-	return c, grace, c.complete()
+	return c, c.complete()
 }
 
-func options(c *Config, grace *time.Duration, version *bool) *flag.FlagSet {
+func options(c *invocation) *flag.FlagSet {
 	f := flag.NewFlagSet("agent", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	f.StringVar((*string)(&c.Profile), "profile", string(Assertion), "")
@@ -130,10 +149,18 @@ func options(c *Config, grace *time.Duration, version *bool) *flag.FlagSet {
 	f.StringVar(&c.Health, "health", "", "")
 	f.StringVar(&c.Metrics, "metrics", "", "")
 	f.StringVar(&c.Socket, "socket", "", "")
-	f.DurationVar(grace, "grace", defaultGrace, "")
-	f.BoolVar(version, "version", false, "")
+	f.StringVar(&c.Egress, "egress", "", "")
+	f.StringVar(&c.log, "log", "", "")
+	f.DurationVar(&c.grace, "grace", defaultGrace, "")
+	f.BoolVar(&c.version, "version", false, "")
 	f.Func("sidecar", "", func(v string) error {
-		c.Sidecars = append(c.Sidecars, strings.Fields(v))
+		words := strings.Fields(v)
+		if strings.HasPrefix(v, "[") {
+			if err := json.Unmarshal([]byte(v), &words); err != nil {
+				return fmt.Errorf("it is not a JSON array of words: %w", err)
+			}
+		}
+		c.Sidecars = append(c.Sidecars, words)
 		return nil
 	})
 	f.Func("secret", "", func(v string) error {
@@ -146,7 +173,11 @@ func options(c *Config, grace *time.Duration, version *bool) *flag.FlagSet {
 // identify reads from the environment which instance this is.
 func (c *Config) identify() error {
 	var missing []string
-	for _, name := range []string{"PIZZERIA_ORG_ID", "PIZZERIA_ORG_GENERATION", "PIZZERIA_ISSUER"} {
+	names := []string{"PIZZERIA_ORG_ID", "PIZZERIA_ORG_GENERATION"}
+	if c.Profile != Direct { // which checks no assertion
+		names = append(names, "PIZZERIA_ISSUER")
+	}
+	for _, name := range names {
 		if c.Env[name] == "" {
 			missing = append(missing, name)
 		}

@@ -4,16 +4,17 @@ package agent
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // command is the agent as a program of its own.
@@ -117,6 +118,8 @@ func TestExitStatus(t *testing.T) {
 		{instance, "--listen unix:$DIR/app.sock --socket $DIR/agent.sock -- $SELF", 2, "credential"},
 		{instance[:1], "-- $SELF", 2, "not set: PIZZERIA_ORG_GENERATION, PIZZERIA_ISSUER"},
 		{append(instance[:2:2], "PIZZERIA_ISSUER=x", "PIZZERIA_ORG_GENERATION=y"), "-- $SELF", 2, "PIZZERIA_ORG_GENERATION"},
+		{instance[:2], "--profile direct -- $SELF fail", 7, ""},
+		{instance, `--sidecar ["x -- $SELF`, 2, "JSON"},
 		{nil, "--help", 0, ""},
 		{nil, "--version", 0, ""},
 	} {
@@ -128,10 +131,57 @@ func TestExitStatus(t *testing.T) {
 	}
 }
 
+// TestCommandLog: the log goes to a file, and the words of a sidecar in JSON may have spaces.
+func TestCommandLog(t *testing.T) {
+	c := runCommand(t, instance, "--listen", "unix:$DIR/app.sock", "--log", "$DIR/logs/app.log",
+		"--sidecar", `["sh", "-c", "echo 'two words'; exec sleep 4006"]`, "--", "$SELF", "print")
+	c.start()
+	c.eventually("the log has it all", func() bool {
+		b, _ := os.ReadFile(filepath.Join(c.dir, "logs", "app.log"))
+		return bytes.Contains(b, []byte(`"msg":"two words"`)) && bytes.Contains(b, []byte("listening"))
+	})
+	if out := c.log.String(); out != "" {
+		t.Errorf("on standard output: %s", out)
+	}
+}
+
+// TestHidden: the app cannot read the environment of the agent, where the credential is.
+func TestHidden(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("it shows processes of the same user")
+	}
+	c := runCommand(t, append(instance, credentialVariable+"=hunter33"), "--listen", "unix:$DIR/app.sock", "--socket", "$DIR/agent.sock", "--", "$SELF", "print")
+	if os.Geteuid() == 0 { // who may read everything
+		if err := errors.Join(os.Chown(c.dir, 65533, 65533), copyTo(c.cmd.Path, filepath.Join(c.dir, "agent"))); err != nil {
+			t.Fatal(err)
+		}
+		c.cmd.Path = filepath.Join(c.dir, "agent")
+		c.cmd.Args[len(c.cmd.Args)-2] = c.cmd.Path
+		c.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65533, Gid: 65533}}
+	}
+	c.start()
+	c.logged("listening")
+	i, err := os.Stat(fmt.Sprintf("/proc/%d/environ", c.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st, ok := i.Sys().(*syscall.Stat_t); !ok || st.Uid != 0 {
+		t.Errorf("its environment belongs to %d", st.Uid)
+	}
+}
+
+func copyTo(from, to string) error {
+	b, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, b, 0o755)
+}
+
 // TestHelpNamesEveryOption: there is no option that the help does not explain.
 func TestHelpNamesEveryOption(t *testing.T) {
 	help := fmt.Sprintf(usage, "pizzeria-agent")
-	options(new(Config), new(time.Duration), new(bool)).VisitAll(func(f *flag.Flag) {
+	options(new(invocation)).VisitAll(func(f *flag.Flag) {
 		if !strings.Contains(help, "--"+f.Name+" ") {
 			t.Errorf("--%s is missing", f.Name)
 		}

@@ -28,7 +28,7 @@ const exitWrongUse = 2
 // Commands returns the children of the command `pizzeria`.
 func (a App) Commands() []*cobra.Command {
 	c := &client{app: a}
-	all := []*cobra.Command{c.org(), c.plans(), c.member(), c.user(), c.me(), c.login(), c.logout(), c.orgToken(), c.key(), c.clients(), c.connection(), c.domain(), c.support(), c.approval(), c.signingKeys(), c.runner(), c.instance(), c.settings(), c.webhook(), c.audit(), c.policy(), c.usage(), c.platform(), c.events(), c.apply(), c.api(), c.contexts(), c.backup(), c.rekey(), c.verify(), c.down(), c.licenses()}
+	all := []*cobra.Command{c.org(), c.plans(), c.member(), c.user(), c.me(), c.login(), c.logout(), c.orgToken(), c.key(), c.clients(), c.connection(), c.domain(), c.support(), c.approval(), c.signingKeys(), c.runner(), c.instance(), c.settings(), c.webhook(), c.audit(), c.policy(), c.usage(), c.platform(), c.events(), c.apply(), c.api(), c.contexts(), c.backup(), c.rekey(), c.verify(), c.status(), c.down(), c.licenses()}
 	for _, cmd := range all {
 		f := cmd.PersistentFlags()
 		f.StringVar(&c.admin, "admin", "", "address of Caddy's admin endpoint (default: $PIZZERIA_ADMIN, or unix/./data/admin.sock)")

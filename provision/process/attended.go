@@ -3,121 +3,65 @@
 package process
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
-	"net/http"
 	"path/filepath"
-	"time"
 
-	"github.com/pizzaface/pizzeria/internal/sockets"
+	"github.com/pizzaface/pizzeria/internal/hostside"
 	"github.com/pizzaface/pizzeria/provision"
+	"github.com/pizzaface/pizzeria/registry"
 )
 
-// Bounds of what an agent may answer; the org may have replaced it.
-const (
-	attendTime   = 15 * time.Second
-	maxHeartbeat = 64 << 10
-	maxMetrics   = 5 << 20
-)
+// Logs implements provision.Provider.
+func (p *Provider) Logs(ctx context.Context, org registry.OrgID, lines int, follow bool) (io.ReadCloser, error) {
+	return hostside.Logs(ctx, p.LogFile(org), lines, follow)
+}
 
 // Heartbeat implements provision.Attended.
 func (p *Provider) Heartbeat(ctx context.Context, r provision.Ref) (h provision.Heartbeat, err error) {
-	body, err := p.ask(ctx, r, http.MethodGet, "/heartbeat", nil)
-	if err != nil {
-		return h, err
+	a, err := p.agent(r)
+	if err == nil {
+		h, err = a.Heartbeat(ctx, r)
 	}
-	defer func() { _ = body.Close() }()
-	b, err := io.ReadAll(io.LimitReader(body, maxHeartbeat))
-	if err != nil {
-		return h, fmt.Errorf("process: %w", err)
-	}
-	if err := json.Unmarshal(b, &h); err != nil {
-		return h, fmt.Errorf("process: the agent's heartbeat: %w", err)
-	}
-	if h.OrgID != r.OrgID || h.Generation != r.Generation {
-		return h, errors.New("process: the agent's heartbeat is another instance's")
-	}
-	return h, nil
+	return h, p.attended(r, err)
 }
 
 // Revoke implements provision.Attended. Error: errors.ErrUnsupported also when the app checks
 // assertions itself, since its agent sees no requests.
 func (p *Provider) Revoke(ctx context.Context, r provision.Ref, v provision.Revocation) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("process: %w", err)
+	a, err := p.agent(r)
+	if err == nil {
+		err = a.Revoke(ctx, v)
 	}
-	body, err := p.ask(ctx, r, http.MethodPost, "/revoke", b)
-	if err != nil {
-		return err
-	}
-	return body.Close()
+	return p.attended(r, err)
 }
 
 // Metrics implements provision.Attended. It returns at most 5 MiB.
-func (p *Provider) Metrics(ctx context.Context, r provision.Ref) (io.ReadCloser, error) {
-	return p.ask(ctx, r, http.MethodGet, "/metrics", nil)
+func (p *Provider) Metrics(ctx context.Context, r provision.Ref) (body io.ReadCloser, err error) {
+	a, err := p.agent(r)
+	if err == nil {
+		body, err = a.Metrics(ctx)
+	}
+	return body, p.attended(r, err)
 }
 
-// ask sends a request to the agent of an instance.
-func (p *Provider) ask(
-	ctx context.Context, r provision.Ref, method, path string, body []byte,
-) (io.ReadCloser, error) {
+func (p *Provider) agent(r provision.Ref) (hostside.Agent, error) {
 	credential, err := p.credential(r)
-	if err != nil {
-		return nil, fmt.Errorf("process: %w", err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, attendTime)
-	req, err := http.NewRequestWithContext(ctx, method, "http://agent"+path, bytes.NewReader(body))
-	if err != nil {
-		cancel()
-		return nil, fmt.Errorf("process: %w", err)
-	}
-	req.Header.Set("Authorization", "Bearer "+credential)
-	socket := filepath.Join(p.runDir(r), ownSocket)
-	transport := &http.Transport{
-		DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: 16 << 10,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return sockets.Dial(ctx, socket)
-		},
-	}
-	res, err := transport.RoundTrip(req)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && held(p.runDir(r)): // an earlier version's agent
-		err = errors.ErrUnsupported
-	case err != nil:
-	case res.StatusCode == http.StatusNotImplemented:
-		err = errors.ErrUnsupported
-	case res.StatusCode >= 300:
-		err = fmt.Errorf("it answers %s", res.Status)
-	}
-	if err != nil {
-		if res != nil {
-			_ = res.Body.Close()
-		}
-		cancel()
-		return nil, fmt.Errorf("process: the agent: %w", err)
-	}
-	return &answer{io.LimitReader(res.Body, maxMetrics), res.Body, cancel}, nil
+	return hostside.Agent{Socket: filepath.Join(p.runDir(r), ownSocket), Credential: credential}, err
 }
 
-// answer is a body that ends its request when it is closed.
-type answer struct {
-	io.Reader
-	body   io.Closer
-	cancel context.CancelFunc
-}
-
-// Close implements io.Closer.
-func (a *answer) Close() error {
-	defer a.cancel()
-	return a.body.Close()
+// attended tells an agent that does not answer from an earlier version's, which has no socket.
+func (p *Provider) attended(r provision.Ref, err error) error {
+	if errors.Is(err, fs.ErrNotExist) && held(p.runDir(r)) {
+		err = errors.ErrUnsupported
+	}
+	if err != nil {
+		err = fmt.Errorf("process: %w", err)
+	}
+	return err
 }
 
 // Interface guard

@@ -10,9 +10,9 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
 
+	"github.com/pizzaface/pizzeria/internal/hostside"
 	"github.com/pizzaface/pizzeria/internal/sandbox"
 	"github.com/pizzaface/pizzeria/internal/volume"
 	"github.com/pizzaface/pizzeria/provision"
@@ -38,13 +38,11 @@ func (p *Provider) orgDir(org registry.OrgID) string {
 
 func (p *Provider) volume(org registry.OrgID) volume.Volume {
 	return volume.Volume{
-		Image: filepath.Join(p.disksDir(), string(org)+imageEnd), At: p.orgDir(org), Sparse: p.c.Disk == DiskSparse,
+		Image: hostside.DiskImage(p.c.Dir, string(org)), At: p.orgDir(org), Sparse: p.c.Disk == DiskSparse,
 	}
 }
 
-func (p *Provider) disksDir() string { return filepath.Join(p.c.Dir, "disks") }
-
-const imageEnd = ".img"
+func (p *Provider) disksDir() string { return hostside.DisksDir(p.c.Dir) }
 
 var triedVolumes struct {
 	sync.Mutex
@@ -160,7 +158,7 @@ func (p *Provider) mountDisk(ctx context.Context, v volume.Volume) (exists bool,
 		return true, err
 	}
 	if replaced != "" {
-		err = removeAll(replaced)
+		err = hostside.RemoveAll(replaced)
 	}
 	return true, err
 }
@@ -199,7 +197,7 @@ func (p *Provider) resizeDisk(ctx context.Context, v volume.Volume, l registry.L
 
 // move moves what an org has to a new volume.
 func (p *Provider) move(ctx context.Context, v volume.Volume, room int64) error {
-	used, err := usedBy(v.At)
+	used, err := hostside.SizeOf(v.At)
 	if err != nil {
 		return err
 	}
@@ -213,17 +211,9 @@ func (p *Provider) move(ctx context.Context, v volume.Volume, room int64) error 
 	defer cancel()
 	replaced, err := v.Make(ctx, room)
 	if err == nil && replaced != "" {
-		err = removeAll(replaced)
+		err = hostside.RemoveAll(replaced)
 	}
 	return err
-}
-
-func usedBy(dir string) (bytes int64, err error) {
-	err = walkIn(dir, func(_ string, st *syscall.Stat_t) error {
-		bytes += st.Blocks * 512
-		return nil
-	})
-	return bytes, err
 }
 
 func isEmpty(dir string) bool {
@@ -266,7 +256,7 @@ func (p *Provider) shareDisk(org registry.OrgID, dir string) error {
 	}
 	for _, e := range all {
 		if e.Name() == filepath.Base(own) || !held(filepath.Join(filepath.Dir(dir), e.Name())) {
-			if err := removeAll(filepath.Join(filepath.Dir(own), e.Name())); err != nil {
+			if err := hostside.RemoveAll(filepath.Join(filepath.Dir(own), e.Name())); err != nil {
 				return err
 			}
 		}

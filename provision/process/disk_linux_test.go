@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pizzaface/pizzeria/internal/hostside"
 	"github.com/pizzaface/pizzeria/internal/volume"
 	"github.com/pizzaface/pizzeria/provision"
 	"github.com/pizzaface/pizzeria/registry"
@@ -233,7 +234,7 @@ func TestDiskOfAnotherServer(t *testing.T) {
 func TestUserOfADisk(t *testing.T) {
 	f := diskFixture(t)
 	f.bootWith(1, disk(50<<20))
-	uid, err := ownerOf(filepath.Join(f.p.orgDir(f.org), "data"))
+	uid, err := hostside.OwnerOf(filepath.Join(f.p.orgDir(f.org), "data"))
 	if err != nil || !isOrgs(uid) {
 		t.Fatal(uid, err)
 	}

@@ -3,21 +3,17 @@
 package process
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"time"
 
+	"github.com/pizzaface/pizzeria/internal/hostside"
 	"github.com/pizzaface/pizzeria/internal/intruder"
 	"github.com/pizzaface/pizzeria/internal/sandbox"
 	"github.com/pizzaface/pizzeria/provision"
@@ -119,7 +115,7 @@ func (p *Provider) targets(from, at provision.Ref) (t intruder.Targets, err erro
 			}
 		}
 	}
-	t.Addresses = append(t.Addresses, listening()...)
+	t.Addresses = append(t.Addresses, hostside.Listening()...)
 	return t, nil
 }
 
@@ -137,43 +133,4 @@ func some(dir string) ([]os.DirEntry, error) {
 		err = nil
 	}
 	return entries, err
-}
-
-// listening are the addresses of this machine's network at which something listens.
-func listening() (addresses []string) {
-	for _, file := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		b, err := os.ReadFile(file)
-		if err != nil {
-			continue
-		}
-		for lines := bufio.NewScanner(bytes.NewReader(b)); lines.Scan() && len(addresses) < 64; {
-			f := strings.Fields(lines.Text())
-			if len(f) < 4 || f[3] != "0A" { // LISTEN
-				continue
-			}
-			if address, ok := socketAddress(f[1]); ok {
-				addresses = append(addresses, address)
-			}
-		}
-	}
-	return addresses
-}
-
-// socketAddress reads an address of /proc/net/tcp: words in the machine's order, here always little
-// endian.
-func socketAddress(s string) (string, bool) {
-	host, port, _ := strings.Cut(s, ":")
-	ip, err := hex.DecodeString(host)
-	n, err2 := strconv.ParseUint(port, 16, 16)
-	if err != nil || err2 != nil || len(ip)%4 != 0 {
-		return "", false
-	}
-	for i := 0; i < len(ip); i += 4 {
-		ip[i], ip[i+1], ip[i+2], ip[i+3] = ip[i+3], ip[i+2], ip[i+1], ip[i]
-	}
-	at := net.IP(ip)
-	if at.IsUnspecified() {
-		at = net.IPv4(127, 0, 0, 1)
-	}
-	return net.JoinHostPort(at.String(), strconv.FormatUint(n, 10)), true
 }

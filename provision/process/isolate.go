@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/pizzaface/pizzeria/internal/cgroup"
+	"github.com/pizzaface/pizzeria/internal/hostside"
 	"github.com/pizzaface/pizzeria/internal/sandbox"
 	"github.com/pizzaface/pizzeria/provision"
 	"github.com/pizzaface/pizzeria/registry"
@@ -90,7 +91,7 @@ func (p *Provider) startApart(m means, dir string, s provision.Spec, spec shimSp
 		}
 	}
 	for _, own := range []string{dir, spec.Dir, filepath.Dir(spec.Log)} {
-		if err := give(own, uid); err != nil {
+		if err := hostside.Give(own, uid); err != nil {
 			return nil, err
 		}
 	}
@@ -287,7 +288,7 @@ func (p *Provider) forget(dir string) error {
 	}
 	to, err := p.moveAway(hostDir(dir)) // at once: nobody takes a lock in it meanwhile
 	if err == nil {
-		err = removeAll(to)
+		err = hostside.RemoveAll(to)
 	}
 	return errors.Join(append(errs, err)...)
 }

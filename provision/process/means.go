@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/pizzaface/pizzeria/internal/cgroup"
+	"github.com/pizzaface/pizzeria/internal/hostside"
 	"github.com/pizzaface/pizzeria/internal/sandbox"
 )
 
@@ -64,7 +65,7 @@ func (p *Provider) refuseDowngrade(dir, data string, why error) error {
 	}
 	was := isApart(dir)
 	if os.Geteuid() == 0 && !was {
-		uid, err := ownerOf(data)
+		uid, err := hostside.OwnerOf(data)
 		if err != nil {
 			return err
 		}

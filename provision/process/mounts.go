@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/pizzaface/pizzeria/internal/hostside"
 	"github.com/pizzaface/pizzeria/internal/volume"
 	"github.com/pizzaface/pizzeria/provision"
 	"github.com/pizzaface/pizzeria/registry"
@@ -32,7 +33,7 @@ func (p *Provider) mountAll(ctx context.Context) {
 	defer wg.Wait()
 	free := make(chan struct{}, mountsAtOnce)
 	for _, e := range entries {
-		id, isImage := strings.CutSuffix(e.Name(), imageEnd)
+		id, isImage := strings.CutSuffix(e.Name(), hostside.DiskImageEnd)
 		org := registry.OrgID(id)
 		if !isImage || !registry.ValidID(id) {
 			continue
@@ -74,7 +75,7 @@ func (p *Provider) Release() error {
 		return nil
 	}
 	for _, e := range entries {
-		if id, isImage := strings.CutSuffix(e.Name(), imageEnd); isImage && registry.ValidID(id) {
+		if id, isImage := strings.CutSuffix(e.Name(), hostside.DiskImageEnd); isImage && registry.ValidID(id) {
 			err = errors.Join(err, p.release(registry.OrgID(id)))
 		}
 	}
@@ -112,12 +113,12 @@ func (p *Provider) noteUser(org registry.OrgID, uid int) error {
 }
 
 func (p *Provider) usersOfDisks(taken map[int]bool) error {
-	images, err := filepath.Glob(filepath.Join(p.disksDir(), "*"+imageEnd))
+	images, err := filepath.Glob(filepath.Join(p.disksDir(), "*"+hostside.DiskImageEnd))
 	if err != nil {
 		return err
 	}
 	for _, image := range images {
-		uid, err := ownerOf(image)
+		uid, err := hostside.OwnerOf(image)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}

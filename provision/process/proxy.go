@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/pizzaface/pizzeria/internal/hostside"
 	"github.com/pizzaface/pizzeria/internal/sandbox"
 )
 
@@ -27,7 +28,7 @@ const (
 func (p *Provider) startProxy(m means, dir string) (socket string, err error) {
 	endProxy(dir)
 	at := filepath.Join(hostDir(dir), proxyName)
-	if err := errors.Join(removeAll(at), os.Mkdir(at, 0o755)); err != nil { //nolint:gosec // the instance connects there
+	if err := errors.Join(hostside.RemoveAll(at), os.Mkdir(at, 0o755)); err != nil { //nolint:gosec // the instance connects there
 		return "", err
 	}
 	uid := os.Geteuid()

@@ -19,8 +19,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/DeRuina/timberjack"
-
 	"github.com/pizzaface/pizzeria/identity/assertion"
 	"github.com/pizzaface/pizzeria/internal/agent"
 	"github.com/pizzaface/pizzeria/internal/sockets"
@@ -290,7 +288,7 @@ func run(dir string, l *os.File) error {
 	}
 	defer func() { _ = ctl.Close() }()
 
-	out := &timberjack.Logger{Filename: spec.Log, MaxSize: 10, MaxBackups: 3, FileMode: 0o600}
+	out := agent.OpenLog(spec.Log)
 	defer func() { _ = out.Close() }()
 	a, err := agent.Start(spec.config(dir, out, l))
 	if err != nil {

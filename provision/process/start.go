@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/pizzaface/pizzeria/internal/hostside"
 	"github.com/pizzaface/pizzeria/internal/sandbox"
 	"github.com/pizzaface/pizzeria/internal/sockets"
 	"github.com/pizzaface/pizzeria/internal/volume"
@@ -161,7 +162,7 @@ func emptyRun(dir string) error {
 	if err := volume.Unbind(dir); err != nil {
 		return err
 	}
-	if err := removeAll(dir); err != nil {
+	if err := hostside.RemoveAll(dir); err != nil {
 		return err
 	}
 	return os.Mkdir(dir, 0o700)
@@ -215,7 +216,7 @@ func (p *Provider) takeBack(ctx context.Context, dir string, spec shimSpec) erro
 		return nil
 	}
 	logs := filepath.Dir(spec.Log)
-	uid, err := ownerOf(logs)
+	uid, err := hostside.OwnerOf(logs)
 	if err != nil || !isOrgs(uid) {
 		return err
 	}
@@ -225,7 +226,7 @@ func (p *Provider) takeBack(ctx context.Context, dir string, spec shimSpec) erro
 	entries, err := os.ReadDir(logs)
 	for _, e := range entries {
 		if !e.Type().IsRegular() {
-			err = errors.Join(err, removeAll(filepath.Join(logs, e.Name())))
+			err = errors.Join(err, hostside.RemoveAll(filepath.Join(logs, e.Name())))
 		}
 	}
 	return err

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/pizzaface/pizzeria/internal/hostside"
 	"github.com/pizzaface/pizzeria/internal/volume"
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -89,7 +90,7 @@ func (p *Provider) discard(dir string) error {
 	if err != nil { // it is the org's, and not to be trusted once the host side forgets it
 		return err
 	}
-	return errors.Join(removeAll(to), p.forget(dir))
+	return errors.Join(hostside.RemoveAll(to), p.forget(dir))
 }
 
 // moveAway makes a directory disappear at once, and returns where it is to be removed.
@@ -114,6 +115,6 @@ func (p *Provider) sweepGone() {
 	gone := filepath.Join(p.c.Dir, "run", goneDir)
 	entries, _ := os.ReadDir(gone)
 	for _, e := range entries {
-		_ = removeAll(filepath.Join(gone, e.Name()))
+		_ = hostside.RemoveAll(filepath.Join(gone, e.Name()))
 	}
 }

@@ -1,6 +1,6 @@
 //go:build linux || darwin
 
-package process
+package hostside
 
 import (
 	"bytes"
@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/pizzaface/pizzeria/internal/sockets"
-	"github.com/pizzaface/pizzeria/registry"
 )
 
 const (
@@ -20,10 +19,9 @@ const (
 	logPoll   = 250 * time.Millisecond
 )
 
-// Logs implements provision.Provider. It looks back over at most 1 MiB, and returns what was printed,
-// without the JSON around it.
-func (p *Provider) Logs(ctx context.Context, org registry.OrgID, lines int, follow bool) (io.ReadCloser, error) {
-	path := p.LogFile(org)
+// Logs reads the log that an agent writes, as provision.Provider's Logs. It looks back over at most
+// 1 MiB, and returns what was printed, without the JSON around it. The log may be an org's.
+func Logs(ctx context.Context, path string, lines int, follow bool) (io.ReadCloser, error) {
 	f, err := sockets.OpenFile(path)
 	if errors.Is(err, fs.ErrNotExist) && !follow {
 		return io.NopCloser(bytes.NewReader(nil)), nil

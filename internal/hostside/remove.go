@@ -1,6 +1,6 @@
 //go:build linux || darwin
 
-package process
+package hostside
 
 import (
 	"crypto/rand"
@@ -15,10 +15,10 @@ import (
 // removeBatch is how many entries of a directory are read at once.
 const removeBatch = 1024
 
-// removeAll removes what an org may have made, as os.RemoveAll does. That holds a descriptor for each
+// RemoveAll removes what an org may have made, as os.RemoveAll does. That holds a descriptor for each
 // level, and an org could make more levels than the server has descriptors for; and it does not get
 // into directories that their owner locked. Nothing of the org runs; somebody else may remove the same.
-func removeAll(path string) error {
+func RemoveAll(path string) error {
 	i, err := os.Lstat(path)
 	for again := err == nil; again; {
 		if i.IsDir() {

@@ -1,0 +1,14 @@
+#!/bin/sh
+# deb: configure [old version]; rpm: 1 at the first installation, 2 at an upgrade.
+set -e
+data=/var/lib/pizzeria
+if ! getent passwd pizzeria >/dev/null; then
+	useradd --system --user-group --home-dir "$data" --no-create-home --shell /usr/sbin/nologin pizzeria
+fi
+# It stays as it is if it is there: with root.conf it belongs to root.
+[ -d "$data" ] || install -d -o pizzeria -g pizzeria -m 0700 "$data"
+if [ -d /run/systemd/system ]; then
+	systemctl daemon-reload
+	# Instances run on, and connections wait in the sockets.
+	systemctl try-restart pizzeria.service
+fi

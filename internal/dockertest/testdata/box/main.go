@@ -1,0 +1,57 @@
+// Command box is what test images hold: the test instance, and what misbehaves.
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"time"
+
+	"github.com/pizzaface/pizzeria/provision/providertest"
+)
+
+func main() {
+	if len(os.Args) < 2 {
+		providertest.Instance()
+		return
+	}
+	n := 0
+	if len(os.Args) > 2 {
+		n, _ = strconv.Atoi(os.Args[2])
+	}
+	switch os.Args[1] {
+	case "eat": // memory, in MiB
+		var all [][]byte
+		for range n {
+			b := make([]byte, 1<<20)
+			for i := range b {
+				b[i] = 1
+			}
+			all = append(all, b)
+		}
+		fmt.Println("ate", len(all))
+	case "breed": // processes
+		bred := 0
+		for range n {
+			c := exec.Command("/box", "sleep")
+			if c.Start() != nil {
+				break
+			}
+			bred++
+		}
+		fmt.Println("bred", bred, "of", n)
+	case "burn": // processors
+		runtime.GOMAXPROCS(n)
+		for range n {
+			go func() {
+				for {
+				}
+			}()
+		}
+		select {}
+	case "sleep":
+		time.Sleep(time.Hour)
+	}
+}

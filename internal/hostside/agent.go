@@ -1,0 +1,117 @@
+//go:build linux || darwin
+
+package hostside
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/pizzaface/pizzeria/internal/sockets"
+	"github.com/pizzaface/pizzeria/provision"
+)
+
+// Bounds of what an agent may answer; the org may have replaced it.
+const (
+	attendTime   = 15 * time.Second
+	maxHeartbeat = 64 << 10
+	maxMetrics   = 5 << 20
+)
+
+// Agent is the agent of an instance on this machine, as provision.Attended reaches it.
+type Agent struct {
+	// Socket is the path of its own socket, in a directory that may be the org's.
+	Socket     string
+	Credential string
+}
+
+// Heartbeat asks how the instance is.
+func (a Agent) Heartbeat(ctx context.Context, r provision.Ref) (h provision.Heartbeat, err error) {
+	body, err := a.ask(ctx, http.MethodGet, "/heartbeat", nil)
+	if err != nil {
+		return h, err
+	}
+	defer func() { _ = body.Close() }()
+	b, err := io.ReadAll(io.LimitReader(body, maxHeartbeat))
+	if err != nil {
+		return h, err
+	}
+	if err := json.Unmarshal(b, &h); err != nil {
+		return h, fmt.Errorf("the agent's heartbeat: %w", err)
+	}
+	if h.OrgID != r.OrgID || h.Generation != r.Generation {
+		return h, errors.New("the agent's heartbeat is another instance's")
+	}
+	return h, nil
+}
+
+// Revoke tells who is gone. Error: errors.ErrUnsupported also when the app checks assertions itself,
+// since its agent sees no requests.
+func (a Agent) Revoke(ctx context.Context, v provision.Revocation) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	body, err := a.ask(ctx, http.MethodPost, "/revoke", b)
+	if err != nil {
+		return err
+	}
+	return body.Close()
+}
+
+// Metrics returns the agent's metrics, at most 5 MiB.
+func (a Agent) Metrics(ctx context.Context) (io.ReadCloser, error) {
+	return a.ask(ctx, http.MethodGet, "/metrics", nil)
+}
+
+// ask sends a request.
+func (a Agent) ask(ctx context.Context, method, path string, body []byte) (io.ReadCloser, error) {
+	ctx, cancel := context.WithTimeout(ctx, attendTime)
+	req, err := http.NewRequestWithContext(ctx, method, "http://agent"+path, bytes.NewReader(body))
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+a.Credential)
+	transport := &http.Transport{
+		DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: 16 << 10,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return sockets.Dial(ctx, a.Socket)
+		},
+	}
+	res, err := transport.RoundTrip(req)
+	switch {
+	case err != nil:
+	case res.StatusCode == http.StatusNotImplemented:
+		err = errors.ErrUnsupported
+	case res.StatusCode >= 300:
+		err = fmt.Errorf("it answers %s", res.Status)
+	}
+	if err != nil {
+		if res != nil {
+			_ = res.Body.Close()
+		}
+		cancel()
+		return nil, fmt.Errorf("the agent: %w", err)
+	}
+	return &answer{io.LimitReader(res.Body, maxMetrics), res.Body, cancel}, nil
+}
+
+// answer is a body that ends its request when it is closed.
+type answer struct {
+	io.Reader
+	body   io.Closer
+	cancel context.CancelFunc
+}
+
+// Close implements io.Closer.
+func (a *answer) Close() error {
+	defer a.cancel()
+	return a.body.Close()
+}

@@ -1,0 +1,140 @@
+//go:build linux
+
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/distribution/reference"
+	"github.com/moby/moby/client"
+
+	"github.com/pizzaface/pizzeria/provision"
+)
+
+// resolved is what the image's name led to.
+type resolved struct {
+	id      string // of its configuration, by which it is run
+	digest  string // for people, and other machines: name@sha256:..., or the ID of one that has no registry
+	command []string
+	volumes []string
+	env     []string
+}
+
+// sets reports whether the image sets a variable.
+func (r resolved) sets(name string) bool {
+	return slices.ContainsFunc(r.env, func(v string) bool { return strings.HasPrefix(v, name+"=") })
+}
+
+// image returns the image of an instance. One that is started again keeps that of its generation: a
+// tag may lead elsewhere by now.
+func (p *Provider) image(ctx context.Context, s provision.Spec, ended []found) (resolved, error) {
+	for _, f := range ended {
+		if f.role != roleInstance || f.configuration != s.Configuration {
+			continue
+		}
+		if c, err := p.engine.c.ContainerInspect(ctx, f.id, client.ContainerInspectOptions{}); err == nil {
+			if r, err := p.inspect(ctx, c.Container.Image); err == nil {
+				return r, p.checkImage(r)
+			}
+		}
+	}
+	r, err := p.inspect(ctx, p.c.Image)
+	if cerrdefs.IsNotFound(err) {
+		if p.c.Pull == PullNever {
+			return r, fmt.Errorf("the image %s is not there: load it, or remove `pull never`", p.c.Image)
+		}
+		if err := p.pull(ctx); err != nil {
+			return r, err
+		}
+		r, err = p.inspect(ctx, p.c.Image)
+	}
+	if err != nil {
+		return r, err
+	}
+	return r, p.checkImage(r)
+}
+
+func (p *Provider) inspect(ctx context.Context, name string) (r resolved, err error) {
+	ctx, cancel := about(ctx, askTime)
+	defer cancel()
+	i, err := p.engine.c.ImageInspect(ctx, name)
+	if err != nil {
+		return r, err
+	}
+	r = resolved{id: i.ID, digest: i.ID}
+	for _, d := range i.RepoDigests {
+		if r.digest == i.ID || sameRepository(d, p.c.Image) {
+			r.digest = d
+		}
+	}
+	if c := i.Config; c != nil {
+		r.command = append(slices.Clone(c.Entrypoint), c.Cmd...)
+		r.env = c.Env
+		for v := range c.Volumes {
+			r.volumes = append(r.volumes, v)
+		}
+		slices.Sort(r.volumes)
+	}
+	return r, nil
+}
+
+func sameRepository(a, b string) bool {
+	x, err := reference.ParseNormalizedNamed(a)
+	y, err2 := reference.ParseNormalizedNamed(b)
+	return err == nil && err2 == nil && x.Name() == y.Name()
+}
+
+// pulls are those that are under way: one at a time.
+type pulls struct {
+	mu  sync.Mutex
+	now chan struct{} // closed when the one that is under way has ended; nil without one
+	err error         // of the last one
+}
+
+// pull pulls the image, or waits for who does.
+func (p *Provider) pull(ctx context.Context) error {
+	s := &p.engine.pulls
+	for {
+		s.mu.Lock()
+		other := s.now
+		if other == nil {
+			s.now = make(chan struct{})
+			s.mu.Unlock()
+			err := p.pullOnce(ctx)
+			s.mu.Lock()
+			s.err = err
+			close(s.now)
+			s.now = nil
+			s.mu.Unlock()
+			return err
+		}
+		s.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("pull %s: %w", p.c.Image, context.Cause(ctx))
+		case <-other:
+		}
+		s.mu.Lock()
+		err := s.err
+		s.mu.Unlock()
+		if !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) { // otherwise who pulled gave up
+			return err
+		}
+	}
+}
+
+// pullEarly pulls the image before anybody needs it.
+func (p *Provider) pullEarly(ctx context.Context) {
+	if _, err := reference.ParseAnyReference(p.c.Image); err != nil {
+		return
+	}
+	if err := p.pull(ctx); err != nil && ctx.Err() == nil {
+		p.c.Log.Warn("cannot pull image", "image", p.c.Image, "error", err)
+	}
+}

@@ -1,0 +1,68 @@
+//go:build linux
+
+package docker
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	humanize "github.com/dustin/go-humanize"
+	"github.com/moby/moby/client"
+)
+
+// sayEvery is how often the log tells how far a pull is.
+const sayEvery = 5 * time.Second
+
+// pullOnce pulls the image, and tells the log how far it is.
+func (p *Provider) pullOnce(ctx context.Context) error {
+	began := time.Now()
+	auth, err := p.c.Auth.header(p.c.Image)
+	if err != nil {
+		return fmt.Errorf("pull %s: %w", p.c.Image, err)
+	}
+	r, err := p.engine.c.ImagePull(ctx, p.c.Image, client.ImagePullOptions{RegistryAuth: auth})
+	if err != nil {
+		return fmt.Errorf("pull %s: %w", p.c.Image, err)
+	}
+	layers := map[string]layer{}
+	said := began
+	for m, err := range r.JSONMessages(ctx) {
+		if err == nil && m.Error != nil {
+			err = m.Error
+		}
+		if err != nil {
+			return fmt.Errorf("pull %s: %w", p.c.Image, err)
+		}
+		if m.ID != "" && m.Progress != nil && m.Status == "Downloading" {
+			layers[m.ID] = layer{m.Progress.Current, m.Progress.Total}
+		}
+		if time.Since(said) >= sayEvery {
+			said = time.Now()
+			p.c.Log.Info("pulling image", "image", p.c.Image, "progress", progress(layers))
+		}
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("pull %s: %w", p.c.Image, ctx.Err())
+	}
+	is, err := p.inspect(ctx, p.c.Image)
+	if err != nil {
+		return err
+	}
+	p.c.Log.Info("pulled image", "image", p.c.Image, "digest", is.digest, "took", time.Since(began))
+	return nil
+}
+
+type layer struct{ current, total int64 }
+
+// progress says how much of an image is there.
+func progress(layers map[string]layer) string {
+	var current, total int64
+	for _, l := range layers {
+		current, total = current+l.current, total+l.total
+	}
+	if total == 0 {
+		return "asking the registry"
+	}
+	return fmt.Sprintf("%s of %s", humanize.IBytes(uint64(current)), humanize.IBytes(uint64(total))) //nolint:gosec // sizes
+}
