@@ -11,7 +11,6 @@ import (
 	"sync"
 
 	cerrdefs "github.com/containerd/errdefs"
-	"github.com/distribution/reference"
 	"github.com/moby/moby/client"
 
 	"github.com/pizzaface/pizzeria/provision"
@@ -46,8 +45,8 @@ func (p *Provider) image(ctx context.Context, s provision.Spec, ended []found) (
 	}
 	r, err := p.inspect(ctx, p.c.Image)
 	if cerrdefs.IsNotFound(err) {
-		if p.c.Pull == PullNever {
-			return r, fmt.Errorf("the image %s is not there: load it, or remove `pull never`", p.c.Image)
+		if _, ok := nameOf(p.c.Image); !ok || p.c.Pull == PullNever {
+			return r, fmt.Errorf("the image %s is not there: load it, or let it be pulled by its name", p.c.Image)
 		}
 		if err := p.pull(ctx); err != nil {
 			return r, err
@@ -85,9 +84,9 @@ func (p *Provider) inspect(ctx context.Context, name string) (r resolved, err er
 }
 
 func sameRepository(a, b string) bool {
-	x, err := reference.ParseNormalizedNamed(a)
-	y, err2 := reference.ParseNormalizedNamed(b)
-	return err == nil && err2 == nil && x.Name() == y.Name()
+	x, ok := nameOf(a)
+	y, ok2 := nameOf(b)
+	return ok && ok2 && x.Name() == y.Name()
 }
 
 // pulls are those that are under way: one at a time.
@@ -131,7 +130,7 @@ func (p *Provider) pull(ctx context.Context) error {
 
 // pullEarly pulls the image before anybody needs it.
 func (p *Provider) pullEarly(ctx context.Context) {
-	if _, err := reference.ParseAnyReference(p.c.Image); err != nil {
+	if _, ok := nameOf(p.c.Image); !ok {
 		return
 	}
 	if err := p.pull(ctx); err != nil && ctx.Err() == nil {
