@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/moby/moby/client"
@@ -48,7 +49,7 @@ func (p *Provider) image(ctx context.Context, s provision.Spec, ended []found) (
 		if _, ok := nameOf(p.c.Image); !ok || p.c.Pull == PullNever {
 			return r, fmt.Errorf("the image %s is not there: load it, or let it be pulled by its name", p.c.Image)
 		}
-		if err := p.pull(ctx); err != nil {
+		if err := p.pull(ctx, s.Progress); err != nil {
 			return r, err
 		}
 		r, err = p.inspect(ctx, p.c.Image)
@@ -93,19 +94,33 @@ func sameRepository(a, b string) bool {
 type pulls struct {
 	mu  sync.Mutex
 	now chan struct{} // closed when the one that is under way has ended; nil without one
+	far string        // how far it is
 	err error         // of the last one
 }
 
-// pull pulls the image, or waits for who does.
-func (p *Provider) pull(ctx context.Context) error {
+// is notes how far the pull is that is under way.
+func (s *pulls) is(far string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.far = far
+}
+
+// pull pulls the image, or waits for who does. It tells say how far that is.
+func (p *Provider) pull(ctx context.Context, say func(string)) error {
 	s := &p.engine.pulls
+	if say == nil {
+		say = func(string) {}
+	}
+	tick := time.NewTicker(sayEvery)
+	defer tick.Stop()
+	say("pulling the image " + p.c.Image)
 	for {
 		s.mu.Lock()
 		other := s.now
 		if other == nil {
-			s.now = make(chan struct{})
+			s.now, s.far = make(chan struct{}), ""
 			s.mu.Unlock()
-			err := p.pullOnce(ctx)
+			err := p.pullOnce(ctx, say)
 			s.mu.Lock()
 			s.err = err
 			close(s.now)
@@ -113,10 +128,14 @@ func (p *Provider) pull(ctx context.Context) error {
 			s.mu.Unlock()
 			return err
 		}
+		far := s.far
 		s.mu.Unlock()
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("pull %s: %w", p.c.Image, context.Cause(ctx))
+		case <-tick.C:
+			say(p.pulling(far))
+			continue
 		case <-other:
 		}
 		s.mu.Lock()
@@ -128,12 +147,14 @@ func (p *Provider) pull(ctx context.Context) error {
 	}
 }
 
+func (p *Provider) pulling(far string) string { return "pulling the image " + p.c.Image + ": " + far }
+
 // pullEarly pulls the image before anybody needs it.
 func (p *Provider) pullEarly(ctx context.Context) {
 	if _, ok := nameOf(p.c.Image); !ok {
 		return
 	}
-	if err := p.pull(ctx); err != nil && ctx.Err() == nil {
+	if err := p.pull(ctx, nil); err != nil && ctx.Err() == nil {
 		p.c.Log.Warn("cannot pull image", "image", p.c.Image, "error", err)
 	}
 }
