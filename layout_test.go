@@ -46,7 +46,7 @@ var may = map[string][]string{
 	"internal/revocation":    {"registry", "provision"},
 	"internal/settings":      {"registry"},
 	"internal/dnstest":       {},
-	"internal/egress":        {},
+	"internal/egress":        {"internal/sockets"},
 	"internal/webhook":       {"registry", "internal/egress"},
 	"internal/mail":          {"registry", "identity", "identity/token"},
 	"internal/mail/mailtest": {},

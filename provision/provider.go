@@ -38,6 +38,9 @@ type Spec struct {
 	// Limits are what the org may use of cpu, memory, pids and disk. A provider that cannot hold an
 	// instance to one says so by Enforces, and starts it all the same.
 	Limits registry.Limits
+	// Progress tells people what a start waits for, such as a pull of an image, in one line. Call it
+	// during Ensure alone, at most once a second. nil: nobody asks.
+	Progress func(detail string)
 	// Configuration names what Env and the provider's own configuration are made of, apart from
 	// what is the org's. The provider keeps it with the instance.
 	Configuration string

@@ -48,7 +48,7 @@ func (j *job) start(ctx context.Context) error {
 	}
 	o, err := p.Ensure(ctx, Spec{
 		Ref: ref, Slug: j.w.Slug, Env: env, Secrets: secrets, Keys: j.Keys, Health: j.Health().Path,
-		Limits: j.w.Limits, Configuration: j.Configuration(p),
+		Limits: j.w.Limits, Configuration: j.Configuration(p), Progress: j.progress,
 	})
 	if err != nil {
 		return j.failed(ctx, FailureStart, err)
@@ -119,6 +119,9 @@ func (j *job) starting(detail string, step registry.StepName) error {
 	}
 	return j.report(registry.Report{State: registry.InstanceStarting, Detail: detail, Step: step})
 }
+
+// progress tells people what the provider waits for. If they are not told, the start goes on.
+func (j *job) progress(detail string) { _ = j.starting(detail, "") }
 
 func (j *job) awaitHealthy(ctx context.Context, ref Ref, o Observed) error {
 	ctx, cancel := context.WithCancelCause(ctx)

@@ -25,6 +25,8 @@ import (
 type Options struct {
 	// Remap maps the users of containers to those of this machine from RemapFirst on.
 	Remap bool
+	// Containerd starts containerd apart, as distributions do: it outlives dockerd.
+	Containerd bool
 	// Args are more arguments of dockerd.
 	Args []string
 }
@@ -40,9 +42,15 @@ type Engine struct {
 	o     Options
 	dir   string
 	netns string
+	daemon
+	containerd *daemon
+	once       sync.Once // of Import
+}
+
+// daemon is a process that ends with this one.
+type daemon struct {
 	cmd   *exec.Cmd
 	ended chan struct{}
-	once  sync.Once // of Import
 }
 
 const readyTime = time.Minute
@@ -147,6 +155,14 @@ func start(o Options) (*Engine, error) {
 	if e.Client, err = client.New(client.WithHost(e.Host)); err != nil {
 		return nil, err
 	}
+	if o.Containerd {
+		at := e.dir + "/containerd"
+		e.o.Args = append(slices.Clone(o.Args), "--containerd", at+".sock")
+		e.containerd, err = e.launch("containerd", "--address", at+".sock", "--root", at+"/root", "--state", at+"/state")
+		if err != nil {
+			return nil, err
+		}
+	}
 	return e, e.Boot()
 }
 
@@ -168,28 +184,11 @@ func (e *Engine) Boot() error {
 		script := `touch /etc/subuid /etc/subgid; mount --bind "$0" /etc/subuid && mount --bind "$0" /etc/subgid && exec nsenter "$@"`
 		name, args = "unshare", append([]string{"--mount", "sh", "-c", script, ids}, args...)
 	}
-	log, err := os.OpenFile(e.dir+"/log", os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	d, err := e.launch(name, args...)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = log.Close() }()
-	cmd := exec.Command(name, args...) //nolint:gosec // a test's
-	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
-	started, ended := make(chan error, 1), make(chan struct{})
-	go func() {
-		runtime.LockOSThread() // dockerd is told of the end of this thread, too
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait()
-		}
-		close(ended)
-	}()
-	if err := <-started; err != nil {
-		return err
-	}
-	e.cmd, e.ended = cmd, ended
+	e.daemon = *d
 	for late := time.Now().Add(readyTime); ; {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		_, err := e.Client.Ping(ctx, client.PingOptions{})
@@ -198,7 +197,7 @@ func (e *Engine) Boot() error {
 			return nil
 		}
 		select {
-		case <-ended:
+		case <-e.ended:
 			b, _ := os.ReadFile(e.dir + "/log")
 			return fmt.Errorf("dockerd has ended: %s", b[max(0, len(b)-2000):])
 		case <-time.After(50 * time.Millisecond):
@@ -209,18 +208,41 @@ func (e *Engine) Boot() error {
 	}
 }
 
+// launch starts a daemon, whose output is added to the log.
+func (e *Engine) launch(name string, args ...string) (*daemon, error) {
+	log, err := os.OpenFile(e.dir+"/log", os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = log.Close() }()
+	d := &daemon{exec.Command(name, args...), make(chan struct{})} //nolint:gosec // a test's
+	d.cmd.Stdout, d.cmd.Stderr = log, log
+	d.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	started := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // it is told of the end of this thread, too
+		err := d.cmd.Start()
+		started <- err
+		if err == nil {
+			_ = d.cmd.Wait()
+		}
+		close(d.ended)
+	}()
+	return d, <-started
+}
+
 // Signal sends a signal to dockerd, and returns when it has ended.
-func (e *Engine) Signal(s os.Signal) error {
-	if err := e.cmd.Process.Signal(s); err != nil {
+func (d *daemon) Signal(s os.Signal) error {
+	if err := d.cmd.Process.Signal(s); err != nil {
 		return err
 	}
 	select {
-	case <-e.ended:
+	case <-d.ended:
 		return nil
 	case <-time.After(readyTime):
-		_ = e.cmd.Process.Kill()
-		<-e.ended
-		return fmt.Errorf("dockerd did not end by %s", s)
+		_ = d.cmd.Process.Kill()
+		<-d.ended
+		return fmt.Errorf("%s did not end by %s", d.cmd.Path, s)
 	}
 }
 
@@ -234,6 +256,9 @@ func (e *Engine) end() error {
 	case <-e.ended:
 	default:
 		errs = append(errs, e.empty(), e.Signal(syscall.SIGTERM))
+	}
+	if e.containerd != nil {
+		errs = append(errs, e.containerd.Signal(syscall.SIGTERM))
 	}
 	if out, err := exec.Command("ip", "netns", "del", e.netns).CombinedOutput(); err != nil { //nolint:gosec // a test's
 		errs = append(errs, fmt.Errorf("%w: %s", err, out))

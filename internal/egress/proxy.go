@@ -18,6 +18,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/pizzaface/pizzeria/internal/sockets"
 )
 
 // Rules say where a Proxy leads.
@@ -34,7 +36,7 @@ type rule struct {
 
 // ParseRules reads rules: "example.com", "*.example.com", "*", each with ":port" or for 80 and 443;
 // or a network as an IP prefix, which is reached on any port though it is not of the public Internet.
-// Names lead to public addresses alone.
+// Names lead to public addresses alone. No network holds those at which clouds give out credentials.
 func ParseRules(text []string) (r Rules, err error) {
 	for _, t := range text {
 		if p, err := netip.ParsePrefix(t); err == nil {
@@ -145,7 +147,7 @@ func (p *Proxy) dial(ctx context.Context, network, address string) (net.Conn, er
 	}
 	d := &net.Dialer{Timeout: 10 * time.Second, ControlContext: func(_ context.Context, _, to string, _ syscall.RawConn) error {
 		at, err := netip.ParseAddrPort(to)
-		if err != nil || !Allowed(at.Addr(), p.Rules.nets) && (!named || !Public(at.Addr(), nil)) {
+		if err != nil || sockets.CheckAddr(at.Addr()) != nil || !Allowed(at.Addr(), p.Rules.nets) && (!named || !Public(at.Addr(), nil)) {
 			return fmt.Errorf("%s: %w", address, errNotAllowed)
 		}
 		return nil

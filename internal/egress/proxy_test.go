@@ -10,6 +10,25 @@ import (
 	"testing"
 )
 
+// TestProxyMetadata: what gives out a cloud's credentials is refused before it is dialled, whatever
+// the operator allows.
+func TestProxyMetadata(t *testing.T) {
+	rules, err := ParseRules([]string{"0.0.0.0/0", "::/0", "*"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &Proxy{Rules: rules}
+	for _, address := range []string{"169.254.169.254:80", "[fd00:ec2::254]:80", "[::ffff:169.254.169.254]:80"} {
+		r := httptest.NewRequest(http.MethodConnect, "http://"+address, nil)
+		r.Host = address
+		w := httptest.NewRecorder()
+		p.ServeHTTP(w, r)
+		if w.Code != http.StatusForbidden {
+			t.Errorf("%s: %d %s", address, w.Code, w.Body)
+		}
+	}
+}
+
 // TestProxy: what the rules say is reached, over http and https, and nothing else, also not what an
 // allowed name leads to within the machine.
 func TestProxy(t *testing.T) {

@@ -136,7 +136,8 @@ func testCompose(t *testing.T, e *engine) {
 	same("a kill")
 
 	// What the server may do, and no more.
-	if got := c.docker("inspect", "--format", "{{.HostConfig.CapDrop}} {{.HostConfig.ReadonlyRootfs}} {{.HostConfig.Privileged}}", c.compose("ps", "--quiet", "pizzeria")); got != "[ALL] true false" {
+	if got := c.docker("inspect", "--format", "{{.HostConfig.CapDrop}} {{len .HostConfig.CapAdd}} {{.HostConfig.ReadonlyRootfs}} {{.HostConfig.SecurityOpt}}",
+		c.compose("ps", "--quiet", "pizzeria")); got != "[ALL] 3 true [no-new-privileges:true]" {
 		t.Errorf("the server's container: %s", got)
 	}
 

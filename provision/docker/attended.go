@@ -50,7 +50,7 @@ func (p *Provider) Heartbeat(ctx context.Context, r provision.Ref) (h provision.
 	if err == nil {
 		h, err = a.Heartbeat(ctx, r)
 	}
-	return h, named(err)
+	return h, wrap(err)
 }
 
 // Revoke implements provision.Attended. Error: errors.ErrUnsupported also when the app checks
@@ -60,7 +60,7 @@ func (p *Provider) Revoke(ctx context.Context, r provision.Ref, v provision.Revo
 	if err == nil {
 		err = a.Revoke(ctx, v)
 	}
-	return named(err)
+	return wrap(err)
 }
 
 // Metrics implements provision.Attended. It returns at most 5 MiB.
@@ -69,10 +69,10 @@ func (p *Provider) Metrics(ctx context.Context, r provision.Ref) (body io.ReadCl
 	if err == nil {
 		body, err = a.Metrics(ctx)
 	}
-	return body, named(err)
+	return body, wrap(err)
 }
 
-func named(err error) error {
+func wrap(err error) error {
 	if err != nil {
 		return fmt.Errorf("docker: %w", err)
 	}

@@ -27,12 +27,22 @@ type dockerConfig struct {
 	Helpers map[string]string `json:"credHelpers"`
 }
 
+// nameOf returns the name of an image; not of one that is given by its ID, which no registry has.
+func nameOf(image string) (reference.Named, bool) {
+	ref, err := reference.ParseAnyReference(image)
+	if err != nil {
+		return nil, false
+	}
+	named, ok := ref.(reference.Named)
+	return named, ok
+}
+
 // header is what the engine is told of who asks for an image; "" without credentials. The file is
 // read at each pull, since some are replaced every few hours.
 func (a Auth) header(image string) (string, error) {
-	named, err := reference.ParseNormalizedNamed(image)
-	if err != nil {
-		return "", nil //nolint:nilerr // an ID, which no registry has
+	named, ok := nameOf(image)
+	if !ok {
+		return "", nil
 	}
 	host := reference.Domain(named)
 	if a.Username != "" {
@@ -54,8 +64,8 @@ func (a Auth) header(image string) (string, error) {
 		keys = append(keys, hub, "index.docker.io")
 	}
 	for _, k := range keys {
-		entry, ok := c.Auths[k]
-		if !ok || entry.Auth == "" && entry.IdentityToken == "" {
+		entry := c.Auths[k]
+		if entry.Auth == "" && entry.IdentityToken == "" {
 			continue
 		}
 		plain, err := base64.StdEncoding.DecodeString(entry.Auth)

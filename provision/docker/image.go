@@ -9,9 +9,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
-	"github.com/distribution/reference"
 	"github.com/moby/moby/client"
 
 	"github.com/pizzaface/pizzeria/provision"
@@ -46,10 +46,10 @@ func (p *Provider) image(ctx context.Context, s provision.Spec, ended []found) (
 	}
 	r, err := p.inspect(ctx, p.c.Image)
 	if cerrdefs.IsNotFound(err) {
-		if p.c.Pull == PullNever {
-			return r, fmt.Errorf("the image %s is not there: load it, or remove `pull never`", p.c.Image)
+		if _, ok := nameOf(p.c.Image); !ok || p.c.Pull == PullNever {
+			return r, fmt.Errorf("the image %s is not there: load it, or let it be pulled by its name", p.c.Image)
 		}
-		if err := p.pull(ctx); err != nil {
+		if err := p.pull(ctx, s.Progress); err != nil {
 			return r, err
 		}
 		r, err = p.inspect(ctx, p.c.Image)
@@ -85,28 +85,42 @@ func (p *Provider) inspect(ctx context.Context, name string) (r resolved, err er
 }
 
 func sameRepository(a, b string) bool {
-	x, err := reference.ParseNormalizedNamed(a)
-	y, err2 := reference.ParseNormalizedNamed(b)
-	return err == nil && err2 == nil && x.Name() == y.Name()
+	x, ok := nameOf(a)
+	y, ok2 := nameOf(b)
+	return ok && ok2 && x.Name() == y.Name()
 }
 
 // pulls are those that are under way: one at a time.
 type pulls struct {
 	mu  sync.Mutex
 	now chan struct{} // closed when the one that is under way has ended; nil without one
+	far string        // how far it is
 	err error         // of the last one
 }
 
-// pull pulls the image, or waits for who does.
-func (p *Provider) pull(ctx context.Context) error {
+// is notes how far the pull is that is under way.
+func (s *pulls) is(far string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.far = far
+}
+
+// pull pulls the image, or waits for who does. It tells say how far that is.
+func (p *Provider) pull(ctx context.Context, say func(string)) error {
 	s := &p.engine.pulls
+	if say == nil {
+		say = func(string) {}
+	}
+	tick := time.NewTicker(sayEvery)
+	defer tick.Stop()
+	say("pulling the image " + p.c.Image)
 	for {
 		s.mu.Lock()
 		other := s.now
 		if other == nil {
-			s.now = make(chan struct{})
+			s.now, s.far = make(chan struct{}), ""
 			s.mu.Unlock()
-			err := p.pullOnce(ctx)
+			err := p.pullOnce(ctx, say)
 			s.mu.Lock()
 			s.err = err
 			close(s.now)
@@ -114,10 +128,14 @@ func (p *Provider) pull(ctx context.Context) error {
 			s.mu.Unlock()
 			return err
 		}
+		far := s.far
 		s.mu.Unlock()
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("pull %s: %w", p.c.Image, context.Cause(ctx))
+		case <-tick.C:
+			say(p.pulling(far))
+			continue
 		case <-other:
 		}
 		s.mu.Lock()
@@ -129,12 +147,14 @@ func (p *Provider) pull(ctx context.Context) error {
 	}
 }
 
+func (p *Provider) pulling(far string) string { return "pulling the image " + p.c.Image + ": " + far }
+
 // pullEarly pulls the image before anybody needs it.
 func (p *Provider) pullEarly(ctx context.Context) {
-	if _, err := reference.ParseAnyReference(p.c.Image); err != nil {
+	if _, ok := nameOf(p.c.Image); !ok {
 		return
 	}
-	if err := p.pull(ctx); err != nil && ctx.Err() == nil {
+	if err := p.pull(ctx, nil); err != nil && ctx.Err() == nil {
 		p.c.Log.Warn("cannot pull image", "image", p.c.Image, "error", err)
 	}
 }

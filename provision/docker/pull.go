@@ -14,8 +14,8 @@ import (
 // sayEvery is how often the log tells how far a pull is.
 const sayEvery = 5 * time.Second
 
-// pullOnce pulls the image, and tells the log how far it is.
-func (p *Provider) pullOnce(ctx context.Context) error {
+// pullOnce pulls the image, and tells the log and say how far it is.
+func (p *Provider) pullOnce(ctx context.Context, say func(string)) error {
 	began := time.Now()
 	auth, err := p.c.Auth.header(p.c.Image)
 	if err != nil {
@@ -39,7 +39,10 @@ func (p *Provider) pullOnce(ctx context.Context) error {
 		}
 		if time.Since(said) >= sayEvery {
 			said = time.Now()
-			p.c.Log.Info("pulling image", "image", p.c.Image, "progress", progress(layers))
+			far := progress(layers)
+			p.engine.pulls.is(far)
+			say(p.pulling(far))
+			p.c.Log.Info("pulling image", "image", p.c.Image, "progress", far)
 		}
 	}
 	if ctx.Err() != nil {

@@ -164,7 +164,11 @@ func (p *Provider) instance(s provision.Spec, img resolved, user int, credential
 	if !img.sets("HOME") {
 		env["HOME"] = data
 	}
-	maps.Copy(env, s.Env)
+	for k, v := range s.Env {
+		if k != "" && !strings.ContainsAny(k, "=\x00") { // it would be another variable
+			env[k] = v
+		}
+	}
 	for k, v := range p.c.Env { // the operator's win over what an org sets, and nobody's over the instance contract
 		if !strings.HasPrefix(k, "PIZZERIA_") {
 			env[k] = v

@@ -3,6 +3,8 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"runtime"
@@ -51,6 +53,16 @@ func main() {
 			}()
 		}
 		select {}
+	case "fetch": // addresses, as an app does that knows of proxies
+		for _, url := range os.Args[2:] {
+			res, err := http.Get(url) //nolint:gosec // a test's
+			if err != nil {
+				fmt.Println("fetched", url, err)
+				continue
+			}
+			b, _ := io.ReadAll(io.LimitReader(res.Body, 100))
+			fmt.Println("fetched", url, res.StatusCode, string(b))
+		}
 	case "sleep":
 		time.Sleep(time.Hour)
 	}
