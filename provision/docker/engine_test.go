@@ -154,6 +154,18 @@ func TestFailedStart(t *testing.T) {
 	}
 }
 
+// TestStopMakesNothing: stopping an org that never ran leaves no directory.
+func TestStopMakesNothing(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, dockertest.Shared(t, false))
+	if err := f.p.Stop(t.Context(), f.org, 1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Lstat(f.p.orgDir(f.org)); !os.IsNotExist(err) {
+		t.Errorf("its directory: %v", err)
+	}
+}
+
 // TestVolume: the only volume of an image is the org's data directory.
 func TestVolume(t *testing.T) {
 	t.Parallel()

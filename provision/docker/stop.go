@@ -30,6 +30,11 @@ func (p *Provider) stop(ctx context.Context, org registry.OrgID, upTo int64) err
 	if !registry.ValidID(string(org)) {
 		return nil // there is none
 	}
+	if _, err := os.Lstat(p.orgDir(org)); errors.Is(err, fs.ErrNotExist) { // the lock would make it
+		if all, err := p.find(ctx, labelOrg+"="+string(org)); err != nil || len(all) == 0 {
+			return err
+		}
+	}
 	unlock, err := p.lock(ctx, org)
 	if err != nil {
 		return err

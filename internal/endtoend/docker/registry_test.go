@@ -1,0 +1,195 @@
+//go:build linux
+
+// Package docker_test runs the docker provider against a registry.
+package docker_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/subtle"
+	"io"
+	"log"
+	"log/slog"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/registry"
+	"github.com/moby/moby/api/pkg/authconfig"
+	auth "github.com/moby/moby/api/types/registry"
+	"github.com/moby/moby/client"
+
+	"github.com/pizzaface/pizzeria/internal/dockertest"
+	"github.com/pizzaface/pizzeria/provision"
+	"github.com/pizzaface/pizzeria/provision/docker"
+	orgs "github.com/pizzaface/pizzeria/registry"
+)
+
+func TestMain(m *testing.M) { dockertest.Main(m) }
+
+const password = "hunter22"
+
+type world struct {
+	*testing.T
+	e    *dockertest.Engine
+	name string // of the image
+	log  bytes.Buffer
+	mu   sync.Mutex
+	said []string
+}
+
+// serve runs a registry, where the robot alone may pull and push.
+func serve(t *testing.T, e *dockertest.Engine) (host string) {
+	l := e.Listen(t, "127.0.0.1:0")
+	images := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, given, _ := r.BasicAuth()
+		if user != "robot" || subtle.ConstantTimeCompare([]byte(given), []byte(password)) != 1 {
+			w.Header().Set("WWW-Authenticate", `Basic realm="registry"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		images.ServeHTTP(w, r)
+	})}
+	go func() { _ = srv.Serve(l) }()
+	t.Cleanup(func() { _ = srv.Close() })
+	return l.Addr().String()
+}
+
+// push makes an image that differs from others by a label, pushes it, and removes it here.
+func (w *world) push(label string) {
+	w.Helper()
+	w.e.ImportFile(w, w.name, dockertest.Program(w, "internal/dockertest/testdata/box"), "/box", `ENTRYPOINT ["/box"]`, "LABEL is="+label)
+	header, err := authconfig.Encode(auth.AuthConfig{Username: "robot", Password: password})
+	if err != nil {
+		w.Fatal(err)
+	}
+	r, err := w.e.Client.ImagePush(w.Context(), w.name, client.ImagePushOptions{RegistryAuth: header})
+	if err == nil {
+		err = r.Wait(w.Context())
+	}
+	if err == nil {
+		_, err = w.e.Client.ImageRemove(w.Context(), w.name, client.ImageRemoveOptions{Force: true})
+	}
+	if err != nil {
+		w.Fatal(err)
+	}
+}
+
+func (w *world) provider(image, password string) provision.Provider {
+	w.Helper()
+	dir, err := os.MkdirTemp("/tmp", "pz")
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.Cleanup(func() { _ = os.RemoveAll(dir) })
+	p, err := docker.New(docker.Config{
+		Dir: dir, Host: w.e.Host, Image: image, Agent: []string{dockertest.Program(w, "cmd/agent")}, Grace: time.Second,
+		Auth: docker.Auth{Username: "robot", Password: password}, Log: slog.New(slog.NewTextHandler(w, nil)),
+	})
+	if err != nil {
+		w.Fatal(err)
+	}
+	return p.For(orgs.InstallationID(orgs.NewID()))
+}
+
+// Write keeps the log.
+func (w *world) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.log.Write(p)
+}
+
+func (w *world) logged() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.log.String()
+}
+
+// digest starts an instance, and returns what its image's name led to.
+func (w *world) digest(p provision.Provider, org orgs.OrgID, generation int64) string {
+	w.Helper()
+	_, err := p.Ensure(w.Context(), provision.Spec{
+		Ref: provision.Ref{OrgID: org, Generation: generation}, Progress: func(s string) { w.said = append(w.said, s) },
+	})
+	if err != nil {
+		w.Fatal(err)
+	}
+	all, err := w.e.Client.ContainerList(w.Context(), client.ContainerListOptions{All: true, Filters: client.Filters{}.
+		Add("label", "pizzeria.org="+string(org), "pizzeria.role=instance")})
+	if err != nil {
+		w.Fatal(err)
+	}
+	for _, c := range all.Items {
+		if strings.HasSuffix(c.Names[0], "-"+string(rune('0'+generation))) {
+			return c.Labels["pizzeria.image"]
+		}
+	}
+	w.Fatal("it is not there")
+	return ""
+}
+
+// TestRegistry: an image is pulled with credentials that nobody sees, people hear how far it is, and an
+// instance keeps what a tag led to when its generation was started.
+func TestRegistry(t *testing.T) {
+	e := dockertest.Shared(t, false)
+	w := &world{T: t, e: e}
+	w.name = serve(t, e) + "/app:1"
+	w.push("first")
+	org := orgs.OrgID(orgs.NewID())
+	wrong := w.provider(w.name, "hunter33")
+	if _, err := wrong.Ensure(t.Context(), provision.Spec{Ref: provision.Ref{OrgID: org, Generation: 1}}); err == nil || strings.Contains(err.Error(), "hunter") {
+		t.Errorf("with a wrong password: %v", err)
+	}
+	p := w.provider(w.name, password)
+	t.Cleanup(func() { _ = p.Stop(context.Background(), org, 1<<40) })
+	first := w.digest(p, org, 1)
+	if !strings.Contains(first, "/app@sha256:") {
+		t.Errorf("the digest is %q", first)
+	}
+	if !slices.ContainsFunc(w.said, func(s string) bool { return strings.HasPrefix(s, "pulling the image "+w.name) }) {
+		t.Errorf("people hear %q", w.said)
+	}
+	w.push("second")
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- p.(provision.Watcher).Watch(ctx, func(provision.Ref) {}) }()
+	for range 2000 {
+		if strings.Count(w.logged(), "pulled image") > 1 {
+			break
+		}
+		time.Sleep(25 * time.Millisecond) // the engine takes its time
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	name := "pizzeria-"
+	all, err := e.Client.ContainerList(t.Context(), client.ContainerListOptions{Filters: client.Filters{}.Add("label", "pizzeria.org="+string(org))})
+	if err != nil || len(all.Items) != 1 || !strings.HasPrefix(all.Items[0].Names[0], "/"+name) {
+		t.Fatalf("%+v %v", all.Items, err)
+	}
+	if _, err := e.Client.ContainerKill(t.Context(), all.Items[0].ID, client.ContainerKillOptions{Signal: "SIGKILL"}); err != nil {
+		t.Fatal(err)
+	}
+	if again := w.digest(p, org, 1); again != first {
+		t.Errorf("started again it is %s", again)
+	}
+	second := w.digest(p, org, 2)
+	if second == first || !strings.Contains(second, "/app@sha256:") {
+		t.Errorf("the next generation is %s", second)
+	}
+	pinned := w.provider(first, password)
+	other := orgs.OrgID(orgs.NewID())
+	t.Cleanup(func() { _ = pinned.Stop(context.Background(), other, 1<<40) })
+	if is := w.digest(pinned, other, 1); is != first {
+		t.Errorf("pinned to %s it is %s", first, is)
+	}
+	if log := w.logged(); strings.Contains(log, "hunter") {
+		t.Errorf("the log shows the password: %s", log)
+	}
+}
