@@ -60,6 +60,27 @@ func (p *Provider) Revoke(ctx context.Context, r provision.Ref, v provision.Revo
 	return body.Close()
 }
 
+// Enroll implements provision.Enroller. Error: errors.ErrUnsupported when the instance's profile has
+// no runners.
+func (p *Provider) Enroll(ctx context.Context, r provision.Ref, e provision.Enrolment) (map[string]string, error) {
+	b, err := json.Marshal(e)
+	if err != nil {
+		return nil, fmt.Errorf("process: %w", err)
+	}
+	body, err := p.ask(ctx, r, http.MethodPost, "/runners", b)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = body.Close() }()
+	var v struct {
+		Environment map[string]string `json:"environment"`
+	}
+	if err := json.NewDecoder(io.LimitReader(body, maxHeartbeat)).Decode(&v); err != nil {
+		return nil, fmt.Errorf("process: the agent's answer: %w", err)
+	}
+	return v.Environment, nil
+}
+
 // Metrics implements provision.Attended. It returns at most 5 MiB.
 func (p *Provider) Metrics(ctx context.Context, r provision.Ref) (io.ReadCloser, error) {
 	return p.ask(ctx, r, http.MethodGet, "/metrics", nil)
@@ -92,8 +113,8 @@ func (p *Provider) ask(
 	case errors.Is(err, fs.ErrNotExist) && held(p.runDir(r)): // an earlier version's agent
 		err = errors.ErrUnsupported
 	case err != nil:
-	case res.StatusCode == http.StatusNotImplemented:
-		err = errors.ErrUnsupported
+	case res.StatusCode == http.StatusNotImplemented, path == "/runners" && res.StatusCode == http.StatusNotFound:
+		err = errors.ErrUnsupported // also of an earlier version's agent
 	case res.StatusCode >= 300:
 		err = fmt.Errorf("it answers %s", res.Status)
 	}
@@ -121,4 +142,7 @@ func (a *answer) Close() error {
 }
 
 // Interface guard
-var _ provision.Attended = (*Provider)(nil)
+var (
+	_ provision.Attended = (*Provider)(nil)
+	_ provision.Enroller = (*Provider)(nil)
+)
