@@ -33,7 +33,7 @@ type Process struct {
 	// How instances learn who is asking: `direct` (the app listens at PIZZERIA_LISTEN and checks
 	// assertions itself), or an app that listens at PORT, behind the agent, and gets the assertion in
 	// its header (`assertion`) or as a bearer token (`bearer`), or X-Forwarded-User and such
-	// (`trusted-headers`). Default: `direct`.
+	// (`trusted-headers`); or PizzaPi, which is signed in to (`pizzapi`). Default: `direct`.
 	Profile agent.Profile `json:"profile,omitempty"`
 
 	// Whether the agent refuses requests without an assertion, such as those that `org_auth except`
@@ -119,6 +119,15 @@ func (p *Process) checkProfile() error {
 	if p.Required && (p.Profile == "" || p.Profile == agent.Direct) {
 		return errors.New("required needs a profile other than direct, in which the app itself decides")
 	}
+	if p.Profile != agent.PizzaPi {
+		return nil
+	}
+	switch {
+	case p.Required:
+		return errors.New("required would keep the runners of PizzaPi out: profile pizzapi decides itself")
+	case p.Egress == process.EgressOpen:
+		return errors.New("profile pizzapi needs a network of its own, since PizzaPi listens at every address: use egress none or allow")
+	}
 	return nil
 }
 
@@ -183,7 +192,7 @@ func (p *Process) NewProvider(dataDir string) (provision.Provider, error) {
 //	provider process {
 //		command <program> [<args...>]
 //		env     <name> <value>
-//		profile direct|assertion|bearer|trusted-headers
+//		profile direct|assertion|bearer|trusted-headers|pizzapi
 //		required
 //		sidecar <program> [<args...>]
 //		grace   <duration>
