@@ -108,6 +108,9 @@ func (o appOptions) check() error {
 	if *o.required && (*o.profile == "" || *o.profile == agent.Direct) {
 		return errors.New("required needs a profile other than direct, in which the app itself decides")
 	}
+	if *o.required && *o.profile == agent.PizzaPi {
+		return errors.New("required would keep the runners of PizzaPi out: profile pizzapi decides itself")
+	}
 	return nil
 }
 

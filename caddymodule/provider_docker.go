@@ -154,7 +154,7 @@ func (p *Docker) NewProvider(dataDir string) (provision.Provider, error) {
 //		data     <path>
 //		tmpfs    <path...>
 //		env      <name> <value>
-//		profile  direct|assertion|bearer|trusted-headers
+//		profile  direct|assertion|bearer|trusted-headers|pizzapi
 //		required
 //		sidecar  <program> [<args...>]
 //		user     org|root

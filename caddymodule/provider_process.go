@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -30,7 +31,7 @@ type Process struct {
 	// How instances learn who is asking: `direct` (the app listens at PIZZERIA_LISTEN and checks
 	// assertions itself), or an app that listens at PORT, behind the agent, and gets the assertion in
 	// its header (`assertion`) or as a bearer token (`bearer`), or X-Forwarded-User and such
-	// (`trusted-headers`). Default: `direct`.
+	// (`trusted-headers`); or PizzaPi, which is signed in to (`pizzapi`). Default: `direct`.
 	Profile agent.Profile `json:"profile,omitempty"`
 
 	// Whether the agent refuses requests without an assertion, such as those that `org_auth except`
@@ -94,6 +95,9 @@ func (p *Process) Provision(ctx caddy.Context) error {
 	if err := checkEgress(p.Egress, p.EgressAllow, process.Egresses()); err != nil {
 		return err
 	}
+	if p.Profile == agent.PizzaPi && p.Egress == process.EgressOpen {
+		return errors.New("profile pizzapi needs a network of its own, since PizzaPi listens at every address: use egress none or allow")
+	}
 	for _, path := range p.Files {
 		if !filepath.IsAbs(path) {
 			return fmt.Errorf("files: %s is not an absolute path", path)
@@ -150,7 +154,7 @@ func (p *Process) NewProvider(dataDir string) (provision.Provider, error) {
 //	provider process {
 //		command <program> [<args...>]
 //		env     <name> <value>
-//		profile direct|assertion|bearer|trusted-headers
+//		profile direct|assertion|bearer|trusted-headers|pizzapi
 //		required
 //		sidecar <program> [<args...>]
 //		grace   <duration>

@@ -3,6 +3,7 @@ package provision
 import (
 	"context"
 	"io"
+	"time"
 
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -24,6 +25,29 @@ type Attended interface {
 	Revoke(ctx context.Context, r Ref, v Revocation) error
 	// Metrics returns the metrics of the agent and its app, in Prometheus' text format.
 	Metrics(ctx context.Context, r Ref) (io.ReadCloser, error)
+}
+
+// Enrolment is a runner of an app's own that is to get a key there, in its owner's name.
+type Enrolment struct {
+	ID      registry.RunnerID `json:"id"`
+	Name    string            `json:"name"`
+	Expires time.Time         `json:"expires_at"`
+	Owner   Owner             `json:"owner"`
+}
+
+// Owner is the person whom a runner belongs to.
+type Owner struct {
+	ID    registry.UserID `json:"id"`
+	Name  string          `json:"name"`
+	Email string          `json:"email"`
+}
+
+// Enroller is an Attended whose agents may enroll runners of their apps. errors.ErrUnsupported: this
+// instance's app has none.
+type Enroller interface {
+	// Enroll returns the environment of the app's own runner, with its key. The org's agent says so:
+	// all of it is a claim.
+	Enroll(ctx context.Context, r Ref, e Enrolment) (map[string]string, error)
 }
 
 // Remote is a Provider whose instances may run where it reaches no agent.

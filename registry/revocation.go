@@ -7,6 +7,11 @@ import "context"
 type Revocation struct {
 	Users   []UserID   `json:"users,omitempty"`
 	Runners []RunnerID `json:"runners,omitempty"`
+
+	// Those of them who may not use the app any more: what the app itself gave them is to end, such as
+	// API keys.
+	GoneUsers   []UserID   `json:"gone_users,omitempty"`
+	GoneRunners []RunnerID `json:"gone_runners,omitempty"`
 }
 
 // InstanceRef names one instance for ever.
@@ -20,6 +25,7 @@ type Untold struct {
 	UserID   UserID
 	RunnerID RunnerID
 	Seq      int64 // of the last change that is to be told
+	Gone     bool  // they may not use the app any more
 }
 
 // UntoldMax is how many Untold returns at most.

@@ -27,7 +27,14 @@ type Runner struct {
 	Address        string    `json:"address,omitempty" doc:"client IP address of that request"`
 	Connections    int       `json:"connections" doc:"open WebSockets and streams"`
 	Gone           bool      `json:"enroller_gone,omitempty" doc:"the person who enrolled it is no longer a member"`
+	App            RunnerApp `json:"app,omitempty" enum:"pizzapi" doc:"app whose own runner it is: it has a key of the app's, in the name of the person who enrolled it, and none of Pizzeria's; absent: none"`
 }
+
+// RunnerApp names an app that has runners of its own, with keys of its own.
+type RunnerApp string
+
+// RunnerPizzaPi is PizzaPi, behind the agent's profile pizzapi.
+const RunnerPizzaPi RunnerApp = "pizzapi"
 
 // RunnerClaim is the permission to enroll one runner, once and soon. Who holds
 // its secret (`pzc_`) needs nothing else.
@@ -35,6 +42,7 @@ type RunnerClaim struct {
 	ID        string    `json:"id" doc:"ID of the token (UUIDv7)"`
 	OrgID     OrgID     `json:"org_id" doc:"org that the runner joins"`
 	Name      string    `json:"name,omitempty" doc:"name of the runner; absent: the machine chooses"`
+	App       RunnerApp `json:"app,omitempty" enum:"pizzapi" doc:"app whose own runner it enrolls; absent: none"`
 	CreatedAt time.Time `json:"created_at" doc:"when the token was created"`
 	ExpiresAt time.Time `json:"expires_at" doc:"when the token can no longer be used"`
 }
@@ -43,6 +51,7 @@ type RunnerClaim struct {
 type NewRunnerClaim struct {
 	Name string
 	Life time.Duration // of the runner's key; 0 = KeyLife, at most KeyLifeMax
+	App  RunnerApp     // whose runner it is; "" = none. Such a runner acts as the person at the app
 }
 
 // RunnerList asks for runners. Sorts: name (usual), created_at.

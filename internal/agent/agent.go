@@ -13,10 +13,12 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
 
+	"github.com/pizzaface/pizzeria/internal/agent/pizzapi"
 	"github.com/pizzaface/pizzeria/internal/processtree"
 )
 
@@ -42,7 +44,9 @@ type Agent struct {
 	dial    func(context.Context) (net.Conn, error) // the app
 	client  *http.Client                            // of the app
 	port    *port
-	proxy   *proxy // nil with Direct
+	proxy   *proxy       // nil with Direct
+	pizzapi *pizzapi.App // nil with other profiles
+	redis   *port        // of its Redis
 	disk    disk
 	servers []*http.Server
 	// forwarding leads to the egress proxy; nil without one.
@@ -60,7 +64,12 @@ func Start(c Config) (*Agent, error) {
 		return nil, err
 	}
 	a := &Agent{c: c, began: c.Now(), ended: make(chan struct{})}
-	a.log = &logbook{redact: newRedactor(c.secrets()), now: c.Now, to: c.Log}
+	secrets, err := a.adapt()
+	if err != nil {
+		a.close()
+		return nil, err
+	}
+	a.log = &logbook{redact: newRedactor(append(c.secrets(), secrets...)), now: c.Now, to: c.Log}
 	a.out.log = a.log
 	if err := a.start(); err != nil {
 		if a.tree != nil {
@@ -98,7 +107,7 @@ func (a *Agent) start() error {
 	if err := a.startSidecars(); err != nil {
 		return err
 	}
-	if a.app, err = a.run(a.c.Command, ""); err != nil {
+	if a.app, err = a.run(sidecar{command: a.c.Command, env: a.env}, ""); err != nil {
 		return fmt.Errorf("cannot start the command: %w", err)
 	}
 	return nil
@@ -127,6 +136,12 @@ func (a *Agent) prepare() error {
 			return err
 		}
 	}
+	if a.pizzapi != nil {
+		for _, name := range pizzapi.Unset() {
+			delete(env, name)
+		}
+		maps.Copy(env, a.pizzapi.Environment())
+	}
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		a.env = append(a.env, name+"="+env[name])
 	}
@@ -139,8 +154,31 @@ func (a *Agent) prepare() error {
 		return nil
 	}
 	var err error
-	a.proxy, err = newProxy(a.c, a.dial, log.New(a.log, "", 0))
-	return err
+	if a.proxy, err = newProxy(a.c, a.dial, log.New(a.log, "", 0)); err != nil {
+		return err
+	}
+	if a.pizzapi != nil {
+		a.pizzapi.Use(a.proxy.transport)
+		a.proxy.pizzapi = a.pizzapi
+	}
+	return nil
+}
+
+// adapt prepares for PizzaPi, and returns what of that must not reach the log.
+func (a *Agent) adapt() (secrets []string, err error) {
+	if a.c.Profile != PizzaPi {
+		return nil, nil
+	}
+	if a.redis, err = reservePort(""); err != nil {
+		return nil, err
+	}
+	a.pizzapi, err = pizzapi.New(pizzapi.Config{
+		Env: a.c.Env, RedisPort: a.redis.String(), Now: a.c.Now, Say: func(s string) { a.log.say(s) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	return a.pizzapi.Secrets(), nil
 }
 
 // serve serves at an address until the app has ended.
@@ -164,11 +202,14 @@ func (a *Agent) serve(srv *http.Server, network, address string) error {
 	return nil
 }
 
-// run starts a command with the app's environment.
-func (a *Agent) run(command []string, sidecar string) (*processtree.Process, error) {
-	cmd := exec.Command(command[0], command[1:]...)
-	cmd.Dir, cmd.Env = a.c.Dir, a.env
-	started, err := a.out.connect(cmd, sidecar)
+// run starts the app, or a sidecar with its name.
+func (a *Agent) run(s sidecar, name string) (*processtree.Process, error) {
+	cmd := exec.Command(s.command[0], s.command[1:]...)
+	cmd.Dir, cmd.Env = a.c.Dir, s.env
+	if s.input != "" {
+		cmd.Stdin = strings.NewReader(s.input)
+	}
+	started, err := a.out.connect(cmd, name)
 	if err != nil {
 		return nil, err
 	}
@@ -208,8 +249,10 @@ func (a *Agent) close() {
 	if a.proxy != nil {
 		a.proxy.transport.CloseIdleConnections()
 	}
-	if a.port != nil {
-		a.port.release()
+	for _, p := range []*port{a.port, a.redis} {
+		if p != nil {
+			p.release()
+		}
 	}
 }
 

@@ -26,7 +26,8 @@ or beside an app that is there already. It checks the assertion of each request 
 request to the app, which listens at 127.0.0.1:$PORT.
 
   --profile name     how the app learns who is asking: assertion (default), bearer,
-                     trusted-headers, or direct, where the app listens itself
+                     trusted-headers; pizzapi, for PizzaPi, with redis-server in $PATH; or direct,
+                     where the app listens itself
   --required         refuse requests without an assertion, except for health checks
   --listen address   where to listen, unix:/path or host:port; default: $PIZZERIA_LISTEN
   --health path      the app's health check; default: /healthz

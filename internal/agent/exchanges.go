@@ -12,6 +12,7 @@ import (
 
 	"github.com/pizzaface/pizzeria/identity/assertion"
 	"github.com/pizzaface/pizzeria/internal/wsframe"
+	"github.com/pizzaface/pizzeria/registry"
 )
 
 // Close codes of WebSockets (RFC 6455, section 7.4; 4000 to 4999 are for applications).
@@ -36,6 +37,7 @@ type exchange struct {
 	claims assertion.Claims // zero: nobody's
 	token  string
 	done   chan struct{}
+	socket bool // it is, or asks for, a WebSocket
 
 	mu      sync.Mutex
 	ended   bool
@@ -53,7 +55,7 @@ func (s *exchanges) begin(
 	ctx, cancel := context.WithCancel(r.Context())
 	x := &exchange{
 		claims: c, token: token, done: make(chan struct{}), cancel: cancel,
-		wire: http.NewResponseController(w),
+		socket: r.Header.Get("Upgrade") != "", wire: http.NewResponseController(w),
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -109,6 +111,10 @@ func (s *exchanges) cut(
 			return
 		}
 	}
+}
+
+func (x *exchange) isPersons() bool {
+	return x.claims.Subject != "" && x.claims.Role != string(registry.RoleRunner)
 }
 
 func (x *exchange) isTunnel() bool {

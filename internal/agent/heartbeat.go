@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/pizzaface/pizzeria/internal/agent/pizzapi"
 	"github.com/pizzaface/pizzeria/provision"
 )
 
@@ -55,13 +56,21 @@ func (a *Agent) heartbeat(ctx context.Context) provision.Heartbeat {
 	return h
 }
 
+// healthPath is the app's own, which the host side may know by another.
+func (a *Agent) healthPath() string {
+	if a.pizzapi != nil {
+		return pizzapi.Health
+	}
+	return a.c.Health
+}
+
 // askHealth asks the app how it is.
 func (a *Agent) askHealth(ctx context.Context) (string, appHealth) {
 	const ok, degraded, failing = "ok", "degraded", "failing"
 	var told appHealth
 	ctx, cancel := context.WithTimeout(ctx, healthTime)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://app"+a.c.Health, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://app"+a.healthPath(), nil)
 	if err != nil {
 		return "unknown", told
 	}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/pizzaface/pizzeria/internal/agent/pizzapi"
 	"github.com/pizzaface/pizzeria/internal/ascii"
 	"github.com/pizzaface/pizzeria/provision"
 )
@@ -29,6 +30,7 @@ func (a *Agent) ownServer() *http.Server {
 	mux.HandleFunc("GET /heartbeat", a.serveHeartbeat)
 	mux.HandleFunc("GET /metrics", a.serveMetrics)
 	mux.HandleFunc("POST /revoke", a.serveRevoke)
+	mux.HandleFunc("POST /runners", a.serveEnroll)
 	return &http.Server{
 		Handler: a.authenticated(mux), ReadTimeout: ownTime, ReadHeaderTimeout: ownTime,
 		IdleTimeout: ownTime, MaxHeaderBytes: ownHeader,
@@ -68,7 +70,11 @@ func (a *Agent) serveRevoke(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), revokeTime)
 	defer cancel()
-	a.proxy.revoke(ctx, v)
+	if err := a.proxy.revoke(ctx, v); err != nil {
+		a.log.say("revoke: " + err.Error())
+		refuse(w, http.StatusServiceUnavailable, "The app has not ended everything of theirs.")
+		return
+	}
 	if ctx.Err() != nil {
 		refuse(w, http.StatusGatewayTimeout, "Not everything that they hold open has ended.")
 		return
@@ -76,16 +82,52 @@ func (a *Agent) serveRevoke(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-func (p *proxy) revoke(ctx context.Context, v provision.Revocation) {
-	var subjects []string
-	for _, id := range v.Users {
-		subjects = append(subjects, string(id))
+// serveEnroll gives a runner of the app's own a key.
+func (a *Agent) serveEnroll(w http.ResponseWriter, r *http.Request) {
+	if a.pizzapi == nil {
+		refuse(w, http.StatusNotImplemented, "The profile has no runners of the app's own.")
+		return
 	}
-	for _, id := range v.Runners {
-		subjects = append(subjects, string(id))
+	var e provision.Enrolment
+	if err := json.NewDecoder(r.Body).Decode(&e); err != nil {
+		refuse(w, http.StatusBadRequest, "The body is not an enrolment.")
+		return
 	}
+	owner := pizzapi.Person{Subject: string(e.Owner.ID), Name: e.Owner.Name, Email: e.Owner.Email}
+	env, err := a.pizzapi.Enroll(r.Context(), pizzapi.Runner{
+		ID: string(e.ID), Name: e.Name, Owner: owner, Expires: e.Expires,
+	})
+	if err != nil {
+		a.log.say("enroll a runner: " + err.Error())
+		refuse(w, http.StatusBadGateway, "The app gives no key.")
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(map[string]any{"environment": env})
+}
+
+func (p *proxy) revoke(ctx context.Context, v provision.Revocation) error {
+	subjects := append(texts(v.Users), texts(v.Runners)...)
 	p.gone.add(subjects)
 	p.open.cut(ctx, closeUnauthorized, "access changed", func(x *exchange) bool {
 		return slices.Contains(subjects, x.claims.Subject)
 	})
+	if p.pizzapi == nil {
+		return nil
+	}
+	err := p.pizzapi.Revoke(ctx, texts(v.GoneUsers), texts(v.GoneRunners))
+	if len(v.GoneUsers)+len(v.Runners) > 0 {
+		// Whose these are, PizzaPi alone knows. Those who still may come back by themselves.
+		p.open.cut(ctx, closeGoingAway, "access changed", func(x *exchange) bool {
+			return x.socket && !x.isPersons()
+		})
+	}
+	return err
+}
+
+func texts[T ~string](ids []T) (all []string) {
+	for _, id := range ids {
+		all = append(all, string(id))
+	}
+	return all
 }

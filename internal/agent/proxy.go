@@ -16,6 +16,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/pizzaface/pizzeria/identity/assertion"
+	"github.com/pizzaface/pizzeria/internal/agent/pizzapi"
 	"github.com/pizzaface/pizzeria/internal/ascii"
 )
 
@@ -44,6 +45,7 @@ type proxy struct {
 	open     exchanges
 	counts   counts
 
+	pizzapi   *pizzapi.App // nil with other profiles
 	forward   *httputil.ReverseProxy
 	transport *http.Transport
 }
@@ -70,7 +72,7 @@ func newProxy(
 		IdleConnTimeout: idleTimeout, MaxResponseHeaderBytes: maxHeader, ExpectContinueTimeout: 5 * time.Second,
 	}
 	p.forward = &httputil.ReverseProxy{
-		Rewrite: p.rewrite, Transport: p.transport, ModifyResponse: modify, ErrorHandler: p.failed,
+		Rewrite: p.rewrite, Transport: p.transport, ModifyResponse: p.modify, ErrorHandler: p.failed,
 		BufferPool: new(buffers), ErrorLog: errorLog,
 	}
 	return p, nil
@@ -103,7 +105,27 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(counted, http.StatusUnauthorized, "Access was revoked.")
 		return
 	}
+	if p.pizzapi != nil {
+		if r = p.judge(counted, r, x); r == nil {
+			return
+		}
+	}
 	p.forward.ServeHTTP(counted, r)
+}
+
+// judge lets PizzaPi's profile answer a request, or ready it. A runner of Pizzeria's is nobody there:
+// those of PizzaPi have keys of its own.
+func (p *proxy) judge(w http.ResponseWriter, r *http.Request, x *exchange) *http.Request {
+	no := func(v pizzapi.Refusal) { refuse(w, v.Status, v.Detail) }
+	if p.isHealthCheck(r) {
+		p.pizzapi.ServeHealth(w, r, no)
+		return nil
+	}
+	var who pizzapi.Person
+	if x.isPersons() {
+		who = pizzapi.Person{Subject: x.claims.Subject, Name: x.claims.Name, Email: x.claims.Email}
+	}
+	return p.pizzapi.Judge(w, r, who, no)
 }
 
 // check returns the assertion of a request and its claims; zero for a request of nobody that may
@@ -147,6 +169,9 @@ func (p *proxy) rewrite(r *httputil.ProxyRequest) {
 	if x := exchangeOf(r.In); x.claims.Subject != "" {
 		p.profile.identify(out.Header, x.token, x.claims)
 	}
+	if p.pizzapi != nil {
+		p.pizzapi.Rewrite(out)
+	}
 }
 
 func exchangeOf(r *http.Request) *exchange {
@@ -154,7 +179,10 @@ func exchangeOf(r *http.Request) *exchange {
 	return x
 }
 
-func modify(res *http.Response) error {
+func (p *proxy) modify(res *http.Response) error {
+	if p.pizzapi != nil {
+		p.pizzapi.Modify(res)
+	}
 	exchangeOf(res.Request).answered(res)
 	return res.Request.Context().Err()
 }

@@ -19,6 +19,13 @@ const (
 	sidecarSteady  = time.Minute // one that ran so long begins anew
 )
 
+// sidecar is a command that runs beside the app.
+type sidecar struct {
+	command []string
+	env     []string
+	input   string // what it reads
+}
+
 // sidecars are the commands that run beside the app.
 type sidecars struct {
 	restarts atomic.Int64
@@ -32,18 +39,29 @@ type sidecars struct {
 func (a *Agent) startSidecars() error {
 	s := &a.sidecars
 	s.stopping, s.running = make(chan struct{}), map[*processtree.Process]struct{}{}
-	for _, command := range a.c.Sidecars {
-		p, err := a.startSidecar(command)
+	for _, one := range a.wantedSidecars() {
+		p, err := a.startSidecar(one)
 		if err != nil {
-			return fmt.Errorf("cannot start the sidecar %s: %w", command[0], err)
+			return fmt.Errorf("cannot start the sidecar %s: %w", one.command[0], err)
 		}
-		s.loops.Go(func() { a.keepSidecar(command, p) })
+		s.loops.Go(func() { a.keepSidecar(one, p) })
 	}
 	return nil
 }
 
+func (a *Agent) wantedSidecars() (all []sidecar) {
+	for _, command := range a.c.Sidecars {
+		all = append(all, sidecar{command: command, env: a.env})
+	}
+	if a.pizzapi != nil {
+		command, input := a.pizzapi.Redis()
+		all = append(all, sidecar{command: command, env: []string{"PATH=" + a.c.Env["PATH"]}, input: input})
+	}
+	return all
+}
+
 // startSidecar starts one; nil when none is started any more.
-func (a *Agent) startSidecar(command []string) (*processtree.Process, error) {
+func (a *Agent) startSidecar(one sidecar) (*processtree.Process, error) {
 	s := &a.sidecars
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -52,7 +70,7 @@ func (a *Agent) startSidecar(command []string) (*processtree.Process, error) {
 		return nil, nil
 	default:
 	}
-	p, err := a.run(command, filepath.Base(command[0]))
+	p, err := a.run(one, filepath.Base(one.command[0]))
 	if err == nil {
 		s.running[p] = struct{}{}
 	}
@@ -60,7 +78,7 @@ func (a *Agent) startSidecar(command []string) (*processtree.Process, error) {
 }
 
 // keepSidecar starts one again when it ends, with increasing pauses.
-func (a *Agent) keepSidecar(command []string, p *processtree.Process) {
+func (a *Agent) keepSidecar(one sidecar, p *processtree.Process) {
 	s := &a.sidecars
 	wait := sidecarWait
 	for {
@@ -78,7 +96,7 @@ func (a *Agent) keepSidecar(command []string, p *processtree.Process) {
 		case <-s.stopping:
 			return
 		default:
-			a.log.say(fmt.Sprintf("sidecar ended, starting it again in %s: %s", wait, command[0]))
+			a.log.say(fmt.Sprintf("sidecar ended, starting it again in %s: %s", wait, one.command[0]))
 		}
 		select {
 		case <-s.stopping:
@@ -88,7 +106,7 @@ func (a *Agent) keepSidecar(command []string, p *processtree.Process) {
 		wait = min(2*wait, sidecarWaitMax)
 		s.restarts.Add(1)
 		var err error
-		if p, err = a.startSidecar(command); err != nil {
+		if p, err = a.startSidecar(one); err != nil {
 			a.log.say("sidecar does not start: " + err.Error())
 		}
 	}

@@ -61,7 +61,10 @@ type API struct {
 	// CodeNotFound when there are none.
 	Metrics func(ctx context.Context, org registry.OrgID) ([]byte, error)
 	// Attended are the orgs whose instances have an agent.
-	Attended  func(ctx context.Context) ([]registry.OrgID, error)
+	Attended func(ctx context.Context) ([]registry.OrgID, error)
+	// EnrollAtApp gives a runner of an app's own a key there, and returns its environment.
+	EnrollAtApp func(context.Context, registry.Runner) (map[string]string, error)
+
 	Settings  *settings.Service
 	Webhooks  *webhook.Sender
 	Usage     Usage

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -46,6 +47,7 @@ func (a *API) runners() {
 		Body struct {
 			Name string `json:"name,omitempty" doc:"name of the runner; default: the machine chooses" example:"build-1"`
 			Days int    `json:"days,omitempty" minimum:"1" maximum:"366" doc:"lifetime of the runner's key, in days; default: 90"`
+			App  string `json:"app,omitempty" enum:"pizzapi" doc:"app whose own runner it enrolls: it acts there as the person who makes this; default: none"`
 		}
 	}
 	type claimOut struct {
@@ -56,9 +58,9 @@ func (a *API) runners() {
 		}
 	}
 	inOrg(a, operation{ID: "claimRunner", Method: "POST", Path: "/orgs/{org}/runners/claims", Summary: "Permit one runner to enroll", Action: registry.ActionRunnerEnroll, Status: http.StatusCreated,
-		Description: "For members, their and the org's own keys, and the operator; not for a platform admin who is no member, since a runner sees what members see. The claim works once. A runner that a key lets in ends no later than the key."},
+		Description: "For members, their and the org's own keys, and the operator; not for a platform admin who is no member, since a runner sees what members see. The claim works once. A runner that a key lets in ends no later than the key. With app, for a signed-in person alone."},
 		func(ctx context.Context, c web.Caller, id registry.OrgID, in *claimIn) (*claimOut, error) {
-			claim, secret, err := a.Identity.CreateRunnerClaim(ctx, c.Actor, id, registry.NewRunnerClaim{Name: in.Body.Name, Life: time.Duration(in.Body.Days) * 24 * time.Hour})
+			claim, secret, err := a.Identity.CreateRunnerClaim(ctx, c.Actor, id, registry.NewRunnerClaim{Name: in.Body.Name, Life: time.Duration(in.Body.Days) * 24 * time.Hour, App: registry.RunnerApp(in.Body.App)})
 			out := new(claimOut)
 			out.Body.Claim, out.Body.Secret = claim, secret.Reveal()
 			out.Located = inside(ctx, id, "runner-claims", claim.ID)
@@ -85,9 +87,11 @@ func (a *API) runners() {
 		Located
 		Body struct {
 			Runner registry.Runner `json:"runner" doc:"the new runner"`
-			Key    string          `json:"key" shown:"once" doc:"the runner's key (pzr_), its client secret at the token endpoint; shown only now"`
-			Token  string          `json:"token_endpoint" doc:"token endpoint, which gives tokens of ten minutes for the key (RFC 6749, client_credentials)"`
+			Key    string          `json:"key,omitempty" shown:"once" doc:"the runner's key (pzr_), its client secret at the token endpoint; shown only now; absent with app"`
+			Token  string          `json:"token_endpoint,omitempty" doc:"token endpoint, which gives tokens of ten minutes for the key (RFC 6749, client_credentials); absent with app"`
 			URL    string          `json:"url" doc:"the org's URL, where that token is valid"`
+
+			Environment map[string]string `json:"environment,omitempty" shown:"once" doc:"variables for the app's own runner, with its key there; shown only now; only with app"`
 		}
 	}
 	declared(a, operation{ID: "enrollRunner", Method: "POST", Path: "/runners", Summary: "Enroll a runner with a claim", Public: true, Status: http.StatusCreated,
@@ -103,7 +107,12 @@ func (a *API) runners() {
 			}
 			out := new(enrollOut)
 			site := a.Identity.Site()
-			out.Body.Runner, out.Body.Key, out.Body.Token, out.Body.URL = r, key.Reveal(), site.Issuer+"/token", site.OrgURL(o.Slug)
+			out.Body.Runner, out.Body.URL = r, site.OrgURL(o.Slug)
+			if r.App == "" {
+				out.Body.Key, out.Body.Token = key.Reveal(), site.Issuer+"/token"
+			} else if out.Body.Environment, err = a.EnrollAtApp(ctx, r); err != nil {
+				return nil, errors.Join(err, a.Store.RevokeRunner(ctx, registry.AsSystem("enroll"), r.OrgID, r.ID))
+			}
 			out.Located = inside(ctx, r.OrgID, "runners", string(r.ID))
 			return out, nil
 		})

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -18,6 +20,7 @@ import (
 var runnerTable = table[registry.Runner]{
 	{"NAME", func(r registry.Runner) string { return r.Name }},
 	{"ENROLLED BY", func(r registry.Runner) string { return r.EnrolledByName }},
+	{"APP", func(r registry.Runner) string { return string(r.App) }},
 	{"OPEN", func(r registry.Runner) string { return fmt.Sprint(r.Connections) }},
 	{"LAST SEEN", func(r registry.Runner) string { return when(r.LastSeenAt) }},
 	{"ENDS", func(r registry.Runner) string { return when(r.ExpiresAt) }},
@@ -50,11 +53,9 @@ func runnerPath(args []string) string {
 }
 
 // claim makes a claim and returns its secret, with the answer that it came in.
-func (c *client) claim(org, name string, days int) (secret string, answer []byte, err error) {
-	in := map[string]any{"days": days}
-	if name != "" {
-		in["name"] = name
-	}
+func (c *client) claim(org, name, app string, days int) (secret string, answer []byte, err error) {
+	in := some("name", name, "app", app)
+	in["days"] = days
 	if answer, err = c.call("POST", orgPath(org)+"/runners/claims", in); err != nil {
 		return "", nil, err
 	}
@@ -64,10 +65,10 @@ func (c *client) claim(org, name string, days int) (secret string, answer []byte
 }
 
 func (c *client) runnerClaim() *cobra.Command {
-	var name string
+	var name, app string
 	var days int
 	cmd := c.on("claim <org>", "Prints a claim: it enrolls one runner, within 15 minutes", cobra.ExactArgs(1), func(args []string) error {
-		_, b, err := c.claim(args[0], name, days)
+		_, b, err := c.claim(args[0], name, app, days)
 		if err != nil {
 			return err
 		}
@@ -81,15 +82,18 @@ func (c *client) runnerClaim() *cobra.Command {
 		})
 	})
 	cmd.Flags().StringVar(&name, "name", "", "the runner's name (default: what the machine says)")
+	cmd.Flags().StringVar(&app, "app", "", appUsage)
 	cmd.Flags().IntVar(&days, "days", keyDays, "how many days the runner's key lives")
 	return cmd
 }
 
+const appUsage = "the app whose own runner it is: pizzapi (default: none)"
+
 func (c *client) runnerEnroll() *cobra.Command {
-	var org, claim, name string
+	var org, claim, name, app string
 	var days int
 	cmd := c.on("enroll", "Enrolls this machine as a runner, and prints its ID and key, this once", cobra.NoArgs, nil)
-	cmd.Example = "  pizzeria runner enroll --server https://pizzeria.example.com --claim pzc_...\n  pizzeria runner enroll --org acme"
+	cmd.Example = "  pizzeria runner enroll --server https://pizzeria.example.com --claim pzc_...\n  pizzeria runner enroll --org acme\n  pizzeria runner enroll --org acme --app pizzapi"
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if (claim == "") == (org == "") {
 			return c.app.wrongUse(cmd, errors.New("give --claim, from the console or `runner claim`; or --org, where you may make one"))
@@ -97,11 +101,11 @@ func (c *client) runnerEnroll() *cobra.Command {
 		c.public = claim != ""
 		if claim == "" {
 			var err error
-			if claim, _, err = c.claim(org, name, days); err != nil {
+			if claim, _, err = c.claim(org, name, app, days); err != nil {
 				return err
 			}
-		} else if cmd.Flags().Changed("days") {
-			return c.app.wrongUse(cmd, errors.New("the claim says how long the key lives: --days goes with --org"))
+		} else if cmd.Flags().Changed("days") || app != "" {
+			return c.app.wrongUse(cmd, errors.New("the claim says how long the key lives, and for which app: --days and --app go with --org"))
 		}
 		if name == "" {
 			name, _ = os.Hostname()
@@ -111,9 +115,13 @@ func (c *client) runnerEnroll() *cobra.Command {
 				Runner        registry.Runner
 				Key, URL      string
 				TokenEndpoint string `json:"token_endpoint"`
+				Environment   map[string]string
 			}
 			if err := json.Unmarshal(b, &v); err != nil {
 				return err
+			}
+			if len(v.Environment) > 0 {
+				return printVariables(w, v.Environment)
 			}
 			_, err := fmt.Fprintf(w, "PIZZERIA_RUNNER_ID=%s\nPIZZERIA_RUNNER_KEY=%s\nPIZZERIA_TOKEN_ENDPOINT=%s\nPIZZERIA_URL=%s\n", v.Runner.ID, v.Key, v.TokenEndpoint, v.URL)
 			return err
@@ -121,9 +129,19 @@ func (c *client) runnerEnroll() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&claim, "claim", "", "the claim (pzc_)")
 	cmd.Flags().StringVar(&org, "org", "", "the org, to make a claim for it first")
+	cmd.Flags().StringVar(&app, "app", "", appUsage)
 	cmd.Flags().StringVar(&name, "name", "", "the runner's name (default: the machine's)")
 	cmd.Flags().IntVar(&days, "days", keyDays, "with --org: how many days the runner's key lives")
 	return cmd
+}
+
+func printVariables(w io.Writer, env map[string]string) error {
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		if _, err := fmt.Fprintf(w, "%s=%s\n", name, env[name]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (c *client) runnerToken() *cobra.Command {

@@ -210,7 +210,7 @@ func (c *client) canary(o registry.Org, org *isolation.Org, t *isolation.Target)
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
-	claim, _, err := c.claim(string(o.ID), "canary", 1)
+	claim, _, err := c.claim(string(o.ID), "canary", "", 1)
 	if err != nil {
 		return err
 	}

@@ -49,6 +49,8 @@ func (v view) MayEnroll() bool { return v.Org.Role != "" && v.May(registry.Actio
 // runnerState is how a runner does.
 func (c *Console) runnerState(r registry.Runner) status {
 	switch {
+	case r.App != "": // its sockets are the app's own
+		return status{"Enrolled", "●", "good"}
 	case r.Connections > 0:
 		return status{"Connected", "●", "good"}
 	case r.LastSeenAt.IsZero():
@@ -86,7 +88,9 @@ func (c *Console) claimRunner(w http.ResponseWriter, r *http.Request, who web.Ca
 	var claim registry.RunnerClaim
 	var secret token.Secret
 	if err == nil {
-		claim, secret, err = c.Identity.CreateRunnerClaim(r.Context(), who.Actor, v.Org.ID, registry.NewRunnerClaim{Name: r.PostForm.Get("runner_name"), Life: life})
+		claim, secret, err = c.Identity.CreateRunnerClaim(r.Context(), who.Actor, v.Org.ID, registry.NewRunnerClaim{
+			Name: r.PostForm.Get("runner_name"), Life: life, App: registry.RunnerApp(r.PostForm.Get("app")),
+		})
 	}
 	if err != nil {
 		return c.again(w, r, "runners.html", v, err)

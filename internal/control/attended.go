@@ -43,6 +43,19 @@ func (a agents) Revoke(ctx context.Context, ref provision.Ref, v provision.Revoc
 	return p.Revoke(ctx, ref, v)
 }
 
+// Enroll implements provision.Enroller.
+func (a agents) Enroll(ctx context.Context, ref provision.Ref, e provision.Enrolment) (map[string]string, error) {
+	p, err := a.of(ref)
+	if err != nil {
+		return nil, err
+	}
+	enroller, ok := p.(provision.Enroller)
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	return enroller.Enroll(ctx, ref, e)
+}
+
 // Metrics implements provision.Attended.
 func (a agents) Metrics(ctx context.Context, ref provision.Ref) (io.ReadCloser, error) {
 	p, err := a.of(ref)
@@ -58,5 +71,8 @@ func elsewhere(p provision.Provider) bool {
 	return ok && r.Elsewhere()
 }
 
-// Interface guard
-var _ provision.Attended = agents{}
+// Interface guards
+var (
+	_ provision.Attended = agents{}
+	_ provision.Enroller = agents{}
+)

@@ -108,6 +108,14 @@ func (g *Gateway) current(r *http.Request, s *session, rt *registry.Route) (now 
 	return s, fresh, nil
 }
 
+const (
+	// An agent refuses assertions of before it was told of a change, which is moments after the gateway
+	// knows. A session that the change has made new would be refused for as long as its first assertion
+	// is handed out, so a young session gets a new one each second.
+	youngSession = 30 * time.Second
+	youngReuse   = time.Second
+)
+
 // assertionFor mints an assertion, or hands out the last one for up to a minute.
 func (g *Gateway) assertionFor(s *session, rt *registry.Route) (string, error) {
 	now, keys := g.Now(), g.Tokens.Assertions.Version()
@@ -118,7 +126,11 @@ func (g *Gateway) assertionFor(s *session, rt *registry.Route) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	s.assertion.Store(&assertion{token: tok, route: rt, until: now.Add(token.AssertionReuse), keys: keys})
+	reuse := token.AssertionReuse
+	if now.Sub(time.Unix(s.claims.IssuedAt, 0)) < youngSession {
+		reuse = youngReuse
+	}
+	s.assertion.Store(&assertion{token: tok, route: rt, until: now.Add(reuse), keys: keys})
 	return tok, nil
 }
 

@@ -65,6 +65,29 @@ func (a Agent) Revoke(ctx context.Context, v provision.Revocation) error {
 	return body.Close()
 }
 
+// Enroll makes the app let a runner in, and returns its environment. Error: errors.ErrUnsupported when
+// the instance's profile has no runners.
+func (a Agent) Enroll(ctx context.Context, e provision.Enrolment) (map[string]string, error) {
+	b, err := json.Marshal(e)
+	if err != nil {
+		return nil, err
+	}
+	body, err := a.ask(ctx, http.MethodPost, runnersPath, b)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = body.Close() }()
+	var v struct {
+		Environment map[string]string `json:"environment"`
+	}
+	if err := json.NewDecoder(io.LimitReader(body, maxHeartbeat)).Decode(&v); err != nil {
+		return nil, fmt.Errorf("the agent's answer: %w", err)
+	}
+	return v.Environment, nil
+}
+
+const runnersPath = "/runners"
+
 // Metrics returns the agent's metrics, at most 5 MiB.
 func (a Agent) Metrics(ctx context.Context) (io.ReadCloser, error) {
 	return a.ask(ctx, http.MethodGet, "/metrics", nil)
@@ -88,8 +111,8 @@ func (a Agent) ask(ctx context.Context, method, path string, body []byte) (io.Re
 	res, err := transport.RoundTrip(req)
 	switch {
 	case err != nil:
-	case res.StatusCode == http.StatusNotImplemented:
-		err = errors.ErrUnsupported
+	case res.StatusCode == http.StatusNotImplemented, path == runnersPath && res.StatusCode == http.StatusNotFound:
+		err = errors.ErrUnsupported // also of an earlier version's agent
 	case res.StatusCode >= 300:
 		err = fmt.Errorf("it answers %s", res.Status)
 	}

@@ -174,9 +174,16 @@ func (t *Teller) push(ctx context.Context, ref provision.Ref) (result string, er
 	}
 	var v registry.Revocation
 	for _, u := range list {
-		if u.RunnerID != "" {
+		switch {
+		case u.RunnerID != "" && u.Gone:
+			v.GoneRunners = append(v.GoneRunners, u.RunnerID)
+			fallthrough
+		case u.RunnerID != "":
 			v.Runners = append(v.Runners, u.RunnerID)
-		} else {
+		case u.Gone:
+			v.GoneUsers = append(v.GoneUsers, u.UserID)
+			fallthrough
+		default:
 			v.Users = append(v.Users, u.UserID)
 		}
 	}

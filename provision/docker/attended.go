@@ -63,6 +63,16 @@ func (p *Provider) Revoke(ctx context.Context, r provision.Ref, v provision.Revo
 	return wrap(err)
 }
 
+// Enroll implements provision.Enroller. Error: errors.ErrUnsupported when the instance's profile has
+// no runners.
+func (p *Provider) Enroll(ctx context.Context, r provision.Ref, e provision.Enrolment) (env map[string]string, err error) {
+	a, err := p.agent(r)
+	if err == nil {
+		env, err = a.Enroll(ctx, e)
+	}
+	return env, wrap(err)
+}
+
 // Metrics implements provision.Attended. It returns at most 5 MiB.
 func (p *Provider) Metrics(ctx context.Context, r provision.Ref) (body io.ReadCloser, err error) {
 	a, err := p.agent(r)
@@ -79,5 +89,8 @@ func wrap(err error) error {
 	return nil
 }
 
-// Interface guard
-var _ provision.Attended = (*Provider)(nil)
+// Interface guards
+var (
+	_ provision.Attended = (*Provider)(nil)
+	_ provision.Enroller = (*Provider)(nil)
+)

@@ -39,6 +39,16 @@ func (p *Provider) Revoke(ctx context.Context, r provision.Ref, v provision.Revo
 	return p.attended(r, err)
 }
 
+// Enroll implements provision.Enroller. Error: errors.ErrUnsupported when the instance's profile has
+// no runners.
+func (p *Provider) Enroll(ctx context.Context, r provision.Ref, e provision.Enrolment) (env map[string]string, err error) {
+	a, err := p.agent(r)
+	if err == nil {
+		env, err = a.Enroll(ctx, e)
+	}
+	return env, p.attended(r, err)
+}
+
 // Metrics implements provision.Attended. It returns at most 5 MiB.
 func (p *Provider) Metrics(ctx context.Context, r provision.Ref) (body io.ReadCloser, err error) {
 	a, err := p.agent(r)
@@ -65,4 +75,7 @@ func (p *Provider) attended(r provision.Ref, err error) error {
 }
 
 // Interface guard
-var _ provision.Attended = (*Provider)(nil)
+var (
+	_ provision.Attended = (*Provider)(nil)
+	_ provision.Enroller = (*Provider)(nil)
+)

@@ -210,3 +210,19 @@ func TestLogsAreForPeople(t *testing.T) {
 		t.Errorf("%s %v", b, err)
 	}
 }
+
+// TestPizzaPiNeedsIsolation: PizzaPi listens at every address, so it starts where nobody else reaches
+// its network, or where the operator says that they may.
+func TestPizzaPiNeedsIsolation(t *testing.T) {
+	c := Config{Dir: t.TempDir(), Command: []string{"/bin/true"}, Shim: []string{"/bin/true"}, Profile: agent.PizzaPi}
+	for isolation, want := range map[Isolation]bool{IsolationAuto: false, IsolationOn: false, IsolationOff: true} {
+		c.Isolation = isolation
+		p, err := New(c) // without a helper nothing is isolated
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Check(); (err == nil) != want {
+			t.Errorf("isolation %s: %v", isolation, err)
+		}
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pizzaface/pizzeria/internal/agent"
 	"github.com/pizzaface/pizzeria/internal/cgroup"
 	"github.com/pizzaface/pizzeria/internal/hostside"
 	"github.com/pizzaface/pizzeria/internal/sandbox"
@@ -85,6 +86,10 @@ func (p *Provider) Check() error {
 	if m.way == sandbox.None {
 		if p.c.Isolation == IsolationOn {
 			return fmt.Errorf("process: isolation is on, and this machine cannot isolate instances: %w", m.why)
+		}
+		if p.c.Profile == agent.PizzaPi && p.c.Isolation != IsolationOff {
+			return fmt.Errorf("process: PizzaPi listens at every address, so that everybody in this machine's network would reach it: "+
+				"instances cannot be isolated: %w; set `isolation off` to start them all the same", m.why)
 		}
 		return nil
 	}

@@ -61,10 +61,14 @@ func (s *Store) Untold(
 		return nil, err
 	}
 	return collect(ctx, s.read, func(r scanner) (v registry.Untold, err error) {
-		err = r.Scan(&v.UserID, &v.RunnerID, &v.Seq)
+		err = r.Scan(&v.UserID, &v.RunnerID, &v.Seq, &v.Gone)
 		return v, err
-	}, `SELECT user_id, runner_id, seq FROM revocations WHERE org_id = $1
-		ORDER BY user_id, runner_id LIMIT $2`, org, registry.UntoldMax)
+	}, `SELECT r.user_id, r.runner_id, r.seq,
+			NOT EXISTS (SELECT 1 FROM runners n WHERE n.id = r.runner_id AND n.expires_at > $3) AND
+			NOT EXISTS (SELECT 1 FROM memberships m JOIN users u ON u.id = m.user_id
+				WHERE m.org_id = r.org_id AND m.user_id = r.user_id AND m.held_at = 0 AND u.disabled_at = 0)
+		FROM revocations r WHERE r.org_id = $1
+		ORDER BY r.user_id, r.runner_id LIMIT $2`, org, registry.UntoldMax, us(s.now()))
 }
 
 // MarkTold removes what an org's instance was told. What changed again meanwhile stays. For the

@@ -10,12 +10,12 @@ import (
 )
 
 const runnerQuery = `SELECT r.id, r.org_id, r.name, r.enrolled_by, COALESCE(NULLIF(r.enrolled_with, ''), u.email,
-	CASE r.enrolled_by WHEN '' THEN 'operator' ELSE '` + deletedName + `' END), r.created_at, r.expires_at, r.last_seen_at, r.address,
+	CASE r.enrolled_by WHEN '' THEN 'operator' ELSE '` + deletedName + `' END), r.created_at, r.expires_at, r.last_seen_at, r.address, r.app,
 	r.enrolled_by <> '' AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.org_id = r.org_id AND m.user_id = r.enrolled_by)
 	FROM runners r LEFT JOIN users u ON u.id = r.enrolled_by WHERE r.org_id = $1 AND r.expires_at > $2`
 
 func scanRunner(s scanner) (r registry.Runner, err error) {
-	err = s.Scan(&r.ID, &r.OrgID, &r.Name, &r.EnrolledBy, &r.EnrolledByName, (*micros)(&r.CreatedAt), (*micros)(&r.ExpiresAt), (*micros)(&r.LastSeenAt), &r.Address, &r.Gone)
+	err = s.Scan(&r.ID, &r.OrgID, &r.Name, &r.EnrolledBy, &r.EnrolledByName, (*micros)(&r.CreatedAt), (*micros)(&r.ExpiresAt), (*micros)(&r.LastSeenAt), &r.Address, &r.App, &r.Gone)
 	return r, err
 }
 
@@ -38,7 +38,7 @@ func errNoClaim() error {
 // within RunnerClaimLife. For members, their and the org's keys, and the operator. A runner that a key
 // lets in ends no later than the key. Errors: CodeInvalid, CodeForbidden, CodeNotFound, CodeConflict (RunnersMax).
 func (s *Store) CreateRunnerClaim(ctx context.Context, a registry.Actor, org registry.OrgID, n registry.NewRunnerClaim, secret registry.Hash) (registry.RunnerClaim, error) {
-	c := registry.RunnerClaim{ID: registry.NewID(), OrgID: org}
+	c := registry.RunnerClaim{ID: registry.NewID(), OrgID: org, App: n.App}
 	err := s.recording(ctx, a, func(t *tx) error {
 		v, err := t.allowed(org, registry.ActionRunnerEnroll)
 		if err != nil {
@@ -51,6 +51,9 @@ func (s *Store) CreateRunnerClaim(ctx context.Context, a registry.Actor, org reg
 			return registry.Errorf(registry.CodeForbidden, "", "only members of the org enroll runners: a runner sees what members see")
 		}
 		if err := t.lasting(org, registry.RoleMember, "enroll runners"); err != nil {
+			return err
+		}
+		if err := ofApp(a, n.App); err != nil {
 			return err
 		}
 		if n.Name != "" {
@@ -84,9 +87,9 @@ func (s *Store) CreateRunnerClaim(ctx context.Context, a registry.Actor, org reg
 			return err
 		}
 		c.CreatedAt, c.ExpiresAt = t.now, t.now.Add(registry.RunnerClaimLife)
-		if err := t.must(`INSERT INTO runner_claims (hash, id, org_id, name, life, created_by, key_id, expires_at)
-			VALUES ($1,$2,$3,$4,$5,$6,$7,$8)`,
-			secret[:], c.ID, org, c.Name, n.Life.Microseconds(), a.User, a.Key(), us(c.ExpiresAt)); err != nil {
+		if err := t.must(`INSERT INTO runner_claims (hash, id, org_id, name, life, created_by, key_id, expires_at, app)
+			VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9)`,
+			secret[:], c.ID, org, c.Name, n.Life.Microseconds(), a.User, a.Key(), us(c.ExpiresAt), n.App); err != nil {
 			return err
 		}
 		return t.record(registry.Change{Kind: registry.ChangeRunnerInvited, OrgID: org, UserID: a.User}, c.Name, "")
@@ -114,9 +117,9 @@ func (s *Store) EnrollRunner(ctx context.Context, a registry.Actor, claim regist
 		var life int64
 		var keyID registry.APIKeyID
 		c, err := one(t.ctx, t, func(s scanner) (r registry.Runner, err error) {
-			err = s.Scan(&r.OrgID, &named, &life, &r.EnrolledBy, &keyID)
+			err = s.Scan(&r.OrgID, &named, &life, &r.EnrolledBy, &keyID, &r.App)
 			return r, err
-		}, errNoClaim(), `DELETE FROM runner_claims WHERE hash = $1 AND expires_at > $2 RETURNING org_id, name, life, created_by, key_id`, claim[:], us(t.now))
+		}, errNoClaim(), `DELETE FROM runner_claims WHERE hash = $1 AND expires_at > $2 RETURNING org_id, name, life, created_by, key_id, app`, claim[:], us(t.now))
 		if err != nil {
 			return err
 		}
@@ -145,8 +148,8 @@ func (s *Store) EnrollRunner(ctx context.Context, a registry.Actor, claim regist
 				expires = end
 			}
 		}
-		if err := t.must(`INSERT INTO runners (id, hash, org_id, name, enrolled_by, enrolled_with, created_at, expires_at) VALUES ($1,$2,$3,$4,$5,$6,$7,$8)`,
-			id, key[:], c.OrgID, named, c.EnrolledBy, with, us(t.now), us(expires)); err != nil {
+		if err := t.must(`INSERT INTO runners (id, hash, org_id, name, enrolled_by, enrolled_with, created_at, expires_at, app) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9)`,
+			id, key[:], c.OrgID, named, c.EnrolledBy, with, us(t.now), us(expires), c.App); err != nil {
 			return err
 		}
 		t.actor = as // the log names who answers for it
@@ -156,6 +159,20 @@ func (s *Store) EnrollRunner(ctx context.Context, a registry.Actor, claim regist
 		return t.record(registry.Change{Kind: registry.ChangeRunnerEnrolled, OrgID: c.OrgID, UserID: c.EnrolledBy, SessionID: id.Session()}, r.Name, "")
 	})
 	return r, err
+}
+
+// ofApp returns an error unless the actor may enroll runners of an app. Those act as the person who
+// enrolled them, so API keys and the operator cannot.
+func ofApp(a registry.Actor, app registry.RunnerApp) error {
+	switch {
+	case app == "":
+		return nil
+	case app != registry.RunnerPizzaPi:
+		return registry.Errorf(registry.CodeInvalid, "app", "there are no runners of %q: use %s, or leave it out", app, registry.RunnerPizzaPi)
+	case !a.InPerson():
+		return registry.Errorf(registry.CodePersonNeeded, "app", "a runner of %s belongs to a person: sign in as yourself, for example with `pizzeria login`", app)
+	}
+	return nil
 }
 
 // claimant is who answers for a claim, as they are now, and when their key ends if it was made by one.
@@ -212,11 +229,11 @@ func (s *Store) RunnerClaim(
 		return registry.RunnerClaim{}, err
 	}
 	return one(ctx, s.read, func(r scanner) (c registry.RunnerClaim, err error) {
-		err = r.Scan(&c.ID, &c.OrgID, &c.Name, (*micros)(&c.ExpiresAt))
+		err = r.Scan(&c.ID, &c.OrgID, &c.Name, (*micros)(&c.ExpiresAt), &c.App)
 		c.CreatedAt = c.ExpiresAt.Add(-registry.RunnerClaimLife)
 		return c, err
 	}, registry.Errorf(registry.CodeNotFound, "", "no such claim, or it was used or has expired"),
-		`SELECT id, org_id, name, expires_at FROM runner_claims
+		`SELECT id, org_id, name, expires_at, app FROM runner_claims
 		WHERE org_id = $1 AND expires_at > $2 AND id = $3`, org, us(s.now()), id)
 }
 
@@ -283,7 +300,7 @@ func (s *Store) RunnerGrant(ctx context.Context, a registry.Actor, id registry.R
 		err = r.Scan(slices.Concat([]any{&g.User.Name, (*micros)(&g.Session.AuthTime), (*micros)(&g.Session.ExpiresAt)}, orgFields(&g.Org))...)
 		return g, err
 	}, errNoRunner(), `SELECT r.name, r.created_at, r.expires_at, `+orgColumns+` FROM runners r JOIN orgs o ON o.id = r.org_id
-		WHERE r.id = $1 AND r.expires_at > $2 AND ($3 IS NULL OR r.hash = $3)`, id, us(s.now()), hash)
+		WHERE r.id = $1 AND r.expires_at > $2 AND r.app = '' AND ($3 IS NULL OR r.hash = $3)`, id, us(s.now()), hash)
 	if err == nil && g.Org.Status != registry.OrgActive && g.Org.Status != registry.OrgProvisioning {
 		err = errNotMember
 	}

@@ -44,12 +44,15 @@ func revocations(e env) {
 		}
 	}
 	// told wants exactly these to be told to an org, and tells it.
+	gone := map[string]bool{} // what of the last told was said to be gone
 	told := func(what string, org registry.OrgID, users []registry.UserID, runners ...registry.RunnerID) {
 		e.Helper()
+		clear(gone)
 		var gotUsers []registry.UserID
 		var gotRunners []registry.RunnerID
 		list := untold(org)
 		for _, v := range list {
+			gone[string(v.UserID)+string(v.RunnerID)] = v.Gone
 			if v.RunnerID != "" {
 				gotRunners = append(gotRunners, v.RunnerID)
 			} else {
@@ -61,6 +64,12 @@ func revocations(e env) {
 			e.Errorf("%s: told %v %v, want %v %v", what, gotUsers, gotRunners, users, runners)
 		}
 		e.ok(e.s.MarkTold(ctx, system, org, list))
+	}
+	isGone := func(what, id string, want bool) {
+		e.Helper()
+		if got, there := gone[id]; !there || got != want {
+			e.Errorf("%s: gone is %v, want %v", what, got, want)
+		}
 	}
 	e.want(second(e.s.UntoldInstances(ctx, operator)), registry.CodeForbidden)
 	e.want(second(e.s.Untold(ctx, operator, o.ID)), registry.CodeForbidden)
@@ -78,6 +87,7 @@ func revocations(e env) {
 	e.ok(e.s.SetRole(ctx, asOwner, o.ID, m.ID, registry.RoleMember))
 	e.ok(e.s.MarkTold(ctx, system, o.ID, first)) // of the change before
 	told("role", o.ID, []registry.UserID{m.ID})
+	isGone("role", string(m.ID), false)
 	instances()
 
 	signIn := func(name string) registry.Session {
@@ -104,15 +114,19 @@ func revocations(e env) {
 	r, _ := e.runner(asOwner, o.ID, "build")
 	e.ok(e.s.DisconnectRunner(ctx, asOwner, o.ID, r.ID))
 	told("disconnected runner", o.ID, nil, r.ID)
+	isGone("disconnected runner", string(r.ID), false)
 	e.ok(e.s.RevokeRunner(ctx, asOwner, o.ID, r.ID))
 	told("revoked runner", o.ID, nil, r.ID)
+	isGone("revoked runner", string(r.ID), true)
 
 	e.ok(second(e.s.DisableUser(ctx, operator, n.ID, registry.UserDisabling{})))
 	told("disabled, without a session", other.ID, []registry.UserID{n.ID})
+	isGone("disabled", string(n.ID), true)
 	told("disabled elsewhere", o.ID, nil)
 
 	e.ok(e.s.RequireSecondStep(ctx, operator, other.ID, "", true))
 	told("sign-in rules", other.ID, []registry.UserID{owner.ID, n.ID})
+	isGone("sign-in rules", string(owner.ID), false)
 	told("sign-in rules of another org", o.ID, nil)
 
 	e.ok(second(e.s.RemoveMember(ctx, operator, o.ID, m.ID, registry.MemberRemoval{})))
@@ -124,9 +138,11 @@ func revocations(e env) {
 	e.ok(e.s.Report(ctx, system, lease, 1, "test", registry.Report{State: registry.InstanceStopped}))
 	instances()
 	told("after a stop", o.ID, []registry.UserID{m.ID})
+	isGone("removed", string(m.ID), true)
 
 	e.ok(second(e.s.DeleteUser(ctx, operator, n.ID, registry.UserDeletion{})))
 	told("deleted", other.ID, []registry.UserID{n.ID})
+	isGone("deleted", string(n.ID), true)
 
 	e.ok(e.s.SetRole(ctx, operator, o.ID, owner.ID, registry.RoleOwner)) // changes nothing
 	told("no change", o.ID, nil)

@@ -45,6 +45,8 @@ func runners(e env) {
 	asRoot := e.person(root, "", "")
 	e.want(claim(asRoot, registry.NewRunnerClaim{}), registry.CodeForbidden) // manages every org, and enters none
 
+	runnersOfApps(e, o.ID, m, asM, asService)
+
 	r, key := e.runner(asM, o.ID, "build-1")
 	if r.EnrolledBy != m.ID || r.EnrolledByName != m.Email || r.Name != "build-1" || !r.ExpiresAt.Equal(e.clock.Now().Add(registry.KeyLife)) {
 		e.Fatalf("%+v", r)
@@ -153,4 +155,27 @@ func runners(e env) {
 	e.want(grant(r.ID, &key), registry.CodeNotFound)
 	e.want(e.s.RevokeRunner(ctx, asA, o.ID, r.ID), registry.CodeNotFound)
 	e.ok(e.s.Sweep(ctx, system))
+}
+
+// runnersOfApps: one of an app's own acts as a person there. So people alone let it in, and it gets in
+// nowhere else.
+func runnersOfApps(e env, org registry.OrgID, m registry.User, asM, asKey registry.Actor) {
+	claim := func(as registry.Actor, n registry.NewRunnerClaim) error {
+		return second(e.s.CreateRunnerClaim(ctx, as, org, n, secret(registry.NewID())))
+	}
+	ofApp := registry.NewRunnerClaim{Name: "pizza", App: registry.RunnerPizzaPi}
+	e.want(claim(asKey, ofApp), registry.CodePersonNeeded)
+	e.want(claim(asM, registry.NewRunnerClaim{App: "other"}), registry.CodeInvalid)
+	once, appKey := secret("of an app"), secret("of an app's runner")
+	c, err := e.s.CreateRunnerClaim(ctx, asM, org, ofApp, once)
+	e.ok(err)
+	shown, err := e.s.RunnerClaim(ctx, asM, org, c.ID)
+	e.ok(err)
+	at, err := e.s.EnrollRunner(ctx, visitor, once, "", appKey)
+	e.ok(err)
+	if c.App != registry.RunnerPizzaPi || shown.App != c.App || at.App != c.App || at.EnrolledBy != m.ID {
+		e.Errorf("%+v %+v %+v", c, shown, at)
+	}
+	e.want(second(e.s.RunnerGrant(ctx, system, at.ID, &appKey)), registry.CodeNotFound)
+	e.ok(e.s.RevokeRunner(ctx, system, org, at.ID))
 }

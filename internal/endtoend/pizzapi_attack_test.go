@@ -1,0 +1,226 @@
+package endtoend
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestPizzaPiAccounts: nobody makes, enters or changes an account of PizzaPi's, however the path is
+// written, and an API key makes no other credential.
+func TestPizzaPiAccounts(t *testing.T) {
+	t.Parallel()
+	s := pizzapi(t, "")
+	ada := s.admin()
+	s.org(ada, "acme")
+	ada.open(s.url("acme") + "/")
+	key := ada.pizzaKey("acme", "laptop")
+	const account = `{"email":"eve@example.com","password":"Aa1-eve-eve-eve","name":"Eve"}`
+	spellings := []string{
+		"/api/auth/sign-up/email", "/api/auth/./sign-up/email", "/api/x/../auth/sign-up/email", `/api\\auth/sign-up/email`,
+		"/api/auth/%2e/sign-up/email", "/api/x/%2e%2e/auth/sign-up/email", "//evil.example/api/auth/sign-up/email",
+		"/api/auth//sign-up/email", "/api/auth/sign-up%2femail", "/api/%61uth/sign-up/email", "/API/auth/sign-up/email",
+		"/api/auth/sign-in/email", "/api/register", "/api/./register", "/api/register/", "/api/auth/change-password",
+		"/api/auth/change-email", "/api/auth/set-password", "/api/auth/forget-password", "/api/auth/request-password-reset",
+		"/api/auth/reset-password", "/api/auth/update-user", "/api/auth/delete-user", "/api/auth/list-sessions",
+		"/api/auth/revoke-sessions", "/api/auth/revoke-session", "/api/auth/api-key/verify", "/api/auth/link-social",
+	}
+	headers := map[string]map[string]string{
+		"a member": {}, "a key": {"X-Api-Key": key}, "a client like a runner": {"X-Api-Key": key, "Upgrade": "websocket", "Connection": "Upgrade"},
+	}
+	for _, path := range spellings {
+		for name, h := range headers {
+			who := s.person()
+			h["Content-Type"] = "application/json"
+			if name == "a member" {
+				who, h["Origin"], h["Sec-Fetch-Site"] = ada, s.url("acme"), "same-origin"
+			}
+			for _, method := range []string{http.MethodPost, http.MethodGet} {
+				status, body := who.raw(method, s.url("acme"), path, account, h)
+				if status == 200 && strings.HasPrefix(body, "<!doctype") {
+					continue // PizzaPi's page, which it shows at any path
+				}
+				if status < 400 || strings.Contains(body, "token") {
+					t.Errorf("%s: %s %s: %d %s", name, method, path, status, body)
+				}
+			}
+		}
+	}
+	made := func(path string, h map[string]string) {
+		t.Helper()
+		h["Content-Type"] = "application/json"
+		if a := s.person().do(http.MethodPost, s.url("acme")+path, strings.NewReader(`{"name":"escalated"}`), h); a.status != 401 && a.status != 403 {
+			t.Errorf("%s with %v: %d %s", path, h, a.status, a.body)
+		}
+	}
+	made("/api/auth/api-key/create", map[string]string{"X-Api-Key": key})
+	made("/api/auth/get-session", map[string]string{"X-Api-Key": key})
+	made("/api/auth/api-key/create", map[string]string{})
+
+	// Pairing: anybody asks, a member approves; a key does not.
+	a := s.person().do(http.MethodPost, s.url("acme")+"/api/setup-claim", nil, nil)
+	var claim struct{ ID string }
+	if err := json.Unmarshal([]byte(a.body), &claim); err != nil || claim.ID == "" {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	made("/api/setup-claim/"+claim.ID+"/approve", map[string]string{"X-Api-Key": key})
+	if a := ada.fetch(http.MethodPost, s.url("acme")+"/api/setup-claim/"+claim.ID+"/approve", "{}"); a.status != 200 {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	s.eventually("pairing has a limit", func() bool {
+		return s.person().do(http.MethodPost, s.url("acme")+"/api/setup-claim", nil, nil).status == 429
+	})
+}
+
+// TestPizzaPiLeaks: nothing of an org or a person reaches another.
+func TestPizzaPiLeaks(t *testing.T) {
+	t.Parallel()
+	s := pizzapi(t, "")
+	ada := s.admin()
+	s.org(ada, "acme")
+	s.org(ada, "globex")
+	mia := s.invite(ada, "acme", "mia@example.com", "member")
+	for _, p := range []*person{ada, mia} {
+		p.open(s.url("acme") + "/")
+	}
+	ada.open(s.url("globex") + "/")
+
+	// A key of one org is nothing in another.
+	key := mia.pizzaKey("acme", "laptop")
+	if got := [2]int{s.withKey("acme", key, "/api/me"), s.withKey("globex", key, "/api/me")}; got != [2]int{200, 401} {
+		t.Errorf("the key answers %v", got)
+	}
+	if _, err := s.runner("globex", key, "stray"); err == nil || !strings.Contains(err.Error(), "unauthorized") {
+		t.Errorf("a runner of acme at globex: %v", err)
+	}
+	events, err := s.join("globex", "/hub", nil, s.asPage(ada, "globex", "globex"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.join("acme", "/hub", nil, s.asPage(ada, "acme", "globex")); err == nil || err.Error() != "status 403" {
+		t.Errorf("a page of globex opens a socket at acme: %v", err)
+	}
+	if _, err := s.join("acme", "/hub", nil, nil); err == nil || !strings.Contains(err.Error(), "origin") {
+		t.Errorf("nobody at /hub: %v", err)
+	}
+	if status := s.person().fetched(s.url("acme") + "/socket.io/?EIO=4&transport=polling"); status != 401 {
+		t.Errorf("polling as nobody: %d", status)
+	}
+
+	// One member's files and runners are not another's. Large ones pass, larger ones do not.
+	a := mia.upload("acme", 5<<20)
+	var file struct{ ID string }
+	if err := json.Unmarshal([]byte(a.body), &file); err != nil || a.status != 200 {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	for p, want := range map[*person]int{mia: 200, ada: 403, s.person(): 401} {
+		if status := p.fetched(s.url("acme") + "/api/attachments/" + file.ID); status != want {
+			t.Errorf("an attachment: %d, want %d", status, want)
+		}
+	}
+	if a := mia.upload("acme", 32<<20); a.status != 413 {
+		t.Errorf("32 MiB: %d", a.status)
+	}
+	if _, err := s.runner("acme", key, "hers"); err != nil {
+		t.Fatal(err)
+	}
+	s.eventually("her runner is hers", func() bool { return mia.fetch("GET", s.url("acme")+"/api/runners", "").body == `[{"name":"hers"}]` })
+	if a := ada.fetch("GET", s.url("acme")+"/api/runners", ""); a.body != "[]" {
+		t.Errorf("another member sees %s", a.body)
+	}
+	select {
+	case e := <-events.events:
+		t.Errorf("globex was told %s", e)
+	default:
+	}
+
+	// What a runner's machine serves is no page of PizzaPi's.
+	if a := ada.open(s.url("acme") + "/api/tunnel/s/3000/"); strings.Contains(a.body, "pizzeria-agent.js") || strings.Contains(strings.ToLower(a.body), "assertion") {
+		t.Errorf("a tunnel: %s", a.body)
+	}
+	for _, path := range []string{"/", "/api/me", "/api/auth/get-session"} {
+		if c := ada.open(s.url("acme") + path).header.Values("Set-Cookie"); len(c) > 0 {
+			t.Errorf("%s sets %q", path, c)
+		}
+	}
+}
+
+// TestPizzaPiRestart: a restart keeps what must last, ends sockets first, and no log tells a secret.
+func TestPizzaPiRestart(t *testing.T) {
+	t.Parallel()
+	s := pizzapi(t, "")
+	ada := s.admin()
+	s.org(ada, "acme")
+	ada.open(s.url("acme") + "/")
+	push := func() string { return ada.fetch("GET", s.url("acme")+"/api/push/vapid-public-key", "").body }
+	key, was := ada.pizzaKey("acme", "laptop"), push()
+	if len(was) < 80 {
+		t.Fatalf("the push key is %s", was)
+	}
+	c, err := s.runner("acme", key, "build-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := s.cli("", "instance", "restart", "acme"); err != nil {
+		t.Fatal(out)
+	}
+	s.ends("a runner's socket", c)
+	s.active("acme")
+	s.eventually("it serves again", func() bool { return s.withKey("acme", key, "/api/me") == 200 })
+	if now := push(); now != was {
+		t.Errorf("the push key was %s and is %s", was, now)
+	}
+	if m := ada.fetch("GET", s.url("")+"/api/v1/orgs/acme/instance/metrics", ""); !strings.Contains(m.body, `profile="pizzapi"} 1`) {
+		t.Errorf("%d %s", m.status, m.body)
+	} else {
+		t.Log(regexp.MustCompile(`(?m)^pizzeria_agent_memory_bytes .*$`).FindString(m.body))
+	}
+	out, err := s.cli("", "instance", "logs", "acme")
+	if err != nil || !strings.Contains(out, "connecting to Redis at [redacted]") || strings.Contains(out, "redis://:") {
+		t.Errorf("%v %s", err, out)
+	}
+	if !strings.Contains(out, "every socket is closed, stopping") {
+		t.Errorf("it did not stop by itself: %s", out)
+	}
+}
+
+// upload sends an attachment of zeros.
+func (p *person) upload(slug string, size int) answer {
+	p.s.t.Helper()
+	return p.do(http.MethodPost, p.s.url(slug)+"/api/attachments", bytes.NewReader(make([]byte, size)), map[string]string{
+		"Origin": p.s.url(slug), "Sec-Fetch-Site": "same-origin", "Content-Type": "application/octet-stream",
+	})
+}
+
+// asPage are the headers of a person's socket to an org, from a page of another's.
+func (s *server) asPage(p *person, slug, page string) http.Header {
+	s.t.Helper()
+	return http.Header{"Cookie": {orgCookie + "=" + p.cookie(s.url(slug)+"/", orgCookie)}, "Origin": {s.url(page)}}
+}
+
+// raw sends a request whose path stays as it is written.
+func (p *person) raw(method, base, path, body string, h map[string]string) (int, string) {
+	p.s.t.Helper()
+	req, err := http.NewRequestWithContext(p.s.t.Context(), method, base+"/", strings.NewReader(body))
+	if err != nil {
+		p.s.t.Fatal(err)
+	}
+	req.URL.Opaque = path
+	for name, v := range h {
+		req.Header.Set(name, v)
+	}
+	if strings.HasPrefix(path, "//") {
+		req.URL.Opaque = "//" + req.URL.Host + path // what is after the host is sent
+	}
+	res, err := p.c.Do(req)
+	if err != nil {
+		return 400, err.Error() // no request
+	}
+	defer func() { _ = res.Body.Close() }()
+	var b bytes.Buffer
+	_, _ = b.ReadFrom(res.Body)
+	return res.StatusCode, b.String()
+}

@@ -1,0 +1,9 @@
+-- +goose Up
+
+-- The app whose own runner it is; '' = none.
+ALTER TABLE runners ADD COLUMN app TEXT NOT NULL DEFAULT '';
+ALTER TABLE runner_claims ADD COLUMN app TEXT NOT NULL DEFAULT '';
+
+-- +goose Down
+ALTER TABLE runner_claims DROP COLUMN app;
+ALTER TABLE runners DROP COLUMN app;
