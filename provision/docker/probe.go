@@ -113,8 +113,8 @@ func (p *Provider) explain(err error) error {
 }
 
 func (p *Provider) elsewhere() error {
-	return fmt.Errorf("Docker does not find the data directory %s of the server: where the server runs in a container, mount "+
-		"the directory at the path that it has on the machine, and name that path with data_dir", p.c.Dir) //nolint:staticcheck // a name
+	return fmt.Errorf("docker does not find the data directory %s of the server: where the server runs in a container, mount "+
+		"the directory at the path that it has on the machine, and name that path with data_dir", p.c.Dir)
 }
 
 // agentFile is where the engine finds the agent: a copy, since the program itself may be in the
