@@ -36,7 +36,7 @@ func compareMany(o options, binary string) (many, error) {
 	senders := map[string]*pool{}
 	sides := map[string]*servers{}
 	for name, orgs := range map[string]int{"few": 10, "many": o.many} {
-		s, err := startOurs(binary)
+		s, err := startOurs(binary, "")
 		if err != nil {
 			return out, err
 		}

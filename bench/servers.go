@@ -42,7 +42,7 @@ type servers struct {
 
 // startServers builds the program and starts both.
 func startServers() (*servers, error) {
-	s, err := startOurs("")
+	s, err := startOurs("", "")
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,8 @@ func startServers() (*servers, error) {
 }
 
 // startOurs starts an installation of its own with the org acme, and somebody signed in. It builds the program unless binary is one.
-func startOurs(binary string) (_ *servers, err error) {
+// Its provider is that of processes, unless the Caddyfile's lines for another are given.
+func startOurs(binary, provider string) (_ *servers, err error) {
 	s := &servers{binary: binary}
 	if s.dir, err = os.MkdirTemp("/tmp", "pz"); err != nil {
 		return nil, err
@@ -74,6 +75,9 @@ func startOurs(binary string) (_ *servers, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if provider == "" {
+		provider = fmt.Sprintf("process {\n\t\t\tcommand %s upstream\n\t\t}", self)
+	}
 	ports, err := freePorts(4)
 	if err != nil {
 		return nil, err
@@ -92,9 +96,7 @@ func startOurs(binary string) (_ *servers, err error) {
 	pizzeria {
 		domain %s
 		issuer https://%s:%d
-		provider process {
-			command %s upstream
-		}
+		provider %s
 	}
 }
 %s {
@@ -119,7 +121,7 @@ http://*.%s:%d {
 		}
 	}
 }
-`, ports[3], s.port, domain, domain, s.port, self, domain, domain, domain, s.http, domain, s.limited, rateLimit)
+`, ports[3], s.port, domain, domain, s.port, provider, domain, domain, domain, s.http, domain, s.limited, rateLimit)
 	if s.ours, err = s.start("ours", config); err != nil {
 		return nil, err
 	}

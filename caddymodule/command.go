@@ -17,6 +17,7 @@ import (
 	"github.com/pizzaface/pizzeria/internal/runtime"
 	"github.com/pizzaface/pizzeria/internal/sandbox"
 	"github.com/pizzaface/pizzeria/provision"
+	"github.com/pizzaface/pizzeria/provision/docker"
 	"github.com/pizzaface/pizzeria/provision/process"
 )
 
@@ -78,7 +79,7 @@ func commandLine() cli.App {
 		Exit: func(code int) error { // Caddy ends with the status of its own error type only
 			return caddycmd.WrapCommandFuncForCobra(func(caddycmd.Flags) (int, error) { return code, nil })(&cobra.Command{}, nil)
 		},
-		Down:  stopProcesses,
+		Down:  stopInstances,
 		Rekey: rekey,
 	}
 }
@@ -116,7 +117,14 @@ func internalCommands() []*cobra.Command {
 	}
 }
 
-// stopProcesses stops the instances of a data directory whose server is not running: they outlive it.
+// stopInstances stops the instances of a data directory whose server is not running: they outlive it.
+// Docker is asked where $DOCKER_HOST says.
+func stopInstances(dir string) (stopped int, err error) {
+	processes, err1 := stopProcesses(dir)
+	containers, err2 := docker.StopAll(context.Background(), dir, os.Getenv("DOCKER_HOST"))
+	return processes + containers, errors.Join(err1, err2)
+}
+
 func stopProcesses(dir string) (stopped int, err error) {
 	ctx := context.Background()
 	p, err := (&Process{}).NewProvider(dir)

@@ -4,6 +4,7 @@ package docker
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"os"
@@ -18,8 +19,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pizzaface/pizzeria/internal/dockertest"
+	"github.com/pizzaface/pizzeria/internal/hostside"
 	"github.com/pizzaface/pizzeria/internal/sockets"
 	"github.com/pizzaface/pizzeria/provision"
+	"github.com/pizzaface/pizzeria/registry"
 )
 
 func get(ctx context.Context, address string) error {
@@ -227,4 +230,46 @@ func TestUsers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestStopAll: without a server, and whatever the installation, all instances of a data directory are
+// stopped, and no others.
+func TestStopAll(t *testing.T) {
+	t.Parallel()
+	e := dockertest.Shared(t, false)
+	f, other := newFixture(t, e), newFixture(t, e)
+	f.ensure(1)
+	other.ensure(1)
+	second, _ := f.p.For(registry.InstallationID(registry.NewID())).(*Provider)
+	another := &fixture{t, e, second, registry.OrgID(registry.NewID())}
+	another.ensure(3)
+	if n, err := StopAll(t.Context(), f.p.c.Dir, e.Host); n != 2 || err != nil {
+		t.Error(n, err)
+	}
+	for _, p := range []*Provider{f.p, second} {
+		if all, err := p.List(t.Context()); len(all) > 0 || err != nil {
+			t.Error(all, err)
+		}
+	}
+	if o, err := other.p.Observe(t.Context(), other.ref(1)); !o.Running || err != nil {
+		t.Error(o, err)
+	}
+	if n, err := StopAll(t.Context(), t.TempDir(), "unix:///nowhere.sock"); n != 0 || err != nil {
+		t.Errorf("a directory without containers needs an engine: %d, %v", n, err)
+	}
+}
+
+// TestDiskImage: an org whose files are on a disk of the process provider's gets no empty directory
+// in their place.
+func TestDiskImage(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, dockertest.Shared(t, false))
+	image := hostside.DiskImage(f.p.c.Dir, string(f.org))
+	if err := errors.Join(os.MkdirAll(filepath.Dir(image), 0o700), os.WriteFile(image, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.p.Ensure(t.Context(), provision.Spec{Ref: f.ref(1)}); err == nil || !strings.Contains(err.Error(), image) {
+		t.Error(err)
+	}
+	f.nothingLeft()
 }

@@ -3,6 +3,7 @@
 package docker
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 
@@ -14,3 +15,6 @@ func New(Config) (provision.Provider, error) {
 	return nil, fmt.Errorf("the docker provider needs Linux, and this is %s: run the server in a "+
 		"container there", runtime.GOOS)
 }
+
+// StopAll finds none.
+func StopAll(context.Context, string, string) (stopped int, err error) { return 0, nil }
