@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,7 +25,13 @@ func attached(image string) (*os.File, error) {
 		return nil, err
 	}
 	for _, dir := range all {
-		f, err := os.OpenFile("/dev/"+filepath.Base(filepath.Dir(dir)), os.O_RDWR, 0)
+		// The name is as the kernel knows it now. Others' devices are not opened.
+		file, err := os.ReadFile(filepath.Join(dir, "backing_file"))
+		name := filepath.Base(strings.TrimSuffix(strings.TrimSpace(string(file)), " (deleted)"))
+		if err != nil || name != filepath.Base(image) {
+			continue
+		}
+		f, err := os.Open("/dev/" + filepath.Base(filepath.Dir(dir)))
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENXIO) {
 			continue
 		}

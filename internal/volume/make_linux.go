@@ -16,6 +16,7 @@ import (
 // it there. An image that is there already is replaced so, with what it holds. After an error, which
 // may be that it has no room for the data, all is as it was. Nothing else uses the directory, and the
 // caller has the lock. replaced is where the former directory is, for the caller to remove, or "".
+// Should the machine refuse the last steps, Recover and Mount put things right.
 func (v Volume) Make(ctx context.Context, room int64) (replaced string, err error) {
 	mounted, err := v.Mounted()
 	if err != nil {
@@ -24,6 +25,7 @@ func (v Volume) Make(ctx context.Context, room int64) (replaced string, err erro
 	if err := v.build(ctx, room); err != nil {
 		return "", errors.Join(err, v.dropBuilding())
 	}
+	ctx = context.WithoutCancel(ctx) // what follows is done as a whole
 	switch {
 	case mounted:
 		err = v.Unmount()
@@ -60,7 +62,7 @@ func (v Volume) build(ctx context.Context, room int64) error {
 		return err
 	}
 	// The machine's file system gives blocks that read as zeros, which need no writing.
-	err = run(ctx, "mke2fs", "-q", "-F", "-t", "ext4", "-b", strconv.Itoa(blockSize), "-i", strconv.Itoa(bytesPerInode),
+	err = v.run(ctx, "mke2fs", "-q", "-F", "-t", "ext4", "-b", strconv.Itoa(blockSize), "-i", strconv.Itoa(bytesPerInode),
 		"-m", "0", "-J", "size="+strconv.Itoa(journal), "-E", "nodiscard,lazy_itable_init=1,lazy_journal_init=1", v.building())
 	if err != nil {
 		return err
@@ -82,7 +84,7 @@ func (v Volume) fill(ctx context.Context) error {
 		return err
 	}
 	if _, err := os.Stat(v.At); err == nil {
-		if err := run(ctx, "cp", "-a", "--", v.At+"/.", at); err != nil {
+		if err := v.run(ctx, "cp", "-a", "--", v.At+"/.", at); err != nil {
 			return err
 		}
 	}

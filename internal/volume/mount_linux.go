@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -65,7 +66,7 @@ func (v Volume) Mount(ctx context.Context) error {
 func (v Volume) mount(ctx context.Context, image, at string) error {
 	device, err := attached(image)
 	if err == nil && device == nil {
-		if err := check(ctx, image); err != nil {
+		if err := v.check(ctx, image); err != nil {
 			return err
 		}
 		device, err = attach(image)
@@ -84,9 +85,9 @@ func (v Volume) mount(ctx context.Context, image, at string) error {
 	return nil
 }
 
-// check replays and repairs what can be without asking.
-func check(ctx context.Context, image string, more ...string) error {
-	err := run(ctx, "e2fsck", append(more, "-p", image)...)
+// check replays and repairs what can be without asking. It is not cut off.
+func (v Volume) check(ctx context.Context, image string, more ...string) error {
+	err := v.run(context.WithoutCancel(ctx), "e2fsck", append(more, "-p", image)...)
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() == 1 { // it was repaired
 		return nil
 	}
@@ -130,16 +131,28 @@ func (v Volume) Lock() (unlock func(), err error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return func() { _ = f.Close() }, nil
+	locks.Store(v.Image, f)
+	return func() {
+		locks.Delete(v.Image)
+		_ = f.Close()
+	}, nil
 }
+
+// locks are those that this process has, by image.
+var locks sync.Map
 
 const dirMode fs.FileMode = 0o700
 
 // tail is how much of what a program says an error has.
 const tail = 500
 
-func run(ctx context.Context, program string, args ...string) error {
+// run runs a program, which has the lock as well: should this process be killed, nobody touches the
+// volume before the program has ended, too.
+func (v Volume) run(ctx context.Context, program string, args ...string) error {
 	cmd := exec.CommandContext(ctx, program, args...)
+	if f, ok := locks.Load(v.Image); ok {
+		cmd.ExtraFiles = []*os.File{f.(*os.File)} //nolint:forcetypeassert // it is
+	}
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
 	out, err := cmd.CombinedOutput()
 	if ctx.Err() != nil {

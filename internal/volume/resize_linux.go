@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -32,7 +33,7 @@ func (v Volume) Grow(ctx context.Context, room int64, unused bool) error {
 	if device == nil || err != nil {
 		return err
 	}
-	online := run(ctx, "resize2fs", device.Name())
+	online := v.run(ctx, "resize2fs", device.Name())
 	var whole bool
 	if online != nil && ctx.Err() == nil {
 		whole, err = filled(device)
@@ -46,13 +47,41 @@ func (v Volume) Grow(ctx context.Context, room int64, unused bool) error {
 	if !unused {
 		return ErrInUse
 	}
+	return v.growUnmounted(context.WithoutCancel(ctx))
+}
+
+// growUnmounted makes the file system as large as its image while it is not mounted anywhere.
+func (v Volume) growUnmounted(ctx context.Context) error {
 	if err := v.Unmount(); err != nil {
 		return err
 	}
-	if err := check(ctx, v.Image, "-f"); err != nil {
-		return err
+	err := v.awaitDetached()
+	if err == nil {
+		err = v.check(ctx, v.Image, "-f")
 	}
-	return errors.Join(run(ctx, "resize2fs", v.Image), v.Mount(ctx))
+	if err == nil {
+		err = v.run(ctx, "resize2fs", v.Image)
+	}
+	return errors.Join(err, v.Mount(ctx))
+}
+
+// detachTime is how long somebody may still have a volume that is not in use any more, such as the
+// sandbox of another org while it is made.
+const detachTime = 2 * time.Second
+
+func (v Volume) awaitDetached() error {
+	for end := time.Now().Add(detachTime); ; time.Sleep(10 * time.Millisecond) {
+		device, err := attached(v.Image)
+		if device == nil || err != nil {
+			return err
+		}
+		if err := device.Close(); err != nil {
+			return err
+		}
+		if time.Now().After(end) {
+			return ErrInUse
+		}
+	}
 }
 
 // extended makes the image larger, and returns its device when the file system is to follow.
@@ -119,10 +148,11 @@ func (v Volume) Used() (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	var at unix.Statfs_t
-	if err = unix.Statfs(v.At, &at); err == nil && (!exists || at.Type != unix.EXT4_SUPER_MAGIC) {
-		err = fmt.Errorf("there is no volume at %s", v.At)
+	if mounted, err := v.Mounted(); err != nil || !exists || !mounted {
+		return 0, errors.Join(err, fmt.Errorf("there is no volume at %s", v.At))
 	}
+	var at unix.Statfs_t
+	err = unix.Statfs(v.At, &at)
 	return int64(at.Blocks-at.Bfree) * at.Bsize, err //nolint:gosec // less than 2^63
 }
 

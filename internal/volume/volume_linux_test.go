@@ -353,6 +353,61 @@ func TestTwoNamespaces(t *testing.T) {
 	}
 }
 
+// TestLockOutlivesItsServer: what repairs an image keeps the lock when the server is killed.
+func TestLockOutlivesItsServer(t *testing.T) {
+	v := newVolume(t)
+	v.make(t, 20<<20)
+	dir := t.TempDir()
+	script := "#!/bin/sh\ncd " + dir + "\n: >started\nwhile [ ! -e go ]; do sleep 0.02; done\n"
+	if err := os.WriteFile(filepath.Join(dir, "e2fsck"), []byte(script), 0o755); err != nil { //nolint:gosec // a program
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	unlock, err := v.Lock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	checked := make(chan error, 1)
+	go func() { checked <- v.check(t.Context(), v.Image) }()
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if _, err := os.Stat(filepath.Join(dir, "started")); err == nil {
+			break
+		}
+	}
+	unlock() // as when this process ends
+	f, err := os.Open(v.Image + ".lock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); !errors.Is(err, unix.EWOULDBLOCK) {
+		t.Error("the lock is free while the image is repaired", err)
+	}
+	if err := errors.Join(os.WriteFile(filepath.Join(dir, "go"), nil, 0o600), <-checked); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestGrowsNothingInUse: an image that another mount namespace has is not made larger behind its back.
+func TestGrowsNothingInUse(t *testing.T) {
+	v := newVolume(t)
+	v.make(t, 20<<20)
+	held, err := os.Open(v.At) // keeps it in use after it is unmounted
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = held.Close() }()
+	if err := v.growUnmounted(t.Context()); !errors.Is(err, ErrInUse) {
+		t.Error(err)
+	}
+	if mounted, err := v.Mounted(); !mounted || err != nil {
+		t.Error("it is not mounted again", err)
+	}
+}
+
 // TestBothHaveFiles: what was put in the place of an image is not covered by it.
 func TestBothHaveFiles(t *testing.T) {
 	v := newVolume(t)

@@ -89,6 +89,9 @@ func (p *Provider) openDisk(ctx context.Context, s provision.Spec) (notice strin
 	if err == nil {
 		notice, err = p.fitDisk(ctx, v, s.Limits, unused)
 	}
+	if err == nil { // whatever became of it: the org is not to find an empty directory
+		_, err = p.mountDisk(ctx, v)
+	}
 	if err != nil {
 		unlock()
 	}

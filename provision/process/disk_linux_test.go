@@ -191,6 +191,37 @@ func TestDiskOfRunning(t *testing.T) {
 	}
 }
 
+// TestDiskDoesNotMount: an org whose disk cannot be mounted does not start on an empty directory, not
+// even when it had just got the disk.
+func TestDiskDoesNotMount(t *testing.T) {
+	f := diskFixture(t)
+	f.run(1, nil, "echo kept")
+	f.stop(1)
+	real, err := exec.LookPath("e2fsck")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := t.TempDir()
+	script := "#!/bin/sh\ncase \"$*\" in *.img) exit 8;; esac\nexec " + real + " \"$@\"\n"
+	if err := os.WriteFile(filepath.Join(bin, "e2fsck"), []byte(script), 0o755); err != nil { //nolint:gosec // a program
+		t.Fatal(err)
+	}
+	path := os.Getenv("PATH")
+	t.Setenv("PATH", bin+":"+path)
+	for range 2 {
+		if o, err := f.p.Ensure(t.Context(), provision.Spec{Ref: f.ref(2), Limits: disk(50 << 20)}); err == nil {
+			t.Fatal("it started", o)
+		}
+	}
+	if !isEmpty(f.p.orgDir(f.org)) {
+		t.Error("something is where the disk belongs")
+	}
+	t.Setenv("PATH", path)
+	if said, o := f.run(2, disk(50<<20), "cat said-1"); !strings.Contains(said, "kept") || o.Notice != "" {
+		t.Error(said, o.Notice)
+	}
+}
+
 // TestDiskInUse: a disk is not replaced under an instance that uses it.
 func TestDiskInUse(t *testing.T) {
 	f := diskFixture(t)
