@@ -18,7 +18,8 @@ func TestProxyMetadata(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := &Proxy{Rules: rules}
-	for _, address := range []string{"169.254.169.254:80", "[fd00:ec2::254]:80", "[::ffff:169.254.169.254]:80"} {
+	for _, address := range []string{"169.254.169.254:80", "[fd00:ec2::254]:80", "[::ffff:169.254.169.254]:80", "[fd20:ce::254]:80",
+		"168.63.129.16:80", "100.100.100.200:80", "192.0.0.192:80"} {
 		r := httptest.NewRequest(http.MethodConnect, "http://"+address, nil)
 		r.Host = address
 		w := httptest.NewRecorder()

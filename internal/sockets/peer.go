@@ -6,19 +6,26 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 )
 
 // ErrPeer says that an address is none of an instance's.
 var ErrPeer = errors.New("no instance is reached there")
 
-var (
-	metadata4 = netip.MustParsePrefix("169.254.0.0/16")
-	metadata6 = netip.MustParseAddr("fd00:ec2::254")
-)
+// metadata are the addresses at which clouds tell their machines who they are. Most are link-local.
+var metadata = []netip.Prefix{
+	netip.MustParsePrefix("169.254.0.0/16"),
+	netip.MustParsePrefix("fd00:ec2::254/128"),  // AWS
+	netip.MustParsePrefix("fd20:ce::254/128"),   // Google Cloud
+	netip.MustParsePrefix("168.63.129.16/32"),   // Azure
+	netip.MustParsePrefix("100.100.100.200/32"), // Alibaba Cloud
+	netip.MustParsePrefix("192.0.0.192/32"),     // Oracle Cloud
+}
 
 // CheckAddr refuses the addresses at which clouds give credentials to their machines.
 func CheckAddr(a netip.Addr) error {
-	if a = a.Unmap().WithZone(""); metadata4.Contains(a) || a == metadata6 {
+	a = a.Unmap().WithZone("")
+	if slices.ContainsFunc(metadata, func(p netip.Prefix) bool { return p.Contains(a) }) {
 		return fmt.Errorf("%w: %s gives out the credentials of this machine", ErrPeer, a)
 	}
 	return nil
