@@ -4,11 +4,11 @@ package docker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
@@ -90,59 +90,57 @@ func sameRepository(a, b string) bool {
 	return ok && ok2 && x.Name() == y.Name()
 }
 
-// pulls are those that are under way: one at a time.
+// pulls is the one that is under way, if any.
 type pulls struct {
 	mu  sync.Mutex
-	now chan struct{} // closed when the one that is under way has ended; nil without one
-	far string        // how far it is
-	err error         // of the last one
+	now *onePull
 }
 
-// is notes how far the pull is that is under way.
-func (s *pulls) is(far string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.far = far
+type onePull struct {
+	ended chan struct{}
+	err   error // once it has ended
+	far   atomic.Pointer[string]
 }
 
-// pull pulls the image, or waits for who does. It tells say how far that is.
+// pullTime bounds a pull.
+const pullTime = time.Hour
+
+// pull pulls the image, or waits for the pull that is under way, and tells say how far that is. A pull
+// goes on when nobody waits for it any more: the next start finds it, or the image.
 func (p *Provider) pull(ctx context.Context, say func(string)) error {
 	s := &p.engine.pulls
+	s.mu.Lock()
+	now := s.now
+	if now == nil {
+		now = &onePull{ended: make(chan struct{})}
+		s.now = now
+		apart, cancel := context.WithTimeout(context.WithoutCancel(ctx), pullTime)
+		go func() {
+			defer cancel()
+			now.err = p.pullOnce(apart, now)
+			s.mu.Lock()
+			s.now = nil
+			s.mu.Unlock()
+			close(now.ended)
+		}()
+	}
+	s.mu.Unlock()
 	if say == nil {
 		say = func(string) {}
 	}
+	say("pulling the image " + p.c.Image)
 	tick := time.NewTicker(sayEvery)
 	defer tick.Stop()
-	say("pulling the image " + p.c.Image)
 	for {
-		s.mu.Lock()
-		other := s.now
-		if other == nil {
-			s.now, s.far = make(chan struct{}), ""
-			s.mu.Unlock()
-			err := p.pullOnce(ctx, say)
-			s.mu.Lock()
-			s.err = err
-			close(s.now)
-			s.now = nil
-			s.mu.Unlock()
-			return err
-		}
-		far := s.far
-		s.mu.Unlock()
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("pull %s: %w", p.c.Image, context.Cause(ctx))
+		case <-now.ended:
+			return now.err
 		case <-tick.C:
-			say(p.pulling(far))
-			continue
-		case <-other:
-		}
-		s.mu.Lock()
-		err := s.err
-		s.mu.Unlock()
-		if !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) { // otherwise who pulled gave up
-			return err
+			if far := now.far.Load(); far != nil {
+				say(p.pulling(*far))
+			}
 		}
 	}
 }

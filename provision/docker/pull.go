@@ -14,8 +14,8 @@ import (
 // sayEvery is how often the log tells how far a pull is.
 const sayEvery = 5 * time.Second
 
-// pullOnce pulls the image, and tells the log and say how far it is.
-func (p *Provider) pullOnce(ctx context.Context, say func(string)) error {
+// pullOnce pulls the image, and tells the log and who waits how far it is.
+func (p *Provider) pullOnce(ctx context.Context, now *onePull) error {
 	began := time.Now()
 	auth, err := p.c.Auth.header(p.c.Image)
 	if err != nil {
@@ -40,8 +40,7 @@ func (p *Provider) pullOnce(ctx context.Context, say func(string)) error {
 		if time.Since(said) >= sayEvery {
 			said = time.Now()
 			far := progress(layers)
-			p.engine.pulls.is(far)
-			say(p.pulling(far))
+			now.far.Store(&far)
 			p.c.Log.Info("pulling image", "image", p.c.Image, "progress", far)
 		}
 	}
