@@ -252,10 +252,12 @@ func (e *Engine) end() error {
 		return nil
 	}
 	var errs []error
-	select {
-	case <-e.ended:
-	default:
-		errs = append(errs, e.empty(), e.Signal(syscall.SIGTERM))
+	if e.ended != nil { // it was started
+		select {
+		case <-e.ended:
+		default:
+			errs = append(errs, e.empty(), e.Signal(syscall.SIGTERM))
+		}
 	}
 	if e.containerd != nil {
 		errs = append(errs, e.containerd.Signal(syscall.SIGTERM))

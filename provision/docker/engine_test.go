@@ -273,3 +273,22 @@ func TestDiskImage(t *testing.T) {
 	}
 	f.nothingLeft()
 }
+
+// TestOtherProvider: no container starts on files that an instance of the process provider uses.
+func TestOtherProvider(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, dockertest.Shared(t, false))
+	dir := filepath.Join(f.p.c.Dir, "run", key(f.org)+"-7")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("unix", filepath.Join(dir, hostside.AppSocket))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	if _, err := f.p.Ensure(t.Context(), provision.Spec{Ref: f.ref(1)}); err == nil || !strings.Contains(err.Error(), "process provider") {
+		t.Error(err)
+	}
+	f.nothingLeft()
+}

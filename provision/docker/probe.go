@@ -49,6 +49,9 @@ func (p *Provider) tryProbe(ctx context.Context, img resolved) (m mapping, err e
 	if err := p.installAgent(); err != nil {
 		return m, err
 	}
+	if err := p.dropProbes(ctx); err != nil {
+		return m, err
+	}
 	name := strings.ToLower(rand.Text())
 	dir := filepath.Join(p.c.Dir, "run", "docker", ".probe-"+name)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -110,6 +113,23 @@ func (p *Provider) explain(err error) error {
 		return fmt.Errorf("%w (%w)", p.elsewhere(), err)
 	}
 	return err
+}
+
+// dropProbes removes what probes left that were cut off.
+func (p *Provider) dropProbes(ctx context.Context) error {
+	all, err := p.find(ctx, labelRole+"="+roleProbe, labelDirectory+"="+p.c.Dir)
+	if err != nil {
+		return err
+	}
+	for _, f := range all {
+		if f.running { // another server's, of this moment
+			continue
+		}
+		if err := p.remove(ctx, f.id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (p *Provider) elsewhere() error {

@@ -77,6 +77,10 @@ func (p *Provider) ensure(ctx context.Context, s provision.Spec) (o provision.Ob
 	if err := p.refuseDisk(s.OrgID); err != nil {
 		return o, err
 	}
+	if at := hostside.Running(ctx, filepath.Join(p.c.Dir, "run", key(s.OrgID)+"-*")); at != "" {
+		return o, fmt.Errorf("an instance of the process provider runs on the org's files, at %s: stop it with "+
+			"`pizzeria down`", at)
+	}
 	img, err := p.image(ctx, s, ended)
 	if err != nil {
 		return o, err
@@ -100,7 +104,7 @@ func (p *Provider) ensure(ctx context.Context, s provision.Spec) (o provision.Ob
 	}
 	if p.c.Egress == EgressAllow {
 		if err := p.startProxy(ctx, s.Ref, img, users); err != nil {
-			return o, err
+			return o, errors.Join(err, p.discard(context.WithoutCancel(ctx), s.Ref, nil))
 		}
 	}
 	if _, err := p.run(ctx, p.instance(s, img, user, credential)); err != nil {

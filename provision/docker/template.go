@@ -103,6 +103,10 @@ func (p *Provider) template(b box) client.ContainerCreateOptions {
 	if b.network != "" {
 		network = container.NetworkMode(b.network)
 	}
+	restart := container.RestartPolicy{Name: container.RestartPolicyDisabled}
+	if b.role == roleEgress { // whose end nobody else would see
+		restart.Name = container.RestartPolicyOnFailure
+	}
 	user := strconv.Itoa(b.user)
 	return client.ContainerCreateOptions{
 		Name: b.name,
@@ -113,7 +117,7 @@ func (p *Provider) template(b box) client.ContainerCreateOptions {
 		},
 		HostConfig: &container.HostConfig{
 			NetworkMode: network, IpcMode: container.IPCModePrivate, CgroupnsMode: container.CgroupnsModePrivate,
-			RestartPolicy:  container.RestartPolicy{Name: container.RestartPolicyDisabled},
+			RestartPolicy:  restart,
 			CapDrop:        []string{"ALL"},
 			SecurityOpt:    []string{"no-new-privileges:true"},
 			ReadonlyRootfs: true, Tmpfs: tmpfs,

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/pizzaface/pizzeria/internal/agent"
+	"github.com/pizzaface/pizzeria/internal/hostside"
 	"github.com/pizzaface/pizzeria/provision"
 )
 
@@ -225,4 +226,24 @@ func TestPizzaPiNeedsIsolation(t *testing.T) {
 			t.Errorf("isolation %s: %v", isolation, err)
 		}
 	}
+}
+
+// TestOtherProvider: no process starts on files that a container uses.
+func TestOtherProvider(t *testing.T) {
+	f := newFixture(t)
+	dir := filepath.Join(f.p.c.Dir, "run", "docker", key(f.org)+"-7")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("unix", filepath.Join(dir, hostside.AppSocket))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.p.Ensure(t.Context(), provision.Spec{Ref: f.ref(1)}); err == nil || !strings.Contains(err.Error(), "a container runs") {
+		t.Error(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f.boot(1)
 }

@@ -38,6 +38,10 @@ func (p *Provider) Ensure(ctx context.Context, s provision.Spec) (provision.Obse
 	if err := p.refuseOlder(s.Ref); err != nil {
 		return provision.Observed{}, err
 	}
+	if at := hostside.Running(ctx, filepath.Join(p.c.Dir, "run", "docker", key(s.OrgID)+"-*")); at != "" {
+		return provision.Observed{}, fmt.Errorf("process: a container runs on the org's files, at %s: stop it "+
+			"with `docker rm -f $(docker ps -q --filter label=pizzeria.org=%s)`", at, s.OrgID)
+	}
 	if err := p.Check(); err != nil {
 		return provision.Observed{}, err
 	}
