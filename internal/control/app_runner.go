@@ -14,9 +14,10 @@ import (
 
 const enrollTimeout = 15 * time.Second
 
-// What an agent may say is a variable: people put it into files and shells.
+// What an agent may say is a variable: people put it into files and shells, where others than the
+// app's own, such as LD_PRELOAD, lead to more.
 var (
-	variableName  = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,63}$`)
+	variableName  = regexp.MustCompile(`^PIZZAPI_[A-Z0-9_]{1,56}$`)
 	variableValue = regexp.MustCompile(`^[A-Za-z0-9_.:/@+=-]+$`)
 )
 

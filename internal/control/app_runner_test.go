@@ -112,6 +112,8 @@ func TestVariablesOfAgents(t *testing.T) {
 		"a quote":   {map[string]string{"PIZZAPI_KEY": `x"`}, false},
 		"a space":   {map[string]string{"PIZZAPI_KEY": "x y"}, false},
 		"a name":    {map[string]string{"x": "y"}, false},
+		"another's": {map[string]string{"LD_PRELOAD": "/tmp/x.so"}, false},
+		"a prefix":  {map[string]string{"PIZZAPI_": "y"}, false},
 		"long":      {map[string]string{"PIZZAPI_KEY": strings.Repeat("x", 1025)}, false},
 	} {
 		if got := plausible(row.env); got != row.want {
