@@ -47,12 +47,19 @@ func (a *App) revokePerson(ctx context.Context, sub string) error {
 		return err
 	}
 	defer x.release()
+	if x.ended {
+		return nil
+	}
 	err := a.as(ctx, sub, x, func(cookie string) (answer, error) { return a.endAll(ctx, sub, cookie) })
 	if err != nil {
 		return err
 	}
 	x.cookie = ""
-	return a.runners.forgetOf(sub)
+	if err := a.runners.forgetOf(sub); err != nil {
+		return err
+	}
+	x.ended = true // who is told again of many gets further each time
+	return nil
 }
 
 // as does something with a person's session, once more with a new one if PizzaPi answers 401. It

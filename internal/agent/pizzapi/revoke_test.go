@@ -36,6 +36,29 @@ func TestRevoke(t *testing.T) {
 	}
 }
 
+// TestRevokeGoesOn: whose access ended needs no call when they are revoked again, until they are back.
+func TestRevokeGoesOn(t *testing.T) {
+	f := newFixture(t)
+	f.cookie(ada)
+	for _, sub := range []string{"ada-id", "nobody-id"} {
+		revoke := func() (calls int) {
+			t.Helper()
+			before := len(f.b.calls)
+			if err := f.app.Revoke(t.Context(), []string{sub}, nil); err != nil {
+				t.Fatal(err)
+			}
+			return len(f.b.calls) - before
+		}
+		if first, again := revoke(), revoke(); first == 0 || again != 0 {
+			t.Errorf("%s: %d calls, then %d", sub, first, again)
+		}
+		f.cookie(Person{Subject: sub})
+		if revoke() == 0 || len(f.b.sessions) > 0 {
+			t.Errorf("%s is back: %v", sub, f.b.sessions)
+		}
+	}
+}
+
 // TestRunners: each has a key in its owner's name, which ends with it or with the owner, also after a
 // restart.
 func TestRunners(t *testing.T) {
