@@ -97,7 +97,7 @@ func (a *App) Enroll(ctx context.Context, r Runner) (map[string]string, error) {
 		return nil, err
 	}
 	name := []rune(r.Name)
-	res, err := a.call(ctx, r.Owner.Subject, cookie, http.MethodPost, authPath+"/api-key/create", map[string]any{
+	res, err := a.call(ctx, r.Owner.Subject, cookie, http.MethodPost, createPath, map[string]any{
 		"name": string(name[:min(len(name), keyNameMax)]), "expiresIn": int(life / time.Second),
 	})
 	if err != nil {
