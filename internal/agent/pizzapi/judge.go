@@ -20,10 +20,10 @@ const (
 )
 
 // ownKeys are all of better-auth's paths that people reach: those for their own API keys. The others
-// manage accounts and sessions, which the agent does.
+// manage accounts and sessions, which the agent does. Changing one could make it outlive its runner.
 var ownKeys = []string{
 	authPath + "/api-key/list", authPath + "/api-key/get", createPath,
-	authPath + "/api-key/update", authPath + "/api-key/delete", authPath + "/ok",
+	authPath + "/api-key/delete", authPath + "/ok",
 }
 
 const maxKeys = 50 // of a person, so that one list has them all
