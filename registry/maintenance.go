@@ -10,6 +10,7 @@ type Maintainer interface {
 	Sweep(ctx context.Context, a Actor) error
 	FinishDeletions(ctx context.Context, a Actor) error
 	FinishSupport(ctx context.Context, a Actor) error
+	FinishRunners(ctx context.Context, a Actor) error
 	FinishApprovals(ctx context.Context, a Actor) error
 	DisableDormant(ctx context.Context, a Actor, since time.Time) (int, error)
 	CheckQuotas(

@@ -115,12 +115,15 @@ func (p *proxy) revoke(ctx context.Context, v provision.Revocation) error {
 	if p.pizzapi == nil {
 		return nil
 	}
+	// Runners of Pizzeria's own have nothing at PizzaPi. Asked first: Revoke forgets those who are gone.
+	known := slices.ContainsFunc(texts(v.Runners), p.pizzapi.Knows)
+	gone := len(v.GoneUsers) > 0 || slices.ContainsFunc(texts(v.GoneRunners), p.pizzapi.Knows)
 	err := p.pizzapi.Revoke(ctx, texts(v.GoneUsers), texts(v.GoneRunners))
-	if len(v.GoneUsers)+len(v.Runners) > 0 {
-		// Whose these are, PizzaPi alone knows. Those who still may come back by themselves.
-		p.open.cut(ctx, closeGoingAway, "access changed", func(x *exchange) bool {
-			return x.socket && !x.isPersons()
-		})
+	switch {
+	case gone:
+		p.keyed.cut(ctx)
+	case known:
+		p.keyed.cutLater(ctx)
 	}
 	return err
 }

@@ -43,6 +43,7 @@ type proxy struct {
 	known    *lru.Cache[string, assertion.Claims]
 	gone     *revocations
 	open     exchanges
+	keyed    *keyed
 	counts   counts
 
 	pizzapi   *pizzapi.App // nil with other profiles
@@ -57,6 +58,7 @@ func newProxy(
 		profile: c.Profile, required: c.Required, health: c.Health, now: c.Now,
 		gone: &revocations{now: c.Now},
 	}
+	p.keyed = &keyed{open: &p.open, now: c.Now}
 	var err error
 	if p.verifier, err = assertion.New(assertion.Config{
 		OrgID: string(c.OrgID), Generation: c.Generation, Issuer: c.Issuer, Keys: c.Keys, Now: c.Now,

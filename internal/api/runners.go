@@ -20,6 +20,13 @@ func (a *API) connected(list []registry.Runner) []registry.Runner {
 	return list
 }
 
+// unenroll revokes a runner that got no key, also when whoever asked for it is gone.
+func (a *API) unenroll(ctx context.Context, r registry.Runner) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	return a.Store.RevokeRunner(ctx, registry.AsSystem("enroll"), r.OrgID, r.ID)
+}
+
 func (a *API) runners() {
 	type listIn struct {
 		OrgPath
@@ -111,7 +118,7 @@ func (a *API) runners() {
 			if r.App == "" {
 				out.Body.Key, out.Body.Token = key.Reveal(), site.Issuer+"/token"
 			} else if out.Body.Environment, err = a.EnrollAtApp(ctx, r); err != nil {
-				return nil, errors.Join(err, a.Store.RevokeRunner(ctx, registry.AsSystem("enroll"), r.OrgID, r.ID))
+				return nil, errors.Join(err, a.unenroll(ctx, r))
 			}
 			out.Located = inside(ctx, r.OrgID, "runners", string(r.ID))
 			return out, nil

@@ -50,7 +50,7 @@ func (c *Control) maintain(ctx context.Context) {
 		case <-often.C:
 			said(ctx, errors.Join(c.store.FinishSupport(ctx, system), c.store.FinishApprovals(ctx, system)))
 		case <-deletions.C:
-			c.say(ctx, c.store.FinishDeletions(ctx, system))
+			c.say(ctx, errors.Join(c.store.FinishDeletions(ctx, system), c.store.FinishRunners(ctx, system)))
 		case <-head.C:
 			c.say(ctx, c.noteAuditHead(ctx, false))
 		case <-hourly.C:

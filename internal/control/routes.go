@@ -44,7 +44,7 @@ func (c *Control) routes() error {
 		Isolation:   func() string { return c.isolation("") },
 		Connections: c.Gateways.Connections, Outdated: c.Outdated, Page: pages.Problem,
 		KeyUsed: c.Metrics.keyUsed, Metrics: c.instanceMetrics, Attended: c.attended,
-		EnrollAtApp: c.enrollAtApp,
+		EnrollAtApp: appEnroller{c.store, c.agents, c.Log}.enroll,
 	}).Register(mux)
 	return pages.Register(mux)
 }

@@ -44,6 +44,9 @@ type Server struct {
 	Log      *Buffer       // what was logged
 	KeyUse   Counts        // of API keys, by kind and result
 
+	// EnrollAtApp answers for the instance of an org.
+	EnrollAtApp func(context.Context, registry.Runner) (map[string]string, error)
+
 	Outdated map[registry.OrgID]int64 // generations that keep an earlier configuration
 	Schema   registry.Schema          // what orgs may set; change it before the first request
 }
@@ -106,6 +109,9 @@ func New(t testing.TB) *Server {
 		Connections: connections, Outdated: outdated, KeyUsed: s.KeyUse.count, Page: pages.Problem,
 		Metrics:  func(context.Context, registry.OrgID) ([]byte, error) { return []byte("up 1\n"), nil },
 		Attended: func(context.Context) ([]registry.OrgID, error) { return nil, nil },
+		EnrollAtApp: func(ctx context.Context, r registry.Runner) (map[string]string, error) {
+			return s.EnrollAtApp(ctx, r)
+		},
 	}).Register(mux)
 	if err = pages.Register(mux); err != nil {
 		t.Fatal(err)

@@ -141,7 +141,7 @@ func TestPizzaPiHeaders(t *testing.T) {
 		_, h := p.seen("acme")
 		cookies := strings.Split(h["cookie"], "; ")
 		if len(cookies) != 3 || !slices.Contains(cookies, "own=1") || !slices.Contains(cookies, "other=2") ||
-			!strings.HasPrefix(cookies[2], "__Secure-better-auth.session_token=") || strings.Contains(h["cookie"], "forged") {
+			!strings.HasPrefix(cookies[0], "__Secure-better-auth.session_token=") || strings.Contains(h["cookie"], "forged") {
 			t.Errorf("cookies: %q", cookies)
 		}
 		if h["x-forwarded-proto"] != "https" || h["origin"] != s.url("acme") || h["host"] != s.host("acme") {

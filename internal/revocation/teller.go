@@ -17,6 +17,10 @@ const (
 	// so that they keep nobody waiting.
 	places     = 64
 	slowPlaces = 16
+
+	// goneMax is how many gone people an instance is told of at once: what they have in the app is
+	// ended before it answers.
+	goneMax = 16
 )
 
 // Results of telling an instance.
@@ -143,7 +147,7 @@ func (t *Teller) start(ctx context.Context, wg *sync.WaitGroup, refs []registry.
 	t.telling = kept
 }
 
-// tell tells an instance everything, and notes how that went.
+// tell tells an instance, and notes how that went.
 func (t *Teller) tell(ctx context.Context, ref provision.Ref, a *attempt) {
 	result, err := t.push(ctx, ref)
 	t.mu.Lock()
@@ -173,6 +177,7 @@ func (t *Teller) push(ctx context.Context, ref provision.Ref) (result string, er
 		return ResultFailed, err
 	}
 	var v registry.Revocation
+	var told []registry.Untold
 	for _, u := range list {
 		switch {
 		case u.RunnerID != "" && u.Gone:
@@ -180,12 +185,16 @@ func (t *Teller) push(ctx context.Context, ref provision.Ref) (result string, er
 			fallthrough
 		case u.RunnerID != "":
 			v.Runners = append(v.Runners, u.RunnerID)
+		case u.Gone && len(v.GoneUsers) == goneMax:
+			v.Users = append(v.Users, u.UserID) // what they have open ends at once
+			continue                            // and the rest when they are told of again
 		case u.Gone:
 			v.GoneUsers = append(v.GoneUsers, u.UserID)
 			fallthrough
 		default:
 			v.Users = append(v.Users, u.UserID)
 		}
+		told = append(told, u)
 	}
 	pushing, cancel := context.WithTimeout(ctx, t.patience)
 	defer cancel()
@@ -196,5 +205,5 @@ func (t *Teller) push(ctx context.Context, ref provision.Ref) (result string, er
 	if err != nil {
 		return ResultFailed, err
 	}
-	return result, t.store.MarkTold(ctx, system, ref.OrgID, list)
+	return result, t.store.MarkTold(ctx, system, ref.OrgID, told)
 }

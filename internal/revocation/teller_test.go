@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -245,6 +246,47 @@ func TestTell(t *testing.T) {
 	}
 	if w.knows(globex, people[0].ID)() || w.knows(acme, others[0].ID)() {
 		t.Errorf("told of others: %v", w.told)
+	}
+}
+
+// TestManyGone: an instance is told at once that all of them are revoked, and of a few at a time that
+// they are gone, until it knows of all.
+func TestManyGone(t *testing.T) {
+	w := newWorld(t)
+	acme, _ := w.org("acme")
+	const many = 2*goneMax + 3
+	for i := range many {
+		u, err := w.store.CreateUser(t.Context(), operator, registry.NewUser{
+			Email: fmt.Sprintf("u%d@acme.example", i), Name: "U", PasswordHash: "x",
+		})
+		w.ok(err)
+		secret := registry.Hash([]byte(fmt.Sprintf("%032d", i)))
+		_, err = w.store.CreateInvite(t.Context(), operator, acme.OrgID, u.Email, registry.RoleMember, secret)
+		w.ok(err)
+		_, err = w.store.AcceptInvite(t.Context(), registry.AsUser(u, "", ""), secret)
+		w.ok(err)
+		w.remove(acme, u)
+	}
+	w.agent(acme, takes)
+	defer w.start()()
+	gone := map[registry.UserID]bool{}
+	w.await("it knows all", func() bool {
+		for _, v := range w.told[acme] {
+			for _, id := range v.GoneUsers {
+				gone[id] = true
+			}
+			if len(v.GoneUsers) > goneMax {
+				t.Errorf("told of %d at once", len(v.GoneUsers))
+			}
+		}
+		return len(gone) == many
+	})
+	if n := len(w.told[acme][0].Users); n < many {
+		t.Errorf("first told of %d", n)
+	}
+	w.await("each round is counted", func() bool { return w.counts[ResultOK] == len(w.told[acme]) })
+	if list, err := w.store.Untold(t.Context(), system, acme.OrgID); err != nil || len(list) != 0 {
+		t.Errorf("yet to be told: %v %v", list, err)
 	}
 }
 

@@ -272,11 +272,54 @@ func (s *Store) RevokeRunner(ctx context.Context, a registry.Actor, org registry
 	})
 }
 
-func (t *tx) revokeRunner(r registry.Runner) error {
+func (t *tx) revokeRunner(r registry.Runner) error { return t.endRunner(r, "") }
+
+func (t *tx) endRunner(r registry.Runner, why string) error {
 	if err := t.must(`DELETE FROM runners WHERE id = $1`, r.ID); err != nil {
 		return err
 	}
-	return t.record(registry.Change{Kind: registry.ChangeRunnerRevoked, OrgID: r.OrgID, UserID: r.EnrolledBy, SessionID: r.ID.Session()}, r.Name, "")
+	return t.record(registry.Change{Kind: registry.ChangeRunnerRevoked, OrgID: r.OrgID, UserID: r.EnrolledBy, SessionID: r.ID.Session()}, r.Name, why)
+}
+
+// FinishRunners revokes the runners of apps whose time is over, or whose owner may use the org no
+// more: what their keys have open at the app does not end by itself. For the system.
+func (s *Store) FinishRunners(ctx context.Context, a registry.Actor) error {
+	if err := only(a); err != nil {
+		return err
+	}
+	type due struct {
+		registry.Runner
+		over bool
+	}
+	find := func(ctx context.Context, q querier, now time.Time) ([]due, error) {
+		return collect(ctx, q, func(r scanner) (d due, err error) {
+			err = r.Scan(&d.ID, &d.OrgID, &d.Name, &d.EnrolledBy, &d.over)
+			return d, err
+		}, `SELECT r.id, r.org_id, r.name, r.enrolled_by, r.expires_at <= $1 FROM runners r
+			WHERE r.app <> '' AND (r.expires_at <= $1 OR NOT EXISTS (SELECT 1 FROM memberships m
+				JOIN users u ON u.id = m.user_id WHERE m.org_id = r.org_id AND m.user_id = r.enrolled_by
+				AND m.held_at = 0 AND u.disabled_at = 0))`, us(now))
+	}
+	list, err := find(ctx, s.read, s.now())
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	return s.recording(ctx, a, func(t *tx) error {
+		list, err := find(t.ctx, t, t.now)
+		if err != nil {
+			return err
+		}
+		for _, d := range list {
+			why := "its owner may use the org no more"
+			if d.over {
+				why = "its time is over"
+			}
+			if err := t.endRunner(d.Runner, why); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // enrolled returns the runners that a person enrolled into an org.

@@ -119,10 +119,35 @@ func revocations(e env) {
 	told("revoked runner", o.ID, nil, r.ID)
 	isGone("revoked runner", string(r.ID), true)
 
+	ofApp := func(as registry.Actor, of registry.Org) registry.RunnerID {
+		e.Helper()
+		claim := secret(registry.NewID())
+		e.ok(second(e.s.CreateRunnerClaim(ctx, as, of.ID, registry.NewRunnerClaim{
+			Name: "pizza", Life: 10 * time.Minute, App: registry.RunnerPizzaPi,
+		}, claim)))
+		r, err := e.s.EnrollRunner(ctx, visitor, claim, "", secret(registry.NewID()))
+		e.ok(err)
+		return r.ID
+	}
+	e.want(e.s.FinishRunners(ctx, asOwner), registry.CodeForbidden)
+	expiring := ofApp(asOwner, o)
+	e.ok(e.s.FinishRunners(ctx, system))
+	instances()
+	e.clock.Add(10 * time.Minute)
+	for range 2 { // once
+		e.ok(e.s.FinishRunners(ctx, system))
+	}
+	told("expired runner of an app", o.ID, nil, expiring)
+	isGone("expired runner of an app", string(expiring), true)
+	orphan := ofApp(e.now(n), other)
+
 	e.ok(second(e.s.DisableUser(ctx, operator, n.ID, registry.UserDisabling{})))
 	told("disabled, without a session", other.ID, []registry.UserID{n.ID})
 	isGone("disabled", string(n.ID), true)
 	told("disabled elsewhere", o.ID, nil)
+	e.ok(e.s.FinishRunners(ctx, system))
+	told("runner of somebody disabled", other.ID, nil, orphan)
+	isGone("runner of somebody disabled", string(orphan), true)
 
 	e.ok(e.s.RequireSecondStep(ctx, operator, other.ID, "", true))
 	told("sign-in rules", other.ID, []registry.UserID{owner.ID, n.ID})

@@ -4,8 +4,10 @@
 set -e
 case "$1" in
 purge)
+	made=
+	if [ -d /var/lib/pizzeria/.made-user ]; then made=yes; fi # by postinstall.sh
 	rm -rf /var/lib/pizzeria
-	if getent passwd pizzeria >/dev/null; then userdel pizzeria || true; fi
+	if [ -n "$made" ] && getent passwd pizzeria >/dev/null; then userdel pizzeria || true; fi
 	;;
 esac
 if [ -d /run/systemd/system ]; then

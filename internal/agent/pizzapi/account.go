@@ -27,6 +27,7 @@ type account struct {
 	cookie  string
 	name    string
 	checked time.Time
+	ended   bool // everything was, and nothing began since
 }
 
 // errRefused is PizzaPi's answer to a password that is not the account's, or to an account that does
@@ -125,6 +126,7 @@ func (a *App) enter(ctx context.Context, p Person, x *account) error {
 }
 
 func (a *App) signIn(ctx context.Context, sub string, x *account) error {
+	x.ended = false
 	res, err := a.call(ctx, sub, "", http.MethodPost, "/api/auth/sign-in/email", map[string]any{
 		"email": email(sub), "password": a.secrets.password(sub),
 	})

@@ -59,6 +59,9 @@ func (a *App) call(ctx context.Context, sub, cookie, method, path string, body a
 	req.Header.Set("Origin", a.origin())
 	req.Header.Set("User-Agent", "Pizzeria")
 	a.forwarded(req.Header, sub)
+	if revokes(path) {
+		req.Header.Set("X-Forwarded-For", a.secrets.address(random()))
+	}
 	res, err := a.client.Do(req)
 	if err != nil {
 		return answer{}, err
@@ -69,6 +72,12 @@ func (a *App) call(ctx context.Context, sub, cookie, method, path string, body a
 		err = fmt.Errorf("PizzaPi's answer to %s is longer than 1 MiB", path)
 	}
 	return answer{path, res.StatusCode, sessionCookie(res.Header), b}, err
+}
+
+// revokes reports whether a path is one that ends things. They are to end however many there are, and
+// however many requests the person makes, so PizzaPi's limits must not count those together.
+func revokes(path string) bool {
+	return strings.HasPrefix(path, authPath+"/api-key/") || path == authPath+"/revoke-sessions"
 }
 
 // forwarded says who the client is: the person, by an address of their own.

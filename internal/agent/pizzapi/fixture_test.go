@@ -21,6 +21,7 @@ type betterAuth struct {
 	sessions map[string]string // e-mail addresses by token
 	made     int
 	calls    []string
+	from     []string       // the address of each call
 	fail     map[string]int // statuses, by path
 	health   string
 	seen     *http.Request
@@ -35,6 +36,7 @@ func (b *betterAuth) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.calls = append(b.calls, strings.TrimPrefix(r.URL.Path, "/api/auth"))
+	b.from = append(b.from, r.Header.Get("X-Forwarded-For"))
 	if status := b.fail[r.URL.Path]; status != 0 {
 		w.WriteHeader(status)
 		return

@@ -16,14 +16,17 @@ const (
 	authPath    = "/api/auth"
 	sessionPath = authPath + "/get-session"
 	signOutPath = authPath + "/sign-out"
+	createPath  = authPath + "/api-key/create"
 )
 
 // ownKeys are all of better-auth's paths that people reach: those for their own API keys. The others
-// manage accounts and sessions, which the agent does.
+// manage accounts and sessions, which the agent does. Changing one could make it outlive its runner.
 var ownKeys = []string{
-	authPath + "/api-key/list", authPath + "/api-key/get", authPath + "/api-key/create",
-	authPath + "/api-key/update", authPath + "/api-key/delete", authPath + "/ok",
+	authPath + "/api-key/list", authPath + "/api-key/get", createPath,
+	authPath + "/api-key/delete", authPath + "/ok",
 }
+
+const maxKeys = 50 // of a person, so that one list has them all
 
 // visit is a request that goes to PizzaPi.
 type visit struct {
@@ -79,7 +82,28 @@ func (a *App) Judge(
 			return nil
 		}
 	}
+	if raw == createPath && !a.mayCreate(r.Context(), p, v.cookie, refuse) {
+		return nil
+	}
 	return r.WithContext(context.WithValue(r.Context(), visitKey{}, v))
+}
+
+// mayCreate refuses another key to somebody who has many: all of them are to be deleted when they go.
+func (a *App) mayCreate(ctx context.Context, p Person, cookie string, refuse func(Refusal)) bool {
+	keys, res, err := a.keys(ctx, p.Subject, cookie)
+	if err == nil && res.status != http.StatusOK {
+		err = res.unexpected()
+		a.doubt(p.Subject)
+	}
+	if err != nil {
+		a.fail(ctx, p, err, refuse)
+		return false
+	}
+	if len(keys) >= maxKeys {
+		refuse(Refusal{http.StatusConflict, "You have 50 API keys: delete one first."})
+		return false
+	}
+	return true
 }
 
 // ambiguous reports whether a path leads elsewhere at a server that resolves URLs as browsers do.

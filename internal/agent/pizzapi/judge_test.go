@@ -19,6 +19,7 @@ func TestJudge(t *testing.T) {
 		{"GET", "/api/sessions", nil, 0, 0},
 		{"POST", "/api/auth/api-key/create", nil, 0, 401},
 		{"GET", "/api/auth/api-key/list", nil, 0, 401},
+		{"POST", "/api/auth/api-key/update", nil, 403, 401},
 		{"GET", "/api/auth/api-key/list/", nil, 403, 401},
 		{"POST", "/api/auth/api-key/verify", nil, 403, 401},
 		{"POST", "/api/auth/sign-up/email", nil, 403, 401},

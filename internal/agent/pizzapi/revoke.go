@@ -47,12 +47,19 @@ func (a *App) revokePerson(ctx context.Context, sub string) error {
 		return err
 	}
 	defer x.release()
+	if x.ended {
+		return nil
+	}
 	err := a.as(ctx, sub, x, func(cookie string) (answer, error) { return a.endAll(ctx, sub, cookie) })
 	if err != nil {
 		return err
 	}
 	x.cookie = ""
-	return a.runners.forgetOf(sub)
+	if err := a.runners.forgetOf(sub); err != nil {
+		return err
+	}
+	x.ended = true // who is told again of many gets further each time
+	return nil
 }
 
 // as does something with a person's session, once more with a new one if PizzaPi answers 401. It
@@ -85,24 +92,34 @@ func (a *App) as(ctx context.Context, sub string, x *account, do func(cookie str
 // answer that is not 200, or the last one.
 func (a *App) endAll(ctx context.Context, sub, cookie string) (answer, error) {
 	for range maxRounds {
-		res, err := a.call(ctx, sub, cookie, http.MethodGet, authPath+"/api-key/list", nil)
+		keys, res, err := a.keys(ctx, sub, cookie)
 		if err != nil || res.status != http.StatusOK {
-			return res, err
-		}
-		var keys []struct{ ID string }
-		if err := res.decode(&keys); err != nil {
 			return res, err
 		}
 		if len(keys) == 0 {
 			return a.call(ctx, sub, cookie, http.MethodPost, authPath+"/revoke-sessions", map[string]any{})
 		}
 		for _, k := range keys {
-			if res, err := a.deleteKey(ctx, sub, cookie, k.ID); err != nil || res.status != http.StatusOK {
+			if res, err := a.deleteKey(ctx, sub, cookie, k); err != nil || res.status != http.StatusOK {
 				return res, err
 			}
 		}
 	}
 	return answer{}, errors.New("new keys are made all the time")
+}
+
+// keys returns the IDs of a person's API keys, as far as PizzaPi lists them at once, if it answers 200.
+func (a *App) keys(ctx context.Context, sub, cookie string) (ids []string, res answer, err error) {
+	res, err = a.call(ctx, sub, cookie, http.MethodGet, authPath+"/api-key/list", nil)
+	if err != nil || res.status != http.StatusOK {
+		return nil, res, err
+	}
+	var keys []struct{ ID string }
+	err = res.decode(&keys)
+	for _, k := range keys {
+		ids = append(ids, k.ID)
+	}
+	return ids, res, err
 }
 
 // deleteKey deletes an API key. One that is not there counts as deleted.

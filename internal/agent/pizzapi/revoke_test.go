@@ -1,6 +1,9 @@
 package pizzapi
 
 import (
+	"fmt"
+	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -33,6 +36,77 @@ func TestRevoke(t *testing.T) {
 		if err := f.app.Revoke(t.Context(), []string{"ada-id"}, nil); err == nil || !strings.Contains(err.Error(), "ada-id") {
 			t.Errorf("%s: %v", path, err)
 		}
+	}
+}
+
+// TestRevokeGoesOn: whose access ended needs no call when they are revoked again, until they are back.
+func TestRevokeGoesOn(t *testing.T) {
+	f := newFixture(t)
+	f.cookie(ada)
+	for _, sub := range []string{"ada-id", "nobody-id"} {
+		revoke := func() (calls int) {
+			t.Helper()
+			before := len(f.b.calls)
+			if err := f.app.Revoke(t.Context(), []string{sub}, nil); err != nil {
+				t.Fatal(err)
+			}
+			return len(f.b.calls) - before
+		}
+		if first, again := revoke(), revoke(); first == 0 || again != 0 {
+			t.Errorf("%s: %d calls, then %d", sub, first, again)
+		}
+		f.cookie(Person{Subject: sub})
+		if revoke() == 0 || len(f.b.sessions) > 0 {
+			t.Errorf("%s is back: %v", sub, f.b.sessions)
+		}
+	}
+}
+
+// TestRevokeIsNotLimited: PizzaPi counts requests by the network that they come from, so those that
+// end things share none.
+func TestRevokeIsNotLimited(t *testing.T) {
+	f := newFixture(t)
+	f.cookie(ada)
+	their := f.b.accounts["ada-id@people.invalid"]
+	for i := range 200 {
+		their.keys = append(their.keys, fmt.Sprint(i))
+	}
+	before := len(f.b.from)
+	if err := f.app.Revoke(t.Context(), []string{"ada-id"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[netip.Prefix]bool{}
+	from := f.b.from[before:]
+	for _, address := range from {
+		a, err := netip.ParseAddr(address)
+		if err != nil || a.As16()[0] != 0xfd {
+			t.Fatalf("%q %v", address, err)
+		}
+		seen[netip.PrefixFrom(a, 64).Masked()] = true
+	}
+	if len(from) < 200 || len(seen) != len(from) {
+		t.Errorf("%d calls from %d networks", len(from), len(seen))
+	}
+}
+
+// TestManyKeys: nobody gets more API keys than are deleted at once.
+func TestManyKeys(t *testing.T) {
+	f := newFixture(t)
+	f.cookie(ada)
+	their := f.b.accounts["ada-id@people.invalid"]
+	for i := range maxKeys - 1 {
+		their.keys = append(their.keys, fmt.Sprint(i))
+	}
+	if w, r := f.judged("POST", createPath, ada, nil); r == nil {
+		t.Errorf("the last one: %d", w.Code)
+	}
+	their.keys = append(their.keys, "last")
+	if w, r := f.judged("POST", createPath, ada, nil); r != nil || w.Code != http.StatusConflict {
+		t.Errorf("one more: %d", w.Code)
+	}
+	f.b.fail = map[string]int{authPath + "/api-key/list": 500}
+	if w, r := f.judged("POST", createPath, ada, nil); r != nil || w.Code != http.StatusBadGateway {
+		t.Errorf("nobody knows how many: %d", w.Code)
 	}
 }
 

@@ -13,7 +13,7 @@ func (a *App) Rewrite(out *http.Request) {
 	h := out.Header
 	h.Del("X-Pizzapi-Client-Ip") // PizzaPi's own, for what it takes for the client's address
 	h.Set("X-Forwarded-Proto", a.base.Scheme)
-	cookies := ownCookies(h)
+	cookies := theirCookies(h)
 	h.Del("Cookie")
 	if v.page {
 		h.Del("Accept-Encoding") // the script goes into the page's text
@@ -27,28 +27,39 @@ func (a *App) Rewrite(out *http.Request) {
 	h.Del("X-Api-Key") // the request is the person's
 	a.forwarded(h, v.sub)
 	if cookies != "" {
-		cookies += "; "
+		cookies = "; " + cookies
 	}
-	h.Set("Cookie", cookies+v.cookie)
+	h.Set("Cookie", v.cookie+cookies) // first: of two that are read as one name, the first counts
 	// The gateway attaches people to requests of the org's own pages alone, also at a former address.
 	if h.Get("Origin") != "" || h.Get("Upgrade") != "" || out.Method != http.MethodGet && out.Method != http.MethodHead {
 		h.Set("Origin", a.origin())
 	}
 }
 
-// ownCookies returns a request's cookies without better-auth's.
-func ownCookies(h http.Header) string {
+// theirCookies returns a request's cookies without better-auth's, and without those whose name is none
+// (RFC 6265, section 4.1.1): PizzaPi could read it as another.
+func theirCookies(h http.Header) string {
 	var kept []string
 	for _, line := range h["Cookie"] {
 		for pair := range strings.SplitSeq(line, ";") {
 			pair = ascii.Trim(pair)
 			name, _, _ := strings.Cut(pair, "=")
-			if pair != "" && !isBetterAuth(name) {
+			if isToken(name) && !isBetterAuth(name) {
 				kept = append(kept, pair)
 			}
 		}
 	}
 	return strings.Join(kept, "; ")
+}
+
+// isToken reports whether a name is a token (RFC 9110, section 5.6.2).
+func isToken(name string) bool {
+	for _, c := range []byte(name) {
+		if c <= ' ' || c >= 0x7f || strings.IndexByte(`()<>@,;:\"/[]?={}`, c) >= 0 {
+			return false
+		}
+	}
+	return name != ""
 }
 
 // isBetterAuth reports whether a cookie is one that better-auth takes for its own.

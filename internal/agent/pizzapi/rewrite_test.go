@@ -15,12 +15,13 @@ func TestHeaders(t *testing.T) {
 	forged := http.Header{
 		"Cookie": {
 			"a=1; __Secure-better-auth.session_token=x; better-auth.session_token=x", " __HOST-Better-Auth.x=y;b=2;; ;\tbetter-auth=z",
+			`x"y=1; "better-auth.session_token"=x; better-auth.session_token\x00=x; bad name=1; =nameless`,
 		},
 		"X-Api-Key": {"k"}, "X-Pizzapi-Client-Ip": {"203.0.113.1"}, "X-Forwarded-For": {"203.0.113.1"},
 		"X-Forwarded-Proto": {"http, https"}, "Origin": {"https://former.example"},
 	}
 	_, r := f.judged("POST", "/api/sessions", ada, forged)
-	if got := r.Header.Get("Cookie"); got != "a=1; b=2; __Secure-better-auth.session_token=token1" {
+	if got := r.Header.Get("Cookie"); got != "__Secure-better-auth.session_token=token1; a=1; b=2" {
 		t.Errorf("%q", got)
 	}
 	for name, want := range map[string][]string{

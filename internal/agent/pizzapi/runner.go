@@ -77,6 +77,12 @@ func (r *runners) get(id string) (runnerKey, bool) {
 	return k, ok
 }
 
+// Knows reports whether a runner was enrolled here, and its key not deleted.
+func (a *App) Knows(id string) bool {
+	_, known := a.runners.get(id)
+	return known
+}
+
 func (r *runners) forgetOf(owner string) error {
 	return r.change(func(keys map[string]runnerKey) {
 		maps.DeleteFunc(keys, func(_ string, k runnerKey) bool { return k.Owner == owner })
@@ -97,7 +103,7 @@ func (a *App) Enroll(ctx context.Context, r Runner) (map[string]string, error) {
 		return nil, err
 	}
 	name := []rune(r.Name)
-	res, err := a.call(ctx, r.Owner.Subject, cookie, http.MethodPost, authPath+"/api-key/create", map[string]any{
+	res, err := a.call(ctx, r.Owner.Subject, cookie, http.MethodPost, createPath, map[string]any{
 		"name": string(name[:min(len(name), keyNameMax)]), "expiresIn": int(life / time.Second),
 	})
 	if err != nil {
