@@ -367,6 +367,14 @@ func TestLockOutlivesItsServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer unlock()
+	lock, _ := locks.Load(v.Image)
+	held := int(lock.(*os.File).Fd()) //nolint:forcetypeassert // it is
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = null.Close() }()
 	checked := make(chan error, 1)
 	go func() { checked <- v.check(t.Context(), v.Image) }()
 	for range 1000 {
@@ -375,7 +383,10 @@ func TestLockOutlivesItsServer(t *testing.T) {
 		}
 		time.Sleep(10 * time.Millisecond) // another program
 	}
-	unlock() // as when this process ends
+	// As when this process ends: its descriptor of the lock is another file's.
+	if err := unix.Dup3(int(null.Fd()), held, unix.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
 	f, err := os.Open(v.Image + ".lock")
 	if err != nil {
 		t.Fatal(err)
