@@ -83,16 +83,16 @@ func TestKeyed(t *testing.T) {
 		socket = holding(p, assertion.Claims{}, "websocket", false)
 		revoke(disconnected)
 		revoke(disconnected)
-		time.Sleep(cutEvery - time.Second)
+		time.Sleep(cutEvery - time.Second) // the clock is the bubble's
 		if !socket.isOpen() {
 			t.Error("cut too soon")
 		}
-		time.Sleep(2 * time.Second)
+		time.Sleep(2 * time.Second) // the clock is the bubble's
 		if socket.isOpen() {
 			t.Error("it is never cut")
 		}
 		socket = holding(p, assertion.Claims{}, "websocket", false)
-		time.Sleep(2 * cutEvery)
+		time.Sleep(2 * cutEvery) // the clock is the bubble's
 		if !socket.isOpen() {
 			t.Error("cut once more than somebody asked for")
 		}

@@ -178,7 +178,13 @@ func (c *composed) described(after, backup string) {
 	if !found {
 		c.t.Fatalf("the README has no commands after %s", after)
 	}
-	code = strings.NewReplacer("/var/lib/pizzeria", c.data, "/backup/", backup+"/", "docker compose", "docker-compose").Replace(code)
+	elsewhere := filepath.Join(backup, "elsewhere")
+	if backup != "" {
+		if err := os.MkdirAll(elsewhere, 0o700); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+	code = strings.NewReplacer("/var/lib/pizzeria", c.data, "/backup/", backup+"/", "/elsewhere", elsewhere, "docker compose", "docker-compose").Replace(code)
 	if out, err := c.command(c.project, "bash", "-euc", code); err != nil {
 		c.t.Fatalf("%s: %v %s", code, err, out)
 	}
