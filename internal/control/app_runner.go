@@ -12,7 +12,7 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-const enrollTimeout = 15 * time.Second
+const enrollTimeout = time.Minute
 
 // What an agent may say is a variable: people put it into files and shells, where others than the
 // app's own, such as LD_PRELOAD, lead to more.

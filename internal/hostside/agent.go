@@ -20,6 +20,7 @@ import (
 // Bounds of what an agent may answer; the org may have replaced it.
 const (
 	attendTime   = 15 * time.Second
+	enrollTime   = time.Minute // an app may sign somebody up for it
 	maxHeartbeat = 64 << 10
 	maxMetrics   = 5 << 20
 )
@@ -95,7 +96,11 @@ func (a Agent) Metrics(ctx context.Context) (io.ReadCloser, error) {
 
 // ask sends a request.
 func (a Agent) ask(ctx context.Context, method, path string, body []byte) (io.ReadCloser, error) {
-	ctx, cancel := context.WithTimeout(ctx, attendTime)
+	within := attendTime
+	if path == runnersPath {
+		within = enrollTime
+	}
+	ctx, cancel := context.WithTimeout(ctx, within)
 	req, err := http.NewRequestWithContext(ctx, method, "http://agent"+path, bytes.NewReader(body))
 	if err != nil {
 		cancel()

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	callTime  = 10 * time.Second
+	callTime  = 30 * time.Second
 	maxAnswer = 1 << 20
 )
 
