@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/pizzaface/pizzeria/provision"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -45,8 +44,7 @@ func StopAll(ctx context.Context, dataDir, host string) (stopped int, err error)
 		}
 	}
 	for o := range orgs {
-		var bound provision.Provider = p.For(o.installation)
-		if err := bound.Stop(ctx, o.org, math.MaxInt64); err != nil {
+		if err := p.For(o.installation).Stop(ctx, o.org, math.MaxInt64); err != nil {
 			return stopped, err
 		}
 	}
