@@ -116,7 +116,7 @@ func reserve(f *os.File, size int64) error {
 		return err
 	}
 	// The kernel would take all there is before it refused.
-	free := int64(machine.Bavail) * machine.Bsize //nolint:gosec // less than 2^63
+	free := int64(machine.Bavail) * int64(machine.Bsize) //nolint:gosec,unconvert // less than 2^63; 32 bits on some
 	if size-now.Blocks*512 <= free {
 		err = unix.Fallocate(int(f.Fd()), 0, 0, size)
 	} else {

@@ -153,7 +153,7 @@ func (v Volume) Used() (int64, error) {
 	}
 	var at unix.Statfs_t
 	err = unix.Statfs(v.At, &at)
-	return int64(at.Blocks-at.Bfree) * at.Bsize, err //nolint:gosec // less than 2^63
+	return int64(at.Blocks-at.Bfree) * int64(at.Bsize), err //nolint:gosec,unconvert // less than 2^63; 32 bits on some
 }
 
 // Fits is for how many bytes there could be room at most: as much as the machine's file system has.
@@ -162,5 +162,5 @@ func (v Volume) Fits() (int64, error) {
 	if err := unix.Statfs(v.Image, &all); err != nil {
 		return 0, err
 	}
-	return int64(all.Blocks) * all.Bsize, nil //nolint:gosec // less than 2^63
+	return int64(all.Blocks) * int64(all.Bsize), nil //nolint:gosec,unconvert // less than 2^63; 32 bits on some
 }
