@@ -24,7 +24,7 @@ func (s *server) token(r servertest.Enrolled, style oauth2.AuthStyle) (string, e
 
 // dialWith opens an org's echo with a bearer token.
 func (s *server) dialWith(slug, token string) (*websocket.Conn, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
 	tr := s.transport()
 	tr.ForceAttemptHTTP2 = false
