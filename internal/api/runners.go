@@ -20,7 +20,7 @@ func (a *API) connected(list []registry.Runner) []registry.Runner {
 	return list
 }
 
-// unenroll revokes a runner that got no key, also when whoever asked for it is gone.
+// unenroll revokes a runner that got no key, also when the client that asked for it is gone.
 func (a *API) unenroll(ctx context.Context, r registry.Runner) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()

@@ -279,7 +279,7 @@ func (app exampleApp) alone(t *testing.T, data, keys string) (
 }
 
 // TestExampleApps: with its Caddyfile as it is, each example serves orgs that share nothing, keeps
-// their notes over restarts, and goes on when keys rotate.
+// their notes over restarts, and works on when keys rotate.
 func TestExampleApps(t *testing.T) {
 	t.Parallel()
 	exampleApps(t, func(t *testing.T, app exampleApp) {

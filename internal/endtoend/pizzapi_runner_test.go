@@ -275,7 +275,7 @@ func TestPizzaPiRunner(t *testing.T) {
 		t.Errorf("it is back: %v", err)
 	}
 
-	// Only people let one in, since it acts as them: no key does, nor whoever is at the machine.
+	// Only people let one in, since it acts as them: no key does, and no operator.
 	if out, err := s.cli("", "runner", "enroll", "--org", "acme", "--app", "pizzapi"); err == nil {
 		t.Error(out)
 	}

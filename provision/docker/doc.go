@@ -22,7 +22,7 @@
 //     of variables and the numbers of limits, and neither mounts, privileges nor networks.
 //   - The name and the labels of a container say installation, org and generation. What has another
 //     installation is never adopted or stopped.
-//   - Whoever changes an org's containers holds the lock of its directory.
+//   - A change of an org's containers holds the lock of its directory.
 //   - The restart policy is "no": with one of Docker's, a crash would be repeated without the
 //     reconciler's back-off, and nobody would be told. Instances outlive the engine by its live-restore,
 //     and without that the reconciler starts them again.

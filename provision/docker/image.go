@@ -106,7 +106,7 @@ type onePull struct {
 const pullTime = time.Hour
 
 // pull pulls the image, or waits for the pull that is under way, and tells say how far that is. A pull
-// goes on when nobody waits for it any more: the next start finds it, or the image.
+// continues when nobody waits for it any more: the next start finds it, or the image.
 func (p *Provider) pull(ctx context.Context, say func(string)) error {
 	s := &p.engine.pulls
 	s.mu.Lock()

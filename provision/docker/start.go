@@ -158,7 +158,7 @@ func (p *Provider) remove(ctx context.Context, id string) error {
 	return err
 }
 
-// lock waits for the lock of an org's directory, which whoever changes its containers has.
+// lock waits for the lock of an org's directory, which every change of its containers holds.
 func (p *Provider) lock(ctx context.Context, org registry.OrgID) (unlock func(), err error) {
 	dir := p.orgDir(org)
 	if err := os.MkdirAll(dir, 0o700); err != nil {

@@ -23,7 +23,7 @@ func (p Person) shown() string { return cmp.Or(p.Name, p.Email, p.Subject) }
 
 // account is a person's session at PizzaPi.
 type account struct {
-	turn    chan struct{} // holds one token: whoever has it may use the rest
+	turn    chan struct{} // holds one token: its holder may use the rest
 	cookie  string
 	name    string
 	checked time.Time

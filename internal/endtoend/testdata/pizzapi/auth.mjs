@@ -58,6 +58,6 @@ export async function ofKey(key) {
 
 export const whoAsks = async (headers) => (await ofCookie(headers)) ?? ofKey(headers.get('x-api-key'))
 
-// mayRegister says whether accounts can be made by whoever likes.
+// mayRegister says whether anyone can make an account.
 export const mayRegister = () =>
   env.PIZZAPI_DISABLE_SIGNUP_AFTER_FIRST_USER === 'false' || !db.query('SELECT 1 FROM user LIMIT 1').get()
