@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/pizzaface/pizzeria/provision"
 	"github.com/pizzaface/pizzeria/registry"
@@ -22,7 +23,9 @@ import (
 func (p *Provider) For(id registry.InstallationID) provision.Provider {
 	bound := *p
 	bound.installation = id
-	bound.mountAll(context.Background())
+	bound.mountRunning(context.Background())
+	bound.mounting = new(sync.WaitGroup)
+	bound.mounting.Go(func() { bound.mountRest(context.Background()) })
 	return &bound
 }
 
@@ -31,7 +34,7 @@ func (p *Provider) For(id registry.InstallationID) provision.Provider {
 func (p *Provider) OfAll() provision.Provider {
 	bound := *p
 	bound.ofAll = true
-	bound.mountAll(context.Background())
+	bound.mountRunning(context.Background())
 	return &bound
 }
 

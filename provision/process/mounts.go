@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 
 	"github.com/pizzaface/pizzeria/internal/hostside"
 	"github.com/pizzaface/pizzeria/internal/volume"
@@ -17,42 +16,45 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// mountAll mounts the volumes of orgs that have one, where this server's mount namespace does not have
-// them yet: after a restart of the machine, or of a server with mounts of its own. Whose cannot be
-// mounted fails when it is started.
-func (p *Provider) mountAll(ctx context.Context) {
-	entries, err := os.ReadDir(p.disksDir())
-	if err != nil {
-		return
-	}
+// mountRunning mounts the volumes of instances that run, where this server's mount namespace does not
+// have them: an earlier server had mounts of its own. They are in use, so nothing checks them.
+func (p *Provider) mountRunning(ctx context.Context) {
 	refs, err := p.refs()
 	if err != nil {
 		return
 	}
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	free := make(chan struct{}, mountsAtOnce)
-	for _, e := range entries {
-		id, isImage := strings.CutSuffix(e.Name(), hostside.DiskImageEnd)
-		org := registry.OrgID(id)
-		if !isImage || !registry.ValidID(id) {
-			continue
+	for _, r := range refs {
+		if dir := p.runDir(r); isApart(dir) && held(dir) {
+			p.mountAgain(ctx, r.OrgID, refs)
 		}
-		if mounted, err := p.volume(org).Mounted(); mounted || err != nil {
-			continue
-		}
-		free <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-free }()
-			p.mountAgain(ctx, org, refs)
-		})
 	}
 }
 
-const mountsAtOnce = 8
+// mountRest mounts the others, as after a restart of the machine, so that their files are there to be
+// copied. A start does not wait for it: one of them may need a long check. An org whose volume cannot
+// be mounted does not start, and says why.
+func (p *Provider) mountRest(ctx context.Context) {
+	images, err := filepath.Glob(hostside.DiskImage(p.c.Dir, "*"))
+	if err != nil {
+		return
+	}
+	for _, image := range images {
+		if id := strings.TrimSuffix(filepath.Base(image), hostside.DiskImageEnd); registry.ValidID(id) {
+			p.mountAgain(ctx, registry.OrgID(id), nil)
+		}
+	}
+}
 
+// mountAgain mounts the volume of an org that has one and is not mounted, and shows the run directories
+// of its instances again that are among refs.
 func (p *Provider) mountAgain(ctx context.Context, org registry.OrgID, refs []provision.Ref) {
 	v := p.volume(org)
+	if exists, err := v.Exists(); !exists || err != nil {
+		return
+	}
+	if mounted, err := v.Mounted(); mounted || err != nil {
+		return
+	}
 	unlock, err := v.Lock()
 	if err != nil {
 		return
@@ -70,6 +72,9 @@ func (p *Provider) mountAgain(ctx context.Context, org registry.OrgID, refs []pr
 
 // Release implements provision.Releaser.
 func (p *Provider) Release() error {
+	if p.mounting != nil {
+		p.mounting.Wait()
+	}
 	entries, err := os.ReadDir(p.disksDir())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -29,7 +30,8 @@ import (
 type Provider struct {
 	c            Config
 	installation registry.InstallationID
-	ofAll        bool // see OfAll
+	ofAll        bool            // see OfAll
+	mounting     *sync.WaitGroup // of mountRest, which Release waits for
 }
 
 // maxSocketPath is the shortest limit of the supported systems: 104 bytes with the final NUL on
