@@ -9,25 +9,19 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
-	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
 	"sync/atomic"
 	"time"
 
-	"github.com/pressly/goose/v3"
 	_ "modernc.org/sqlite" // driver
 
 	"github.com/pizzaface/pizzeria/registry"
 	"github.com/pizzaface/pizzeria/registry/sqlstore"
 )
-
-//go:embed migrations/*.sql
-var migrations embed.FS
 
 // Store is a registry in a SQLite file. It is safe for concurrent use by one
 // process; the runtime keeps a second process out.
@@ -162,24 +156,3 @@ func (g gated) Connect(context.Context) (driver.Conn, error) {
 
 // Driver implements driver.Connector.
 func (g gated) Driver() driver.Driver { return g.driver }
-
-func migrate(ctx context.Context, db *sql.DB) error {
-	dir, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
-	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, db, dir)
-	if err != nil {
-		return err
-	}
-	current, err := p.GetDBVersion(ctx)
-	if err != nil {
-		return fmt.Errorf("not a readable database: %w", err)
-	}
-	sources := p.ListSources()
-	if newest := sources[len(sources)-1].Version; current > newest {
-		return fmt.Errorf("the database has schema %d, but this program knows only up to %d: %w", current, newest, registry.ErrSchema)
-	}
-	_, err = p.Up(ctx)
-	return err
-}
