@@ -11,7 +11,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/pizzaface/pizzeria/internal/endtoend/scale"
 )
@@ -100,7 +99,7 @@ func TestSocketActivation(t *testing.T) {
 				if protocol != "h2" {
 					tr.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
 				}
-				res, err := (&http.Client{Transport: tr, Timeout: 30 * time.Second}).Get(s.url("acme") + "/.pizzeria/session")
+				res, err := (&http.Client{Transport: tr, Timeout: patience}).Get(s.url("acme") + "/.pizzeria/session")
 				connections.Add(1)
 				if err != nil || res.StatusCode != http.StatusUnauthorized {
 					failed.Add(1)

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/coder/websocket"
 )
@@ -143,7 +142,7 @@ func TestSampleBehindAgent(t *testing.T) {
 	if out, err := s.cli("", "instance", "restart", "acme"); err != nil {
 		t.Fatal(out)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if _, _, err := ws.Read(ctx); websocket.CloseStatus(err) < 1000 {
 		t.Errorf("it is closed with %v", err)

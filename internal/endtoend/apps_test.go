@@ -100,7 +100,7 @@ func TestLogin(t *testing.T) {
 	eve := s.invite(ada, "acme", "eve@example.com", "member")
 	config := filepath.Join(t.TempDir(), "contexts.yaml")
 	command := func(args ...string) *exec.Cmd {
-		cmd := exec.CommandContext(t.Context(), binary, args...)
+		cmd := exec.CommandContext(t.Context(), cli, args...)
 		cmd.Dir = t.TempDir()
 		cmd.Env = append(os.Environ(), "PIZZERIA_CONFIG="+config, "PIZZERIA_CA_FILE="+filepath.Join(s.dir, "data/caddy/pki/authorities/local/root.crt"))
 		return cmd
@@ -143,7 +143,7 @@ func TestLogin(t *testing.T) {
 			if a := eve.submit(s.url("")+"/device", form); a.status != 410 {
 				t.Errorf("answered twice: %d", a.status)
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(patience):
 			t.Error("no page is named")
 		}
 		err := cmd.Wait()
@@ -243,7 +243,7 @@ func TestAppsInBrowser(t *testing.T) {
 	n.fill(map[string]string{"email": "ada@example.com", "password": password})
 	n.press("form.card button", "the app at /back")
 
-	cmd := exec.CommandContext(t.Context(), binary, "login", "--server", s.url(""))
+	cmd := exec.CommandContext(t.Context(), cli, "login", "--server", s.url(""))
 	cmd.Env = append(os.Environ(), "PIZZERIA_CONFIG="+filepath.Join(t.TempDir(), "contexts.yaml"), "PIZZERIA_CA_FILE="+filepath.Join(s.dir, "data/caddy/pki/authorities/local/root.crt"))
 	out := new(lockedBuffer)
 	cmd.Stderr = out

@@ -70,7 +70,7 @@ func (c *scene) raw(sni, request string) (int, string) {
 		c.t.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }()
-	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(patience))
 	if _, err := io.WriteString(conn, request); err != nil {
 		c.t.Fatal(err)
 	}
@@ -317,7 +317,7 @@ func TestAttacks(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer func() { _ = ws.CloseNow() }()
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		if err := ws.Write(ctx, websocket.MessageText, []byte("hello")); err != nil {
 			t.Fatal(err)
@@ -362,7 +362,7 @@ func (c *server) dial(p *person, origin string) (*websocket.Conn, error) {
 }
 
 func (c *server) dialOrg(p *person, slug, origin string) (*websocket.Conn, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	h := http.Header{"Cookie": {orgCookie + "=" + p.cookie(c.url(slug), orgCookie)}}
 	if origin != "" {

@@ -74,7 +74,7 @@ func (b *tab) other() *tab { b.s.t.Helper(); return b.s.chromium() }
 // do runs steps, within a minute.
 func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 	b.s.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	if err := chromedp.Do(ctx, steps...); err != nil {
 		b.s.t.Fatalf("at %s: %v\n%s", b.location(), err, tail(b.text(), 1000))
@@ -83,7 +83,7 @@ func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 
 func get[T any](b *tab, a chromedp.Action[T]) T {
 	b.s.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	v, err := chromedp.Run(ctx, a)
 	if err != nil {
@@ -145,7 +145,7 @@ func (b *tab) leap(way, to string) {
 
 func (b *tab) shows(text string) {
 	b.s.t.Helper()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(patience)
 	for !strings.Contains(b.text(), text) {
 		if time.Now().After(deadline) {
 			b.s.t.Fatalf("%s never showed %q but\n%s", b.location(), text, tail(b.text(), 2000))

@@ -51,7 +51,7 @@ func TestOrgChangesUnderLoad(t *testing.T) {
 				// becomes: a change arrives at the gateway within moments, not before its answer.
 				becomes := func(status int) {
 					a := p.open(s.url(slug) + "/whoami")
-					deadline := time.Now().Add(30 * time.Second)
+					deadline := time.Now().Add(patience)
 					for a.status != status && time.Now().Before(deadline) {
 						time.Sleep(pace) // asking costs the server time that others wait for
 						a = p.open(s.url(slug) + "/whoami")

@@ -102,7 +102,7 @@ func TestEveryCommandIsRun(t *testing.T) {
 
 // script runs the real binary as a line of a script. fail says that it has to exit with status.
 func (s *server) script(ts *testscript.TestScript, fail bool, status int, args []string) {
-	err := ts.Exec(binary, args...)
+	err := ts.Exec(cli, args...)
 	var exit *exec.ExitError
 	switch {
 	case !fail && err != nil:
@@ -147,7 +147,7 @@ func TestContextsArePrivate(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "key"), []byte("pza_x\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(binary, "context", "set", "prod", "--server", "https://pizzeria.example.com", "--key-file", filepath.Join(dir, "key"))
+	cmd := exec.Command(cli, "context", "set", "prod", "--server", "https://pizzeria.example.com", "--key-file", filepath.Join(dir, "key"))
 	cmd.Env = append(os.Environ(), "PIZZERIA_CONFIG="+filepath.Join(dir, "c", "contexts.yaml"))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v %s", err, out)

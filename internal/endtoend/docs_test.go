@@ -85,7 +85,7 @@ func (s *server) forget() {
 func (s *server) shell(code string) {
 	s.t.Helper()
 	bin := s.t.TempDir()
-	if err := os.Symlink(binary, filepath.Join(bin, "pizzeria")); err != nil {
+	if err := os.Symlink(cli, filepath.Join(bin, "pizzeria")); err != nil {
 		s.t.Fatal(err)
 	}
 	cmd := exec.Command("bash", "-euo", "pipefail", "-c", `curl() { command curl --resolve "$HOST:127.0.0.1" "$@"; }`+"\n"+code)
@@ -127,7 +127,7 @@ func validate(t *testing.T, code string) {
 	if err := os.WriteFile(file, []byte(code), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(binary, "adapt", "--config", file)
+	cmd := exec.Command(cli, "adapt", "--config", file)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "HOME="+dir, "CF_API_TOKEN=x", "SMTP_PASSWORD=x", "API_TOKEN=x")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v: %s\n%s", err, tail(string(out), 1000), code)

@@ -17,7 +17,7 @@ func TestEventsResume(t *testing.T) {
 		t.Fatalf("%v %s", err, out)
 	}
 	var printed, said lockedBuffer
-	events := exec.Command(binary, "events", "--after", "0")
+	events := exec.Command(cli, "events", "--after", "0")
 	events.Dir, events.Stdout, events.Stderr = s.dir, &printed, &said
 	events.Env = append(append(os.Environ(), "HOME="+filepath.Join(s.dir, "home")), s.env...)
 	if err := events.Start(); err != nil {

@@ -234,7 +234,7 @@ func (app exampleApp) alone(t *testing.T, data, keys string) (
 		select {
 		case err := <-ended:
 			return err
-		case <-time.After(20 * time.Second):
+		case <-time.After(patience):
 			_ = cmd.Process.Kill()
 			return errors.Join(errors.New("it does not stop"), <-ended)
 		}
@@ -246,7 +246,7 @@ func (app exampleApp) alone(t *testing.T, data, keys string) (
 			t.Logf("the app: %s", out)
 		}
 	})
-	client := &http.Client{Transport: tr, Timeout: 20 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := &http.Client{Transport: tr, Timeout: patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	request := func(method, path, body string, tokens ...string) (int, string, error) {
 		req, err := http.NewRequestWithContext(t.Context(), method, "http://acme.example"+path, strings.NewReader(body))
 		if err != nil {

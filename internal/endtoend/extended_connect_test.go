@@ -29,7 +29,7 @@ func (s *server) openH2(slug, path string, header ...string) (*h2Socket, string)
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() { _ = conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(patience))
 	if _, err := io.WriteString(conn, http2.ClientPreface); err != nil {
 		s.t.Fatal(err)
 	}

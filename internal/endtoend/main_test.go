@@ -15,16 +15,19 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strconv"
 	"testing"
 )
 
-// binary is the program under test.
-var binary string
+// binary is the program under test, and what its CLI is run from: the same, without the race
+// detector, that makes half a second of each start.
+var binary, cli string
 
 // parallel is how many tests run at once, unless -parallel says otherwise. They
-// wait more than they compute, so more of them than cores are in flight.
-const parallel = "8"
+// wait as much as they compute, so more of them than cores are in flight.
+var parallel = strconv.Itoa(2 * runtime.NumCPU())
 
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 { // as an instance
@@ -66,16 +69,8 @@ func run(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	binary = filepath.Join(dir, "pizzeria")
-	for output, command := range map[string]string{
-		binary: "./cmd/pizzeria", filepath.Join(dir, "pizzeria-agent"): "./cmd/agent",
-	} {
-		build := exec.Command("go", slices.Concat([]string{"build"}, buildFlags, []string{"-o", output, command})...)
-		build.Dir = "../.." // the main module: this one cannot build its commands
-		build.Stderr = os.Stderr
-		if err := build.Run(); err != nil {
-			return 0, fmt.Errorf("building %s: %w", command, err)
-		}
+	if err := build(dir); err != nil {
+		return 0, err
 	}
 	if err := createAuthorities(dir); err != nil {
 		return 0, err
@@ -86,4 +81,25 @@ func run(m *testing.M) (code int, err error) {
 		return 1, errors.New(races)
 	}
 	return code, nil
+}
+
+// build builds the server, its CLI and the agent. Only the server is watched by the race detector:
+// of the others many are started, and their own packages' tests watch them.
+func build(dir string) error {
+	binary, cli = filepath.Join(dir, "pizzeria"), filepath.Join(dir, "pizzeria")
+	builds := [][]string{{"-o", filepath.Join(dir, "pizzeria-agent"), "./cmd/agent"}}
+	if len(buildFlags) > 0 {
+		cli = filepath.Join(dir, "cli", "pizzeria")
+		builds = append(builds, []string{"-o", cli, "./cmd/pizzeria"})
+	}
+	builds = append(builds, slices.Concat(buildFlags, []string{"-o", binary, "./cmd/pizzeria"}))
+	for _, args := range builds {
+		cmd := exec.Command("go", append([]string{"build"}, args...)...)
+		cmd.Dir = "../.." // the main module: this one cannot build its commands
+		cmd.Stderr = os.Stderr
+		if err := cmd.Run(); err != nil {
+			return fmt.Errorf("building %s: %w", args[len(args)-1], err)
+		}
+	}
+	return nil
 }

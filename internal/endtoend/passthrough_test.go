@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/coder/websocket"
 )
@@ -33,7 +32,7 @@ func TestPassThrough(t *testing.T) {
 			defer tr.CloseIdleConnections()
 			do := func(method, path string, body io.Reader) *http.Response {
 				t.Helper()
-				ctx, cancel := context.WithTimeout(t.Context(), 50*time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
 				t.Cleanup(cancel)
 				req, err := http.NewRequestWithContext(ctx, method, acme+path, body)
 				if err != nil {
@@ -85,7 +84,7 @@ func TestPassThrough(t *testing.T) {
 	ws.SetReadLimit(1 << 20)
 	big := make([]byte, 30<<10)
 	_, _ = rand.Read(big)
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for range 50 {
 		if err := ws.Write(ctx, websocket.MessageBinary, big); err != nil {

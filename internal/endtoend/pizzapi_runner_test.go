@@ -43,7 +43,7 @@ type client struct {
 // join connects to a namespace. It returns the server's own words when that refuses.
 func (s *server) join(slug, namespace string, auth map[string]string, h http.Header) (*client, error) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
 	tr := s.transport()
 	tr.ForceAttemptHTTP2 = false
@@ -125,7 +125,7 @@ func (s *server) ends(what string, c *client) time.Duration {
 // tunnel opens a runner's tunnel with a key.
 func (s *server) tunnel(slug, key string) (*websocket.Conn, error) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
 	tr := s.transport()
 	tr.ForceAttemptHTTP2 = false

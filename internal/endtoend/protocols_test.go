@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
@@ -34,7 +33,7 @@ func TestProtocolsAreJudgedAlike(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = h3.Close() })
 	for protocol, tr := range map[int]http.RoundTripper{1: h1, 2: s.transport(), 3: h3} {
-		c := &http.Client{Transport: tr, Timeout: 20 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		c := &http.Client{Transport: tr, Timeout: patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 		for name, x := range map[string]struct {
 			method, target string
 			header         map[string]string

@@ -89,7 +89,7 @@ func TestReload(t *testing.T) {
 	defer func() { _ = ws.CloseNow() }()
 	echo := func(text string) {
 		t.Helper()
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		if err := ws.Write(ctx, websocket.MessageText, []byte(text)); err != nil {
 			t.Fatalf("WebSocket: %v", err)

@@ -19,7 +19,7 @@ import (
 
 // echoes writes to an org's echo and reads it back.
 func echoes(ws *websocket.Conn) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := ws.Write(ctx, websocket.MessageText, []byte("x")); err != nil {
 		return err
@@ -30,7 +30,7 @@ func echoes(ws *websocket.Conn) error {
 
 // dialFrom opens an org's echo with a person's cookie, as a page of an origin does.
 func (s *server) dialFrom(slug, cookie, origin string) (*websocket.Conn, *http.Response, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	tr := s.transport()
 	tr.ForceAttemptHTTP2 = false

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/coder/websocket"
 	"golang.org/x/oauth2"
@@ -24,7 +23,7 @@ func (s *server) token(r servertest.Enrolled, style oauth2.AuthStyle) (string, e
 
 // dialWith opens an org's echo with a bearer token.
 func (s *server) dialWith(slug, token string) (*websocket.Conn, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	tr := s.transport()
 	tr.ForceAttemptHTTP2 = false

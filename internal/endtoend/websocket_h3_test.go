@@ -45,7 +45,7 @@ func TestWebSocketOverHTTP3(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_ = stream.SetDeadline(time.Now().Add(30 * time.Second))
+		_ = stream.SetDeadline(time.Now().Add(patience))
 		req := (&http.Request{Method: http.MethodConnect, Proto: "websocket", URL: &url.URL{Scheme: "https", Host: s.host(slug), Path: "/echo"}, Host: s.host(slug), Header: http.Header{"Sec-Websocket-Version": {"13"}}}).WithContext(ctx)
 		for k, v := range header {
 			req.Header.Set(k, v)
