@@ -22,7 +22,7 @@ func (s *server) person() *person {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return &person{s, &http.Client{Transport: s.transport(), Jar: jar, Timeout: 20 * time.Second}}
+	return &person{s, &http.Client{Transport: s.transport(), Jar: jar, Timeout: time.Minute}}
 }
 
 // bearer is somebody with an API key or token, and no cookie.
