@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -230,17 +231,20 @@ func testPizzaPiRunner(t *testing.T, s pizzapis) {
 	ada, mia := s.ada, s.mia
 	api := s.url("") + "/api/v1"
 	var claim struct{ Secret string }
-	var enrolled struct {
-		Runner      struct{ ID, App string }
-		Key         string
-		Environment map[string]string
-	}
 	mia.call(t, "POST", api+"/orgs/acme/runners/claims", `{"name":"build-1","app":"pizzapi"}`, 201, &claim)
-	s.person().call(t, "POST", api+"/runners", `{"claim":"`+claim.Secret+`"}`, 201, &enrolled)
-	key := enrolled.Environment["PIZZAPI_RUNNER_API_KEY"]
-	if enrolled.Environment["PIZZAPI_RELAY_URL"] != "wss://"+s.host("acme") || key == "" || enrolled.Key != "" || enrolled.Runner.App != "pizzapi" {
-		t.Fatalf("%+v", enrolled)
+	out, err := s.cli("", "runner", "enroll", "--server", s.url(""), "--ca-file",
+		filepath.Join(s.dir, "data/caddy/pki/authorities/local/root.crt"), "--claim", claim.Secret)
+	printed := regexp.MustCompile(`^PIZZAPI_RELAY_URL=(\S+)\nPIZZAPI_RUNNER_API_KEY=(\S+)\n$`).FindStringSubmatch(out)
+	if err != nil || printed == nil || printed[1] != "wss://"+s.host("acme") {
+		t.Fatalf("%v %s", err, out)
 	}
+	key := printed[2]
+	var all struct{ Items []struct{ ID, App string } }
+	mia.call(t, "GET", api+"/orgs/acme/runners", "", 200, &all)
+	if len(all.Items) != 1 || all.Items[0].App != "pizzapi" {
+		t.Fatalf("%+v", all)
+	}
+	id := all.Items[0].ID
 	c, err := s.runner("acme", key, "build-1")
 	if err != nil {
 		t.Fatal(err)
@@ -261,14 +265,14 @@ func testPizzaPiRunner(t *testing.T, s pizzapis) {
 		t.Errorf("its key is in the log: %v", err)
 	}
 
-	if out, err := s.cli("", "runner", "disconnect", "acme", enrolled.Runner.ID); err != nil {
+	if out, err := s.cli("", "runner", "disconnect", "acme", id); err != nil {
 		t.Fatal(out)
 	}
 	s.ends("it", c)
 	if c, err = s.runner("acme", key, "build-1"); err != nil {
 		t.Fatalf("it is not back: %v", err)
 	}
-	if out, err := s.cli("", "runner", "revoke", "acme", enrolled.Runner.ID); err != nil {
+	if out, err := s.cli("", "runner", "revoke", "acme", id); err != nil {
 		t.Fatal(out)
 	}
 	s.ends("it", c)
