@@ -122,22 +122,27 @@ http://*.%s:%d {
 	}
 }
 `, ports[3], s.port, domain, domain, s.port, provider, domain, domain, domain, s.http, domain, s.limited, rateLimit)
-	if s.ours, err = s.start("ours", config); err != nil {
-		return nil, err
-	}
-	if err = s.ready(); err != nil {
-		return nil, err
-	}
-	create := exec.Command(s.binary, "user", "create", email, "--name", "Bench", "--platform-admin")
-	create.Dir, create.Stdin = filepath.Join(s.dir, "ours"), strings.NewReader(password)
-	if out, err := create.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("user create: %s", out)
-	}
-	if err = s.signIn(); err != nil {
+	if err = s.launch(config); err != nil {
 		return nil, err
 	}
 	_, err = s.newOrg("acme")
 	return s, err
+}
+
+// launch starts an installation with a Caddyfile, and signs its first account in.
+func (s *servers) launch(config string) (err error) {
+	if s.ours, err = s.start("ours", config); err != nil {
+		return err
+	}
+	if err := s.ready(); err != nil {
+		return err
+	}
+	create := exec.Command(s.binary, "user", "create", email, "--name", "Bench", "--platform-admin")
+	create.Dir, create.Stdin = filepath.Join(s.dir, "ours"), strings.NewReader(password)
+	if out, err := create.CombinedOutput(); err != nil {
+		return fmt.Errorf("user create: %s", out)
+	}
+	return s.signIn()
 }
 
 // socket is where acme's instance listens.

@@ -13,6 +13,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"runtime/debug"
 
 	"github.com/pizzaface/pizzeria/internal/agent"
 	"github.com/pizzaface/pizzeria/internal/egress"
@@ -23,7 +24,12 @@ import (
 
 const program = "pizzeria-agent"
 
+// gcPercent makes the collector run at 2 MiB of heap while little is in use; by default it waits for
+// 4 MiB. An instance's share of that matters more than the 5 % of processor time that it costs.
+const gcPercent = 50
+
 func main() {
+	debug.SetGCPercent(gcPercent)
 	var err error
 	switch args := os.Args[1:]; {
 	case len(args) >= 2 && args[0] == "shim":

@@ -9,13 +9,10 @@ import (
 	"testing"
 )
 
-// TestPizzaPiAccounts: nobody makes, enters or changes an account of PizzaPi's, however the path is
-// written, and an API key makes no other credential.
-func TestPizzaPiAccounts(t *testing.T) {
-	t.Parallel()
-	s := pizzapi(t, "")
-	ada := s.admin()
-	s.org(ada, "acme")
+// Nobody makes, enters or changes an account of PizzaPi's, however the path is written, and an API key
+// makes no other credential.
+func testPizzaPiAccounts(t *testing.T, s pizzapis) {
+	ada := s.ada
 	ada.open(s.url("acme") + "/")
 	key := ada.pizzaKey("acme", "laptop")
 	const account = `{"email":"eve@example.com","password":"Aa1-eve-eve-eve","name":"Eve"}`
@@ -31,9 +28,11 @@ func TestPizzaPiAccounts(t *testing.T) {
 	headers := map[string]map[string]string{
 		"a member": {}, "a key": {"X-Api-Key": key}, "a client like a runner": {"X-Api-Key": key, "Upgrade": "websocket", "Connection": "Upgrade"},
 	}
+	nobody := s.person()
+	nobody.c.Jar = nil
 	for _, path := range spellings {
 		for name, h := range headers {
-			who := s.person()
+			who := nobody
 			h["Content-Type"] = "application/json"
 			if name == "a member" {
 				who, h["Origin"], h["Sec-Fetch-Site"] = ada, s.url("acme"), "same-origin"
@@ -43,7 +42,7 @@ func TestPizzaPiAccounts(t *testing.T) {
 				if status == 200 && strings.HasPrefix(body, "<!doctype") {
 					continue // PizzaPi's page, which it shows at any path
 				}
-				if status < 400 || strings.Contains(body, "token") {
+				if status < 400 || status == 429 || strings.Contains(body, "token") {
 					t.Errorf("%s: %s %s: %d %s", name, method, path, status, body)
 				}
 			}
@@ -75,14 +74,9 @@ func TestPizzaPiAccounts(t *testing.T) {
 	})
 }
 
-// TestPizzaPiLeaks: nothing of an org or a person reaches another.
-func TestPizzaPiLeaks(t *testing.T) {
-	t.Parallel()
-	s := pizzapi(t, "")
-	ada := s.admin()
-	s.org(ada, "acme")
-	s.org(ada, "globex")
-	mia := s.invite(ada, "acme", "mia@example.com", "member")
+// Nothing of an org or a person reaches another.
+func testPizzaPiLeaks(t *testing.T, s pizzapis) {
+	ada, mia := s.ada, s.mia
 	for _, p := range []*person{ada, mia} {
 		p.open(s.url("acme") + "/")
 	}
@@ -128,9 +122,9 @@ func TestPizzaPiLeaks(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.eventually("her runner is hers", func() bool { return mia.fetch("GET", s.url("acme")+"/api/runners", "").body == `[{"name":"hers"}]` })
-	if a := ada.fetch("GET", s.url("acme")+"/api/runners", ""); a.body != "[]" {
-		t.Errorf("another member sees %s", a.body)
-	}
+	s.eventually("another member sees none", func() bool { // but one of an earlier part, for a moment
+		return ada.fetch("GET", s.url("acme")+"/api/runners", "").body == "[]"
+	})
 	select {
 	case e := <-events.events:
 		t.Errorf("globex was told %s", e)
@@ -148,12 +142,9 @@ func TestPizzaPiLeaks(t *testing.T) {
 	}
 }
 
-// TestPizzaPiRestart: a restart keeps what must last, ends sockets first, and no log tells a secret.
-func TestPizzaPiRestart(t *testing.T) {
-	t.Parallel()
-	s := pizzapi(t, "")
-	ada := s.admin()
-	s.org(ada, "acme")
+// A restart keeps what must last, ends sockets first, and no log tells a secret.
+func testPizzaPiRestart(t *testing.T, s pizzapis) {
+	ada := s.ada
 	ada.open(s.url("acme") + "/")
 	push := func() string { return ada.fetch("GET", s.url("acme")+"/api/push/vapid-public-key", "").body }
 	key, was := ada.pizzaKey("acme", "laptop"), push()

@@ -65,9 +65,29 @@ func TestPizzaPiExample(t *testing.T) {
 	}
 }
 
-// pizzapi starts an installation whose instances are stand-ins for PizzaPi, with the edge rules of
-// the example.
-func pizzapi(t *testing.T, options string) *server {
+// pizzapis is an installation whose instances are stand-ins for PizzaPi.
+type pizzapis struct {
+	*server          // with the orgs acme and globex
+	ada, mia *person // an owner of both, and a member of acme
+}
+
+// TestPizzaPi: members and runners use PizzaPi behind the agent. The parts share one installation,
+// since each instance costs a Bun and a Redis. They run one after another, and a part that takes
+// somebody's access away brings people of its own.
+func TestPizzaPi(t *testing.T) {
+	t.Parallel()
+	s := startPizzaPis(t)
+	t.Run("headers", func(t *testing.T) { testPizzaPiHeaders(t, s.of(t)) })
+	t.Run("accounts", func(t *testing.T) { testPizzaPiAccounts(t, s.of(t)) })
+	t.Run("leaks", func(t *testing.T) { testPizzaPiLeaks(t, s.of(t)) })
+	t.Run("runner", func(t *testing.T) { testPizzaPiRunner(t, s.of(t)) })
+	t.Run("browser", func(t *testing.T) { testPizzaPiBrowser(t, s.of(t)) })
+	t.Run("revocation", func(t *testing.T) { testPizzaPiRevocation(t, s.of(t)) })
+	t.Run("restart", func(t *testing.T) { testPizzaPiRestart(t, s.of(t)) })
+}
+
+// startPizzaPis starts the installation, with the edge rules of the example.
+func startPizzaPis(t *testing.T) pizzapis {
 	t.Helper()
 	made, err := buildStandIn()
 	if err != nil {
@@ -77,12 +97,22 @@ func pizzapi(t *testing.T, options string) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return startWith(t, fmt.Sprintf(`prefix /api/.pizzeria
+	s := startWith(t, fmt.Sprintf(`prefix /api/.pizzeria
 		provider process {
 			command %s %s
 			files   %s
 			env     PIZZAPI_UI_DIR %s
 			profile pizzapi
-		}
-		%s`, made.bun, filepath.Join(made.dir, "server.js"), made.dir, filepath.Join(made.dir, "ui"), options), "import "+edge)
+		}`, made.bun, filepath.Join(made.dir, "server.js"), made.dir, filepath.Join(made.dir, "ui")), "import "+edge)
+	ada := s.admin()
+	s.org(ada, "acme")
+	s.org(ada, "globex")
+	return pizzapis{s, ada, s.invite(ada, "acme", "mia@example.com", "member")}
+}
+
+// of returns the installation, and its people, for a part of its test.
+func (p pizzapis) of(t *testing.T) pizzapis {
+	s := *p.server
+	s.t = t
+	return pizzapis{&s, &person{&s, p.ada.c}, &person{&s, p.mia.c}}
 }
