@@ -39,15 +39,15 @@ const (
 type hasher struct {
 	slots   chan struct{}
 	waiting atomic.Int64
-	dummy   registry.PasswordHash
 }
+
+// dummy is what a password is compared with where there is no hash. No password makes it.
+var dummy = encodeHash(make([]byte, argonSalt), make([]byte, argonKey))
 
 const maxWaiting = 64
 
 func newHasher() *hasher {
-	h := &hasher{slots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
-	h.dummy = encodeHash(make([]byte, argonSalt), argon2.IDKey([]byte("nobody"), make([]byte, argonSalt), argonTime, argonMemory, argonLanes, argonKey))
-	return h
+	return &hasher{slots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
 }
 
 func (h *hasher) enter(ctx context.Context) error {
@@ -89,7 +89,7 @@ func (h *hasher) check(ctx context.Context, password string, stored registry.Pas
 	defer func() { <-h.slots }()
 	exists := stored != ""
 	if !exists {
-		stored = h.dummy
+		stored = dummy
 	}
 	p, err := decodeHash(stored)
 	if err != nil {
