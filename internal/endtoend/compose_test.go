@@ -29,7 +29,7 @@ func startComposed(t *testing.T, e *engine) *composed {
 	c := &composed{engine: e, project: t.TempDir()}
 	c.data = filepath.Join(c.dir, "data")
 	// The example mounts the engine's socket from where Docker has it.
-	env := "PIZZERIA_DATA=" + c.data + "\n"
+	env := "PIZZERIA_DATA=" + c.data + "\nPIZZERIA_IMAGE=pizzeria\n"
 	override := "services:\n  pizzeria:\n    volumes:\n      - " + strings.TrimPrefix(c.Host, "unix://") + ":/var/run/docker.sock\n"
 	if err := errors.Join(os.CopyFS(c.project, os.DirFS("../../examples/compose")),
 		os.WriteFile(filepath.Join(c.project, ".env"), []byte(env), 0o600),
