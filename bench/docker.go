@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,9 +13,8 @@ import (
 )
 
 const (
-	dockerOneByOne = 40
-	dockerAtOnce   = 100
 	dockerPatience = 2 * time.Minute
+	dockerPause    = 5 * time.Millisecond // between requests to an org that is not there yet
 	dockerImage    = "pizzeria.bench/app:1"
 )
 
@@ -22,6 +22,10 @@ const (
 // the API to the first byte of the app through the edge, for somebody signed in, one by one and all at
 // once; and the memory of all that is not the app.
 func dockerCost() error {
+	flags := flag.NewFlagSet("docker", flag.ExitOnError)
+	oneByOne := flags.Int("one-by-one", 40, "orgs to create one after another")
+	atOnce := flags.Int("at-once", 100, "orgs to create at once, after that")
+	_ = flags.Parse(os.Args[2:]) // it exits
 	dir, err := os.MkdirTemp("/tmp", "pzb")
 	if err != nil {
 		return err
@@ -47,15 +51,19 @@ func dockerCost() error {
 		return err
 	}
 	defer s.stop()
+	app, err := alone(dir, *oneByOne, filepath.Join(dir, "app"), "upstream")
+	if err != nil {
+		return err
+	}
 	var one []time.Duration
-	for i := range dockerOneByOne {
+	for i := range *oneByOne {
 		took, err := s.firstByte(fmt.Sprintf("one-%d", i))
 		if err != nil {
 			return err
 		}
 		one = append(one, took)
 	}
-	all, failed := make([]time.Duration, dockerAtOnce), make([]error, dockerAtOnce)
+	all, failed := make([]time.Duration, *atOnce), make([]error, *atOnce)
 	var wg sync.WaitGroup
 	for i := range all {
 		wg.Go(func() { all[i], failed[i] = s.firstByte(fmt.Sprintf("all-%d", i)) })
@@ -64,7 +72,8 @@ func dockerCost() error {
 	if err := errors.Join(failed...); err != nil {
 		return err
 	}
-	fmt.Printf("docker: first byte through the edge after p50 %s, p95 %s of %d\n", part(one, 50), part(one, 95), len(one))
+	fmt.Printf("docker: first byte through the edge after p50 %s, p95 %s of %d (the app alone %s, %s)\n",
+		part(one, 50), part(one, 95), len(one), part(app, 50), part(app, 95))
 	fmt.Printf("docker: of %d at once", len(all))
 	for _, percent := range []int{1, 10, 25, 50, 75, 90, 99, 100} {
 		fmt.Printf(", p%d %s", percent, part(all, percent))
@@ -95,6 +104,7 @@ func (s *servers) firstByte(slug string) (time.Duration, error) {
 		if err == nil && code == 200 && len(text) == 1024 {
 			return time.Since(began), nil
 		}
+		time.Sleep(dockerPause) // not to be what the orgs wait for
 	}
 	return 0, fmt.Errorf("%s: %d %.300s %w", slug, code, text, err)
 }

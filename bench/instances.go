@@ -119,12 +119,12 @@ func client(address string) *http.Client {
 	}}}
 }
 
-// alone is how long the app takes without anything of ours.
-func (b *instanceBench) alone() ([]time.Duration, error) {
+// alone is how long an app takes to listen without anything of ours, n times.
+func alone(dir string, n int, name string, args ...string) ([]time.Duration, error) {
 	var took []time.Duration
-	for i := range instancesOneByOne {
-		socket := filepath.Join(filepath.Dir(b.Dir), fmt.Sprintf("alone-%d.sock", i))
-		cmd := exec.Command(b.Command[0], b.Command[1:]...)
+	for i := range n {
+		socket := filepath.Join(dir, fmt.Sprintf("alone-%d.sock", i))
+		cmd := exec.Command(name, args...)
 		cmd.Env = []string{"PIZZERIA_LISTEN=unix:" + socket}
 		began := time.Now()
 		if err := cmd.Start(); err != nil {
@@ -146,7 +146,7 @@ func (b *instanceBench) alone() ([]time.Duration, error) {
 }
 
 func (b *instanceBench) start() error {
-	alone, err := b.alone()
+	app, err := alone(filepath.Dir(b.Dir), instancesOneByOne, b.Command[0], b.Command[1:]...)
 	if err != nil {
 		return err
 	}
@@ -181,7 +181,7 @@ func (b *instanceBench) start() error {
 	}
 	b.orgs = orgs
 	fmt.Printf("isolation %s: first byte after p50 %s, p95 %s (the app alone %s, %s); %d at once: the last after %s\n",
-		b.Config.Isolation, part(one, 50), part(one, 95), part(alone, 50), part(alone, 95), instancesAtOnce, part(all, 100))
+		b.Config.Isolation, part(one, 50), part(one, 95), part(app, 50), part(app, 95), instancesAtOnce, part(all, 100))
 	return b.memory()
 }
 

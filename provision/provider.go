@@ -54,6 +54,9 @@ type Observed struct {
 	Address string
 	// Configuration is that of the Spec with which it was started; set while Running.
 	Configuration string
+	// Image is what it runs, such as name@sha256:..., by which anyone can get the same; "" where the
+	// provider has no images. Set while Running.
+	Image string
 	// Elsewhere is true of an instance that somebody else started, which is never outdated.
 	Elsewhere bool
 	Detail    string // why it is not running, for people

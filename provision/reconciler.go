@@ -130,6 +130,9 @@ func (r *Reconciler) Outdated() map[registry.OrgID]int64 {
 // Serving returns the instances that serve, as far as this reconciler knows.
 func (r *Reconciler) Serving() []Ref { return r.watch.serving() }
 
+// Image returns what an instance runs that serves, as Observed.Image; "" when it is not known.
+func (r *Reconciler) Image(ref Ref) string { return r.watch.image(ref) }
+
 // RunBy returns the name of the provider under which an instance runs that serves, and ok when it
 // does.
 func (r *Reconciler) RunBy(ref Ref) (provider string, ok bool) { return r.watch.runBy(ref) }

@@ -24,6 +24,7 @@ type subject struct {
 	ref           Ref
 	address       string
 	configuration string // that it was started with
+	image         string // that it runs
 	elsewhere     bool   // by somebody else
 	due           time.Time
 	asking        bool
@@ -47,14 +48,14 @@ func (w *watch) add(provider string, ref Ref, o Observed) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if s := w.all[ref.OrgID]; s != nil && s.ref == ref && s.address == o.Address {
-		s.configuration, s.elsewhere = o.Configuration, o.Elsewhere
+		s.configuration, s.image, s.elsewhere = o.Configuration, o.Image, o.Elsewhere
 		return
 	}
 	within := max(0, w.r.Health().Interval)
 	due := w.r.Now().Add(rand.N(within + 1)) //nolint:gosec // jitter
 	w.all[ref.OrgID] = &subject{
 		provider: provider, ref: ref, address: o.Address, configuration: o.Configuration, due: due,
-		elsewhere: o.Elsewhere,
+		image: o.Image, elsewhere: o.Elsewhere,
 	}
 }
 
@@ -112,6 +113,16 @@ func (w *watch) runBy(ref Ref) (provider string, ok bool) {
 		return s.provider, true
 	}
 	return "", false
+}
+
+// image returns the image of a watched instance.
+func (w *watch) image(ref Ref) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if s := w.all[ref.OrgID]; s != nil && s.ref == ref {
+		return s.image
+	}
+	return ""
 }
 
 // serving returns the watched instances.

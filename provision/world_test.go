@@ -69,6 +69,8 @@ func newWorld() *world {
 
 func address(r Ref) string { return fmt.Sprintf("%s.%d:80", r.OrgID, r.Generation) }
 
+func image(r Ref) string { return fmt.Sprintf("app@sha256:%d", r.Generation) }
+
 func (w *world) Name() string { return "fake" }
 
 func (w *world) For(registry.InstallationID) Provider { return w }
@@ -116,7 +118,7 @@ func (w *world) Ensure(ctx context.Context, s Spec) (Observed, error) {
 }
 
 func (w *world) observed(r Ref) Observed {
-	return Observed{Running: true, Address: address(r), Configuration: w.running[r].configuration}
+	return Observed{Running: true, Address: address(r), Configuration: w.running[r].configuration, Image: image(r)}
 }
 
 func (w *world) end(r Ref, i *instance) {

@@ -1,8 +1,8 @@
 // Command build makes the distribution from xcaddy.json, which is xcaddy's Builder as JSON, and
 // pizzeria-agent beside it. To add a plugin, such as a DNS provider, name it there and build again.
 //
-// "build release" makes what a release consists of: archives, Debian and RPM packages, lists of what
-// is linked (SBOM), and checksums. The same commit gives the same bytes.
+// "build release" makes what a release consists of: archives, Debian and RPM packages, container
+// images, lists of what is linked (SBOM), and checksums. The same commit gives the same bytes.
 package main
 
 import (

@@ -30,6 +30,7 @@ type release struct {
 	output  string    // directory to fill
 	version string    // v1.2.3
 	date    time.Time // of the commit; nothing in a release is newer
+	images  []descriptor
 }
 
 // target is one platform of a release.
@@ -57,7 +58,7 @@ func releaseCommand(args []string) error {
 			return fmt.Errorf("%s: %w", t, err)
 		}
 	}
-	return r.sums()
+	return errors.Join(r.layout(), r.sums())
 }
 
 // newRelease finds out what the clone in the working directory is a release of. The output directory
@@ -88,7 +89,7 @@ func newRelease(output string) (*release, error) {
 	if err := os.Mkdir(output, 0o755); err != nil { //nolint:gosec // G301
 		return nil, err
 	}
-	return &release{root, output, version, time.Unix(seconds, 0).UTC()}, nil
+	return &release{root: root, output: output, version: version, date: time.Unix(seconds, 0).UTC()}, nil
 }
 
 // make makes everything for one platform.
@@ -106,7 +107,7 @@ func (r *release) make(t target) error {
 	if t.os != "linux" {
 		return nil
 	}
-	return r.packages(t)
+	return errors.Join(r.packages(t), r.image(t, programs))
 }
 
 // compile builds the programs into a directory of the target. Instances need an agent, and Windows

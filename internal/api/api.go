@@ -76,6 +76,8 @@ type API struct {
 	Connections func(registry.SessionID) int
 	// Outdated are the instances that keep an earlier configuration: their generations, by org.
 	Outdated func() map[registry.OrgID]int64
+	// Image is what a generation of an org's instance runs, by digest; "" when that is not known.
+	Image func(org registry.OrgID, generation int64) string
 
 	// Page answers a browser with the page of an error.
 	Page func(http.ResponseWriter, *http.Request, error)

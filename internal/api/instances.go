@@ -16,6 +16,7 @@ import (
 type ShownInstance struct {
 	registry.Instance
 	RetryAt time.Time `json:"retry_at,omitzero" doc:"when a failed instance is started again"`
+	Image   string    `json:"image,omitempty" doc:"image that the instance runs while it serves, by digest; shown to platform admins only"`
 	Log     string    `json:"log,omitempty" doc:"last log lines while the instance is not healthy, for those who may read them"`
 }
 
@@ -33,9 +34,13 @@ func (a *API) instances() {
 				return nil, err
 			}
 			v.Instance.MarkOutdated(a.Outdated())
-			return &instanceOut{ShownInstance{
-				v.Instance, v.Instance.RetryAt(), web.Printed(ctx, a.Logs, c.Actor, v),
-			}}, nil
+			shown := ShownInstance{
+				Instance: v.Instance, RetryAt: v.Instance.RetryAt(), Log: web.Printed(ctx, a.Logs, c.Actor, v),
+			}
+			if c.Actor.SeesAll() {
+				shown.Image = a.Image(id, v.Instance.Generation)
+			}
+			return &instanceOut{shown}, nil
 		})
 
 	declared(a, operation{ID: "restartInstance", Method: "POST", Path: "/orgs/{org}/instance/restart", Summary: "Replace an org's instance by a new one on the same data", Action: registry.ActionInstanceRestart},

@@ -13,11 +13,14 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
+const canaryImage = "canary.example/app@sha256:0123"
+
 // places is an installation in which acme's server is at a place that only those may know who run
 // the platform, with a second org of the same owner.
 func places(t *testing.T) (s *controltest.Server, acme, globex registry.Org, owner registry.User) {
 	t.Helper()
 	s = controltest.New(t)
+	s.Image = canaryImage
 	owner = s.User("owner@example.com", false)
 	acme, globex = s.Org("acme", owner), s.Org("globex", owner)
 	system := registry.AsSystem("test")
@@ -106,6 +109,9 @@ func TestPlaces(t *testing.T) {
 		}
 		if c.places && !strings.Contains(told, "unix//srv/canary/acme.sock") {
 			t.Errorf("%s is not told where an instance is", who)
+		}
+		if c.places && !strings.Contains(told, `"image":"`+canaryImage+`"`) {
+			t.Errorf("%s is not told which image runs", who)
 		}
 	}
 }

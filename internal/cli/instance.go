@@ -40,10 +40,14 @@ func (c *client) showInstance(w io.Writer, b []byte) error {
 		Outdated  bool                `json:"outdated"`
 		RetryAt   time.Time           `json:"retry_at"`
 		Log       string              `json:"log"`
+		Image     string              `json:"image"`
 		Heartbeat *registry.Heartbeat `json:"heartbeat"`
 	}
 	if err := json.Unmarshal(b, &v); err != nil {
 		return err
+	}
+	if v.Image != "" {
+		fmt.Fprintf(w, "\nImage: %s\n", registry.Printable(v.Image))
 	}
 	if err := showHeartbeat(w, v.Heartbeat); err != nil {
 		return err

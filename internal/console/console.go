@@ -66,6 +66,8 @@ type Console struct {
 	Connections func(registry.SessionID) int
 	// Outdated are the instances that keep an earlier configuration: their generations, by org.
 	Outdated func() map[registry.OrgID]int64
+	// Image is what a generation of an org's instance runs, by digest; "" when that is not known.
+	Image func(org registry.OrgID, generation int64) string
 	// Logs reads what an org's instance prints: its newest lines, and with follow what comes.
 	Logs web.Logs
 

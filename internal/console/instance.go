@@ -20,6 +20,9 @@ func (c *Console) instancePage(w http.ResponseWriter, r *http.Request, who web.C
 		return err
 	}
 	v.Org.Instance.MarkOutdated(c.Outdated())
+	if who.Actor.SeesAll() {
+		v.Image = c.Image(v.Org.ID, v.Org.Instance.Generation)
+	}
 	if v.May(registry.ActionInstanceLogs) {
 		log, err := c.Logs(r.Context(), v.Org.ID, 200, false)
 		if err != nil {

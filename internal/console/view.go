@@ -39,6 +39,7 @@ type view struct {
 	LiveID   string // the version that the page shows; see liveVersion
 	Done     string // what was just done
 	Log      string // what a server printed that does not run yet
+	Image    string // what a server runs, by digest, for platform admins
 }
 
 // Operator is what the operator's configuration says, for the platform admin to see.

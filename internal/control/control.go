@@ -171,6 +171,10 @@ func (c *Control) Handler() http.Handler { return c.handler }
 // Outdated are the instances that keep an earlier configuration: their generations, by org.
 func (c *Control) Outdated() map[registry.OrgID]int64 { return c.reconciler.Outdated() }
 
+func (c *Control) image(org registry.OrgID, generation int64) string {
+	return c.reconciler.Image(provision.Ref{OrgID: org, Generation: generation})
+}
+
 // Run does the control plane's work until ctx is done: once the store is connected, which it tries
 // until it is. Call Close then.
 func (c *Control) Run(ctx context.Context) {

@@ -48,6 +48,7 @@ type Server struct {
 	EnrollAtApp func(context.Context, registry.Runner) (map[string]string, error)
 
 	Outdated map[registry.OrgID]int64 // generations that keep an earlier configuration
+	Image    string                   // that instances run
 	Schema   registry.Schema          // what orgs may set; change it before the first request
 }
 
@@ -80,6 +81,7 @@ func New(t testing.TB) *Server {
 	capacity := func() usage.Capacity { return usage.Capacity{} }
 	const isolation = "there are no instances"
 	outdated := func() map[registry.OrgID]int64 { return s.Outdated }
+	image := func(registry.OrgID, int64) string { return s.Image }
 	connections := func(registry.SessionID) int { return 0 }
 	quotas := &usage.Quotas{
 		Store: s.Store, Recorder: counts,
@@ -94,7 +96,7 @@ func New(t testing.TB) *Server {
 		Store: s.Store, Identity: s.Identity, Log: log, Now: s.Clock.Now,
 		Isolation: func(string) string { return isolation }, Ended: ended,
 		Settings: s.Settings, Webhooks: s.Webhooks, Usage: counts, Quotas: quotas, Capacity: capacity,
-		Connections: connections, Outdated: outdated,
+		Connections: connections, Outdated: outdated, Image: image,
 		Logs: logs,
 		Operator: func() console.Operator {
 			return console.Operator{Sessions: registry.DefaultLifetimes(), Schema: s.Schema}
@@ -106,7 +108,7 @@ func New(t testing.TB) *Server {
 		Webhooks: s.Webhooks, Usage: counts, Quotas: quotas, Capacity: capacity,
 		Isolation:   func() string { return isolation },
 		Providers:   func() api.Providers { return providers{} },
-		Connections: connections, Outdated: outdated, KeyUsed: s.KeyUse.count, Page: pages.Problem,
+		Connections: connections, Outdated: outdated, Image: image, KeyUsed: s.KeyUse.count, Page: pages.Problem,
 		Metrics:  func(context.Context, registry.OrgID) ([]byte, error) { return []byte("up 1\n"), nil },
 		Attended: func(context.Context) ([]registry.OrgID, error) { return nil, nil },
 		EnrollAtApp: func(ctx context.Context, r registry.Runner) (map[string]string, error) {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // composed is examples/compose, on an engine of the test's own.
@@ -29,8 +30,8 @@ func startComposed(t *testing.T, e *engine) *composed {
 	c := &composed{engine: e, project: t.TempDir()}
 	c.data = filepath.Join(c.dir, "data")
 	// The example mounts the engine's socket from where Docker has it.
-	env := "PIZZERIA_DATA=" + c.data + "\n"
-	override := "services:\n  pizzeria:\n    volumes:\n      - " + strings.TrimPrefix(c.Host, "unix://") + ":/var/run/docker.sock\n"
+	env := "PIZZERIA_DATA=" + c.data + "\nPIZZERIA_IMAGE=pizzeria\n"
+	override := "services:\n  pizzeria:\n    healthcheck:\n      interval: 1s\n    volumes:\n      - " + strings.TrimPrefix(c.Host, "unix://") + ":/var/run/docker.sock\n"
 	if err := errors.Join(os.CopyFS(c.project, os.DirFS("../../examples/compose")),
 		os.WriteFile(filepath.Join(c.project, ".env"), []byte(env), 0o600),
 		os.WriteFile(filepath.Join(c.project, "compose.override.yaml"), []byte(override), 0o600)); err != nil {
@@ -89,7 +90,8 @@ func (c *composed) instances() string {
 }
 
 // testCompose: `docker compose up` is a whole installation. Its instances outlive the server's
-// container, also over an upgrade; a backup as the example describes it brings everything back.
+// container, also over an upgrade, and those who reconnect are served; a backup as the example describes
+// it brings everything back.
 func testCompose(t *testing.T, e *engine) {
 	c := startComposed(t, e)
 	c.compose("up", "--detach")
@@ -108,6 +110,25 @@ func testCompose(t *testing.T, e *engine) {
 	if strings.Count(before, "\n") != 0 || before == "" {
 		t.Fatalf("instances: %s", before)
 	}
+	if shown := c.pizzeria("instance", "show", "acme"); !strings.Contains(shown, "Image: "+c.docker("image", "inspect", "--format", "{{.Id}}", "pizzeria")) {
+		t.Errorf("which image it runs: %s", shown)
+	}
+	// An open WebSocket ends with the server, though the instance does not.
+	open := make(chan error, 1)
+	connect := func(what string) {
+		t.Helper()
+		ws, err := s.dial(ada, s.url("acme"))
+		if err == nil {
+			err = echoes(ws)
+		}
+		if err != nil {
+			t.Fatalf("a WebSocket %s: %v", what, err)
+		}
+		go func() {
+			_, _, err := ws.Read(context.Background())
+			open <- err
+		}()
+	}
 	same := func(what string) {
 		t.Helper()
 		c.healthy()
@@ -118,7 +139,17 @@ func testCompose(t *testing.T, e *engine) {
 		if after := c.instances(); after != before {
 			t.Errorf("after %s: %s, not %s", what, after, before)
 		}
+		select {
+		case err := <-open:
+			if err == nil {
+				t.Errorf("after %s: the instance wrote by itself", what)
+			}
+		case <-time.After(time.Minute):
+			t.Errorf("after %s: the WebSocket of before is open", what)
+		}
+		connect("after " + what)
 	}
+	connect("at first")
 	c.compose("restart", "pizzeria")
 	same("a restart")
 

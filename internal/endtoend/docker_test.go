@@ -26,7 +26,7 @@ func TestContainers(t *testing.T) {
 func testImage(t *testing.T, e *engine) {
 	start := func() {
 		t.Helper()
-		e.docker("run", "--detach", "--name", "pizzeria", "--publish", "127.0.0.1:8443:8443", "--volume", "pizzeria:/data",
+		e.docker("run", "--detach", "--name", "pizzeria", "--publish", "127.0.0.1:8443:8443", "--volume", "pizzeria:/data", "--health-interval", "1s",
 			"--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "pizzeria")
 		(&server{t: t, out: new(lockedBuffer)}).eventually("the container is healthy", func() bool {
 			return e.docker("inspect", "--format", "{{.State.Health.Status}}", "pizzeria") == "healthy"

@@ -5,11 +5,10 @@ package hostside
 import (
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // OwnerOf returns the user that a file belongs to; a link is not followed.
@@ -33,76 +32,33 @@ func Give(dir string, uid int) error {
 		return err
 	}
 	links := map[inode]uint64{}
-	err := walkIn(dir, func(_ string, st *syscall.Stat_t) error {
-		links[inodeOf(st)]++
+	err := walk(dir, func(e entry) error {
+		links[e.inode()]++
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	err = walkIn(dir, func(path string, st *syscall.Stat_t) error {
-		names := uint64(st.Nlink) //nolint:unconvert // 16 bits on macOS
-		if st.Mode&syscall.S_IFMT == syscall.S_IFREG && names > links[inodeOf(st)] {
-			if err := unlink(path, fs.FileMode(st.Mode).Perm()); err != nil {
+	err = walk(dir, func(e entry) error {
+		names := uint64(e.Nlink) //nolint:unconvert // 16 bits on macOS
+		if e.is(unix.S_IFREG) && names > links[e.inode()] {
+			if err := e.unlink(); err != nil {
 				return err
 			}
 		}
-		return os.Lchown(path, uid, uid)
+		return e.give(uid)
 	})
 	// The directory itself comes last: if this is cut off, it is done again.
 	return errors.Join(err, os.Lchown(dir, uid, uid))
 }
 
-type inode struct{ device, number uint64 }
-
-func inodeOf(st *syscall.Stat_t) inode { return inode{uint64(st.Dev), st.Ino} } //nolint:unconvert,gosec // int32 on macOS
-
-// walkIn visits what is in a directory, and follows no link.
-func walkIn(dir string, visit func(path string, st *syscall.Stat_t) error) error {
-	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || path == dir {
-			return err
-		}
-		i, err := d.Info()
-		if err != nil {
-			return err
-		}
-		st, ok := i.Sys().(*syscall.Stat_t)
-		if !ok {
-			return fmt.Errorf("%s has no owner", path)
-		}
-		return visit(path, st)
-	})
-}
-
 // SizeOf is how many bytes of disk what is in a directory takes.
 func SizeOf(dir string) (bytes int64, err error) {
-	err = walkIn(dir, func(_ string, st *syscall.Stat_t) error {
-		bytes += st.Blocks * 512
+	err = walk(dir, func(e entry) error {
+		bytes += e.Blocks * 512
 		return nil
 	})
 	return bytes, err
-}
-
-// unlink makes a file of its own of one that has other names, too.
-func unlink(path string, mode fs.FileMode) error {
-	from, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = from.Close() }()
-	to, err := os.CreateTemp(filepath.Dir(path), ".copy.*")
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(to, from)
-	if err = errors.Join(err, to.Chmod(mode), to.Close()); err == nil {
-		err = os.Rename(to.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(to.Name())
-	}
-	return err
 }
 
 // LockFile waits for the lock of a file, which is made if there is none.

@@ -23,6 +23,7 @@ type found struct {
 	ref           provision.Ref
 	role          string
 	configuration string
+	image         string
 	running       bool
 }
 
@@ -40,7 +41,7 @@ func (p *Provider) find(ctx context.Context, labels ...string) ([]found, error) 
 	for _, c := range r.Items {
 		f := found{
 			id: c.ID, installation: registry.InstallationID(c.Labels[labelInstallation]), role: c.Labels[labelRole],
-			configuration: c.Labels[labelConfiguration], running: runs(c.State),
+			configuration: c.Labels[labelConfiguration], image: c.Labels[labelImage], running: runs(c.State),
 		}
 		if len(c.Names) > 0 {
 			f.name = c.Names[0][1:] // it begins with a slash
@@ -64,9 +65,9 @@ func (p *Provider) ofInstallation(ctx context.Context, more ...string) ([]found,
 	return p.find(ctx, append(more, labelInstallation+"="+string(p.installation))...)
 }
 
-func (p *Provider) observed(r provision.Ref, configuration string) provision.Observed {
+func (p *Provider) observed(r provision.Ref, configuration, image string) provision.Observed {
 	return provision.Observed{
-		Running: true, Address: "unix/" + filepath.Join(p.runDir(r), appSocket), Configuration: configuration,
+		Running: true, Address: "unix/" + filepath.Join(p.runDir(r), appSocket), Configuration: configuration, Image: image,
 	}
 }
 
@@ -86,7 +87,7 @@ func (p *Provider) Observe(ctx context.Context, r provision.Ref) (provision.Obse
 		return provision.Observed{}, fmt.Errorf("docker: the engine says nothing of the container %s", c.Name)
 	}
 	if runs(c.State.Status) {
-		return p.observed(r, c.Config.Labels[labelConfiguration]), nil
+		return p.observed(r, c.Config.Labels[labelConfiguration], c.Config.Labels[labelImage]), nil
 	}
 	return provision.Observed{Detail: registry.CleanLine(whyEnded(c.State), 500)}, nil
 }
@@ -117,7 +118,7 @@ func (p *Provider) List(ctx context.Context) ([]provision.Seen, error) {
 	}
 	var seen []provision.Seen
 	for _, f := range all {
-		o := p.observed(f.ref, f.configuration)
+		o := p.observed(f.ref, f.configuration, f.image)
 		if !f.running {
 			if o, err = p.Observe(ctx, f.ref); err != nil {
 				return nil, err

@@ -66,7 +66,7 @@ func (p *Provider) ensure(ctx context.Context, s provision.Spec) (o provision.Ob
 				return o, err
 			}
 		case f.role == roleInstance && f.running && f.ref == s.Ref:
-			return p.observed(s.Ref, f.configuration), nil
+			return p.observed(s.Ref, f.configuration, f.image), nil
 		case f.role == roleInstance && f.running && f.ref.Generation > s.Generation:
 			return o, fmt.Errorf("generation %d runs, which is newer than %d: stop it with `docker rm -f %s`",
 				f.ref.Generation, s.Generation, f.name)
@@ -110,7 +110,7 @@ func (p *Provider) ensure(ctx context.Context, s provision.Spec) (o provision.Ob
 	if _, err := p.run(ctx, p.instance(s, img, user, credential)); err != nil {
 		return o, errors.Join(err, p.discard(context.WithoutCancel(ctx), s.Ref, nil))
 	}
-	return p.observed(s.Ref, s.Configuration), nil
+	return p.observed(s.Ref, s.Configuration, img.digest), nil
 }
 
 // refuseForeign returns an error when a container of another installation runs in the org's place.

@@ -20,6 +20,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/registry"
 	"github.com/moby/moby/api/pkg/authconfig"
+	"github.com/moby/moby/api/types/container"
 	auth "github.com/moby/moby/api/types/registry"
 	"github.com/moby/moby/client"
 
@@ -113,7 +114,7 @@ func (w *world) logged() string {
 // digest starts an instance, and returns what its image's name led to.
 func (w *world) digest(p provision.Provider, org orgs.OrgID, generation int64) string {
 	w.Helper()
-	_, err := p.Ensure(w.Context(), provision.Spec{
+	o, err := p.Ensure(w.Context(), provision.Spec{
 		Ref: provision.Ref{OrgID: org, Generation: generation}, Progress: func(s string) { w.said = append(w.said, s) },
 	})
 	if err != nil {
@@ -124,13 +125,16 @@ func (w *world) digest(p provision.Provider, org orgs.OrgID, generation int64) s
 	if err != nil {
 		w.Fatal(err)
 	}
-	for _, c := range all.Items {
-		if strings.HasSuffix(c.Names[0], "-"+string(rune('0'+generation))) {
-			return c.Labels["pizzeria.image"]
-		}
+	if !slices.ContainsFunc(all.Items, func(c container.Summary) bool {
+		return strings.HasSuffix(c.Names[0], "-"+string(rune('0'+generation))) && c.Labels["pizzeria.image"] == o.Image
+	}) {
+		w.Fatalf("no container says that it runs %s", o.Image)
 	}
-	w.Fatal("it is not there")
-	return ""
+	later, err := p.Observe(w.Context(), provision.Ref{OrgID: org, Generation: generation})
+	if err != nil || later.Image != o.Image {
+		w.Errorf("it ran %s, and %s later: %v", o.Image, later.Image, err)
+	}
+	return o.Image
 }
 
 // TestRegistry: an image is pulled with credentials that nobody sees, people hear how far it is, and an
