@@ -86,14 +86,14 @@ func TestPizzaPi(t *testing.T) {
 	t.Run("restart", func(t *testing.T) { testPizzaPiRestart(t, s.of(t)) })
 }
 
-// startPizzaPis starts the installation, with the edge rules of the example.
+// startPizzaPis starts the installation, with the edge rules, the settings and the plan of the example.
 func startPizzaPis(t *testing.T) pizzapis {
 	t.Helper()
 	made, err := buildStandIn()
 	if err != nil {
 		lacking(t, "pizzapi", err.Error())
 	}
-	edge, err := filepath.Abs("../../examples/pizzapi/edge.caddy")
+	example, err := filepath.Abs("../../examples/pizzapi")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +103,9 @@ func startPizzaPis(t *testing.T) pizzapis {
 			files   %s
 			env     PIZZAPI_UI_DIR %s
 			profile pizzapi
-		}`, made.bun, filepath.Join(made.dir, "server.js"), made.dir, filepath.Join(made.dir, "ui")), "import "+edge)
+		}
+		import %s/orgs.caddy`, made.bun, filepath.Join(made.dir, "server.js"), made.dir, filepath.Join(made.dir, "ui"), example),
+		"import "+example+"/edge.caddy")
 	ada := s.admin()
 	s.org(ada, "acme")
 	s.org(ada, "globex")
