@@ -14,7 +14,8 @@ import (
 )
 
 const (
-	pizzapiPatience = 15 * time.Minute // for all orgs that are created at once
+	pizzapiPatience = 15 * time.Minute       // for all orgs that are created at once
+	pizzapiAgain    = 100 * time.Millisecond // between requests to an org that does not answer yet
 	pizzapiSettle   = 5 * time.Second
 )
 
@@ -48,6 +49,7 @@ func pizzapiCost() error {
 	if err := b.build(); err != nil {
 		return err
 	}
+	b.client.Timeout = pizzapiPatience
 	if err := b.create(); err != nil {
 		return err
 	}
@@ -161,7 +163,7 @@ func (b *pizzapiBench) served(slug string) (time.Duration, error) {
 	if err != nil || code != http.StatusCreated {
 		return 0, fmt.Errorf("create %s: %d %s %w", slug, code, text, err)
 	}
-	for time.Since(began) < pizzapiPatience {
+	for ; time.Since(began) < pizzapiPatience; time.Sleep(pizzapiAgain) {
 		// Held until the org is there, or refused with 503 after a while. Then nobody is signed in.
 		if code, text, err = b.do(b.client, "GET", b.url(slug)+"/api/me", "", nil); err == nil && code == http.StatusUnauthorized {
 			return time.Since(began), nil

@@ -19,7 +19,8 @@ func TestAdminOfExamples(t *testing.T) {
 	} {
 		t.Setenv("PIZZERIA_"+name, value)
 	}
-	files, err := filepath.Glob("../examples/*/Caddyfile")
+	t.Setenv("PIZZAPI_IMAGE", "pizzapi")
+	files, err := filepath.Glob("../examples/*/*Caddyfile")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no examples: %v", err)
 	}

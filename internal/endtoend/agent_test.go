@@ -31,7 +31,7 @@ func TestAgent(t *testing.T) {
 	for program, says := range map[string]bool{binary: false, alone: true} {
 		cmd := exec.Command(program, "validate", "--config", "Caddyfile")
 		cmd.Dir = s.dir
-		cmd.Env = append(os.Environ(), "HOME="+filepath.Join(s.dir, "home"))
+		cmd.Env = append(os.Environ(), "HOME="+filepath.Join(s.dir, "home"), "PATH="+t.TempDir())
 		out, err := cmd.CombinedOutput()
 		if err != nil || strings.Contains(string(out), "without pizzeria-agent") != says {
 			t.Errorf("%s: %v %s", program, err, out)

@@ -9,12 +9,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 )
 
-// composed is examples/compose, on an engine of the test's own.
+// composed is examples/compose, or one that extends it, on an engine of the test's own.
 type composed struct {
 	*engine
 	project string // a copy of the example
@@ -22,22 +23,33 @@ type composed struct {
 	s       *server
 }
 
-func startComposed(t *testing.T, e *engine) *composed {
+// startComposed readies an example, with lines of an .env file. It ends with the test.
+func startComposed(t *testing.T, e *engine, example, env string) *composed {
 	t.Helper()
 	if _, err := exec.LookPath("docker-compose"); err != nil {
 		lacking(t, "compose", "there is no docker-compose")
 	}
-	c := &composed{engine: e, project: t.TempDir()}
-	c.data = filepath.Join(c.dir, "data")
+	examples := t.TempDir()
+	c := &composed{engine: e, project: filepath.Join(examples, example), data: filepath.Join(e.dir, example)}
+	env += "PIZZERIA_DATA=" + c.data + "\n"
 	// The example mounts the engine's socket from where Docker has it.
-	env := "PIZZERIA_DATA=" + c.data + "\nPIZZERIA_IMAGE=pizzeria\n"
+	env += "PIZZERIA_IMAGE=pizzeria\n"
 	override := "services:\n  pizzeria:\n    healthcheck:\n      interval: 1s\n    volumes:\n      - " + strings.TrimPrefix(c.Host, "unix://") + ":/var/run/docker.sock\n"
-	if err := errors.Join(os.CopyFS(c.project, os.DirFS("../../examples/compose")),
+	for _, name := range slices.Compact([]string{"compose", example}) {
+		if err := os.CopyFS(filepath.Join(examples, name), os.DirFS("../../examples/"+name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(
 		os.WriteFile(filepath.Join(c.project, ".env"), []byte(env), 0o600),
 		os.WriteFile(filepath.Join(c.project, "compose.override.yaml"), []byte(override), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	c.s = &server{t: t, port: 443, out: new(lockedBuffer), reach: func(ctx context.Context) (net.Conn, error) { return c.Dial(ctx, "127.0.0.1:443") }}
+	t.Cleanup(func() { c.compose("down") }) // its ports are free again
+	c.compose("up", "--detach")
+	c.healthy()
+	_, _ = c.s.out.Write([]byte(c.compose("logs", "--no-log-prefix", "pizzeria")))
 	return c
 }
 
@@ -93,11 +105,8 @@ func (c *composed) instances() string {
 // container, also over an upgrade, and those who reconnect are served; a backup as the example describes
 // it brings everything back.
 func testCompose(t *testing.T, e *engine) {
-	c := startComposed(t, e)
-	c.compose("up", "--detach")
-	c.healthy()
+	c := startComposed(t, e, "compose", "")
 	s := c.s
-	_, _ = s.out.Write([]byte(c.compose("logs", "--no-log-prefix", "pizzeria")))
 	ada := s.admin()
 	s.composedOrg(c, ada, "acme")
 	if a := ada.open(s.url("acme") + "/"); a.status != 200 {

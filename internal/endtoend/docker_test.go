@@ -13,12 +13,13 @@ import (
 	"testing"
 )
 
-// TestContainers: what examples/docker and examples/compose describe, on a real engine.
+// TestContainers: what examples/docker, examples/compose and examples/pizzapi describe, on a real engine.
 func TestContainers(t *testing.T) {
 	e := startEngine(t)
 	e.image()
 	t.Run("image", func(t *testing.T) { testImage(t, e.of(t)) })
 	t.Run("compose", func(t *testing.T) { testCompose(t, e.of(t)) })
+	t.Run("pizzapi", func(t *testing.T) { testPizzaPiCompose(t, e.of(t)) })
 }
 
 // testImage: the image serves orgs as a user without any privilege, keeps them in its volume, and says

@@ -115,8 +115,10 @@ func testPizzaPiLeaks(t *testing.T, s pizzapis) {
 			t.Errorf("an attachment: %d, want %d", status, want)
 		}
 	}
-	if a := mia.upload("acme", 32<<20); a.status != 413 {
-		t.Errorf("32 MiB: %d", a.status)
+	for size, want := range map[int]int{30 << 20: 200, 32 << 20: 413} {
+		if a := mia.upload("acme", size); a.status != want || strings.Contains(a.body, "Too large") { // PizzaPi's own words
+			t.Errorf("%d MiB: %d %s", size>>20, a.status, a.body)
+		}
 	}
 	if _, err := s.runner("acme", key, "hers"); err != nil {
 		t.Fatal(err)
@@ -142,7 +144,8 @@ func testPizzaPiLeaks(t *testing.T, s pizzapis) {
 	}
 }
 
-// A restart keeps what must last, ends sockets first, and no log tells a secret.
+// A restart brings what an admin has set, keeps what must last, ends sockets first, and no log tells a
+// secret.
 func testPizzaPiRestart(t *testing.T, s pizzapis) {
 	ada := s.ada
 	ada.open(s.url("acme") + "/")
@@ -155,6 +158,9 @@ func testPizzaPiRestart(t *testing.T, s pizzapis) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	ada.call(t, "PATCH", s.url("")+"/api/v1/orgs/acme/settings", `{
+		"values":  {"PIZZAPI_ATTACHMENT_MAX_FILE_SIZE_BYTES": "5242880", "VAPID_SUBJECT": "mailto:ops@example.com"},
+		"secrets": {"ANTHROPIC_API_KEY": "sk-ant-canary-canary"}}`, 200, nil)
 	if out, err := s.cli("", "instance", "restart", "acme"); err != nil {
 		t.Fatal(out)
 	}
@@ -163,6 +169,15 @@ func testPizzaPiRestart(t *testing.T, s pizzapis) {
 	s.eventually("it serves again", func() bool { return s.withKey("acme", key, "/api/me") == 200 })
 	if now := push(); now != was {
 		t.Errorf("the push key was %s and is %s", was, now)
+	}
+	const set = `{"key":"sk-ant-canary-canary","kept":"900000","contact":"mailto:ops@example.com"}`
+	if got := ada.fetch("GET", s.url("acme")+"/api/test/settings", "").body; got != set {
+		t.Errorf("it has the settings %s", got)
+	}
+	for size, want := range map[int]int{5 << 20: 200, 6 << 20: 413} {
+		if a := ada.upload("acme", size); a.status != want || (want == 413) != strings.Contains(a.body, "Too large") {
+			t.Errorf("%d bytes: %d %s", size, a.status, a.body)
+		}
 	}
 	if m := ada.fetch("GET", s.url("")+"/api/v1/orgs/acme/instance/metrics", ""); !strings.Contains(m.body, `profile="pizzapi"} 1`) {
 		t.Errorf("%d %s", m.status, m.body)

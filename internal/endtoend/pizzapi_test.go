@@ -49,18 +49,21 @@ func readable(dir string) error {
 	return nil
 }
 
-// TestPizzaPiExample: the example is a configuration that holds together.
+// TestPizzaPiExample: the example's configurations hold together.
 func TestPizzaPiExample(t *testing.T) {
 	t.Parallel()
-	adapt := exec.Command(binary, "adapt", "--config", "../../examples/pizzapi/Caddyfile") //nolint:gosec // ours
-	adapt.Env = append(os.Environ(), "HOME="+t.TempDir())
-	out, err := adapt.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v %s", err, out)
-	}
-	for _, part := range []string{`"profile":"pizzapi"`, `"prefix":"/api/.pizzeria"`, `"isolation":"on"`, `/api/setup-claim`, `"ANTHROPIC_API_KEY"`} {
-		if !strings.Contains(string(out), part) {
-			t.Errorf("%s is missing in %s", part, out)
+	for file, own := range map[string]string{"Caddyfile": `"isolation":"on"`, "compose.Caddyfile": `"image":"pizzapi"`} {
+		adapt := exec.Command(binary, "adapt", "--config", "../../examples/pizzapi/"+file) //nolint:gosec // ours
+		adapt.Env = append(os.Environ(), "HOME="+t.TempDir(), "PIZZAPI_IMAGE=pizzapi", "PIZZERIA_DATA=/data", "PIZZERIA_HTTP_PORT=80",
+			"PIZZERIA_HTTPS_PORT=443", "PIZZERIA_DOMAIN=pizzapi.localhost", "PIZZERIA_ISSUER=https://pizzapi.localhost")
+		out, err := adapt.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v %s", file, err, out)
+		}
+		for _, part := range []string{own, `"profile":"pizzapi"`, `"prefix":"/api/.pizzeria"`, `/api/setup-claim`, `"ANTHROPIC_API_KEY"`} {
+			if !strings.Contains(string(out), part) {
+				t.Errorf("%s: %s is missing in %s", file, part, out)
+			}
 		}
 	}
 }
@@ -86,14 +89,14 @@ func TestPizzaPi(t *testing.T) {
 	t.Run("restart", func(t *testing.T) { testPizzaPiRestart(t, s.of(t)) })
 }
 
-// startPizzaPis starts the installation, with the edge rules of the example.
+// startPizzaPis starts the installation, with the edge rules, the settings and the plan of the example.
 func startPizzaPis(t *testing.T) pizzapis {
 	t.Helper()
 	made, err := buildStandIn()
 	if err != nil {
 		lacking(t, "pizzapi", err.Error())
 	}
-	edge, err := filepath.Abs("../../examples/pizzapi/edge.caddy")
+	example, err := filepath.Abs("../../examples/pizzapi")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +106,9 @@ func startPizzaPis(t *testing.T) pizzapis {
 			files   %s
 			env     PIZZAPI_UI_DIR %s
 			profile pizzapi
-		}`, made.bun, filepath.Join(made.dir, "server.js"), made.dir, filepath.Join(made.dir, "ui")), "import "+edge)
+		}
+		import %s/orgs.caddy`, made.bun, filepath.Join(made.dir, "server.js"), made.dir, filepath.Join(made.dir, "ui"), example),
+		"import "+example+"/edge.caddy")
 	ada := s.admin()
 	s.org(ada, "acme")
 	s.org(ada, "globex")

@@ -4,7 +4,7 @@ import { auth, db, env, mayRegister, whoAsks } from './auth.mjs'
 import { runnersOf } from './sockets.mjs'
 
 const attachments = env.PIZZAPI_ATTACHMENT_DIR
-const largest = 30 << 20 // bytes of one attachment
+const largest = Number(env.PIZZAPI_ATTACHMENT_MAX_FILE_SIZE_BYTES ?? 30 << 20) // bytes of one attachment
 mkdirSync(attachments, { recursive: true })
 db.exec(`CREATE TABLE IF NOT EXISTS attachments (id TEXT PRIMARY KEY, user TEXT, name TEXT);
   CREATE TABLE IF NOT EXISTS claims (id TEXT PRIMARY KEY, user TEXT);
@@ -12,6 +12,9 @@ db.exec(`CREATE TABLE IF NOT EXISTS attachments (id TEXT PRIMARY KEY, user TEXT,
 
 const refused = (status, error) => Response.json({ error }, { status })
 
+const settings = { // that others than this program read
+  key: env.ANTHROPIC_API_KEY, kept: env.PIZZAPI_ATTACHMENT_TTL_MS, contact: env.VAPID_SUBJECT, ntfy: env.PIZZAPI_NTFY_URL,
+}
 let seen = {}
 export const note = (req) => { seen = { url: req.url, headers: req.headers } }
 
@@ -62,6 +65,7 @@ export async function api(req, path) {
   if (path === '/api/register' && req.method === 'POST') return register(req)
   if (path === '/api/signup-status') return Response.json({ signupEnabled: mayRegister() })
   if (path === '/api/test/seen') return Response.json(seen)
+  if (path === '/api/test/settings') return Response.json(settings)
   if (path.startsWith('/api/webhooks/') && path.endsWith('/fire')) return Response.json({ fired: path.split('/')[3] })
   const user = await whoAsks(req.headers)
   if (path.startsWith('/api/setup-claim')) return claim(path, req.method, user)
