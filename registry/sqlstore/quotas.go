@@ -65,7 +65,7 @@ func (t *tx) room(
 	}
 	var have float64
 	err = t.QueryRowContext(t.ctx, `SELECT `+strings.Join(append(waiting, count), ` + `)+
-		` FROM orgs o WHERE o.id = $2 AND $1 > 0`, us(t.now), org).Scan(&have)
+		` FROM orgs o WHERE o.id = $2 AND CAST($1 AS BIGINT) > 0`, us(t.now), org).Scan(&have)
 	if err != nil || have < most {
 		return err
 	}
