@@ -210,6 +210,7 @@ func (s *Store) CheckQuotas(
 		if !differs(v) {
 			continue
 		}
+		var reached []registry.QuotaWarning
 		err := s.recording(ctx, a, func(t *tx) error {
 			now, err := one(
 				t.ctx,
@@ -223,12 +224,14 @@ func (s *Store) CheckQuotas(
 			if err != nil {
 				return err
 			}
-			reached, err := t.warn(now, refused)
-			list = append(list, reached...)
+			reached, err = t.warn(now, refused)
 			return err
 		})
 		if err != nil && registry.ErrorCode(err) != registry.CodeNotFound { // it is closed meanwhile
 			return list, err
+		}
+		if err == nil {
+			list = append(list, reached...)
 		}
 	}
 	return list, nil

@@ -356,7 +356,8 @@ func (s *Store) TouchRunners(ctx context.Context, a registry.Actor, seen map[reg
 		return err
 	}
 	return s.atomic(ctx, a, func(t *writeTx) error {
-		for id, v := range seen {
+		for _, id := range inOrder(seen) {
+			v := seen[id]
 			if _, err := t.exec(`UPDATE runners SET last_seen_at = $2, address = $3 WHERE id = $1 AND last_seen_at <= $2`, id, us(v.At), v.Address); err != nil {
 				return err
 			}

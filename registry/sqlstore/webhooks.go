@@ -265,6 +265,7 @@ func (s *Store) ClaimDeliveries(
 		return nil, err
 	}
 	err = s.atomic(ctx, a, func(t *writeTx) error {
+		list = nil
 		waiting, err := collect(t.ctx, t, scanTask, strings.Replace(
 			deliveryQuery, " FROM deliveries d", ", w.org_id, w.url, w.sealed"+due, 1,
 		)+` ORDER BY d.next_at LIMIT $2`, us(t.now), 4*limit)
