@@ -174,7 +174,7 @@ func (s *Server) ready() error {
 
 // URL returns the connection string of a database.
 func (s *Server) URL(database string) string {
-	url := "postgres://postgres@/" + database + "?host=" + s.dir
+	url := "postgres://postgres@/" + database + "?connect_timeout=60&host=" + s.dir // on busy machines, too
 	if s.o.Port != 0 {
 		url += "&port=" + strconv.Itoa(s.o.Port)
 	}

@@ -16,9 +16,12 @@ import (
 type claim struct{ *pgx.Conn }
 
 const (
-	claimTry   = 250 * time.Millisecond // how often a lock that another has is tried
-	claimWait  = 5 * time.Second        // how long one that ends may take to free it
-	claimAlive = 5 * time.Second        // how often the session is asked whether it is there
+	claimTry  = 250 * time.Millisecond // how often a lock that another has is tried
+	claimWait = 5 * time.Second        // how long one that ends may take to free it
+
+	// Together less than the server takes to free the lock of a machine that is gone.
+	claimAlive  = 2 * time.Second // how often the session is asked whether it is there
+	claimAnswer = 8 * time.Second // how long the answer may take
 )
 
 // makeClaim returns the claim. It waits a little for a control plane that is about to end. Error:
@@ -104,7 +107,7 @@ func (c *claim) watch(ctx context.Context, changed func()) error {
 			continue
 		}
 		if quiet {
-			ask, cancel := context.WithTimeout(ctx, claimAlive)
+			ask, cancel := context.WithTimeout(ctx, claimAnswer)
 			err = c.Ping(ask)
 			cancel()
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-const connectTimeout = 5 * time.Second
+const connectTimeout = 10 * time.Second
 
 // session is what every connection asks of the server.
 var session = map[string]string{
