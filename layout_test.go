@@ -18,6 +18,8 @@ var may = map[string][]string{
 	"registry/sqlstore":      {"internal/ascii", "registry"},
 	"registry/sqlite":        {"registry", "registry/sqlstore"},
 	"registry/sqlitetest":    {"registry/sqlite"},
+	"registry/postgres":      {"registry", "registry/sqlstore"},
+	"internal/postgrestest":  {"registry/postgres"},
 	"registry/storetest":     {"registry"},
 	"identity/jose":          {},
 	"identity/assertion":     {"identity/jose"},
@@ -65,7 +67,7 @@ var may = map[string][]string{
 	"bench":                  {"identity/jose", "internal/edge/snapshot", "registry", "provision", "provision/process", "internal/sandbox"},
 	"examples/instance":      {"examples/instance/app"},
 	"examples/instance/app":  {"identity/assertion"},
-	"caddymodule":            {"registry", "registry/sqlite", "identity", "identity/token", "provision", "provision/docker", "provision/external", "provision/process", "internal/agent", "internal/guard", "internal/web", "internal/wire", "internal/console", "internal/edge", "internal/mail", "internal/runtime", "internal/cli", "internal/sockets", "internal/sandbox", "internal/egress", "internal/intruder", "examples/instance/app"},
+	"caddymodule":            {"registry", "registry/postgres", "registry/sqlite", "identity", "identity/token", "provision", "provision/docker", "provision/external", "provision/process", "internal/agent", "internal/guard", "internal/web", "internal/wire", "internal/console", "internal/edge", "internal/mail", "internal/runtime", "internal/cli", "internal/sockets", "internal/sandbox", "internal/egress", "internal/intruder", "examples/instance/app"},
 	"cmd/pizzeria":           {"caddymodule"},
 	"cmd/agent":              {"internal/agent", "internal/egress", "provision/process", "internal/sandbox", "internal/intruder"},
 	"cmd/build":              {},
@@ -135,7 +137,7 @@ func TestControlPlaneLinksNoEdge(t *testing.T) {
 }
 
 var (
-	stores       = []string{"modernc.org/sqlite", "database/sql\n", "registry/sql"}
+	stores       = []string{"modernc.org/sqlite", "github.com/jackc/pgx", "database/sql\n", "registry/sql", "registry/postgres"}
 	controlPlane = []string{
 		"identity\n", "internal/web\n", "internal/api\n", "internal/console\n", "internal/control\n",
 		"internal/runtime\n", "provision",

@@ -19,6 +19,8 @@ import (
 	"github.com/pizzaface/pizzeria/provision"
 	"github.com/pizzaface/pizzeria/provision/docker"
 	"github.com/pizzaface/pizzeria/provision/process"
+	"github.com/pizzaface/pizzeria/registry"
+	"github.com/pizzaface/pizzeria/registry/postgres"
 )
 
 const commandName = "pizzeria"
@@ -147,9 +149,16 @@ func stopProcesses(dir string) (stopped int, err error) {
 	return stopped, err
 }
 
-// rekey replaces the secret key of an installation that keeps its registry in SQLite.
+// rekey replaces the secret key of an installation whose database is a SQLite file, or a URL of
+// PostgreSQL.
 func rekey(ctx context.Context, dataDir, database, keyFile, newKey string) (int, error) {
-	at, err := (&SQLite{Path: database}).Location(dataDir)
+	var at registry.Location
+	var err error
+	if cli.IsURL(database) {
+		at, err = postgres.Parse(database)
+	} else {
+		at, err = (&SQLite{Path: database}).Location(dataDir)
+	}
 	if err != nil {
 		return 0, err
 	}

@@ -87,3 +87,6 @@ var ErrSchema = errors.New("use the version of the program that last used this d
 
 // ErrSealed says that what is sealed in a database does not open under the secret key at hand.
 var ErrSealed = errors.New("give the secret key that this database was made with")
+
+// ErrInUse says that another control plane uses a database that one at a time may use.
+var ErrInUse = errors.New("the database is in use by another control plane: stop that one first, or use another database")

@@ -113,16 +113,16 @@ type SecretKey interface {
 
 // Notifier tells that something changed.
 type Notifier interface {
-	// Changed returns a channel that is closed at the next commit of this process. It only makes
-	// followers faster; they poll as well.
+	// Changed returns a channel that is closed at the next commit of this process, and of others where
+	// the database tells. It only makes followers faster; they poll as well.
 	Changed() <-chan struct{}
 }
 
 // Database is what a Store is kept in.
 type Database interface {
-	// Connect opens or creates the database and migrates it. It may be called again after an error.
-	// ErrSchema: the database is of a newer version of the program. ErrSealed: it was made with
-	// another secret key.
+	// Connect opens or creates the database, for this process alone, and migrates it. It may be called
+	// again after an error. ErrSchema: the database is of a newer version of the program. ErrSealed: it
+	// was made with another secret key. ErrInUse: another process has it.
 	Connect(ctx context.Context) error
 	Ping(ctx context.Context) error
 	Backup(ctx context.Context, a Actor, path string) (head AuditHead, err error)

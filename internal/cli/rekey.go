@@ -36,15 +36,20 @@ func (c *client) rekey() *cobra.Command {
 		return nil
 	}
 	cmd.Flags().StringVar(&dataDir, "data-dir", "", "the data directory (default: that of the database or the admin socket)")
-	cmd.Flags().StringVar(&database, "database", "", "the database (default: pizzeria.db in the data directory)")
+	cmd.Flags().StringVar(&database, "database", "", "the database, a file or a postgres:// URL (default: pizzeria.db in the data directory)")
 	cmd.Flags().StringVar(&key, "secret-key", "", "the file with the key, or env:NAME (default: secret.key in the data directory)")
 	cmd.Flags().StringVar(&next, "new-secret-key", "", "the new key of one in the environment, as env:NAME")
 	return cmd
 }
 
+// IsURL reports whether a database is named by a URL of PostgreSQL, and not a file.
+func IsURL(database string) bool {
+	return strings.HasPrefix(database, "postgres://") || strings.HasPrefix(database, "postgresql://")
+}
+
 // dataDir is the data directory of an installation on this machine, with what is known of it.
 func (c *client) dataDir(database string) string {
-	if database != "" {
+	if database != "" && !IsURL(database) {
 		return filepath.Dir(database)
 	}
 	if path, ok := strings.CutPrefix(c.adminAddress(), "unix/"); ok {

@@ -36,11 +36,9 @@ func (c *Control) Connect(ctx context.Context) error {
 	if err := c.ids.Refresh(ctx); err != nil {
 		return err
 	}
-	// Where this process has the store to itself, leases of an earlier one are nobody's.
-	if c.Location.Dir() != "" {
-		if err := c.store.BreakLeases(ctx, system); err != nil {
-			return err
-		}
+	// This process has the store to itself: leases of an earlier one are nobody's.
+	if err := c.store.BreakLeases(ctx, system); err != nil {
+		return err
 	}
 	if err := c.writeKeys(); err != nil {
 		return err

@@ -128,7 +128,8 @@ func validate(t *testing.T, code string) {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(cli, "adapt", "--config", file)
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), "HOME="+dir, "CF_API_TOKEN=x", "SMTP_PASSWORD=x", "API_TOKEN=x")
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "HOME="+dir, "CF_API_TOKEN=x", "SMTP_PASSWORD=x", "API_TOKEN=x",
+		"DATABASE_URL=postgres://pizzeria@db.example.com/pizzeria")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v: %s\n%s", err, tail(string(out), 1000), code)
 	}

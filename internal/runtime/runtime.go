@@ -176,8 +176,8 @@ func (r *Runtime) start(ctx context.Context) error {
 	if r.control != nil {
 		away = r.control.Connect(ctx)
 	}
-	if errors.Is(away, registry.ErrSchema) || errors.Is(away, registry.ErrSealed) || r.node == nil && away != nil {
-		return away // a person has to mend it first
+	if needsPerson(away) || r.node == nil && away != nil {
+		return away
 	}
 	if r.node != nil {
 		if err := r.node.Start(ctx, away); err != nil {
@@ -194,6 +194,12 @@ func (r *Runtime) start(ctx context.Context) error {
 		r.wg.Go(func() { r.control.Run(run) })
 	}
 	return nil
+}
+
+// needsPerson reports whether waiting for the store does not help.
+func needsPerson(away error) bool {
+	return errors.Is(away, registry.ErrSchema) || errors.Is(away, registry.ErrSealed) ||
+		errors.Is(away, registry.ErrInUse)
 }
 
 // Secure makes a connection to an instance at "host:port" one over TLS; see provision.Providers.
@@ -224,15 +230,18 @@ func (r *Runtime) snapshotPath() string { return filepath.Join(r.c.DataDir, snap
 
 // masterKey reads the secret key; only an installation that is not there yet gets a new one.
 func (r *Runtime) masterKey() (*identity.MasterKey, error) {
-	there, err := r.c.Store.Exists()
-	if err == nil && !there && !exists(r.snapshotPath()) {
+	there, away := r.c.Store.Exists()
+	if away == nil && !there && !exists(r.snapshotPath()) {
 		return identity.CreateMasterKey(r.c.SecretKey)
 	}
 	k, err := identity.LoadMasterKey(r.c.SecretKey)
-	if errors.Is(err, os.ErrNotExist) && identity.KeyVariable(r.c.SecretKey) == "" {
-		return nil, fmt.Errorf("the database %s is there, but its secret key %s is not: put the key file back from your backup", r.c.Store, r.c.SecretKey)
+	if !errors.Is(err, os.ErrNotExist) || identity.KeyVariable(r.c.SecretKey) != "" {
+		return k, err
 	}
-	return k, err
+	if away != nil {
+		return nil, fmt.Errorf("there is no secret key %s, and whether the database %s needs one is not known: %w", r.c.SecretKey, r.c.Store, away)
+	}
+	return nil, fmt.Errorf("the database %s is there, but its secret key %s is not: put the key file back from your backup", r.c.Store, r.c.SecretKey)
 }
 
 func exists(path string) bool {

@@ -167,7 +167,8 @@ func (s *Store) TouchAPIKeys(ctx context.Context, a registry.Actor, used map[reg
 		return err
 	}
 	return s.atomic(ctx, a, func(t *writeTx) error {
-		for id, v := range used {
+		for _, id := range inOrder(used) {
+			v := used[id]
 			if _, err := t.exec(`UPDATE api_keys SET last_used_at = $2, last_used_address = $3 WHERE id = $1 AND last_used_at <= $2`, id, us(v.At), v.Address); err != nil {
 				return err
 			}

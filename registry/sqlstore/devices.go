@@ -80,6 +80,7 @@ func (s *Store) RedeemDevice(ctx context.Context, a registry.Actor, code registr
 	}
 	var answer error
 	err := s.recording(ctx, a, func(t *tx) error {
+		answer = nil
 		var state string
 		var polled micros
 		id, err := one(t.ctx, t, func(r scanner) (id registry.SessionID, err error) {

@@ -38,6 +38,9 @@ type Dialect struct {
 	// Forget runs after a commit that erased something for good, to remove what the database's own
 	// log still has of it; "": nothing does.
 	Forget string
+	// Again reports whether a write transaction that failed had no effect and is to be run again, as
+	// after a deadlock; nil: none is.
+	Again func(error) bool
 }
 
 // replacement returns what stands for a word.

@@ -111,6 +111,7 @@ func (s *Store) Refresh(ctx context.Context, a registry.Actor, m registry.Refres
 	}
 	var reused bool
 	err = s.atomic(ctx, a, func(t *writeTx) error {
+		reused = false
 		id, err := one(t.ctx, t, scanGrantID, errNoGrant(), `SELECT r.grant_id FROM refresh_tokens r JOIN grants g ON g.id = r.grant_id WHERE r.hash = $1 AND g.client_id = $2`, m.Token[:], m.ClientID)
 		if err != nil {
 			return err

@@ -30,7 +30,7 @@ func (s *Store) AddKey(ctx context.Context, a registry.Actor, k registry.Key) er
 	}
 	return s.recording(ctx, a, func(t *tx) error {
 		n, err := t.exec(`INSERT INTO keys (id, purpose, public, private, signs_from, signs_to, expires_at)
-			SELECT $1,$2,$3,$4,$5,$6,$7 WHERE NOT EXISTS (SELECT 1 FROM keys WHERE purpose = $2 AND signs_to > $6 - ($6 - $5) / 2)`,
+			SELECT $1,$2,$3,$4,$5,$6,$7 WHERE NOT EXISTS (SELECT 1 FROM keys WHERE purpose = $2 AND signs_to > (CAST($5 AS BIGINT) + CAST($6 AS BIGINT)) / 2)`,
 			k.ID, k.Purpose, string(k.Public), k.Private, us(k.SignsFrom), us(k.SignsTo), us(k.ExpiresAt))
 		if err != nil || n == 0 {
 			return err

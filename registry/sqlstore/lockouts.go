@@ -18,7 +18,7 @@ func (s *Store) BeginSecond(ctx context.Context, a registry.Actor, id registry.U
 	err = s.atomic(ctx, a, func(t *writeTx) error {
 		var next time.Time
 		err := t.QueryRowContext(t.ctx, `INSERT INTO second_failures (user_id, failures, next_at) VALUES ($1,0,0)
-			ON CONFLICT (user_id) DO UPDATE SET failures = failures RETURNING failures, next_at`, id).Scan(&failures, (*micros)(&next))
+			ON CONFLICT (user_id) DO UPDATE SET failures = second_failures.failures RETURNING failures, next_at`, id).Scan(&failures, (*micros)(&next))
 		if err != nil {
 			return err
 		}

@@ -65,7 +65,7 @@ func (t *tx) room(
 	}
 	var have float64
 	err = t.QueryRowContext(t.ctx, `SELECT `+strings.Join(append(waiting, count), ` + `)+
-		` FROM orgs o WHERE o.id = $2 AND $1 > 0`, us(t.now), org).Scan(&have)
+		` FROM orgs o WHERE o.id = $2 AND CAST($1 AS BIGINT) > 0`, us(t.now), org).Scan(&have)
 	if err != nil || have < most {
 		return err
 	}
@@ -210,6 +210,7 @@ func (s *Store) CheckQuotas(
 		if !differs(v) {
 			continue
 		}
+		var reached []registry.QuotaWarning
 		err := s.recording(ctx, a, func(t *tx) error {
 			now, err := one(
 				t.ctx,
@@ -223,12 +224,14 @@ func (s *Store) CheckQuotas(
 			if err != nil {
 				return err
 			}
-			reached, err := t.warn(now, refused)
-			list = append(list, reached...)
+			reached, err = t.warn(now, refused)
 			return err
 		})
 		if err != nil && registry.ErrorCode(err) != registry.CodeNotFound { // it is closed meanwhile
 			return list, err
+		}
+		if err == nil {
+			list = append(list, reached...)
 		}
 	}
 	return list, nil

@@ -167,6 +167,7 @@ func (s *Store) RecoveryItems(ctx context.Context, a registry.Actor,
 func (s *Store) Review(ctx context.Context, a registry.Actor, keep map[string]bool,
 	recovery []registry.Hash) (factors bool, err error) {
 	err = s.recordingInReview(ctx, a, func(t *tx) error {
+		factors = false
 		if !a.InPerson() {
 			return errNobody()
 		}

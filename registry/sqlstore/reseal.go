@@ -44,6 +44,7 @@ func (v sealedValue) open(k registry.SecretKey) ([]byte, error) {
 // For the operator, while no server runs; open the store again with the other key.
 func (s *Store) Reseal(ctx context.Context, a registry.Actor, next registry.SecretKey) (n int, err error) {
 	err = s.recording(ctx, a, func(t *tx) error {
+		n = 0
 		if a.Kind() != registry.ActorOperator {
 			return registry.Errorf(registry.CodeForbidden, "", "only the operator may do this")
 		}

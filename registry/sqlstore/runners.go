@@ -343,7 +343,7 @@ func (s *Store) RunnerGrant(ctx context.Context, a registry.Actor, id registry.R
 		err = r.Scan(slices.Concat([]any{&g.User.Name, (*micros)(&g.Session.AuthTime), (*micros)(&g.Session.ExpiresAt)}, orgFields(&g.Org))...)
 		return g, err
 	}, errNoRunner(), `SELECT r.name, r.created_at, r.expires_at, `+orgColumns+` FROM runners r JOIN orgs o ON o.id = r.org_id
-		WHERE r.id = $1 AND r.expires_at > $2 AND r.app = '' AND ($3 IS NULL OR r.hash = $3)`, id, us(s.now()), hash)
+		WHERE r.id = $1 AND r.expires_at > $2 AND r.app = '' AND (r.hash = $3 OR $3 IS NULL)`, id, us(s.now()), hash)
 	if err == nil && g.Org.Status != registry.OrgActive && g.Org.Status != registry.OrgProvisioning {
 		err = errNotMember
 	}
@@ -356,7 +356,8 @@ func (s *Store) TouchRunners(ctx context.Context, a registry.Actor, seen map[reg
 		return err
 	}
 	return s.atomic(ctx, a, func(t *writeTx) error {
-		for id, v := range seen {
+		for _, id := range inOrder(seen) {
+			v := seen[id]
 			if _, err := t.exec(`UPDATE runners SET last_seen_at = $2, address = $3 WHERE id = $1 AND last_seen_at <= $2`, id, us(v.At), v.Address); err != nil {
 				return err
 			}

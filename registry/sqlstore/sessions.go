@@ -222,8 +222,8 @@ func (s *Store) TouchSessions(ctx context.Context, a registry.Actor, seen map[re
 		return err
 	}
 	return s.atomic(ctx, a, func(t *writeTx) error {
-		for id, at := range seen {
-			if _, err := t.exec(`UPDATE sessions SET last_seen_at = {greatest last_seen_at, $2} WHERE id = $1`, id, us(at)); err != nil {
+		for _, id := range inOrder(seen) {
+			if _, err := t.exec(`UPDATE sessions SET last_seen_at = {greatest last_seen_at, $2} WHERE id = $1`, id, us(seen[id])); err != nil {
 				return err
 			}
 		}

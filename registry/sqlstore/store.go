@@ -61,13 +61,16 @@ func (s *Store) Ping(ctx context.Context) error {
 	return s.read.QueryRowContext(ctx, `SELECT 1`).Scan(&n)
 }
 
-// Changed returns a channel that is closed at the next commit of this process.
-// It only makes followers faster; they poll as well.
+// Changed returns a channel that is closed at the next commit of this process, or by Wake. It only
+// makes followers faster; they poll as well.
 func (s *Store) Changed() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.changed
 }
+
+// Wake wakes who waits for Changed: another process has changed something.
+func Wake(s *Store) { s.wake() }
 
 func (s *Store) wake() {
 	s.mu.Lock()

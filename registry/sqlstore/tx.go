@@ -1,9 +1,12 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/pizzaface/pizzeria/registry"
@@ -57,6 +60,7 @@ func (s *Store) recordingInReview(
 		if err != nil {
 			return err
 		}
+		t.now = s.instant() // others may have had the lock for a while
 		if err := t.stillSignedIn(); err != nil {
 			return err
 		}
@@ -90,11 +94,28 @@ func (s *Store) reading(ctx context.Context, f func(querier) error) error {
 	return f(translator{t, s.dialect})
 }
 
-// transact runs f in a write transaction.
+// transactTries is how often a write transaction is tried that others make fail.
+const transactTries = 5
+
+// transact runs f in a write transaction, and again where the database says that it had no effect.
+// So f must not rely on what an earlier run of it left outside of the transaction.
 func (s *Store) transact(ctx context.Context, a registry.Actor, f func(*writeTx) error) error {
 	if !a.Valid() {
 		return errNobody()
 	}
+	err := s.transactOnce(ctx, a, f)
+	if again := s.dialect.Again; again != nil {
+		for range transactTries - 1 {
+			if err == nil || ctx.Err() != nil || !again(err) {
+				break
+			}
+			err = s.transactOnce(ctx, a, f)
+		}
+	}
+	return s.noteRefusal(ctx, a, err)
+}
+
+func (s *Store) transactOnce(ctx context.Context, a registry.Actor, f func(*writeTx) error) error {
 	t, err := s.write.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
@@ -105,8 +126,7 @@ func (s *Store) transact(ctx context.Context, a registry.Actor, f func(*writeTx)
 		w.prepared = *p
 	}
 	if err := f(w); err != nil {
-		_ = t.Rollback()
-		return s.noteRefusal(ctx, a, err)
+		return err
 	}
 	if err := t.Commit(); err != nil {
 		return fmt.Errorf("store: %w", err)
@@ -120,10 +140,12 @@ func (s *Store) transact(ctx context.Context, a registry.Actor, f func(*writeTx)
 func (s *Store) writeTx(ctx context.Context, t *sql.Tx, a registry.Actor) *writeTx {
 	return &writeTx{
 		translator: translator{t, s.dialect}, sql: t, ctx: ctx, actor: a,
-		now:  s.now().Truncate(time.Microsecond), // as it is kept
-		keys: s.keys, lifetimes: *s.lifetimes.Load(), uses: s.uses,
+		now: s.instant(), keys: s.keys, lifetimes: *s.lifetimes.Load(), uses: s.uses,
 	}
 }
+
+// instant is now, as it is kept.
+func (s *Store) instant() time.Time { return s.now().Truncate(time.Microsecond) }
 
 // lockFeed makes t one that may record.
 func (t *writeTx) lockFeed() (*tx, error) {
@@ -152,6 +174,10 @@ func (t *writeTx) stillSignedIn() error {
 	}
 	return err
 }
+
+// inOrder returns the keys of what a transaction changes row by row: two that change rows in the same
+// order do not wait for each other.
+func inOrder[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
 
 func (t *writeTx) exec(query string, args ...any) (int64, error) {
 	run := func() (sql.Result, error) { return t.execContext(t.ctx, query, args...) }

@@ -68,7 +68,7 @@ func (s *Store) CreateWebhook(ctx context.Context, a registry.Actor, w registry.
 		if err != nil {
 			return err
 		}
-		if err := t.must(`INSERT INTO webhooks (id, org_id, url, events, sealed, active, created_by, created_at) VALUES ($1,$2,$3,$4,$5,1,$6,$7)`,
+		if err := t.must(`INSERT INTO webhooks (id, org_id, url, events, sealed, active, created_by, created_at) VALUES ($1,$2,$3,$4,$5,{true},$6,$7)`,
 			w.ID, w.OrgID, w.URL, string(events), w.Sealed, w.CreatedBy, us(t.now)); err != nil {
 			return err
 		}
@@ -265,6 +265,7 @@ func (s *Store) ClaimDeliveries(
 		return nil, err
 	}
 	err = s.atomic(ctx, a, func(t *writeTx) error {
+		list = nil
 		waiting, err := collect(t.ctx, t, scanTask, strings.Replace(
 			deliveryQuery, " FROM deliveries d", ", w.org_id, w.url, w.sealed"+due, 1,
 		)+` ORDER BY d.next_at LIMIT $2`, us(t.now), 4*limit)

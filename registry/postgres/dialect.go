@@ -1,0 +1,40 @@
+package postgres
+
+import (
+	"errors"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/pizzaface/pizzeria/registry/sqlstore"
+)
+
+var dialect = sqlstore.Dialect{
+	Fold:     "lower(%s)", // of ASCII letters alone: columns have COLLATE "C"
+	Like:     "ILIKE",
+	Least:    "least(%s)",
+	Greatest: "greatest(%s)",
+	True:     "true",
+	Each:     "(SELECT value FROM json_array_elements_text(%s::json) AS t(value))",
+	Find:     "strpos(%s)",
+	LockFeed: "SELECT seq FROM feed_head WHERE id = 1 FOR UPDATE",
+	// The rows as they were. The write-ahead log keeps them until it is used again.
+	Forget: "VACUUM audit",
+	Again:  again,
+}
+
+const (
+	serializationFailure = "40001"
+	deadlock             = "40P01"
+	undefinedTable       = "42P01"
+	undefinedDatabase    = "3D000"
+)
+
+// again reports whether a transaction that failed had no effect and may succeed the next time.
+func again(err error) bool {
+	return is(err, serializationFailure) || is(err, deadlock) || pgconn.SafeToRetry(err)
+}
+
+func is(err error, code string) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && e.Code == code
+}
