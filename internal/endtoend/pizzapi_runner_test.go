@@ -284,6 +284,17 @@ func testPizzaPiRunner(t *testing.T, s pizzapis) {
 	if a := mia.fetch("POST", api+"/orgs/acme/runners/claims", `{"app":"other"}`); a.status != 422 {
 		t.Errorf("%d %s", a.status, a.body)
 	}
+
+	// The API answers what PizzaPi needs, and no key of the installation's own.
+	mia.call(t, "POST", api+"/orgs/acme/runners/claims", `{"name":"build-2","app":"pizzapi"}`, 201, &claim)
+	var answer struct {
+		Key         string
+		Environment map[string]string
+	}
+	s.person().call(t, "POST", api+"/runners", `{"claim":"`+claim.Secret+`"}`, 201, &answer)
+	if answer.Key != "" || answer.Environment["PIZZAPI_RUNNER_API_KEY"] == "" {
+		t.Errorf("%+v", answer)
+	}
 }
 
 // TestPizzaPiRunnerElsewhere: an app without runners of its own has none, and nothing is left.
