@@ -59,7 +59,7 @@ func (c *claim) supported() error {
 }
 
 // oldest is the oldest major version of PostgreSQL that its project still maintains.
-const oldest = 14
+const oldest = 15
 
 func (c *claim) lock(ctx context.Context) error {
 	late := time.NewTimer(claimWait)
