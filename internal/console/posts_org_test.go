@@ -165,8 +165,8 @@ func (w *forms) orgForms() map[string]func() post {
 		"/orgs/{org}/runners": func() post {
 			return post{
 				by: w.own, page: acme + "/runners", action: acme + "/runners",
-				set: vals("runner_name", "build"),
-				bad: vals("runner_name", long, "days", "7"),
+				set: vals("runner_name", "build", "app", "pizzapi"),
+				bad: vals("runner_name", long, "app", "pizzapi", "days", "7"),
 			}
 		},
 		"/orgs/{org}/runners/{runner}/disconnect": runner("/disconnect"),
