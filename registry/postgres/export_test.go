@@ -13,3 +13,6 @@ const LockControlPlane = int64(lockControlPlane)
 
 // Password is the one that connections are made with.
 func (l Location) Password() string { return l.config.Password }
+
+// Translate returns a statement of sqlstore as this database spells it.
+func Translate(statement string) string { return dialect.Translate(statement) }

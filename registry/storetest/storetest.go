@@ -64,6 +64,7 @@ func RunTests(t *testing.T, open func(t *testing.T, now func() time.Time) regist
 		"SlugRace":                  slugRace,
 		"FeedIsGapless":             feed,
 		"AuditChain":                auditChain,
+		"AuditHeads":                auditHeads,
 		"Events":                    events,
 		"Usage":                     usage,
 		"Webhooks":                  webhooks,

@@ -1,0 +1,29 @@
+package storetest
+
+import "github.com/pizzaface/pizzeria/registry"
+
+// auditHeads: a new head of the audit log is delivered to platform webhooks once.
+func auditHeads(e env) {
+	o := e.org("acme", "")
+	w, err := e.s.CreateWebhook(ctx, operator, registry.Webhook{
+		ID: registry.WebhookID(registry.NewID()), URL: "https://example.com/hook",
+		Events: []registry.ChangeKind{registry.ChangeAuditHead}, Sealed: []byte("sealed"),
+	})
+	e.ok(err)
+	delivered := 0
+	for _, isNew := range []bool{true, false, true} {
+		if isNew {
+			e.ok(e.s.UpdateOrg(ctx, operator, o.ID, 0, registry.NewID()))
+			delivered++
+		}
+		want, err := e.s.AuditHead(ctx, operator)
+		e.ok(err)
+		head, moved, err := e.s.NoteAuditHead(ctx, system)
+		e.ok(err)
+		p, err := e.s.Deliveries(ctx, operator, "", w.ID, registry.List{})
+		e.ok(err)
+		if head != want || moved != isNew || len(p.Items) != delivered {
+			e.Fatalf("%+v, want %+v; moved %t, want %t; %+v", head, want, moved, isNew, p.Items)
+		}
+	}
+}
