@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
@@ -33,7 +34,11 @@ func open(c *pgx.ConnConfig, conns int, gate func() error) *sql.DB {
 // readOnly is c for connections that cannot write.
 func readOnly(c *pgx.ConnConfig) *pgx.ConnConfig {
 	c = c.Copy()
-	c.RuntimeParams["default_transaction_read_only"] = "on"
+	// Not a runtime parameter: target_session_attrs=read-write would refuse the connection.
+	c.AfterConnect = func(ctx context.Context, made *pgconn.PgConn) error {
+		_, err := made.Exec(ctx, "SET default_transaction_read_only = on").ReadAll()
+		return err
+	}
 	return c
 }
 
