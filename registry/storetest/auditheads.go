@@ -27,3 +27,17 @@ func auditHeads(e env) {
 		}
 	}
 }
+
+// auditTexts: bytes that are no text do not make the audit log look changed.
+func auditTexts(e env) {
+	u, _ := e.user("a@example.com")
+	o := e.org("acme", u.ID)
+	e.ok(e.s.UpdateOrg(ctx, registry.AsUser(u, "", "192.0.2.1\xff\x00"), o.ID, 0, "Acme"))
+	_, err := e.s.VerifyAudit(ctx, operator, nil)
+	e.ok(err)
+	p, err := e.s.Audit(ctx, operator, o.ID, registry.AuditList{})
+	e.ok(err)
+	if got := p.Items[0].Address; got != "192.0.2.1\uFFFD\uFFFD" {
+		e.Errorf("%q", got)
+	}
+}

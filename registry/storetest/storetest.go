@@ -65,6 +65,7 @@ func RunTests(t *testing.T, open func(t *testing.T, now func() time.Time) regist
 		"FeedIsGapless":             feed,
 		"AuditChain":                auditChain,
 		"AuditHeads":                auditHeads,
+		"AuditTexts":                auditTexts,
 		"Events":                    events,
 		"Usage":                     usage,
 		"Webhooks":                  webhooks,
