@@ -34,6 +34,7 @@ type Dialect struct {
 
 	// LockFeed is the first statement of every transaction that records (see Store.recording),
 	// such as SELECT seq FROM feed_head FOR UPDATE; "": to begin a write transaction locks already.
+	// It affects one row, or none when another control plane has taken over.
 	LockFeed string
 	// Forget runs after a commit that erased something for good, to remove what the database's own
 	// log still has of it; "": nothing does.
