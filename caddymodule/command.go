@@ -149,12 +149,12 @@ func stopProcesses(dir string) (stopped int, err error) {
 	return stopped, err
 }
 
-// rekey replaces the secret key of an installation whose database is a SQLite file, or a URL of
-// PostgreSQL.
+// rekey replaces the secret key of an installation whose database is a SQLite file, or a
+// connection string of PostgreSQL.
 func rekey(ctx context.Context, dataDir, database, keyFile, newKey string) (int, error) {
 	var at registry.Location
 	var err error
-	if cli.IsURL(database) {
+	if cli.IsPostgres(database) {
 		at, err = postgres.Parse(database)
 	} else {
 		at, err = (&SQLite{Path: database}).Location(dataDir)

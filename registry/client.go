@@ -69,7 +69,7 @@ func CleanClientURIs(field string, uris []string) ([]string, error) {
 	for _, s := range uris {
 		u, err := url.Parse(s)
 		switch {
-		case err != nil || len(s) > 500 || u.Host == "" || u.Opaque != "" || strings.ContainsAny(s, " \t\r\n\\*"):
+		case err != nil || !isStorable(s) || len(s) > 500 || u.Host == "" || u.Opaque != "" || strings.ContainsAny(s, " \t\r\n\\*"):
 			return nil, Errorf(CodeInvalid, field, "%q is no absolute URL", s)
 		case strings.ContainsAny(u.Host, `;,'"`):
 			return nil, Errorf(CodeInvalid, field, "%q has no host name", s)

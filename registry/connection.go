@@ -75,12 +75,12 @@ func (c ConnectionSpec) Clean(org OrgID) (ConnectionSpec, error) {
 	}
 	u, err := url.Parse(c.Issuer)
 	switch {
-	case err != nil || len(c.Issuer) > 300 || u.Host == "" || u.RawQuery != "" || u.ForceQuery || strings.ContainsAny(c.Issuer, "# \t\r\n\\") || u.User != nil:
+	case err != nil || !isStorable(c.Issuer) || len(c.Issuer) > 300 || u.Host == "" || u.RawQuery != "" || u.ForceQuery || strings.ContainsAny(c.Issuer, "# \t\r\n\\") || u.User != nil:
 		return c, Errorf(CodeInvalid, "issuer", "%q is no issuer: copy the provider's, a URL such as https://login.example.com", c.Issuer)
 	case u.Scheme != "https" && (u.Scheme != "http" || org != "" || !loopback(u.Hostname())):
 		return c, Errorf(CodeInvalid, "issuer", "%q is not https", c.Issuer)
 	}
-	if c.ClientID == "" || len(c.ClientID) > 300 || strings.ContainsAny(c.ClientID, "\r\n") {
+	if c.ClientID == "" || !isStorable(c.ClientID) || len(c.ClientID) > 300 || strings.ContainsAny(c.ClientID, "\r\n") {
 		return c, Errorf(CodeInvalid, "client_id", "copy the client ID that the provider gave to this installation")
 	}
 	if c.Scopes == nil {
@@ -88,7 +88,7 @@ func (c ConnectionSpec) Clean(org OrgID) (ConnectionSpec, error) {
 	}
 	c.Scopes = slices.Compact(slices.Clone(c.Scopes))
 	for _, s := range c.Scopes {
-		if s == "" || len(c.Scopes) > 20 || len(s) > 200 || strings.ContainsAny(s, " \t\r\n\"\\") {
+		if s == "" || !isStorable(s) || len(c.Scopes) > 20 || len(s) > 200 || strings.ContainsAny(s, " \t\r\n\"\\") {
 			return c, Errorf(CodeInvalid, "scopes", "%q is no scope: write at most 20, each a word", s)
 		}
 	}
@@ -116,7 +116,7 @@ func (c *ConnectionSpec) cleanRoles(org OrgID) error {
 		return Errorf(CodeInvalid, "roles", "map at most %d values", mappingsMax)
 	}
 	for _, m := range c.Roles {
-		if m.Value == "" || len(m.Value) > 300 {
+		if m.Value == "" || len(m.Value) > 300 || !isStorable(m.Value) {
 			return Errorf(CodeInvalid, "roles", "a value that is mapped has 1 to 300 bytes")
 		}
 		if !mappable(m.Role) {

@@ -55,6 +55,7 @@ type Follower struct {
 	log      *slog.Logger
 	now      func() time.Time
 	handlers []FeedHandler
+	last     Change        // applied, or found where the follower began; Seq 0: not known
 	resumed  bool          // by Resume, before Begin
 	begun    chan struct{} // closed when the feed has said where it is
 	seq      atomic.Int64
@@ -89,9 +90,7 @@ func (f *Follower) Begin(ctx context.Context) error {
 		f.contact.Store(now.UnixNano())
 		f.seq.Store(head)
 	case head < seq: // another history, as after a backup was put back
-		f.log.Warn("change feed has a gap, starting over", "expected", seq, "got", head)
-		f.reset()
-		f.seq.Store(head)
+		f.startOver(seq, head)
 	}
 	close(f.begun)
 	return nil
@@ -112,9 +111,17 @@ func (f *Follower) hasBegun() bool {
 // Resume says what the handlers know while the feed is away: everything up to
 // a change, and when that was so. Call it before Run.
 func (f *Follower) Resume(seq int64, contact time.Time) {
-	f.resumed, f.begun = true, make(chan struct{})
+	f.resumed, f.begun, f.last = true, make(chan struct{}), Change{}
 	f.seq.Store(seq)
 	f.contact.Store(contact.UnixNano())
+}
+
+// startOver goes on from the newest change of another history.
+func (f *Follower) startOver(expected, head int64) {
+	f.log.Warn("change feed has a gap, starting over", "expected", expected, "got", head)
+	f.last = Change{}
+	f.reset()
+	f.seq.Store(head)
 }
 
 func (f *Follower) reset() {
@@ -146,26 +153,57 @@ func (f *Follower) read(ctx context.Context) error {
 		return err
 	}
 	for {
-		at := f.now()
-		changes, err := f.feed.Changes(ctx, f.seq.Load(), pollLimit)
+		at, seq := f.now(), f.seq.Load()
+		// From the last change on: when the history is another one, as after a failover that lost
+		// commits, its numbers may overlap.
+		changes, err := f.feed.Changes(ctx, max(seq-1, 0), pollLimit)
 		if err != nil {
 			return err
 		}
-		for _, c := range changes {
-			if c.Seq != f.seq.Load()+1 {
-				f.log.Warn("change feed has a gap, starting over", "expected", f.seq.Load()+1, "got", c.Seq)
-				f.reset()
+		atEnd := len(changes) < pollLimit
+		if seq > 0 {
+			found := len(changes) > 0 && changes[0].Seq == seq
+			switch {
+			case !found || f.last.Seq == seq && !same(f.last, changes[0]):
+				head, err := f.feed.Head(ctx)
+				if err != nil {
+					return err
+				}
+				if found || head != seq { // not merely removed by retention
+					f.startOver(seq, head)
+					continue
+				}
+			default:
+				f.last, changes = changes[0], changes[1:]
 			}
-			for _, h := range f.handlers {
-				h.Apply(c)
-			}
-			f.seq.Store(c.Seq)
 		}
-		if len(changes) < pollLimit {
+		f.apply(changes)
+		if atEnd {
 			f.contact.Store(at.UnixNano())
 			return nil
 		}
 	}
+}
+
+func (f *Follower) apply(changes []Change) {
+	for _, c := range changes {
+		if c.Seq != f.seq.Load()+1 {
+			f.log.Warn("change feed has a gap, starting over", "expected", f.seq.Load()+1, "got", c.Seq)
+			f.reset()
+		}
+		for _, h := range f.handlers {
+			h.Apply(c)
+		}
+		f.last = c
+		f.seq.Store(c.Seq)
+	}
+}
+
+// same reports whether two reads found the same change.
+func same(a, b Change) bool {
+	at := a.At.Equal(b.At)
+	a.At, b.At = time.Time{}, time.Time{}
+	return at && a == b
 }
 
 // Seq is the last change that the handlers were told.

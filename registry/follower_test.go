@@ -14,6 +14,7 @@ import (
 type fakeFeed struct {
 	mu      sync.Mutex
 	changes []Change
+	head    int64
 	changed chan struct{}
 	away    bool
 }
@@ -39,10 +40,21 @@ func (f *fakeFeed) Head(context.Context) (int64, error) {
 	if f.away {
 		return 0, errors.New("away")
 	}
-	if n := len(f.changes); n > 0 {
-		return f.changes[n-1].Seq, nil
-	}
-	return 0, nil
+	return f.head, nil
+}
+
+// cut takes away all changes but the first n, and their numbers.
+func (f *fakeFeed) cut(n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.changes, f.head = f.changes[:n], int64(n)
+}
+
+// retain keeps the newest n changes alone.
+func (f *fakeFeed) retain(n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.changes = f.changes[len(f.changes)-n:]
 }
 
 func (f *fakeFeed) setAway(away bool) {
@@ -61,7 +73,8 @@ func (f *fakeFeed) add(wake bool, seqs ...int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, s := range seqs {
-		f.changes = append(f.changes, Change{Seq: s})
+		f.changes = append(f.changes, Change{Seq: s, At: time.Now()})
+		f.head = s
 	}
 	if wake {
 		close(f.changed)
@@ -140,6 +153,77 @@ func TestFollower(t *testing.T) {
 		feed.add(true, many...)
 		synctest.Wait()
 		s.want(t, 1, append([]int64{1, 2, 3, 4, 6}, many...)...)
+		stop()
+		<-done
+	})
+}
+
+// TestOverlappingHistory: a failover that lost commits leaves a feed whose numbers are used a second
+// time. Whoever followed the lost ones starts over, and misses nothing from there on.
+func TestOverlappingHistory(t *testing.T) {
+	for name, c := range map[string]struct {
+		cut   int     // changes that are left of four
+		grown []int64 // what is added before the follower reads again
+		reset bool
+	}{
+		"cut":                    {2, nil, true},
+		"cut, grown to less":     {2, []int64{3}, true},
+		"cut, grown to the same": {2, []int64{3, 4}, true},
+		"cut, grown past it":     {2, []int64{3, 4, 5}, true},
+		"grown":                  {4, []int64{5}, false},
+		"unchanged":              {4, nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				feed, s := &fakeFeed{changed: make(chan struct{})}, &seen{}
+				feed.add(false, 1)
+				f := NewFollower(feed, slog.New(slog.DiscardHandler), time.Now, s)
+				ctx, stop := context.WithCancel(t.Context())
+				done := make(chan struct{})
+				go func() { defer close(done); f.Run(ctx) }()
+				synctest.Wait()
+				feed.add(true, 2, 3, 4)
+				synctest.Wait()
+				s.want(t, 0, 2, 3, 4)
+
+				time.Sleep(pollEvery / 2) // time of the bubble: later changes have another time
+				feed.cut(c.cut)
+				feed.add(true, c.grown...)
+				synctest.Wait()
+				told := []int64{2, 3, 4}
+				if c.reset {
+					s.want(t, 1, told...)
+				} else {
+					s.want(t, 0, append(told, c.grown...)...)
+				}
+				next := int64(c.cut+len(c.grown)) + 1
+				feed.add(true, next)
+				synctest.Wait()
+				if !c.reset {
+					told = append(told, c.grown...)
+				}
+				s.want(t, map[bool]int{true: 1}[c.reset], append(told, next)...)
+				stop()
+				<-done
+			})
+		})
+	}
+}
+
+// TestRetainedFeed: a feed whose old changes were removed is still the same.
+func TestRetainedFeed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		feed, s := &fakeFeed{changed: make(chan struct{})}, &seen{}
+		feed.add(false, 1, 2)
+		f := NewFollower(feed, slog.New(slog.DiscardHandler), time.Now, s)
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); f.Run(ctx) }()
+		synctest.Wait()
+		feed.retain(0)
+		time.Sleep(5 * pollEvery) // time of the bubble
+		synctest.Wait()
+		s.want(t, 0)
 		stop()
 		<-done
 	})

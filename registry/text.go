@@ -40,6 +40,13 @@ func printable(s string, lines bool) string {
 	return b.String()
 }
 
+// Storable replaces what not every database has a text for, NUL and what is not UTF-8, by U+FFFD.
+func Storable(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+}
+
+func isStorable(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
+
 func cut(s string, limit int) string {
 	if len(s) <= limit {
 		return s

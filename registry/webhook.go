@@ -85,7 +85,7 @@ func WebhookEvents(org OrgID) []ChangeKind {
 // CheckWebhook returns a CodeInvalid error when an address or event cannot be a webhook's.
 func CheckWebhook(org OrgID, address string, events []ChangeKind) error {
 	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.Fragment != "" || len(address) > webhookURLMax {
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.Fragment != "" || len(address) > webhookURLMax || !isStorable(address) {
 		return Errorf(CodeInvalid, "url", "write a URL like https://example.com/hook, without a user or a fragment")
 	}
 	for _, e := range events {

@@ -17,11 +17,14 @@ type claim struct{ *pgx.Conn }
 
 const (
 	claimTry  = 250 * time.Millisecond // how often a lock that another has is tried
-	claimWait = 5 * time.Second        // how long one that ends may take to free it
+	claimWait = 15 * time.Second       // longer than the server takes to free that of a lost machine
 
 	// Together less than the server takes to free the lock of a machine that is gone.
 	claimAlive  = 2 * time.Second // how often the session is asked whether it is there
 	claimAnswer = 8 * time.Second // how long the answer may take
+
+	// The parameter of a session that says under which claim it changes something.
+	claimParameter = "pizzeria.claim"
 )
 
 // makeClaim returns the claim. It waits a little for a control plane that is about to end. Error:
@@ -94,6 +97,31 @@ func (c *claim) holder(ctx context.Context) (who string) {
 	}
 	return who
 }
+
+// leads returns an error unless the session leads to the database of an installation.
+func (c *claim) leads(ctx context.Context, to registry.InstallationID) error {
+	var there registry.InstallationID
+	err := c.QueryRow(ctx, `SELECT uuid FROM installation WHERE id = 1`).Scan(&there)
+	switch {
+	case is(err, undefinedTable), errors.Is(err, pgx.ErrNoRows), err == nil && there != to:
+		return errOther
+	}
+	return err
+}
+
+var errOther = errors.New("this is not the database that the server has used so far: " +
+	"find out which database the connection leads to")
+
+// raise ends what earlier claims may still record, and returns the name of this one. It runs in the
+// session that has the lock: when that was lost, so is the right to do it.
+func (c *claim) raise(ctx context.Context) (name string, err error) {
+	err = c.QueryRow(ctx, `UPDATE feed_head SET claim = $1 WHERE id = 1 RETURNING claim`,
+		registry.NewID()).Scan(&name)
+	return name, err
+}
+
+// setClaim names a session's claim. It is no startup parameter: poolers may drop those.
+const setClaim = `SELECT set_config('` + claimParameter + `', $1, false)`
 
 // watch calls changed at each notification, until the session ends.
 func (c *claim) watch(ctx context.Context, changed func()) error {

@@ -88,11 +88,7 @@ func TestLostClaim(t *testing.T) {
 		err := admin.QueryRow(`SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)`).Scan(&waits)
 		return err == nil && waits
 	})
-	_, err = admin.Exec(`SELECT pg_terminate_backend(pid) FROM pg_locks
-		WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
-	if err != nil {
-		t.Fatal(err)
-	}
+	endClaim(t, admin)
 	if err := <-taken; err != nil {
 		t.Fatal(err)
 	}
@@ -114,6 +110,113 @@ func TestLostClaim(t *testing.T) {
 		_, err := s.CreateOrg(t.Context(), operator, registry.NewOrg{Slug: "acme"})
 		return err == nil
 	})
+}
+
+// endClaim ends the session that has the lock.
+func endClaim(t *testing.T, admin *sql.DB) {
+	t.Helper()
+	_, err := admin.Exec(`SELECT pg_terminate_backend(pid) FROM pg_locks
+		WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestClaimAgain: a control plane that makes its claim again stays away from a database that is not
+// the one it used, or that it must not use any more.
+func TestClaimAgain(t *testing.T) {
+	for name, c := range map[string]struct {
+		change, repair string
+		want           string
+	}{
+		"newer schema": {
+			`INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, true)`,
+			`DELETE FROM goose_db_version WHERE version_id = 999`, "schema 999",
+		},
+		"another installation": {
+			`UPDATE installation SET uuid = 'x' || uuid`, `UPDATE installation SET uuid = substr(uuid, 2)`,
+			"not the database",
+		},
+		"another secret key": {
+			`UPDATE audit_epochs SET sealed = sealed || 'x'`,
+			`UPDATE audit_epochs SET sealed = substr(sealed, 1, length(sealed) - 1)`,
+			registry.ErrSealed.Error(),
+		},
+		"an empty database": {
+			`ALTER SCHEMA public RENAME TO old`, `ALTER SCHEMA old RENAME TO public`, "not the database",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := postgrestest.Database(t)
+			s, admin := open(t, url, time.Now), plain(t, url)
+			if _, err := s.Installation(t.Context(), system); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := admin.Exec(c.change); err != nil {
+				t.Fatal(err)
+			}
+			endClaim(t, admin)
+			var last error
+			eventually(t, "the store says what is wrong", func() bool {
+				_, last = s.CreateOrg(t.Context(), operator, registry.NewOrg{Slug: "org-" + registry.NewID()[24:]})
+				return last != nil && strings.Contains(last.Error(), c.want) &&
+					strings.Contains(last.Error(), "until somebody repairs this")
+			})
+			if _, err := admin.Exec(c.repair); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "the store is back", func() bool {
+				_, last = s.CreateOrg(t.Context(), operator, registry.NewOrg{Slug: "acme"})
+				return last == nil
+			})
+		})
+	}
+}
+
+// TestFence: what a control plane has begun to record does not happen once another has the claim:
+// neither what begins later, nor what waits at that moment.
+func TestFence(t *testing.T) {
+	url := postgrestest.Database(t)
+	s, admin := open(t, url, time.Now), plain(t, url)
+	next, err := admin.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = next.Rollback() }()
+	if _, err := next.Exec(`UPDATE feed_head SET claim = 'of another'`); err != nil {
+		t.Fatal(err)
+	}
+	waiting := make(chan error, 1)
+	go func() {
+		_, err := s.CreateOrg(context.Background(), operator, registry.NewOrg{Slug: "waits"})
+		waiting <- err
+	}()
+	eventually(t, "the change waits", func() (waits bool) {
+		err := admin.QueryRow(`SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted)`).Scan(&waits)
+		return err == nil && waits
+	})
+	if err := next.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	_, later := s.CreateOrg(t.Context(), operator, registry.NewOrg{Slug: "later"})
+	for _, err := range []error{<-waiting, later} {
+		if err == nil || !strings.Contains(err.Error(), "taken over") {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+// TestClaimTimes: a claim that is lost is noticed before the server frees its lock, and the next
+// control plane waits for longer than that.
+func TestClaimTimes(t *testing.T) {
+	freed := postgres.LockFreed(t)
+	if postgres.ClaimNoticed >= freed {
+		t.Errorf("noticed after %s, freed after %s", postgres.ClaimNoticed, freed)
+	}
+	if postgres.ClaimWait <= freed {
+		t.Errorf("waits for %s, freed after %s", postgres.ClaimWait, freed)
+	}
 }
 
 // TestChangesOfOthersWake: a commit of another process wakes who follows the feed.

@@ -36,6 +36,9 @@ func Parse(connection string) (Location, error) {
 	if err != nil {
 		return Location{}, parseError(err)
 	}
+	if len(hosts(c)) > 1 && c.ValidateConnect == nil {
+		return Location{}, errHosts
+	}
 	if c.ConnectTimeout == 0 {
 		c.ConnectTimeout = connectTimeout
 	}
@@ -63,23 +66,32 @@ func parseError(err error) error {
 		"postgres://user@host:5432/database?sslmode=verify-full, or keyword=value pairs")
 }
 
+// errHosts: each connection could reach another server.
+var errHosts = errors.New("a PostgreSQL connection with several hosts needs " +
+	"target_session_attrs=read-write")
+
 // name is a URL without a password. It tells a database from others.
 func name(c *pgx.ConnConfig) string {
-	hosts := []string{address(c.Host, c.Port)}
-	for _, f := range c.Fallbacks { // other hosts, and the same one with and without TLS
-		if next := address(f.Host, f.Port); next != hosts[len(hosts)-1] {
-			hosts = append(hosts, next)
-		}
-	}
 	database := c.Database
 	if database == "" {
 		database = c.User
 	}
-	name := fmt.Sprintf("postgres://%s@%s/%s", c.User, strings.Join(hosts, ","), database)
+	name := fmt.Sprintf("postgres://%s@%s/%s", c.User, strings.Join(hosts(c), ","), database)
 	if path := c.RuntimeParams["search_path"]; path != "" {
 		name += "?search_path=" + path
 	}
 	return name
+}
+
+// hosts are the addresses of the servers that c names.
+func hosts(c *pgx.ConnConfig) []string {
+	found := []string{address(c.Host, c.Port)}
+	for _, f := range c.Fallbacks { // other hosts, and the same one with and without TLS
+		if next := address(f.Host, f.Port); next != found[len(found)-1] {
+			found = append(found, next)
+		}
+	}
+	return found
 }
 
 func address(host string, port uint16) string {

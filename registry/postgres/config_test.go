@@ -30,12 +30,32 @@ func TestNames(t *testing.T) {
 		"postgres://pizza:canary@db.example/orgs":                          "postgres://pizza@db.example:5432/orgs",
 		"postgresql://pizza:canary@db.example:6432":                        "postgres://pizza@db.example:6432/pizza",
 		"host=db.example user=pizza password=canary dbname=orgs":           "postgres://pizza@db.example:5432/orgs",
-		"postgres://pizza@a,b:6432/orgs?sslmode=prefer":                    "postgres://pizza@a:5432,b:6432/orgs",
+		"postgres://pizza@a,b:6432/orgs?target_session_attrs=read-write":   "postgres://pizza@a:5432,b:6432/orgs",
+		"postgres://pizza@a/orgs?sslmode=prefer":                           "postgres://pizza@a:5432/orgs",
 		"postgres://pizza@db.example/orgs?search_path=one":                 "postgres://pizza@db.example:5432/orgs?search_path=one",
 		"postgres://pizza@db.example/orgs?sslmode=require&password=canary": "postgres://pizza@db.example:5432/orgs",
 	} {
 		if got := at(t, connection).String(); got != want {
 			t.Errorf("%s: %s, want %s", connection, got, want)
+		}
+	}
+}
+
+// TestSeveralHosts: several servers need a rule that chooses one, or connections would reach different
+// ones.
+func TestSeveralHosts(t *testing.T) {
+	clean(t)
+	for connection, ok := range map[string]bool{
+		"postgres://pizza@a,b/orgs":                                 false,
+		"postgres://pizza@a,b/orgs?target_session_attrs=any":        false,
+		"host=a,b user=pizza":                                       false,
+		"postgres://pizza@a:1,a:2/orgs":                             false,
+		"postgres://pizza@a,b/orgs?target_session_attrs=primary":    true,
+		"postgres://pizza@a,b/orgs?target_session_attrs=read-write": true,
+		"postgres://pizza@a/orgs?sslmode=prefer":                    true,
+	} {
+		if _, err := postgres.Parse(connection); (err == nil) != ok {
+			t.Errorf("%s: %v", connection, err)
 		}
 	}
 }

@@ -4,27 +4,21 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
-	"strings"
+	"errors"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/pizzaface/pizzeria/registry"
 )
 
-// open returns a pool of connections. gate, when there is one, says before each use whether the
-// database may be used.
-func open(c *pgx.ConnConfig, conns int, gate func() error) *sql.DB {
-	var options []stdlib.OptionOpenDB
-	if gate != nil {
-		options = append(options,
-			stdlib.OptionBeforeConnect(func(context.Context, *pgx.ConnConfig) error { return gate() }),
-			stdlib.OptionResetSession(func(context.Context, *pgx.Conn) error {
-				if gate() != nil {
-					return driver.ErrBadConn // so that a new one is made, and the gate asked for the error
-				}
-				return nil
-			}))
-	}
-	db := sql.OpenDB(connector{stdlib.GetConnector(*c, options...)})
+// A gate says whether the database may be used, and under which claim.
+type gate func() (claim string, err error)
+
+// open returns a pool of connections. g, when there is one, is asked before each use.
+func open(c *pgx.ConnConfig, conns int, g gate) *sql.DB {
+	db := sql.OpenDB(connector{c, g})
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
 	return db
@@ -33,35 +27,68 @@ func open(c *pgx.ConnConfig, conns int, gate func() error) *sql.DB {
 // readOnly is c for connections that cannot write.
 func readOnly(c *pgx.ConnConfig) *pgx.ConnConfig {
 	c = c.Copy()
-	c.RuntimeParams["default_transaction_read_only"] = "on"
+	// Not a runtime parameter: target_session_attrs=read-write would refuse the connection.
+	c.AfterConnect = func(ctx context.Context, made *pgconn.PgConn) error {
+		_, err := made.Exec(ctx, "SET default_transaction_read_only = on").ReadAll()
+		return err
+	}
 	return c
 }
 
 // connector makes connections that take the values that database/sql defines.
-type connector struct{ driver.Connector }
+type connector struct {
+	config *pgx.ConnConfig
+	gate   gate
+}
 
 // Connect implements driver.Connector.
 func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
-	made, err := c.Connector.Connect(ctx)
+	var claim string
+	if c.gate != nil {
+		var err error
+		if claim, err = c.gate(); err != nil {
+			return nil, err
+		}
+	}
+	opened, err := stdlib.GetConnector(*c.config).Connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return conn{made.(*stdlib.Conn)}, nil
+	made := conn{opened.(*stdlib.Conn), c.gate, claim}
+	if claim != "" {
+		if _, err := made.Conn.Conn().Exec(ctx, setClaim, claim); err != nil {
+			return nil, errors.Join(err, made.Close())
+		}
+	}
+	return made, nil
 }
 
-type conn struct{ *stdlib.Conn }
+// Driver implements driver.Connector.
+func (connector) Driver() driver.Driver { return stdlib.GetDefaultDriver() }
+
+type conn struct {
+	*stdlib.Conn
+	gate  gate
+	claim string // that it was made under
+}
+
+// ResetSession implements driver.SessionResetter. A connection from before a new claim may lead to
+// another server.
+func (c conn) ResetSession(ctx context.Context) error {
+	if c.gate != nil {
+		if claim, err := c.gate(); err != nil || claim != c.claim {
+			return driver.ErrBadConn // so that a new one is made, and the gate asked for the error
+		}
+	}
+	return c.Conn.ResetSession(ctx)
+}
 
 // CheckNamedValue implements driver.NamedValueChecker. By itself pgx would store what a value's
 // String returns, which hides secrets.
 func (conn) CheckNamedValue(v *driver.NamedValue) (err error) {
 	v.Value, err = driver.DefaultParameterConverter.ConvertValue(v.Value)
 	if s, ok := v.Value.(string); ok {
-		v.Value = storable(s)
+		v.Value = registry.Storable(s)
 	}
 	return err
-}
-
-// storable replaces what PostgreSQL has no text for: NUL, and what is not UTF-8.
-func storable(s string) string {
-	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }

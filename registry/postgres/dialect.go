@@ -16,9 +16,12 @@ var dialect = sqlstore.Dialect{
 	True:     "true",
 	Each:     "(SELECT value FROM json_array_elements_text(%s::json) AS t(value))",
 	Find:     "strpos(%s)",
-	LockFeed: "SELECT seq FROM feed_head WHERE id = 1 FOR UPDATE",
-	// The rows as they were. The write-ahead log keeps them until it is used again.
-	Forget: "VACUUM audit",
+	// No row under an older claim, also when it changes while this waits for the row.
+	LockFeed: "SELECT seq FROM feed_head WHERE id = 1" +
+		" AND claim = current_setting('" + claimParameter + "', true) FOR UPDATE",
+	// The rows as they were, and always what indexes have of them. The write-ahead log keeps them until
+	// it is used again.
+	Forget: "VACUUM (INDEX_CLEANUP ON) audit",
 	Again:  again,
 }
 

@@ -1,6 +1,11 @@
 package postgres
 
-import "database/sql"
+import (
+	"database/sql"
+	"strconv"
+	"testing"
+	"time"
+)
 
 // Pool returns one connection, as the store's own are.
 func (l Location) Pool() *sql.DB { return open(l.config, 1, nil) }
@@ -13,3 +18,25 @@ const LockControlPlane = int64(lockControlPlane)
 
 // Password is the one that connections are made with.
 func (l Location) Password() string { return l.config.Password }
+
+// Translate returns a statement of sqlstore as this database spells it.
+func Translate(statement string) string { return dialect.Translate(statement) }
+
+// Times of the claim.
+const (
+	ClaimWait    = claimWait
+	ClaimNoticed = claimAlive + claimAnswer
+)
+
+// LockFreed is how long the server takes to free the lock of a machine that is gone.
+func LockFreed(t *testing.T) time.Duration {
+	t.Helper()
+	seconds := func(name string) time.Duration {
+		n, err := strconv.Atoi(session[name])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return time.Duration(n) * time.Second
+	}
+	return seconds("tcp_keepalives_idle") + seconds("tcp_keepalives_interval")*seconds("tcp_keepalives_count")/time.Second
+}

@@ -16,12 +16,20 @@ import (
 // Store is a registry in a PostgreSQL database. It is safe for concurrent use.
 type Store struct {
 	*sqlstore.Store
-	at   Location
-	away atomic.Pointer[error] // what every method returns; nil while there is a claim
+	at     Location
+	access atomic.Pointer[access]
+
+	installation atomic.Pointer[registry.InstallationID] // that was used; nil: none is known
 
 	mu   sync.Mutex // Connect and Close
 	stop context.CancelFunc
 	wg   sync.WaitGroup
+}
+
+// access says whether the database may be used.
+type access struct {
+	away  error  // what every method returns; nil while there is a claim
+	claim string // its name
 }
 
 // conns bounds the connections of each of the two pools.
@@ -48,12 +56,10 @@ func Open(
 // nothing. key is the installation's secret key.
 func New(at Location, key registry.SecretKey, now func() time.Time) (*Store, error) {
 	s := &Store{at: at}
-	s.away.Store(&errAway)
-	gate := func() error {
-		if away := s.away.Load(); away != nil {
-			return *away
-		}
-		return nil
+	s.access.Store(&access{away: errAway})
+	gate := func() (string, error) {
+		a := s.access.Load()
+		return a.claim, a.away
 	}
 	write, read := open(at.config, conns, gate), open(readOnly(at.config), conns, gate)
 	var err error
@@ -78,25 +84,64 @@ func (s *Store) Connect(ctx context.Context) error {
 }
 
 func (s *Store) connect(ctx context.Context) error {
-	held, err := makeClaim(ctx, s.at.config)
+	held, err := s.claim(ctx)
 	if err != nil {
 		return err
-	}
-	keyAudit := func(ctx context.Context, db *sql.DB) error {
-		return sqlstore.KeyAudit(ctx, s.Store, db)
-	}
-	if err := migrated(ctx, s.at.config, keyAudit); err != nil {
-		return errors.Join(err, held.end())
-	}
-	s.away.Store(nil)
-	if err := sqlstore.Prepare(ctx, s.Store); err != nil {
-		s.away.Store(&errAway)
-		return errors.Join(err, held.end())
 	}
 	run, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	s.wg.Go(func() { s.keep(run, held) })
 	return nil
+}
+
+// claim makes the claim, and opens the store under it, if its database is still the one that was used.
+func (s *Store) claim(ctx context.Context) (*claim, error) {
+	held, err := makeClaim(ctx, s.at.config)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.open(ctx, held); err != nil {
+		return nil, errors.Join(err, held.end())
+	}
+	return held, nil
+}
+
+func (s *Store) open(ctx context.Context, held *claim) error {
+	if id := s.installation.Load(); id != nil {
+		if err := held.leads(ctx, *id); err != nil {
+			return err
+		}
+	}
+	var name string
+	err := migrated(ctx, s.at.config, func(ctx context.Context, db *sql.DB) (err error) {
+		if name, err = held.raise(ctx); err != nil {
+			return err
+		}
+		if _, err := db.ExecContext(ctx, setClaim, name); err != nil { // of the one session of db
+			return err
+		}
+		return sqlstore.KeyAudit(ctx, s.Store, db)
+	})
+	if err != nil {
+		return err
+	}
+	s.access.Store(&access{claim: name})
+	if err := sqlstore.Prepare(ctx, s.Store); err != nil {
+		s.access.Store(&access{away: errAway})
+		return err
+	}
+	return nil
+}
+
+// Installation implements registry.InstallationStore.
+func (s *Store) Installation(
+	ctx context.Context, a registry.Actor,
+) (registry.InstallationID, error) {
+	id, err := s.Store.Installation(ctx, a)
+	if err == nil {
+		s.installation.Store(&id)
+	}
+	return id, err
 }
 
 // keep holds the claim until ctx ends. Whenever it is lost, as with the server, it is made again; the
@@ -112,29 +157,39 @@ func (s *Store) keep(ctx context.Context, held *claim) {
 
 // reclaim makes the claim again, nil when ctx ends before.
 func (s *Store) reclaim(ctx context.Context) *claim {
-	tick := time.NewTicker(claimTry)
-	defer tick.Stop()
+	pause := time.NewTimer(claimTry)
+	defer pause.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
+		case <-pause.C:
 		}
-		try, cancel := context.WithTimeout(ctx, claimWait+connectTimeout)
-		held, err := makeClaim(try, s.at.config)
+		try, cancel := context.WithTimeout(ctx, claimWait+2*connectTimeout)
+		held, err := s.claim(try)
 		cancel()
-		if err == nil {
-			s.away.Store(nil)
+		switch {
+		case err == nil:
 			sqlstore.Wake(s.Store) // notifications were missed
 			return held
+		case needsPerson(err):
+			s.setAway(fmt.Errorf("the store stays away until somebody repairs this: %w", err))
+			pause.Reset(claimWait)
+		default:
+			s.setAway(err)
+			pause.Reset(claimTry)
 		}
-		s.setAway(err)
 	}
+}
+
+// needsPerson reports whether waiting does not help.
+func needsPerson(err error) bool {
+	return errors.Is(err, errOther) || errors.Is(err, registry.ErrSchema) || errors.Is(err, registry.ErrSealed)
 }
 
 func (s *Store) setAway(why error) {
 	err := fmt.Errorf("%w: %w", errAway, why)
-	s.away.Store(&err)
+	s.access.Store(&access{away: err})
 }
 
 // Close implements registry.Database.

@@ -154,6 +154,17 @@ func TestReadersCannotWrite(t *testing.T) {
 	}
 }
 
+// TestTargetSession: the documented rule for a failover accepts the connections that read, too.
+func TestTargetSession(t *testing.T) {
+	for _, rule := range []string{"read-write", "primary"} {
+		url := postgrestest.Database(t) + "&target_session_attrs=" + rule
+		s := open(t, url, time.Now)
+		if _, err := s.Head(t.Context(), system); err != nil {
+			t.Errorf("%s: %v", rule, err)
+		}
+	}
+}
+
 // TestAuditCannotBeChanged: the database refuses it, and the log shows what was changed all the same.
 func TestAuditCannotBeChanged(t *testing.T) {
 	url := postgrestest.Database(t)

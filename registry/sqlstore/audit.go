@@ -27,8 +27,10 @@ const auditInsert = `INSERT INTO audit (seq, at, actor_kind, actor, actor_id, ad
 func (t *tx) append(s *auditState, c registry.Change, target, detail string) error {
 	e := registry.AuditEntry{
 		Seq: s.Seq + 1, At: t.now.UTC().Truncate(time.Microsecond), ActorKind: t.actor.Kind(),
-		Actor: t.actor.Name(), ActorID: t.actor.User, Address: t.actor.Address(), Action: c.Kind,
-		OrgID: c.OrgID, SubjectID: c.UserID, Target: target, Detail: detail,
+		ActorID: t.actor.User, Action: c.Kind, OrgID: c.OrgID, SubjectID: c.UserID,
+		// The digest is over what a database keeps.
+		Actor: registry.Storable(t.actor.Name()), Address: registry.Storable(t.actor.Address()),
+		Target: registry.Storable(target), Detail: registry.Storable(detail),
 		Format: registry.AuditCommitted,
 	}
 	e.Salt()

@@ -19,6 +19,7 @@ func (s *Store) NoteAuditHead(
 		return head, false, err
 	}
 	err = s.recording(ctx, a, func(t *tx) error {
+		moved = false
 		state, err := scanAuditState(t.row(auditStateQuery))
 		if err != nil {
 			return err
@@ -28,7 +29,7 @@ func (s *Store) NoteAuditHead(
 		}
 		head = state.AuditHead
 		n, err := t.exec(`INSERT INTO meta (key, value) VALUES ('audit_head_noted', $1)
-			ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE value <> excluded.value`,
+			ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE meta.value <> excluded.value`,
 			head.String())
 		if err != nil || n == 0 {
 			return err

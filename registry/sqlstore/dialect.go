@@ -34,6 +34,7 @@ type Dialect struct {
 
 	// LockFeed is the first statement of every transaction that records (see Store.recording),
 	// such as SELECT seq FROM feed_head FOR UPDATE; "": to begin a write transaction locks already.
+	// It affects one row, or none when another control plane has taken over.
 	LockFeed string
 	// Forget runs after a commit that erased something for good, to remove what the database's own
 	// log still has of it; "": nothing does.
@@ -66,8 +67,8 @@ func (d *Dialect) replacement(word string) (string, bool) {
 	return "", false
 }
 
-// translate returns a statement as the database spells it. Other braces, as of JSON, stay.
-func (d *Dialect) translate(statement string) string {
+// Translate returns a statement as the database spells it. Other braces, as of JSON, stay.
+func (d *Dialect) Translate(statement string) string {
 	if !strings.Contains(statement, "{") {
 		return statement
 	}
@@ -109,16 +110,16 @@ type translator struct {
 
 // QueryContext implements querier.
 func (s translator) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	return s.on.QueryContext(ctx, s.dialect.translate(query), args...)
+	return s.on.QueryContext(ctx, s.dialect.Translate(query), args...)
 }
 
 // QueryRowContext implements querier.
 func (s translator) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	return s.on.QueryRowContext(ctx, s.dialect.translate(query), args...)
+	return s.on.QueryRowContext(ctx, s.dialect.Translate(query), args...)
 }
 
 func (s translator) execContext(
 	ctx context.Context, query string, args ...any,
 ) (sql.Result, error) {
-	return s.on.ExecContext(ctx, s.dialect.translate(query), args...)
+	return s.on.ExecContext(ctx, s.dialect.Translate(query), args...)
 }

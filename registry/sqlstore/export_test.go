@@ -42,6 +42,3 @@ func IsSealed(table, column string) bool {
 	}
 	return false
 }
-
-// Translate is translate.
-func (d *Dialect) Translate(statement string) string { return d.translate(statement) }

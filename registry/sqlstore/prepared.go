@@ -20,7 +20,7 @@ func Prepare(ctx context.Context, s *Store) error {
 	for pool, statements := range map[*sql.DB][]string{s.write: hot, s.reader: hotReads} {
 		for _, q := range statements {
 			//nolint:sqlclosecheck // closed with the connection
-			st, err := pool.PrepareContext(ctx, s.dialect.translate(q))
+			st, err := pool.PrepareContext(ctx, s.dialect.Translate(q))
 			if err != nil {
 				return fmt.Errorf("store: %w", err)
 			}

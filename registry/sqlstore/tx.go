@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -147,11 +148,18 @@ func (s *Store) writeTx(ctx context.Context, t *sql.Tx, a registry.Actor) *write
 // instant is now, as it is kept.
 func (s *Store) instant() time.Time { return s.now().Truncate(time.Microsecond) }
 
+// errFenced: another process changes the database now.
+var errFenced = errors.New("store: another control plane has taken over the database")
+
 // lockFeed makes t one that may record.
 func (t *writeTx) lockFeed() (*tx, error) {
 	if lock := t.dialect.LockFeed; lock != "" {
-		if _, err := t.exec(lock); err != nil {
+		n, err := t.exec(lock)
+		if err != nil {
 			return nil, err
+		}
+		if n != 1 {
+			return nil, errFenced
 		}
 	}
 	return &tx{t}, nil

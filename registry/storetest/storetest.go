@@ -64,6 +64,8 @@ func RunTests(t *testing.T, open func(t *testing.T, now func() time.Time) regist
 		"SlugRace":                  slugRace,
 		"FeedIsGapless":             feed,
 		"AuditChain":                auditChain,
+		"AuditHeads":                auditHeads,
+		"AuditTexts":                auditTexts,
 		"Events":                    events,
 		"Usage":                     usage,
 		"Webhooks":                  webhooks,

@@ -22,7 +22,7 @@ func webhooks(e env) {
 	e.want(second(hook(asB, o.ID)), registry.CodeNotFound)
 	e.want(second(hook(asA, "")), registry.CodeForbidden)
 	e.want(second(hook(asA, o.ID, "org.exploded")), registry.CodeInvalid)
-	for _, bad := range []string{"", "example.com", "ftp://example.com", "https://user:pass@example.com", "https://example.com/#x", "https://", "https://example.com/" + strings.Repeat("x", 2000)} {
+	for _, bad := range []string{"", "example.com", "ftp://example.com", "https://user:pass@example.com", "https://example.com/#x", "https://", "https://example.com/\xff", "https://example.com/" + strings.Repeat("x", 2000)} {
 		e.want(second(e.s.CreateWebhook(ctx, asA, registry.Webhook{OrgID: o.ID, URL: bad})), registry.CodeInvalid)
 	}
 	e.clock.Add(time.Second)

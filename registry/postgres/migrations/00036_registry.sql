@@ -9,8 +9,9 @@ CREATE TABLE meta (
 );
 
 CREATE TABLE feed_head (
-  id  bigint PRIMARY KEY CHECK (id = 1),
-  seq bigint NOT NULL
+  id    bigint PRIMARY KEY CHECK (id = 1),
+  seq   bigint NOT NULL,
+  claim text COLLATE "C" NOT NULL DEFAULT '' -- the control plane that may record; PostgreSQL only
 );
 
 CREATE TABLE feed (
@@ -243,8 +244,8 @@ CREATE TABLE usage (
   at       bigint NOT NULL,
   requests bigint NOT NULL,
   errors   bigint NOT NULL,
-  latency  text COLLATE "C" NOT NULL,
-  running  bigint NOT NULL DEFAULT 0, -- JSON array: requests by class of time to serve
+  latency  text COLLATE "C" NOT NULL, -- JSON array: requests by class of time to serve
+  running  bigint NOT NULL DEFAULT 0,
   PRIMARY KEY (org_id, at)
 );
 CREATE INDEX usage_at ON usage (at);
