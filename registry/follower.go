@@ -116,7 +116,7 @@ func (f *Follower) Resume(seq int64, contact time.Time) {
 	f.contact.Store(contact.UnixNano())
 }
 
-// startOver goes on from the newest change of another history.
+// startOver continues from the newest change of another history.
 func (f *Follower) startOver(expected, head int64) {
 	f.log.Warn("change feed has a gap, starting over", "expected", expected, "got", head)
 	f.last = Change{}

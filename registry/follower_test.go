@@ -159,7 +159,7 @@ func TestFollower(t *testing.T) {
 }
 
 // TestOverlappingHistory: a failover that lost commits leaves a feed whose numbers are used a second
-// time. Whoever followed the lost ones starts over, and misses nothing from there on.
+// time. Followers of the lost ones start over, and miss nothing from there.
 func TestOverlappingHistory(t *testing.T) {
 	for name, c := range map[string]struct {
 		cut   int     // changes that are left of four

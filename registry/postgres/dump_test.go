@@ -14,7 +14,7 @@ import (
 
 // TestDumpAndRestore: what pg_dump makes of a database that is in use is a backup of all of it. Where
 // it is restored, the installation is the same, sessions count, the audit log holds and cannot be
-// changed, and the feed goes on where it was.
+// changed, and the feed continues where it was.
 func TestDumpAndRestore(t *testing.T) {
 	url := postgrestest.Database(t)
 	s := open(t, url, time.Now)

@@ -14,7 +14,7 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// TestFiftyWriters: whoever reads while 50 write sees every number of the feed, in order; and the
+// TestFiftyWriters: readers see, while 50 write, every number of the feed, in order; and the
 // audit log is whole.
 func TestFiftyWriters(t *testing.T) {
 	const writers, each = 50, 6
