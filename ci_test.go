@@ -2,6 +2,7 @@ package pizzeria_test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -74,5 +75,51 @@ func TestReadmeTestCommand(t *testing.T) {
 		if !strings.Contains(lines[0], "-C "+filepath.Dir(m)+" ") {
 			t.Errorf("the README's test command does not enter %s", m)
 		}
+	}
+}
+
+// function returns a function of .ci/run.
+func function(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(".ci/run")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := regexp.MustCompile(`(?ms)^` + name + `\(\) \{.*?^\}`).FindString(string(b))
+	if f == "" {
+		t.Fatalf("%s is missing", name)
+	}
+	return f
+}
+
+// TestHighest: a fix of an older version does not become the latest, and neither does what comes
+// before a version.
+func TestHighest(t *testing.T) {
+	script := function(t, "highest") + `
+git init -q . && git -c user.name=x -c user.email=x@example.com commit -q --allow-empty -m x
+for v in v0.9.0 v0.10.0 v0.9.1 v1.0.0-rc1 nightly; do git tag $v; done
+highest`
+	cmd := exec.Command("bash", "-euo", "pipefail", "-c", script)
+	cmd.Dir = t.TempDir()
+	out, err := cmd.CombinedOutput()
+	if err != nil || string(out) != "v0.10.0\n" {
+		t.Errorf("%v %q", err, out)
+	}
+}
+
+// TestDockerTime: what has an engine is counted, in both modules, and nothing else.
+func TestDockerTime(t *testing.T) {
+	const log = `--- PASS: TestOther (100.00s)
+ok  	github.com/pizzaface/pizzeria/provision	50.00s
+ok  	github.com/pizzaface/pizzeria/provision/docker	61.40s
+    --- PASS: TestContainers/compose (30.00s)
+--- PASS: TestContainers (90.20s)
+FAIL	github.com/pizzaface/pizzeria/internal/endtoend/docker	20.00s
+`
+	cmd := exec.Command("bash", "-euo", "pipefail", "-c", function(t, "docker_time")+"\ndocker_time")
+	cmd.Stdin = strings.NewReader(log)
+	out, err := cmd.CombinedOutput()
+	if err != nil || string(out) != "The Docker parts: 172 s\n" {
+		t.Errorf("%v %q", err, out)
 	}
 }

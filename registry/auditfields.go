@@ -41,6 +41,7 @@ var auditPersonal = map[ChangeKind]AuditPersonal{
 	ChangeIdentityRemoved:     aboutTarget,
 	ChangeIdentityLinked:      aboutTarget,
 	ChangeInstanceChanged:     aboutNobody,
+	ChangeInstanceToken:       aboutNobody,
 	ChangeInviteCreated:       aboutTarget,
 	ChangeInviteRevoked:       aboutTarget,
 	ChangeKeyAdded:            aboutNobody,

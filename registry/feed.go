@@ -41,6 +41,7 @@ const (
 	ChangePlanUpdated         ChangeKind = "plan.updated"
 	ChangePlanDeleted         ChangeKind = "plan.deleted"
 	ChangeInstanceChanged     ChangeKind = "instance.changed"
+	ChangeInstanceToken       ChangeKind = "instance.token_shown" // with the rest of its environment
 	ChangeMemberAdded         ChangeKind = "member.added"
 	ChangeMemberChanged       ChangeKind = "member.changed"
 	ChangeMemberRemoved       ChangeKind = "member.removed"
@@ -113,7 +114,7 @@ const (
 func AuditActions() []ChangeKind {
 	return []ChangeKind{
 		ChangeAPIKeyCreated, ChangeAPIKeyRefused, ChangeAPIKeyRevoked, ChangeApprovalApproved, ChangeApprovalEffective, ChangeApprovalEnded, ChangeApprovalRefused, ChangeApprovalRequested, ChangeAuditBroken, ChangeAuditErased, ChangeAuditKeyed, ChangeAuditPruned, ChangeClientChanged, ChangeClientCreated, ChangeClientDeleted, ChangeClientSignedIn, ChangeConnectionChanged, ChangeConnectionCreated, ChangeConnectionDeleted,
-		ChangeDomainAdded, ChangeDomainLapsed, ChangeDomainRecordMissing, ChangeDomainRemoved, ChangeDomainVerified, ChangeGrantRevoked, ChangeIdentityLinked, ChangeIdentityRemoved, ChangeInstanceChanged, ChangeInviteCreated, ChangeInviteRevoked, ChangeKeyAdded, ChangeKeyRevoked, ChangeKeyRotated, ChangeMemberAdded, ChangeMemberChanged, ChangeMemberHeld, ChangeMemberPasswordLink, ChangeMemberRemoved, ChangeMemberReturned, ChangeMemberRoleKept,
+		ChangeDomainAdded, ChangeDomainLapsed, ChangeDomainRecordMissing, ChangeDomainRemoved, ChangeDomainVerified, ChangeGrantRevoked, ChangeIdentityLinked, ChangeIdentityRemoved, ChangeInstanceChanged, ChangeInstanceToken, ChangeInviteCreated, ChangeInviteRevoked, ChangeKeyAdded, ChangeKeyRevoked, ChangeKeyRotated, ChangeMemberAdded, ChangeMemberChanged, ChangeMemberHeld, ChangeMemberPasswordLink, ChangeMemberRemoved, ChangeMemberReturned, ChangeMemberRoleKept,
 		ChangeOrgActivated, ChangeOrgCreated, ChangeOrgDeleted, ChangeOrgDeleting, ChangeOrgKept, ChangeOrgLimitsChanged, ChangeOrgPlanChanged, ChangeOrgProviderChanged, ChangeOrgQuotaWarning, ChangeOrgRenamed, ChangeOrgResumed, ChangeOrgSignIn, ChangeOrgSuspended, ChangeOrgUpdated,
 		ChangePlanCreated, ChangePlanDeleted, ChangePlanUpdated,
 		ChangeRunnerDisconnected, ChangeRunnerEnrolled, ChangeRunnerInvited, ChangeRunnerRevoked, ChangeSecondStepFailed, ChangeSecondStepLocked, ChangeSessionCreated, ChangeSessionRevoked, ChangeSettingsChanged, ChangeSignInLimited, ChangeSupportApproved, ChangeSupportDenied, ChangeSupportEnded, ChangeSupportEntered, ChangeSupportRequested, ChangeUserChanged, ChangeUserCreated, ChangeUserDeleted, ChangeUserDisabled, ChangeUserEnabled, ChangeUserRecovered, ChangeUserReviewed, ChangeUserVerified, ChangeWebhookChanged, ChangeWebhookCreated, ChangeWebhookDeleted,

@@ -215,6 +215,12 @@ type Work struct {
 // first start.
 func (i Instance) RunBy() string { return cmp.Or(i.Provider, i.Previous) }
 
+// InstanceTokenStore records who is told the token of an instance.
+type InstanceTokenStore interface {
+	// ShowInstanceToken records that an actor is told what an org's instance elsewhere is to be given.
+	ShowInstanceToken(ctx context.Context, a Actor, org OrgID) error
+}
+
 // InstanceStore is the work of the reconciler, and the leases on it.
 type InstanceStore interface {
 	Work(ctx context.Context, a Actor) ([]Work, error)

@@ -24,6 +24,7 @@ const (
 	ActionOrgDelete        Action = "org.delete"
 	ActionInstanceRestart  Action = "instance.restart"
 	ActionInstanceLogs     Action = "instance.logs"
+	ActionInstanceEnv      Action = "instance.environment" // what one elsewhere is to be given, with its token
 	ActionMemberRead       Action = "member.read"
 	ActionMemberInvite     Action = "member.invite"
 	ActionMemberChange     Action = "member.change"
@@ -100,6 +101,7 @@ var policy = map[Action]rule{
 	ActionOrgDelete:        {RoleOwner, true, ScopeOrgWrite, fresh},
 	ActionInstanceRestart:  {RoleAdmin, true, ScopeInstanceWrite, 0},
 	ActionInstanceLogs:     {RoleAdmin, true, ScopeInstanceRead, 0},
+	ActionInstanceEnv:      {"", true, "", fresh},
 	ActionMemberRead:       {RoleMember, true, ScopeMemberRead, 0},
 	ActionMemberInvite:     {RoleAdmin, true, ScopeMemberWrite, 0},
 	ActionMemberChange:     {RoleAdmin, true, ScopeMemberWrite, 0},

@@ -48,6 +48,7 @@ type Store interface {
 	DraftStore
 	InstallationStore
 	InstanceStore
+	InstanceTokenStore
 	HeartbeatStore
 	RevocationStore
 	Maintainer

@@ -54,6 +54,10 @@ type Agent struct {
 
 	sidecars sidecars
 
+	pusher  *pusher // nil: nothing is pushed
+	pushing sync.WaitGroup
+	unpush  context.CancelFunc
+
 	stop  sync.Once
 	ended chan struct{}
 }
@@ -64,6 +68,10 @@ func Start(c Config) (*Agent, error) {
 		return nil, err
 	}
 	a := &Agent{c: c, began: c.Now(), ended: make(chan struct{})}
+	var err error
+	if a.pusher, err = newPusher(&c); err != nil {
+		return nil, err
+	}
 	secrets, err := a.adapt()
 	if err != nil {
 		a.close()
@@ -80,8 +88,20 @@ func Start(c Config) (*Agent, error) {
 		a.close()
 		return nil, err
 	}
+	a.push()
 	go a.wait()
 	return a, nil
+}
+
+// push pushes heartbeats until the app has ended.
+func (a *Agent) push() {
+	if a.pusher == nil {
+		return
+	}
+	a.pusher.beat, a.pusher.say = a.heartbeat, a.log.say
+	var ctx context.Context
+	ctx, a.unpush = context.WithCancel(context.Background())
+	a.pushing.Go(func() { a.pusher.run(ctx) })
 }
 
 func (a *Agent) start() error {
@@ -231,6 +251,10 @@ func (a *Agent) Wait() syscall.WaitStatus {
 
 func (a *Agent) wait() {
 	<-a.app.Done()
+	if a.unpush != nil {
+		a.unpush()
+		a.pushing.Wait()
+	}
 	a.sidecars.stop()
 	a.sidecars.await(sidecarGrace)
 	a.tree.End()

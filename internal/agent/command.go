@@ -44,7 +44,8 @@ request to the app, which listens at 127.0.0.1:$PORT.
 
 The environment names the instance: PIZZERIA_ORG_ID and PIZZERIA_ORG_GENERATION. All profiles but
 direct need PIZZERIA_ISSUER as well, and PIZZERIA_JWKS_FILE, or PIZZERIA_JWKS_URI with
-PIZZERIA_CA_FILE. The app gets all of it, and PORT and HOST.
+PIZZERIA_CA_FILE. The app gets all of it, and PORT and HOST. With PIZZERIA_HEARTBEAT_URL and
+PIZZERIA_INSTANCE_TOKEN, which the app does not get, the agent pushes a heartbeat every 10 s.
 
 What the app prints becomes lines of JSON on standard output or in the log, with secrets redacted. SIGTERM and
 SIGINT close WebSockets and stop the app; SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 are passed on. The exit
@@ -134,7 +135,10 @@ func parse(args, environ []string) (c invocation, err error) {
 		c.Listen = c.Env["PIZZERIA_LISTEN"]
 	}
 	c.Credential = c.Env[credentialVariable]
-	delete(c.Env, credentialVariable)
+	c.PushURL, c.PushToken, c.PushCA = c.Env[urlVariable], c.Env[tokenVariable], c.Env[caVariable]
+	for _, name := range []string{credentialVariable, urlVariable, tokenVariable} {
+		delete(c.Env, name)
+	}
 	if err := c.identify(); err != nil {
 		return c, err
 	}

@@ -42,6 +42,11 @@ type Config struct {
 	Socket     string
 	Credential string
 
+	// PushURL and PushToken are where the agent pushes its heartbeats, for a host side that cannot ask
+	// for them; "" for nowhere. The server there is trusted by the system's certificates and, where the
+	// file exists, by those of PushCA.
+	PushURL, PushToken, PushCA string
+
 	// Egress is the socket of a proxy to other networks, which the app finds as HTTP_PROXY and so on; ""
 	// for none.
 	Egress string
@@ -74,6 +79,9 @@ func (c *Config) complete() error {
 	case c.Profile != Direct && c.Listen == "":
 		return errors.New("the address to listen at is missing: set PIZZERIA_LISTEN")
 	}
+	if err := c.checkPush(); err != nil {
+		return err
+	}
 	for _, s := range c.Sidecars {
 		if len(s) == 0 {
 			return errors.New("a sidecar has no command")
@@ -88,7 +96,7 @@ func (c *Config) secrets() []string {
 	for _, name := range c.Secrets {
 		values = append(values, c.Env[name])
 	}
-	return append(values, c.Credential)
+	return append(values, c.Credential, c.PushToken)
 }
 
 // splitAddress splits "unix:/path" or "host:port" for the net package.

@@ -76,6 +76,9 @@ type API struct {
 	Connections func(registry.SessionID) int
 	// Outdated are the instances that keep an earlier configuration: their generations, by org.
 	Outdated func() map[registry.OrgID]int64
+	// Environment is what whoever runs an org's instance elsewhere is to give it. Error: CodeConflict
+	// when its provider gives it that.
+	Environment func(context.Context, registry.OrgID) (InstanceEnvironment, error)
 	// Image is what a generation of an org's instance runs, by digest; "" when that is not known.
 	Image func(org registry.OrgID, generation int64) string
 

@@ -84,6 +84,7 @@ func (a *API) instances() {
 				}
 			}}, nil
 		})
+	a.instanceEnvironment()
 	a.instanceMetrics()
 	a.events()
 }

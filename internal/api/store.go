@@ -8,4 +8,5 @@ import (
 type Store interface {
 	registry.Management
 	registry.EventReader
+	registry.InstanceTokenStore
 }

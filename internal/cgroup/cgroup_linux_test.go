@@ -109,6 +109,33 @@ func TestCPU(t *testing.T) {
 	}
 }
 
+// TestSwap: swap counts as memory, so that a limit of memory is none of memory alone.
+func TestSwap(t *testing.T) {
+	requireRoot(t)
+	const limit = 30 << 20
+	g, err := Open(fmt.Sprintf("test-%d/swap", os.Getpid()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Add(-1, Limits{Memory: limit}); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = g.Remove() }()
+	// Version 2 states what may be swapped beyond the memory; version 1 states the sum of both.
+	for name, want := range map[string]string{
+		"/memory.swap.max": "0", "/memory.memsw.limit_in_bytes": fmt.Sprint(limit),
+	} {
+		b, err := os.ReadFile(g.m.Path("memory") + name)
+		if err == nil {
+			if got := strings.TrimSpace(string(b)); got != want {
+				t.Errorf("%s: %s, want %s", name, got, want)
+			}
+			return
+		}
+	}
+	t.Skip("the kernel does not account for swap")
+}
+
 // TestRemove: whatever is in a group ends with it, also what has left its session.
 func TestRemove(t *testing.T) {
 	requireRoot(t)

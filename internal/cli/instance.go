@@ -93,7 +93,7 @@ func (c *client) instance() *cobra.Command {
 	})
 	logs.Flags().IntVarP(&lines, "lines", "n", 200, "how many of the newest lines, at most 10000")
 	logs.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what comes")
-	i.AddCommand(named(c.instances()), show, restart, logs, c.instanceMetrics())
+	i.AddCommand(named(c.instances()), show, restart, logs, c.instanceEnvironment(), c.instanceMetrics())
 	return i
 }
 

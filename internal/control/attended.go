@@ -65,12 +65,6 @@ func (a agents) Metrics(ctx context.Context, ref provision.Ref) (io.ReadCloser, 
 	return p.Metrics(ctx, ref)
 }
 
-// elsewhere reports whether a provider's instances are on other machines; see provision.Remote.
-func elsewhere(p provision.Provider) bool {
-	r, ok := p.(provision.Remote)
-	return ok && r.Elsewhere()
-}
-
 // Interface guards
 var (
 	_ provision.Attended = agents{}

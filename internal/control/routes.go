@@ -12,7 +12,6 @@ import (
 	"github.com/pizzaface/pizzeria/internal/heartbeat"
 	"github.com/pizzaface/pizzeria/internal/usage"
 	"github.com/pizzaface/pizzeria/internal/wire"
-	"github.com/pizzaface/pizzeria/provision"
 	"github.com/pizzaface/pizzeria/registry"
 )
 
@@ -43,7 +42,7 @@ func (c *Control) routes() error {
 		Providers: func() api.Providers { return c.Providers() }, Capacity: capacity,
 		Isolation:   func() string { return c.isolation("") },
 		Connections: c.Gateways.Connections, Outdated: c.Outdated, Image: c.image, Page: pages.Problem,
-		KeyUsed: c.Metrics.keyUsed, Metrics: c.instanceMetrics, Attended: c.attended,
+		KeyUsed: c.Metrics.keyUsed, Metrics: c.instanceMetrics, Attended: c.attended, Environment: c.environmentElsewhere,
 		EnrollAtApp: appEnroller{c.store, c.agents, c.Log}.enroll,
 	}).Register(mux)
 	return pages.Register(mux)
@@ -73,27 +72,30 @@ func (c *Control) operator() console.Operator {
 
 // environment is the instance contract, and the names in it that are secret.
 func (c *Control) environment(w registry.Work) (map[string]string, []string, error) {
-	s := c.site()
+	p, err := c.Providers().Get(w.Instance.Provider)
+	if err != nil {
+		return nil, nil, err
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	env, secrets, err := c.settings.Environment(ctx, w.Instance.OrgID)
 	if err != nil {
 		return nil, nil, err
 	}
-	maps.Copy(env, map[string]string{ // ours win
+	maps.Copy(env, c.contract(w)) // ours win
+	if elsewhere(p) {
+		maps.Copy(env, c.push(w))
+		secrets = append(secrets, tokenVariable)
+	}
+	return env, secrets, nil
+}
+
+// contract is what every instance is told.
+func (c *Control) contract(w registry.Work) map[string]string {
+	s := c.site()
+	return map[string]string{
 		"PIZZERIA_ORG_ID": string(w.Instance.OrgID), "PIZZERIA_ORG_SLUG": w.Slug,
 		"PIZZERIA_ORG_GENERATION": fmt.Sprint(w.Instance.Generation), "PIZZERIA_ISSUER": s.Issuer,
 		"PIZZERIA_PUBLIC_URL": s.OrgURL(w.Slug), "PIZZERIA_PREFIX": s.Prefix,
-	})
-	p, err := c.Providers().Get(w.Instance.Provider)
-	if err != nil {
-		return nil, nil, err
 	}
-	if elsewhere(p) {
-		ref := provision.Ref{OrgID: w.Instance.OrgID, Generation: w.Instance.Generation}
-		env["PIZZERIA_HEARTBEAT_URL"] = heartbeat.URL(s.Issuer, ref)
-		env["PIZZERIA_INSTANCE_TOKEN"] = c.tokens.Of(s.Issuer, ref).Reveal()
-		secrets = append(secrets, "PIZZERIA_INSTANCE_TOKEN")
-	}
-	return env, secrets, nil
 }

@@ -109,8 +109,9 @@ func New(t testing.TB) *Server {
 		Isolation:   func() string { return isolation },
 		Providers:   func() api.Providers { return providers{} },
 		Connections: connections, Outdated: outdated, Image: image, KeyUsed: s.KeyUse.count, Page: pages.Problem,
-		Metrics:  func(context.Context, registry.OrgID) ([]byte, error) { return []byte("up 1\n"), nil },
-		Attended: func(context.Context) ([]registry.OrgID, error) { return nil, nil },
+		Metrics:     func(context.Context, registry.OrgID) ([]byte, error) { return []byte("up 1\n"), nil },
+		Attended:    func(context.Context) ([]registry.OrgID, error) { return nil, nil },
+		Environment: environment,
 		EnrollAtApp: func(ctx context.Context, r registry.Runner) (map[string]string, error) {
 			return s.EnrollAtApp(ctx, r)
 		},
@@ -211,6 +212,14 @@ func (b *Buffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.b.String()
+}
+
+// environment is that of an instance which runs elsewhere.
+func environment(_ context.Context, org registry.OrgID) (api.InstanceEnvironment, error) {
+	return api.InstanceEnvironment{
+		Values:  map[string]string{"PIZZERIA_ORG_ID": string(org), "PIZZERIA_INSTANCE_TOKEN": "pzi_x"},
+		Secrets: []string{"PIZZERIA_INSTANCE_TOKEN"}, Withheld: []string{},
+	}, nil
 }
 
 // providers are two with a place in common, and one apart.

@@ -42,7 +42,8 @@ func Give(dir string, uid int) error {
 	err = walk(dir, func(e entry) error {
 		names := uint64(e.Nlink) //nolint:unconvert // 16 bits on macOS
 		if e.is(unix.S_IFREG) && names > links[e.inode()] {
-			if err := e.unlink(); err != nil {
+			var err error
+			if e, err = e.unlink(); err != nil {
 				return err
 			}
 		}

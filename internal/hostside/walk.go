@@ -13,7 +13,8 @@ import (
 )
 
 // entry is a file in a directory that is open. What is done to it is done by that descriptor: whatever
-// becomes of the names above it, it is a file in that directory, and never what a link leads to.
+// becomes of the names above it, it is a file in that directory, and never what a link leads to. Where
+// another file has taken its name since it was seen, that is an error.
 type entry struct {
 	unix.Stat_t
 	dir  int // descriptor
@@ -30,32 +31,51 @@ func (e entry) inode() inode { return inodeOf(&e.Stat_t) }
 
 func inodeOf(st *unix.Stat_t) inode { return inode{uint64(st.Dev), st.Ino} } //nolint:unconvert,gosec // int32 on macOS
 
-// give makes a user the owner; of a link itself, not of what it leads to.
-func (e entry) give(uid int) error {
-	return wrapPath("chown", e.name, unix.Fchownat(e.dir, e.name, uid, uid, unix.AT_SYMLINK_NOFOLLOW))
+// errOther says that a name was another file's by the time something was to be done to it.
+var errOther = errors.New("another file took its place meanwhile")
+
+// check compares what is open with what was seen. A file that got another name meanwhile could be
+// reached by somebody else.
+func (e entry) check(fd int) error {
+	var now unix.Stat_t
+	if err := unix.Fstat(fd, &now); err != nil {
+		return wrapPath("stat", e.name, err)
+	}
+	if inodeOf(&now) != e.inode() || now.Mode&unix.S_IFMT != e.Mode&unix.S_IFMT ||
+		!e.is(unix.S_IFDIR) && now.Nlink != e.Nlink {
+		return wrapPath("open", e.name, errOther)
+	}
+	return nil
 }
 
-// unlink makes a file of its own of one that has other names, too.
-func (e entry) unlink() error {
+// unlink makes a file of its own of one that has other names, too, and returns that.
+func (e entry) unlink() (entry, error) {
 	from, err := openAt(e.dir, e.name, unix.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
-		return err
+		return e, err
 	}
 	defer func() { _ = from.Close() }()
+	if err := e.check(int(from.Fd())); err != nil {
+		return e, err
+	}
 	name := ".copy." + rand.Text()
 	to, err := openAt(e.dir, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0o600)
 	if err != nil {
-		return err
+		return e, err
 	}
+	defer func() { _ = to.Close() }()
+	own := entry{dir: e.dir, name: e.name}
 	_, err = io.Copy(to, from)
-	mode := os.FileMode(e.Mode).Perm()
-	if err = errors.Join(err, to.Chmod(mode), to.Close()); err == nil {
+	err = errors.Join(err, to.Chmod(os.FileMode(e.Mode).Perm()),
+		wrapPath("stat", name, unix.Fstat(int(to.Fd()), &own.Stat_t)))
+	if err == nil {
 		err = wrapPath("rename", e.name, unix.Renameat(e.dir, name, e.dir, e.name))
 	}
 	if err != nil {
 		_ = unix.Unlinkat(e.dir, name, 0)
+		return e, err
 	}
-	return err
+	return own, nil
 }
 
 // openAt opens a file in a directory; one that is a link is an error.
@@ -81,10 +101,13 @@ type level struct {
 	names []string
 }
 
-// openLevel opens a directory in another one, and reads it.
-func openLevel(dir int, name string) (l level, err error) {
+// openLevel opens a directory in another one, and reads it. want is which it must be; zero: any.
+func openLevel(dir int, name string, want inode) (l level, err error) {
 	if l.file, l.inode, err = openDir(dir, name); err != nil {
 		return l, err
+	}
+	if want != (inode{}) && l.inode != want {
+		return l, errors.Join(wrapPath("open", name, errOther), l.file.Close())
 	}
 	if l.names, err = l.file.Readdirnames(-1); err != nil {
 		return l, errors.Join(err, l.file.Close())
@@ -109,7 +132,7 @@ func openDir(dir int, name string) (*os.File, inode, error) {
 // finds the one above by "..": when that is another one, somebody has moved what it is in. What is
 // removed meanwhile is passed over.
 func walk(dir string, visit func(e entry) error) error {
-	l, err := openLevel(unix.AT_FDCWD, dir)
+	l, err := openLevel(unix.AT_FDCWD, dir, inode{})
 	if err != nil {
 		return err
 	}
@@ -132,7 +155,7 @@ func walkFrom(l level, visit func(e entry) error) error {
 			}
 			if err == nil && e.is(unix.S_IFDIR) {
 				var in level
-				if in, err = openLevel(e.dir, e.name); err == nil {
+				if in, err = openLevel(e.dir, e.name, e.inode()); err == nil {
 					_ = l.file.Close()
 					above = append(above, l)
 					l = in

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -66,7 +67,9 @@ func TestWalkActsOnWhatItSaw(t *testing.T) {
 		if e.name != "file" {
 			return nil
 		}
-		return errors.Join(swap(org, others), e.give(uid), e.unlink())
+		err := errors.Join(swap(org, others), e.give(uid))
+		_, unlinked := e.unlink()
+		return errors.Join(err, unlinked)
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -81,6 +84,63 @@ func TestWalkActsOnWhatItSaw(t *testing.T) {
 	}
 	if b, err := os.ReadFile(filepath.Join(org, "kept", "file")); string(b) != org || err != nil {
 		t.Errorf("the org's file: %q %v", b, err)
+	}
+}
+
+// TestWalkSeesSwaps: a file that takes the place of another after it was looked at is neither given
+// away nor copied nor entered.
+func TestWalkSeesSwaps(t *testing.T) {
+	if os.Geteuid() != 0 || runtime.GOOS != "linux" {
+		t.Skip("only root gives files away, and only Linux tells which")
+	}
+	const uid = 65533
+	for name, swap := range map[string]func(org, secret string) error{
+		"another file": func(org, secret string) error {
+			return errors.Join(os.Remove(filepath.Join(org, "file")), os.Link(secret, filepath.Join(org, "file")))
+		},
+		"a link": func(org, secret string) error {
+			return errors.Join(os.Remove(filepath.Join(org, "file")), os.Symlink(secret, filepath.Join(org, "file")))
+		},
+		"a pipe": func(org, _ string) error {
+			return errors.Join(os.Remove(filepath.Join(org, "file")), syscall.Mkfifo(filepath.Join(org, "file"), 0o600))
+		},
+		"another name": func(org, secret string) error {
+			return os.Link(filepath.Join(org, "file"), secret+".own")
+		},
+	} {
+		for act, do := range map[string]func(entry) error{
+			"give":   func(e entry) error { return e.give(uid) },
+			"unlink": func(e entry) error { _, err := e.unlink(); return err },
+		} {
+			org, others := t.TempDir(), t.TempDir()
+			secret := filepath.Join(others, "secret")
+			if err := errors.Join(os.WriteFile(filepath.Join(org, "file"), []byte("own"), 0o600),
+				os.WriteFile(secret, []byte("secret"), 0o600)); err != nil {
+				t.Fatal(err)
+			}
+			err := walk(org, func(e entry) error { return errors.Join(swap(org, secret), do(e)) })
+			if err == nil {
+				t.Errorf("%s, %s: no error", name, act)
+			}
+			if now, err := OwnerOf(secret); now != 0 || err != nil {
+				t.Errorf("%s, %s: somebody else's file belongs to %d: %v", name, act, now, err)
+			}
+			if b, _ := os.ReadFile(filepath.Join(org, "file")); name == "a link" && act == "unlink" && string(b) != "secret" {
+				t.Errorf("the link is gone: %q", b)
+			}
+		}
+	}
+	org, others := tree(t)
+	err := walk(org, func(e entry) error {
+		if e.name != "in" {
+			t.Errorf("it visits %s", e.name)
+			return nil
+		}
+		in := filepath.Join(org, "in")
+		return errors.Join(os.Rename(in, filepath.Join(org, "kept")), os.Rename(filepath.Join(others, "in"), in))
+	})
+	if !errors.Is(err, errOther) {
+		t.Errorf("another directory is entered: %v", err)
 	}
 }
 

@@ -116,6 +116,13 @@ func TestLimitChanges(t *testing.T) {
 			t.Errorf("%s is not enforced", name)
 		}
 	}
+	use := f.p.Use(f.ref(1))
+	if use[registry.LimitMemory] < 1<<20 || use[registry.LimitPIDs] < 2 || len(use) != 2 { // agent and app
+		t.Errorf("it uses %v", use)
+	}
+	if use := f.p.Use(f.ref(9)); len(use) > 0 {
+		t.Errorf("an instance that does not run uses %v", use)
+	}
 	if f.p.Enforces(registry.LimitDisk) {
 		t.Error("the disk is not limited")
 	}

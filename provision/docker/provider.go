@@ -104,7 +104,7 @@ func (p *Provider) Grace() time.Duration { return p.c.Grace }
 func (p *Provider) Place() string { return p.c.Dir }
 
 // templateVersion changes with the template: instances of an earlier one are outdated.
-const templateVersion = 1
+const templateVersion = 2
 
 // Configuration implements provision.Provider.
 func (p *Provider) Configuration() string {

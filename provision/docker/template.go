@@ -15,6 +15,7 @@ import (
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/mount"
 	"github.com/moby/moby/client"
+	"golang.org/x/sys/unix"
 
 	"github.com/pizzaface/pizzeria/provision"
 	"github.com/pizzaface/pizzeria/registry"
@@ -62,6 +63,7 @@ const (
 	leastMemory = 6 << 20 // the engine's own
 	unlimited   = 1 << 60 // memory: the engine takes no change to none
 	cpuPeriod   = 100_000
+	mostFiles   = 65536 // that one process has open
 )
 
 // box is a container as the provider needs it. What it does not name is the same for all.
@@ -152,8 +154,18 @@ func resources(l registry.Limits) container.Resources {
 	}
 	return container.Resources{
 		Memory: memory, MemorySwap: memory, CPUPeriod: cpuPeriod, CPUQuota: quota, PidsLimit: &pids,
-		Ulimits: []*units.Ulimit{{Name: "core"}},
+		Ulimits: []*units.Ulimit{{Name: "core"}, {Name: "nofile", Soft: files(), Hard: files()}},
 	}
+}
+
+// files is how many files a process may have open. An engine that may not raise its own limit could
+// start nothing with a higher one: it is on this machine, and has what this process has.
+func files() int64 {
+	var l unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l); err != nil {
+		return mostFiles
+	}
+	return int64(min(l.Max, mostFiles)) //nolint:gosec // bounded
 }
 
 // instance is the container of an instance.

@@ -3,6 +3,7 @@
 package docker
 
 import (
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -18,7 +19,7 @@ const testOrg = registry.OrgID("01a21e22-83f7-7331-a542-62bddc360249")
 
 func templateOf(t testing.TB, s provision.Spec) (*Provider, box) {
 	t.Helper()
-	p, err := New(Config{Dir: "/var/lib/pizzeria", Image: "app", Agent: []string{"/no/such/agent"}, Command: []string{"/app"}})
+	p, err := New(Config{Dir: "/var/lib/pizzeria", Image: "app", Agent: []string{"/no/such/agent"}, Command: []string{"/app"}, Tmpfs: []string{"/var/cache/app", "/run"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,6 +43,22 @@ func TestTemplate(t *testing.T) {
 	}
 	if *h.PidsLimit != defaultPIDs || h.Memory != h.MemorySwap {
 		t.Errorf("%+v", h.Resources)
+	}
+	files := map[string]int64{}
+	for _, u := range h.Ulimits {
+		files[u.Name] = u.Hard
+		if u.Soft != u.Hard {
+			t.Errorf("%+v", u)
+		}
+	}
+	if n, bounded := files["nofile"]; !bounded || n < 1 || n > mostFiles || files["core"] != 0 || len(files) != 2 {
+		t.Errorf("%v", files)
+	}
+	const scratch = "rw,exec,nosuid,nodev,size=64m,mode=1777"
+	if want := map[string]string{
+		"/tmp": "rw,exec,nosuid,nodev,size=256m,mode=1777", "/var/cache/app": scratch, "/run": scratch,
+	}; !maps.Equal(h.Tmpfs, want) {
+		t.Errorf("%v", h.Tmpfs)
 	}
 	want := []mount.Mount{
 		bind(p.agentFile(), "/pizzeria/agent", true),

@@ -170,6 +170,9 @@ func (*Provider) Watch(ctx context.Context, _ func(provision.Ref)) error {
 	return nil
 }
 
+// Elsewhere implements provision.Remote.
+func (*Provider) Elsewhere() bool { return true }
+
 // Logs implements provision.Provider.
 func (*Provider) Logs(context.Context, registry.OrgID, int, bool) (io.ReadCloser, error) {
 	return io.NopCloser(strings.NewReader("This instance runs elsewhere, and so does its log.\n")), nil
@@ -180,4 +183,5 @@ var (
 	_ provision.Provider = (*Provider)(nil)
 	_ provision.Watcher  = (*Provider)(nil)
 	_ provision.Secured  = (*Provider)(nil)
+	_ provision.Remote   = (*Provider)(nil)
 )

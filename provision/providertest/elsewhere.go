@@ -81,6 +81,9 @@ func leadsToInstances(e *elsewhere) {
 	if booted[acme] == booted[globex] {
 		e.Error("two orgs are led to one instance")
 	}
+	if r, ok := e.p.(provision.Remote); !ok || !r.Elsewhere() {
+		e.Error("its instances are not told where to push their heartbeats")
+	}
 	o, err := e.p.Observe(ctx, provision.Ref{OrgID: acme, Generation: 2})
 	if err != nil || !o.Running || !o.Elsewhere || o.Address != first {
 		e.Errorf("%+v %v", o, err)

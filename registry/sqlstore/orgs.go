@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -243,6 +244,19 @@ func (s *Store) RestartInstance(ctx context.Context, a registry.Actor, id regist
 			return registry.Errorf(registry.CodeConflict, "status", "the org is %s: only a running org's instance can be restarted", v.Status).Because(registry.ReasonWrongStatus)
 		}
 		return t.restart(id, v.Slug)
+	})
+}
+
+// ShowInstanceToken implements registry.InstanceTokenStore.
+func (s *Store) ShowInstanceToken(ctx context.Context, a registry.Actor, org registry.OrgID) error {
+	return s.recording(ctx, a, func(t *tx) error {
+		v, err := t.allowed(org, registry.ActionInstanceEnv)
+		if err != nil {
+			return err
+		}
+		return t.record(registry.Change{
+			Kind: registry.ChangeInstanceToken, OrgID: org, Slug: v.Slug,
+		}, v.Slug, fmt.Sprintf("generation %d", v.Instance.Generation))
 	})
 }
 

@@ -54,6 +54,7 @@ func visibility(e env) {
 		"DeleteOrg":           e.s.DeleteOrg(ctx, asB, o.ID, 0, registry.OrgDeletion{Confirm: "acme", Now: true}),
 		"KeepOrg":             e.s.KeepOrg(ctx, asB, o.ID, 0),
 		"RestartInstance":     e.s.RestartInstance(ctx, asB, o.ID, 0),
+		"ShowInstanceToken":   e.s.ShowInstanceToken(ctx, asB, o.ID),
 		"SetRole":             e.s.SetRole(ctx, asB, o.ID, a.ID, registry.RoleMember),
 		"RemoveMember":        second(e.s.RemoveMember(ctx, asB, o.ID, a.ID, registry.MemberRemoval{})),
 		"Member":              second(e.s.Member(ctx, asB, o.ID, a.ID)),
@@ -89,6 +90,7 @@ func visibility(e env) {
 	}
 	e.want(e.s.UpdateOrg(ctx, asMember, o.ID, 0, "x"), registry.CodeForbidden)
 	e.want(e.s.SuspendOrg(ctx, asA, o.ID, 0, ""), registry.CodeForbidden) // an owner is no platform admin
+	e.want(e.s.ShowInstanceToken(ctx, asA, o.ID), registry.CodeForbidden)
 	e.want(second(e.s.CreateOrg(ctx, asA, registry.NewOrg{Slug: "other"})), registry.CodeForbidden)
 	e.want(second(e.s.Changes(ctx, asA, 0, 10)), registry.CodeForbidden)
 	for _, l := range []registry.OrgList{{}, {Mine: true}, {List: registry.List{Search: "acme"}}} {

@@ -112,6 +112,9 @@ func (e env) kept(a registry.Actor, org registry.OrgID, user registry.UserID) ma
 		"RevokeAPIKey of the org": {registry.ActionKeyManage, func() error {
 			return e.s.RevokeAPIKey(ctx, a, org, registry.APIKeyID(none))
 		}},
+		"ShowInstanceToken": {registry.ActionInstanceEnv, func() error {
+			return e.s.ShowInstanceToken(ctx, a, org)
+		}},
 		"RotateKeys": {registry.ActionSigningKeyRotate, func() error {
 			return e.s.RotateKeys(ctx, a, nil, registry.KeyRotation{Verify: time.Hour})
 		}},

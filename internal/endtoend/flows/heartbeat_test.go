@@ -147,6 +147,15 @@ func TestPushedHeartbeats(t *testing.T) {
 	if address != s.URL("")+"/instances/"+string(id)+"/1/heartbeat" || !strings.HasPrefix(token, "pzi_") {
 		t.Fatalf("%s %s", address, token)
 	}
+	told := s.Must("GET", "/orgs/acme/instance/environment", "").Body
+	for _, want := range []string{
+		`"PIZZERIA_HEARTBEAT_URL":"` + address + `"`, `"PIZZERIA_INSTANCE_TOKEN":"` + token + `"`,
+		`"PIZZERIA_ORG_GENERATION":"-1"`, `"PIZZERIA_JWKS_URI":"` + s.URL("") + `/.well-known/jwks/assertion.json"`,
+	} {
+		if !strings.Contains(told, want) {
+			t.Errorf("whoever runs it is told %s, without %s", told, want)
+		}
+	}
 	body, err := json.Marshal(servertest.Claim(provision.Ref{OrgID: id, Generation: 1}, time.Now()))
 	if err != nil {
 		t.Fatal(err)
@@ -202,7 +211,12 @@ func TestPushedHeartbeats(t *testing.T) {
 func TestOnlyInstancesElsewherePush(t *testing.T) {
 	t.Parallel()
 	s := servertest.Start(t, nil)
-	id := registry.OrgID(s.Org(s.Admin(), "acme"))
+	ada := s.Admin()
+	id := registry.OrgID(s.Org(ada, "acme"))
+	told := ada.Fetch("GET", s.URL("")+"/api/v1/orgs/acme/instance/environment", "")
+	if told.Status != http.StatusConflict || strings.Contains(told.Body, "pzi_") {
+		t.Errorf("%d %s", told.Status, told.Body)
+	}
 	for _, name := range []string{"PIZZERIA_HEARTBEAT_URL", "PIZZERIA_INSTANCE_TOKEN"} {
 		if v := s.Instances.Env(id, name); v != "" {
 			t.Errorf("%s=%s", name, v)

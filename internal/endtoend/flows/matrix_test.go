@@ -23,7 +23,7 @@ var least = map[string]string{
 	"GET /api/v1/orgs/{org}": "member", "PATCH /api/v1/orgs/{org}": "admin", "POST /api/v1/orgs/{org}/rename": "owner",
 	"POST /api/v1/orgs/{org}/suspend": "platform", "POST /api/v1/orgs/{org}/resume": "platform",
 	"POST /api/v1/orgs/{org}/keep": "owner", "GET /api/v1/orgs/{org}/instance": "member", "POST /api/v1/orgs/{org}/instance/restart": "admin",
-	"GET /api/v1/orgs/{org}/instance/metrics": "platform", "GET /api/v1/instances/targets": "platform",
+	"GET /api/v1/orgs/{org}/instance/environment": "platform", "GET /api/v1/orgs/{org}/instance/metrics": "platform", "GET /api/v1/instances/targets": "platform",
 	"GET /api/v1/orgs/{org}/instance/logs": "admin", "GET /api/v1/orgs/{org}/events": "member", "GET /api/v1/events": "platform",
 	"PATCH /api/v1/me": "anybody", "GET /api/v1/me/sessions": "anybody", "DELETE /api/v1/me/sessions": "anybody", "DELETE /api/v1/me/sessions/{session}": "anybody",
 	"GET /api/v1/users": "platform", "GET /api/v1/users/{user}": "platform", "PATCH /api/v1/users/{user}": "platform",
