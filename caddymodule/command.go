@@ -81,8 +81,9 @@ func commandLine() cli.App {
 		Exit: func(code int) error { // Caddy ends with the status of its own error type only
 			return caddycmd.WrapCommandFuncForCobra(func(caddycmd.Flags) (int, error) { return code, nil })(&cobra.Command{}, nil)
 		},
-		Down:  stopInstances,
-		Rekey: rekey,
+		Down:      stopInstances,
+		Rekey:     rekey,
+		StoreCopy: copyStore,
 	}
 }
 

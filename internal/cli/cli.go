@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/pizzaface/pizzeria/registry/storecopy"
 )
 
 // App is what the command line needs of the program around it.
@@ -21,6 +23,9 @@ type App struct {
 	Down func(dir string) (stopped int, err error)
 	// Rekey replaces the secret key of an installation whose server does not run.
 	Rekey func(ctx context.Context, dataDir, database, key, next string) (sealed int, err error)
+	// StoreCopy copies a store to an empty one, while no server uses either. key is the file of the
+	// secret key, or env:NAME; "": none.
+	StoreCopy func(ctx context.Context, from, to, dataDir, key string) (storecopy.Report, error)
 }
 
 const exitWrongUse = 2
@@ -28,7 +33,7 @@ const exitWrongUse = 2
 // Commands returns the children of the command `pizzeria`.
 func (a App) Commands() []*cobra.Command {
 	c := &client{app: a}
-	all := []*cobra.Command{c.org(), c.plans(), c.member(), c.user(), c.me(), c.login(), c.logout(), c.orgToken(), c.key(), c.clients(), c.connection(), c.domain(), c.support(), c.approval(), c.signingKeys(), c.runner(), c.instance(), c.settings(), c.webhook(), c.audit(), c.policy(), c.usage(), c.platform(), c.events(), c.apply(), c.api(), c.contexts(), c.backup(), c.rekey(), c.verify(), c.status(), c.down(), c.licenses()}
+	all := []*cobra.Command{c.org(), c.plans(), c.member(), c.user(), c.me(), c.login(), c.logout(), c.orgToken(), c.key(), c.clients(), c.connection(), c.domain(), c.support(), c.approval(), c.signingKeys(), c.runner(), c.instance(), c.settings(), c.webhook(), c.audit(), c.policy(), c.usage(), c.platform(), c.events(), c.apply(), c.api(), c.contexts(), c.backup(), c.rekey(), c.store(), c.verify(), c.status(), c.down(), c.licenses()}
 	for _, cmd := range all {
 		f := cmd.PersistentFlags()
 		f.StringVar(&c.admin, "admin", "", "address of Caddy's admin endpoint (default: $PIZZERIA_ADMIN, or unix/./data/admin.sock)")

@@ -3,21 +3,32 @@ package runtime
 import (
 	"errors"
 	"os"
+	"slices"
 
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// ownDirs are the directories that one process alone may use: that of the installation, and that of
-// its store.
-func ownDirs(dataDir string, at registry.Location) []string {
-	dirs := []string{dataDir}
-	if at != nil && at.Dir() != "" {
-		dirs = append(dirs, at.Dir())
+// Lock makes this process the only one of an installation whose server does not run: of its data
+// directory, "" for one that is not needed, and of those of stores.
+func Lock(dataDir string, stores ...registry.Location) (unlock func() error, err error) {
+	return lockDirs(ownDirs(dataDir, stores...)...)
+}
+
+// ownDirs are the directories that one process alone may use: that of the installation, and those of
+// stores.
+func ownDirs(dataDir string, stores ...registry.Location) (dirs []string) {
+	if dataDir != "" {
+		dirs = append(dirs, dataDir)
+	}
+	for _, at := range stores {
+		if at != nil && at.Dir() != "" {
+			dirs = append(dirs, at.Dir())
+		}
 	}
 	return dirs
 }
 
-// lockDirs makes this process the only one of directories, which may be one under two names.
+// lockDirs makes this process the only one of directories, which may be one under several names.
 func lockDirs(dirs ...string) (unlock func() error, err error) {
 	var locked []os.FileInfo
 	var unlocks []func() error
@@ -33,7 +44,7 @@ func lockDirs(dirs ...string) (unlock func() error, err error) {
 		if err != nil {
 			return nil, errors.Join(err, unlock())
 		}
-		if len(locked) > 0 && os.SameFile(locked[0], now) {
+		if slices.ContainsFunc(locked, func(i os.FileInfo) bool { return os.SameFile(i, now) }) {
 			continue
 		}
 		f, err := lockDir(dir)

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// TestLockDirs: two directories are both locked or none, and one under two names once.
+// TestLockDirs: two directories are both locked or none, and one under two names once,
+// wherever it is among others.
 func TestLockDirs(t *testing.T) {
 	a, b := t.TempDir(), t.TempDir()
 	link := filepath.Join(t.TempDir(), "link")
@@ -27,6 +28,7 @@ func TestLockDirs(t *testing.T) {
 		}
 	}
 	lock(a, link)()
+	lock(b, a, link)()
 	end := lock(b)
 	if _, err := lockDirs(a, b); err == nil {
 		t.Error("a directory in use was locked")

@@ -27,7 +27,7 @@ func Rekey(
 	if !there {
 		return 0, fmt.Errorf("there is no database %s", at)
 	}
-	unlock, err := lockDirs(ownDirs(dataDir, at)...)
+	unlock, err := Lock(dataDir, at)
 	if err != nil {
 		return 0, err
 	}

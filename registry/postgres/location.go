@@ -7,9 +7,11 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pizzaface/pizzeria/registry"
+	"github.com/pizzaface/pizzeria/registry/storecopy"
 )
 
-// Location is a database on a server, as Parse reads it. It implements registry.Location.
+// Location is a database on a server, as Parse reads it. It implements
+// storecopy.Location.
 type Location struct {
 	config *pgx.ConnConfig
 	name   string
@@ -44,6 +46,6 @@ func (l Location) Open(key registry.SecretKey, now func() time.Time) (registry.S
 
 // Interface guards
 var (
-	_ registry.Location = Location{}
-	_ registry.Store    = (*Store)(nil)
+	_ storecopy.Location = Location{}
+	_ registry.Store     = (*Store)(nil)
 )

@@ -58,11 +58,23 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	if err != nil {
 		return err
 	}
-	sources := p.ListSources()
-	if newest := sources[len(sources)-1].Version; current > newest {
+	known, err := newest()
+	if err != nil {
+		return err
+	}
+	if current > known {
 		return fmt.Errorf("the database has schema %d, but this program knows only up to %d: %w",
-			current, newest, registry.ErrSchema)
+			current, known, registry.ErrSchema)
 	}
 	_, err = p.Up(ctx)
 	return err
+}
+
+// newest returns the number of the newest migration.
+func newest() (int64, error) {
+	entries, err := migrations.ReadDir("migrations")
+	if err != nil {
+		return 0, err
+	}
+	return goose.NumericComponent(entries[len(entries)-1].Name())
 }

@@ -8,9 +8,10 @@ import (
 	"time"
 
 	"github.com/pizzaface/pizzeria/registry"
+	"github.com/pizzaface/pizzeria/registry/storecopy"
 )
 
-// File is the absolute path of a database. It implements registry.Location.
+// File is the absolute path of a database. It implements storecopy.Location.
 type File string
 
 // String implements registry.Location.
@@ -35,6 +36,6 @@ func (f File) Open(key registry.SecretKey, now func() time.Time) (registry.Store
 
 // Interface guards
 var (
-	_ registry.Location = File("")
-	_ registry.Store    = (*Store)(nil)
+	_ storecopy.Location = File("")
+	_ registry.Store     = (*Store)(nil)
 )

@@ -24,7 +24,7 @@ func KeyAudit(ctx context.Context, s *Store, db *sql.DB) error {
 	if err != nil {
 		return err
 	}
-	if err := s.proveKey(t); err != nil {
+	if err := s.proveKey(ctx, t); err != nil {
 		return err
 	}
 	state, err := scanAuditState(t.row(auditStateQuery))
@@ -61,10 +61,10 @@ func KeyAudit(ctx context.Context, s *Store, db *sql.DB) error {
 }
 
 // proveKey opens a value of each kind that is sealed in the database.
-func (s *Store) proveKey(t *tx) error {
+func (s *Store) proveKey(ctx context.Context, q querier) error {
 	for _, c := range sealedColumns {
 		var v sealedValue
-		err := t.QueryRowContext(t.ctx, c.selected()+` LIMIT 1`).
+		err := q.QueryRowContext(ctx, c.selected()+` LIMIT 1`).
 			Scan(&v.purpose, &v.name, &v.sealed)
 		if errors.Is(err, sql.ErrNoRows) {
 			continue

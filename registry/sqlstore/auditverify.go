@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 
 	"github.com/pizzaface/pizzeria/registry"
@@ -23,6 +24,18 @@ func (s *Store) VerifyAudit(
 		return err
 	})
 	return r, err
+}
+
+// CheckAudit is VerifyAudit for a database that no Store has open. It proves first that key is its
+// secret key. Error: ErrSealed, besides those of VerifyAudit.
+func CheckAudit(
+	ctx context.Context, view *sql.Tx, key registry.SecretKey,
+) (r registry.AuditReport, err error) {
+	s := &Store{key: key, keys: newAuditKeys(key)}
+	if err := s.proveKey(ctx, view); err != nil {
+		return r, err
+	}
+	return s.verifyAudit(ctx, view, nil)
 }
 
 func (s *Store) verifyAudit(
