@@ -41,19 +41,23 @@ func copyStore(
 	return storecopy.Copy(ctx, source, target, key)
 }
 
-// storeAt reads the name of a store: sqlite:<file>, or postgres: and a connection string, as a URL
-// or as keyword=value pairs. Its errors never hold the name, which may have a password in it.
+// storeAt reads the name of a store: sqlite:<file>, a connection string of PostgreSQL, or env:NAME of
+// either. Its errors never hold the name, which may have a password in it.
 func storeAt(name string) (storecopy.Location, error) {
-	kind, rest, _ := strings.Cut(name, ":")
-	switch {
-	case kind == "sqlite" && rest != "":
-		path, err := filepath.Abs(rest)
-		return sqlite.File(path), err
-	case cli.IsURL(name):
-		return postgres.Parse(name)
-	case kind == "postgres":
-		return postgres.Parse(rest)
+	name, err := cli.FromEnvironment(name)
+	if err != nil {
+		return nil, err
 	}
-	return nil, errors.New("name each database as sqlite:data/pizzeria.db or " +
-		"postgres://user@host:5432/database?sslmode=verify-full")
+	if file, is := strings.CutPrefix(name, "sqlite:"); is && file != "" {
+		path, err := filepath.Abs(file)
+		return sqlite.File(path), err
+	}
+	if pairs, is := strings.CutPrefix(name, "postgres:"); is && !strings.HasPrefix(pairs, "//") {
+		return postgres.Parse(pairs)
+	}
+	if cli.IsPostgres(name) {
+		return postgres.Parse(name)
+	}
+	return nil, errors.New("name each database as sqlite:data/pizzeria.db, by a connection string of " +
+		"PostgreSQL, or as env:NAME")
 }

@@ -63,8 +63,10 @@ func TestCopyStore(t *testing.T) {
 
 // TestStoreNames: a store has one name, and no error repeats it.
 func TestStoreNames(t *testing.T) {
+	t.Setenv("TEST_STORE", "postgres://pizza:canary@db.example/orgs")
 	for name, want := range map[string]string{
 		"sqlite:/data/pizzeria.db":                            "/data/pizzeria.db",
+		"env:TEST_STORE":                                      "postgres://pizza@db.example:5432/orgs",
 		"postgres://pizza:canary@db.example/orgs":             "postgres://pizza@db.example:5432/orgs",
 		"postgresql://pizza:canary@db.example/orgs":           "postgres://pizza@db.example:5432/orgs",
 		"postgres:host=db.example user=pizza password=canary": "postgres://pizza@db.example:5432/pizza",

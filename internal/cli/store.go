@@ -20,7 +20,7 @@ func (c *client) store() *cobra.Command {
 func (c *client) storeCopy() *cobra.Command {
 	var dataDir, key string
 	cmd := &cobra.Command{Use: "copy <from> <to>", Short: "Copies everything to an empty database, while the server is stopped", Args: cobra.ExactArgs(2)}
-	cmd.Long = "Copies everything in a database to an empty one, while no server uses either, and compares every value. A database is named as sqlite:data/pizzeria.db, or by a postgres:// URL, which the PG* environment variables complete. " +
+	cmd.Long = "Copies everything in a database to an empty one, while no server uses either, and compares every value. A database is named as sqlite:data/pizzeria.db, by a connection string of PostgreSQL, which the PG* environment variables complete, or as env:NAME, which keeps a password off the command line. " +
 		"If the copy fails or is interrupted, the target stays empty. With --data-dir or --secret-key, the audit log is verified as well. The source is not changed."
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if key == "" && dataDir != "" {

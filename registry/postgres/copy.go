@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 
+	"github.com/pizzaface/pizzeria/registry"
 	"github.com/pizzaface/pizzeria/registry/storecopy"
 )
 
@@ -87,7 +88,7 @@ func (c *copying) side(ctx context.Context, o *sql.TxOptions) (s *storecopy.Side
 			"bigint": storecopy.Integer, "boolean": storecopy.Boolean, "text": storecopy.Text,
 			"bytea": storecopy.Bytes,
 		},
-		Storable: storable,
+		Storable: registry.Storable,
 		Close:    c.close,
 	}
 	err = c.tx.QueryRowContext(ctx, `SELECT max(version_id) FROM goose_db_version`).Scan(&s.Version)
@@ -98,7 +99,8 @@ func (c *copying) side(ctx context.Context, o *sql.TxOptions) (s *storecopy.Side
 	return s, err
 }
 
-// What is in the schema of the connection, as tables that are named without one.
+// What is in the schema of the connection, as tables that are named without one. The claim belongs to
+// the database and is not copied.
 const (
 	columnsQuery = `SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod),
 		COALESCE(array_position(k.conkey, a.attnum), 0)
@@ -106,7 +108,8 @@ const (
 		LEFT JOIN pg_constraint k ON k.conrelid = c.oid AND k.contype = 'p'
 		WHERE c.relkind IN ('r', 'p') AND c.relnamespace = current_schema()::regnamespace
 		AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-		AND c.relname <> 'goose_db_version' ORDER BY c.relname, a.attnum`
+		AND c.relname <> 'goose_db_version'
+		AND NOT (c.relname = 'feed_head' AND a.attname = 'claim') ORDER BY c.relname, a.attnum`
 	referencesQuery = `SELECT c.relname, r.relname FROM pg_constraint k
 		JOIN pg_class c ON c.oid = k.conrelid JOIN pg_class r ON r.oid = k.confrelid
 		WHERE k.contype = 'f' AND c.relnamespace = current_schema()::regnamespace`
