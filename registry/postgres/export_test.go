@@ -5,7 +5,16 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
+
+// Traced is the database, with each statement shown to tracer.
+func (l Location) Traced(tracer pgx.QueryTracer) Location {
+	l.config = l.config.Copy()
+	l.config.Tracer = tracer
+	return l
+}
 
 // Pool returns one connection, as the store's own are.
 func (l Location) Pool() *sql.DB { return open(l.config, 1, nil) }

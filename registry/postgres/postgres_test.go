@@ -25,7 +25,12 @@ func at(t *testing.T, url string) postgres.Location {
 
 func open(t *testing.T, url string, now func() time.Time) *postgres.Store {
 	t.Helper()
-	s, err := postgres.Open(context.Background(), at(t, url), new(identity.MasterKey), now)
+	return openAt(t, at(t, url), now)
+}
+
+func openAt(t *testing.T, l postgres.Location, now func() time.Time) *postgres.Store {
+	t.Helper()
+	s, err := postgres.Open(context.Background(), l, new(identity.MasterKey), now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,9 +42,11 @@ func open(t *testing.T, url string, now func() time.Time) *postgres.Store {
 	return s
 }
 
-// TestConformance runs the conformance suite.
+// TestConformance runs the conformance suite, and then judges each statement that ran.
 func TestConformance(t *testing.T) {
+	l := &listener{statements: map[string]bool{}}
 	storetest.RunTests(t, func(t *testing.T, now func() time.Time) registry.Store {
-		return open(t, postgrestest.Database(t), now)
+		return openAt(t, at(t, postgrestest.Database(t)).Traced(l), now)
 	})
+	t.Run("EveryQueryHasItsIndex", func(t *testing.T) { everyQueryHasItsIndex(t, l.statements) })
 }
