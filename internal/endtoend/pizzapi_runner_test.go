@@ -138,6 +138,16 @@ func (s *server) tunnel(slug, key string) (*websocket.Conn, error) {
 	return ws, err
 }
 
+// sees reports whether PizzaPi's better-auth has the session of a cookie's value.
+func (p *person) sees(slug, session string) bool {
+	p.s.t.Helper()
+	a := p.fetch(http.MethodPost, p.s.url(slug)+"/api/test/session", session)
+	if a.status != 200 {
+		p.s.t.Fatalf("%d %s", a.status, a.body)
+	}
+	return a.body == `{"lives":true}`
+}
+
 // When a member is removed, what PizzaPi gave them ends as well: keys, sessions, the sockets of their
 // runners. Everybody else's runners are back. A change of role leaves it all.
 func testPizzaPiRevocation(t *testing.T, s pizzapis) {
@@ -178,6 +188,11 @@ func testPizzaPiRevocation(t *testing.T, s pizzapis) {
 	default:
 	}
 
+	_, h := eve.seen("acme")
+	hers := sessionToken(h["cookie"])
+	if !ada.sees("acme", hers) {
+		t.Errorf("better-auth has no session of %q", h["cookie"])
+	}
 	began := time.Now()
 	ada.call(t, "DELETE", s.url("")+"/api/v1/orgs/acme/members/"+eve.id(), "", 200, nil)
 	s.ends("her runner", runners["eve"])
@@ -187,6 +202,9 @@ func testPizzaPiRevocation(t *testing.T, s pizzapis) {
 		t.Error("her tunnel stays open")
 	}
 	t.Logf("closed after %d ms", time.Since(began).Milliseconds())
+	if ada.sees("acme", hers) {
+		t.Error("better-auth still has her session")
+	}
 	for name, want := range map[string]int{"ada": 200, "max": 200, "eve": 401} {
 		if status := s.withKey("acme", keys[name], "/api/me"); status != want {
 			t.Errorf("%s's key answers %d", name, status)
