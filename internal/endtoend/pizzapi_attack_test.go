@@ -201,6 +201,7 @@ func testPizzaPiRestart(t *testing.T, s pizzapis) {
 	if t.Log(stopped); stopped == "" {
 		t.Errorf("it did not stop by itself: %s", out)
 	}
+	s.redisKeeps("acme")
 }
 
 // attachmentPaths are where PizzaPi takes files.

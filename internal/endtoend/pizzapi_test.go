@@ -85,6 +85,7 @@ func TestPizzaPi(t *testing.T) {
 	t.Run("edge", func(t *testing.T) { testPizzaPiEdge(t, s.of(t)) })
 	t.Run("accounts", func(t *testing.T) { testPizzaPiAccounts(t, s.of(t)) })
 	t.Run("leaks", func(t *testing.T) { testPizzaPiLeaks(t, s.of(t)) })
+	t.Run("redis", func(t *testing.T) { testPizzaPiRedis(t, s.of(t)) })
 	t.Run("runner", func(t *testing.T) { testPizzaPiRunner(t, s.of(t)) })
 	t.Run("browser", func(t *testing.T) { testPizzaPiBrowser(t, s.of(t)) })
 	t.Run("revocation", func(t *testing.T) { testPizzaPiRevocation(t, s.of(t)) })
