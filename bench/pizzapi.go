@@ -30,8 +30,9 @@ type pizzapiBench struct {
 
 // pizzapiCost prints what orgs with PizzaPi cost on this machine: from the call of the API to an org
 // that is served, one by one and all at once; memory and processor time of each part, idle and while
-// some orgs are busy; and how soon a member who is removed has no access. It runs the stand-in of the end-to-end tests, with the npm packages in
-// $PIZZERIA_NODE_MODULES. It needs redis-server, and root for isolation.
+// some orgs are busy; and how soon a member who is removed has no access. It runs the stand-in of the
+// end-to-end tests, with the npm packages in $PIZZERIA_NODE_MODULES. It needs redis-server, and root
+// for isolation.
 func pizzapiCost() error {
 	b := &pizzapiBench{servers: new(servers)}
 	f := flag.NewFlagSet("pizzapi", flag.ExitOnError)
