@@ -13,8 +13,8 @@ import (
 func testPizzaPiEdge(t *testing.T, s pizzapis) {
 	ada := s.ada
 	ada.open(s.url("acme") + "/")
-	nobody := func(method, path string) answer {
-		return s.person().do(method, s.url("acme")+path, nil, nil)
+	nobody := func(method, path string) answer { // a program: a browser is led to the sign-in
+		return s.person().do(method, s.url("acme")+path, nil, map[string]string{"Accept": "application/json"})
 	}
 	if a := nobody(http.MethodPost, "/api/webhooks/nightly/fire"); a.status != 200 || a.body != `{"fired":"nightly"}` {
 		t.Errorf("a webhook: %d %s", a.status, a.body)

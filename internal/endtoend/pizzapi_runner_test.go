@@ -187,10 +187,15 @@ func testPizzaPiRevocation(t *testing.T, s pizzapis) {
 	default:
 	}
 
-	_, h := eve.seen("acme")
-	hers := sessionToken(h["cookie"])
+	hers := ""
+	s.eventually("PizzaPi got a request of hers", func() bool { // nobody else makes any meanwhile
+		eve.fetch(http.MethodGet, s.url("acme")+"/api/me", "")
+		_, h := eve.seen("acme")
+		hers = sessionToken(h["cookie"])
+		return hers != ""
+	})
 	if !ada.sees("acme", hers) {
-		t.Errorf("better-auth has no session of %q", h["cookie"])
+		t.Errorf("better-auth has no session of %q", hers)
 	}
 	began := time.Now()
 	ada.call(t, "DELETE", s.url("")+"/api/v1/orgs/acme/members/"+eve.id(), "", 200, nil)
@@ -211,8 +216,8 @@ func testPizzaPiRevocation(t *testing.T, s pizzapis) {
 	}
 	for _, name := range []string{"ada", "max"} {
 		s.ends(name+"'s runner", runners[name])
-		if _, err := s.runner("acme", keys[name], name); err != nil {
-			t.Errorf("%s's runner is not back: %v", name, err)
+		if runners[name], err = s.runner("acme", keys[name], name); err != nil {
+			t.Fatalf("%s's runner is not back: %v", name, err)
 		}
 	}
 	if _, err := s.runner("acme", keys["eve"], "eve"); err == nil || !strings.Contains(err.Error(), "unauthorized") {
@@ -233,6 +238,7 @@ func testPizzaPiRevocation(t *testing.T, s pizzapis) {
 	if out, err := s.cli("", "user", "disable", "max@example.com"); err != nil {
 		t.Fatal(out)
 	}
+	s.ends("his runner", runners["max"])
 	s.eventually("his key is gone", func() bool { return s.withKey("acme", keys["max"], "/api/me") == 401 })
 	if status := s.withKey("acme", keys["ada"], "/api/me"); status != 200 {
 		t.Errorf("another's key answers %d", status)
