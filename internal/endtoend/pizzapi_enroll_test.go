@@ -10,18 +10,22 @@ import (
 var pizzapiVariables = regexp.MustCompile(`^PIZZAPI_RELAY_URL=(\S+)\nPIZZAPI_RUNNER_API_KEY=(\S+)\n$`)
 
 // A person enrolls a runner as the guide says: on the machine, signed in there, or with the command
-// that the console shows.
+// that the console shows. The console and the API end it.
 func testPizzaPiEnroll(t *testing.T, s pizzapis) {
 	mia, m := s.mia, s.machine()
+	mia.open(s.url("acme") + "/")
+	keys, clients := map[string]string{}, map[string]*client{}
 	works := func(name, out string) {
 		t.Helper()
 		printed := pizzapiVariables.FindStringSubmatch(out)
 		if printed == nil || printed[1] != "wss://"+s.host("acme") {
 			t.Fatalf("%s: %q", name, out)
 		}
-		if _, err := s.runner("acme", printed[2], name); err != nil {
-			t.Errorf("%s: %v", name, err)
+		c, err := s.runner("acme", printed[2], name)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
 		}
+		keys[name], clients[name] = printed[2], c
 	}
 	if out, err := m.login("here", func(page string) {
 		if a := mia.submit(s.url("")+"/device", answerTo(page, "approve")); a.status != 200 {
@@ -50,4 +54,31 @@ func testPizzaPiEnroll(t *testing.T, s pizzapis) {
 	s.eventually("both are hers", func() bool {
 		return mia.fetch("GET", s.url("acme")+"/api/runners", "").body == `[{"name":"build-3"},{"name":"build-4"}]`
 	})
+
+	// The console and the API end them like any other runner.
+	var all struct{ Items []struct{ ID, Name string } }
+	ids := map[string]string{}
+	mia.call(t, "GET", s.url("")+"/api/v1/orgs/acme/runners", "", 200, &all)
+	for _, r := range all.Items {
+		ids[r.Name] = r.ID
+	}
+	onPage := func(name, verb string) {
+		t.Helper()
+		if a := mia.submit(s.url("")+"/orgs/acme/runners/"+ids[name]+"/"+verb, nil); a.status != 200 {
+			t.Errorf("%s %s: %d %s", verb, name, a.status, a.body)
+		}
+	}
+	onPage("build-4", "disconnect")
+	s.ends("build-4", clients["build-4"])
+	refused := func(name string) {
+		t.Helper()
+		s.eventually("the key of "+name+" is refused", func() bool { return s.withKey("acme", keys[name], "/api/me") == 401 })
+	}
+	mia.call(t, "DELETE", s.url("")+"/api/v1/orgs/acme/runners/"+ids["build-3"], "", 204, nil)
+	refused("build-3")
+	if status := s.withKey("acme", keys["build-4"], "/api/me"); status != 200 {
+		t.Errorf("the key of build-4 answers %d", status)
+	}
+	onPage("build-4", "revoke")
+	refused("build-4")
 }
