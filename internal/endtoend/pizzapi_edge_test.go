@@ -57,7 +57,8 @@ var pizzapiDropped = []string{
 	"PIZZAPI_EXTRA_ORIGINS", "PIZZAPI_TRUST_PROXY", "PIZZAPI_PROXY_DEPTH", "PIZZAPI_TUNNEL_DOMAIN", "PIZZAPI_RUNNER_TOKEN",
 }
 
-// A person never learns what they are signed in with.
+// A person never learns what they are signed in with, and has the name of their account, also when
+// that changes.
 func testPizzaPiPeople(t *testing.T, s pizzapis) {
 	mia := s.mia
 	mia.open(s.url("acme") + "/")
@@ -71,6 +72,13 @@ func testPizzaPiPeople(t *testing.T, s pizzapis) {
 	if a.status != 200 || !strings.Contains(a.body, `"token":"redacted"`) || strings.Contains(a.body, strings.Split(token, ".")[0]) {
 		t.Errorf("%d %s", a.status, a.body)
 	}
+
+	mia.call(t, "PATCH", s.url("")+"/api/v1/me", `{"name":"Mia Marple"}`, 200, nil)
+	s.eventually("her next request has the new name", func() bool {
+		var me struct{ Name string }
+		a := mia.fetch(http.MethodGet, s.url("acme")+"/api/me", "")
+		return json.Unmarshal([]byte(a.body), &me) == nil && me.Name == "Mia Marple"
+	})
 }
 
 // sessionToken is the value of better-auth's session in a Cookie header: the token, and its signature.
