@@ -143,7 +143,14 @@ func testPizzaPiLeaks(t *testing.T, s pizzapis) {
 	if strings.Contains(tunneled, "pizzeria-agent.js") || strings.Contains(strings.ToLower(tunneled), "assertion") || strings.Contains(tunneled, orgCookie) {
 		t.Errorf("a tunnel: %s", tunneled)
 	}
-	s.opensNothing("acme", sessionToken(tunneled), key)
+	session, _, _ := strings.Cut(sessionToken(tunneled), `"`)
+	s.opensNothing("acme", session, key)
+	s.person().do(http.MethodPost, s.url("acme")+"/api/webhooks/nightly/fire", nil, map[string]string{
+		"Cookie": "own=1; __Secure-better-auth.session_token=" + session,
+	})
+	if url, h := ada.seen("acme"); !strings.HasSuffix(url, "/fire") || h["cookie"] != "own=1" {
+		t.Errorf("%s got the cookies %q of nobody", url, h["cookie"])
+	}
 	for _, path := range []string{"/", "/api/me", "/api/auth/get-session"} {
 		if c := ada.open(s.url("acme") + path).header.Values("Set-Cookie"); len(c) > 0 {
 			t.Errorf("%s sets %q", path, c)
@@ -221,7 +228,6 @@ func (p *person) upload(slug, path string, size int) answer {
 // opensNothing tries a session of PizzaPi's, which an app in a tunnel has seen, from outside.
 func (s *server) opensNothing(slug, session, key string) {
 	s.t.Helper()
-	session, _, _ = strings.Cut(session, `"`)
 	if !strings.Contains(session, ".") {
 		s.t.Fatalf("the app has seen no session: %q", session)
 	}
