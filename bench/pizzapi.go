@@ -30,8 +30,9 @@ type pizzapiBench struct {
 
 // pizzapiCost prints what orgs with PizzaPi cost on this machine: from the call of the API to an org
 // that is served, one by one and all at once; memory and processor time of each part, idle and while
-// some orgs are busy. It runs the stand-in of the end-to-end tests, with the npm packages in
-// $PIZZERIA_NODE_MODULES. It needs redis-server, and root for isolation.
+// some orgs are busy; and how soon a member who is removed has no access. It runs the stand-in of the
+// end-to-end tests, with the npm packages in $PIZZERIA_NODE_MODULES. It needs redis-server, and root
+// for isolation.
 func pizzapiCost() error {
 	b := &pizzapiBench{servers: new(servers)}
 	f := flag.NewFlagSet("pizzapi", flag.ExitOnError)
@@ -57,7 +58,10 @@ func pizzapiCost() error {
 	if err := b.measure("idle", func() error { time.Sleep(b.lasts); return nil }); err != nil {
 		return err
 	}
-	return b.measure("busy", b.load)
+	if err := b.measure("busy", b.load); err != nil {
+		return err
+	}
+	return b.removals()
 }
 
 // build builds the programs and the stand-in, and starts the server with the rules of the example.
@@ -196,11 +200,11 @@ func (b *pizzapiBench) measure(what string, do func() error) error {
 	return nil
 }
 
-// key makes an API key of the signed-in person's, as they do in PizzaPi's UI.
-func (b *pizzapiBench) key(slug string) (string, error) {
+// key makes an API key of a signed-in person's, as they do in PizzaPi's UI.
+func (b *pizzapiBench) key(c *http.Client, slug string) (string, error) {
 	h := b.own()
 	h["Origin"] = b.url(slug)
-	code, text, err := b.do(b.client, "POST", b.url(slug)+"/api/auth/api-key/create", `{"name":"bench"}`, h)
+	code, text, err := b.do(c, "POST", b.url(slug)+"/api/auth/api-key/create", `{"name":"bench"}`, h)
 	var made struct{ Key string }
 	if err == nil {
 		err = json.Unmarshal([]byte(text), &made)

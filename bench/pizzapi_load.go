@@ -42,7 +42,7 @@ func (b *pizzapiBench) work(slug string, end time.Time) (took []time.Duration, e
 	if code, text, err := b.do(b.client, "GET", at+"/", "", navigation); err != nil || code != http.StatusOK {
 		return nil, fmt.Errorf("open %s: %d %.300s %w", slug, code, text, err)
 	}
-	key, err := b.key(slug)
+	key, err := b.key(b.client, slug)
 	if err != nil {
 		return nil, err
 	}
@@ -71,28 +71,11 @@ func (b *pizzapiBench) work(slug string, end time.Time) (took []time.Duration, e
 	return took, <-ran
 }
 
-// run is a runner: a Socket.IO client over a WebSocket, which says its name again and again.
+// run is a runner, which says its name again and again.
 func (b *pizzapiBench) run(ctx context.Context, slug, key string) error {
-	tr := b.newClient(nil).Transport.(*http.Transport)
-	tr.ForceAttemptHTTP2 = false
-	ws, res, err := websocket.Dial(ctx, b.url(slug)+"/socket.io/?EIO=4&transport=websocket", &websocket.DialOptions{HTTPClient: &http.Client{Transport: tr}})
-	if err != nil && res != nil && res.Body != nil {
-		_ = res.Body.Close()
-	}
+	ws, err := b.runner(ctx, slug, key)
 	if err == nil {
 		defer func() { _ = ws.CloseNow() }()
-		err = ws.Write(ctx, websocket.MessageText, fmt.Appendf(nil, `40/runner,{"apiKey":%q}`, key))
-	}
-	for joined := false; err == nil && !joined; {
-		var text []byte
-		if _, text, err = ws.Read(ctx); err == nil {
-			joined = strings.HasPrefix(string(text), "40/runner,")
-			if strings.HasPrefix(string(text), "44") {
-				err = fmt.Errorf("a runner at %s: %s", slug, text)
-			}
-		}
-	}
-	if err == nil {
 		go answerPings(ctx, ws)
 	}
 	for i := 0; err == nil; i++ {
@@ -108,6 +91,35 @@ func (b *pizzapiBench) run(ctx context.Context, slug, key string) error {
 		return nil
 	}
 	return err
+}
+
+// runner connects a runner, a Socket.IO client over a WebSocket, and returns when it is registered.
+func (b *pizzapiBench) runner(ctx context.Context, slug, key string) (*websocket.Conn, error) {
+	tr := b.newClient(nil).Transport.(*http.Transport)
+	tr.ForceAttemptHTTP2 = false
+	ws, res, err := websocket.Dial(ctx, b.url(slug)+"/socket.io/?EIO=4&transport=websocket", &websocket.DialOptions{HTTPClient: &http.Client{Transport: tr}})
+	if err != nil {
+		if res != nil && res.Body != nil {
+			_ = res.Body.Close()
+		}
+		return nil, err
+	}
+	for _, step := range []struct{ say, hear string }{
+		{fmt.Sprintf(`40/runner,{"apiKey":%q}`, key), "40/runner,"},
+		{`42/runner,0["register","build-0"]`, "43/runner,0"},
+	} {
+		err = ws.Write(ctx, websocket.MessageText, []byte(step.say))
+		for text := []byte{}; err == nil && !strings.HasPrefix(string(text), step.hear); {
+			if _, text, err = ws.Read(ctx); strings.HasPrefix(string(text), "44") {
+				err = fmt.Errorf("a runner at %s: %s", slug, text)
+			}
+		}
+		if err != nil {
+			_ = ws.CloseNow()
+			return nil, err
+		}
+	}
+	return ws, nil
 }
 
 // answerPings keeps a connection alive until it ends.

@@ -25,7 +25,8 @@ import (
 const program = "pizzeria-agent"
 
 // gcPercent makes the collector run at 2 MiB of heap while little is in use; by default it waits for
-// 4 MiB. An instance's share of that matters more than the 5 % of processor time that it costs.
+// 4 MiB. Memory is what limits how many instances a machine holds, so it matters more than the
+// processor time of more collections.
 const gcPercent = 50
 
 func main() {

@@ -20,7 +20,9 @@ type Revocations struct {
 	sessions map[registry.SessionID]time.Time
 	members  map[memberKey]noted
 	orgs     map[registry.OrgID]noted
-	resets   uint64 // how often the feed had a gap: what was read before the last must be renewed
+	users    map[registry.UserID]noted // whose name or address may have changed, by number in the feed
+	told     int64                     // the last of those numbers
+	resets   uint64                    // how often the feed had a gap: what was read before the last must be renewed
 	swept    time.Time
 
 	// epoch rises with each change, after it counts and before what is open is closed:
@@ -44,7 +46,7 @@ type memberKey struct {
 const RevocationMemory = 26 * time.Hour
 
 func newRevocations(now func() time.Time, s *Streams) *Revocations {
-	return &Revocations{now: now, streams: s, sessions: map[registry.SessionID]time.Time{}, members: map[memberKey]noted{}, orgs: map[registry.OrgID]noted{}, swept: now()}
+	return &Revocations{now: now, streams: s, sessions: map[registry.SessionID]time.Time{}, members: map[memberKey]noted{}, orgs: map[registry.OrgID]noted{}, users: map[registry.UserID]noted{}, swept: now()}
 }
 
 // Apply implements registry.FeedHandler.
@@ -72,6 +74,10 @@ func (v *Revocations) Apply(c registry.Change) {
 		v.mu.Unlock()
 		v.epoch.Add(1)
 		v.streams.closeOrg(c.OrgID, func(streamKey) bool { return true }, farewell{closeUnauthorized, "the org asks for another sign-in"})
+	case registry.ChangeUserChanged: // it ends nothing: see outdated
+		v.mu.Lock()
+		v.users[c.UserID], v.told = noted{c.Seq, v.now()}, c.Seq
+		v.mu.Unlock()
 	case registry.ChangeKeyRevoked: // the rings have been read before
 		v.epoch.Add(1)
 		v.streams.closeAll(farewell{closeUnauthorized, "signed out"})
@@ -87,6 +93,7 @@ func (v *Revocations) Apply(c registry.Change) {
 func (v *Revocations) Reset() {
 	v.mu.Lock()
 	v.resets++
+	v.users, v.told = map[registry.UserID]noted{}, 0 // the numbers may begin again
 	v.mu.Unlock()
 	v.epoch.Add(1)
 	v.streams.closeAll(farewell{closeRestart, "reconnect"})
@@ -112,6 +119,22 @@ func (v *Revocations) judge(c *token.SessionClaims, read uint64) (must, gone boo
 		c.OrgVersion < v.orgs[c.OrgID].version || read < v.resets, false
 }
 
+// heard is the number of the last change of an account. What is read later is as new as it.
+func (v *Revocations) heard() int64 {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.told
+}
+
+// outdated says whether what a session says about its account may have changed. heard is from before
+// it was read from the registry; 0 when that is unknown. Unlike what judge says, it makes nothing
+// doubtful: while nobody can be asked, the old name will do.
+func (v *Revocations) outdated(user registry.UserID, heard int64) bool {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return heard < v.users[user].version
+}
+
 func (v *Revocations) sweep() {
 	now := v.now()
 	v.mu.Lock()
@@ -133,6 +156,11 @@ func (v *Revocations) sweep() {
 	for k, n := range v.members {
 		if now.Sub(n.at) > RevocationMemory {
 			delete(v.members, k)
+		}
+	}
+	for k, n := range v.users {
+		if now.Sub(n.at) > RevocationMemory {
+			delete(v.users, k)
 		}
 	}
 }

@@ -21,6 +21,7 @@ type session struct {
 	assertion atomic.Pointer[assertion]
 	renewed   atomic.Pointer[string] // a token that replaces this one
 	read      atomic.Uint64          // see Revocations.judge
+	heard     atomic.Int64           // see Revocations.outdated
 	used      atomic.Int64           // Unix seconds of the last request; 0: none since it is remembered
 }
 
@@ -64,7 +65,8 @@ func (g *Gateway) current(r *http.Request, s *session, rt *registry.Route) (now 
 		t := g.Now().Unix()
 		expired := s.claims.Expires <= t
 		must = must || expired || s.claims.OrgGen != rt.Generation
-		if !must && t-s.claims.IssuedAt < g.renewal(&s.claims) {
+		outdated := g.Revocations.outdated(s.claims.Subject, s.heard.Load())
+		if !must && !outdated && t-s.claims.IssuedAt < g.renewal(&s.claims) {
 			return s, fresh, nil
 		}
 		if next := s.renewed.Load(); next != nil {
@@ -73,10 +75,10 @@ func (g *Gateway) current(r *http.Request, s *session, rt *registry.Route) (now 
 				continue
 			}
 		}
-		token, gaps, err := "", uint64(0), errAway
+		token, gaps, heard, err := "", uint64(0), int64(0), errAway
 		doubtful, _ := g.Revocations.judge(&s.claims, s.read.Load())
 		if doubtful || t >= g.awayUntil.Load() { // what is certain does not wait for a store that does not answer
-			gaps = g.Revocations.gaps()
+			gaps, heard = g.Revocations.gaps(), g.Revocations.heard()
 			token, err = g.Origin.Renew(r.Context(), s.claims, time.Unix(s.lastUse(), 0))
 		}
 		switch registry.ErrorCode(err) {
@@ -102,6 +104,7 @@ func (g *Gateway) current(r *http.Request, s *session, rt *registry.Route) (now 
 			return nil, "", errNobody
 		}
 		n.read.Store(gaps)
+		n.heard.Store(heard)
 		s.renewed.Store(&token)
 		return n, token, nil // just read from the registry: nothing is newer
 	}

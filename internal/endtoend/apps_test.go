@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"encoding/json"
 	"io"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -98,33 +97,10 @@ func TestLogin(t *testing.T) {
 	s.org(ada, "acme")
 	s.org(ada, "globex")
 	eve := s.invite(ada, "acme", "eve@example.com", "member")
-	config := filepath.Join(t.TempDir(), "contexts.yaml")
-	command := func(args ...string) *exec.Cmd {
-		cmd := exec.CommandContext(t.Context(), cli, args...)
-		cmd.Dir = t.TempDir()
-		cmd.Env = append(os.Environ(), "PIZZERIA_CONFIG="+config, "PIZZERIA_CA_FILE="+filepath.Join(s.dir, "data/caddy/pki/authorities/local/root.crt"))
-		return cmd
-	}
+	m := s.machine()
 	login := func(answer string) (string, error) {
 		t.Helper()
-		cmd := command("login", "--server", s.url(""), "--name", "here")
-		r, w := io.Pipe()
-		cmd.Stderr = w
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		all := new(lockedBuffer)
-		page := make(chan string, 1)
-		go func() {
-			for lines := bufio.NewScanner(r); lines.Scan(); {
-				_, _ = all.Write(append(lines.Bytes(), '\n'))
-				if m := regexp.MustCompile(`https://\S+/device\?user_code=\S+`).FindString(lines.Text()); m != "" {
-					page <- m
-				}
-			}
-		}()
-		select {
-		case at := <-page:
+		return m.login("here", func(at string) {
 			if a := s.person().open(at); a.url.Path != "/sign-in" {
 				t.Errorf("nobody is at %s", a.url)
 			}
@@ -132,8 +108,7 @@ func TestLogin(t *testing.T) {
 			if a.status != 200 || !strings.Contains(a.body, "pizzeria on ") || !strings.Contains(a.body, "Only sign in what you started") {
 				t.Errorf("%d %s", a.status, tail(a.body, 800))
 			}
-			u, _ := url.Parse(at)
-			form := url.Values{"user_code": {u.Query().Get("user_code")}, "answer": {answer}}
+			form := answerTo(at, answer)
 			if a := eve.do("POST", s.url("")+"/device", strings.NewReader(form.Encode()), map[string]string{"Origin": s.url("acme"), "Sec-Fetch-Site": "same-site", "Content-Type": "application/x-www-form-urlencoded"}); a.status != 403 {
 				t.Errorf("an org's page answered for eve: %d", a.status)
 			}
@@ -143,12 +118,7 @@ func TestLogin(t *testing.T) {
 			if a := eve.submit(s.url("")+"/device", form); a.status != 410 {
 				t.Errorf("answered twice: %d", a.status)
 			}
-		case <-time.After(patience):
-			t.Error("no page is named")
-		}
-		err := cmd.Wait()
-		_ = w.Close()
-		return all.String(), err
+		})
 	}
 	if out, err := login("deny"); err == nil || !strings.Contains(out, "refused") {
 		t.Errorf("%v %s", err, out)
@@ -158,7 +128,7 @@ func TestLogin(t *testing.T) {
 	}
 	run := func(want string, args ...string) string {
 		t.Helper()
-		out, err := command(args...).CombinedOutput()
+		out, err := m.command(args...).CombinedOutput()
 		if (err == nil) != (want != "") || !strings.Contains(string(out), want) {
 			t.Errorf("pizzeria %s: %v %s", strings.Join(args, " "), err, out)
 		}

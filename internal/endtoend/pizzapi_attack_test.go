@@ -72,6 +72,9 @@ func testPizzaPiAccounts(t *testing.T, s pizzapis) {
 	s.eventually("pairing has a limit", func() bool {
 		return s.person().do(http.MethodPost, s.url("acme")+"/api/setup-claim", nil, nil).status == 429
 	})
+	if a := s.person().do(http.MethodPost, s.url("globex")+"/api/setup-claim", nil, nil); a.status != 200 {
+		t.Errorf("acme's limit holds for globex: %d %s", a.status, a.body)
+	}
 }
 
 // Nothing of an org or a person reaches another.
@@ -105,7 +108,7 @@ func testPizzaPiLeaks(t *testing.T, s pizzapis) {
 	}
 
 	// One member's files and runners are not another's. Large ones pass, larger ones do not.
-	a := mia.upload("acme", 5<<20)
+	a := mia.upload("acme", attachmentPaths[0], 5<<20)
 	var file struct{ ID string }
 	if err := json.Unmarshal([]byte(a.body), &file); err != nil || a.status != 200 {
 		t.Fatalf("%d %s", a.status, a.body)
@@ -115,9 +118,11 @@ func testPizzaPiLeaks(t *testing.T, s pizzapis) {
 			t.Errorf("an attachment: %d, want %d", status, want)
 		}
 	}
-	for size, want := range map[int]int{30 << 20: 200, 32 << 20: 413} {
-		if a := mia.upload("acme", size); a.status != want || strings.Contains(a.body, "Too large") { // PizzaPi's own words
-			t.Errorf("%d MiB: %d %s", size>>20, a.status, a.body)
+	for _, path := range attachmentPaths {
+		for size, want := range map[int]int{30 << 20: 200, 32 << 20: 413} {
+			if a := mia.upload("acme", path, size); a.status != want || strings.Contains(a.body, "Too large") { // PizzaPi's own words
+				t.Errorf("%s: %d MiB: %d %s", path, size>>20, a.status, a.body)
+			}
 		}
 	}
 	if _, err := s.runner("acme", key, "hers"); err != nil {
@@ -134,8 +139,17 @@ func testPizzaPiLeaks(t *testing.T, s pizzapis) {
 	}
 
 	// What a runner's machine serves is no page of PizzaPi's.
-	if a := ada.open(s.url("acme") + "/api/tunnel/s/3000/"); strings.Contains(a.body, "pizzeria-agent.js") || strings.Contains(strings.ToLower(a.body), "assertion") {
-		t.Errorf("a tunnel: %s", a.body)
+	tunneled := ada.open(s.url("acme") + "/api/tunnel/s/3000/").body
+	if strings.Contains(tunneled, "pizzeria-agent.js") || strings.Contains(strings.ToLower(tunneled), "assertion") || strings.Contains(tunneled, orgCookie) {
+		t.Errorf("a tunnel: %s", tunneled)
+	}
+	session, _, _ := strings.Cut(sessionToken(tunneled), `"`)
+	s.opensNothing("acme", session, key)
+	s.person().do(http.MethodPost, s.url("acme")+"/api/webhooks/nightly/fire", nil, map[string]string{
+		"Cookie": "own=1; __Secure-better-auth.session_token=" + session,
+	})
+	if url, h := ada.seen("acme"); !strings.HasSuffix(url, "/fire") || h["cookie"] != "own=1" {
+		t.Errorf("%s got the cookies %q of nobody", url, h["cookie"])
 	}
 	for _, path := range []string{"/", "/api/me", "/api/auth/get-session"} {
 		if c := ada.open(s.url("acme") + path).header.Values("Set-Cookie"); len(c) > 0 {
@@ -149,9 +163,12 @@ func testPizzaPiLeaks(t *testing.T, s pizzapis) {
 func testPizzaPiRestart(t *testing.T, s pizzapis) {
 	ada := s.ada
 	ada.open(s.url("acme") + "/")
-	push := func() string { return ada.fetch("GET", s.url("acme")+"/api/push/vapid-public-key", "").body }
-	key, was := ada.pizzaKey("acme", "laptop"), push()
-	if len(was) < 80 {
+	push := func(slug string) string {
+		ada.open(s.url(slug) + "/")
+		return ada.fetch("GET", s.url(slug)+"/api/push/vapid-public-key", "").body
+	}
+	key, was := ada.pizzaKey("acme", "laptop"), push("acme")
+	if len(was) < 80 || was == push("globex") {
 		t.Fatalf("the push key is %s", was)
 	}
 	c, err := s.runner("acme", key, "build-1")
@@ -167,16 +184,18 @@ func testPizzaPiRestart(t *testing.T, s pizzapis) {
 	s.ends("a runner's socket", c)
 	s.active("acme")
 	s.eventually("it serves again", func() bool { return s.withKey("acme", key, "/api/me") == 200 })
-	if now := push(); now != was {
+	if now := push("acme"); now != was {
 		t.Errorf("the push key was %s and is %s", was, now)
 	}
 	const set = `{"key":"sk-ant-canary-canary","kept":"900000","contact":"mailto:ops@example.com"}`
 	if got := ada.fetch("GET", s.url("acme")+"/api/test/settings", "").body; got != set {
 		t.Errorf("it has the settings %s", got)
 	}
-	for size, want := range map[int]int{5 << 20: 200, 6 << 20: 413} {
-		if a := ada.upload("acme", size); a.status != want || (want == 413) != strings.Contains(a.body, "Too large") {
-			t.Errorf("%d bytes: %d %s", size, a.status, a.body)
+	for _, path := range attachmentPaths {
+		for size, want := range map[int]int{5 << 20: 200, 6 << 20: 413} {
+			if a := ada.upload("acme", path, size); a.status != want || (want == 413) != strings.Contains(a.body, "Too large") {
+				t.Errorf("%s: %d bytes: %d %s", path, size, a.status, a.body)
+			}
 		}
 	}
 	if m := ada.fetch("GET", s.url("")+"/api/v1/orgs/acme/instance/metrics", ""); !strings.Contains(m.body, `profile="pizzapi"} 1`) {
@@ -188,17 +207,50 @@ func testPizzaPiRestart(t *testing.T, s pizzapis) {
 	if err != nil || !strings.Contains(out, "connecting to Redis at [redacted]") || strings.Contains(out, "redis://:") {
 		t.Errorf("%v %s", err, out)
 	}
-	if !strings.Contains(out, "every socket is closed, stopping") {
+	stopped := regexp.MustCompile(`every socket is closed, stopping after \d+ ms`).FindString(out)
+	if t.Log(stopped); stopped == "" {
 		t.Errorf("it did not stop by itself: %s", out)
 	}
+	s.redisKeeps("acme")
 }
 
+// attachmentPaths are where PizzaPi takes files.
+var attachmentPaths = []string{"/api/attachments", "/api/sessions/7/attachments"}
+
 // upload sends an attachment of zeros.
-func (p *person) upload(slug string, size int) answer {
+func (p *person) upload(slug, path string, size int) answer {
 	p.s.t.Helper()
-	return p.do(http.MethodPost, p.s.url(slug)+"/api/attachments", bytes.NewReader(make([]byte, size)), map[string]string{
+	return p.do(http.MethodPost, p.s.url(slug)+path, bytes.NewReader(make([]byte, size)), map[string]string{
 		"Origin": p.s.url(slug), "Sec-Fetch-Site": "same-origin", "Content-Type": "application/octet-stream",
 	})
+}
+
+// opensNothing tries a session of PizzaPi's, which an app in a tunnel has seen, from outside.
+func (s *server) opensNothing(slug, session, key string) {
+	s.t.Helper()
+	if !strings.Contains(session, ".") {
+		s.t.Fatalf("the app has seen no session: %q", session)
+	}
+	cookie := "__Secure-better-auth.session_token=" + session
+	for name, h := range map[string]map[string]string{
+		"alone":            {},
+		"beside a key":     {"X-Api-Key": "none"},
+		"of an org's page": {"Origin": s.url(slug), "Sec-Fetch-Site": "same-origin"},
+	} {
+		h["Cookie"], h["Accept"] = cookie, "application/json"
+		if a := s.person().do(http.MethodGet, s.url(slug)+"/api/me", nil, h); a.status != 401 {
+			s.t.Errorf("%s it answers %d %s", name, a.status, a.body)
+		}
+	}
+	for _, h := range []http.Header{{}, {"Origin": {s.url(slug)}}} {
+		h.Set("Cookie", cookie)
+		if _, err := s.join(slug, "/hub", nil, h); err == nil {
+			s.t.Errorf("it opens a socket with %v", h)
+		}
+	}
+	if status := s.withKey(slug, key, "/api/me"); status != 200 { // so nothing else refused them
+		s.t.Errorf("a key answers %d", status)
+	}
 }
 
 // asPage are the headers of a person's socket to an org, from a page of another's.

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -138,6 +137,16 @@ func (s *server) tunnel(slug, key string) (*websocket.Conn, error) {
 	return ws, err
 }
 
+// sees reports whether PizzaPi's better-auth has the session of a cookie's value.
+func (p *person) sees(slug, session string) bool {
+	p.s.t.Helper()
+	a := p.fetch(http.MethodPost, p.s.url(slug)+"/api/test/session", session)
+	if a.status != 200 {
+		p.s.t.Fatalf("%d %s", a.status, a.body)
+	}
+	return a.body == `{"lives":true}`
+}
+
 // When a member is removed, what PizzaPi gave them ends as well: keys, sessions, the sockets of their
 // runners. Everybody else's runners are back. A change of role leaves it all.
 func testPizzaPiRevocation(t *testing.T, s pizzapis) {
@@ -178,6 +187,16 @@ func testPizzaPiRevocation(t *testing.T, s pizzapis) {
 	default:
 	}
 
+	hers := ""
+	s.eventually("PizzaPi got a request of hers", func() bool { // nobody else makes any meanwhile
+		eve.fetch(http.MethodGet, s.url("acme")+"/api/me", "")
+		_, h := eve.seen("acme")
+		hers = sessionToken(h["cookie"])
+		return hers != ""
+	})
+	if !ada.sees("acme", hers) {
+		t.Errorf("better-auth has no session of %q", hers)
+	}
 	began := time.Now()
 	ada.call(t, "DELETE", s.url("")+"/api/v1/orgs/acme/members/"+eve.id(), "", 200, nil)
 	s.ends("her runner", runners["eve"])
@@ -187,6 +206,9 @@ func testPizzaPiRevocation(t *testing.T, s pizzapis) {
 		t.Error("her tunnel stays open")
 	}
 	t.Logf("closed after %d ms", time.Since(began).Milliseconds())
+	if ada.sees("acme", hers) {
+		t.Error("better-auth still has her session")
+	}
 	for name, want := range map[string]int{"ada": 200, "max": 200, "eve": 401} {
 		if status := s.withKey("acme", keys[name], "/api/me"); status != want {
 			t.Errorf("%s's key answers %d", name, status)
@@ -194,8 +216,8 @@ func testPizzaPiRevocation(t *testing.T, s pizzapis) {
 	}
 	for _, name := range []string{"ada", "max"} {
 		s.ends(name+"'s runner", runners[name])
-		if _, err := s.runner("acme", keys[name], name); err != nil {
-			t.Errorf("%s's runner is not back: %v", name, err)
+		if runners[name], err = s.runner("acme", keys[name], name); err != nil {
+			t.Fatalf("%s's runner is not back: %v", name, err)
 		}
 	}
 	if _, err := s.runner("acme", keys["eve"], "eve"); err == nil || !strings.Contains(err.Error(), "unauthorized") {
@@ -216,6 +238,7 @@ func testPizzaPiRevocation(t *testing.T, s pizzapis) {
 	if out, err := s.cli("", "user", "disable", "max@example.com"); err != nil {
 		t.Fatal(out)
 	}
+	s.ends("his runner", runners["max"])
 	s.eventually("his key is gone", func() bool { return s.withKey("acme", keys["max"], "/api/me") == 401 })
 	if status := s.withKey("acme", keys["ada"], "/api/me"); status != 200 {
 		t.Errorf("another's key answers %d", status)
@@ -231,7 +254,7 @@ func testPizzaPiRunner(t *testing.T, s pizzapis) {
 	mia.call(t, "POST", api+"/orgs/acme/runners/claims", `{"name":"build-1","app":"pizzapi"}`, 201, &claim)
 	out, err := s.cli("", "runner", "enroll", "--server", s.url(""), "--ca-file",
 		filepath.Join(s.dir, "data/caddy/pki/authorities/local/root.crt"), "--claim", claim.Secret)
-	printed := regexp.MustCompile(`^PIZZAPI_RELAY_URL=(\S+)\nPIZZAPI_RUNNER_API_KEY=(\S+)\n$`).FindStringSubmatch(out)
+	printed := pizzapiVariables.FindStringSubmatch(out)
 	if err != nil || printed == nil || printed[1] != "wss://"+s.host("acme") {
 		t.Fatalf("%v %s", err, out)
 	}
@@ -254,11 +277,7 @@ func testPizzaPiRunner(t *testing.T, s pizzapis) {
 	if a := ada.open(s.url("") + "/orgs/acme/runners"); !strings.Contains(a.body, "PizzaPi") {
 		t.Errorf("the console does not show it: %s", a.body)
 	}
-	var acme struct{ ID string }
-	if err := s.operator("/orgs/acme", &acme); err != nil {
-		t.Fatal(err)
-	}
-	if b, err := os.ReadFile(filepath.Join(s.dir, "data/orgs", acme.ID, "logs/instance.log")); err != nil || strings.Contains(string(b), key) {
+	if b, err := os.ReadFile(filepath.Join(s.dir, "data/orgs", s.idOf("acme"), "logs/instance.log")); err != nil || strings.Contains(string(b), key) {
 		t.Errorf("its key is in the log: %v", err)
 	}
 

@@ -81,9 +81,13 @@ func TestPizzaPi(t *testing.T) {
 	t.Parallel()
 	s := startPizzaPis(t)
 	t.Run("headers", func(t *testing.T) { testPizzaPiHeaders(t, s.of(t)) })
+	t.Run("people", func(t *testing.T) { testPizzaPiPeople(t, s.of(t)) })
+	t.Run("edge", func(t *testing.T) { testPizzaPiEdge(t, s.of(t)) })
 	t.Run("accounts", func(t *testing.T) { testPizzaPiAccounts(t, s.of(t)) })
 	t.Run("leaks", func(t *testing.T) { testPizzaPiLeaks(t, s.of(t)) })
+	t.Run("redis", func(t *testing.T) { testPizzaPiRedis(t, s.of(t)) })
 	t.Run("runner", func(t *testing.T) { testPizzaPiRunner(t, s.of(t)) })
+	t.Run("enroll", func(t *testing.T) { testPizzaPiEnroll(t, s.of(t)) })
 	t.Run("browser", func(t *testing.T) { testPizzaPiBrowser(t, s.of(t)) })
 	t.Run("revocation", func(t *testing.T) { testPizzaPiRevocation(t, s.of(t)) })
 	t.Run("restart", func(t *testing.T) { testPizzaPiRestart(t, s.of(t)) })
@@ -100,14 +104,18 @@ func startPizzaPis(t *testing.T) pizzapis {
 	if err != nil {
 		t.Fatal(err)
 	}
+	dropped := ""
+	for _, name := range pizzapiDropped {
+		dropped += "env " + name + " https://outside.example\n"
+	}
 	s := startWith(t, fmt.Sprintf(`prefix /api/.pizzeria
 		provider process {
 			command %s %s
 			files   %s
 			env     PIZZAPI_UI_DIR %s
-			profile pizzapi
+			%sprofile pizzapi
 		}
-		import %s/orgs.caddy`, made.bun, filepath.Join(made.dir, "server.js"), made.dir, filepath.Join(made.dir, "ui"), example),
+		import %s/orgs.caddy`, made.bun, filepath.Join(made.dir, "server.js"), made.dir, filepath.Join(made.dir, "ui"), dropped, example),
 		"import "+example+"/edge.caddy")
 	ada := s.admin()
 	s.org(ada, "acme")

@@ -5,6 +5,7 @@ import { runnersOf } from './sockets.mjs'
 
 const attachments = env.PIZZAPI_ATTACHMENT_DIR
 const largest = Number(env.PIZZAPI_ATTACHMENT_MAX_FILE_SIZE_BYTES ?? 30 << 20) // bytes of one attachment
+const takesFiles = /^\/api\/(sessions\/[^/]+\/)?attachments$/
 mkdirSync(attachments, { recursive: true })
 db.exec(`CREATE TABLE IF NOT EXISTS attachments (id TEXT PRIMARY KEY, user TEXT, name TEXT);
   CREATE TABLE IF NOT EXISTS claims (id TEXT PRIMARY KEY, user TEXT);
@@ -17,6 +18,9 @@ const settings = { // that others than this program read
 }
 let seen = {}
 export const note = (req) => { seen = { url: req.url, headers: req.headers } }
+
+// sessionLives says whether better-auth still has the session of a cookie's value.
+const sessionLives = (cookie) => db.query('SELECT 1 FROM session WHERE token = ?').get(cookie.split('.')[0]) !== null
 
 async function register(req) {
   const { name, email, password } = await req.json()
@@ -66,13 +70,15 @@ export async function api(req, path) {
   if (path === '/api/signup-status') return Response.json({ signupEnabled: mayRegister() })
   if (path === '/api/test/seen') return Response.json(seen)
   if (path === '/api/test/settings') return Response.json(settings)
+  if (path === '/api/test/environment') return Response.json(Object.keys(env))
+  if (path === '/api/test/session') return Response.json({ lives: sessionLives(await req.text()) })
   if (path.startsWith('/api/webhooks/') && path.endsWith('/fire')) return Response.json({ fired: path.split('/')[3] })
   const user = await whoAsks(req.headers)
   if (path.startsWith('/api/setup-claim')) return claim(path, req.method, user)
   if (!user) return refused(401, 'Unauthorized')
   if (path === '/api/me') return Response.json({ id: user.id, name: user.name, email: user.email })
   if (path === '/api/runners') return Response.json(runnersOf(user.id))
-  if (path === '/api/attachments' && req.method === 'POST') return upload(req, user)
+  if (takesFiles.test(path) && req.method === 'POST') return upload(req, user)
   if (path.startsWith('/api/attachments/')) return download(path.split('/')[3], user)
   if (path === '/api/push/vapid-public-key') return Response.json({ publicKey: env.VAPID_PUBLIC_KEY ?? '' })
   if (path.startsWith('/api/tunnel/')) { // what a runner's machine serves, which nobody trusts

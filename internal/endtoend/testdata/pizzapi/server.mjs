@@ -16,6 +16,7 @@ async function answer(req, path) {
   if (path === '/api/auth/sign-up/email' && !mayRegister()) return Response.json({ error: 'Signups are disabled.' }, { status: 403 })
   if (path.startsWith('/api/auth')) return auth.handler(req)
   if (path.startsWith('/api/')) return api(req, path)
+  if (path === '/healthz') return new Response('Not found', { status: 404 }) // it has none
   if (path === '/_tunnel') return new Response('Expected WebSocket upgrade', { status: 426 })
   const file = Bun.file(join(env.PIZZAPI_UI_DIR, normalize(extname(path) ? path : '/index.html')))
   return (await file.exists()) ? new Response(file) : new Response('Not found', { status: 404 })
@@ -64,12 +65,13 @@ server.on('upgrade', (req, socket, head) => {
 })
 
 process.on('SIGTERM', () => {
+  const asked = Date.now()
   const forced = setTimeout(() => process.exit(1), 10_000)
   const ended = setInterval(() => {
     if (sockets > 0) return
     clearInterval(ended)
     clearTimeout(forced)
-    console.log('every socket is closed, stopping')
+    console.log(`every socket is closed, stopping after ${Date.now() - asked} ms`)
     process.exit(0)
   }, 50)
 })
