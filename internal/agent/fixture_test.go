@@ -154,7 +154,7 @@ func (f *fixture) lines() (all []Line) {
 
 func (f *fixture) eventually(what string, ok func() bool) {
 	f.Helper()
-	for range 800 {
+	for range 6000 {
 		if ok() {
 			return
 		}

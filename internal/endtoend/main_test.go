@@ -38,6 +38,9 @@ func TestMain(m *testing.M) {
 		case "raw":
 			raw()
 			return
+		case "greedy":
+			greedy()
+			return
 		case "workers":
 			workerApp()
 			return

@@ -2,6 +2,7 @@ package endtoend
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -36,6 +37,8 @@ type server struct {
 	orgs  string     // the orgs' site block
 	files []*os.File // that it inherits, from descriptor 3 on
 	env   []string   // on top of its environment
+
+	program string // of the server; default: binary
 
 	reach func(context.Context) (net.Conn, error) // reaches the server; default: its port on the loopback interface
 }
@@ -153,7 +156,7 @@ func (s *server) write(caddyfile string) {
 func (s *server) run() {
 	s.t.Helper()
 	s.out = &lockedBuffer{}
-	s.cmd = exec.Command(binary, "run")
+	s.cmd = exec.Command(cmp.Or(s.program, binary), "run")
 	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = s.dir, s.out, s.out
 	s.cmd.ExtraFiles = s.files
 	s.cmd.Env = append(os.Environ(), "HOME="+filepath.Join(s.dir, "home"), "XDG_DATA_HOME=", "XDG_CONFIG_HOME=")

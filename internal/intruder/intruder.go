@@ -13,6 +13,8 @@ type Targets struct {
 	Files     []string `json:"files,omitempty"`     // files and directories of others and the server
 	Processes []int    `json:"processes,omitempty"` // others' and the server's, by their IDs on the machine
 	Own       string   `json:"own"`                 // the org's data directory
+	// Directories are the org's own, which it must not move: the server relies on where they are.
+	Directories []string `json:"directories,omitempty"`
 }
 
 // Finding is what a try got.

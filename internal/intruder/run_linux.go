@@ -46,6 +46,10 @@ func Run(t Targets) (all []Finding) {
 		try("open a file by a link", path, func() (string, error) { return linked(t.Own, path) })
 		try("write to a file", path, func() (string, error) { return write(path, 0) })
 	}
+	for _, dir := range t.Directories {
+		try("rename its own directory", dir, func() (string, error) { return renamed(dir) })
+		try("exchange its own directory with a link", dir, func() (string, error) { return exchanged(t.Own, dir) })
+	}
 	for _, pid := range t.Processes {
 		target := strconv.Itoa(pid)
 		try("signal a process", target, func() (string, error) { return "it took the signal", unix.Kill(pid, 0) })
@@ -145,6 +149,46 @@ func write(path string, create int) (string, error) {
 		_ = os.Remove(path)
 	}
 	return "it may be written", f.Close()
+}
+
+// renamed moves a directory away, and back.
+func renamed(dir string) (string, error) {
+	away := dir + ".intruder"
+	if err := os.Rename(dir, away); err != nil {
+		return "", err
+	}
+	return back("it moves", os.Rename(away, dir))
+}
+
+// exchanged puts a link where a directory is, and the directory back.
+func exchanged(own, dir string) (string, error) {
+	link := filepath.Join(own, "intruder.link")
+	if err := os.Symlink("/", link); err != nil {
+		return "", err
+	}
+	if own == dir { // it cannot be exchanged with what is in it
+		beside := filepath.Join(filepath.Dir(own), "intruder.link")
+		if err := os.Rename(link, beside); err != nil {
+			return "", errors.Join(err, os.Remove(link))
+		}
+		link = beside
+	}
+	defer func() { _ = os.Remove(link) }()
+	exchange := func() error {
+		return unix.Renameat2(unix.AT_FDCWD, link, unix.AT_FDCWD, dir, unix.RENAME_EXCHANGE)
+	}
+	if err := exchange(); err != nil {
+		return "", err
+	}
+	return back("a link takes its place", exchange())
+}
+
+// back says what was done, and that it could not be undone.
+func back(did string, err error) (string, error) {
+	if err != nil {
+		did += ", and cannot be moved back: " + err.Error()
+	}
+	return did, nil
 }
 
 // abstract returns the abstract sockets of this network.

@@ -96,12 +96,17 @@ func TestIntruder(t *testing.T) {
 			hidden := listen("unix", "@pizzeria-test-"+filepath.Base(f.p.c.Dir))
 			control := listen("tcp", "127.0.0.1:0")
 			run := f.p.runDir(globex)
+			own := f.p.directories(f.ref(1))
+			if isolation == IsolationOff {
+				own = own[:2] // its lock is in the third: without it there, it has ended
+			}
 			got := f.intrude(intruder.Targets{
-				Own:       filepath.Join(f.p.c.Dir, "orgs", string(f.org), "data"),
-				Sockets:   []string{filepath.Join(run, appSocket), filepath.Join(run, ctlSocket), admin},
-				Addresses: []string{control, "169.254.169.254:80", "[fd00:ec2::254]:80"},
-				Files:     []string{secret, data, key, run, filepath.Join(run, specFile), f.p.LogFile(victim)},
-				Processes: []int{os.Getpid(), os.Getppid()},
+				Own:         filepath.Join(f.p.c.Dir, "orgs", string(f.org), "data"),
+				Sockets:     []string{filepath.Join(run, appSocket), filepath.Join(run, ctlSocket), admin},
+				Addresses:   []string{control, "169.254.169.254:80", "[fd00:ec2::254]:80"},
+				Files:       []string{secret, data, key, run, filepath.Join(run, specFile), f.p.LogFile(victim)},
+				Processes:   []int{os.Getpid(), os.Getppid()},
+				Directories: own,
 			})
 			if isolation == IsolationOn {
 				for _, g := range got {
@@ -114,10 +119,61 @@ func TestIntruder(t *testing.T) {
 				"connect to an abstract socket " + hidden, "connect to an address " + control,
 				"open a file " + secret, "open a file by a link " + key, "write to a file " + secret,
 				"signal a process", "read a process's environment",
+				"rename its own directory " + own[0], "exchange its own directory with a link " + own[0],
+				"rename its own directory " + own[1], "exchange its own directory with a link " + own[1],
 			} {
 				if !slices.ContainsFunc(got, func(g string) bool { return strings.HasPrefix(g, want) }) {
 					t.Errorf("it does not work even without isolation: %s", want)
 				}
+			}
+		})
+	}
+}
+
+// inNetwork says that this process is in a network namespace of its own.
+const inNetwork = "PIZZERIA_TEST_IN_NETWORK"
+
+// TestMetadata: an instance does not reach a metadata service that answers. The test runs itself in
+// a network in which there is one.
+func TestMetadata(t *testing.T) {
+	requireIsolation(t)
+	if os.Geteuid() != 0 {
+		t.Skip("it takes root")
+	}
+	const service = "169.254.169.254:80"
+	if os.Getenv(inNetwork) == "" {
+		cmd := exec.Command(os.Args[0], "-test.run", "^TestMetadata$", "-test.v") //nolint:gosec // this program
+		cmd.Env = append(os.Environ(), inNetwork+"=1")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+		out, err := cmd.CombinedOutput()
+		if err != nil || !bytes.Contains(out, []byte("--- PASS: TestMetadata/off")) {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		return
+	}
+	for _, args := range []string{"link set lo up", "addr add 169.254.169.254/32 dev lo"} {
+		if out, err := exec.Command("ip", strings.Fields(args)...).CombinedOutput(); err != nil {
+			t.Fatalf("ip %s: %v %s", args, err, out)
+		}
+	}
+	l, err := net.Listen("tcp", service)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	for _, c := range []struct {
+		isolation Isolation
+		egress    Egress
+		reached   bool
+	}{{IsolationOff, EgressNone, true}, {IsolationOn, EgressNone, false}, {IsolationOn, EgressOpen, true}} {
+		t.Run(strings.TrimSuffix(string(c.isolation)+" "+string(c.egress), " none"), func(t *testing.T) {
+			f := newFixture(t)
+			f.p.c.Isolation, f.p.c.Egress = c.isolation, c.egress
+			got := f.intrude(intruder.Targets{
+				Own: f.p.directories(f.ref(1))[0], Directories: f.p.directories(f.ref(1))[:2], Addresses: []string{service},
+			})
+			if slices.Contains(got, "connect to an address "+service+": it answers") != c.reached {
+				t.Errorf("%q", got)
 			}
 		})
 	}

@@ -67,7 +67,6 @@ func TestGreedy(t *testing.T) {
 		{"memory", `head -c 400000000 /dev/zero | tail >/dev/null || echo refused`, "", registry.Limits{registry.LimitMemory: 150 << 20}},
 		{"memory by files", `head -c 400000000 /dev/zero >/tmp/x || echo refused`, "", registry.Limits{registry.LimitMemory: 150 << 20}},
 		{"files in memory", `head -c 400000000 /dev/zero >/tmp/x || echo refused`, "refused", nil},
-		{"descriptors", `[ $(ulimit -Hn) -le 65536 ] && echo bounded`, "bounded", nil},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			f := &fixture{t, f.p, f.org}
@@ -85,6 +84,39 @@ func TestGreedy(t *testing.T) {
 			}
 			f.stop(gen)
 		})
+	}
+}
+
+// TestGreedyForFiles: an instance that opens all the files that it may, in several processes, keeps
+// neither another one from starting nor the server from opening files.
+func TestGreedyForFiles(t *testing.T) {
+	requireLimits(t)
+	const processes, most = 3, 65536
+	f := newFixture(t)
+	f.p.c.Isolation = IsolationOn
+	// What they need afterwards runs before: without a descriptor nothing starts.
+	one := `i=0; sleep 1000 & while exec {fd}</dev/null; do i=$((i+1)); done 2>why; echo opened $i; wait`
+	f.greedy(1, nil, fmt.Sprintf(`ulimit -n $(ulimit -Hn); for n in $(seq %d); do bash -c '%s' & done; wait`, processes, one))
+	f.eventually("it has opened all", func() bool { return strings.Count(f.said(), "opened") == processes })
+	for l := range strings.Lines(f.said()) {
+		var n int
+		if _, err := fmt.Sscanf(l, "opened %d", &n); err != nil || n < 1000 || n > most {
+			t.Errorf("%q", l)
+		}
+	}
+	why, err := os.ReadFile(filepath.Join(f.p.c.Dir, "orgs", string(f.org), "data", "why"))
+	if err != nil || !strings.Contains(string(why), "Too many open files") {
+		t.Errorf("what kept it from more: %q %v", why, err)
+	}
+	other := &fixture{t, f.p, registry.OrgID(registry.NewID())}
+	t.Cleanup(func() { _ = f.p.Stop(context.Background(), other.org, 1<<40) })
+	was := other.boot(1)
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Error(err)
+	}
+	if now := other.boot(1); now.ID != was.ID || strings.Count(f.said(), "opened") != processes || !held(f.p.runDir(f.ref(1))) {
+		t.Error("not both run")
 	}
 }
 
@@ -146,7 +178,7 @@ func TestLimitsFollow(t *testing.T) {
 }
 
 // TestEgress: an instance reaches what is allowed, through a proxy, and nothing else; and the proxy
-// ends with it.
+// ends with it. Where egress is open it reaches what the server does.
 func TestEgress(t *testing.T) {
 	requireIsolation(t)
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "basil") }))
@@ -155,20 +187,46 @@ func TestEgress(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ask := fmt.Sprintf(`port=${HTTP_PROXY##*:}
-exec 3<>/dev/tcp/127.0.0.1/$port; printf 'GET http://%[1]s:%[2]s/ HTTP/1.0\r\nHost: %[1]s\r\n\r\n' >&3; cat <&3
-exec 4<>/dev/tcp/%[1]s/%[2]s || echo; echo nothing else`, host, port)
-	for rule, want := range map[string]string{host + "/32": "basil", "*": "does not allow"} {
-		t.Run(want, func(t *testing.T) {
+	ask := fmt.Sprintf(`if [ "$HTTP_PROXY" ]; then
+exec 3<>/dev/tcp/127.0.0.1/${HTTP_PROXY##*:}; printf 'GET http://%[1]s:%[2]s/ HTTP/1.0\r\nHost: %[1]s\r\n\r\n' >&3; echo by proxy: $(cat <&3)
+fi
+if exec 4<>/dev/tcp/%[1]s/%[2]s; then printf 'GET / HTTP/1.0\r\nHost: %[1]s\r\n\r\n' >&4; echo by itself: $(cat <&4); fi
+echo nothing else`, host, port)
+	for _, c := range []struct {
+		egress Egress
+		allow  []string
+		proxy  string // what the proxy says; empty: there is none
+		itself bool
+	}{
+		{EgressNone, nil, "", false},
+		{EgressOpen, nil, "", true},
+		{EgressAllow, []string{host + "/32"}, "basil", false},
+		{EgressAllow, []string{"*"}, "does not allow", false},
+	} {
+		t.Run(strings.Join(append([]string{string(c.egress)}, c.allow...), " "), func(t *testing.T) {
 			f := newFixture(t)
-			f.p.c.Isolation, f.p.c.Egress, f.p.c.Allow = IsolationOn, EgressAllow, []string{rule}
+			f.p.c.Isolation, f.p.c.Egress, f.p.c.Allow = IsolationOn, c.egress, c.allow
 			f.p.c.Command = []string{"/bin/bash", "-c", "{ " + ask + "\n} >said 2>&1; exec sleep 1000"}
 			if _, err := f.p.Ensure(t.Context(), provision.Spec{Ref: f.ref(1)}); err != nil {
 				t.Fatal(err)
 			}
 			f.eventually("it has asked", func() bool { return strings.Contains(f.said(), "nothing else") })
-			if !strings.Contains(f.said(), want) || strings.Count(f.said(), "basil") > 1 {
+			line := func(how string) (line string) {
+				for l := range strings.Lines(f.said()) {
+					if strings.HasPrefix(l, how) {
+						line = l
+					}
+				}
+				return line
+			}
+			if l := line("by proxy"); !strings.Contains(l, c.proxy) || (l != "") != (c.proxy != "") {
 				t.Errorf("%s", f.said())
+			}
+			if l := line("by itself"); strings.Contains(l, "basil") != c.itself {
+				t.Errorf("%s", f.said())
+			}
+			if c.proxy == "" {
+				return
 			}
 			b, err := os.ReadFile(filepath.Join(hostDir(f.p.runDir(f.ref(1))), proxyFile))
 			if err != nil {

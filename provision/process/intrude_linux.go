@@ -92,10 +92,11 @@ func (p *Provider) runInside(ctx context.Context, m means, inside sandbox.Spec) 
 func (p *Provider) targets(from, at provision.Ref) (t intruder.Targets, err error) {
 	run, orgs := p.runDir(at), filepath.Join(p.c.Dir, "orgs")
 	t = intruder.Targets{
-		Own:       filepath.Join(orgs, string(from.OrgID), "data"),
-		Files:     []string{run, filepath.Join(run, specFile), filepath.Join(orgs, string(at.OrgID), "data"), p.LogFile(at.OrgID), hostDir(run)},
-		Addresses: []string{"169.254.169.254:80", "[fd00:ec2::254]:80"},
-		Processes: []int{os.Getpid()},
+		Own:         filepath.Join(orgs, string(from.OrgID), "data"),
+		Directories: p.directories(from),
+		Files:       []string{run, filepath.Join(run, specFile), filepath.Join(orgs, string(at.OrgID), "data"), p.LogFile(at.OrgID), hostDir(run)},
+		Addresses:   []string{"169.254.169.254:80", "[fd00:ec2::254]:80"},
+		Processes:   []int{os.Getpid()},
 	}
 	if a, err := readApart(run); err == nil {
 		t.Processes = append(t.Processes, a.PID)
@@ -117,6 +118,11 @@ func (p *Provider) targets(from, at provision.Ref) (t intruder.Targets, err erro
 	}
 	t.Addresses = append(t.Addresses, hostside.Listening()...)
 	return t, nil
+}
+
+// directories are an instance's own.
+func (p *Provider) directories(r provision.Ref) []string {
+	return []string{filepath.Join(p.orgDir(r.OrgID), "data"), filepath.Dir(p.LogFile(r.OrgID)), p.runDir(r)}
 }
 
 // mostTargets are enough: the rest would be like them, and a directory that is an org's has no end.
