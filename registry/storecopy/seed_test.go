@@ -178,24 +178,33 @@ func sealAll(t *testing.T, db *sql.DB) {
 		{"factors", "sealed", `'factor'`, "id"},
 		{"connections", "sealed", `'connection'`, "id"},
 	} {
-		rows, err := db.Query(`SELECT ` + c.purpose + `, ` + c.name + ` FROM ` + c.table)
-		if err != nil {
-			t.Fatal(err)
-		}
 		sealed := map[string][]byte{}
-		for rows.Next() {
-			var purpose, name string
-			if err := rows.Scan(&purpose, &name); err != nil {
-				t.Fatal(err)
-			}
+		var purpose, name string
+		each(t, db, `SELECT `+c.purpose+`, `+c.name+` FROM `+c.table, func() {
 			sealed[name] = secret.Sealer(purpose).Seal(nil, nil, []byte("secret"), []byte(name))
-		}
-		if err := rows.Err(); err != nil {
-			t.Fatal(err)
-		}
+		}, &purpose, &name)
 		for name, value := range sealed {
 			must(t, db, `UPDATE `+c.table+` SET `+c.column+` = $1 WHERE `+c.name+` = $2 AND `+c.column+` IS NOT NULL`, value, name)
 		}
+	}
+}
+
+// each calls f for each row of a query, scanned into dest.
+func each(t *testing.T, db *sql.DB, query string, f func(), dest ...any) {
+	t.Helper()
+	rows, err := db.Query(query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		if err := rows.Scan(dest...); err != nil {
+			t.Fatal(err)
+		}
+		f()
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -279,21 +288,11 @@ func contents(t *testing.T, f sqlite.File) map[string][]string {
 		for _, c := range columns(t, db, table) {
 			quoted = append(quoted, `quote("`+c.name+`")`)
 		}
-		rows, err := db.Query(`SELECT ` + strings.Join(quoted, ` || ',' || `) + ` AS r FROM ` + table + ` ORDER BY r`)
-		if err != nil {
-			t.Fatal(err)
-		}
 		all[table] = []string{}
-		for rows.Next() {
-			var r string
-			if err := rows.Scan(&r); err != nil {
-				t.Fatal(err)
-			}
+		var r string
+		each(t, db, `SELECT `+strings.Join(quoted, ` || ',' || `)+` AS r FROM `+table+` ORDER BY r`, func() {
 			all[table] = append(all[table], r)
-		}
-		if err := rows.Err(); err != nil {
-			t.Fatal(err)
-		}
+		}, &r)
 	}
 	return all
 }
