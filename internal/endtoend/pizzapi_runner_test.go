@@ -122,17 +122,27 @@ func (s *server) ends(what string, c *client) time.Duration {
 	return time.Since(began)
 }
 
-// tunnel opens a runner's tunnel with a key.
+// tunnel opens a runner's tunnel, and registers with a key, as the published runner does.
 func (s *server) tunnel(slug, key string) (*websocket.Conn, error) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
 	tr := s.transport()
 	tr.ForceAttemptHTTP2 = false
-	ws, res, err := websocket.Dial(ctx, s.url(slug)+"/_tunnel",
-		&websocket.DialOptions{HTTPClient: &http.Client{Transport: tr}, HTTPHeader: http.Header{"X-Api-Key": {key}}})
-	if res != nil && err != nil {
-		err = fmt.Errorf("status %d", res.StatusCode)
+	ws, res, err := websocket.Dial(ctx, s.url(slug)+"/_tunnel", &websocket.DialOptions{HTTPClient: &http.Client{Transport: tr}})
+	if err != nil {
+		if res != nil {
+			err = fmt.Errorf("status %d", res.StatusCode)
+		}
+		return nil, err
+	}
+	s.t.Cleanup(func() { _ = ws.CloseNow() })
+	err = ws.Write(ctx, websocket.MessageText, fmt.Appendf(nil, `{"type":"register","runnerId":"r","apiKey":%q}`, key))
+	if err == nil {
+		var b []byte
+		if _, b, err = ws.Read(ctx); err == nil && string(b) != `{"type":"registered","runnerId":"r"}` {
+			err = fmt.Errorf("it answers %s", b)
+		}
 	}
 	return ws, err
 }

@@ -88,6 +88,7 @@ func TestPizzaPi(t *testing.T) {
 	t.Run("redis", func(t *testing.T) { testPizzaPiRedis(t, s.of(t)) })
 	t.Run("runner", func(t *testing.T) { testPizzaPiRunner(t, s.of(t)) })
 	t.Run("enroll", func(t *testing.T) { testPizzaPiEnroll(t, s.of(t)) })
+	t.Run("published", func(t *testing.T) { testPizzaPiPublished(t, s.of(t)) })
 	t.Run("browser", func(t *testing.T) { testPizzaPiBrowser(t, s.of(t)) })
 	t.Run("revocation", func(t *testing.T) { testPizzaPiRevocation(t, s.of(t)) })
 	t.Run("restart", func(t *testing.T) { testPizzaPiRestart(t, s.of(t)) })

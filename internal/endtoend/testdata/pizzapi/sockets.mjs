@@ -45,10 +45,17 @@ export async function connect(server) {
   io.of('/hub').on('connection', (s) => s.join(s.data.user.id))
   io.of('/runner').on('connection', (s) => {
     const told = (event) => state.publish(channel, JSON.stringify({ ...event, user: s.data.user.id }))
-    s.on('register', (name, done) => {
+    const add = (name) => {
       runners.set(s.id, { user: s.data.user.id, name: String(name) })
       told({ added: String(name) }).catch(console.error)
+    }
+    s.on('register', (name, done) => {
+      add(name)
       done?.({ ok: true })
+    })
+    s.on('register_runner', ({ runnerId, name }) => { // the published runner's
+      add(name ?? runnerId)
+      s.emit('runner_registered', { runnerId })
     })
     s.on('disconnect', () => {
       const was = runners.get(s.id)
@@ -64,12 +71,19 @@ export async function connect(server) {
 
 const tunnels = new WebSocketServer({ noServer: true })
 
-// upgrade takes WebSockets of runners' tunnels. Socket.IO takes its own.
+// upgrade takes WebSockets of runners' tunnels, whose first message has the key. What follows is sent
+// back. Socket.IO takes its own.
 export async function upgrade(req, socket, head) {
   const path = (req.url ?? '').split('?')[0]
   if (path.startsWith('/socket.io/')) return
-  if (path !== '/_tunnel' || !(await ofKey(req.headers['x-api-key']))) {
-    return socket.end('HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+  if (path !== '/_tunnel') {
+    return socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
   }
-  tunnels.handleUpgrade(req, socket, head, (ws) => ws.on('message', (data, binary) => ws.send(data, { binary })))
+  tunnels.handleUpgrade(req, socket, head, (ws) => ws.once('message', async (first) => {
+    let told = {}
+    try { told = JSON.parse(first) } catch {}
+    if (told.type !== 'register' || !(await ofKey(told.apiKey))) return ws.close(4001, 'unauthorized')
+    ws.send(JSON.stringify({ type: 'registered', runnerId: told.runnerId }))
+    ws.on('message', (data, binary) => ws.send(data, { binary }))
+  }))
 }
