@@ -44,18 +44,17 @@ func TestGuardKeepsTheLock(t *testing.T) {
 		kill(t, guard, syscall.SIGSTOP)
 		kill(t, shim, syscall.SIGKILL)
 		f.eventually("the shim has ended", func() bool { return !alive(shim) })
-		if alive(b.PID) {
+		if alive(b.PID) && held(dir) {
 			break
 		}
+		// The guard kills both at once. While it is stopped, the instance stays.
+		f.eventually("an instance whose lock is free has ended", func() bool { return !alive(b.PID) })
 		if tries == 50 {
 			t.Fatal("the instance ended without its guard: this tests nothing")
 		}
 		f.eventually("the lock is free", func() bool { return !held(dir) })
 	}
-	if !held(dir) {
-		t.Fatal("another shim could start the instance a second time")
-	}
-	kill(t, guard, syscall.SIGCONT)
+	_ = syscall.Kill(guard, syscall.SIGCONT) // it may have ended just then
 	f.eventually("instance and child have ended", func() bool { return !alive(b.PID) && !alive(b.Child) })
 	f.eventually("the lock is free", func() bool { return !held(dir) })
 }
