@@ -43,7 +43,7 @@ func TestGuardKeepsTheLock(t *testing.T) {
 		guard = guardOf(t, b.PID)
 		kill(t, guard, syscall.SIGSTOP)
 		kill(t, shim, syscall.SIGKILL)
-		f.eventually("the shim has ended", func() bool { return !alive(shim) })
+		f.eventually("the shim is gone", func() bool { return state(shim) == "" })
 		if alive(b.PID) && held(dir) {
 			break
 		}

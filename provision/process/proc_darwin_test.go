@@ -7,10 +7,13 @@ import (
 	"testing"
 )
 
-// alive reports whether a process runs. A zombie that its parent has yet to reap does not.
-func alive(pid int) bool {
+// state is the letter of a process's state, such as T for stopped and Z for a zombie; "": it is gone.
+func state(pid int) string {
 	b, err := exec.Command("ps", "-o", "stat=", "-p", strconv.Itoa(pid)).Output()
-	return err == nil && !strings.HasPrefix(strings.TrimSpace(string(b)), "Z")
+	if s := strings.TrimSpace(string(b)); err == nil && s != "" {
+		return s[:1]
+	}
+	return ""
 }
 
 func parent(t *testing.T, pid int) int {

@@ -8,14 +8,14 @@ import (
 	"testing"
 )
 
-// alive reports whether a process runs. A zombie that its parent has yet to reap does not.
-func alive(pid int) bool {
+// state is the letter of a process's state, such as T for stopped and Z for a zombie; "": it is gone.
+func state(pid int) string {
 	b, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
 	if err != nil {
-		return false
+		return ""
 	}
 	_, after, _ := strings.Cut(string(b), ") ")
-	return !strings.HasPrefix(after, "Z")
+	return after[:1]
 }
 
 func parent(t *testing.T, pid int) int {

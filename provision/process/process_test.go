@@ -128,6 +128,9 @@ type fixture struct {
 	org registry.OrgID
 }
 
+// alive reports whether a process runs. A zombie that its parent has yet to reap does not.
+func alive(pid int) bool { return state(pid) != "" && state(pid) != "Z" }
+
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	p, err := New(config(t))
