@@ -47,7 +47,7 @@ func touch(t *testing.T, dir, name string) {
 func TestStarting(t *testing.T) {
 	t.Parallel()
 	dir, config := gated(t)
-	const hold = 10 * time.Second // longer than an instance takes to start on a busy machine
+	const hold = 20 * time.Second // longer than an instance takes to start on a busy machine
 	s := startWith(t, config, fmt.Sprintf(parts, hold))
 	ada := s.admin()
 	if a := ada.fetch("POST", s.url("")+"/api/v1/orgs", `{"slug":"acme","name":"Acme"}`); a.status != http.StatusCreated {
