@@ -53,6 +53,6 @@ type Enroller interface {
 // Remote is a Provider whose instances may run where it reaches no agent.
 type Remote interface {
 	// Elsewhere reports whether instances push their heartbeats themselves. Their environment then
-	// has an address and a token for it: in Spec.Env, or from whoever starts them.
+	// has an address and a token for it: in Spec.Env, or from the operator who starts them.
 	Elsewhere() bool
 }

@@ -76,7 +76,7 @@ type API struct {
 	Connections func(registry.SessionID) int
 	// Outdated are the instances that keep an earlier configuration: their generations, by org.
 	Outdated func() map[registry.OrgID]int64
-	// Environment is what whoever runs an org's instance elsewhere is to give it. Error: CodeConflict
+	// Environment is what the operator gives to an org's instance that runs elsewhere. Error: CodeConflict
 	// when its provider gives it that.
 	Environment func(context.Context, registry.OrgID) (InstanceEnvironment, error)
 	// Image is what a generation of an org's instance runs, by digest; "" when that is not known.

@@ -67,7 +67,7 @@ var scansAll = map[string]string{
 	"instances":    "the reconciler reads every instance at start and once a minute",
 }
 
-// few are the columns with few values, of whatever table.
+// few are the columns with few values, of any table.
 var few = []string{
 	"action", "actor_kind", "desired", "event", "id_token_alg", "kind", "kept_status", "level", "methods",
 	"plan", "provider", "purpose", "role", "state", "status", "verified_by",
@@ -155,7 +155,7 @@ type step struct {
 	Plans []step
 }
 
-// scanned are the tables that a statement reads whole, whatever its arguments are.
+// scanned are the tables that a statement reads whole, with any arguments.
 func scanned(t *testing.T, db *sql.DB, query string) (tables []string) {
 	t.Helper()
 	args := 0

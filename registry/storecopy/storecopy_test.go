@@ -81,7 +81,7 @@ func TestThereAndBack(t *testing.T) {
 	}
 }
 
-// TestServesOn: a server on a copy is the same installation: sessions count, the feed goes on where
+// TestServesOn: a server on a copy is the same installation: sessions count, the feed continues where
 // it was, and the audit log can be extended.
 func TestServesOn(t *testing.T) {
 	from, url := installation(t), postgrestest.Database(t)

@@ -153,7 +153,7 @@ func TestPushedHeartbeats(t *testing.T) {
 		`"PIZZERIA_ORG_GENERATION":"-1"`, `"PIZZERIA_JWKS_URI":"` + s.URL("") + `/.well-known/jwks/assertion.json"`,
 	} {
 		if !strings.Contains(told, want) {
-			t.Errorf("whoever runs it is told %s, without %s", told, want)
+			t.Errorf("the operator is told %s, without %s", told, want)
 		}
 	}
 	body, err := json.Marshal(servertest.Claim(provision.Ref{OrgID: id, Generation: 1}, time.Now()))

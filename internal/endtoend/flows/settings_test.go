@@ -34,7 +34,7 @@ func TestSettingsReachTheInstance(t *testing.T) {
 	for _, body := range []string{`{"values":{"OTHER":"x"}}`, `{"values":{"SIZE":"xl"}}`, `{"values":{"LD_PRELOAD":"x"}}`, `{"secrets":{"PIZZERIA_ORG_ID":"x"}}`, `{"values":{"APP_X":"a"},"secrets":{"APP_X":"b"}}`} {
 		ada.Call(t, "PATCH", s.URL("")+"/api/v1/orgs/acme/settings", body, 422, nil)
 	}
-	s.Instances.Push() // it is elsewhere, and whoever runs it is no one of the org
+	s.Instances.Push() // it is elsewhere, and its operator is no one of the org
 	told := s.Must("GET", "/orgs/acme/instance/environment", "").Body
 	if strings.Contains(told, "a-canary-secret") || !strings.Contains(told, `"withheld":["KEY"]`) ||
 		!strings.Contains(told, `"APP_X":"{env.HOME}"`) {
