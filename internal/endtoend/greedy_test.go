@@ -7,16 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
-	"os/signal"
 	"runtime"
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/pizzaface/pizzeria/registry"
@@ -25,12 +22,8 @@ import (
 // greedy is an instance that says which run of it answers, until somebody asks it to attack: then it
 // takes what it can of something, or answers health checks badly. It is this test's own binary.
 func greedy() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	ctx, stop, l := asInstance()
 	defer stop()
-	l, err := net.Listen("unix", strings.TrimPrefix(os.Getenv("PIZZERIA_LISTEN"), "unix:"))
-	if err != nil {
-		panic(err)
-	}
 	boot := registry.NewID()
 	var health atomic.Pointer[http.HandlerFunc]
 	mux := http.NewServeMux()

@@ -1,14 +1,9 @@
 package endtoend
 
 import (
-	"context"
 	"encoding/json"
-	"net"
 	"net/http"
 	"os"
-	"os/signal"
-	"strings"
-	"syscall"
 	"testing"
 )
 
@@ -22,12 +17,8 @@ type mirrored struct {
 // mirror is an instance that answers with what it received, and sets the cookies of the query: this
 // test's own binary.
 func mirror() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	ctx, stop, l := asInstance()
 	defer stop()
-	l, err := net.Listen("unix", strings.TrimPrefix(os.Getenv("PIZZERIA_LISTEN"), "unix:"))
-	if err != nil {
-		panic(err)
-	}
 	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { //nolint:gosec // a test's
 		w.Header().Set("Content-Type", "application/json")
 		for _, cookie := range r.URL.Query()["set"] {

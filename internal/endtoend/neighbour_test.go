@@ -43,7 +43,11 @@ func TestNeighbour(t *testing.T) {
 		}`, self, memory, pids), "org_gateway")
 	ada := s.admin()
 	attacker := s.org(ada, "acme")
-	for _, pid := range s.processes(filepath.Join(s.dir, "data/orgs", attacker)) {
+	attackers := s.processes(filepath.Join(s.dir, "data/orgs", attacker))
+	if len(attackers) == 0 {
+		t.Fatal("no process of the attacker is found: nothing may hold it back")
+	}
+	for _, pid := range attackers {
 		groups, err := os.ReadFile(filepath.Join("/proc", pid, "cgroup"))
 		if err != nil || !strings.Contains(string(groups), "/pizzeria/") {
 			lacking(t, "cgroup", fmt.Sprintf("nothing would hold it back: %s %v", groups, err))

@@ -21,16 +21,22 @@ import (
 	"time"
 )
 
-// raw is an instance that answers with the bytes in the query. What it does then depends on the
-// path: /begin and /keep keep the connection, /flood sends WebSocket frames, any other closes it.
-// It is this test's own binary.
-func raw() {
+// asInstance listens where an instance is to. The context ends when it is told to stop.
+func asInstance() (context.Context, context.CancelFunc, net.Listener) {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer stop()
 	l, err := net.Listen("unix", strings.TrimPrefix(os.Getenv("PIZZERIA_LISTEN"), "unix:"))
 	if err != nil {
 		panic(err)
 	}
+	return ctx, stop, l
+}
+
+// raw is an instance that answers with the bytes in the query. What it does then depends on the
+// path: /begin and /keep keep the connection, /flood sends WebSocket frames, any other closes it.
+// It is this test's own binary.
+func raw() {
+	ctx, stop, l := asInstance()
+	defer stop()
 	context.AfterFunc(ctx, func() { _ = l.Close() })
 	for {
 		c, err := l.Accept()

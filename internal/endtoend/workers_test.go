@@ -6,13 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/chromedp/cdproto/cdp"
@@ -60,12 +57,8 @@ fetch("/api/me").then(async res => {
 
 // workerApp is an instance with service workers: this test's own binary.
 func workerApp() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	ctx, stop, l := asInstance()
 	defer stop()
-	l, err := net.Listen("unix", strings.TrimPrefix(os.Getenv("PIZZERIA_LISTEN"), "unix:"))
-	if err != nil {
-		panic(err)
-	}
 	mux := http.NewServeMux()
 	for path, source := range map[string]string{"/passing.js": passingWorker, "/shell.js": shellWorker} {
 		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {

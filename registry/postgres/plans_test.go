@@ -115,7 +115,7 @@ func seed(t *testing.T, db *sql.DB, orgs, users int) {
 	t.Helper()
 	columns, tables := map[string][]string{}, map[string][]string{}
 	var table, name, typ string
-	each(t, db, `SELECT table_name, column_name, data_type FROM information_schema.columns
+	postgrestest.Each(t, db, `SELECT table_name, column_name, data_type FROM information_schema.columns
 		WHERE table_schema = 'public' AND table_name NOT LIKE 'goose%' ORDER BY ordinal_position`, func() {
 		value := map[string]string{
 			"text": `'v' || i`, "bigint": `i`, "boolean": `i % 2 = 0`, "bytea": `decode(md5(i::text), 'hex')`,

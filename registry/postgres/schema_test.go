@@ -72,7 +72,7 @@ func sqliteSchema(t *testing.T) map[string]string {
 	var table, name, typ, fallback string
 	var required bool
 	var key int
-	each(t, db, `SELECT m.name, c.name, c.type, c."notnull" OR c.pk > 0, COALESCE(c.dflt_value, ''), c.pk
+	postgrestest.Each(t, db, `SELECT m.name, c.name, c.type, c."notnull" OR c.pk > 0, COALESCE(c.dflt_value, ''), c.pk
 		FROM sqlite_master m JOIN pragma_table_info(m.name) c
 		WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite%' AND m.name NOT LIKE 'goose%'`, func() {
 		name, typ = table+"."+name, types[typ]
@@ -81,7 +81,7 @@ func sqliteSchema(t *testing.T) map[string]string {
 		}
 		schema[name] = describe(typ, required, fallback, key)
 	}, &table, &name, &typ, &required, &fallback, &key)
-	each(t, db, `SELECT tbl_name, name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL`, func() {
+	postgrestest.Each(t, db, `SELECT tbl_name, name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL`, func() {
 		schema[table+" "+name] = indexed
 	}, &table, &name)
 	return schema
@@ -98,7 +98,7 @@ func postgresSchema(t *testing.T) map[string]string {
 	var table, name, typ, fallback string
 	var required, folds bool
 	var key int
-	each(t, db, `SELECT c.table_name, c.column_name, c.data_type, c.is_nullable = 'NO',
+	postgrestest.Each(t, db, `SELECT c.table_name, c.column_name, c.data_type, c.is_nullable = 'NO',
 			split_part(COALESCE(c.column_default, ''), '::', 1), COALESCE(k.ordinal_position, 0),
 			c.data_type = 'text' AND COALESCE(c.collation_name, '') <> 'C'
 		FROM information_schema.columns c
@@ -110,7 +110,7 @@ func postgresSchema(t *testing.T) map[string]string {
 			t.Errorf("%s.%s does not compare by bytes", table, name)
 		}
 	}, &table, &name, &typ, &required, &fallback, &key, &folds)
-	each(t, db, `SELECT i.tablename, i.indexname FROM pg_indexes i
+	postgrestest.Each(t, db, `SELECT i.tablename, i.indexname FROM pg_indexes i
 		WHERE i.schemaname = 'public' AND i.tablename NOT LIKE 'goose%'
 		AND NOT EXISTS (SELECT 1 FROM pg_constraint c WHERE c.conname = i.indexname)`, func() {
 		schema[table+" "+name] = indexed
@@ -129,23 +129,4 @@ func describe(typ string, required bool, fallback string, key int) string {
 		typ += " key " + strconv.Itoa(key)
 	}
 	return typ
-}
-
-// each calls f for each row of a query, scanned into dest.
-func each(t *testing.T, db *sql.DB, query string, f func(), dest ...any) {
-	t.Helper()
-	rows, err := db.Query(query)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		if err := rows.Scan(dest...); err != nil {
-			t.Fatal(err)
-		}
-		f()
-	}
-	if err := rows.Err(); err != nil {
-		t.Fatal(err)
-	}
 }

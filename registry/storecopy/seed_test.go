@@ -13,6 +13,7 @@ import (
 
 	_ "modernc.org/sqlite" // driver
 
+	"github.com/pizzaface/pizzeria/internal/postgrestest"
 	"github.com/pizzaface/pizzeria/registry"
 	"github.com/pizzaface/pizzeria/registry/sqlite"
 	"github.com/pizzaface/pizzeria/registry/sqlitetest"
@@ -180,31 +181,12 @@ func sealAll(t *testing.T, db *sql.DB) {
 	} {
 		sealed := map[string][]byte{}
 		var purpose, name string
-		each(t, db, `SELECT `+c.purpose+`, `+c.name+` FROM `+c.table, func() {
+		postgrestest.Each(t, db, `SELECT `+c.purpose+`, `+c.name+` FROM `+c.table, func() {
 			sealed[name] = secret.Sealer(purpose).Seal(nil, nil, []byte("secret"), []byte(name))
 		}, &purpose, &name)
 		for name, value := range sealed {
 			must(t, db, `UPDATE `+c.table+` SET `+c.column+` = $1 WHERE `+c.name+` = $2 AND `+c.column+` IS NOT NULL`, value, name)
 		}
-	}
-}
-
-// each calls f for each row of a query, scanned into dest.
-func each(t *testing.T, db *sql.DB, query string, f func(), dest ...any) {
-	t.Helper()
-	rows, err := db.Query(query)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		if err := rows.Scan(dest...); err != nil {
-			t.Fatal(err)
-		}
-		f()
-	}
-	if err := rows.Err(); err != nil {
-		t.Fatal(err)
 	}
 }
 
@@ -290,7 +272,7 @@ func contents(t *testing.T, f sqlite.File) map[string][]string {
 		}
 		all[table] = []string{}
 		var r string
-		each(t, db, `SELECT `+strings.Join(quoted, ` || ',' || `)+` AS r FROM `+table+` ORDER BY r`, func() {
+		postgrestest.Each(t, db, `SELECT `+strings.Join(quoted, ` || ',' || `)+` AS r FROM `+table+` ORDER BY r`, func() {
 			all[table] = append(all[table], r)
 		}, &r)
 	}
