@@ -62,6 +62,7 @@ type Gateways interface {
 // Config says what a Control works with.
 type Config struct {
 	DataDir  string // absolute: what instances get
+	Node     string // the name of one of several nodes; "": the only control plane
 	Location registry.Location
 	Store    registry.Store // at Location; Connect connects it
 	// Witness is the path of a file that is there only if the database was: then none is made anew.
@@ -104,6 +105,7 @@ type Control struct {
 	ended        chan struct{}                      // closed when streams should end
 	auditHead    atomic.Pointer[registry.AuditHead] // that left last
 	planned      atomic.Pointer[Tunables]           // whose plans the store has
+	places       places
 
 	reconciling    context.Context //nolint:containedctx // ends before the rest does: see Down
 	stopReconciler context.CancelFunc
