@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -13,6 +15,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/pizzaface/pizzeria/internal/postgrestest"
 )
@@ -89,6 +92,30 @@ func (c *cluster) at(node int, p *person) *person {
 	return &person{c.nodes[node], &http.Client{Transport: c.nodes[node].transport(), Jar: p.c.Jar, Timeout: patience}}
 }
 
+// asker asks a node for an org in one session, by one connection, and returns the status. sent is
+// called once the request is on its way.
+func (c *cluster) asker(node int, slug, cookie string) func(sent func()) int {
+	client := &http.Client{Transport: c.nodes[node].transport(), Timeout: patience}
+	return func(sent func()) int {
+		ctx := httptrace.WithClientTrace(c.t.Context(), &httptrace.ClientTrace{
+			WroteRequest: func(httptrace.WroteRequestInfo) { sent() },
+		})
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url(slug)+"/boot", nil)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		req.Header.Set("Cookie", orgCookie+"="+cookie)
+		req.Header.Set("Sec-Fetch-Site", "same-origin")
+		res, err := client.Do(req)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, res.Body)
+		_ = res.Body.Close()
+		return res.StatusCode
+	}
+}
+
 // TestNodes: two nodes serve one installation. What happens at one holds at the other at once, and
 // either may be stopped, started and killed under load: no request fails that a balancer can send on.
 func TestNodes(t *testing.T) {
@@ -160,9 +187,22 @@ func TestNodes(t *testing.T) {
 	})
 
 	t.Run("a node stands still", func(t *testing.T) {
-		stopped := c.nodes[0].cmd.Process
+		p := c.person()
+		form := url.Values{"email": {"ada@example.com"}, "password": {password}}
+		if a := p.submit(c.url("")+"/sign-in", form); a.status != http.StatusOK {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		p.open(c.url("acme") + "/boot")
+		ask := c.asker(0, "acme", p.cookie(c.url("acme"), orgCookie))
+		if got := ask(func() {}); got != http.StatusOK {
+			t.Fatal(got)
+		}
+		stopped, since := c.nodes[0].cmd.Process, time.Now()
 		if err := stopped.Signal(syscall.SIGSTOP); err != nil {
 			t.Fatal(err)
+		}
+		if a := c.at(1, p).submit(c.url("")+"/sign-out", nil); a.status != http.StatusOK {
+			t.Fatalf("sign out: %d %s", a.status, a.body)
 		}
 		other := c.at(1, ada)
 		c.nodes[1].org(other, "meanwhile")
@@ -173,8 +213,15 @@ func TestNodes(t *testing.T) {
 			return i.Generation > was && i.State == "running"
 		})
 		boot = other.open(c.url("acme") + "/boot").body
-		if err := stopped.Signal(syscall.SIGCONT); err != nil {
-			t.Fatal(err)
+		c.nodes[1].eventually("it stood still for long enough", func() bool { return time.Since(since) > 4*time.Second })
+		// The request is there when the node wakes.
+		got := ask(func() {
+			if err := stopped.Signal(syscall.SIGCONT); err != nil {
+				t.Error(err)
+			}
+		})
+		if got != http.StatusUnauthorized {
+			t.Errorf("a session that ended while the node stood still: %d", got)
 		}
 		c.nodes[0].eventually("the node that woke serves the new instance", func() bool {
 			return c.at(0, ada).open(c.url("acme")+"/boot").body == boot
