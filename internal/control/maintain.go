@@ -16,12 +16,14 @@ func (c *Control) keepUp(ctx context.Context) {
 	defer flush.Stop()
 	defer keys.Stop()
 	said := c.quietly()
+	var ahead time.Duration
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-plans.C:
 			said(ctx, c.configurePlans(ctx))
+			ahead = c.sayClock(ahead)
 		case <-flush.C:
 			c.say(ctx, c.ids.Flush(ctx))
 		case <-keys.C:
@@ -32,6 +34,16 @@ func (c *Control) keepUp(ctx context.Context) {
 			c.say(ctx, err)
 		}
 	}
+}
+
+// sayClock logs when this machine's clock is corrected in another way than before, and returns how.
+func (c *Control) sayClock(before time.Duration) time.Duration {
+	clock, ok := c.store.(registry.Clock)
+	if !ok || clock.Ahead() == before {
+		return before
+	}
+	c.Log.Warn("clock of this machine differs from the database's", "corrected_by", clock.Ahead())
+	return clock.Ahead()
 }
 
 // maintain does what is due for the installation, until ctx is done. One process does at a time.

@@ -28,7 +28,7 @@ func TestPulse(t *testing.T) {
 		done := make(chan struct{})
 		go func() { p.run(ctx); close(done) }()
 		synctest.Wait()
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		began := time.Now()
 		p.wait(t.Context())
 		if took := time.Since(began); took != 0 {
@@ -63,6 +63,6 @@ func TestPulse(t *testing.T) {
 		p.wait(gone) // who is gone waits for nothing
 		cancel()
 		<-done
-		time.Sleep(wakeTime)
+		<-time.After(wakeTime)
 	})
 }

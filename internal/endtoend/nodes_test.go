@@ -230,5 +230,20 @@ func TestNodes(t *testing.T) {
 			t.Errorf("%d processes of the instance", n)
 		}
 	})
+	t.Run("another machine", func(t *testing.T) {
+		elsewhere := newServer(t, "store postgres {env.DATABASE_URL}\ndata_dir ./data\nnode n2", "org_gateway", c.env...)
+		defer func() { _ = os.RemoveAll(elsewhere.dir) }()
+		key, err := os.ReadFile(filepath.Join(c.dir, "data/secret.key"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(elsewhere.dir, "data/secret.key"), key, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, err := elsewhere.cli("", "run")
+		if err == nil || !strings.Contains(out, "provider process: the instances are in the data directory of another machine") {
+			t.Errorf("a node that would start instances again: %v %s", err, out)
+		}
+	})
 	c.must("audit", "verify")
 }
