@@ -113,10 +113,13 @@ func (f *fixture) booted(ctx context.Context, address string) (b providertest.Bo
 	return b, err == nil && json.Unmarshal(body, &b) == nil
 }
 
+// patience is how long a test waits for what must happen.
+const patience = 2 * time.Minute
+
 // eventually waits until something happens in another process.
 func (f *fixture) eventually(what string, is func() bool) {
 	f.Helper()
-	for range 2000 {
+	for late := time.Now().Add(patience); time.Now().Before(late); {
 		if is() {
 			return
 		}

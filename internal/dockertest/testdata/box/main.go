@@ -69,7 +69,9 @@ func main() {
 	case "open-all":
 		openAll()
 	case "put":
-		report(put(os.Args[2], os.Args[3], os.Args[4:]...))
+		for _, words := range split(os.Args[2:]) {
+			report(put(words[0], words[1], words[2:]...))
+		}
 	case "lie":
 		report(lie(os.Args[2], os.Args[3]))
 	case "sleep":

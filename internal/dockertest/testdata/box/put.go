@@ -7,44 +7,53 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
 
-// put puts something into the place of what is at a path, in one step:
+// put puts something into the place of what is at a path:
 //
+//	put nothing AT
 //	put link AT TO       a symbolic link
 //	put pipe AT          a FIFO, which nobody writes to
 //	put directory AT
-//	put exchanged AT TO  a link, and what was at AT is beside it
+//	put exchanged AT TO  a link, in one step; what was there is beside it
+//
+// Several are separated by "--".
 func put(what, at string, to ...string) error {
-	next := filepath.Join(filepath.Dir(at), ".put")
-	if err := os.RemoveAll(next); err != nil {
-		return err
-	}
-	flags := uint(0)
-	var err error
-	switch what {
-	case "link":
-		err = os.Symlink(to[0], next)
-	case "pipe":
-		err = unix.Mkfifo(next, 0o666)
-	case "directory":
-		err = os.RemoveAll(at)
-		if err == nil {
-			err = os.Mkdir(next, 0o700)
+	if what == "exchanged" {
+		beside := at + ".beside"
+		if err := os.Symlink(to[0], beside); err != nil {
+			return err
 		}
-	case "exchanged":
-		err = os.Symlink(to[0], next)
-		flags = unix.RENAME_EXCHANGE
-	default:
-		err = errors.New("put what?")
+		return unix.Renameat2(unix.AT_FDCWD, beside, unix.AT_FDCWD, at, unix.RENAME_EXCHANGE)
 	}
-	if err != nil {
+	if err := os.RemoveAll(at); err != nil {
 		return err
 	}
-	return unix.Renameat2(unix.AT_FDCWD, next, unix.AT_FDCWD, at, flags)
+	switch what {
+	case "nothing":
+		return nil
+	case "link":
+		return os.Symlink(to[0], at)
+	case "pipe":
+		return unix.Mkfifo(at, 0o666)
+	case "directory":
+		return os.Mkdir(at, 0o700)
+	}
+	return errors.New("put what?")
+}
+
+// split cuts words at each "--".
+func split(words []string) (all [][]string) {
+	for {
+		i := slices.Index(words, "--")
+		if i < 0 {
+			return append(all, words)
+		}
+		all, words = append(all, words[:i]), words[i+1:]
+	}
 }
 
 // lie listens at a socket in an agent's place. Its heartbeat is what it is told to say, and anything
