@@ -104,7 +104,8 @@ func (w *world) heard() []string {
 	return slices.Clone(w.said)
 }
 
-// untilHeard waits until people have heard something new.
+// untilHeard waits until people have heard something new, for a while: the engine does not tell of each
+// part.
 func (w *world) untilHeard(ctx context.Context) {
 	before := len(w.heard())
 	for late := time.Now().Add(2 * time.Second); len(w.heard()) == before && time.Now().Before(late) && ctx.Err() == nil; {
