@@ -34,6 +34,9 @@ type Dialect struct {
 	Sums string
 	// Find returns where a text contains another, from 1; 0 when it does not: {find text, part}.
 	Find string
+	// Lock keeps the rows of a table that a SELECT returns for its transaction, and leaves out those
+	// that another has: {lock w}, at its end. "": a write transaction has them all.
+	Lock string
 	// Index makes the planner use an index, where it can be told: FROM orgs o {index orgs_status}.
 	Index string
 
@@ -70,6 +73,8 @@ func (d *Dialect) replacement(word string) (string, bool) {
 		return d.Sums, true
 	case "find":
 		return d.Find, true
+	case "lock":
+		return d.Lock, true
 	case "index":
 		return d.Index, true
 	}
