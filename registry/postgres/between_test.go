@@ -123,3 +123,34 @@ func TestOneOfEachWebhook(t *testing.T) {
 		t.Errorf("after the first: %+v", list)
 	}
 }
+
+// TestLeaseLostMeanwhile: a node whose lease goes to another in the midst of its report changes
+// nothing.
+func TestLeaseLostMeanwhile(t *testing.T) {
+	t.Parallel()
+	a, b, hook := twoNodes(t, "UPDATE instances SET generation")
+	o := create(t, a, "acme")
+	l, err := a.Acquire(t.Context(), system, o.ID, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken := false
+	hook.arm(func() {
+		taken = true
+		if err := b.Release(t.Context(), system, l); err != nil {
+			t.Error(err)
+		}
+		if _, err := b.Acquire(t.Context(), system, o.ID, time.Minute); err != nil {
+			t.Error(err)
+		}
+	})
+	report := registry.Report{State: registry.InstanceStarting, Detail: "late"}
+	err = a.Report(t.Context(), system, l, 1, "test", report)
+	if registry.ErrorCode(err) != registry.CodeConflict || !taken {
+		t.Errorf("%v, taken: %v", err, taken)
+	}
+	w, err := b.WorkOn(t.Context(), system, o.ID)
+	if err != nil || w.Instance.State != registry.InstancePending {
+		t.Errorf("%+v %v", w.Instance, err)
+	}
+}
