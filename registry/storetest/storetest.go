@@ -68,6 +68,7 @@ func RunTests(t *testing.T, open func(t *testing.T, now func() time.Time) regist
 		"AuditTexts":                auditTexts,
 		"Events":                    events,
 		"Usage":                     usage,
+		"UsageAtOnce":               usageAtOnce,
 		"Webhooks":                  webhooks,
 		"Settings":                  settings,
 		"SeenVersions":              seenVersions,
