@@ -33,3 +33,15 @@ type SessionUse struct {
 	Org     OrgID     `json:"o"`
 	At      time.Time `json:"t"`
 }
+
+// Open is what gateways have open at a moment.
+type Open struct {
+	Orgs    map[OrgID]OpenOfOrg `json:"orgs,omitempty"`
+	Streams map[SessionID]int   `json:"streams,omitempty"` // WebSockets and streams by session
+}
+
+// OpenOfOrg is what one org has open.
+type OpenOfOrg struct {
+	Requests   int `json:"r,omitempty"`
+	WebSockets int `json:"w,omitempty"`
+}

@@ -32,6 +32,8 @@ type Recorder struct {
 	orgs    *lru.Cache[registry.OrgID, *ring]
 	coarse  map[uuid.UUID]point // since the last write, "" as the zero UUID; without a pointer, for there may be many
 	written time.Time
+
+	elsewhere elsewhere
 }
 
 // ring is the last hour, a point every 10 seconds.
