@@ -34,14 +34,7 @@ func (s *server) startLoad(p *person, fresh bool, slugs ...string) *load {
 		if a := p.open(s.url(slug) + "/whoami"); a.status != http.StatusOK {
 			s.t.Fatalf("%s: %d %s", slug, a.status, a.body)
 		}
-		cookie := p.cookie(s.url(slug), orgCookie)
-		for _, h2 := range []bool{false, true} {
-			tr := s.transport()
-			if tr.ForceAttemptHTTP2, tr.DisableKeepAlives = h2, fresh; !h2 {
-				tr.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
-			}
-			l.wg.Go(func() { l.ask(&http.Client{Transport: tr, Timeout: time.Minute}, s.url(slug), slug, cookie, fresh) })
-		}
+		l.askBoth(s, p, slug, fresh)
 		ws, err := s.dialOrg(p, slug, s.url(slug))
 		if err != nil {
 			s.t.Fatalf("%s: WebSocket: %v", slug, err)
@@ -49,6 +42,19 @@ func (s *server) startLoad(p *person, fresh bool, slugs ...string) *load {
 		l.wg.Go(func() { l.echo(ws, slug) })
 	}
 	return l
+}
+
+// askBoth asks over HTTP/1.1 and HTTP/2.
+func (l *load) askBoth(s *server, p *person, slug string, fresh bool) {
+	cookie := p.cookie(s.url(slug), orgCookie)
+	for _, h2 := range []bool{false, true} {
+		tr := s.transport()
+		if tr.ForceAttemptHTTP2, tr.DisableKeepAlives = h2, fresh; !h2 {
+			tr.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
+		}
+		c := &http.Client{Transport: tr, Timeout: time.Minute}
+		l.wg.Go(func() { l.ask(c, s.url(slug), slug, cookie, fresh) })
+	}
 }
 
 func (l *load) running() bool {

@@ -142,6 +142,7 @@ func RunTests(t *testing.T, open func(t *testing.T, now func() time.Time) regist
 		"Installation":              installation,
 		"InstallationID":            installationID,
 		"Changed":                   changed,
+		"Places":                    places,
 		"BrokenLeases":              brokenLeases,
 		"NamedLeases":               namedLeases,
 		"PrunedAudit":               prunedAudit,
