@@ -50,6 +50,7 @@ type Store interface {
 	InstanceStore
 	InstanceTokenStore
 	HeartbeatStore
+	NodeStore
 	RevocationStore
 	Maintainer
 	Leaser

@@ -49,12 +49,14 @@ type Tunables struct {
 	Plans           []registry.Plan // that the operator defines in the config
 }
 
-// Gateways are what is open at this moment, and when it was known that it may be.
+// Gateways are what is open in this process at this moment, and when it was known that it may be.
 type Gateways interface {
 	// Connections is how many WebSockets and streams a session has open.
 	Connections(session registry.SessionID) int
 	// Busy is how many requests and WebSockets an org has open.
 	Busy(org registry.OrgID) (requests, webSockets int)
+	// Open is all that is open.
+	Open() registry.Open
 	// Contact is when the gateways last knew every change.
 	Contact() time.Time
 }
@@ -95,6 +97,7 @@ type Control struct {
 	teller     *revocation.Teller
 	handler    http.Handler
 	refused    refusedRequests
+	nodes      nodes
 	scrapes    chan struct{} // of instances' metrics
 
 	keyFile   *keyFile // for instances
@@ -190,7 +193,7 @@ func (c *Control) Run(ctx context.Context) {
 		return
 	}
 	for _, run := range []func(context.Context){
-		c.follower.Run, c.webhooks.Run, c.mail.Run, c.keepUp, c.beats.Run,
+		c.follower.Run, c.webhooks.Run, c.mail.Run, c.keepUp, c.beats.Run, c.tellNodes,
 		func(ctx context.Context) {
 			c.lead(ctx, c.maintain, c.checkDomains, c.watchQuotas, c.poller.Run, c.teller.Run)
 		},
@@ -206,7 +209,7 @@ func (c *Control) Run(ctx context.Context) {
 func (c *Control) Close(ctx context.Context) error {
 	c.stopReconciler()
 	c.usage.Flush(ctx)
-	return c.ids.Flush(ctx)
+	return errors.Join(c.ids.Flush(ctx), c.tellNode(ctx, registry.Open{}))
 }
 
 // Down stops every instance, for good: the reconciler is ended first, and the

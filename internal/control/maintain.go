@@ -49,6 +49,7 @@ func (c *Control) sayClock(before time.Duration) time.Duration {
 // maintain does what is due for the installation, until ctx is done. One process does at a time.
 func (c *Control) maintain(ctx context.Context) {
 	c.say(ctx, c.noteAuditHead(ctx, true))
+	defer c.auditHead.Store(nil) // the next one knows a newer
 	often, deletions := time.NewTicker(2*time.Second), time.NewTicker(30*time.Second)
 	head, hourly := time.NewTicker(headEvery), time.NewTicker(time.Hour)
 	for _, t := range []*time.Ticker{often, deletions, head, hourly} {

@@ -147,3 +147,12 @@ func (n *Node) Connections(session registry.SessionID) int { return n.Streams.Of
 
 // Busy is how many requests and WebSockets an org has open here.
 func (n *Node) Busy(org registry.OrgID) (requests, webSockets int) { return n.Measure.Busy(org) }
+
+// Open is what is open here: requests and WebSockets by org, and streams by session.
+func (n *Node) Open() registry.Open {
+	o := registry.Open{Orgs: map[registry.OrgID]registry.OpenOfOrg{}, Streams: n.Streams.BySession()}
+	n.Measure.Open(func(org registry.OrgID, requests, webSockets int) {
+		o.Orgs[org] = registry.OpenOfOrg{Requests: requests, WebSockets: webSockets}
+	})
+	return o
+}

@@ -101,6 +101,14 @@ func (g gateways) Busy(org registry.OrgID) (requests, webSockets int) {
 	return g.r.node.Busy(org)
 }
 
+// Open implements control.Gateways.
+func (g gateways) Open() registry.Open {
+	if g.r.node == nil {
+		return registry.Open{}
+	}
+	return g.r.node.Open()
+}
+
 // Contact implements control.Gateways. Without a gateway nobody is served while the store is away.
 func (g gateways) Contact() time.Time {
 	if g.r.node == nil {

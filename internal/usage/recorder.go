@@ -35,6 +35,8 @@ type Recorder struct {
 
 	flush   sync.Mutex           // held over writes
 	pending *registry.UsageBatch // that may have been stored or not; nil: none
+
+	elsewhere elsewhere
 }
 
 // ring is the last hour, a point every 10 seconds.

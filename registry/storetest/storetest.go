@@ -125,6 +125,8 @@ func RunTests(t *testing.T, open func(t *testing.T, now func() time.Time) regist
 		"Grants":                    grants,
 		"Devices":                   devices,
 		"Leases":                    leases,
+		"NodeReports":               nodeReports,
+		"SessionUses":               sessionUses,
 		"Provisioning":              provisioning,
 		"Plans":                     plans,
 		"ConfiguredPlans":           configuredPlans,
