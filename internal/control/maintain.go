@@ -98,7 +98,7 @@ func (c *Control) pruneAudit(ctx context.Context) error {
 		return nil
 	}
 	for {
-		more, err := c.store.PruneAudit(ctx, registry.AsSystem("retention"), time.Now().Add(-keep))
+		more, err := c.store.PruneAudit(ctx, registry.AsSystem("retention"), c.Now().Add(-keep))
 		if err != nil || !more {
 			return err
 		}
@@ -111,7 +111,7 @@ func (c *Control) disableDormant(ctx context.Context) error {
 	if after == 0 {
 		return nil
 	}
-	n, err := c.store.DisableDormant(ctx, registry.AsSystem("dormant accounts"), time.Now().Add(-after))
+	n, err := c.store.DisableDormant(ctx, registry.AsSystem("dormant accounts"), c.Now().Add(-after))
 	if n > 0 {
 		c.Log.Info("dormant accounts disabled", "count", n)
 	}

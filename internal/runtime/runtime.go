@@ -40,9 +40,9 @@ type Config struct {
 	SecretKey string // path of the key file, made when there is no database yet; or env:NAME
 	// Node is the name of one of several nodes that use the store; "": this process alone does. Nodes
 	// of one machine share the data directory.
-	Node string
-	Routes    int    // how many routes and sessions are remembered
-	Log       *slog.Logger
+	Node   string
+	Routes int // how many routes and sessions are remembered
+	Log    *slog.Logger
 	// Announce shows people the set-up link.
 	Announce func(link string, until time.Time)
 
