@@ -61,8 +61,8 @@ func (a *authority) pool() *x509.CertPool {
 	return p
 }
 
-// issue writes a certificate and key for localhost to dir: cert.pem, key.pem.
-func (a *authority) issue(t *testing.T, dir string) {
+// issue writes a certificate and key for localhost and other names to dir: cert.pem, key.pem.
+func (a *authority) issue(t *testing.T, dir string, names ...string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -70,7 +70,7 @@ func (a *authority) issue(t *testing.T, dir string) {
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "localhost"},
-		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		DNSNames: append(names, "localhost"), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}

@@ -19,17 +19,32 @@ import (
 // the one before.
 func TestFlowsOverNodes(t *testing.T) {
 	t.Parallel()
-	sink := mailtest.New(t, false)
+	sink, d := mailtest.New(t, false), startDex(t)
 	at := postgrestest.Start(t, postgrestest.Options{}).Create(t, "pizzeria")
-	c := startNodesAt(t, []string{at, at}, mailTo(sink), smtpPassword)
+	wire, by := lay(t, at)
+	c := startNodesAt(t, []string{at, by}, "connection_allow 127.0.0.0/8 ::1"+mailTo(sink),
+		smtpPassword, "SSL_CERT_FILE="+elsewhere.certFile)
+	c.root.AddCert(elsewhere.cert)
 	ada := c.admin()
 	ada.c.Transport = c.inTurn()
 	c.org(ada, "acme")
+	c.door()
 	f := &flows{c, ada, sink, c.url("") + "/api/v1"}
 
 	t.Run("a password", f.password)
 	t.Run("an authenticator app", f.authenticatorApp)
 	t.Run("a passkey", f.passkey)
+	t.Run("an identity provider", func(t *testing.T) { f.identityProvider(t, d) })
+	t.Run("an invitation", f.invitation)
+	t.Run("a forgotten password", f.forgottenPassword)
+	t.Run("a device", f.device)
+	t.Run("a form", f.form)
+	t.Run("an idempotency key", f.idempotencyKey)
+	t.Run("a role that changes", f.role)
+	t.Run("logs and usage", f.logsAndUsage)
+	t.Run("a member who is removed", f.removed)
+	t.Run("a store that is away", func(t *testing.T) { f.storeAway(t, wire) })
+	t.Run("a node that ends", f.nodeEnds)
 }
 
 // flows are what people do at several nodes. Ada is a platform admin who owns acme.
@@ -173,5 +188,21 @@ func (f *flows) passkey(t *testing.T) {
 		if a := f.at(i, f.person()).submit(f.url("")+"/sign-in/passkey", form); a.status != http.StatusForbidden {
 			t.Errorf("node %d takes the answer again: %d", i, a.status)
 		}
+	}
+}
+
+func (f *flows) identityProvider(t *testing.T, d *dex) {
+	var made struct {
+		ID  string
+		URI string `json:"redirect_uri"`
+	}
+	f.ada.call(t, "POST", f.api+"/orgs/acme/connections", d.spec(`,"default_role":"member"`), http.StatusCreated, &made)
+	f.ada.call(t, "POST", f.api+"/orgs/acme/domains", `{"domain":"kilgore.trout"}`, http.StatusCreated, nil)
+	f.ada.call(t, "POST", f.api+"/orgs/acme/domains/kilgore.trout/verify?vouch=true", "", http.StatusOK, nil)
+	d.allow(made.URI)
+	p := f.wanderer()
+	a := p.atDex(p.with(p.open(f.whoami()), made.ID))
+	if a.status != http.StatusOK || !strings.Contains(a.body, "kilgore@kilgore.trout") {
+		t.Fatalf("%d at %s: %s", a.status, a.url, tail(a.body, 1500))
 	}
 }
