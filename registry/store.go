@@ -53,6 +53,7 @@ type Store interface {
 	RevocationStore
 	Maintainer
 	Leaser
+	HistoryStore
 	FeedSource
 	RevocationSource
 	RouteSource

@@ -83,6 +83,7 @@ type Control struct {
 	ids        *identity.Service
 	reconciler *provision.Reconciler
 	follower   *registry.Follower
+	history    *history
 	settings   *settings.Service
 	webhooks   *webhook.Sender
 	mail       *mail.Sender
@@ -152,9 +153,13 @@ func New(c Config) (*Control, error) {
 	}
 	p.tokens = heartbeat.NewTokens(c.Master)
 	p.teller = revocation.New(c.Store, p.agents, c.Metrics.revocationPushed, c.Log)
+	p.history = &history{
+		store: c.Store, log: c.Log, pending: make(chan registry.LostHistory, losses),
+		forget: func() { p.planned.Store(nil) }, counted: c.Metrics.lost,
+	}
 	p.follower = registry.NewFollower(
 		registry.FeedFor(c.Store, registry.AsSystem("follower")), c.Log, c.Now,
-		&rings{p.ids, p.writeKeys, c.Log}, p.reconciler, p.teller)
+		p.history, &rings{p.ids, p.writeKeys, c.Log}, p.reconciler, p.teller)
 	c.Metrics.failing(p.Providers().Names())
 	err := p.routes()
 	return p, err
@@ -188,7 +193,7 @@ func (c *Control) Run(ctx context.Context) {
 		return
 	}
 	for _, run := range []func(context.Context){
-		c.follower.Run, c.webhooks.Run, c.mail.Run, c.keepUp, c.beats.Run,
+		c.follower.Run, c.history.run, c.webhooks.Run, c.mail.Run, c.keepUp, c.beats.Run,
 		func(ctx context.Context) {
 			c.lead(ctx, c.maintain, c.checkDomains, c.watchQuotas, c.poller.Run, c.teller.Run)
 		},

@@ -21,6 +21,7 @@ type Metrics struct {
 	recoveries *prometheus.CounterVec
 	heartbeats *prometheus.CounterVec
 	pushes     *prometheus.CounterVec
+	losses     prometheus.Counter
 	control    atomic.Pointer[Control] // nil until it runs
 }
 
@@ -39,6 +40,10 @@ func NewMetrics() *Metrics {
 			Help: "Recoveries of accounts and the steps of them, by kind.",
 		}, []string{"kind"}),
 		heartbeats: newHeartbeats(), pushes: newPushes(),
+		losses: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "pizzeria_lost_changes_total",
+			Help: "Changes that the store had and has no more, as after a failover.",
+		}),
 		started: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "pizzeria_instance_start_duration_seconds", Help: "Time from first look to healthy of instances.", Buckets: prometheus.ExponentialBuckets(0.05, 2, 11)}),
 	}
 	for _, way := range identity.Ways { // there from the start, so that a rate has something to rise from
@@ -66,6 +71,7 @@ func NewMetrics() *Metrics {
 func (m *Metrics) Collectors() []prometheus.Collector {
 	return []prometheus.Collector{
 		m.started, m.signIns, m.failures, m.limits, m.keys, m.recoveries, m.heartbeats, m.pushes,
+		m.losses,
 		state{m}, instances{m},
 	}
 }
@@ -88,4 +94,5 @@ func (m *Metrics) signedIn(way, result string)     { m.signIns.WithLabelValues(w
 func (m *Metrics) limited(purpose, limit string)   { m.limits.WithLabelValues(purpose, limit).Inc() }
 func (m *Metrics) recovered(kind string)           { m.recoveries.WithLabelValues(kind).Inc() }
 func (m *Metrics) keyUsed(kind, result string)     { m.keys.WithLabelValues(kind, result).Inc() }
+func (m *Metrics) lost(changes int64)              { m.losses.Add(float64(changes)) }
 func (m *Metrics) instanceStarted(d time.Duration) { m.started.Observe(d.Seconds()) }

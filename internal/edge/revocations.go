@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,6 +25,9 @@ type Revocations struct {
 	told     int64                     // the last of those numbers
 	resets   uint64                    // how often the feed had a gap: what was read before the last must be renewed
 	swept    time.Time
+
+	// unsettled: the store is older than what was told here, until it says that changes were lost.
+	unsettled bool
 
 	// epoch rises with each change, after it counts and before what is open is closed:
 	// who registers a stream and sees another epoch than at first must judge again.
@@ -81,6 +85,10 @@ func (v *Revocations) Apply(c registry.Change) {
 	case registry.ChangeKeyRevoked: // the rings have been read before
 		v.epoch.Add(1)
 		v.streams.closeAll(farewell{closeUnauthorized, "signed out"})
+	case registry.ChangeHistoryLost: // what could be repeated was repeated before
+		v.mu.Lock()
+		v.unsettled = false
+		v.mu.Unlock()
 	case registry.ChangeOrgSuspended, registry.ChangeOrgDeleting: // the Directory has heard before
 		v.epoch.Add(1)
 		v.streams.closeOrg(c.OrgID, func(streamKey) bool { return true }, farewell{closeUnauthorized, "org closed"})
@@ -97,6 +105,23 @@ func (v *Revocations) Reset() {
 	v.mu.Unlock()
 	v.epoch.Add(1)
 	v.streams.closeAll(farewell{closeRestart, "reconnect"})
+}
+
+// Lost implements registry.LossHandler. What the lost changes took away stays taken away: sessions that
+// they ended for as long as tokens live, others until the control plane has noted the loss.
+func (v *Revocations) Lost(l registry.LostHistory) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.unsettled = !l.Noted && slices.ContainsFunc(l.Changes, func(c registry.Change) bool { return c.Version > 0 })
+}
+
+// behind reports whether what the registry says of a session is older than what it said before it lost
+// changes.
+func (v *Revocations) behind(c *token.SessionClaims) bool {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.unsettled && (c.Version < v.members[memberKey{c.OrgID, c.Subject}].version ||
+		c.OrgVersion < v.orgs[c.OrgID].version)
 }
 
 // gaps is how many gaps the feed had so far.

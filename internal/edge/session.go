@@ -103,6 +103,9 @@ func (g *Gateway) current(r *http.Request, s *session, rt *registry.Route) (now 
 		if err != nil {
 			return nil, "", errNobody
 		}
+		if g.Revocations.behind(&n.claims) {
+			return nil, "", errAway
+		}
 		n.read.Store(gaps)
 		n.heard.Store(heard)
 		s.renewed.Store(&token)

@@ -310,6 +310,37 @@ func TestGapRenewsEverything(t *testing.T) {
 	f.want(503)
 }
 
+// TestLostRevocations: what this gateway was told before the store lost it holds. A session that ended
+// stays ended. Somebody whose membership changed is not believed by what the store says of before,
+// until the loss was noted, and others are.
+func TestLostRevocations(t *testing.T) {
+	f := newFixture(t)
+	f.want(200)
+	loss := registry.LostHistory{First: 50, Last: 51, Changes: []registry.Change{
+		{Kind: registry.ChangeSessionRevoked, Seq: 50, SessionID: "another", At: f.clock},
+		{Kind: registry.ChangeMemberRemoved, Seq: 51, OrgID: f.org.ID, UserID: f.login.User.ID, Version: 1, At: f.clock},
+	}}
+	lose := func() {
+		f.g.Revocations.Lost(loss)
+		f.g.Revocations.Reset()
+	}
+	f.g.Revocations.Apply(loss.Changes[0])
+	lose()
+	f.want(200) // nobody said anything of this one
+	f.g.Revocations.Apply(loss.Changes[1])
+	lose()
+	f.want(503)
+	f.want(503)
+	f.g.Revocations.Apply(registry.Change{Kind: registry.ChangeHistoryLost, Seq: 52})
+	f.want(200) // what the control plane repeated, or could not repeat, counts
+	loss.Noted = true
+	lose()
+	f.want(200)
+	f.g.Revocations.Apply(registry.Change{Kind: registry.ChangeSessionRevoked, Seq: 53, SessionID: f.login.Session.ID, At: f.clock})
+	lose()
+	f.want(401)
+}
+
 // controlPlane is one of this process.
 type controlPlane struct {
 	*identity.Service

@@ -63,6 +63,7 @@ func RunTests(t *testing.T, open func(t *testing.T, now func() time.Time) regist
 		"LastOwnerRace":             lastOwnerRace,
 		"SlugRace":                  slugRace,
 		"FeedIsGapless":             feed,
+		"LostHistory":               lostHistory,
 		"AuditChain":                auditChain,
 		"AuditHeads":                auditHeads,
 		"AuditTexts":                auditTexts,
