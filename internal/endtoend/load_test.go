@@ -29,6 +29,20 @@ const pace = 5 * time.Millisecond
 // startLoad opens each org as p and begins. fresh: every request has a connection of its own.
 func (s *server) startLoad(p *person, fresh bool, slugs ...string) *load {
 	s.t.Helper()
+	l := s.startRequests(p, fresh, slugs...)
+	for _, slug := range slugs {
+		ws, err := s.dialOrg(p, slug, s.url(slug))
+		if err != nil {
+			s.t.Fatalf("%s: WebSocket: %v", slug, err)
+		}
+		l.wg.Go(func() { l.echo(ws, slug) })
+	}
+	return l
+}
+
+// startRequests is startLoad without WebSockets.
+func (s *server) startRequests(p *person, fresh bool, slugs ...string) *load {
+	s.t.Helper()
 	l := &load{t: s.t, end: make(chan struct{})}
 	for _, slug := range slugs {
 		if a := p.open(s.url(slug) + "/whoami"); a.status != http.StatusOK {
@@ -42,11 +56,6 @@ func (s *server) startLoad(p *person, fresh bool, slugs ...string) *load {
 			}
 			l.wg.Go(func() { l.ask(&http.Client{Transport: tr, Timeout: time.Minute}, s.url(slug), slug, cookie, fresh) })
 		}
-		ws, err := s.dialOrg(p, slug, s.url(slug))
-		if err != nil {
-			s.t.Fatalf("%s: WebSocket: %v", slug, err)
-		}
-		l.wg.Go(func() { l.echo(ws, slug) })
 	}
 	return l
 }
