@@ -59,8 +59,9 @@ func TestPostgresFaults(t *testing.T) {
 	f.fault("cut", none(network.Cut), 0, none(network.Forward))
 	f.fault("synchronous failover", primary.Kill, 0, func() error { f.primary = second; return second.Promote() })
 	scale.Keep(t, map[string]any{"load": l.stop(), "acknowledged": len(f.written), "managing_works_after_ms": f.took})
-	f.losesHistory(third)
+	revoked := f.losesHistory(third)
 	stop()
+	f.restarts(revoked)
 }
 
 func must(t *testing.T, err error) {

@@ -10,7 +10,8 @@ import (
 )
 
 // losesHistory fails over to a standby that has not received the last changes.
-func (f *faults) losesHistory(next *postgrestest.Server) {
+// It returns people whose access was revoked in those changes.
+func (f *faults) losesHistory(next *postgrestest.Server) (revoked []*person) {
 	t := f.t
 	t.Helper()
 	removed, out := f.member("late-removed"), f.member("late-out")
@@ -60,11 +61,15 @@ func (f *faults) losesHistory(next *postgrestest.Server) {
 	}
 	t.Logf("requests: %v", l.stop())
 	stop()
+	return []*person{removed, out}
+}
 
-	// The next start knows only what the database has.
+// restarts starts the server again, which then knows only what the database has.
+func (f *faults) restarts(revoked []*person) {
+	f.t.Helper()
 	f.stop()
 	f.run()
-	stop = f.refuse(removed, out)
+	stop := f.refuse(revoked...)
 	f.eventually("an org is served again", func() bool { return f.ada.status(f.url("acme")+"/") == http.StatusOK })
 	stop()
 }
