@@ -61,10 +61,16 @@ type App struct {
 	// alone.
 	Providers []NamedProvider `json:"providers,omitempty"`
 
-	// The directory of this installation, for one process: the secret key, a snapshot of the routes,
-	// and what the provider keeps of instances. Default: the directory of the SQLite database, or
-	// `./data`.
+	// The directory of this installation, for one process or the nodes of one machine: the secret key, a
+	// snapshot of the routes, and what the provider keeps of instances. Default: the directory of the
+	// SQLite database, or `./data`.
 	DataDir string `json:"data_dir,omitempty"`
+
+	// The name of this node, where several use the same `store`: up to 40 lower-case letters, digits and
+	// hyphens. It takes a store that several nodes may use, `postgres`. Nodes of one machine share the
+	// `data_dir`; all have the same secret key. Default: none, and no other control plane uses the
+	// store.
+	Node string `json:"node,omitempty"`
 
 	// The file with the secret key that everything secret in the store is sealed
 	// under, made at the first start, or with `env:NAME` the environment variable
@@ -185,6 +191,28 @@ type Store interface {
 	Location(dataDir string) (registry.Location, error)
 }
 
+// SharedStore is a Store that several nodes may use.
+type SharedStore interface {
+	Store
+	// NodeLocation is Location as one of several nodes uses it.
+	NodeLocation(dataDir, node string) (registry.Location, error)
+}
+
+// location is where a store is, for this node.
+func (a *App) location(store Store) (registry.Location, error) {
+	if a.Node == "" {
+		return store.Location(a.DataDir)
+	}
+	if err := checkNode(a.Node); err != nil {
+		return nil, err
+	}
+	shared, ok := store.(SharedStore)
+	if !ok {
+		return nil, errNodeStore
+	}
+	return shared.NodeLocation(a.DataDir, a.Node)
+}
+
 // CaddyModule returns the Caddy module information.
 func (App) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "pizzeria", New: func() caddy.Module { return new(App) }}
@@ -238,7 +266,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.DataDir, err = filepath.Abs(cmp.Or(a.DataDir, store.(Store).DataDir(), "./data")); err != nil {
 		return err
 	}
-	at, err := store.(Store).Location(a.DataDir)
+	at, err := a.location(store.(Store))
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
@@ -267,7 +295,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	v, _, err := runtimes.LoadOrNew(a.DataDir, func() (caddy.Destructor, error) {
 		return runtime.New(runtime.Config{
-			DataDir: a.DataDir, Store: at, SecretKey: a.SecretKey, Routes: a.cacheSize(),
+			DataDir: a.DataDir, Node: a.Node, Store: at, SecretKey: a.SecretKey, Routes: a.cacheSize(),
 			Log: log, Announce: announce,
 		}), nil
 	})
@@ -277,6 +305,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.runtime = v.(*runtime.Runtime)
 	if now := a.runtime.Store(); now != at.String() {
 		return fmt.Errorf("the store is %s while the server runs: stop it to change that", now)
+	}
+	if now := a.runtime.Node(); now != a.Node {
+		return fmt.Errorf("node is %q while the server runs: stop it to change that", now)
 	}
 	if now := a.runtime.SecretKey(); now != a.SecretKey {
 		return fmt.Errorf("secret_key is %s while the server runs: stop it to change that", now)

@@ -28,6 +28,7 @@ import (
 //		store         <kind> ...
 //		provider      <kind> [<name>] ...
 //		data_dir      <path>
+//		node          <name>
 //		secret_key    <file> | env <NAME>
 //		signing_algorithm <ES256|EdDSA>
 //		health_path   <path>
@@ -63,6 +64,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 	}
 	seen := map[string]bool{}
 	var sessions, plans []caddyfile.Dispenser // where they are
+	var node *caddyfile.Dispenser
 	for d.NextBlock(0) {
 		name := d.Val()
 		if seen[name] && name != "plan" && name != "provider" { // there are several
@@ -85,6 +87,12 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 			}
 		case "data_dir":
 			err = oneArg(d, &a.DataDir)
+		case "node":
+			at := *d
+			node = &at
+			if err = oneArg(d, &a.Node); err == nil {
+				err = checkNode(expanded(a.Node))
+			}
 		case "secret_key":
 			a.SecretKey, err = keyArg(d)
 		case "signing_algorithm":
@@ -162,7 +170,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 		case "provider":
 			err = a.parseProvider(d)
 		default:
-			return nil, d.Errf("unknown option %q: use domain, issuer, prefix, store, provider, settings, plan, mail, webhook_allow, connection_allow, resolvers, data_dir, secret_key, signing_algorithm, health_path, health_interval, health_failures, health_restart_after, offline_grace, session_idle, session_lifetime, audit_keep, disable_dormant, cache_size, limits or http3", name)
+			return nil, d.Errf("unknown option %q: use domain, issuer, prefix, store, provider, settings, plan, mail, webhook_allow, connection_allow, resolvers, data_dir, node, secret_key, signing_algorithm, health_path, health_interval, health_failures, health_restart_after, offline_grace, session_idle, session_lifetime, audit_keep, disable_dormant, cache_size, limits or http3", name)
 		}
 		if err != nil {
 			return nil, located(d, err)
@@ -171,6 +179,9 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 	a.useParsed()
 	if err := a.checkSessions(); err != nil {
 		return nil, sessions[len(sessions)-1].WrapErr(err)
+	}
+	if node != nil && !a.storeIsShared() {
+		return nil, node.WrapErr(errNodeStore)
 	}
 	for _, d := range plans {
 		d.NextArg()

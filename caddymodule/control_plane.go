@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/caddyserver/caddy/v2"
@@ -61,6 +62,9 @@ func (c *ControlPlane) serve(w http.ResponseWriter, r *http.Request) error {
 		caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
 	}
 	repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	if ends, _ := repl.Get("http.shutting_down"); ends == true && r.URL.Path == "/readyz" {
+		return caddyhttp.Error(http.StatusServiceUnavailable, errors.New("the server ends"))
+	}
 	id, _ := repl.GetString("http.request.uuid")
 	ip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
 	c.runtime.Handler().ServeHTTP(w, r.WithContext(wire.WithRequest(r.Context(), id, ip)))

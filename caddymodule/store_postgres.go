@@ -10,8 +10,8 @@ import (
 
 func init() { caddy.RegisterModule(Postgres{}) }
 
-// Postgres keeps everything in a PostgreSQL database, which one control plane at a time uses. The
-// data directory is apart from it: it still holds the secret key and the snapshot.
+// Postgres keeps everything in a PostgreSQL database, which one control plane uses, or with `node`
+// several nodes. The data directory is apart from it: it still holds the secret key and the snapshot.
 type Postgres struct {
 	// How to connect: a URL such as `postgres://user@host:5432/database?sslmode=verify-full`, or
 	// `keyword=value` pairs. Keep a password out of the config: write `{env.DATABASE_URL}`, or use
@@ -42,6 +42,11 @@ func (p *Postgres) DataDir() string { return "" }
 // Location implements Store.
 func (p *Postgres) Location(string) (registry.Location, error) { return p.at, nil }
 
+// NodeLocation implements SharedStore.
+func (p *Postgres) NodeLocation(_, node string) (registry.Location, error) {
+	return p.at.Node(node), nil
+}
+
 // UnmarshalCaddyfile sets up the store from Caddyfile tokens. Syntax:
 //
 //	store postgres [<url>]
@@ -62,6 +67,6 @@ func (p *Postgres) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 // Interface guards
 var (
 	_ caddy.Provisioner     = (*Postgres)(nil)
-	_ Store                 = (*Postgres)(nil)
+	_ SharedStore           = (*Postgres)(nil)
 	_ caddyfile.Unmarshaler = (*Postgres)(nil)
 )

@@ -80,6 +80,9 @@ func CreateMasterKey(path string) (*MasterKey, error) {
 		return nil, fmt.Errorf("secret key: %w", err)
 	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, fs.ErrExist) { // another node has just made it
+		return LoadMasterKey(path)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("secret key: %w", err)
 	}

@@ -39,8 +39,9 @@ type provider struct {
 		AuthMethods []string `json:"token_endpoint_auth_methods_supported"`
 		UserInfo    string   `json:"userinfo_endpoint"`
 	}
-	err error
-	at  time.Time
+	issuer string // that was asked
+	err    error
+	at     time.Time
 }
 
 // providers remembers what providers say of themselves, and which are away.
@@ -106,7 +107,7 @@ func (s *Service) provider(ctx context.Context, id registry.ConnectionID) (regis
 	s.providers.mu.Lock()
 	p, ok := s.providers.known[id]
 	s.providers.mu.Unlock()
-	if !ok || s.now().After(p.at.Add(map[bool]time.Duration{true: providerLife, false: providerPause}[p.err == nil])) {
+	if !ok || p.issuer != c.Issuer || s.now().After(p.at.Add(map[bool]time.Duration{true: providerLife, false: providerPause}[p.err == nil])) {
 		p = s.discover(ctx, c)
 	}
 	if p.err != nil {
@@ -117,10 +118,10 @@ func (s *Service) provider(ctx context.Context, id registry.ConnectionID) (regis
 
 // discover asks a provider for what it says of itself; for all who want to know at once, once.
 func (s *Service) discover(ctx context.Context, c registry.Connection) *provider {
-	v, _, _ := s.providers.flight.Do(string(c.ID), func() (any, error) {
+	v, _, _ := s.providers.flight.Do(string(c.ID)+" "+c.Issuer, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(oidc.ClientContext(ctx, through(s.outsideFor(c.OrgID), usableConfiguration))), 10*time.Second)
 		defer cancel()
-		p := &provider{at: s.now()}
+		p := &provider{issuer: c.Issuer, at: s.now()}
 		if p.Provider, p.err = oidc.NewProvider(ctx, c.Issuer); p.err == nil {
 			p.err = p.Claims(&p.meta)
 		}

@@ -23,7 +23,8 @@ type fault struct {
 	leased bool // reads count under a lease alone: without one nothing comes of them
 	calls  int
 	gone   bool
-	name   string // of the call that was struck
+	still  chan struct{} // closed when what stands still goes on
+	name   string        // of the call that was struck
 }
 
 func (f *fault) around(name string, call func() error) error {
@@ -45,12 +46,12 @@ func (f *fault) around(name string, call func() error) error {
 		return call()
 	}
 	hurt := func() {
-		if f.dead {
-			f.mu.Lock()
-			f.gone = true
-			f.mu.Unlock()
-		}
+		still := make(chan struct{})
+		f.mu.Lock()
+		f.gone, f.still = f.dead, still
+		f.mu.Unlock()
 		f.strike()
+		close(still)
 	}
 	if !f.after {
 		hurt()
@@ -93,6 +94,22 @@ func (s faultyStore) Acquire(
 ) (l registry.Lease, err error) {
 	err = s.f.around("Acquire", func() error { l, err = s.InstanceStore.Acquire(ctx, a, org, ttl); return err })
 	return l, err
+}
+
+// Renew is no point of its own: it runs beside the work, and stands still with it.
+func (s faultyStore) Renew(
+	ctx context.Context, a registry.Actor, l registry.Lease, ttl time.Duration,
+) (registry.Lease, error) {
+	s.f.mu.Lock()
+	gone, still := s.f.gone, s.f.still
+	s.f.mu.Unlock()
+	if gone {
+		return l, context.Canceled
+	}
+	if still != nil {
+		<-still
+	}
+	return s.InstanceStore.Renew(ctx, a, l, ttl)
 }
 
 func (s faultyStore) Release(ctx context.Context, a registry.Actor, l registry.Lease) error {
@@ -166,9 +183,6 @@ var scenarios = map[string]struct {
 	"hang": {do: func(e *env, org registry.OrgID) { e.w.hang(org, true) }, takes: 30 * time.Second, state: registry.InstanceRunning, gen: 2},
 }
 
-// lease is how long a reconciler that is gone keeps an org.
-const lease = healthDeadline + 2*fakeGrace + leaseSpare
-
 // checked is a way to be asked that keeps the tests of time short.
 func checked(c *Config) {
 	h := DefaultHealth()
@@ -208,7 +222,7 @@ func TestCrashPoints(t *testing.T) {
 					// The next one has to wait for the lease, when the last one could not give it
 					// back. Trying that every time takes long.
 					if at%4 != 0 {
-						pass(lease)
+						pass(leaseLife)
 					}
 					stop = e.run(checked)
 					defer stop()
@@ -277,7 +291,7 @@ func TestPausedLeader(t *testing.T) {
 					return
 				}
 				if at%4 != 0 {
-					pass(lease)
+					pass(leaseLife)
 				}
 				stop := e.run(checked)
 				defer stop()

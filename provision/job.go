@@ -22,11 +22,10 @@ type job struct {
 	ended   func() error                    // not nil when the reconciler ends
 }
 
-var errLeaseEnds = errors.New("it took longer than its lease")
+var errTooLong = errors.New("it took too long")
 
 const (
-	leaseMargin = 10 * time.Second // between the end of a job and that of its lease
-	leaseSpare  = time.Minute      // for what creates an instance, on top of what is bounded
+	jobSpare    = 50 * time.Second // for what creates an instance, on top of what is bounded
 	detailLimit = 500              // bytes
 )
 
@@ -48,11 +47,12 @@ func (r *Reconciler) once(
 	if m, _, err := r.next(w.Instance, observe(w.Instance)); err != nil || m == moveNone {
 		return err
 	}
-	lease, err := r.Store.Acquire(ctx, self, org, healthDeadline+2*r.Providers().grace()+leaseSpare)
+	held, lease, lose, err := r.acquire(ctx, org)
 	if err != nil {
 		return err
 	}
 	defer func() {
+		lose()
 		// It is given back also when ctx has ended: the next owner should not wait for it.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
@@ -67,8 +67,8 @@ func (r *Reconciler) once(
 	if err != nil || m == moveNone {
 		return err
 	}
-	end := lease.ExpiresAt.Add(-leaseMargin)
-	bounded, cancel := context.WithDeadlineCause(ctx, end, errLeaseEnds)
+	bounded, cancel := context.WithTimeoutCause(
+		held, healthDeadline+2*r.Providers().grace()+jobSpare, errTooLong)
 	defer cancel()
 	return r.newJob(ctx, lease, fresh, release).do(bounded, m, o)
 }

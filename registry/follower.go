@@ -60,6 +60,7 @@ type Follower struct {
 	begun    chan struct{} // closed when the feed has said where it is
 	seq      atomic.Int64
 	contact  atomic.Int64 // Unix nanoseconds: the handlers know everything of before
+	tries    tries
 }
 
 const (
@@ -218,9 +219,11 @@ func (f *Follower) Run(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		woken := f.feed.Changed() // taken before reading: a commit in between is not missed
+		began := f.now()
 		if err := f.read(ctx); err != nil && ctx.Err() == nil {
 			f.log.Warn("change feed is away", "error", err)
 		}
+		f.tries.ended(began)
 		select {
 		case <-ctx.Done():
 			return
@@ -292,6 +295,10 @@ func same(a, b Change) bool {
 	a.At, b.At = time.Time{}, time.Time{}
 	return at && a == b
 }
+
+// Tried returns once a try to read the feed to its end has ended, well or not, that began after a time,
+// or ctx has.
+func (f *Follower) Tried(ctx context.Context, after time.Time) { f.tries.wait(ctx, after) }
 
 // Seq is the last change that the handlers were told.
 func (f *Follower) Seq() int64 { return f.seq.Load() }

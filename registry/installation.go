@@ -6,7 +6,11 @@ import "context"
 // its providers make.
 type InstallationID string
 
-// InstallationStore names the installation.
+// PlaceID names a data directory for ever: a UUIDv7, in a file there.
+type PlaceID string
+
+// InstallationStore names the installation, and where its providers keep instances.
 type InstallationStore interface {
 	Installation(ctx context.Context, a Actor) (InstallationID, error)
+	PlaceOf(ctx context.Context, a Actor, provider string, here PlaceID) (PlaceID, error)
 }

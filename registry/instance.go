@@ -226,6 +226,7 @@ type InstanceStore interface {
 	Work(ctx context.Context, a Actor) ([]Work, error)
 	WorkOn(ctx context.Context, a Actor, org OrgID) (Work, error)
 	Acquire(ctx context.Context, a Actor, org OrgID, ttl time.Duration) (Lease, error)
+	Renew(ctx context.Context, a Actor, l Lease, ttl time.Duration) (Lease, error)
 	Release(ctx context.Context, a Actor, l Lease) error
 	Report(ctx context.Context, a Actor, l Lease, gen int64, provider string, r Report) error
 	ReplaceInstance(

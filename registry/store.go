@@ -50,6 +50,7 @@ type Store interface {
 	InstanceStore
 	InstanceTokenStore
 	HeartbeatStore
+	NodeStore
 	RevocationStore
 	Maintainer
 	Leaser
@@ -113,6 +114,14 @@ type SecretKey interface {
 	Sealer(purpose string) cipher.AEAD
 }
 
+// Clock is the time that all nodes of an installation agree on. A Store whose nodes may be on several
+// machines is one; for others it is the machine's.
+type Clock interface {
+	Now() time.Time
+	// Ahead is by how much it is ahead of the machine's clock.
+	Ahead() time.Duration
+}
+
 // Notifier tells that something changed.
 type Notifier interface {
 	// Changed returns a channel that is closed at the next commit of this process, and of others where
@@ -122,9 +131,9 @@ type Notifier interface {
 
 // Database is what a Store is kept in.
 type Database interface {
-	// Connect opens or creates the database, for this process alone, and migrates it. It may be called
-	// again after an error. ErrSchema: the database is of a newer version of the program. ErrSealed: it
-	// was made with another secret key. ErrInUse: another process has it.
+	// Connect opens or creates the database, for this process alone or as one of several nodes, and
+	// migrates it. It may be called again after an error. ErrSchema: the database is of a newer version
+	// of the program. ErrSealed: it was made with another secret key. ErrInUse: another process has it.
 	Connect(ctx context.Context) error
 	Ping(ctx context.Context) error
 	Backup(ctx context.Context, a Actor, path string) (head AuditHead, err error)

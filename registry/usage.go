@@ -85,5 +85,12 @@ type UsageReader interface {
 // UsageStore keeps the coarse history.
 type UsageStore interface {
 	RunningInstances(ctx context.Context, a Actor) (int64, error)
-	AddUsage(ctx context.Context, a Actor, at time.Time, byOrg map[OrgID]Usage) error
+	AddUsage(ctx context.Context, a Actor, b UsageBatch) error
+}
+
+// UsageBatch is what one process counted. It is added once, however often it is given within a day.
+type UsageBatch struct {
+	ID    string          // see NewID
+	At    time.Time       // the point of the history
+	ByOrg map[OrgID]Usage // what is of no single org is under ""
 }

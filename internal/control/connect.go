@@ -36,7 +36,10 @@ func (c *Control) Connect(ctx context.Context) error {
 	if err := c.ids.Refresh(ctx); err != nil {
 		return err
 	}
-	// This process has the store to itself: leases of an earlier one are nobody's.
+	if err := c.checkPlaces(ctx); err != nil {
+		return err
+	}
+	// Where this process has the store to itself, leases of an earlier one are nobody's.
 	if err := c.store.BreakLeases(ctx, system); err != nil {
 		return err
 	}

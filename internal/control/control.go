@@ -49,12 +49,14 @@ type Tunables struct {
 	Plans           []registry.Plan // that the operator defines in the config
 }
 
-// Gateways are what is open at this moment, and when it was known that it may be.
+// Gateways are what is open in this process at this moment, and when it was known that it may be.
 type Gateways interface {
 	// Connections is how many WebSockets and streams a session has open.
 	Connections(session registry.SessionID) int
 	// Busy is how many requests and WebSockets an org has open.
 	Busy(org registry.OrgID) (requests, webSockets int)
+	// Open is all that is open.
+	Open() registry.Open
 	// Contact is when the gateways last knew every change.
 	Contact() time.Time
 }
@@ -62,6 +64,7 @@ type Gateways interface {
 // Config says what a Control works with.
 type Config struct {
 	DataDir  string // absolute: what instances get
+	Node     string // the name of one of several nodes; "": the only control plane
 	Location registry.Location
 	Store    registry.Store // at Location; Connect connects it
 	// Witness is the path of a file that is there only if the database was: then none is made anew.
@@ -95,6 +98,7 @@ type Control struct {
 	teller     *revocation.Teller
 	handler    http.Handler
 	refused    refusedRequests
+	nodes      nodes
 	scrapes    chan struct{} // of instances' metrics
 
 	keyFile   *keyFile // for instances
@@ -105,6 +109,7 @@ type Control struct {
 	ended        chan struct{}                      // closed when streams should end
 	auditHead    atomic.Pointer[registry.AuditHead] // that left last
 	planned      atomic.Pointer[Tunables]           // whose plans the store has
+	places       places
 
 	reconciling    context.Context //nolint:containedctx // ends before the rest does: see Down
 	stopReconciler context.CancelFunc
@@ -193,7 +198,7 @@ func (c *Control) Run(ctx context.Context) {
 		return
 	}
 	for _, run := range []func(context.Context){
-		c.follower.Run, c.history.run, c.webhooks.Run, c.mail.Run, c.keepUp, c.beats.Run,
+		c.follower.Run, c.history.run, c.webhooks.Run, c.mail.Run, c.keepUp, c.beats.Run, c.tellNodes,
 		func(ctx context.Context) {
 			c.lead(ctx, c.maintain, c.checkDomains, c.watchQuotas, c.poller.Run, c.teller.Run)
 		},
@@ -209,7 +214,7 @@ func (c *Control) Run(ctx context.Context) {
 func (c *Control) Close(ctx context.Context) error {
 	c.stopReconciler()
 	c.usage.Flush(ctx)
-	return c.ids.Flush(ctx)
+	return errors.Join(c.ids.Flush(ctx), c.tellNode(ctx, registry.Open{}))
 }
 
 // Down stops every instance, for good: the reconciler is ended first, and the

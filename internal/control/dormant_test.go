@@ -30,7 +30,7 @@ func TestDisableDormant(t *testing.T) {
 	}
 	var out bytes.Buffer
 	var now Tunables
-	c := &Control{store: store, Config: Config{
+	c := &Control{store: store, Config: Config{Now: time.Now,
 		Log: slog.New(slog.NewJSONHandler(&out, nil)), Tunables: func() *Tunables { return &now },
 	}}
 	for after, want := range map[time.Duration]bool{0: false, 90 * day: false, 30 * day: true} {

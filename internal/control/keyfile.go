@@ -42,9 +42,17 @@ func (k *keyFile) write(jwks []byte) error {
 
 // replace writes a file as a whole: nobody reads a part of it.
 func replace(path string, b []byte) error {
-	next := path + ".tmp"
-	if err := os.WriteFile(next, b, 0o644); err != nil { //nolint:gosec // public keys
+	next, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+"-*") // several nodes may
+	if err != nil {
 		return err
 	}
-	return os.Rename(next, path)
+	_, err = next.Write(b)
+	err = errors.Join(err, next.Chmod(0o644), next.Close()) // public keys
+	if err == nil {
+		err = os.Rename(next.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(next.Name()))
+	}
+	return nil
 }

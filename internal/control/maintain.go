@@ -16,12 +16,14 @@ func (c *Control) keepUp(ctx context.Context) {
 	defer flush.Stop()
 	defer keys.Stop()
 	said := c.quietly()
+	var ahead time.Duration
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-plans.C:
 			said(ctx, c.configurePlans(ctx))
+			ahead = c.sayClock(ahead)
 		case <-flush.C:
 			c.say(ctx, c.ids.Flush(ctx))
 		case <-keys.C:
@@ -34,9 +36,20 @@ func (c *Control) keepUp(ctx context.Context) {
 	}
 }
 
+// sayClock logs when this machine's clock is corrected in another way than before, and returns how.
+func (c *Control) sayClock(before time.Duration) time.Duration {
+	clock, ok := c.store.(registry.Clock)
+	if !ok || clock.Ahead() == before {
+		return before
+	}
+	c.Log.Warn("clock of this machine differs from the database's", "corrected_by", clock.Ahead())
+	return clock.Ahead()
+}
+
 // maintain does what is due for the installation, until ctx is done. One process does at a time.
 func (c *Control) maintain(ctx context.Context) {
 	c.say(ctx, c.noteAuditHead(ctx, true))
+	defer c.auditHead.Store(nil) // the next one knows a newer
 	often, deletions := time.NewTicker(2*time.Second), time.NewTicker(30*time.Second)
 	head, hourly := time.NewTicker(headEvery), time.NewTicker(time.Hour)
 	for _, t := range []*time.Ticker{often, deletions, head, hourly} {
@@ -85,7 +98,7 @@ func (c *Control) pruneAudit(ctx context.Context) error {
 		return nil
 	}
 	for {
-		more, err := c.store.PruneAudit(ctx, registry.AsSystem("retention"), time.Now().Add(-keep))
+		more, err := c.store.PruneAudit(ctx, registry.AsSystem("retention"), c.Now().Add(-keep))
 		if err != nil || !more {
 			return err
 		}
@@ -98,7 +111,7 @@ func (c *Control) disableDormant(ctx context.Context) error {
 	if after == 0 {
 		return nil
 	}
-	n, err := c.store.DisableDormant(ctx, registry.AsSystem("dormant accounts"), time.Now().Add(-after))
+	n, err := c.store.DisableDormant(ctx, registry.AsSystem("dormant accounts"), c.Now().Add(-after))
 	if n > 0 {
 		c.Log.Info("dormant accounts disabled", "count", n)
 	}

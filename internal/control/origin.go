@@ -66,5 +66,8 @@ func (n *node) Keys(ctx context.Context, purpose string) ([]registry.Key, error)
 func (n *node) Report(_ context.Context, r origin.Report) error {
 	n.c.usage.Add(r.Usage)
 	n.c.refused.add(r.Refused)
+	if n.c.Node != "" {
+		n.c.nodes.count(r.Usage, r.Refused)
+	}
 	return nil
 }

@@ -19,8 +19,11 @@ func (c *Control) configurePlans(ctx context.Context) error {
 	return nil
 }
 
-// Reconfigured follows a change of the tunables.
-func (c *Control) Reconfigured(ctx context.Context) {
+// Reconfigured follows a change of the tunables. Error: ErrPlace.
+func (c *Control) Reconfigured(ctx context.Context) error {
+	if err := c.checkPlaces(ctx); err != nil {
+		return err
+	}
 	c.Metrics.failing(c.Providers().Names())
 	if n := len(c.Outdated()); n > 0 {
 		c.Log.Warn("instances keep an earlier configuration until they are restarted", "instances", n)
@@ -28,4 +31,5 @@ func (c *Control) Reconfigured(ctx context.Context) {
 	if err := c.configurePlans(ctx); err != nil {
 		c.Log.Warn("plans not stored yet, retrying", "error", err)
 	}
+	return nil
 }

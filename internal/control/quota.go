@@ -59,15 +59,27 @@ func (f *refusals) of(now time.Time) registry.RefusedRequests {
 	}
 }
 
-// refusedRequests are those that gateways told of since they were taken, by org.
+// refusedRequests are those that gateways told of since they were taken, by org. Only a process that
+// watches quotas takes them, and collects them meanwhile.
 type refusedRequests struct {
-	mu sync.Mutex
-	of map[registry.OrgID]int
+	mu      sync.Mutex
+	watched bool
+	of      map[registry.OrgID]int
+}
+
+// watch says whether they are taken from now on.
+func (r *refusedRequests) watch(watched bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.watched, r.of = watched, nil
 }
 
 func (r *refusedRequests) add(counts map[registry.OrgID]int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if !r.watched {
+		return
+	}
 	if r.of == nil {
 		r.of = map[registry.OrgID]int{}
 	}
@@ -89,6 +101,8 @@ func (c *Control) watchQuotas(ctx context.Context) {
 	tick := time.NewTicker(quotaEvery)
 	defer tick.Stop()
 	memory := newRefusals(time.Now())
+	c.refused.watch(true)
+	defer c.refused.watch(false)
 	for {
 		select {
 		case <-ctx.Done():

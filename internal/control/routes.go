@@ -28,12 +28,12 @@ func (c *Control) routes() error {
 	ended := func() <-chan struct{} { return c.ended }
 	capacity := func() usage.Capacity { return usage.ReadCapacity(c.DataDir) }
 	quotas := &usage.Quotas{
-		Store: c.store, Recorder: c.usage, Busy: c.Gateways.Busy, Use: c.use, Enforces: c.enforces,
+		Store: c.store, Recorder: c.usage, Busy: c.busy, Use: c.use, Enforces: c.enforces,
 	}
 	pages := &console.Console{
 		Store: c.store, Identity: c.ids, Log: c.Log, Now: c.Now, Isolation: c.isolation,
 		Ended: ended, Settings: c.settings, Webhooks: c.webhooks, Usage: c.usage, Quotas: quotas,
-		Capacity: capacity, Logs: c.logs, Connections: c.Gateways.Connections,
+		Capacity: capacity, Logs: c.logs, Connections: c.connections,
 		Outdated: c.Outdated, Image: c.image, Operator: c.operator,
 	}
 	(&api.API{
@@ -41,20 +41,39 @@ func (c *Control) routes() error {
 		Settings: c.settings, Webhooks: c.webhooks, Usage: c.usage, Quotas: quotas,
 		Providers: func() api.Providers { return c.Providers() }, Capacity: capacity,
 		Isolation:   func() string { return c.isolation("") },
-		Connections: c.Gateways.Connections, Outdated: c.Outdated, Image: c.image, Page: pages.Problem,
+		Connections: c.connections, Outdated: c.Outdated, Image: c.image, Page: pages.Problem,
 		KeyUsed: c.Metrics.keyUsed, Metrics: c.instanceMetrics, Attended: c.attended, Environment: c.environmentElsewhere,
 		EnrollAtApp: appEnroller{c.store, c.agents, c.Log}.enroll,
 	}).Register(mux)
 	return pages.Register(mux)
 }
 
+const (
+	pingTimeout = 2 * time.Second
+	// nodeAway is how long one of several nodes stays ready without the store: a failover takes less,
+	// and after it the others may have what this one does not reach.
+	nodeAway = 10 * time.Second
+)
+
 // serveReady says whether requests are served as they should be.
 func (c *Control) serveReady(w http.ResponseWriter, r *http.Request) {
-	err := c.store.Ping(r.Context())
+	select {
+	case <-c.ended:
+		wire.WriteProblem(w, r, c.site().Issuer, registry.Errorf(registry.CodeOverloaded, "", "the server ends"))
+		return
+	default:
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), pingTimeout)
+	defer cancel()
+	grace := c.Tunables().OfflineGrace
+	if c.Node != "" {
+		grace = min(grace, nodeAway)
+	}
+	err := c.store.Ping(ctx)
 	switch {
 	case err == nil:
 		_, _ = w.Write([]byte("ready\n"))
-	case time.Since(c.Gateways.Contact()) < c.Tunables().OfflineGrace:
+	case c.Now().Sub(c.Gateways.Contact()) < grace:
 		_, _ = w.Write([]byte("ready for those who are signed in; the store is away\n"))
 	default:
 		wire.WriteProblem(w, r, c.site().Issuer, err)

@@ -17,6 +17,9 @@ import (
 // Admit judges a request's protocol and authority, finds its route, and cleans
 // its headers. It returns nil when it answered the request itself.
 func (g *Gateway) Admit(w http.ResponseWriter, r *http.Request, requestID func() string, o Admission) *State {
+	if g.Awake != nil {
+		g.Awake(r.Context())
+	}
 	st := &State{RequestID: requestID, epoch: g.Revocations.epoch.Load(), page: o.Page}
 	if !navigation(r) { // people get a page that tries again
 		st.until = g.Now().Add(o.Hold)

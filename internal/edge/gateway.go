@@ -42,6 +42,8 @@ type GatewayConfig struct {
 	OfflineGrace func() time.Duration // how long an expired session is honoured while the control plane is away
 	Lifetimes    func() registry.Lifetimes
 	Sessions     int // how many verified sessions are remembered
+	// Awake returns once what is known is no older than a request may rely on. Optional.
+	Awake func(ctx context.Context)
 	// CookieDropped is told of every cookie that did not pass. Optional.
 	CookieDropped func(why CookieDrop, n int)
 	Log           *slog.Logger

@@ -122,6 +122,25 @@ func (l *Limiter) Busy(org registry.OrgID) (requests, webSockets int) {
 	return int(u.atOnce), int(u.webSockets)
 }
 
+// open calls see with each org that has requests or WebSockets open.
+func (l *Limiter) open(see func(org registry.OrgID, requests, webSockets int)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	one := func(org registry.OrgID, u *used) {
+		if u.atOnce > 0 || u.webSockets > 0 {
+			see(org, int(u.atOnce), int(u.webSockets))
+		}
+	}
+	for org, u := range l.busy {
+		one(org, u)
+	}
+	for _, org := range l.known.Keys() {
+		if u, ok := l.known.Peek(org); ok {
+			one(org, u)
+		}
+	}
+}
+
 func (l *Limiter) of(org registry.OrgID) *used {
 	if u, ok := l.busy[org]; ok {
 		return u

@@ -221,3 +221,10 @@ func (m *Measures) of(org registry.OrgID) *Limiter {
 func (m *Measures) Busy(org registry.OrgID) (requests, webSockets int) {
 	return m.of(org).Busy(org)
 }
+
+// Open calls see with each org that has requests or WebSockets open.
+func (m *Measures) Open(see func(org registry.OrgID, requests, webSockets int)) {
+	for _, l := range m.parts {
+		l.open(see)
+	}
+}

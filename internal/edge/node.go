@@ -50,11 +50,13 @@ type Node struct {
 	keeper   *keeper
 	rings    *rings
 	follower *registry.Follower
+	pulse    pulse
 }
 
 // New makes a Node. It asks the control plane for nothing yet.
 func New(c Config) (*Node, error) {
 	n := &Node{c: c, snapshot: snapshot.Open(c.Snapshot)}
+	n.pulse.now = c.Now
 	d, err := NewDirectory(c.Origin, n.snapshot, c.Remembered, c.Now)
 	if err != nil {
 		return nil, errors.Join(err, n.snapshot.Close())
@@ -62,7 +64,7 @@ func New(c Config) (*Node, error) {
 	n.Gateway, err = NewGateway(GatewayConfig{
 		Routes: d, Tokens: c.Tokens, Origin: c.Origin, Seal: c.Seal, Sessions: c.Remembered,
 		Contact: n.Contact, OfflineGrace: c.OfflineGrace, Lifetimes: c.Lifetimes,
-		CookieDropped: c.Metrics.cookieDropped, Log: c.Log, Now: c.Now,
+		Awake: n.pulse.wait, CookieDropped: c.Metrics.cookieDropped, Log: c.Log, Now: c.Now,
 	})
 	if err != nil {
 		return nil, errors.Join(err, n.snapshot.Close())
@@ -75,6 +77,7 @@ func New(c Config) (*Node, error) {
 	n.follower = registry.NewFollower(c.Origin, c.Log, c.Now,
 		n.rings, d, n.Revocations, n.keeper, c.Metrics)
 	n.keeper.follower = n.follower
+	n.pulse.read = n.follower.Tried
 	return n, nil
 }
 
@@ -144,3 +147,12 @@ func (n *Node) Connections(session registry.SessionID) int { return n.Streams.Of
 
 // Busy is how many requests and WebSockets an org has open here.
 func (n *Node) Busy(org registry.OrgID) (requests, webSockets int) { return n.Measure.Busy(org) }
+
+// Open is what is open here: requests and WebSockets by org, and streams by session.
+func (n *Node) Open() registry.Open {
+	o := registry.Open{Orgs: map[registry.OrgID]registry.OpenOfOrg{}, Streams: n.Streams.BySession()}
+	n.Measure.Open(func(org registry.OrgID, requests, webSockets int) {
+		o.Orgs[org] = registry.OpenOfOrg{Requests: requests, WebSockets: webSockets}
+	})
+	return o
+}

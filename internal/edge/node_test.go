@@ -140,6 +140,7 @@ type none struct{}
 
 func (none) Connections(registry.SessionID) int { return 0 }
 func (none) Busy(registry.OrgID) (int, int)     { return 0, 0 }
+func (none) Open() registry.Open                { return registry.Open{} }
 func (none) Contact() time.Time                 { return time.Time{} }
 
 // memoryKeys is where a gateway keeps its own keys.

@@ -23,6 +23,7 @@ func (n *Node) Run(ctx context.Context) {
 	wg.Go(func() { n.endSessions(ctx) })
 	wg.Go(func() { n.report(ctx) })
 	wg.Go(func() { n.follower.Run(ctx) })
+	wg.Go(func() { n.pulse.run(ctx) })
 	wg.Go(func() {
 		select {
 		case <-ctx.Done():

@@ -148,6 +148,17 @@ func (s *Streams) Of(id registry.SessionID) int {
 	}))
 }
 
+// BySession is how many streams each session has open.
+func (s *Streams) BySession() map[registry.SessionID]int {
+	n := map[registry.SessionID]int{}
+	for i := range s.sessions {
+		for _, x := range s.sessions[i].find(func(x *exchange) bool { return x.stream.Load() }) {
+			n[x.key.session]++
+		}
+	}
+	return n
+}
+
 // inFlight returns the number of registered exchanges.
 func (s *Streams) inFlight() (n int) {
 	for i := range s.orgs {

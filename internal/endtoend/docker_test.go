@@ -13,12 +13,14 @@ import (
 	"testing"
 )
 
-// TestContainers: what examples/docker, examples/compose and examples/pizzapi describe, on a real engine.
+// TestContainers: what examples describe that run in containers, on a real engine.
 func TestContainers(t *testing.T) {
 	e := startEngine(t)
 	e.image()
 	t.Run("image", func(t *testing.T) { testImage(t, e.of(t)) })
 	t.Run("compose", func(t *testing.T) { testCompose(t, e.of(t)) })
+	t.Run("node-app", func(t *testing.T) { testNodeImage(t, e.of(t)) })
+	t.Run("python-app", func(t *testing.T) { testPythonImage(t, e.of(t)) })
 	t.Run("pizzapi", func(t *testing.T) { testPizzaPiCompose(t, e.of(t)) })
 }
 

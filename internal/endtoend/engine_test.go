@@ -20,8 +20,9 @@ import (
 // engine is a Docker engine of a test's own, with a network of its own, and what speaks to it.
 type engine struct {
 	*dockertest.Engine
-	t   *testing.T
-	dir string // of the test; short: sockets lie below it
+	t     *testing.T
+	dir   string // of the test; short: sockets lie below it
+	agent string // the program, once there is an image
 }
 
 func startEngine(t *testing.T) *engine {
@@ -29,7 +30,7 @@ func startEngine(t *testing.T) *engine {
 	if _, err := exec.LookPath("docker"); err != nil {
 		lacking(t, "docker", "there is no docker")
 	}
-	e := &engine{dockertest.Start(t, dockertest.Options{}), t, ""}
+	e := &engine{dockertest.Start(t, dockertest.Options{}), t, "", ""}
 	var err error
 	if e.dir, err = os.MkdirTemp("/tmp", "pz"); err != nil {
 		t.Fatal(err)
@@ -45,7 +46,7 @@ func startEngine(t *testing.T) *engine {
 }
 
 // of returns the engine for a part of its test.
-func (e *engine) of(t *testing.T) *engine { return &engine{e.Engine, t, e.dir} }
+func (e *engine) of(t *testing.T) *engine { return &engine{e.Engine, t, e.dir, e.agent} }
 
 // command runs a program that speaks to this engine, and returns what it prints.
 func (e *engine) command(dir, name string, args ...string) (string, error) {
@@ -96,6 +97,7 @@ func (e *engine) image() {
 			e.t.Fatalf("%v: %s", err, out)
 		}
 	}
+	e.agent = filepath.Join(context, "dist/linux_"+runtime.GOARCH, "pizzeria-agent")
 	if out, err := e.command(context, "docker", "build", "--file", "examples/docker/Dockerfile", "--build-arg", "BASE=base",
 		"--build-arg", "TARGETARCH="+runtime.GOARCH, "--tag", "pizzeria", "."); err != nil {
 		e.t.Fatalf("%v: %s", err, out)

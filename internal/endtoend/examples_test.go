@@ -35,23 +35,33 @@ func exampleApps(t *testing.T, run func(t *testing.T, app exampleApp)) {
 	t.Helper()
 	t.Run("node-app", func(t *testing.T) {
 		t.Parallel()
-		modules := os.Getenv("PIZZERIA_NODE_MODULES")
-		if _, err := os.Stat("/usr/bin/node"); err != nil || modules == "" {
-			lacking(t, "node", "there is no /usr/bin/node, or PIZZERIA_NODE_MODULES does not say where jose is")
-		}
-		app := copyExample(t, "node-app", "/usr/bin/node", "server.mjs")
-		if err := os.CopyFS(filepath.Join(app.dir, "node_modules/jose"), os.DirFS(filepath.Join(modules, "jose"))); err != nil {
-			t.Fatal(err)
-		}
-		run(t, app)
+		run(t, nodeExample(t))
 	})
 	t.Run("python-app", func(t *testing.T) {
 		t.Parallel()
-		if err := exec.Command("/usr/bin/python3", "-c", "import jwt, cryptography").Run(); err != nil {
-			lacking(t, "pyjwt", "there is no PyJWT: install the Debian packages python3-jwt and python3-cryptography")
-		}
-		run(t, copyExample(t, "python-app", "/usr/bin/python3", "app.py"))
+		run(t, pythonExample(t))
 	})
+}
+
+func nodeExample(t *testing.T) exampleApp {
+	t.Helper()
+	modules := os.Getenv("PIZZERIA_NODE_MODULES")
+	if _, err := os.Stat("/usr/bin/node"); err != nil || modules == "" {
+		lacking(t, "node", "there is no /usr/bin/node, or PIZZERIA_NODE_MODULES does not say where jose is")
+	}
+	app := copyExample(t, "node-app", "/usr/bin/node", "server.mjs")
+	if err := os.CopyFS(filepath.Join(app.dir, "node_modules/jose"), os.DirFS(filepath.Join(modules, "jose"))); err != nil {
+		t.Fatal(err)
+	}
+	return app
+}
+
+func pythonExample(t *testing.T) exampleApp {
+	t.Helper()
+	if err := exec.Command("/usr/bin/python3", "-c", "import jwt, cryptography").Run(); err != nil {
+		lacking(t, "pyjwt", "there is no PyJWT: install the Debian packages python3-jwt and python3-cryptography")
+	}
+	return copyExample(t, "python-app", "/usr/bin/python3", "app.py")
 }
 
 func copyExample(t *testing.T, name, interpreter, script string) exampleApp {

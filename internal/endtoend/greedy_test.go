@@ -32,6 +32,9 @@ func greedy() {
 			(*h)(w, r)
 		}
 	})
+	mux.HandleFunc("GET /whoami", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = fmt.Fprintf(w, `{"org_slug":%q}`, os.Getenv("PIZZERIA_ORG_SLUG"))
+	})
 	mux.HandleFunc("GET /boot", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, boot) })
 	mux.HandleFunc("GET /attack", func(_ http.ResponseWriter, r *http.Request) {
 		what := r.URL.Query().Get("what")

@@ -6,25 +6,38 @@ import (
 	"encoding/hex"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// Listening are the addresses of this machine's network at which something listens.
+// Listening are the addresses of this machine's network at which something listens, at most 64. The
+// kernel may skip one where others begin and end while it is asked, so it is asked several times.
 func Listening() (addresses []string) {
-	for _, file := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		b, err := os.ReadFile(file)
-		if err != nil {
+	for range 3 {
+		for _, file := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+			for _, address := range listeningIn(file) {
+				if len(addresses) < 64 && !slices.Contains(addresses, address) {
+					addresses = append(addresses, address)
+				}
+			}
+		}
+	}
+	return addresses
+}
+
+func listeningIn(file string) (addresses []string) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil
+	}
+	for lines := bufio.NewScanner(bytes.NewReader(b)); lines.Scan(); {
+		f := strings.Fields(lines.Text())
+		if len(f) < 4 || f[3] != "0A" { // LISTEN
 			continue
 		}
-		for lines := bufio.NewScanner(bytes.NewReader(b)); lines.Scan() && len(addresses) < 64; {
-			f := strings.Fields(lines.Text())
-			if len(f) < 4 || f[3] != "0A" { // LISTEN
-				continue
-			}
-			if address, ok := socketAddress(f[1]); ok {
-				addresses = append(addresses, address)
-			}
+		if address, ok := socketAddress(f[1]); ok {
+			addresses = append(addresses, address)
 		}
 	}
 	return addresses

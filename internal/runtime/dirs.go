@@ -3,6 +3,7 @@ package runtime
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/pizzaface/pizzeria/registry"
@@ -12,6 +13,36 @@ import (
 // directory, "" for one that is not needed, and of those of stores.
 func Lock(dataDir string, stores ...registry.Location) (unlock func() error, err error) {
 	return lockDirs(ownDirs(dataDir, stores...)...)
+}
+
+// nodeDir is the directory that one node alone uses.
+func nodeDir(dataDir, node string) string {
+	if node == "" {
+		return dataDir
+	}
+	return filepath.Join(dataDir, "nodes", node)
+}
+
+// lock makes this process the only one of its directories. Nodes share the data directory.
+func (r *Runtime) lock() (unlock func() error, err error) {
+	dirs := ownDirs(nodeDir(r.c.DataDir, r.c.Node), r.c.Store)
+	for _, dir := range dirs {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, err
+		}
+	}
+	if r.c.Node == "" {
+		return lockDirs(dirs...)
+	}
+	shared, err := lockDir(r.c.DataDir, true)
+	if err != nil {
+		return nil, err
+	}
+	own, err := lockDirs(dirs...)
+	if err != nil {
+		return nil, errors.Join(err, shared())
+	}
+	return func() error { return errors.Join(own(), shared()) }, nil
 }
 
 // ownDirs are the directories that one process alone may use: that of the installation, and those of
@@ -47,7 +78,7 @@ func lockDirs(dirs ...string) (unlock func() error, err error) {
 		if slices.ContainsFunc(locked, func(i os.FileInfo) bool { return os.SameFile(i, now) }) {
 			continue
 		}
-		f, err := lockDir(dir)
+		f, err := lockDir(dir, false)
 		if err != nil {
 			return nil, errors.Join(err, unlock())
 		}

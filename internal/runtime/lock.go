@@ -11,14 +11,19 @@ import (
 	"syscall"
 )
 
-// lockDir makes this process the only one of a data directory. The lock ends with the process.
-func lockDir(dir string) (unlock func() error, err error) {
+// lockDir makes this process the only one of a directory, or one of several that share it. The lock
+// ends with the process.
+func lockDir(dir string, shared bool) (unlock func() error, err error) {
 	path := filepath.Join(dir, "lock")
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	how := syscall.LOCK_EX
+	if shared {
+		how = syscall.LOCK_SH
+	}
+	if err := syscall.Flock(int(f.Fd()), how|syscall.LOCK_NB); err != nil {
 		b, _ := os.ReadFile(path)
 		_ = f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {

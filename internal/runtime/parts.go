@@ -40,15 +40,18 @@ func (r *Runtime) build() error {
 }
 
 func (r *Runtime) buildControl(master *identity.MasterKey) (err error) {
-	if r.store, err = r.c.Store.Open(master, time.Now); err != nil {
+	if r.store, err = r.c.Store.Open(master, Clock); err != nil {
 		return err
 	}
 	r.closers = append(r.closers, r.store.Close)
+	if c, ok := r.store.(registry.Clock); ok {
+		r.now = c.Now
+	}
 	r.store.SetLifetimes(r.tunables.Load().Sessions)
 	r.control, err = control.New(control.Config{
-		DataDir: r.c.DataDir, Location: r.c.Store, Store: r.store, Witness: r.snapshotPath(),
+		DataDir: r.c.DataDir, Node: r.c.Node, Location: r.c.Store, Store: r.store, Witness: r.snapshotPath(),
 		Master: master, Tunables: r.tunables.Load, Gateways: gateways{r}, Metrics: r.controlMetrics,
-		Log: r.c.Log, Now: time.Now, Announce: r.c.Announce,
+		Log: r.c.Log, Now: r.now, Announce: r.c.Announce,
 	})
 	if err != nil {
 		return err
@@ -67,7 +70,7 @@ func (r *Runtime) buildNode(at Elsewhere, keys edge.Keys) (err error) {
 		Snapshot: r.snapshotPath(), Remembered: r.c.Routes,
 		OfflineGrace: func() time.Duration { return r.tunables.Load().OfflineGrace },
 		Lifetimes:    func() registry.Lifetimes { return r.tunables.Load().Sessions },
-		Metrics:      r.edgeMetrics, Log: r.c.Log, Now: time.Now,
+		Metrics:      r.edgeMetrics, Log: r.c.Log, Now: r.now,
 	})
 	if err != nil {
 		return err
@@ -96,6 +99,14 @@ func (g gateways) Busy(org registry.OrgID) (requests, webSockets int) {
 		return 0, 0
 	}
 	return g.r.node.Busy(org)
+}
+
+// Open implements control.Gateways.
+func (g gateways) Open() registry.Open {
+	if g.r.node == nil {
+		return registry.Open{}
+	}
+	return g.r.node.Open()
 }
 
 // Contact implements control.Gateways. Without a gateway nobody is served while the store is away.

@@ -51,9 +51,15 @@ func Rekey(
 	if n, err = store.Reseal(ctx, registry.AsOperator(), key); err != nil {
 		return 0, err
 	}
-	// Its keys are sealed under the old key; it is made again.
-	if err := os.Remove(filepath.Join(dataDir, snapshotName)); err != nil && !errors.Is(err, os.ErrNotExist) {
+	// Their keys are sealed under the old key; they are made again.
+	found, err := filepath.Glob(filepath.Join(dataDir, "nodes", "*", snapshotName))
+	if err != nil {
 		return n, err
+	}
+	for _, file := range append(found, filepath.Join(dataDir, snapshotName)) {
+		if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return n, err
+		}
 	}
 	return n, put()
 }

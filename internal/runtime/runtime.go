@@ -38,8 +38,11 @@ type Config struct {
 	DataDir   string // absolute: the snapshot, the lock and what instances get
 	Store     registry.Location
 	SecretKey string // path of the key file, made when there is no database yet; or env:NAME
-	Routes    int    // how many routes and sessions are remembered
-	Log       *slog.Logger
+	// Node is the name of one of several nodes that use the store; "": this process alone does. Nodes
+	// of one machine share the data directory.
+	Node   string
+	Routes int // how many routes and sessions are remembered
+	Log    *slog.Logger
 	// Announce shows people the set-up link.
 	Announce func(link string, until time.Time)
 
@@ -65,6 +68,7 @@ type Runtime struct {
 	wg      sync.WaitGroup
 	closers []func() error
 
+	now     func() time.Time // on which all nodes agree
 	store   registry.Store   // nil: of a gateway alone
 	control *control.Control // likewise
 	node    *edge.Node       // nil: of a control plane alone
@@ -81,13 +85,19 @@ type owner struct {
 // Store is where the database is. It lasts as long as the Runtime.
 func (r *Runtime) Store() string { return r.c.Store.String() }
 
+// Node is the name of one of several nodes, "" for the only one. It lasts as long as the Runtime.
+func (r *Runtime) Node() string { return r.c.Node }
+
 // SecretKey is where the secret key is. It lasts as long as the Runtime.
 func (r *Runtime) SecretKey() string { return r.c.SecretKey }
+
+// Clock is the machine's clock. Tests put another one in its place.
+var Clock = time.Now
 
 // New makes a Runtime that has not started.
 func New(c Config) *Runtime {
 	return &Runtime{
-		c: c, ready: make(chan struct{}), limiters: map[string]*edge.Limiter{},
+		c: c, now: Clock, ready: make(chan struct{}), limiters: map[string]*edge.Limiter{},
 		controlMetrics: control.NewMetrics(), edgeMetrics: edge.NewMetrics(),
 	}
 }
@@ -101,7 +111,10 @@ func (r *Runtime) Attach(ctx context.Context, key any, t Tunables) error {
 	r.use(&t)
 	if r.started {
 		if r.control != nil {
-			r.control.Reconfigured(ctx)
+			if err := r.control.Reconfigured(ctx); err != nil {
+				r.detach(key)
+				return err
+			}
 		}
 		return nil
 	}
@@ -118,6 +131,10 @@ func (r *Runtime) Attach(ctx context.Context, key any, t Tunables) error {
 func (r *Runtime) Detach(key any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.detach(key)
+}
+
+func (r *Runtime) detach(key any) {
 	for i, o := range r.owners {
 		if o.key == key {
 			r.owners = append(r.owners[:i:i], r.owners[i+1:]...)
@@ -158,13 +175,7 @@ func (r *Runtime) close() error {
 }
 
 func (r *Runtime) start(ctx context.Context) error {
-	dirs := ownDirs(r.c.DataDir, r.c.Store)
-	for _, dir := range dirs {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return err
-		}
-	}
-	unlock, err := lockDirs(dirs...)
+	unlock, err := r.lock()
 	if err != nil {
 		return err
 	}
@@ -199,7 +210,7 @@ func (r *Runtime) start(ctx context.Context) error {
 // needsPerson reports whether waiting for the store does not help.
 func needsPerson(away error) bool {
 	return errors.Is(away, registry.ErrSchema) || errors.Is(away, registry.ErrSealed) ||
-		errors.Is(away, registry.ErrInUse)
+		errors.Is(away, registry.ErrInUse) || errors.Is(away, control.ErrPlace)
 }
 
 // Secure makes a connection to an instance at "host:port" one over TLS; see provision.Providers.
@@ -226,7 +237,9 @@ const closeTimeout = 5 * time.Second
 
 const snapshotName = "snapshot.db"
 
-func (r *Runtime) snapshotPath() string { return filepath.Join(r.c.DataDir, snapshotName) }
+func (r *Runtime) snapshotPath() string {
+	return filepath.Join(nodeDir(r.c.DataDir, r.c.Node), snapshotName)
+}
 
 // masterKey reads the secret key; only an installation that is not there yet gets a new one.
 func (r *Runtime) masterKey() (*identity.MasterKey, error) {

@@ -5,6 +5,9 @@
 // platform and for the orgs in use), and every 10 minutes into the store (one week). Memory and rows
 // are bounded: an org without requests costs nothing, and the least used rings go first.
 //
+// Each of several nodes tells the others what it counted (see internal/control), so all show the same.
+// It stores its own alone.
+//
 // It is a picture for people, not an account: what was counted since the last write is lost with the
 // process.
 package usage

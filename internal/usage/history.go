@@ -78,5 +78,12 @@ func (r *Recorder) History(ctx context.Context, s HistoryStore, a registry.Actor
 			put(now, p.usage())
 		}
 	}
+	if r.elsewhere.step.Equal(now.Truncate(coarse)) {
+		for key, p := range r.elsewhere.of {
+			if org == "" || key == keyOf(org) {
+				put(now, p.usage())
+			}
+		}
+	}
 	return out, nil
 }

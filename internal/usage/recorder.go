@@ -32,6 +32,11 @@ type Recorder struct {
 	orgs    *lru.Cache[registry.OrgID, *ring]
 	coarse  map[uuid.UUID]point // since the last write, "" as the zero UUID; without a pointer, for there may be many
 	written time.Time
+
+	flush   sync.Mutex           // held over writes
+	pending *registry.UsageBatch // that may have been stored or not; nil: none
+
+	elsewhere elsewhere
 }
 
 // ring is the last hour, a point every 10 seconds.
@@ -134,29 +139,50 @@ func keyOf(org registry.OrgID) uuid.UUID {
 
 // Flush stores the coarse history. What cannot be stored is tried again with the next.
 func (r *Recorder) Flush(ctx context.Context) {
+	r.flush.Lock()
+	defer r.flush.Unlock()
+	now := r.now()
 	r.mu.Lock()
-	batch, now := r.coarse, r.now()
-	r.coarse, r.written = map[uuid.UUID]point{}, now
+	r.written = now
 	r.mu.Unlock()
-	if len(batch) == 0 {
-		return
+	store := func() bool {
+		if r.pending == nil {
+			return true
+		}
+		if err := r.store.AddUsage(ctx, registry.AsSystem("usage"), *r.pending); err != nil {
+			r.log.Warn("usage is not stored", "error", err)
+			return false
+		}
+		r.pending = nil
+		return true
 	}
-	byOrg := make(map[registry.OrgID]registry.Usage, len(batch))
-	for key, p := range batch {
+	if store() {
+		r.pending = r.batch(now)
+		store()
+	}
+}
+
+// batch takes what was counted since the last one, nil for nothing.
+func (r *Recorder) batch(now time.Time) *registry.UsageBatch {
+	r.mu.Lock()
+	counts := r.coarse
+	r.coarse = map[uuid.UUID]point{}
+	r.mu.Unlock()
+	if len(counts) == 0 {
+		return nil
+	}
+	b := registry.UsageBatch{
+		ID: registry.NewID(), At: now.Truncate(coarse),
+		ByOrg: make(map[registry.OrgID]registry.Usage, len(counts)),
+	}
+	for key, p := range counts {
 		var org registry.OrgID
 		if key != uuid.Nil {
 			org = registry.OrgID(key.String())
 		}
-		byOrg[org] = p.usage()
+		b.ByOrg[org] = p.usage()
 	}
-	if err := r.store.AddUsage(ctx, registry.AsSystem("usage"), now.Truncate(coarse), byOrg); err != nil {
-		r.log.Warn("usage is not stored", "error", err)
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		for key, p := range batch {
-			r.addCoarse(key, p.usage())
-		}
-	}
+	return &b
 }
 
 // Hour returns the last hour of an org, or of all with "", a point every 10

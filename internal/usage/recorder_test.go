@@ -15,6 +15,8 @@ import (
 type memory struct {
 	mu   sync.Mutex
 	fail bool
+	lose bool // stores and does not say so
+	seen map[string]bool
 	got  registry.Usage
 }
 
@@ -32,14 +34,23 @@ func (m *memory) stored() registry.Usage {
 
 func (m *memory) RunningInstances(context.Context, registry.Actor) (int64, error) { return 7, nil }
 
-func (m *memory) AddUsage(_ context.Context, _ registry.Actor, _ time.Time, byOrg map[registry.OrgID]registry.Usage) error {
+func (m *memory) AddUsage(_ context.Context, _ registry.Actor, b registry.UsageBatch) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.fail {
 		return errors.New("full disk")
 	}
-	for _, u := range byOrg {
-		m.got = m.got.Plus(u)
+	if !m.seen[b.ID] {
+		for _, u := range b.ByOrg {
+			m.got = m.got.Plus(u)
+		}
+	}
+	if m.seen == nil {
+		m.seen = map[string]bool{}
+	}
+	m.seen[b.ID] = true
+	if m.lose {
+		return errors.New("connection reset")
 	}
 	return nil
 }
@@ -108,6 +119,27 @@ func TestHistory(t *testing.T) {
 			t.Errorf("at the end %+v", got)
 		}
 	})
+}
+
+// TestLostAnswer: what was stored though nobody heard of it is given again under the same ID, and
+// what is counted meanwhile is not mixed with it.
+func TestLostAnswer(t *testing.T) {
+	m := &memory{lose: true}
+	r := New(m, slog.New(slog.DiscardHandler), time.Now)
+	for n := range 3 {
+		Request(r, acme, 200, time.Millisecond)
+		r.Flush(t.Context())
+		if got := m.stored(); got.Requests != 1 {
+			t.Errorf("%d: stored %+v", n, got)
+		}
+	}
+	m.mu.Lock()
+	m.lose = false
+	m.mu.Unlock()
+	r.Flush(t.Context())
+	if got := m.stored(); got.Requests != 3 || len(m.seen) != 2 {
+		t.Errorf("stored %+v by %d batches", got, len(m.seen))
+	}
 }
 
 func TestQuantile(t *testing.T) {

@@ -3,19 +3,18 @@
 package docker
 
 import (
-	"context"
 	"encoding/json"
+	"net"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
-	"strings"
+	"strconv"
 	"testing"
 
 	"github.com/moby/moby/client/pkg/versions"
 
-	"github.com/pizzaface/pizzeria/internal/dockertest"
 	"github.com/pizzaface/pizzeria/internal/intruder"
-	"github.com/pizzaface/pizzeria/provision"
-	"github.com/pizzaface/pizzeria/registry"
 )
 
 // harmless are files that containers show of the kernel, and of their own control group.
@@ -34,46 +33,60 @@ func (f *fixture) known(a intruder.Finding) bool {
 	return false
 }
 
-// TestIntruder: an instance reaches no other, nor the server, nor the machine; as the org's user, and
-// as root of mapped users. What is tried works where nothing is isolated.
+// TestIntruder: an instance reaches no other, nor the server, nor the machine, and does not move its own
+// directories; as the org's user, and as root of mapped users. What is tried works where nothing is
+// isolated.
 func TestIntruder(t *testing.T) {
-	for name, row := range map[string]struct{ remap, root bool }{
-		"plain": {}, "remap": {true, false}, "root": {true, true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			f := newFixture(t, dockertest.Shared(t, row.remap), func(c *Config) { c.Root = row.root })
-			f.ensure(1)
-			victim := provision.Ref{OrgID: registry.OrgID(registry.NewID()), Generation: 1}
-			t.Cleanup(func() { _ = f.p.Stop(context.Background(), victim.OrgID, 1<<40) })
-			if _, err := f.p.Ensure(t.Context(), provision.Spec{Ref: victim, Slug: "globex"}); err != nil {
-				t.Fatal(err)
+	eachMapping(t, func(f *fixture) {
+		f.ensure(1)
+		other := f.another(f.T)
+		other.boot(1)
+		victim := other.ref(1)
+		control := f.listen()
+		found, err := f.p.Intrude(f.Context(), f.ref(1), victim)
+		if err != nil || len(found) < 50 {
+			f.Fatalf("%d tries, %v", len(found), err)
+		}
+		for _, a := range found {
+			if !a.Held() && !f.known(a) {
+				f.Errorf("%s %s: %s", a.Attack, a.Target, a.Got)
 			}
-			found, err := f.p.Intrude(t.Context(), f.ref(1), victim)
-			if err != nil || len(found) < 50 {
-				t.Fatalf("%d tries, %v", len(found), err)
+		}
+		own := f.TempDir()
+		targets, err := json.Marshal(f.p.targets(resolved{volumes: []string{own}}, victim))
+		if err != nil {
+			f.Fatal(err)
+		}
+		out, err := exec.Command(f.p.c.Agent[0], "intruder", string(targets)).Output() //nolint:gosec // a test's
+		var got []intruder.Finding
+		if err != nil || json.Unmarshal(out, &got) != nil {
+			f.Fatalf("%v: %s", err, out)
+		}
+		log := f.p.LogFile(victim.OrgID)
+		for attack, target := range map[string]string{
+			"connect to a socket": filepath.Join(f.p.runDir(victim), appSocket), "connect to an address": control,
+			"open a file": log, "write to a file": f.p.credentialFile(victim), "signal a process": strconv.Itoa(os.Getpid()),
+			"rename its own directory": own, "exchange its own directory with a link": own,
+		} {
+			if !slices.ContainsFunc(got, func(a intruder.Finding) bool { return a.Attack == attack && a.Target == target && !a.Held() }) {
+				f.Errorf("it does not work even without isolation: %s %s", attack, target)
 			}
-			for _, a := range found {
-				if !a.Held() && !f.known(a) {
-					t.Errorf("%s %s: %s", a.Attack, a.Target, a.Got)
-				}
+			tried := func(a intruder.Finding) bool { return a.Attack == attack && (a.Target == target || target == own) }
+			if !slices.ContainsFunc(found, tried) {
+				f.Errorf("the instance does not try: %s %s", attack, target)
 			}
-			targets, err := json.Marshal(f.p.targets(resolved{volumes: []string{t.TempDir()}}, victim))
-			if err != nil {
-				t.Fatal(err)
-			}
-			out, err := exec.Command(f.p.c.Agent[0], "intruder", string(targets)).Output() //nolint:gosec // a test's
-			var got []intruder.Finding
-			if err != nil || json.Unmarshal(out, &got) != nil {
-				t.Fatalf("%v: %s", err, out)
-			}
-			for _, want := range []string{"connect to a socket", "open a file", "write to a file", "signal a process"} {
-				if !slices.ContainsFunc(got, func(a intruder.Finding) bool {
-					return a.Attack == want && !a.Held() && (want == "signal a process" || strings.Contains(a.Target, baseName(victim)) || strings.Contains(a.Target, string(victim.OrgID)))
-				}) {
-					t.Errorf("it does not work even without isolation: %s", want)
-				}
-			}
-		})
+		}
+	})
+}
+
+// listen listens at an address of this machine's loopback interface, and at the same one in the engine's
+// network, which is the machine's otherwise.
+func (f *fixture) listen() (address string) {
+	f.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		f.Fatal(err)
 	}
+	f.Cleanup(func() { _ = l.Close() })
+	return f.e.Listen(f, l.Addr().String()).Addr().String()
 }

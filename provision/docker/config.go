@@ -47,6 +47,9 @@ type Config struct {
 	Allow []string
 	// Log hears of pulls. Default: nobody.
 	Log *slog.Logger
+	// SayEvery is how often the log and the people who wait for an instance hear how far a pull is.
+	// Default: 5 s.
+	SayEvery time.Duration
 }
 
 // DefaultHost is where Docker listens.

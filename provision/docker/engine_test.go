@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,26 +19,9 @@ import (
 
 	"github.com/pizzaface/pizzeria/internal/dockertest"
 	"github.com/pizzaface/pizzeria/internal/hostside"
-	"github.com/pizzaface/pizzeria/internal/sockets"
 	"github.com/pizzaface/pizzeria/provision"
 	"github.com/pizzaface/pizzeria/registry"
 )
-
-func get(ctx context.Context, address string) error {
-	network, path := provision.SplitAddress(address)
-	t := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return sockets.Dialer(ctx, network, path)
-	}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://instance/healthz", nil)
-	if err != nil {
-		return err
-	}
-	res, err := t.RoundTrip(req)
-	if err == nil {
-		_ = res.Body.Close()
-	}
-	return err
-}
 
 // TestLiveRestore: the engine is restarted, and killed, while requests go on. No request fails, the
 // instance is the same, and its end is told again.
@@ -48,7 +30,7 @@ func TestLiveRestore(t *testing.T) {
 	e := dockertest.Start(t, dockertest.Options{Containerd: true, Args: []string{"--live-restore"}})
 	f := newFixture(t, e)
 	o := f.ensure(1)
-	f.eventually("it answers", func() bool { return get(t.Context(), o.Address) == nil })
+	f.boot(1)
 	pid := f.pid()
 	ctx, stop := context.WithCancel(t.Context())
 	var load sync.WaitGroup
@@ -56,7 +38,7 @@ func TestLiveRestore(t *testing.T) {
 	for range 4 {
 		load.Go(func() {
 			for ctx.Err() == nil {
-				if err := get(context.Background(), o.Address); err != nil {
+				if _, err := get(context.Background(), o.Address, "/healthz"); err != nil {
 					t.Errorf("a request failed: %v", err)
 					return
 				}

@@ -129,7 +129,7 @@ func (p *Provider) pull(ctx context.Context, say func(string)) error {
 		say = func(string) {}
 	}
 	say("pulling the image " + p.c.Image)
-	tick := time.NewTicker(sayEvery)
+	tick := time.NewTicker(p.c.SayEvery)
 	defer tick.Stop()
 	for {
 		select {

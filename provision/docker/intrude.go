@@ -65,6 +65,8 @@ func (p *Provider) targets(img resolved, at provision.Ref) intruder.Targets {
 		Files:     []string{p.c.Dir, p.runDir(at), data, p.LogFile(at.OrgID), p.credentialFile(at)},
 		Addresses: append(hostside.Listening(), "169.254.169.254:80", "[fd00:ec2::254]:80"),
 		Processes: []int{os.Getpid()},
+
+		Directories: []string{p.dataAt(img), logsAt, runAt},
 	}
 	return t
 }

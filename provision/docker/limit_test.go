@@ -3,11 +3,14 @@
 package docker
 
 import (
+	"encoding/json"
+	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
-
-	"encoding/json"
 
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
@@ -20,6 +23,8 @@ import (
 // run runs a command of the test box as an instance with limits.
 func (f *fixture) run(l registry.Limits, command ...string) {
 	f.Helper()
+	was := f.p.c.Command
+	defer func() { f.p.c.Command = was }()
 	f.p.c.Command = command
 	if _, err := f.p.Ensure(f.Context(), provision.Spec{Ref: f.ref(1), Slug: "acme", Limits: l}); err != nil {
 		f.Fatal(err)
@@ -53,40 +58,88 @@ func (f *fixture) ended() (why string) {
 	return why
 }
 
-// TestMemoryLimit: an instance that uses more memory than its limit ends, and says why.
-func TestMemoryLimit(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t, dockertest.Shared(t, false))
-	f.run(registry.Limits{registry.LimitMemory: 64 << 20}, "/box", "eat", "200")
+// TestGreedy: an instance takes no more than its limits and says so, and another org's is served all the
+// while; also where users are mapped, and as root among those.
+func TestGreedy(t *testing.T) {
+	eachMapping(t, func(f *fixture) {
+		answered := f.beside()
+		for name, row := range map[string]struct {
+			limits  registry.Limits
+			command []string
+			check   func(f *fixture)
+		}{
+			"memory": {registry.Limits{registry.LimitMemory: 64 << 20}, []string{"eat", "200"}, (*fixture).lacksMemory},
+			"pids":   {registry.Limits{registry.LimitPIDs: 60}, []string{"breed", "100"}, (*fixture).lacksProcesses},
+			"cpu":    {registry.Limits{registry.LimitCPU: 0.1}, []string{"burn", "2"}, (*fixture).isThrottled},
+			"files":  {nil, []string{"open", strconv.Itoa(hoarders)}, (*fixture).lacksFiles},
+		} {
+			f.Run(name, func(t *testing.T) {
+				before := answered()
+				greedy := f.another(t)
+				greedy.run(row.limits, append([]string{"/box"}, row.command...)...)
+				row.check(greedy)
+				greedy.eventually("the other org's instance has answered meanwhile", func() bool { return answered() > before || t.Failed() })
+			})
+		}
+	})
+}
+
+// lacksMemory checks that it has ended, and says why.
+func (f *fixture) lacksMemory() {
+	f.Helper()
 	if why := f.ended(); !strings.Contains(why, "more memory than its limit") {
-		t.Error(why)
+		f.Error(why)
 	}
 }
 
-// TestPIDLimit: an instance does not start more processes than its limit.
-func TestPIDLimit(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t, dockertest.Shared(t, false))
-	f.run(registry.Limits{registry.LimitPIDs: 60}, "/box", "breed", "100")
+// lacksProcesses checks that it has started some, and not all that it would.
+func (f *fixture) lacksProcesses() {
+	f.Helper()
 	if log := f.logged("bred"); strings.Contains(log, "bred 100") || strings.Contains(log, "bred 0 ") {
-		t.Error(log)
+		f.Error(log)
 	}
 }
 
-// TestCPULimit: an instance is held to its processors.
-func TestCPULimit(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t, dockertest.Shared(t, false))
-	f.run(registry.Limits{registry.LimitCPU: 0.1}, "/box", "burn", "2")
+// isThrottled waits until it is held to its processors, and the engine shows it.
+func (f *fixture) isThrottled() {
+	f.Helper()
 	f.eventually("it is throttled", func() bool {
-		r, err := f.e.Client.ContainerStats(t.Context(), f.p.containerName(f.ref(1)), client.ContainerStatsOptions{})
+		r, err := f.e.Client.ContainerStats(f.Context(), f.p.containerName(f.ref(1)), client.ContainerStatsOptions{})
 		if err != nil {
-			t.Fatal(err)
+			f.Fatal(err)
 		}
 		defer func() { _ = r.Body.Close() }()
 		var s container.StatsResponse
 		return json.NewDecoder(r.Body).Decode(&s) == nil && s.CPUStats.ThrottlingData.ThrottledPeriods > 0
 	})
+}
+
+// hoarders are how many processes of an instance open all the files that they may.
+const hoarders = 3
+
+// lacksFiles checks that each process has opened as many files as it may, which it cannot raise, and that
+// neither the server nor a new instance lacks any.
+func (f *fixture) lacksFiles() {
+	f.Helper()
+	var log string
+	f.eventually("all have opened what they may", func() bool {
+		log = f.logged("opened")
+		return strings.Count(log, "opened") == hoarders
+	})
+	for line := range strings.Lines(log) {
+		var n int64
+		var raised bool
+		if _, err := fmt.Sscanf(line, "opened %d, raised %t: too many open files", &n, &raised); err != nil || raised || n > files() || n < files()-20 {
+			f.Errorf("of %d: %q: %v", files(), line, err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(f.TempDir(), "file"), nil, 0o600); err != nil {
+		f.Error(err)
+	}
+	f.another(f.T).boot(1)
+	if o, err := f.p.Observe(f.Context(), f.ref(1)); err != nil || !o.Running {
+		f.Errorf("it has not kept them: %+v %v", o, err)
+	}
 }
 
 // TestLimitChanges: the limits of an instance that runs change, and go.

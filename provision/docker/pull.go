@@ -11,10 +11,11 @@ import (
 	"github.com/moby/moby/client"
 )
 
-// sayEvery is how often the log tells how far a pull is.
+// sayEvery is the default of Config.SayEvery.
 const sayEvery = 5 * time.Second
 
-// pullOnce pulls the image, and tells the log and who waits how far it is.
+// pullOnce pulls the image, and tells the log and who waits how far it is. Who waits hears it also while
+// the registry sends nothing more.
 func (p *Provider) pullOnce(ctx context.Context, now *onePull) error {
 	began := time.Now()
 	auth, err := p.c.Auth.header(p.c.Image)
@@ -37,10 +38,10 @@ func (p *Provider) pullOnce(ctx context.Context, now *onePull) error {
 		if m.ID != "" && m.Progress != nil && m.Status == "Downloading" {
 			layers[m.ID] = layer{m.Progress.Current, m.Progress.Total}
 		}
-		if time.Since(said) >= sayEvery {
+		far := progress(layers)
+		now.far.Store(&far)
+		if time.Since(said) >= p.c.SayEvery {
 			said = time.Now()
-			far := progress(layers)
-			now.far.Store(&far)
 			p.c.Log.Info("pulling image", "image", p.c.Image, "progress", far)
 		}
 	}

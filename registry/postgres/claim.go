@@ -11,9 +11,14 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// A claim is the session that makes this process the only control plane of a database: it holds an
-// advisory lock, which the server frees when the session ends. The feed's notifications come by it.
-type claim struct{ *pgx.Conn }
+// A claim is the session that makes this process the only control plane of a database, or one of its
+// nodes: it holds advisory locks, which the server frees when the session ends. The feed's
+// notifications come by it.
+type claim struct {
+	*pgx.Conn
+	node  string // "": the only one
+	alone bool   // it keeps others out, until it is settled
+}
 
 const (
 	claimTry  = 250 * time.Millisecond // how often a lock that another has is tried
@@ -27,14 +32,14 @@ const (
 	claimParameter = "pizzeria.claim"
 )
 
-// makeClaim returns the claim. It waits a little for a control plane that is about to end. Error:
-// registry.ErrInUse.
-func makeClaim(ctx context.Context, c *pgx.ConnConfig) (*claim, error) {
+// makeClaim returns the claim of a node, or with "" that of the only control plane. It waits a little
+// for one that is about to end. Settle it once the database is open. Error: registry.ErrInUse.
+func makeClaim(ctx context.Context, c *pgx.ConnConfig, node string) (*claim, error) {
 	conn, err := pgx.ConnectConfig(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	made := &claim{conn}
+	made := &claim{Conn: conn, node: node}
 	if err = made.supported(); err == nil {
 		if err = made.lock(ctx); err == nil {
 			_, err = conn.Exec(ctx, `LISTEN pizzeria_feed`)
@@ -64,14 +69,21 @@ func (c *claim) supported() error {
 // oldest is the oldest major version of PostgreSQL that its project still maintains.
 const oldest = 15
 
+// The advisory locks of a claim. Who is alone holds the first for itself; nodes share it, and each
+// has one of its name.
+const (
+	tryAlone  = `SELECT pg_try_advisory_lock($1)`
+	tryShared = `SELECT pg_try_advisory_lock_shared($1)`
+	tryName   = `SELECT pg_try_advisory_lock($1::integer, hashtext($2))`
+)
+
 func (c *claim) lock(ctx context.Context) error {
 	late := time.NewTimer(claimWait)
 	defer late.Stop()
 	try := time.NewTicker(claimTry)
 	defer try.Stop()
 	for {
-		var held bool
-		err := c.QueryRow(ctx, `SELECT pg_try_advisory_lock($1)`, int64(lockControlPlane)).Scan(&held)
+		held, err := c.tryLock(ctx)
 		if err != nil || held {
 			return err
 		}
@@ -79,24 +91,80 @@ func (c *claim) lock(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-late.C:
-			return fmt.Errorf("%w: %s", registry.ErrInUse, c.holder(ctx))
+			return c.inUse(ctx)
 		case <-try.C:
 		}
 	}
 }
 
-// holder names who has the lock.
-func (c *claim) holder(ctx context.Context) (who string) {
-	err := c.QueryRow(ctx, `SELECT a.application_name || COALESCE(' (' || host(a.client_addr) || ')', '')
-		FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
-		WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
-		AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-		AND (l.classid::bigint << 32) | l.objid::bigint = $1`, int64(lockControlPlane)).Scan(&who)
-	if err != nil || who == "" {
-		return "a control plane that the server does not name"
+func (c *claim) tryLock(ctx context.Context) (held bool, err error) {
+	if c.alone, err = c.try(ctx, tryAlone, int64(lockControlPlane)); c.node == "" || err != nil {
+		return c.alone, err
 	}
-	return who
+	// A lock that a session has for itself does not keep the same session from sharing it.
+	if held, err = c.try(ctx, tryShared, int64(lockControlPlane)); held && err == nil {
+		held, err = c.try(ctx, tryName, int64(lockNode), c.node)
+	}
+	if !held && err == nil {
+		err = c.unlock(ctx)
+	}
+	return held, err
 }
+
+func (c *claim) try(ctx context.Context, statement string, args ...any) (held bool, err error) {
+	err = c.QueryRow(ctx, statement, args...).Scan(&held)
+	return held, err
+}
+
+// unlock frees all locks.
+func (c *claim) unlock(ctx context.Context) error {
+	c.alone = false
+	_, err := c.Exec(ctx, `SELECT pg_advisory_unlock_all()`)
+	return err
+}
+
+// settle lets other nodes in.
+func (c *claim) settle(ctx context.Context) error {
+	if c.node == "" || !c.alone {
+		return nil
+	}
+	c.alone = false
+	_, err := c.Exec(ctx, `SELECT pg_advisory_unlock($1)`, int64(lockControlPlane))
+	return err
+}
+
+// inUse says who has the locks.
+func (c *claim) inUse(ctx context.Context) error {
+	const by = `SELECT a.application_name || COALESCE(' (' || host(a.client_addr) || ')', '')
+		FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+		WHERE l.locktype = 'advisory' AND l.granted
+		AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())`
+	var who string
+	if c.node != "" {
+		err := c.QueryRow(ctx, by+` AND l.objsubid = 2 AND l.classid::bigint = $1
+			AND l.objid::bigint = hashtext($2)::bigint & 4294967295 LIMIT 1`,
+			int64(lockNode), c.node).Scan(&who)
+		if err == nil {
+			return nodeInUse{c.node, who}
+		}
+	}
+	err := c.QueryRow(ctx, by+` AND l.objsubid = 1
+		AND (l.classid::bigint << 32) | l.objid::bigint = $1 LIMIT 1`,
+		int64(lockControlPlane)).Scan(&who)
+	if err != nil {
+		who = "a control plane that the server does not name"
+	}
+	return fmt.Errorf("%w: %s", registry.ErrInUse, who)
+}
+
+// nodeInUse says who has the name of a node. It is registry.ErrInUse.
+type nodeInUse struct{ node, who string }
+
+func (e nodeInUse) Error() string {
+	return fmt.Sprintf("there is a node %s already: %s: give each node a name of its own", e.node, e.who)
+}
+
+func (nodeInUse) Is(target error) bool { return target == registry.ErrInUse }
 
 // leads returns an error unless the session leads to the database of an installation.
 func (c *claim) leads(ctx context.Context, to registry.InstallationID) error {
@@ -112,9 +180,14 @@ func (c *claim) leads(ctx context.Context, to registry.InstallationID) error {
 var errOther = errors.New("this is not the database that the server has used so far: " +
 	"find out which database the connection leads to")
 
-// raise ends what earlier claims may still record, and returns the name of this one. It runs in the
-// session that has the lock: when that was lost, so is the right to do it.
+// raise ends what earlier claims may still record, and returns the name of this one, which nodes that
+// run at the same time share. It runs in the session that has the lock: when that was lost, so is the
+// right to do it.
 func (c *claim) raise(ctx context.Context) (name string, err error) {
+	if !c.alone {
+		err = c.QueryRow(ctx, `SELECT claim FROM feed_head WHERE id = 1`).Scan(&name)
+		return name, err
+	}
 	err = c.QueryRow(ctx, `UPDATE feed_head SET claim = $1 WHERE id = 1 RETURNING claim`,
 		registry.NewID()).Scan(&name)
 	return name, err
@@ -123,8 +196,11 @@ func (c *claim) raise(ctx context.Context) (name string, err error) {
 // setClaim names a session's claim. It is no startup parameter: poolers may drop those.
 const setClaim = `SELECT set_config('` + claimParameter + `', $1, false)`
 
-// watch calls changed at each notification, until the session ends.
-func (c *claim) watch(ctx context.Context, changed func()) error {
+// watch calls changed at each notification, until the session ends, and alive now and then, which says
+// whether it has.
+func (c *claim) watch(
+	ctx context.Context, changed func(), alive func(context.Context) error,
+) error {
 	for {
 		wait, cancel := context.WithTimeout(ctx, claimAlive)
 		_, err := c.WaitForNotification(wait)
@@ -136,7 +212,7 @@ func (c *claim) watch(ctx context.Context, changed func()) error {
 		}
 		if quiet {
 			ask, cancel := context.WithTimeout(ctx, claimAnswer)
-			err = c.Ping(ask)
+			err = alive(ask)
 			cancel()
 		}
 		if err != nil {

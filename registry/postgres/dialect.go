@@ -15,7 +15,13 @@ var dialect = sqlstore.Dialect{
 	Greatest: "greatest(%s)",
 	True:     "true",
 	Each:     "(SELECT value FROM json_array_elements_text(%s::json) AS t(value))",
-	Find:     "strpos(%s)",
+	JSON:     "(j.value::json ->> %s)",
+	Sums: "(SELECT json_agg(a.value::bigint + b.value::bigint ORDER BY n)::text" +
+		" FROM json_array_elements_text(usage.%s::json) WITH ORDINALITY a(value, n)" +
+		" JOIN json_array_elements_text(excluded.%s::json) WITH ORDINALITY b(value, n) USING (n))",
+	Find: "strpos(%s)",
+	// Not FOR UPDATE: rows that refer to them may be added meanwhile.
+	Lock: "FOR NO KEY UPDATE OF %s SKIP LOCKED",
 	// No row under an older claim, also when it changes while this waits for the row.
 	LockFeed: "SELECT seq FROM feed_head WHERE id = 1" +
 		" AND claim = current_setting('" + claimParameter + "', true) FOR UPDATE",

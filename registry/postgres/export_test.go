@@ -49,3 +49,6 @@ func LockFreed(t *testing.T) time.Duration {
 	}
 	return seconds("tcp_keepalives_idle") + seconds("tcp_keepalives_interval")*seconds("tcp_keepalives_count")/time.Second
 }
+
+// LockFeed is the dialect's.
+var LockFeed = dialect.LockFeed

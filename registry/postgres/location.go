@@ -15,6 +15,13 @@ import (
 type Location struct {
 	config *pgx.ConnConfig
 	name   string
+	node   string // that uses it beside others; "": one control plane alone does
+}
+
+// Node is the database as one of several nodes uses it. Each has a name of its own.
+func (l Location) Node(name string) Location {
+	l.node = name
+	return l
 }
 
 // String implements registry.Location: a URL without the password.
@@ -48,4 +55,5 @@ func (l Location) Open(key registry.SecretKey, now func() time.Time) (registry.S
 var (
 	_ storecopy.Location = Location{}
 	_ registry.Store     = (*Store)(nil)
+	_ registry.Clock     = (*Store)(nil)
 )

@@ -21,6 +21,7 @@ var migrations embed.FS
 const (
 	lockControlPlane = 0x70697a7a61 // held as long as a control plane runs
 	lockMigration    = 0x70697a7a62 // held as long as one migrates
+	lockNode         = 0x70697a7a   // the first half of the lock of a node's name
 )
 
 // Migrate brings a database to the newest schema, without any secret key.

@@ -18,6 +18,7 @@ type Store struct {
 	*sqlstore.Store
 	at     Location
 	access atomic.Pointer[access]
+	clock  clock
 
 	installation atomic.Pointer[registry.InstallationID] // that was used; nil: none is known
 
@@ -55,7 +56,7 @@ func Open(
 // New makes a Store that is away until Connect: every method returns an error. It connects to
 // nothing. key is the installation's secret key.
 func New(at Location, key registry.SecretKey, now func() time.Time) (*Store, error) {
-	s := &Store{at: at}
+	s := &Store{at: at, clock: clock{machine: now}}
 	s.access.Store(&access{away: errAway})
 	gate := func() (string, error) {
 		a := s.access.Load()
@@ -63,14 +64,14 @@ func New(at Location, key registry.SecretKey, now func() time.Time) (*Store, err
 	}
 	write, read := open(at.config, conns, gate), open(readOnly(at.config), conns, gate)
 	var err error
-	if s.Store, err = sqlstore.New(write, read, dialect, key, now); err != nil {
+	if s.Store, err = sqlstore.New(write, read, dialect, key, s.Now); err != nil {
 		return nil, errors.Join(err, read.Close(), write.Close())
 	}
 	return s, nil
 }
 
 // Connect implements registry.Database. Error: registry.ErrInUse when another control plane uses the
-// database.
+// database for itself, or another node has the same name.
 func (s *Store) Connect(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -96,7 +97,7 @@ func (s *Store) connect(ctx context.Context) error {
 
 // claim makes the claim, and opens the store under it, if its database is still the one that was used.
 func (s *Store) claim(ctx context.Context) (*claim, error) {
-	held, err := makeClaim(ctx, s.at.config)
+	held, err := makeClaim(ctx, s.at.config, s.at.node)
 	if err != nil {
 		return nil, err
 	}
@@ -112,6 +113,9 @@ func (s *Store) open(ctx context.Context, held *claim) error {
 			return err
 		}
 	}
+	if err := s.alive(ctx, held); err != nil {
+		return err
+	}
 	var name string
 	err := migrated(ctx, s.at.config, func(ctx context.Context, db *sql.DB) (err error) {
 		if name, err = held.raise(ctx); err != nil {
@@ -126,11 +130,35 @@ func (s *Store) open(ctx context.Context, held *claim) error {
 		return err
 	}
 	s.access.Store(&access{claim: name})
-	if err := sqlstore.Prepare(ctx, s.Store); err != nil {
-		s.access.Store(&access{away: errAway})
-		return err
+	if err = sqlstore.Prepare(ctx, s.Store); err == nil {
+		err = held.settle(ctx)
 	}
-	return nil
+	if err != nil {
+		s.access.Store(&access{away: errAway})
+	}
+	return err
+}
+
+// alive asks whether a claim's session is there. A node also asks for the time.
+func (s *Store) alive(ctx context.Context, held *claim) error {
+	if s.at.node == "" {
+		return held.Ping(ctx)
+	}
+	return s.clock.ask(ctx, held)
+}
+
+// Now implements registry.Clock.
+func (s *Store) Now() time.Time { return s.clock.Now() }
+
+// Ahead implements registry.Clock.
+func (s *Store) Ahead() time.Duration { return s.clock.Ahead() }
+
+// BreakLeases implements registry.Maintainer. Those of other nodes run out.
+func (s *Store) BreakLeases(ctx context.Context, a registry.Actor) error {
+	if s.at.node != "" {
+		return nil
+	}
+	return s.Store.BreakLeases(ctx, a)
 }
 
 // Installation implements registry.InstallationStore.
@@ -148,7 +176,9 @@ func (s *Store) Installation(
 // store is away meanwhile.
 func (s *Store) keep(ctx context.Context, held *claim) {
 	for held != nil {
-		err := held.watch(ctx, func() { sqlstore.Wake(s.Store) })
+		err := held.watch(ctx, func() { sqlstore.Wake(s.Store) }, func(ctx context.Context) error {
+			return s.alive(ctx, held)
+		})
 		s.setAway(err)
 		_ = held.end()
 		held = s.reclaim(ctx)

@@ -12,13 +12,26 @@ import (
 
 	"github.com/pizzaface/pizzeria/internal/postgrestest"
 	"github.com/pizzaface/pizzeria/registry"
+	"github.com/pizzaface/pizzeria/registry/postgres"
 )
 
 // TestFiftyWriters: readers see, while 50 write, every number of the feed, in order; and the
-// audit log is whole.
+// audit log is whole. The writers share one control plane, or are spread over two nodes.
 func TestFiftyWriters(t *testing.T) {
+	t.Run("alone", func(t *testing.T) {
+		fiftyWriters(t, open(t, postgrestest.Database(t), time.Now))
+	})
+	t.Run("nodes", func(t *testing.T) {
+		url := postgrestest.Database(t)
+		fiftyWriters(t, openNode(t, url, "a", time.Now), openNode(t, url, "b", time.Now))
+	})
+}
+
+// fiftyWriters follows the feed at the last node.
+func fiftyWriters(t *testing.T, nodes ...*postgres.Store) {
+	t.Helper()
 	const writers, each = 50, 6
-	s := open(t, postgrestest.Database(t), time.Now)
+	s := nodes[len(nodes)-1]
 	done := make(chan struct{})
 	var reader, wg sync.WaitGroup
 	var seen int64
@@ -50,12 +63,15 @@ func TestFiftyWriters(t *testing.T) {
 	})
 	for w := range writers {
 		wg.Go(func() {
+			s := nodes[w%len(nodes)]
 			for i := range each {
 				_, err := s.CreateOrg(t.Context(), operator, registry.NewOrg{Slug: fmt.Sprintf("org-%d-%d", w, i)})
 				if err != nil {
 					t.Error(err)
 				}
 				if i%2 == 1 { // refused: no number is lost
+					// Another node made it.
+					s := nodes[(w+1)%len(nodes)]
 					_, err := s.CreateOrg(t.Context(), operator, registry.NewOrg{Slug: fmt.Sprintf("org-%d-%d", w, i-1)})
 					if registry.ErrorCode(err) != registry.CodeConflict {
 						t.Errorf("a name that is taken: %v", err)

@@ -9,8 +9,11 @@ var dialect = sqlstore.Dialect{
 	Greatest: "max(%s)",
 	True:     "1",
 	Each:     "json_each(%s)",
-	Find:     "instr(%s)",
-	Index:    "INDEXED BY %s",
+	JSON:     "(j.value ->> %s)",
+	Sums: "(SELECT json_group_array(a.value + b.value ORDER BY a.key) FROM json_each(usage.%s) a" +
+		" JOIN json_each(excluded.%s) b ON b.key = a.key)",
+	Find:  "instr(%s)",
+	Index: "INDEXED BY %s",
 	// The write-ahead log still has the pages as they were. Readers can keep a part of it until it
 	// is used again.
 	Forget: "PRAGMA wal_checkpoint(TRUNCATE)",

@@ -27,8 +27,16 @@ type Dialect struct {
 	True string
 	// Each makes a JSON array of texts a table with the column value: FROM {each $1} j.
 	Each string
+	// JSON is a member of the object in j.value, as text: {json 'name'}, of FROM {each $1} j.
+	JSON string
+	// Sums adds up two JSON arrays of numbers, place by place: {sums column}, in ON CONFLICT DO
+	// UPDATE of usage, of the row that is there and the one that is excluded.
+	Sums string
 	// Find returns where a text contains another, from 1; 0 when it does not: {find text, part}.
 	Find string
+	// Lock keeps the rows of a table that a SELECT returns for its transaction, and leaves out those
+	// that another has: {lock w}, at its end. "": a write transaction has them all.
+	Lock string
 	// Index makes the planner use an index, where it can be told: FROM orgs o {index orgs_status}.
 	Index string
 
@@ -59,8 +67,14 @@ func (d *Dialect) replacement(word string) (string, bool) {
 		return d.True, true
 	case "each":
 		return d.Each, true
+	case "json":
+		return d.JSON, true
+	case "sums":
+		return d.Sums, true
 	case "find":
 		return d.Find, true
+	case "lock":
+		return d.Lock, true
 	case "index":
 		return d.Index, true
 	}

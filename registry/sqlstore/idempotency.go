@@ -2,6 +2,8 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"time"
 
 	"github.com/pizzaface/pizzeria/registry"
@@ -18,12 +20,8 @@ func (s *Store) BeginIdempotent(ctx context.Context, a registry.Actor, key strin
 		if _, err := t.exec(`DELETE FROM idempotency WHERE at < $1`, us(t.now.Add(-idempotentLife))); err != nil {
 			return err
 		}
-		n, err := t.exec(`INSERT INTO idempotency (actor, key, request, at) VALUES ($1,$2,$3,$4) ON CONFLICT DO NOTHING`, who(a), key, request[:], us(t.now))
-		if err != nil || n == 1 {
-			return err
-		}
-		var was []byte
-		if err := t.QueryRowContext(t.ctx, `SELECT request, answer FROM idempotency WHERE actor = $1 AND key = $2`, who(a), key).Scan(&was, &answer); err != nil {
+		was, err := t.reserve(who(a), key, request, &answer)
+		if err != nil || was == nil {
 			return err
 		}
 		switch {
@@ -35,6 +33,28 @@ func (s *Store) BeginIdempotent(ctx context.Context, a registry.Actor, key strin
 		return nil
 	})
 	return answer, err
+}
+
+const keyReserve = `INSERT INTO idempotency (actor, key, request, at) VALUES ($1,$2,$3,$4)
+	ON CONFLICT DO NOTHING`
+
+// reserve returns nil when a key was free, and otherwise what it was reserved for; answer is then the
+// one that was kept. A key that is given back between the two statements is free as well.
+func (t *writeTx) reserve(
+	actor, key string, request registry.Hash, answer *[]byte,
+) (was []byte, err error) {
+	for {
+		n, err := t.exec(keyReserve, actor, key, request[:], us(t.now))
+		if err != nil || n == 1 {
+			return nil, err
+		}
+		err = t.QueryRowContext(t.ctx,
+			`SELECT request, answer FROM idempotency WHERE actor = $1 AND key = $2`, actor, key,
+		).Scan(&was, answer)
+		if !errors.Is(err, sql.ErrNoRows) {
+			return was, err
+		}
+	}
 }
 
 // FinishIdempotent keeps the answer of a reserved key; without one the key is free again.

@@ -30,3 +30,22 @@ func (s *Store) Installation(
 	})
 	return id, err
 }
+
+// PlaceOf returns where a provider keeps instances: here, unless another place was named before. For
+// the system.
+func (s *Store) PlaceOf(
+	ctx context.Context, a registry.Actor, provider string, here registry.PlaceID,
+) (at registry.PlaceID, err error) {
+	if err := only(a); err != nil {
+		return "", err
+	}
+	key := "place:" + provider
+	err = s.atomic(ctx, a, func(t *writeTx) error {
+		_, err := t.exec(`INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT DO NOTHING`, key, here)
+		if err != nil {
+			return err
+		}
+		return t.QueryRowContext(t.ctx, `SELECT value FROM meta WHERE key = $1`, key).Scan(&at)
+	})
+	return at, err
+}

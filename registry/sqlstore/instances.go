@@ -56,6 +56,32 @@ func (s *Store) Acquire(ctx context.Context, a registry.Actor, org registry.OrgI
 	return l, err
 }
 
+// Renew makes a lease end ttl from now, if it has not ended and nobody else has got one. For the
+// system. Error: CodeConflict.
+func (s *Store) Renew(
+	ctx context.Context, a registry.Actor, l registry.Lease, ttl time.Duration,
+) (registry.Lease, error) {
+	if err := only(a); err != nil {
+		return l, err
+	}
+	err := s.atomic(ctx, a, func(t *writeTx) error {
+		end := t.now.Add(ttl)
+		n, err := t.exec(`UPDATE instances SET lease_until = $3
+			WHERE org_id = $1 AND lease_token = $2 AND lease_until > $4`,
+			l.OrgID, l.Token, us(end), us(t.now))
+		if err == nil && n == 0 {
+			err = errLeaseLost()
+		}
+		if err == nil {
+			l.ExpiresAt = end
+		}
+		return err
+	})
+	return l, err
+}
+
+func errLeaseLost() error { return registry.Errorf(registry.CodeConflict, "", "the lease was lost") }
+
 // Release ends a lease early. For the system. A lost lease is no error.
 func (s *Store) Release(ctx context.Context, a registry.Actor, l registry.Lease) error {
 	if err := only(a); err != nil {
@@ -89,7 +115,7 @@ func (s *Store) Report(
 			return err
 		}
 		next := reported(w.Instance, provider, r, t.now)
-		if err := t.putInstance(next); err != nil {
+		if err := t.putInstance(l, next); err != nil {
 			return err
 		}
 		if err := t.noteInstance(w); err != nil {
@@ -131,7 +157,7 @@ func (s *Store) ReplaceInstance(
 		if err != nil {
 			return err
 		}
-		if err := t.putInstance(next); err != nil {
+		if err := t.putInstance(l, next); err != nil {
 			return err
 		}
 		return t.noteInstance(w)
@@ -141,8 +167,7 @@ func (s *Store) ReplaceInstance(
 
 // leased returns the instance when the lease and the generation are current.
 func (t *tx) leased(l registry.Lease, gen int64) (registry.Work, error) {
-	lost := registry.Errorf(registry.CodeConflict, "", "the lease was lost")
-	return one(t.ctx, t, scanWork, lost, workQuery+`
+	return one(t.ctx, t, scanWork, errLeaseLost(), workQuery+`
 		WHERE i.org_id = $1 AND i.lease_token = $2 AND i.generation = $3 AND i.lease_until > $4`,
 		l.OrgID, l.Token, gen, us(t.now))
 }
@@ -153,7 +178,8 @@ func (t *tx) noteInstance(w registry.Work) error {
 	})
 }
 
-func (t *tx) putInstance(i registry.Instance) error {
+// putInstance stores an instance under a lease: another may have got one since leased looked.
+func (t *tx) putInstance(l registry.Lease, i registry.Instance) error {
 	if i.Steps == nil {
 		i.Steps = []registry.Step{}
 	}
@@ -161,10 +187,15 @@ func (t *tx) putInstance(i registry.Instance) error {
 	if err != nil {
 		return err
 	}
-	return t.must(`UPDATE instances SET generation=$2, state=$3, detail=$4, address=$5,
-		provider=$6, previous_provider=$7, failures=$8, steps=$9, changed_at=$10 WHERE org_id=$1`,
+	n, err := t.exec(`UPDATE instances SET generation=$2, state=$3, detail=$4, address=$5,
+		provider=$6, previous_provider=$7, failures=$8, steps=$9, changed_at=$10
+		WHERE org_id=$1 AND lease_token=$11`,
 		i.OrgID, i.Generation, i.State, i.Detail, i.Address,
-		i.Provider, i.Previous, i.Failures, string(list), us(i.ChangedAt))
+		i.Provider, i.Previous, i.Failures, string(list), us(i.ChangedAt), l.Token)
+	if err == nil && n == 0 {
+		err = errLeaseLost()
+	}
+	return err
 }
 
 // maxSteps is how many steps of an instance are kept: the newest.

@@ -261,16 +261,14 @@ func inviter(a registry.Actor) registry.UserID {
 	return a.User
 }
 
-// CreateSetupLink replaces all earlier set-up links by one. For the system.
+// CreateSetupLink makes a set-up link. Those of earlier starts, and of other nodes, hold until they
+// expire or one of them is used. For the system.
 func (s *Store) CreateSetupLink(ctx context.Context, a registry.Actor, secret registry.Hash) (time.Time, error) {
 	if err := only(a); err != nil {
 		return time.Time{}, err
 	}
 	var end time.Time
 	err := s.recording(ctx, a, func(t *tx) error {
-		if _, err := t.exec(`DELETE FROM links WHERE kind = 'setup'`); err != nil {
-			return err
-		}
 		end = t.now.Add(registry.SetupLinkLife)
 		return t.insertLink(registry.Link{ID: registry.NewID(), Kind: registry.LinkSetup, CreatedAt: t.now, ExpiresAt: end}, secret)
 	})
@@ -289,6 +287,9 @@ func (s *Store) RedeemSetup(ctx context.Context, a registry.Actor, secret regist
 		}
 		if done {
 			return errNoLink()
+		}
+		if _, err := t.exec(`DELETE FROM links WHERE kind = 'setup'`); err != nil {
+			return err
 		}
 		n.PlatformAdmin = true
 		u, err = t.createUser(n)

@@ -3,7 +3,9 @@ package sqlstore
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/pizzaface/pizzeria/registry"
@@ -29,43 +31,85 @@ func (s *Store) RunningInstances(ctx context.Context, a registry.Actor) (n int64
 	return n, err
 }
 
-// AddUsage adds to the history at a time, with what is of no single org under "", and forgets what is older than UsageLife.
-// Not a registry change: no feed entry. For the system.
-func (s *Store) AddUsage(ctx context.Context, a registry.Actor, at time.Time, byOrg map[registry.OrgID]registry.Usage) error {
+// usageRows is how many orgs one transaction adds to. None holds its rows for long.
+const usageRows = 1000
+
+// AddUsage adds to the history, and forgets what is older than UsageLife. Not a registry change: no
+// feed entry. For the system.
+func (s *Store) AddUsage(ctx context.Context, a registry.Actor, b registry.UsageBatch) error {
 	if err := only(a); err != nil {
 		return err
 	}
-	return s.recording(ctx, a, func(t *tx) error {
-		if _, err := t.exec(`DELETE FROM usage WHERE at < $1`, us(t.now.Add(-registry.UsageLife))); err != nil {
-			return err
-		}
-		var all registry.Usage
-		for org, u := range byOrg {
-			all = all.Plus(u)
-			if org == "" {
-				continue
-			}
-			if err := t.addUsage(org, at, u); err != nil {
-				return err
-			}
-		}
-		return t.addUsage("", at, all)
-	})
-}
-
-func (t *tx) addUsage(org registry.OrgID, at time.Time, u registry.Usage) error {
-	was, err := one(t.ctx, t, scanUsage, errNoOrg(), usageQuery+` WHERE org_id = $1 AND at = $2`, org, us(at))
-	if err != nil && registry.ErrorCode(err) != registry.CodeNotFound {
+	err := s.atomic(ctx, a, func(t *writeTx) error {
+		_, err := t.exec(`DELETE FROM usage WHERE at < $1`, us(t.now.Add(-registry.UsageLife)))
 		return err
-	}
-	u = u.Plus(was.Usage)
-	b, err := json.Marshal(u.Latency)
+	})
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(`INSERT INTO usage (org_id, at, requests, errors, latency, running) VALUES ($1,$2,$3,$4,$5,$6)
-		ON CONFLICT (org_id, at) DO UPDATE SET requests = $3, errors = $4, latency = $5, running = $6`, org, us(at), u.Requests, u.Errors, string(b), u.Running)
-	return err
+	rows, err := usageOf(b)
+	if err != nil {
+		return err
+	}
+	part := 0
+	for some := range slices.Chunk(rows, usageRows) {
+		part++
+		if err := s.addUsage(ctx, a, fmt.Sprintf("%s/%d", b.ID, part), b.At, some); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// usageOf returns the rows of a batch as JSON, by org: nodes that add at once wait for each other
+// instead of forming a deadlock. The row of all orgs is the last, since every node has it.
+func usageOf(b registry.UsageBatch) (rows []string, err error) {
+	var all registry.Usage
+	put := func(org registry.OrgID, u registry.Usage) error {
+		row, err := json.Marshal(map[string]any{
+			"org": org, "requests": u.Requests, "errors": u.Errors, "latency": u.Latency,
+			"running": u.Running,
+		})
+		rows = append(rows, string(row))
+		return err
+	}
+	for _, org := range inOrder(b.ByOrg) {
+		u := b.ByOrg[org]
+		all = all.Plus(u)
+		if org == "" {
+			continue
+		}
+		if err := put(org, u); err != nil {
+			return nil, err
+		}
+	}
+	return rows, errors.Join(err, put("", all))
+}
+
+// addUsage adds rows, unless it did so before under this key: its commit may succeed though nobody
+// hears of it.
+func (s *Store) addUsage(
+	ctx context.Context, a registry.Actor, key string, at time.Time, rows []string,
+) error {
+	list, err := json.Marshal(rows)
+	if err != nil {
+		return err
+	}
+	return s.atomic(ctx, a, func(t *writeTx) error {
+		n, err := t.exec(keyReserve, who(a), key, []byte{}, us(t.now))
+		if err != nil || n == 0 {
+			return err
+		}
+		// Numbers are added by the statement: another node may do the same.
+		_, err = t.exec(`INSERT INTO usage (org_id, at, requests, errors, latency, running)
+			SELECT {json 'org'}, CAST($2 AS bigint), CAST({json 'requests'} AS bigint),
+				CAST({json 'errors'} AS bigint), {json 'latency'}, CAST({json 'running'} AS bigint)
+			FROM {each $1} j WHERE {true} = {true}
+			ON CONFLICT (org_id, at) DO UPDATE SET requests = usage.requests + excluded.requests,
+				errors = usage.errors + excluded.errors, latency = {sums latency},
+				running = {greatest usage.running, excluded.running}`, string(list), us(at))
+		return err
+	})
 }
 
 const usageQuery = `SELECT at, requests, errors, latency, running FROM usage`

@@ -262,40 +262,61 @@ func (s *Store) ClaimDeliveries(
 	if err := only(a); err != nil {
 		return nil, err
 	}
-	const due = ` FROM deliveries d JOIN webhooks w ON w.id = d.webhook_id
-		WHERE d.state = 'pending' AND d.next_at <= $1 AND w.active = {true} AND NOT EXISTS (SELECT 1 FROM deliveries c
-		WHERE c.webhook_id = d.webhook_id AND c.claimed_until > 0 AND c.claimed_until > $1)`
 	if limit <= 0 {
 		return nil, nil
 	}
-	if none, err := s.none(ctx, `SELECT 1`+due, us(s.now())); none || err != nil {
+	if none, err := s.none(ctx, `SELECT 1`+dueFrom+dueWhere, us(s.now())); none || err != nil {
 		return nil, err
 	}
 	err = s.atomic(ctx, a, func(t *writeTx) error {
-		list = nil
-		waiting, err := collect(t.ctx, t, scanTask, strings.Replace(
-			deliveryQuery, " FROM deliveries d", ", w.org_id, w.url, w.sealed"+due, 1,
-		)+` ORDER BY d.next_at LIMIT $2`, us(t.now), 4*limit)
-		if err != nil {
-			return err
-		}
-		seen := map[registry.WebhookID]bool{}
-		for _, w := range waiting {
-			if seen[w.WebhookID] || len(list) == limit {
-				continue
-			}
-			seen[w.WebhookID] = true
-			n, err := t.exec(`UPDATE deliveries SET claimed_until = $2 WHERE id = $3 AND claimed_until <= $1`,
-				us(t.now), us(t.now.Add(registry.ClaimLife)), w.ID)
-			if err != nil {
-				return err
-			}
-			if n == 1 {
-				list = append(list, w)
-			}
-		}
-		return nil
+		list, err = t.claimDeliveries(limit)
+		return err
 	})
+	return list, err
+}
+
+const (
+	dueFrom  = ` FROM deliveries d JOIN webhooks w ON w.id = d.webhook_id`
+	dueWhere = ` WHERE d.state = 'pending' AND d.next_at <= $1 AND w.active = {true} AND NOT EXISTS (SELECT 1 FROM deliveries c
+		WHERE c.webhook_id = d.webhook_id AND c.claimed_until > 0 AND c.claimed_until > $1)`
+)
+
+// claimDeliveries first keeps others away from the webhooks. Only a statement after that sees what
+// they had claimed until then.
+func (t *writeTx) claimDeliveries(limit int) (list []registry.Task, err error) {
+	hooks, err := collect(t.ctx, t, func(r scanner) (id string, err error) {
+		err = r.Scan(&id)
+		return id, err
+	}, `SELECT w.id`+dueFrom+dueWhere+` ORDER BY d.next_at LIMIT $2 {lock w}`, us(t.now), 4*limit)
+	if err != nil || len(hooks) == 0 {
+		return nil, err
+	}
+	locked, err := json.Marshal(hooks)
+	if err != nil {
+		return nil, err
+	}
+	waiting, err := collect(t.ctx, t, scanTask, strings.Replace(
+		deliveryQuery, " FROM deliveries d", ", w.org_id, w.url, w.sealed"+dueFrom, 1,
+	)+dueWhere+` AND w.id IN (SELECT j.value FROM {each $3} j) ORDER BY d.next_at LIMIT $2`,
+		us(t.now), 4*limit, string(locked))
+	if err != nil {
+		return nil, err
+	}
+	seen := map[registry.WebhookID]bool{}
+	ids := []string{}
+	for _, w := range waiting {
+		if seen[w.WebhookID] || len(list) == limit {
+			continue
+		}
+		seen[w.WebhookID] = true
+		list, ids = append(list, w), append(ids, w.ID)
+	}
+	claimed, err := json.Marshal(ids)
+	if err != nil {
+		return nil, err
+	}
+	_, err = t.exec(`UPDATE deliveries SET claimed_until = $1
+		WHERE id IN (SELECT j.value FROM {each $2} j)`, us(t.now.Add(registry.ClaimLife)), string(claimed))
 	return list, err
 }
 

@@ -10,18 +10,20 @@ import (
 func setup(e env) {
 	n := registry.NewUser{Email: "Ada@Example.com", Name: "Ada", PasswordHash: "hash"}
 	visitor := registry.AsVisitor("127.0.0.1")
-	_, err := e.s.CreateSetupLink(ctx, system, secret("old"))
-	e.ok(err)
-	_, err = e.s.CreateSetupLink(ctx, system, secret("new"))
-	e.ok(err)
-	e.want(second(e.s.RedeemSetup(ctx, visitor, secret("old"), n)), registry.CodeGone)
+	for _, link := range []string{"of another node", "new"} {
+		e.ok(second(e.s.CreateSetupLink(ctx, system, secret(link))))
+		e.ok(second(e.s.Link(ctx, visitor, secret("of another node"))))
+	}
 	e.want(second(e.s.RedeemSetup(ctx, visitor, secret("new"), registry.NewUser{Email: "no", Name: "x"})), registry.CodeInvalid)
 	u, err := e.s.RedeemSetup(ctx, visitor, secret("new"), n)
 	e.ok(err)
 	if !u.PlatformAdmin || u.Email != "ada@example.com" {
 		e.Fatalf("%+v", u)
 	}
-	e.want(second(e.s.RedeemSetup(ctx, visitor, secret("new"), n)), registry.CodeGone)
+	for _, link := range []string{"of another node", "new"} {
+		e.want(second(e.s.RedeemSetup(ctx, visitor, secret(link), n)), registry.CodeGone)
+		e.want(second(e.s.Link(ctx, visitor, secret(link))), registry.CodeGone)
+	}
 	_, err = e.s.CreateSetupLink(ctx, system, secret("late"))
 	e.ok(err)
 	n.Email = "eve@example.com"

@@ -62,6 +62,21 @@ func changed(e env) {
 	e.want(second(e.s.ChangesSince(ctx, operator, since)), registry.CodeForbidden)
 }
 
+// places: a provider's instances are where the first who asks says.
+func places(e env) {
+	for _, c := range []struct {
+		provider   string
+		here, want registry.PlaceID
+	}{{"process", "a", "a"}, {"process", "b", "a"}, {"docker", "b", "b"}, {"process", "a", "a"}} {
+		got, err := e.s.PlaceOf(ctx, system, c.provider, c.here)
+		e.ok(err)
+		if got != c.want {
+			e.Errorf("%+v: %s", c, got)
+		}
+	}
+	e.want(second(e.s.PlaceOf(ctx, operator, "process", "a")), registry.CodeForbidden)
+}
+
 // brokenLeases: a process that has the store to itself takes over what an earlier one held.
 func brokenLeases(e env) {
 	o := e.org("acme", "")

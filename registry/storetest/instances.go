@@ -20,7 +20,22 @@ func leases(e env) {
 	e.want(e.s.Report(ctx, system, a, 1, "test", registry.Report{State: registry.InstanceRunning, Address: "unix//x"}), registry.CodeConflict)
 	e.ok(e.s.Release(ctx, system, a)) // the old holder ends nothing
 	e.want(second(e.s.Acquire(ctx, system, o.ID, time.Minute)), registry.CodeConflict)
+	e.want(second(e.s.Renew(ctx, operator, b, time.Minute)), registry.CodeForbidden)
+	e.want(second(e.s.Renew(ctx, system, a, time.Hour)), registry.CodeConflict) // nor renews
+	e.clock.Add(50 * time.Second)
+	renewed, err := e.s.Renew(ctx, system, b, time.Minute)
+	e.ok(err)
+	if want := e.clock.Now().Add(time.Minute); renewed.Token != b.Token || !renewed.ExpiresAt.Equal(want) {
+		e.Fatalf("%+v, want an end at %s", renewed, want)
+	}
+	e.clock.Add(50 * time.Second)
+	e.want(second(e.s.Acquire(ctx, system, o.ID, time.Minute)), registry.CodeConflict)
+	e.clock.Add(10 * time.Second) // it ends, and is anybody's
+	e.want(second(e.s.Renew(ctx, system, b, time.Minute)), registry.CodeConflict)
+	b, err = e.s.Acquire(ctx, system, o.ID, time.Minute)
+	e.ok(err)
 	e.ok(e.s.Release(ctx, system, b))
+	e.want(second(e.s.Renew(ctx, system, b, time.Minute)), registry.CodeConflict)
 	e.ok(second(e.s.Acquire(ctx, system, o.ID, time.Minute)))
 }
 

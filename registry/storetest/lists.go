@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/pizzaface/pizzeria/registry"
@@ -189,6 +190,51 @@ func searches(e env) {
 	}
 }
 
+func batch(at time.Time, byOrg map[registry.OrgID]registry.Usage) registry.UsageBatch {
+	return registry.UsageBatch{ID: registry.NewID(), At: at, ByOrg: byOrg}
+}
+
+// usageAtOnce: processes that add to the same rows at once lose nothing, a batch counts once, and what
+// runs is a level, which is not added up.
+func usageAtOnce(e env) {
+	const writers, each, others = 4, 2, 1100 // more than one transaction takes
+	at := e.clock.Now().Truncate(registry.UsageStep)
+	some := registry.Usage{Requests: 3, Errors: 1}
+	some.Latency[0], some.Latency[registry.LatencyBuckets-1] = 2, 1
+	first, last := e.org("acme", ""), e.org("other", "")
+	counts := map[registry.OrgID]registry.Usage{"": {Running: 5}, first.ID: some, last.ID: some}
+	for i := range others {
+		counts[registry.OrgID(fmt.Sprintf("%x", i))] = some
+	}
+	var wg sync.WaitGroup
+	for range writers {
+		wg.Go(func() {
+			for range each {
+				b := batch(at, counts)
+				for range 2 { // as after an answer that was lost
+					if err := e.s.AddUsage(ctx, system, b); err != nil {
+						e.Error(err)
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for org, n := range map[registry.OrgID]int64{"": others + 2, first.ID: 1, last.ID: 1} {
+		n *= writers * each
+		want := registry.Usage{Requests: 3 * n, Errors: n}
+		want.Latency[0], want.Latency[registry.LatencyBuckets-1] = 2*n, n
+		if org == "" {
+			want.Running = 5
+		}
+		list, err := e.s.Usage(ctx, operator, org, at)
+		e.ok(err)
+		if len(list) != 1 || list[0].Usage != want {
+			e.Errorf("%q: %+v, want %+v", org, list, want)
+		}
+	}
+}
+
 // usage: added up by org and for all, kept for a week, seen by who may.
 func usage(e env) {
 	a, asA := e.user("a@example.com")
@@ -198,7 +244,7 @@ func usage(e env) {
 	some := registry.Usage{Requests: 3, Errors: 1}
 	some.Latency[2] = 3
 	for range 2 {
-		e.ok(e.s.AddUsage(ctx, system, at, map[registry.OrgID]registry.Usage{o.ID: some, other.ID: some}))
+		e.ok(e.s.AddUsage(ctx, system, batch(at, map[registry.OrgID]registry.Usage{o.ID: some, other.ID: some})))
 	}
 	p, err := e.s.Usage(ctx, asA, o.ID, at)
 	e.ok(err)
@@ -211,7 +257,7 @@ func usage(e env) {
 	e.want(second(e.s.Usage(ctx, asB, o.ID, at)), registry.CodeNotFound)
 	e.want(second(e.s.Usage(ctx, asA, other.ID, at)), registry.CodeNotFound)
 	e.want(second(e.s.Usage(ctx, asA, "", at)), registry.CodeForbidden)
-	e.ok(e.s.AddUsage(ctx, system, at, map[registry.OrgID]registry.Usage{"": {Running: 7}}))
+	e.ok(e.s.AddUsage(ctx, system, batch(at, map[registry.OrgID]registry.Usage{"": {Running: 7}})))
 	if p, err = e.s.Usage(ctx, operator, "", at); err != nil || p[0].Running != 7 || p[0].Requests != 12 {
 		e.Fatalf("running: %+v %v", p, err)
 	}
@@ -226,7 +272,7 @@ func usage(e env) {
 		e.Fatalf("%+v", n)
 	}
 	e.clock.Add(registry.UsageLife + registry.UsageStep)
-	e.ok(e.s.AddUsage(ctx, system, e.clock.Now(), map[registry.OrgID]registry.Usage{o.ID: some}))
+	e.ok(e.s.AddUsage(ctx, system, batch(e.clock.Now(), map[registry.OrgID]registry.Usage{o.ID: some})))
 	if p, err = e.s.Usage(ctx, asA, o.ID, at); err != nil || len(p) != 1 {
 		e.Fatalf("after a week: %+v %v", p, err)
 	}

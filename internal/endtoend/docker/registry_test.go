@@ -15,9 +15,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	humanize "github.com/dustin/go-humanize"
 	"github.com/google/go-containerregistry/pkg/registry"
 	"github.com/moby/moby/api/pkg/authconfig"
 	"github.com/moby/moby/api/types/container"
@@ -43,8 +45,9 @@ type world struct {
 	said []string
 }
 
-// serve runs a registry, where the robot alone may pull and push.
-func serve(t *testing.T, e *dockertest.Engine) (host string) {
+// serve runs a registry, where the robot alone may pull and push. It sends large layers in parts, and
+// waits before each but the first.
+func serve(t *testing.T, e *dockertest.Engine, wait func(ctx context.Context)) (host string) {
 	l := e.Listen(t, "127.0.0.1:0")
 	images := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
 	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -54,11 +57,60 @@ func serve(t *testing.T, e *dockertest.Engine) (host string) {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
-		images.ServeHTTP(w, r)
+		images.ServeHTTP(slow{w, func() { wait(r.Context()) }}, r)
 	})}
 	go func() { _ = srv.Serve(l) }()
 	t.Cleanup(func() { _ = srv.Close() })
 	return l.Addr().String()
+}
+
+// slow writes parts, and waits between them.
+type slow struct {
+	http.ResponseWriter
+	wait func()
+}
+
+const part = 1 << 20
+
+// Write implements io.Writer.
+func (s slow) Write(b []byte) (n int, err error) {
+	for chunk := range slices.Chunk(b, part) {
+		if n > 0 {
+			s.wait()
+		}
+		m, err := s.ResponseWriter.Write(chunk)
+		if err == nil {
+			err = http.NewResponseController(s.ResponseWriter).Flush()
+		}
+		if n += m; err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// hear keeps what people hear of a start.
+func (w *world) hear(s string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !slices.Contains(w.said, s) {
+		w.said = append(w.said, s)
+	}
+}
+
+func (w *world) heard() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.said)
+}
+
+// untilHeard waits until people have heard something new, for a while: the engine does not tell of each
+// part.
+func (w *world) untilHeard(ctx context.Context) {
+	before := len(w.heard())
+	for late := time.Now().Add(2 * time.Second); len(w.heard()) == before && time.Now().Before(late) && ctx.Err() == nil; {
+		time.Sleep(10 * time.Millisecond) // the engine takes its time
+	}
 }
 
 // push makes an image that differs from others by a label, pushes it, and removes it here.
@@ -91,6 +143,7 @@ func (w *world) provider(image, password string) provision.Provider {
 	p, err := docker.New(docker.Config{
 		Dir: dir, Host: w.e.Host, Image: image, Agent: []string{dockertest.Program(w, "cmd/agent")}, Grace: time.Second,
 		Auth: docker.Auth{Username: "robot", Password: password}, Log: slog.New(slog.NewTextHandler(w, nil)),
+		SayEvery: 20 * time.Millisecond,
 	})
 	if err != nil {
 		w.Fatal(err)
@@ -115,7 +168,7 @@ func (w *world) logged() string {
 func (w *world) digest(p provision.Provider, org orgs.OrgID, generation int64) string {
 	w.Helper()
 	o, err := p.Ensure(w.Context(), provision.Spec{
-		Ref: provision.Ref{OrgID: org, Generation: generation}, Progress: func(s string) { w.said = append(w.said, s) },
+		Ref: provision.Ref{OrgID: org, Generation: generation}, Progress: w.hear,
 	})
 	if err != nil {
 		w.Fatal(err)
@@ -142,7 +195,12 @@ func (w *world) digest(p provision.Provider, org orgs.OrgID, generation int64) s
 func TestRegistry(t *testing.T) {
 	e := dockertest.Shared(t, false)
 	w := &world{T: t, e: e}
-	w.name = serve(t, e) + "/app:1"
+	var pulling atomic.Bool
+	w.name = serve(t, e, func(ctx context.Context) {
+		if pulling.Load() {
+			w.untilHeard(ctx)
+		}
+	}) + "/app:1"
 	w.push("first")
 	org := orgs.OrgID(orgs.NewID())
 	wrong := w.provider(w.name, "hunter33")
@@ -151,12 +209,29 @@ func TestRegistry(t *testing.T) {
 	}
 	p := w.provider(w.name, password)
 	t.Cleanup(func() { _ = p.Stop(context.Background(), org, 1<<40) })
+	pulling.Store(true)
 	first := w.digest(p, org, 1)
+	pulling.Store(false)
 	if !strings.Contains(first, "/app@sha256:") {
 		t.Errorf("the digest is %q", first)
 	}
-	if !slices.ContainsFunc(w.said, func(s string) bool { return strings.HasPrefix(s, "pulling the image "+w.name) }) {
-		t.Errorf("people hear %q", w.said)
+	// It is asked for, and comes in parts.
+	heard := w.heard()
+	if len(heard) < 4 || heard[0] != "pulling the image "+w.name {
+		t.Errorf("people hear %q", heard)
+	}
+	var last uint64
+	for _, s := range heard[1:] {
+		far, total, of := strings.Cut(strings.TrimPrefix(s, "pulling the image "+w.name+": "), " of ")
+		now, err := humanize.ParseBytes(far)
+		all, err2 := humanize.ParseBytes(total)
+		if of && (err != nil || err2 != nil || now < last || now > all) || !of && far != "asking the registry" {
+			t.Errorf("people hear %q in %q", s, heard)
+		}
+		last = now
+	}
+	if n := strings.Count(w.logged(), "msg=\"pulling image\""); n < 3 {
+		t.Errorf("the log says %d times how far it is: %s", n, w.logged())
 	}
 	w.push("second")
 	ctx, stop := context.WithCancel(t.Context())

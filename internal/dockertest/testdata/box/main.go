@@ -44,6 +44,7 @@ func main() {
 			bred++
 		}
 		fmt.Println("bred", bred, "of", n)
+		time.Sleep(time.Hour) // with them all
 	case "burn": // processors
 		runtime.GOMAXPROCS(n)
 		for range n {
@@ -63,7 +64,24 @@ func main() {
 			b, _ := io.ReadAll(io.LimitReader(res.Body, 100))
 			fmt.Println("fetched", url, res.StatusCode, string(b))
 		}
+	case "open": // files, in so many processes
+		open(n)
+	case "open-all":
+		openAll()
+	case "put":
+		for _, words := range split(os.Args[2:]) {
+			report(put(words[0], words[1], words[2:]...))
+		}
+	case "lie":
+		report(lie(os.Args[2], os.Args[3]))
 	case "sleep":
 		time.Sleep(time.Hour)
+	}
+}
+
+func report(err error) {
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
 	}
 }
