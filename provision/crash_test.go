@@ -23,7 +23,7 @@ type fault struct {
 	leased bool // reads count under a lease alone: without one nothing comes of them
 	calls  int
 	gone   bool
-	still  chan struct{} // closed when what stands still goes on
+	still  chan struct{} // closed when what stands still continues
 	name   string        // of the call that was struck
 }
 

@@ -21,10 +21,11 @@ import (
 )
 
 // cluster is several nodes of one installation on this machine, behind a balancer that knows nothing
-// of sessions: each connection goes to the next node that takes one.
+// of sessions: each connection goes to the next node that is ready and takes one.
 type cluster struct {
 	*server // as clients see it
 	nodes   []*server
+	unready []atomic.Bool // as the balancer last saw it
 }
 
 // startNodes runs nodes that are called n0, n1 and so on. They end with the test.
@@ -32,7 +33,7 @@ func startNodes(t *testing.T, n int, global string) (*cluster, *postgrestest.Ser
 	t.Helper()
 	db := postgrestest.Start(t, postgrestest.Options{})
 	at := db.Create(t, "pizzeria")
-	c := new(cluster)
+	c := &cluster{unready: make([]atomic.Bool, n)}
 	for i := range n {
 		s := newServer(t, "", "org_gateway", "DATABASE_URL="+at)
 		first := s
@@ -45,7 +46,7 @@ func startNodes(t *testing.T, n int, global string) (*cluster, *postgrestest.Ser
 		s.write(strings.Replace(s.caddyfile(fmt.Sprintf(`store postgres {env.DATABASE_URL}
 			node n%d
 			data_dir %s
-			%s`, i, filepath.Join(first.dir, "data"), global), 0), "{\n", "{\n\tdefault_bind "+ip+"\n", 1))
+			%s`, i, filepath.Join(first.dir, "data"), global), 0), "{\n", "{\n\tshutdown_delay 5s\n\tdefault_bind "+ip+"\n", 1))
 		c.nodes = append(c.nodes, s)
 		t.Cleanup(func() {
 			if races := s.end(); races != "" {
@@ -56,6 +57,9 @@ func startNodes(t *testing.T, n int, global string) (*cluster, *postgrestest.Ser
 			}
 		})
 		s.run()
+	}
+	for i := range c.nodes {
+		go c.watch(i)
 	}
 	front := *c.nodes[0]
 	front.reach = c.dial()
@@ -76,14 +80,40 @@ func (c *cluster) dial() func(context.Context) (net.Conn, error) {
 	return func(ctx context.Context) (net.Conn, error) {
 		var errs []error
 		first := int(next.Add(1))
-		for i := range c.nodes {
-			made, err := c.nodes[(first+i)%len(c.nodes)].reach(ctx)
-			if err == nil {
-				return made, nil
+		for _, unready := range []bool{false, true} { // where none is ready, any will do
+			for i := range c.nodes {
+				node := (first + i) % len(c.nodes)
+				if c.unready[node].Load() != unready {
+					continue
+				}
+				made, err := c.nodes[node].reach(ctx)
+				if err == nil {
+					return made, nil
+				}
+				errs = append(errs, err)
 			}
-			errs = append(errs, err)
 		}
 		return nil, errors.Join(errs...)
+	}
+}
+
+// watch is how the balancer sees whether a node is ready, until the test ends.
+func (c *cluster) watch(node int) {
+	client := c.nodes[node].anonymous()
+	client.Timeout = time.Second
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-c.nodes[node].t.Context().Done():
+			return
+		case <-tick.C:
+		}
+		res, err := client.Get(c.nodes[node].url("") + "/readyz")
+		if err == nil {
+			_ = res.Body.Close()
+		}
+		c.unready[node].Store(err != nil || res.StatusCode != http.StatusOK)
 	}
 }
 

@@ -11,13 +11,17 @@ import (
 	"strings"
 )
 
-// Listening are the addresses of this machine's network at which something listens, at most 64. The
-// kernel may skip one where others begin and end while it is asked, so it is asked several times.
+// maxListening is how many addresses are tried: a process takes an argument of 128 KiB.
+const maxListening = 1024
+
+// Listening are the addresses of this thread's network at which something listens, at most
+// maxListening. The kernel may skip one where others begin and end while it is asked, so it is asked
+// several times.
 func Listening() (addresses []string) {
 	for range 3 {
-		for _, file := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		for _, file := range []string{"/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"} {
 			for _, address := range listeningIn(file) {
-				if len(addresses) < 64 && !slices.Contains(addresses, address) {
+				if len(addresses) < maxListening && !slices.Contains(addresses, address) {
 					addresses = append(addresses, address)
 				}
 			}

@@ -40,7 +40,7 @@ func (r *Runtime) build() error {
 }
 
 func (r *Runtime) buildControl(master *identity.MasterKey) (err error) {
-	if r.store, err = r.c.Store.Open(master, Clock); err != nil {
+	if r.store, err = r.c.Store.Open(master, time.Now); err != nil {
 		return err
 	}
 	r.closers = append(r.closers, r.store.Close)

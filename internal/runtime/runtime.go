@@ -91,13 +91,10 @@ func (r *Runtime) Node() string { return r.c.Node }
 // SecretKey is where the secret key is. It lasts as long as the Runtime.
 func (r *Runtime) SecretKey() string { return r.c.SecretKey }
 
-// Clock is the machine's clock. Tests put another one in its place.
-var Clock = time.Now
-
 // New makes a Runtime that has not started.
 func New(c Config) *Runtime {
 	return &Runtime{
-		c: c, now: Clock, ready: make(chan struct{}), limiters: map[string]*edge.Limiter{},
+		c: c, now: time.Now, ready: make(chan struct{}), limiters: map[string]*edge.Limiter{},
 		controlMetrics: control.NewMetrics(), edgeMetrics: edge.NewMetrics(),
 	}
 }

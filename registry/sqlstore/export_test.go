@@ -42,3 +42,8 @@ func IsSealed(table, column string) bool {
 	}
 	return false
 }
+
+// Transact runs f in a write transaction.
+func (s *Store) Transact(ctx context.Context, a registry.Actor, f func(*sql.Tx) error) error {
+	return s.transact(ctx, a, func(t *writeTx) error { return f(t.sql) })
+}

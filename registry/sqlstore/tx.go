@@ -127,15 +127,24 @@ func (s *Store) transactOnce(ctx context.Context, a registry.Actor, f func(*writ
 		w.prepared = *p
 	}
 	if err := f(w); err != nil {
-		return err
+		return Interrupted(ctx, err)
 	}
 	if err := t.Commit(); err != nil {
-		return fmt.Errorf("store: %w", err)
+		return fmt.Errorf("store: %w", Interrupted(ctx, err))
 	}
 	if w.wakes {
 		s.wake()
 	}
 	return nil
+}
+
+// Interrupted returns the cause of an error that the end of ctx brought about. A transaction is rolled
+// back at that moment, and then only says that it is over.
+func Interrupted(ctx context.Context, err error) error {
+	if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 func (s *Store) writeTx(ctx context.Context, t *sql.Tx, a registry.Actor) *writeTx {

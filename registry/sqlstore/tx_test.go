@@ -1,11 +1,15 @@
 package sqlstore_test
 
 import (
+	"context"
+	"database/sql"
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/registry"
+	"github.com/pizzaface/pizzeria/registry/sqlite"
 	"github.com/pizzaface/pizzeria/registry/sqlitetest"
 	"github.com/pizzaface/pizzeria/registry/sqlstore"
 )
@@ -70,4 +74,31 @@ func TestKindsOfTransactions(t *testing.T) {
 	after("reading", err, 0)
 	_, err = s.Orgs(ctx, operator, registry.OrgList{})
 	after("a list", err, 0)
+}
+
+// TestInterrupted: a transaction whose request has ended says so, not that it is over.
+func TestInterrupted(t *testing.T) {
+	s, err := sqlite.Open(t.Context(), sqlitetest.File(t), new(identity.MasterKey), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	for _, ignored := range []bool{false, true} {
+		ctx, cancel := context.WithCancel(t.Context())
+		err := s.Transact(ctx, registry.AsSystem("test"), func(tx *sql.Tx) error {
+			cancel()
+			for {
+				_, err := tx.ExecContext(context.WithoutCancel(ctx), `SELECT 1`)
+				switch over := errors.Is(err, sql.ErrTxDone); {
+				case over && ignored:
+					return nil
+				case over:
+					return err
+				}
+			}
+		})
+		if !errors.Is(err, context.Canceled) || errors.Is(err, sql.ErrTxDone) {
+			t.Error(err)
+		}
+	}
 }

@@ -2,6 +2,7 @@ package storecopy_test
 
 import (
 	"context"
+	"database/sql"
 	"encoding/base64"
 	"errors"
 	"os"
@@ -67,10 +68,12 @@ func TestBrokenOff(t *testing.T) {
 	}
 }
 
-// interrupted is a location where a copy is interrupted as soon as it may commit.
+// interrupted is a location where a copy is interrupted as soon as it may commit. Its transaction may
+// be over before it is to be committed, or not yet.
 type interrupted struct {
 	storecopy.Location
 	cancel func()
+	over   bool
 }
 
 func (i interrupted) Target(ctx context.Context) (*storecopy.Side, error) {
@@ -81,6 +84,11 @@ func (i interrupted) Target(ctx context.Context) (*storecopy.Side, error) {
 	commit := s.Commit
 	s.Commit = func() error {
 		i.cancel()
+		for i.over {
+			if _, err := s.Tx.ExecContext(context.WithoutCancel(ctx), `SELECT 1`); errors.Is(err, sql.ErrTxDone) {
+				break
+			}
+		}
 		return commit()
 	}
 	return s, nil
@@ -88,13 +96,15 @@ func (i interrupted) Target(ctx context.Context) (*storecopy.Side, error) {
 
 // TestInterrupted: the last moment is not too late.
 func TestInterrupted(t *testing.T) {
-	for _, to := range targets(t) {
-		ctx, cancel := context.WithCancel(t.Context())
-		_, err := storecopy.Copy(ctx, installation(t), interrupted{to, cancel}, secret)
-		if !errors.Is(err, context.Canceled) {
-			t.Errorf("%s: %v", to, err)
+	for _, over := range []bool{false, true} {
+		for _, to := range targets(t) {
+			ctx, cancel := context.WithCancel(t.Context())
+			_, err := storecopy.Copy(ctx, installation(t), interrupted{to, cancel, over}, secret)
+			if !errors.Is(err, context.Canceled) || errors.Is(err, sql.ErrTxDone) {
+				t.Errorf("%s: %v", to, err)
+			}
+			stillEmpty(t, to)
 		}
-		stillEmpty(t, to)
 	}
 }
 

@@ -79,7 +79,7 @@ func Copy(
 	if r, err = fill(ctx, source, target, key); err == nil {
 		err = target.Commit()
 	}
-	return r, errors.Join(err, target.Close())
+	return r, errors.Join(sqlstore.Interrupted(ctx, err), target.Close())
 }
 
 // current refuses a source whose schema is not that of the target.
