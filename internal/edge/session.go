@@ -57,7 +57,7 @@ const renewPause = 5 * time.Second
 // current returns the session as it counts now: itself while it is young and
 // nothing about it changed, or its renewal. fresh is a new token for the cookie.
 func (g *Gateway) current(r *http.Request, s *session, rt *registry.Route) (now *session, fresh string, err error) {
-	for range 3 {
+	for {
 		must, gone := g.Revocations.judge(&s.claims, s.read.Load())
 		if gone {
 			return nil, "", errNobody
@@ -111,7 +111,6 @@ func (g *Gateway) current(r *http.Request, s *session, rt *registry.Route) (now 
 		s.renewed.Store(&token)
 		return n, token, nil // just read from the registry: nothing is newer
 	}
-	return s, fresh, nil
 }
 
 const (

@@ -310,6 +310,34 @@ func TestGapRenewsEverything(t *testing.T) {
 	f.want(503)
 }
 
+// TestKeptCookie: who keeps a cookie that was renewed many times is judged by its newest renewal.
+func TestKeptCookie(t *testing.T) {
+	f := newFixture(t)
+	second, err := f.ids.CreateUser(t.Context(), registry.AsOperator(), registry.NewUser{Email: "bob@example.com", Name: "Bob"}, "correct horse battery")
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret := token.NewSecret()
+	if _, err := f.store.CreateInvite(t.Context(), f.as(f.login.User), f.org.ID, "bob@example.com", registry.RoleOwner, secret.Hash()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.store.AcceptInvite(t.Context(), f.as(second), secret.Hash()); err != nil {
+		t.Fatal(err)
+	}
+	for range 6 {
+		f.want(200)
+		f.pass(6 * time.Minute)
+	}
+	f.want(200)
+	if _, err := f.store.RemoveMember(t.Context(), f.as(second), f.org.ID, f.login.User.ID, registry.MemberRemoval{}); err != nil {
+		t.Fatal(err)
+	}
+	f.g.Revocations.Apply(registry.Change{
+		Kind: registry.ChangeMemberRemoved, OrgID: f.org.ID, UserID: f.login.User.ID, Version: 1, At: f.clock,
+	})
+	f.want(403)
+}
+
 // TestLostRevocations: what this gateway was told before the store lost it holds. A session that ended
 // stays ended. Somebody whose membership changed is not believed by what the store says of before,
 // until the loss was noted, and others are.
