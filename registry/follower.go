@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -122,7 +123,7 @@ func (f *Follower) Resume(seq int64, contact time.Time) {
 	f.contact.Store(contact.UnixNano())
 }
 
-// startOver continues from the newest change of another history.
+// startOver continues from where another history begins, or from its newest change where nobody knows.
 func (f *Follower) startOver(ctx context.Context, head int64) error {
 	lost, err := f.lost(ctx, head)
 	if err != nil {
@@ -130,19 +131,30 @@ func (f *Follower) startOver(ctx context.Context, head int64) error {
 	}
 	if lost.Last == 0 {
 		f.log.Warn("change feed has a gap, starting over", "expected", f.seq.Load(), "got", head)
+		f.reset()
 	} else {
 		f.log.Error("change feed lost changes, starting over",
 			"first", lost.First, "last", lost.Last, "kinds", lost.Kinds())
-		for _, h := range f.handlers {
-			if h, ok := h.(LossHandler); ok {
-				h.Lost(lost)
-			}
+		f.lose(lost)
+	}
+	if lost.Replaced {
+		f.recent = f.recent[:len(f.recent)-len(lost.Changes)]
+		f.seq.Store(lost.First - 1)
+	} else {
+		f.recent = nil
+		f.seq.Store(head)
+	}
+	return nil
+}
+
+func (f *Follower) lose(l LostHistory) {
+	for _, h := range f.handlers {
+		if losing, ok := h.(LossHandler); ok {
+			losing.Lost(l)
+		} else {
+			h.Reset()
 		}
 	}
-	f.recent = nil
-	f.reset()
-	f.seq.Store(head)
-	return nil
 }
 
 // lost finds out what the feed does not have of what was applied. Last is 0 when that is nothing.
@@ -180,9 +192,11 @@ func (f *Follower) lost(ctx context.Context, head int64) (l LostHistory, err err
 		if found && same(c, now) || !found && c.Seq < oldest { // the latter: removed by retention
 			continue
 		}
-		l.First, l.Last, l.Changes = c.Seq, seq, f.recent[i:]
+		l.First, l.Last, l.Changes = c.Seq, seq, slices.Clone(f.recent[i:])
 		if i == 0 {
 			l.First = min(c.Seq, head+1)
+		} else {
+			_, l.Replaced = there[c.Seq-1]
 		}
 		l.Noted = noted >= l.First
 		break

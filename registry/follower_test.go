@@ -172,7 +172,7 @@ func TestFollower(t *testing.T) {
 }
 
 // TestOverlappingHistory: a failover that lost commits leaves a feed whose numbers are used a second
-// time. Followers of the lost ones start over, and miss nothing from there.
+// time. Followers of the lost ones start over, and are told what is in their place.
 func TestOverlappingHistory(t *testing.T) {
 	for name, c := range map[string]struct {
 		cut   int     // changes that are left of four
@@ -203,18 +203,11 @@ func TestOverlappingHistory(t *testing.T) {
 				feed.cut(c.cut)
 				feed.add(true, c.grown...)
 				synctest.Wait()
-				told := []int64{2, 3, 4}
-				if c.reset {
-					s.want(t, 1, told...)
-				} else {
-					s.want(t, 0, append(told, c.grown...)...)
-				}
+				told := append([]int64{2, 3, 4}, c.grown...)
+				s.want(t, map[bool]int{true: 1}[c.reset], told...)
 				next := int64(c.cut+len(c.grown)) + 1
 				feed.add(true, next)
 				synctest.Wait()
-				if !c.reset {
-					told = append(told, c.grown...)
-				}
 				s.want(t, map[bool]int{true: 1}[c.reset], append(told, next)...)
 				stop()
 				<-done
@@ -301,8 +294,16 @@ type losing struct {
 
 func (s *losing) Lost(l LostHistory) { s.mu.Lock(); s.lost = append(s.lost, l); s.mu.Unlock() }
 
+func numbers(first int64, n int) (list []int64) {
+	for i := range n {
+		list = append(list, first+int64(i))
+	}
+	return list
+}
+
 // TestLostHistory: a follower says what a feed does not have any more of what it was told: as much as it
-// remembers, and whether somebody has noted that already. What retention removed was not lost.
+// remembers, and whether somebody has noted that already. Then it tells what the feed has in their place, unless more may be lost. What retention
+// removed was not lost.
 func TestLostHistory(t *testing.T) {
 	kinds := func(n int, kind ChangeKind) (list []Change) {
 		for range n {
@@ -318,6 +319,7 @@ func TestLostHistory(t *testing.T) {
 		first  int64    // 0: nothing was lost
 		want   string
 		noted  bool
+		over   bool // it starts over from the end
 	}{
 		"cut": {told: kinds(3, ChangeMemberRemoved), cut: 2, first: 3, want: "changes 3 to 4: member.removed 2"},
 		"overlapping": {
@@ -338,7 +340,7 @@ func TestLostHistory(t *testing.T) {
 			first: 4, want: "changes 4 to 511: org.updated 508",
 		},
 		"more than is remembered": {
-			told: kinds(3*recentMax, ChangeOrgUpdated), cut: 1,
+			told: kinds(3*recentMax, ChangeOrgUpdated), cut: 1, over: true,
 			first: 2, want: "changes 2 to 3001: org.updated 1001",
 		},
 		"retention": {told: kinds(4, ChangeOrgUpdated), cut: 5, retain: 1, grown: kinds(1, ChangeOrgUpdated)},
@@ -375,8 +377,12 @@ func TestLostHistory(t *testing.T) {
 				<-done
 				switch {
 				case c.first == 0 && len(s.lost) == 0 && s.resets == 0:
-				case c.first == 0 || len(s.lost) != 1 || s.resets != 1:
+				case c.first == 0 || len(s.lost) != 1 || s.resets != 0:
 					t.Fatalf("%v, %d resets", s.lost, s.resets)
+				case s.lost[0].Replaced == c.over:
+					t.Errorf("the others were told: %t", s.lost[0].Replaced)
+				case !c.over && !slices.Equal(s.seqs[len(c.told):], numbers(c.first, len(c.grown))):
+					t.Errorf("told %v", s.seqs)
 				case s.lost[0].First != c.first || s.lost[0].String() != c.want || s.lost[0].Noted != c.noted:
 					t.Errorf("%d, %s, noted %t", s.lost[0].First, s.lost[0], s.lost[0].Noted)
 				}

@@ -15,6 +15,8 @@ type LostHistory struct {
 	Changes []Change
 	// Noted: the feed says already that changes were lost there (ChangeHistoryLost).
 	Noted bool
+	// Replaced: Changes are all that was lost. What the feed has in their place is told next.
+	Replaced bool
 }
 
 // Kinds names the kinds of the changes that are known, each with how many there are, in order.
@@ -48,7 +50,7 @@ type HistoryStore interface {
 	NoteLostHistory(ctx context.Context, a Actor, l LostHistory) error
 }
 
-// LossHandler is a FeedHandler that is told what the feed lost, before Reset.
+// LossHandler is a FeedHandler that is told what the feed lost, in place of Reset.
 type LossHandler interface {
 	Lost(l LostHistory)
 }

@@ -51,13 +51,17 @@ func (g *Gateway) verified(tok string, org registry.OrgID) (*session, error) {
 	return s, nil
 }
 
+// renewTries is how often a session is renewed for a request: more than once if something changes
+// meanwhile.
+const renewTries = 3
+
 // renewPause is how long no renewal is tried after one failed because the control plane is away.
 const renewPause = 5 * time.Second
 
 // current returns the session as it counts now: itself while it is young and
 // nothing about it changed, or its renewal. fresh is a new token for the cookie.
 func (g *Gateway) current(r *http.Request, s *session, rt *registry.Route) (now *session, fresh string, err error) {
-	for {
+	for tries := 0; tries < renewTries; {
 		must, gone := g.Revocations.judge(&s.claims, s.read.Load())
 		if gone {
 			return nil, "", errNobody
@@ -75,6 +79,7 @@ func (g *Gateway) current(r *http.Request, s *session, rt *registry.Route) (now 
 				continue
 			}
 		}
+		tries++
 		token, gaps, heard, err := "", uint64(0), int64(0), errAway
 		doubtful, _ := g.Revocations.judge(&s.claims, s.read.Load())
 		if doubtful || t >= g.awayUntil.Load() { // what is certain does not wait for a store that does not answer
@@ -104,13 +109,14 @@ func (g *Gateway) current(r *http.Request, s *session, rt *registry.Route) (now 
 			return nil, "", errNobody
 		}
 		if g.Revocations.behind(&n.claims) {
-			return nil, "", errAway
+			continue
 		}
 		n.read.Store(gaps)
 		n.heard.Store(heard)
 		s.renewed.Store(&token)
 		return n, token, nil // just read from the registry: nothing is newer
 	}
+	return nil, "", errAway
 }
 
 const (
