@@ -14,8 +14,8 @@ var block = regexp.MustCompile("(?ms)^```(sh|caddyfile)( [a-z]+)?\n(.*?)^```$")
 
 // TestDocuments runs every example: each page of the guide from its first
 // command to its last against a server of its own, and every Caddyfile through
-// the adapter. `sh ci` marks what .ci/run does, and `stopped` and `started` are
-// what a page does without the server and after.
+// the adapter. `sh ci` marks what .ci/run does, `sh postgres` what TestPostgres
+// does, and `stopped` and `started` are what a page does without the server and after.
 func TestDocuments(t *testing.T) {
 	t.Parallel()
 	pages, err := filepath.Glob("../../docs/*/*.md")
@@ -48,6 +48,7 @@ func TestDocuments(t *testing.T) {
 					files.Add(1)
 					validate(t, code)
 				case page == readme: // its two commands are .ci/run's own
+				case mark == "postgres": // TestPostgres runs them
 				case mark == "ci":
 					if !strings.Contains(string(script), strings.Split(strings.TrimSpace(code), " -o")[0]) && !strings.Contains(code, "pizzeria run") {
 						t.Errorf(".ci/run does not do %s", code)
