@@ -108,6 +108,7 @@ type Control struct {
 	bound        atomic.Pointer[bound]
 	ended        chan struct{}                      // closed when streams should end
 	auditHead    atomic.Pointer[registry.AuditHead] // that left last
+	began        atomic.Pointer[Tunables]           // the first ones
 	planned      atomic.Pointer[Tunables]           // whose plans the store has
 	places       places
 

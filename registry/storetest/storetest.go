@@ -131,6 +131,7 @@ func RunTests(t *testing.T, open func(t *testing.T, now func() time.Time) regist
 		"Provisioning":              provisioning,
 		"Plans":                     plans,
 		"ConfiguredPlans":           configuredPlans,
+		"NodesPlans":                nodesPlans,
 		"OrgLimits":                 orgLimits,
 		"Providers":                 providers,
 		"PlanLifetimes":             planLifetimes,
