@@ -75,4 +75,3 @@ func TestPostgres(t *testing.T) {
 	s.stop()
 	t.Run("restore", func(t *testing.T) { postgresRestore(t, s, ada, db) })
 }
-
