@@ -6,7 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	dto "github.com/prometheus/client_model/go"
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/redistest"
@@ -20,6 +22,16 @@ func otherKey(t *testing.T) *identity.MasterKey {
 		t.Fatal(err)
 	}
 	return k
+}
+
+// asked is how many commands requests have sent.
+func (n *node) asked() uint64 {
+	n.Helper()
+	var m dto.Metric
+	if err := n.metrics.Collectors()[2].(prometheus.Histogram).Write(&m); err != nil {
+		n.Fatal(err)
+	}
+	return m.GetHistogram().GetSampleCount()
 }
 
 // TestAway: whatever is wrong with Redis, it is not asked until it is right again.
@@ -70,6 +82,15 @@ func TestAway(t *testing.T) {
 			}
 			n.eventually("seen", func() bool { return testutil.ToFloat64(up) == 0 })
 			n.answers(false)
+			asked := n.asked()
+			for range 10 {
+				if _, err := n.Limiter().Take(t.Context(), []identity.Bucket{bucket(minute(3), "x")}); err == nil {
+					t.Error("it was taken")
+				}
+			}
+			if n.asked() != asked {
+				t.Error("requests ask a Redis that is away")
+			}
 			lines := strings.Count(n.log.String(), "Redis is away")
 			before := testutil.ToFloat64(n.metrics.Collectors()[1])
 			n.eventually("asked again", func() bool { return testutil.ToFloat64(n.metrics.Collectors()[1]) > before+1 })
