@@ -8,6 +8,7 @@ import (
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/api"
+	"github.com/pizzaface/pizzeria/internal/shared"
 	"github.com/pizzaface/pizzeria/provision"
 )
 
@@ -22,6 +23,7 @@ type Metrics struct {
 	heartbeats *prometheus.CounterVec
 	pushes     *prometheus.CounterVec
 	losses     prometheus.Counter
+	redis      *shared.Metrics
 	control    atomic.Pointer[Control] // nil until it runs
 }
 
@@ -39,7 +41,7 @@ func NewMetrics() *Metrics {
 			Name: "pizzeria_recoveries_total",
 			Help: "Recoveries of accounts and the steps of them, by kind.",
 		}, []string{"kind"}),
-		heartbeats: newHeartbeats(), pushes: newPushes(),
+		heartbeats: newHeartbeats(), pushes: newPushes(), redis: shared.NewMetrics(),
 		losses: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "pizzeria_lost_changes_total",
 			Help: "Changes that the store had and has no more, as after a failover.",
@@ -69,11 +71,11 @@ func NewMetrics() *Metrics {
 
 // Collectors returns all collectors, to be registered with each config's registry.
 func (m *Metrics) Collectors() []prometheus.Collector {
-	return []prometheus.Collector{
+	return append(m.redis.Collectors(),
 		m.started, m.signIns, m.failures, m.limits, m.keys, m.recoveries, m.heartbeats, m.pushes,
 		m.losses,
 		state{m}, instances{m},
-	}
+	)
 }
 
 // failing makes the series of providers that are there, as there are those of sign-ins.
