@@ -14,6 +14,8 @@ type Mail struct {
 	CreatedAt time.Time
 	After     time.Time // it is not due before; zero: at once
 	Withheld  bool      // it is not kept: its link counts as mailed, and nobody gets it
+
+	ClaimedUntil time.Time // as ClaimMails gave it; a later claim has a later one
 }
 
 // ClaimLife is how long a letter or a message to a webhook belongs to the process that sends it. It
@@ -24,6 +26,6 @@ const ClaimLife = 2 * time.Minute
 type MailStore interface {
 	QueueMail(ctx context.Context, a Actor, m Mail, link string) error
 	ClaimMails(ctx context.Context, a Actor, limit int) ([]Mail, error)
-	ReleaseMail(ctx context.Context, a Actor, id string) error
-	ReportMail(ctx context.Context, a Actor, id string, next time.Time) error
+	ReleaseMail(ctx context.Context, a Actor, m Mail) error
+	ReportMail(ctx context.Context, a Actor, m Mail, next time.Time) error
 }

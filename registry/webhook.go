@@ -72,6 +72,8 @@ type Task struct {
 	OrgID  OrgID
 	URL    string
 	Sealed []byte
+
+	ClaimedUntil time.Time // as ClaimDeliveries gave it; a later claim has a later one
 }
 
 // WebhookEvents lists what a webhook of an org can be told of, or with OrgID "" one of the platform.
@@ -117,8 +119,8 @@ type DeliveryStore interface {
 	ReplayDelivery(ctx context.Context, a Actor, org OrgID, id WebhookID, delivery string) error
 	SpreadChanges(ctx context.Context, a Actor) error
 	ClaimDeliveries(ctx context.Context, a Actor, limit int) ([]Task, error)
-	ReleaseDelivery(ctx context.Context, a Actor, id string) error
+	ReleaseDelivery(ctx context.Context, a Actor, m Task) error
 	ReportDelivery(
-		ctx context.Context, a Actor, id string, status int, failure string, next time.Time,
+		ctx context.Context, a Actor, m Task, status int, failure string, next time.Time,
 	) error
 }

@@ -84,16 +84,25 @@ var hidden = regexp.MustCompile(`<input type="hidden" name="([^"]+)" value="([^"
 // with presses the button of a page that begins a sign-in at a provider, and goes there.
 func (p *person) with(a answer, connection string) answer {
 	p.s.t.Helper()
-	_, form, ok := strings.Cut(a.body, `<form method="post" action="/sign-in/with/`+connection+`"`)
+	action := "/sign-in/with/" + connection
+	_, values := p.form(a, action)
+	return p.follow(p.submit(p.s.url("")+action, values), "/dex/auth")
+}
+
+// form is what a page's form says of itself, and its hidden fields.
+func (p *person) form(a answer, action string) (attributes string, values url.Values) {
+	p.s.t.Helper()
+	_, form, ok := strings.Cut(a.body, `<form method="post" action="`+action+`"`)
 	if !ok {
-		p.s.t.Fatalf("no button for %s at %s: %d %s", connection, a.url, a.status, tail(a.body, 1500))
+		p.s.t.Fatalf("no form for %s at %s: %d %s", action, a.url, a.status, tail(a.body, 1500))
 	}
 	form, _, _ = strings.Cut(form, "</form>")
-	values := url.Values{}
+	attributes, _, _ = strings.Cut(form, ">")
+	values = url.Values{}
 	for _, m := range hidden.FindAllStringSubmatch(form, -1) {
 		values.Set(m[1], html.UnescapeString(m[2]))
 	}
-	return p.follow(p.submit(p.s.url("")+"/sign-in/with/"+connection, values), "/dex/auth")
+	return attributes, values
 }
 
 // atDex signs in at Dex as Kilgore, who has the group authors.

@@ -20,7 +20,14 @@ func (s *server) mailed(sink *mailtest.Sink, to, subject string) (text, link str
 
 func startWithMail(t *testing.T, sink *mailtest.Sink, more ...string) *server {
 	t.Helper()
-	return startWith(t, strings.Join(more, "\n")+fmt.Sprintf("\nmail %s {\n from \"Pizzeria <no-reply@pizzapi.localhost>\"\n username %s\n password {env.SMTP_PASSWORD}\n ca_file %s\n}", sink.Address, mailtest.Username, sink.CAFile), "org_gateway", "SMTP_PASSWORD="+mailtest.Password)
+	return startWith(t, strings.Join(more, "\n")+mailTo(sink), "org_gateway", smtpPassword)
+}
+
+const smtpPassword = "SMTP_PASSWORD=" + mailtest.Password
+
+// mailTo is the option that sends mail to a sink, with smtpPassword in the environment.
+func mailTo(sink *mailtest.Sink) string {
+	return fmt.Sprintf("\nmail %s {\n from \"Pizzeria <no-reply@pizzapi.localhost>\"\n username %s\n password {env.SMTP_PASSWORD}\n ca_file %s\n}", sink.Address, mailtest.Username, sink.CAFile)
 }
 
 // TestMailInBrowser: the pages that mail leads to.

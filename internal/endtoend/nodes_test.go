@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -29,13 +30,19 @@ type cluster struct {
 }
 
 // startNodes runs nodes that are called n0, n1 and so on. They end with the test.
-func startNodes(t *testing.T, n int, global string) (*cluster, *postgrestest.Server) {
+func startNodes(t *testing.T, n int, global string) *cluster {
 	t.Helper()
-	db := postgrestest.Start(t, postgrestest.Options{})
-	at := db.Create(t, "pizzeria")
+	at := postgrestest.Start(t, postgrestest.Options{}).Create(t, "pizzeria")
+	return startNodesAt(t, slices.Repeat([]string{at}, n), global)
+}
+
+// startNodesAt runs a node for each way to the database, with variables added to their environment.
+func startNodesAt(t *testing.T, ways []string, global string, env ...string) *cluster {
+	t.Helper()
+	n := len(ways)
 	c := &cluster{unready: make([]atomic.Bool, n)}
-	for i := range n {
-		s := newServer(t, "", "org_gateway", "DATABASE_URL="+at)
+	for i, at := range ways {
+		s := newServer(t, "", "org_gateway", append([]string{"DATABASE_URL=" + at}, env...)...)
 		first := s
 		if i > 0 {
 			first = c.nodes[0]
@@ -64,7 +71,7 @@ func startNodes(t *testing.T, n int, global string) (*cluster, *postgrestest.Ser
 	front := *c.nodes[0]
 	front.reach = c.dial()
 	c.server = &front
-	return c, db
+	return c
 }
 
 func dialTo(address string) func(context.Context) (net.Conn, error) {
@@ -154,7 +161,7 @@ func TestNodes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, _ := startNodes(t, 2, fmt.Sprintf("provider process {\ncommand %s greedy\ngrace 1s\n}", self))
+	c := startNodes(t, 2, fmt.Sprintf("provider process {\ncommand %s greedy\ngrace 1s\n}", self))
 	ada := c.admin()
 	id := c.org(ada, "acme")
 	boot := ada.open(c.url("acme") + "/boot").body

@@ -145,7 +145,12 @@ func (s *Sender) deliver(ctx context.Context, c *Config, m registry.Mail) error 
 		next = s.now().Add(pauses[m.Attempts])
 		s.log.Warn("a mail is not sent, and tried again", "mail", m.ID, "at", next, "error", err)
 	}
-	return s.store.ReportMail(ctx, registry.AsSystem("mail"), m.ID, next)
+	err = s.store.ReportMail(ctx, registry.AsSystem("mail"), m, next)
+	if registry.ErrorCode(err) == registry.CodeConflict {
+		s.log.Info("mail result dropped", "mail", m.ID, "error", err)
+		return nil
+	}
+	return err
 }
 
 var errUseless = errors.New("its link has ended, or it does not open")
@@ -213,5 +218,5 @@ func dial(c *Config) (*gomail.Client, error) {
 func (s *Sender) release(m registry.Mail) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	return s.store.ReleaseMail(ctx, registry.AsSystem("mail"), m.ID)
+	return s.store.ReleaseMail(ctx, registry.AsSystem("mail"), m)
 }

@@ -148,7 +148,11 @@ func (s *Sender) deliver(ctx context.Context, t registry.Task) {
 			next = s.now().Add(pauses[t.Attempts])
 		}
 	}
-	if err := s.store.ReportDelivery(ctx, registry.AsSystem("webhooks"), t.ID, status, failure, next); err != nil && ctx.Err() == nil {
+	err = s.store.ReportDelivery(ctx, registry.AsSystem("webhooks"), t, status, failure, next)
+	switch {
+	case registry.ErrorCode(err) == registry.CodeConflict:
+		s.log.Info("webhook result dropped", "webhook", t.WebhookID, "delivery", t.ID, "error", err)
+	case err != nil && ctx.Err() == nil:
 		s.log.Warn("webhooks", "webhook", t.WebhookID, "error", err)
 	}
 }
@@ -156,7 +160,7 @@ func (s *Sender) deliver(ctx context.Context, t registry.Task) {
 func (s *Sender) release(t registry.Task) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	if err := s.store.ReleaseDelivery(ctx, registry.AsSystem("webhooks"), t.ID); err != nil {
+	if err := s.store.ReleaseDelivery(ctx, registry.AsSystem("webhooks"), t); err != nil {
 		s.log.Warn("webhooks", "webhook", t.WebhookID, "error", err)
 	}
 }

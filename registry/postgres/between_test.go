@@ -102,7 +102,7 @@ func TestOneOfEachWebhook(t *testing.T) {
 		asked = true
 		// Another that is done with the first message takes the next.
 		for _, task := range claim(b) {
-			err := b.ReportDelivery(t.Context(), system, task.ID, 200, "", time.Time{})
+			err := b.ReportDelivery(t.Context(), system, task, 200, "", time.Time{})
 			if err != nil {
 				t.Error(err)
 			}
@@ -116,7 +116,7 @@ func TestOneOfEachWebhook(t *testing.T) {
 	if list := claim(b); len(list) != 0 {
 		t.Errorf("another is under way: %+v", list)
 	}
-	if err := a.ReportDelivery(t.Context(), system, first[0].ID, 200, "", time.Time{}); err != nil {
+	if err := a.ReportDelivery(t.Context(), system, first[0], 200, "", time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	if list := claim(b); len(list) != 1 || list[0].ID == first[0].ID {

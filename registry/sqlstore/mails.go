@@ -12,7 +12,8 @@ import (
 )
 
 func scanMail(r scanner) (m registry.Mail, err error) {
-	err = r.Scan(&m.ID, &m.To, &m.Sealed, &m.Attempts, (*micros)(&m.CreatedAt))
+	err = r.Scan(&m.ID, &m.To, &m.Sealed, &m.Attempts, (*micros)(&m.CreatedAt),
+		(*micros)(&m.ClaimedUntil))
 	return m, err
 }
 
@@ -55,7 +56,7 @@ func (s *Store) ClaimMails(
 	err = s.atomic(ctx, a, func(t *writeTx) error {
 		list, err = collect(t.ctx, t, scanMail, `UPDATE mails SET claimed_until = $2
 			WHERE claimed_until <= $1 AND id IN (SELECT id`+due+` ORDER BY next_at LIMIT $3)
-			RETURNING id, recipient, sealed, attempts, created_at`,
+			RETURNING id, recipient, sealed, attempts, created_at, claimed_until`,
 			us(t.now), us(t.now.Add(registry.ClaimLife)), limit)
 		return err
 	})
@@ -74,28 +75,42 @@ func (s *Store) none(ctx context.Context, statement string, args ...any) (bool, 
 	return false, err
 }
 
-// ReleaseMail gives a claimed message back without a try. For the system.
-func (s *Store) ReleaseMail(ctx context.Context, a registry.Actor, id string) error {
+// ReleaseMail gives a claimed message back without a try. For the system. A lost claim is no error.
+func (s *Store) ReleaseMail(ctx context.Context, a registry.Actor, m registry.Mail) error {
 	if err := only(a); err != nil {
 		return err
 	}
 	return s.atomic(ctx, a, func(t *writeTx) error {
-		_, err := t.exec(`UPDATE mails SET claimed_until = 0 WHERE id = $1`, id)
+		_, err := t.exec(`UPDATE mails SET claimed_until = 0 WHERE id = $1 AND claimed_until = $2`,
+			m.ID, us(m.ClaimedUntil))
 		return err
 	})
 }
 
 // ReportMail records a try: the mail is removed unless next says when to try again. For the system.
-func (s *Store) ReportMail(ctx context.Context, a registry.Actor, id string, next time.Time) error {
+// Error: CodeConflict when the claim was lost.
+func (s *Store) ReportMail(
+	ctx context.Context, a registry.Actor, m registry.Mail, next time.Time,
+) error {
 	if err := only(a); err != nil {
 		return err
 	}
 	return s.atomic(ctx, a, func(t *writeTx) error {
 		if next.IsZero() {
-			_, err := t.exec(`DELETE FROM mails WHERE id = $1`, id)
-			return err
+			return t.claimed(`DELETE FROM mails WHERE id = $1 AND claimed_until = $2`,
+				m.ID, us(m.ClaimedUntil))
 		}
-		_, err := t.exec(`UPDATE mails SET attempts = attempts + 1, next_at = $2, claimed_until = 0 WHERE id = $1`, id, us(next))
-		return err
+		return t.claimed(`UPDATE mails SET attempts = attempts + 1, next_at = $3, claimed_until = 0
+			WHERE id = $1 AND claimed_until = $2`, m.ID, us(m.ClaimedUntil), us(next))
 	})
+}
+
+// claimed runs the statement that ends a claim. A process that lost the claim must not report over
+// the one that has it now.
+func (t *writeTx) claimed(statement string, args ...any) error {
+	n, err := t.exec(statement, args...)
+	if err == nil && n == 0 {
+		err = registry.Errorf(registry.CodeConflict, "", "the claim was lost")
+	}
+	return err
 }

@@ -303,12 +303,13 @@ func (t *writeTx) claimDeliveries(limit int) (list []registry.Task, err error) {
 		return nil, err
 	}
 	seen := map[registry.WebhookID]bool{}
-	ids := []string{}
+	ids, until := []string{}, t.now.Add(registry.ClaimLife)
 	for _, w := range waiting {
 		if seen[w.WebhookID] || len(list) == limit {
 			continue
 		}
 		seen[w.WebhookID] = true
+		w.ClaimedUntil = until
 		list, ids = append(list, w), append(ids, w.ID)
 	}
 	claimed, err := json.Marshal(ids)
@@ -316,7 +317,7 @@ func (t *writeTx) claimDeliveries(limit int) (list []registry.Task, err error) {
 		return nil, err
 	}
 	_, err = t.exec(`UPDATE deliveries SET claimed_until = $1
-		WHERE id IN (SELECT j.value FROM {each $2} j)`, us(t.now.Add(registry.ClaimLife)), string(claimed))
+		WHERE id IN (SELECT j.value FROM {each $2} j)`, us(until), string(claimed))
 	return list, err
 }
 
@@ -325,20 +326,26 @@ func scanTask(r scanner) (t registry.Task, err error) {
 	return t, err
 }
 
-// ReleaseDelivery gives a claimed message back without a try. For the system.
-func (s *Store) ReleaseDelivery(ctx context.Context, a registry.Actor, id string) error {
+// ReleaseDelivery gives a claimed message back without a try. For the system. A lost claim is no
+// error.
+func (s *Store) ReleaseDelivery(ctx context.Context, a registry.Actor, m registry.Task) error {
 	if err := only(a); err != nil {
 		return err
 	}
 	return s.atomic(ctx, a, func(t *writeTx) error {
-		_, err := t.exec(`UPDATE deliveries SET claimed_until = 0 WHERE id = $1`, id)
+		_, err := t.exec(`UPDATE deliveries SET claimed_until = 0 WHERE id = $1 AND claimed_until = $2`,
+			m.ID, us(m.ClaimedUntil))
 		return err
 	})
 }
 
 // ReportDelivery notes how a try went; next is when it is tried again, zero for
-// never. Not a registry change: no feed entry. For the system.
-func (s *Store) ReportDelivery(ctx context.Context, a registry.Actor, id string, status int, failure string, next time.Time) error {
+// never. Not a registry change: no feed entry. For the system. Error: CodeConflict when the claim was
+// lost.
+func (s *Store) ReportDelivery(
+	ctx context.Context, a registry.Actor, m registry.Task, status int, failure string,
+	next time.Time,
+) error {
 	if err := only(a); err != nil {
 		return err
 	}
@@ -350,8 +357,9 @@ func (s *Store) ReportDelivery(ctx context.Context, a registry.Actor, id string,
 		state = registry.DeliveryPending
 	}
 	return s.atomic(ctx, a, func(t *writeTx) error {
-		_, err := t.exec(`UPDATE deliveries SET state = $2, attempts = attempts + 1, status = $3, error = $4, tried_at = $5, next_at = $6, claimed_until = 0 WHERE id = $1`,
-			id, state, status, failure, us(t.now), us(next))
-		return err
+		return t.claimed(`UPDATE deliveries SET state = $3, attempts = attempts + 1, status = $4,
+			error = $5, tried_at = $6, next_at = $7, claimed_until = 0
+			WHERE id = $1 AND claimed_until = $2`,
+			m.ID, us(m.ClaimedUntil), state, status, failure, us(t.now), us(next))
 	})
 }

@@ -134,28 +134,33 @@ func mails(e env) {
 		e.Error("queued with a link that is not there")
 	}
 	e.ok(e.s.QueueMail(ctx, system, m, ""))
-	due := func(want int) []registry.Mail {
+	claim := func(want int) []registry.Mail {
 		e.Helper()
 		list, err := e.s.ClaimMails(ctx, system, 10)
 		e.ok(err)
-		for _, m := range list {
-			e.ok(e.s.ReleaseMail(ctx, system, m.ID))
-		}
 		if len(list) != want {
-			e.Errorf("%d are due, want %d", len(list), want)
+			e.Fatalf("%d are due, want %d", len(list), want)
+		}
+		return list
+	}
+	due := func(want int) []registry.Mail {
+		e.Helper()
+		list := claim(want)
+		for _, m := range list {
+			e.ok(e.s.ReleaseMail(ctx, system, m))
 		}
 		return list
 	}
 	if got := due(1)[0]; got.ID != m.ID || got.To != m.To || string(got.Sealed) != "sealed" || got.Attempts != 0 {
 		e.Errorf("%+v", got)
 	}
-	e.ok(e.s.ReportMail(ctx, system, m.ID, e.clock.Now().Add(time.Minute)))
+	e.ok(e.s.ReportMail(ctx, system, claim(1)[0], e.clock.Now().Add(time.Minute)))
 	due(0)
 	e.clock.Add(time.Minute)
 	if got := due(1)[0]; got.Attempts != 1 {
 		e.Errorf("%+v", got)
 	}
-	e.ok(e.s.ReportMail(ctx, system, m.ID, time.Time{}))
+	e.ok(e.s.ReportMail(ctx, system, claim(1)[0], time.Time{}))
 	due(0)
 
 	m.After = e.clock.Now().Add(time.Hour)

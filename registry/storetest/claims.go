@@ -26,84 +26,114 @@ func claims(e env) {
 			e.clock.Add(time.Second)
 		}
 	}
-	for _, q := range []struct {
-		name    string
-		first   int // that one claim gets
-		left    int // that it gets after one was reported
-		claim   func(a registry.Actor, limit int) ([]string, error)
-		release func(id string) error
-		report  func(id string) error
-	}{
+	for _, q := range []queue{
 		{
-			"letters", letters, letters - 1, func(a registry.Actor, limit int) (ids []string, err error) {
-				list, err := e.s.ClaimMails(ctx, a, limit)
-				for _, m := range list {
-					ids = append(ids, m.ID)
+			"letters", letters, letters - 1, func(a registry.Actor, limit int) (list []claimed, err error) {
+				mails, err := e.s.ClaimMails(ctx, a, limit)
+				for _, m := range mails {
+					list = append(list, claimed{
+						m.ID,
+						func() error { return e.s.ReleaseMail(ctx, system, m) },
+						func(next time.Time) error { return e.s.ReportMail(ctx, system, m, next) },
+					})
 				}
-				return ids, err
+				return list, err
 			},
-			func(id string) error { return e.s.ReleaseMail(ctx, system, id) },
-			func(id string) error { return e.s.ReportMail(ctx, system, id, time.Time{}) },
 		},
 		{
-			"messages", 2, 2, func(a registry.Actor, limit int) (ids []string, err error) {
-				list, err := e.s.ClaimDeliveries(ctx, a, limit)
-				for _, t := range list {
-					ids = append(ids, t.ID)
+			"messages", 2, 2, func(a registry.Actor, limit int) (list []claimed, err error) {
+				tasks, err := e.s.ClaimDeliveries(ctx, a, limit)
+				for _, t := range tasks {
+					list = append(list, claimed{
+						t.ID,
+						func() error { return e.s.ReleaseDelivery(ctx, system, t) },
+						func(next time.Time) error {
+							failure := ""
+							if !next.IsZero() {
+								failure = "it broke"
+							}
+							return e.s.ReportDelivery(ctx, system, t, 200, failure, next)
+						},
+					})
 				}
-				return ids, err
+				return list, err
 			},
-			func(id string) error { return e.s.ReleaseDelivery(ctx, system, id) },
-			func(id string) error { return e.s.ReportDelivery(ctx, system, id, 200, "", time.Time{}) },
 		},
 	} {
-		_, err := q.claim(operator, 1)
-		e.want(err, registry.CodeForbidden)
-		claim := func(limit, want int) []string {
-			e.Helper()
-			ids, err := q.claim(system, limit)
-			e.ok(err)
-			if len(ids) != want {
-				e.Fatalf("%d %s, want %d", len(ids), q.name, want)
-			}
-			return ids
-		}
-		// At once, each is claimed once, and one of a webhook.
-		var mu sync.Mutex
-		var wg sync.WaitGroup
-		got := map[string]int{}
-		for range 8 {
-			wg.Go(func() {
-				ids, err := q.claim(system, 10)
-				mu.Lock()
-				defer mu.Unlock()
-				if err != nil {
-					e.Error(err)
-				}
-				for _, id := range ids {
-					got[id]++
-				}
-			})
-		}
-		wg.Wait()
-		if len(got) != q.first {
-			e.Fatalf("%d %s are claimed, want %d", len(got), q.name, q.first)
-		}
-		for id, n := range got {
-			if n != 1 {
-				e.Errorf("%s was claimed %d times", id, n)
-			}
-		}
-		claim(10, 0)
-		e.clock.Add(registry.ClaimLife) // whoever had them is gone
-		again := claim(1, 1)
-		claim(10, q.first-1)
-		e.ok(q.release(again[0]))
-		if id := claim(10, 1)[0]; id != again[0] {
-			e.Errorf("%s came back in place of %s", id, again[0])
-		}
-		e.ok(q.report(again[0]))
-		e.ok(e.s.BreakLeases(ctx, system))
-		claim(10, q.left)
+		q.test(e)
 	}
+}
+
+// queue is one of those from which things are claimed.
+type queue struct {
+	name  string
+	first int // that one claim gets
+	left  int // that it gets after one was reported
+	claim func(a registry.Actor, limit int) ([]claimed, error)
+}
+
+// claimed is a letter or a message, and how whoever claimed it ends that.
+type claimed struct {
+	id      string
+	release func() error
+	report  func(next time.Time) error
+}
+
+func (q queue) test(e env) {
+	_, err := q.claim(operator, 1)
+	e.want(err, registry.CodeForbidden)
+	claim := func(limit, want int) []claimed {
+		e.Helper()
+		list, err := q.claim(system, limit)
+		e.ok(err)
+		if len(list) != want {
+			e.Fatalf("%d %s, want %d", len(list), q.name, want)
+		}
+		return list
+	}
+	// At once, each is claimed once, and one of a webhook.
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	got := map[string][]claimed{}
+	for range 8 {
+		wg.Go(func() {
+			list, err := q.claim(system, 10)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				e.Error(err)
+			}
+			for _, c := range list {
+				got[c.id] = append(got[c.id], c)
+			}
+		})
+	}
+	wg.Wait()
+	if len(got) != q.first {
+		e.Fatalf("%d %s are claimed, want %d", len(got), q.name, q.first)
+	}
+	for id, claims := range got {
+		if n := len(claims); n != 1 {
+			e.Errorf("%s was claimed %d times", id, n)
+		}
+	}
+	claim(10, 0)
+	e.clock.Add(registry.ClaimLife) // whoever had them stands still
+	again := claim(1, 1)[0]
+	lost := got[again.id][0]
+	claim(10, q.first-1)
+	e.ok(lost.release())
+	e.want(lost.report(time.Time{}), registry.CodeConflict)
+	e.want(lost.report(e.clock.Now().Add(-time.Second)), registry.CodeConflict)
+	claim(10, 0)
+	e.ok(again.release())
+	e.want(lost.report(time.Time{}), registry.CodeConflict)
+	back := claim(10, 1)[0]
+	if back.id != again.id {
+		e.Errorf("%s came back in place of %s", back.id, again.id)
+	}
+	e.ok(back.report(time.Time{}))
+	e.want(back.report(time.Time{}), registry.CodeConflict)
+	e.ok(e.s.BreakLeases(ctx, system))
+	claim(10, q.left)
 }

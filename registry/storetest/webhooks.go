@@ -64,23 +64,40 @@ func webhooks(e env) {
 	e.want(e.s.TestWebhook(ctx, asA, o.ID, all), registry.CodeNotFound)
 	e.want(e.s.ReplayDelivery(ctx, asA, o.ID, mine, log(operator, "", all)[0].ID), registry.CodeNotFound)
 
-	due := func() (n int) {
+	claim := func() (of []registry.Task) {
 		e.Helper()
 		list, err := e.s.ClaimDeliveries(ctx, system, 100)
 		e.ok(err)
 		for _, t := range list {
-			e.ok(e.s.ReleaseDelivery(ctx, system, t.ID))
 			if t.WebhookID == mine {
-				n++
+				of = append(of, t)
+			} else {
+				e.ok(e.s.ReleaseDelivery(ctx, system, t))
 			}
 		}
-		return n
+		return of
+	}
+	due := func() int {
+		e.Helper()
+		of := claim()
+		for _, t := range of {
+			e.ok(e.s.ReleaseDelivery(ctx, system, t))
+		}
+		return len(of)
+	}
+	report := func(status int, failure string, next time.Time) {
+		e.Helper()
+		of := claim()
+		if len(of) != 1 {
+			e.Fatalf("%d are due", len(of))
+		}
+		e.ok(e.s.ReportDelivery(ctx, system, of[0], status, failure, next))
 	}
 	if due() != 1 {
 		e.Fatal("what is due")
 	}
 	id := got[0].ID
-	e.ok(e.s.ReportDelivery(ctx, system, id, 500, "it broke", e.clock.Now().Add(time.Minute)))
+	report(500, "it broke", e.clock.Now().Add(time.Minute))
 	if d := log(asA, o.ID, mine)[0]; due() != 0 || d.Attempts != 1 || d.Status != 500 || d.State != registry.DeliveryPending {
 		e.Fatalf("after a failure: %+v", d)
 	}
@@ -88,7 +105,7 @@ func webhooks(e env) {
 	if due() != 1 {
 		e.Fatal("it is not tried again")
 	}
-	e.ok(e.s.ReportDelivery(ctx, system, id, 0, "gone", time.Time{}))
+	report(0, "gone", time.Time{})
 	if d := log(asA, o.ID, mine)[0]; due() != 0 || d.State != registry.DeliveryGivenUp {
 		e.Fatalf("given up: %+v", d)
 	}
@@ -96,7 +113,7 @@ func webhooks(e env) {
 	if due() != 1 {
 		e.Fatal("it is not replayed")
 	}
-	e.ok(e.s.ReportDelivery(ctx, system, id, 200, "", time.Time{}))
+	report(200, "", time.Time{})
 	if d := log(asA, o.ID, mine)[0]; d.State != registry.DeliveryDone || d.Error != "" {
 		e.Fatalf("delivered: %+v", d)
 	}
