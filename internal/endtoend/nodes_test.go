@@ -31,6 +31,17 @@ type cluster struct {
 // startNodes runs nodes that are called n0, n1 and so on. They end with the test.
 func startNodes(t *testing.T, n int, global string) (*cluster, *postgrestest.Server) {
 	t.Helper()
+	c, db := newNodes(t, n, global)
+	for _, s := range c.nodes {
+		s.run()
+	}
+	c.balance()
+	return c, db
+}
+
+// newNodes makes nodes that do not run yet.
+func newNodes(t *testing.T, n int, global string) (*cluster, *postgrestest.Server) {
+	t.Helper()
 	db := postgrestest.Start(t, postgrestest.Options{})
 	at := db.Create(t, "pizzeria")
 	c := &cluster{unready: make([]atomic.Bool, n)}
@@ -49,6 +60,10 @@ func startNodes(t *testing.T, n int, global string) (*cluster, *postgrestest.Ser
 			%s`, i, filepath.Join(first.dir, "data"), global), 0), "{\n", "{\n\tshutdown_delay 5s\n\tdefault_bind "+ip+"\n", 1))
 		c.nodes = append(c.nodes, s)
 		t.Cleanup(func() {
+			if s.cmd == nil {
+				_ = os.RemoveAll(s.dir)
+				return
+			}
 			if races := s.end(); races != "" {
 				t.Error(races)
 			}
@@ -56,15 +71,18 @@ func startNodes(t *testing.T, n int, global string) (*cluster, *postgrestest.Ser
 				t.Logf("node %d:\n%s", i, tail(s.out.String(), 8000))
 			}
 		})
-		s.run()
 	}
+	return c, db
+}
+
+// balance begins to balance, once the first node runs.
+func (c *cluster) balance() {
 	for i := range c.nodes {
 		go c.watch(i)
 	}
 	front := *c.nodes[0]
 	front.reach = c.dial()
 	c.server = &front
-	return c, db
 }
 
 func dialTo(address string) func(context.Context) (net.Conn, error) {
