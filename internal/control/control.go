@@ -24,6 +24,7 @@ import (
 	"github.com/pizzaface/pizzeria/internal/mail"
 	"github.com/pizzaface/pizzeria/internal/revocation"
 	"github.com/pizzaface/pizzeria/internal/settings"
+	"github.com/pizzaface/pizzeria/internal/shared"
 	"github.com/pizzaface/pizzeria/internal/usage"
 	"github.com/pizzaface/pizzeria/internal/webhook"
 	"github.com/pizzaface/pizzeria/provision"
@@ -38,6 +39,7 @@ type Tunables struct {
 	Settings     registry.Schema    // what orgs may set for their instances
 	WebhookAllow []netip.Prefix     // networks that webhooks reach though they are not public
 	Mail         *mail.Config       // nil: no mail is sent
+	Redis        *shared.Config     // nil: what nodes share is in the store alone
 	// Accounts that nobody signed in to for so long are disabled; 0: none is.
 	DisableDormant time.Duration
 	AuditKeep      time.Duration // how long entries of the audit log are kept; 0: for ever
@@ -89,6 +91,7 @@ type Control struct {
 	settings   *settings.Service
 	webhooks   *webhook.Sender
 	mail       *mail.Sender
+	redis      *shared.Redis
 	usage      *usage.Recorder
 	agents     agents
 	beats      *heartbeat.Recorder
@@ -133,6 +136,8 @@ func New(c Config) (*Control, error) {
 	p.mail = mail.New(c.Store, p.ids, func() *mail.Config { return c.Tunables().Mail }, p.site,
 		c.Log, c.Now)
 	p.ids.Mail = p.mail
+	p.redis = shared.New(func() *shared.Config { return c.Tunables().Redis }, c.Master, c.Metrics.redis, c.Log)
+	p.ids.Shared = p.redis.Limiter
 	p.ids.Noted = c.Metrics.signedIn
 	p.ids.Limited = c.Metrics.limited
 	p.ids.Recovered = c.Metrics.recovered
@@ -189,6 +194,7 @@ func (c *Control) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	wg.Go(func() { c.usage.Run(ctx) })
+	wg.Go(func() { c.redis.Run(ctx) })
 	if !c.reconnect(ctx) {
 		return
 	}

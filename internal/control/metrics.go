@@ -8,6 +8,7 @@ import (
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/api"
+	"github.com/pizzaface/pizzeria/internal/shared"
 	"github.com/pizzaface/pizzeria/provision"
 )
 
@@ -21,6 +22,7 @@ type Metrics struct {
 	recoveries *prometheus.CounterVec
 	heartbeats *prometheus.CounterVec
 	pushes     *prometheus.CounterVec
+	redis      *shared.Metrics
 	control    atomic.Pointer[Control] // nil until it runs
 }
 
@@ -38,7 +40,7 @@ func NewMetrics() *Metrics {
 			Name: "pizzeria_recoveries_total",
 			Help: "Recoveries of accounts and the steps of them, by kind.",
 		}, []string{"kind"}),
-		heartbeats: newHeartbeats(), pushes: newPushes(),
+		heartbeats: newHeartbeats(), pushes: newPushes(), redis: shared.NewMetrics(),
 		started: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "pizzeria_instance_start_duration_seconds", Help: "Time from first look to healthy of instances.", Buckets: prometheus.ExponentialBuckets(0.05, 2, 11)}),
 	}
 	for _, way := range identity.Ways { // there from the start, so that a rate has something to rise from
@@ -64,10 +66,10 @@ func NewMetrics() *Metrics {
 
 // Collectors returns all collectors, to be registered with each config's registry.
 func (m *Metrics) Collectors() []prometheus.Collector {
-	return []prometheus.Collector{
+	return append(m.redis.Collectors(),
 		m.started, m.signIns, m.failures, m.limits, m.keys, m.recoveries, m.heartbeats, m.pushes,
 		state{m}, instances{m},
-	}
+	)
 }
 
 // failing makes the series of providers that are there, as there are those of sign-ins.
