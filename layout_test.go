@@ -67,7 +67,7 @@ var may = map[string][]string{
 	"internal/edge/origin":   {"registry", "identity/token"},
 	"internal/control":       {"registry", "identity", "identity/token", "provision", "internal/wire", "internal/webhook", "internal/settings", "internal/usage", "internal/mail", "internal/shared", "internal/heartbeat", "internal/revocation", "internal/egress", "internal/api", "internal/console", "internal/edge/origin", "internal/intruder"},
 	"internal/runtime":       {"registry", "identity", "identity/token", "provision", "internal/control", "internal/edge", "internal/edge/origin", "internal/intruder"},
-	"bench":                  {"identity/jose", "internal/edge/snapshot", "registry", "provision", "provision/process", "internal/sandbox"},
+	"bench":                  {"identity", "identity/jose", "internal/heartbeat", "internal/edge/snapshot", "registry", "registry/postgres", "registry/sqlite", "provision", "provision/process", "internal/sandbox"},
 	"examples/instance":      {"examples/instance/app"},
 	"examples/instance/app":  {"identity/assertion"},
 	"caddymodule":            {"registry", "registry/postgres", "registry/sqlite", "registry/storecopy", "identity", "identity/token", "provision", "provision/docker", "provision/external", "provision/process", "internal/agent", "internal/guard", "internal/web", "internal/wire", "internal/console", "internal/edge", "internal/mail", "internal/shared", "internal/runtime", "internal/cli", "internal/sockets", "internal/sandbox", "internal/egress", "internal/intruder", "examples/instance/app"},

@@ -27,7 +27,7 @@ func TestPlaces(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.Config.Tunables = func() *Tunables { return &Tunables{Providers: set} }
+		c.Tunables = func() *Tunables { return &Tunables{Providers: set} }
 		return c.checkPlaces(t.Context())
 	}
 	for _, step := range []struct {

@@ -15,7 +15,7 @@ import (
 func TestRedis(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
-	c, _ := startNodes(t, 2, fmt.Sprintf("redis {\nurl %s\n}", r.URL()))
+	c := startNodes(t, 2, fmt.Sprintf("redis {\nurl %s\n}", r.URL()))
 	ada := c.admin()
 	c.org(ada, "acme")
 	up := func(want string) {
