@@ -52,8 +52,12 @@ func (g *Gateway) verified(tok string, org registry.OrgID) (*session, error) {
 }
 
 // renewTries is how often a session is renewed for a request: more than once if something changes
-// meanwhile.
-const renewTries = 3
+// meanwhile. renewHops is how many renewals in a row lead from a cookie that a client keeps to the
+// newest: others keep it short.
+const (
+	renewTries = 3
+	renewHops  = 1000
+)
 
 // renewPause is how long no renewal is tried after one failed because the control plane is away.
 const renewPause = 5 * time.Second
@@ -61,7 +65,8 @@ const renewPause = 5 * time.Second
 // current returns the session as it counts now: itself while it is young and
 // nothing about it changed, or its renewal. fresh is a new token for the cookie.
 func (g *Gateway) current(r *http.Request, s *session, rt *registry.Route) (now *session, fresh string, err error) {
-	for tries := 0; tries < renewTries; {
+	first := s
+	for tries, hops := 0, 0; tries < renewTries && hops < renewHops; {
 		must, gone := g.Revocations.judge(&s.claims, s.read.Load())
 		if gone {
 			return nil, "", errNobody
@@ -71,11 +76,15 @@ func (g *Gateway) current(r *http.Request, s *session, rt *registry.Route) (now 
 		must = must || expired || s.claims.OrgGen != rt.Generation
 		outdated := g.Revocations.outdated(s.claims.Subject, s.heard.Load())
 		if !must && !outdated && t-s.claims.IssuedAt < g.renewal(&s.claims) {
+			if s != first {
+				first.renewed.Store(&fresh) // the next request need not go all the way
+			}
 			return s, fresh, nil
 		}
 		if next := s.renewed.Load(); next != nil {
 			if n, err := g.verified(*next, rt.OrgID); err == nil && n != s {
 				s, fresh = n, *next
+				hops++
 				continue
 			}
 		}
@@ -114,6 +123,7 @@ func (g *Gateway) current(r *http.Request, s *session, rt *registry.Route) (now 
 		n.read.Store(gaps)
 		n.heard.Store(heard)
 		s.renewed.Store(&token)
+		first.renewed.Store(&token)
 		return n, token, nil // just read from the registry: nothing is newer
 	}
 	return nil, "", errAway
