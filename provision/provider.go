@@ -151,7 +151,7 @@ type Sampler interface {
 // Sample is what a machine counts of an instance.
 type Sample struct {
 	CPU    time.Duration // since the start of its generation
-	Memory int64         // bytes, as limits count them
+	Memory int64         // bytes, without files that were not used lately
 }
 
 // Limiter is a Provider that can hold an instance that runs to other limits.

@@ -57,8 +57,8 @@ func TestReadVersions(t *testing.T) {
 		unified bool
 		files   map[string]string
 	}{
-		"1": {false, map[string]string{"memory.usage_in_bytes": "4096\n", "cpuacct.usage": "1500000000\n"}},
-		"2": {true, map[string]string{"memory.current": "4096\n", "cpu.stat": "nr_periods 7\nusage_usec 1500000\nuser_usec 9\n"}},
+		"1": {false, map[string]string{"memory.usage_in_bytes": "4096\n", "cpuacct.usage": "1500000000\n", "memory.stat": "cache 3000\ntotal_inactive_file 96\n"}},
+		"2": {true, map[string]string{"memory.current": "4096\n", "memory.stat": "file 3000\ninactive_file 96\n", "cpu.stat": "nr_periods 7\nusage_usec 1500000\nuser_usec 9\n"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -72,7 +72,7 @@ func TestReadVersions(t *testing.T) {
 				}
 			}
 			u, err := at.read("a")
-			if err != nil || u != (Usage{CPU: 1500 * time.Millisecond, Memory: 4096}) {
+			if err != nil || u != (Usage{CPU: 1500 * time.Millisecond, Memory: 4000}) {
 				t.Errorf("%+v %v", u, err)
 			}
 			for file := range row.files {
