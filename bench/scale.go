@@ -223,7 +223,7 @@ func (b *scaleBench) restart() (time.Duration, error) {
 		return 0, err
 	}
 	began := time.Now()
-	if b.ours, err = b.servers.start("ours", string(config)); err != nil {
+	if b.ours, err = b.start("ours", string(config)); err != nil {
 		return 0, err
 	}
 	for time.Since(began) < time.Minute {
