@@ -39,12 +39,14 @@ func (s *Store) PlaceOf(
 	if err := only(a); err != nil {
 		return "", err
 	}
-	key, known := "place:"+provider, `NOTHING`
+	key := "place:" + provider
+	name := `INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT DO NOTHING`
 	if alone {
-		known = `UPDATE SET value = excluded.value`
+		name = `INSERT INTO meta (key, value) VALUES ($1, $2)
+			ON CONFLICT (key) DO UPDATE SET value = excluded.value`
 	}
 	err = s.atomic(ctx, a, func(t *writeTx) error {
-		_, err := t.exec(`INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO `+known, key, here)
+		_, err := t.exec(name, key, here)
 		if err != nil {
 			return err
 		}
