@@ -26,7 +26,7 @@ import (
 
 // TestRefused: who starts an instance without an image reads what to do about it.
 func TestRefused(t *testing.T) {
-	e := dockertest.Shared(t, false)
+	e := dockertest.Start(t, dockertest.Options{}) // of its own: no other test has brought the layers there
 	w := &world{T: t, e: e}
 	host := serve(t, e, func(context.Context) {})
 	w.name = host + "/app:1"
@@ -71,7 +71,7 @@ func TestRefused(t *testing.T) {
 // TestStall: people hear that a registry stays silent, before and after it has sent something, and the
 // start goes on when it speaks again.
 func TestStall(t *testing.T) {
-	e := dockertest.Shared(t, false)
+	e := dockertest.Start(t, dockertest.Options{}) // of its own: no other test has brought the layers there
 	w := &world{T: t, e: e}
 	var pulling atomic.Bool
 	release := make(chan struct{})
