@@ -17,7 +17,7 @@ func (f *faults) losesHistory(next *postgrestest.Server) (revoked []*person) {
 	removed, out := f.member("late-removed"), f.member("late-out")
 	must(t, next.Follow(f.primary))
 	kept := len(f.written)
-	must(t, f.primary.Await(`SELECT pg_current_wal_flush_lsn() = replay_lsn FROM pg_stat_replication`))
+	must(t, f.primary.Await(`SELECT count(*) = 1 FROM pg_stat_replication WHERE replay_lsn = pg_current_wal_flush_lsn()`))
 	must(t, next.Detach())
 
 	f.ada.call(t, "DELETE", f.url("")+"/api/v1/orgs/acme/members/late-removed@example.com", "", http.StatusOK, nil)
