@@ -125,7 +125,7 @@ func (v *Revocations) renew(gap bool) {
 
 // Lost implements registry.LossHandler. What the lost changes took away stays taken away: sessions that
 // they ended for as long as tokens live, others until the control plane has noted the loss. What is open
-// goes on if they did not say anything of it.
+// continues if they did not concern it.
 func (v *Revocations) Lost(l registry.LostHistory) {
 	if l.Noted || !slices.ContainsFunc(l.Changes, func(c registry.Change) bool { return c.Version > 0 }) {
 		v.settle()

@@ -97,7 +97,7 @@ func TestRollingUpgrade(t *testing.T) {
 	c.must("audit", "verify")
 }
 
-// TestSchemaOfNext: a node goes on under load while the next version migrates, also when the database
+// TestSchemaOfNext: a node keeps serving under load while the next version migrates, also when the database
 // ends its sessions. A node that starts then says why it does not.
 func TestSchemaOfNext(t *testing.T) {
 	t.Parallel()

@@ -165,7 +165,7 @@ func TestRefills(t *testing.T) {
 	n.eventually("empty", func() bool { return n.taken(1, quick) == 0 })
 	n.eventually("refilled", func() bool { return n.taken(1, quick) == 1 })
 	n.eventually("forgotten", func() bool {
-		list, err := s.Ask(t.Context(), "KEYS", "*{limits}*")
+		list, err := s.Ask(t.Context(), "KEYS", "*{limits}:*")
 		return err == nil && len(list.([]any)) == 0
 	})
 }

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/redistest"
 	"github.com/pizzaface/pizzeria/internal/shared"
@@ -174,5 +176,28 @@ func TestCluster(t *testing.T) {
 	}
 	if passed != 7 {
 		t.Errorf("%d passed, want 7", passed)
+	}
+	// The node that has the limits is lost, and the other two answer: nobody asks for limits any more.
+	for i, s := range nodes {
+		slot, err := s.Ask(t.Context(), "CLUSTER", "KEYSLOT", "{limits}")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := slot.(int64); n < int64(i*5461) || n >= int64((i+1)*5461+i/2) {
+			continue
+		}
+		if err := s.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		break
+	}
+	for _, n := range all {
+		n.answers(false)
+		lines := strings.Count(n.log.String(), "Redis is there")
+		failed := testutil.ToFloat64(n.metrics.Collectors()[1])
+		n.eventually("asked in the background", func() bool { return testutil.ToFloat64(n.metrics.Collectors()[1]) > failed+1 })
+		if got := strings.Count(n.log.String(), "Redis is there"); got != lines {
+			t.Errorf("it is said to be there: %s", n.log.String())
+		}
 	}
 }

@@ -100,11 +100,12 @@ func (r *Redis) change(next *connected) {
 	r.metrics.up.Set(0)
 }
 
-// ask writes something, since a Redis that is full or read-only is of no use either.
+// ask writes something where limits are, since a Redis that is full or read-only is of no use either, nor
+// a cluster whose node for limits is lost.
 func (r *Redis) ask(ctx context.Context, c *connected) {
 	within, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
-	err := c.client.Set(within, r.prefix+"alive", 1, time.Minute).Err()
+	err := c.client.Set(within, r.prefix+"{limits}alive", 1, time.Minute).Err()
 	first := !c.tried
 	c.tried = true
 	switch {
