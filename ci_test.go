@@ -64,7 +64,7 @@ func TestReadmeTestCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := regexp.MustCompile(`(?m)^go test .*endtoend.*$`).FindAllString(string(b), -1)
-	if len(lines) != 1 || lines[0] != "go test -timeout 40m ./... && go -C internal/endtoend test -timeout 40m ./..." {
+	if len(lines) != 1 || lines[0] != "go test -timeout 40m ./... && go -C internal/endtoend test -timeout 60m ./..." {
 		t.Errorf("%q", lines)
 	}
 	modules, err := filepath.Glob("*/*/go.mod")

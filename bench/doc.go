@@ -14,7 +14,7 @@
 //
 // The long runs of robustness are tests (PIZZERIA_TEST_SCALE=full); bench/results keeps what they came to.
 //
-// `go run ./bench agent`, `instances`, `docker` and `pizzapi` measure single parts; README.md describes them.
+// `go run ./bench agent`, `instances`, `docker`, `pizzapi`, `scale` and `store` measure single parts; README.md describes them.
 //
 // `go run ./bench` prints and writes bench/results.json; `go run ./bench -readme`
 // puts that file's figures into bench/README.md.

@@ -14,7 +14,8 @@ func main() {
 		upstream()
 		return
 	}
-	parts := map[string]func() error{"agent": agentCost, "instances": instanceCost, "instance": instanceApp, "docker": dockerCost, "pizzapi": pizzapiCost}
+	parts := map[string]func() error{"agent": agentCost, "instances": instanceCost, "instance": instanceApp, "docker": dockerCost, "pizzapi": pizzapiCost,
+		"scale": scaleCost, "store": storeCost}
 	if len(os.Args) > 1 && parts[os.Args[1]] != nil {
 		if err := parts[os.Args[1]](); err != nil {
 			fmt.Fprintln(os.Stderr, "bench:", err)

@@ -21,6 +21,7 @@ import (
 	"github.com/pizzaface/pizzeria/internal/guard"
 	"github.com/pizzaface/pizzeria/internal/mail"
 	"github.com/pizzaface/pizzeria/internal/runtime"
+	"github.com/pizzaface/pizzeria/internal/shared"
 	"github.com/pizzaface/pizzeria/provision"
 	"github.com/pizzaface/pizzeria/registry"
 )
@@ -107,6 +108,10 @@ type App struct {
 	// How mail is sent: invitations, new passwords, changes of address. Default:
 	// none is, and links are for whoever invites to hand over.
 	Mail *mail.Config `json:"mail,omitempty"`
+
+	// The Redis that several nodes share, and count limits on sign-ins and mails in together. It is
+	// never the only record: while it is away, each node counts by itself. Default: none.
+	Redis *shared.Config `json:"redis,omitempty"`
 
 	// Networks that webhooks may reach though they are not of the public
 	// Internet, as IP prefixes. Default: none.
@@ -259,6 +264,11 @@ func (a *App) Provision(ctx caddy.Context) error {
 			return err
 		}
 	}
+	if a.Redis != nil {
+		if err := a.Redis.Check(); err != nil {
+			return err
+		}
+	}
 	store, err := ctx.LoadModule(a, "StoreRaw")
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
@@ -335,7 +345,7 @@ func (a *App) Start() error {
 	err := a.runtime.Attach(context.Background(), a, runtime.Tunables{
 		Site: a.site, OfflineGrace: time.Duration(valueOr(a.OfflineGrace, defaultOfflineGrace)), Settings: *a.Settings,
 		Sessions:     a.sessions(),
-		WebhookAllow: a.webhookAllow, Mail: a.Mail, ConnectionAllow: a.connAllow,
+		WebhookAllow: a.webhookAllow, Mail: a.Mail, Redis: a.Redis, ConnectionAllow: a.connAllow,
 		Resolvers: a.resolvers, AuditKeep: time.Duration(valueOr(a.AuditKeep, 0)),
 		DisableDormant: time.Duration(valueOr(a.DisableDormant, 0)), Health: a.health(),
 		Providers: a.providers, Plans: a.planned,

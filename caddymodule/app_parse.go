@@ -38,6 +38,7 @@ import (
 //		settings      { ... }
 //		plan          <name> { ... }
 //		mail          <host:port> { ... }
+//		redis         { ... }
 //		webhook_allow <prefix>...
 //		connection_allow <prefix>...
 //		resolvers     <host[:port]>...
@@ -147,6 +148,8 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 			err = parsePlan(d, a)
 		case "mail":
 			a.Mail, err = parseMail(d)
+		case "redis":
+			a.Redis, err = parseRedis(d)
 		case "webhook_allow":
 			if a.WebhookAllow = d.RemainingArgs(); len(a.WebhookAllow) == 0 {
 				err = d.ArgErr()

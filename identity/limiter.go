@@ -49,7 +49,9 @@ var sharedAway = &Limit{
 // limiter is the shared one, or this process's where there is none.
 func (s *Service) limiter() Limiter {
 	if s.Shared != nil {
-		return s.Shared
+		if shared := s.Shared(); shared != nil {
+			return shared
+		}
 	}
 	return s.local
 }

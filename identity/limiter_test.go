@@ -58,7 +58,7 @@ func TestSharedLimits(t *testing.T) {
 	a, b := newFixture(t), newFixture(t)
 	shared := &sharedLimiter{T: t, localLimiter: newLocalLimiter(a.clock.now)}
 	for _, f := range []*fixture{a, b} {
-		f.s.Shared = shared
+		f.s.Shared = func() Limiter { return shared }
 		f.user("ada@example.com")
 	}
 	for i := range 9 {
@@ -110,7 +110,7 @@ func TestSharedLimiterAway(t *testing.T) {
 	var log bytes.Buffer
 	f.s.log = slog.New(slog.NewTextHandler(&log, nil))
 	shared := &sharedLimiter{T: t, localLimiter: newLocalLimiter(f.clock.now)}
-	f.s.Shared = shared
+	f.s.Shared = func() Limiter { return shared }
 	tries := func(wantBusy int) {
 		t.Helper()
 		if n := busyOf(12, func(int) error {

@@ -56,9 +56,9 @@ type Service struct {
 	Noted   func(way, result string) // is told of each sign-in; nil: nobody is
 	// Limited is told of each refusal by a limit: what was tried, and which limit. nil: nobody is.
 	Limited func(purpose, limit string)
-	// Shared keeps the limits on sign-ins and letters together with other processes. nil: this
-	// process keeps its own. Set it before the first use.
-	Shared Limiter
+	// Shared returns what keeps the limits on sign-ins and letters together with other processes. nil,
+	// also returned: this process keeps its own. Set it before the first use.
+	Shared func() Limiter
 	// Recovered is told of each recovery of an account and each step of it, by its kind. nil: nobody
 	// is.
 	Recovered func(kind string)

@@ -142,6 +142,18 @@ type Meter interface {
 	Use(r Ref) map[registry.LimitName]float64
 }
 
+// Sampler is a Provider whose machine counts what instances use, also while their agents do not answer.
+type Sampler interface {
+	// Sample is what an instance has used and uses now; ok when that is counted. It is cheap.
+	Sample(r Ref) (s Sample, ok bool)
+}
+
+// Sample is what a machine counts of an instance.
+type Sample struct {
+	CPU    time.Duration // since the start of its generation
+	Memory int64         // bytes, without files that were not used lately
+}
+
 // Limiter is a Provider that can hold an instance that runs to other limits.
 type Limiter interface {
 	// Limit changes what Spec.Limits said when the instance was started. errors.ErrUnsupported: this

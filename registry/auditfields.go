@@ -38,6 +38,7 @@ var auditPersonal = map[ChangeKind]AuditPersonal{
 	ChangeDomainRemoved:       aboutNobody,
 	ChangeDomainVerified:      aboutNobody,
 	ChangeGrantRevoked:        aboutNobody,
+	ChangeHistoryLost:         aboutNobody, // numbers and kinds
 	ChangeIdentityRemoved:     aboutTarget,
 	ChangeIdentityLinked:      aboutTarget,
 	ChangeInstanceChanged:     aboutNobody,

@@ -91,6 +91,7 @@ const (
 	ChangeAuditKeyed          ChangeKind = "audit.keyed"        // entries from before there were keys got theirs
 	ChangeAuditErased         ChangeKind = "audit.erased"       // the personal fields of an account
 	ChangeAuditBroken         ChangeKind = "audit.broken"       // the log was not as the server had left it
+	ChangeHistoryLost         ChangeKind = "store.history_lost" // the database is as it was before some changes
 	ChangeSignInLimited       ChangeKind = "sign_in.limited"    // too many tries on an account, from wherever
 	ChangeSecondStepFailed    ChangeKind = "second_step.failed" // SecondMailAt wrong codes in a row
 	ChangeSecondStepLocked    ChangeKind = "second_step.locked" // SecondLockAt of them
@@ -117,7 +118,7 @@ func AuditActions() []ChangeKind {
 		ChangeDomainAdded, ChangeDomainLapsed, ChangeDomainRecordMissing, ChangeDomainRemoved, ChangeDomainVerified, ChangeGrantRevoked, ChangeIdentityLinked, ChangeIdentityRemoved, ChangeInstanceChanged, ChangeInstanceToken, ChangeInviteCreated, ChangeInviteRevoked, ChangeKeyAdded, ChangeKeyRevoked, ChangeKeyRotated, ChangeMemberAdded, ChangeMemberChanged, ChangeMemberHeld, ChangeMemberPasswordLink, ChangeMemberRemoved, ChangeMemberReturned, ChangeMemberRoleKept,
 		ChangeOrgActivated, ChangeOrgCreated, ChangeOrgDeleted, ChangeOrgDeleting, ChangeOrgKept, ChangeOrgLimitsChanged, ChangeOrgPlanChanged, ChangeOrgProviderChanged, ChangeOrgQuotaWarning, ChangeOrgRenamed, ChangeOrgResumed, ChangeOrgSignIn, ChangeOrgSuspended, ChangeOrgUpdated,
 		ChangePlanCreated, ChangePlanDeleted, ChangePlanUpdated,
-		ChangeRunnerDisconnected, ChangeRunnerEnrolled, ChangeRunnerInvited, ChangeRunnerRevoked, ChangeSecondStepFailed, ChangeSecondStepLocked, ChangeSessionCreated, ChangeSessionRevoked, ChangeSettingsChanged, ChangeSignInLimited, ChangeSupportApproved, ChangeSupportDenied, ChangeSupportEnded, ChangeSupportEntered, ChangeSupportRequested, ChangeUserChanged, ChangeUserCreated, ChangeUserDeleted, ChangeUserDisabled, ChangeUserEnabled, ChangeUserRecovered, ChangeUserReviewed, ChangeUserVerified, ChangeWebhookChanged, ChangeWebhookCreated, ChangeWebhookDeleted,
+		ChangeRunnerDisconnected, ChangeRunnerEnrolled, ChangeRunnerInvited, ChangeRunnerRevoked, ChangeSecondStepFailed, ChangeSecondStepLocked, ChangeSessionCreated, ChangeSessionRevoked, ChangeSettingsChanged, ChangeSignInLimited, ChangeHistoryLost, ChangeSupportApproved, ChangeSupportDenied, ChangeSupportEnded, ChangeSupportEntered, ChangeSupportRequested, ChangeUserChanged, ChangeUserCreated, ChangeUserDeleted, ChangeUserDisabled, ChangeUserEnabled, ChangeUserRecovered, ChangeUserReviewed, ChangeUserVerified, ChangeWebhookChanged, ChangeWebhookCreated, ChangeWebhookDeleted,
 	}
 }
 

@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -55,7 +56,7 @@ type Follower struct {
 	log      *slog.Logger
 	now      func() time.Time
 	handlers []FeedHandler
-	last     Change        // applied, or found where the follower began; Seq 0: not known
+	recent   []Change      // the last that were applied or found, without gaps; see remember
 	resumed  bool          // by Resume, before Begin
 	begun    chan struct{} // closed when the feed has said where it is
 	seq      atomic.Int64
@@ -66,6 +67,9 @@ type Follower struct {
 const (
 	pollEvery = time.Second
 	pollLimit = 500
+
+	// How many changes a follower remembers at least, to tell which of them a feed has lost.
+	recentMax = 1000
 )
 
 // NewFollower makes a Follower of handlers. Start it with Begin, then Run; or with Resume, then Run.
@@ -91,7 +95,9 @@ func (f *Follower) Begin(ctx context.Context) error {
 		f.contact.Store(now.UnixNano())
 		f.seq.Store(head)
 	case head < seq: // another history, as after a backup was put back
-		f.startOver(seq, head)
+		if err := f.startOver(ctx, head); err != nil {
+			return err
+		}
 	}
 	close(f.begun)
 	return nil
@@ -112,17 +118,107 @@ func (f *Follower) hasBegun() bool {
 // Resume says what the handlers know while the feed is away: everything up to
 // a change, and when that was so. Call it before Run.
 func (f *Follower) Resume(seq int64, contact time.Time) {
-	f.resumed, f.begun, f.last = true, make(chan struct{}), Change{}
+	f.resumed, f.begun, f.recent = true, make(chan struct{}), nil
 	f.seq.Store(seq)
 	f.contact.Store(contact.UnixNano())
 }
 
-// startOver continues from the newest change of another history.
-func (f *Follower) startOver(expected, head int64) {
-	f.log.Warn("change feed has a gap, starting over", "expected", expected, "got", head)
-	f.last = Change{}
-	f.reset()
-	f.seq.Store(head)
+// startOver continues from where another history begins, or from its newest change where nobody knows.
+func (f *Follower) startOver(ctx context.Context, head int64) error {
+	lost, err := f.lost(ctx, head)
+	if err != nil {
+		return err
+	}
+	if lost.Last == 0 {
+		f.log.Warn("change feed has a gap, starting over", "expected", f.seq.Load(), "got", head)
+		f.reset()
+	} else {
+		f.log.Error("change feed lost changes, starting over",
+			"first", lost.First, "last", lost.Last, "kinds", lost.Kinds())
+		f.lose(lost)
+	}
+	if lost.Replaced {
+		f.recent = f.recent[:len(f.recent)-len(lost.Changes)]
+		f.seq.Store(lost.First - 1)
+	} else {
+		f.recent = nil
+		f.seq.Store(head)
+	}
+	return nil
+}
+
+func (f *Follower) lose(l LostHistory) {
+	for _, h := range f.handlers {
+		if losing, ok := h.(LossHandler); ok {
+			losing.Lost(l)
+		} else {
+			h.Reset()
+		}
+	}
+}
+
+// lost finds out what the feed does not have of what was applied. Last is 0 when that is nothing.
+func (f *Follower) lost(ctx context.Context, head int64) (l LostHistory, err error) {
+	seq := f.seq.Load()
+	if head < seq {
+		l.First, l.Last = head+1, seq
+	}
+	if len(f.recent) == 0 {
+		return l, nil
+	}
+	there := map[int64]Change{}
+	var oldest, noted int64
+	for after, more := f.recent[0].Seq-1, true; more; {
+		page, err := f.feed.Changes(ctx, after, pollLimit)
+		if err != nil {
+			return l, err
+		}
+		for _, c := range page {
+			if oldest == 0 {
+				oldest = c.Seq
+			}
+			if c.Seq <= seq {
+				there[c.Seq] = c
+			}
+			if c.Kind == ChangeHistoryLost {
+				noted = c.Seq
+			}
+			after = c.Seq
+		}
+		more = len(page) == pollLimit
+	}
+	for i, c := range f.recent {
+		now, found := there[c.Seq]
+		if found && same(c, now) || !found && c.Seq < oldest { // the latter: removed by retention
+			continue
+		}
+		l.First, l.Last, l.Changes = c.Seq, seq, slices.Clone(f.recent[i:])
+		if i == 0 {
+			l.First = min(c.Seq, head+1)
+		} else {
+			_, l.Replaced = there[c.Seq-1]
+		}
+		l.Noted = noted >= l.First
+		break
+	}
+	return l, nil
+}
+
+// remember keeps a change that follows the last one.
+func (f *Follower) remember(c Change) {
+	if n := len(f.recent); n > 0 && f.recent[n-1].Seq+1 != c.Seq {
+		f.recent = nil
+	}
+	if len(f.recent) >= 2*recentMax {
+		f.recent = append([]Change(nil), f.recent[recentMax:]...)
+	}
+	f.recent = append(f.recent, c)
+}
+
+// known reports whether a change is the one that was applied under its number, or nobody knows.
+func (f *Follower) known(c Change) bool {
+	n := len(f.recent)
+	return n == 0 || f.recent[n-1].Seq != c.Seq || same(f.recent[n-1], c)
 }
 
 func (f *Follower) reset() {
@@ -167,17 +263,22 @@ func (f *Follower) read(ctx context.Context) error {
 		if seq > 0 {
 			found := len(changes) > 0 && changes[0].Seq == seq
 			switch {
-			case !found || f.last.Seq == seq && !same(f.last, changes[0]):
+			case !found || !f.known(changes[0]):
 				head, err := f.feed.Head(ctx)
 				if err != nil {
 					return err
 				}
 				if found || head != seq { // not merely removed by retention
-					f.startOver(seq, head)
+					if err := f.startOver(ctx, head); err != nil {
+						return err
+					}
 					continue
 				}
 			default:
-				f.last, changes = changes[0], changes[1:]
+				if len(f.recent) == 0 {
+					f.remember(changes[0])
+				}
+				changes = changes[1:]
 			}
 		}
 		f.apply(changes)
@@ -197,7 +298,7 @@ func (f *Follower) apply(changes []Change) {
 		for _, h := range f.handlers {
 			h.Apply(c)
 		}
-		f.last = c
+		f.remember(c)
 		f.seq.Store(c.Seq)
 	}
 }

@@ -69,6 +69,19 @@ func (f *fakeFeed) Changed() <-chan struct{} {
 	return f.changed
 }
 
+// append adds changes with the next numbers, as of now, and wakes.
+func (f *fakeFeed) append(changes []Change) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, c := range changes {
+		f.head++
+		c.Seq, c.At = f.head, time.Now()
+		f.changes = append(f.changes, c)
+	}
+	close(f.changed)
+	f.changed = make(chan struct{})
+}
+
 func (f *fakeFeed) add(wake bool, seqs ...int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -159,7 +172,7 @@ func TestFollower(t *testing.T) {
 }
 
 // TestOverlappingHistory: a failover that lost commits leaves a feed whose numbers are used a second
-// time. Followers of the lost ones start over, and miss nothing from there.
+// time. Followers of the lost ones start over, and are told what is in their place.
 func TestOverlappingHistory(t *testing.T) {
 	for name, c := range map[string]struct {
 		cut   int     // changes that are left of four
@@ -190,18 +203,11 @@ func TestOverlappingHistory(t *testing.T) {
 				feed.cut(c.cut)
 				feed.add(true, c.grown...)
 				synctest.Wait()
-				told := []int64{2, 3, 4}
-				if c.reset {
-					s.want(t, 1, told...)
-				} else {
-					s.want(t, 0, append(told, c.grown...)...)
-				}
+				told := append([]int64{2, 3, 4}, c.grown...)
+				s.want(t, map[bool]int{true: 1}[c.reset], told...)
 				next := int64(c.cut+len(c.grown)) + 1
 				feed.add(true, next)
 				synctest.Wait()
-				if !c.reset {
-					told = append(told, c.grown...)
-				}
 				s.want(t, map[bool]int{true: 1}[c.reset], append(told, next)...)
 				stop()
 				<-done
@@ -275,6 +281,111 @@ func TestResume(t *testing.T) {
 				}
 				stop()
 				<-done
+			})
+		})
+	}
+}
+
+// losing is a handler that is told what was lost.
+type losing struct {
+	seen
+	lost []LostHistory
+}
+
+func (s *losing) Lost(l LostHistory) { s.mu.Lock(); s.lost = append(s.lost, l); s.mu.Unlock() }
+
+func numbers(first int64, n int) (list []int64) {
+	for i := range n {
+		list = append(list, first+int64(i))
+	}
+	return list
+}
+
+// TestLostHistory: a follower says what a feed does not have any more of what it was told: as much as it
+// remembers, and whether somebody has noted that already. Then it tells what the feed has in their place, unless more may be lost. What retention
+// removed was not lost.
+func TestLostHistory(t *testing.T) {
+	kinds := func(n int, kind ChangeKind) (list []Change) {
+		for range n {
+			list = append(list, Change{Kind: kind})
+		}
+		return list
+	}
+	for name, c := range map[string]struct {
+		told   []Change // from 2 on
+		cut    int      // changes that are left
+		retain int      // how many of those; 0: all
+		grown  []Change // what comes then, before the follower reads again
+		first  int64    // 0: nothing was lost
+		want   string
+		noted  bool
+		over   bool // it starts over from the end
+	}{
+		"cut": {told: kinds(3, ChangeMemberRemoved), cut: 2, first: 3, want: "changes 3 to 4: member.removed 2"},
+		"overlapping": {
+			told: append(kinds(2, ChangeOrgUpdated), kinds(2, ChangeSessionRevoked)...), cut: 3,
+			grown: kinds(9, ChangeOrgUpdated),
+			first: 4, want: "changes 4 to 5: session.revoked 2",
+		},
+		"noted": {
+			told: kinds(3, ChangeOrgUpdated), cut: 2, grown: append(kinds(1, ChangeOrgUpdated), Change{Kind: ChangeHistoryLost}),
+			first: 3, want: "changes 3 to 4: org.updated 2", noted: true,
+		},
+		"noted before": {
+			told: append([]Change{{Kind: ChangeHistoryLost}}, kinds(3, ChangeOrgUpdated)...), cut: 3,
+			first: 4, want: "changes 4 to 5: org.updated 2",
+		},
+		"more than a page": {
+			told: kinds(pollLimit+10, ChangeOrgUpdated), cut: 3, grown: kinds(2*pollLimit, ChangeOrgRenamed),
+			first: 4, want: "changes 4 to 511: org.updated 508",
+		},
+		"more than is remembered": {
+			told: kinds(3*recentMax, ChangeOrgUpdated), cut: 1, over: true,
+			first: 2, want: "changes 2 to 3001: org.updated 1001",
+		},
+		"retention": {told: kinds(4, ChangeOrgUpdated), cut: 5, retain: 1, grown: kinds(1, ChangeOrgUpdated)},
+		"retention and a loss": {
+			told: kinds(4, ChangeOrgUpdated), cut: 4, retain: 1, grown: kinds(2, ChangeOrgRenamed),
+			first: 5, want: "changes 5 to 5: org.updated 1",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				feed, s := &fakeFeed{changed: make(chan struct{})}, &losing{}
+				feed.add(false, 1)
+				f := NewFollower(feed, slog.New(slog.DiscardHandler), time.Now, s)
+				ctx, stop := context.WithCancel(t.Context())
+				done := make(chan struct{})
+				go func() { defer close(done); f.Run(ctx) }()
+				synctest.Wait()
+				feed.append(c.told)
+				synctest.Wait()
+				time.Sleep(pollEvery / 2) // time of the bubble: later changes have another time
+				feed.setAway(true)
+				feed.cut(c.cut)
+				if c.retain > 0 {
+					feed.retain(c.retain)
+				}
+				feed.append(c.grown)
+				time.Sleep(pollEvery) // time of the bubble: while it is away, nothing is said
+				if len(s.lost) != 0 || s.resets != 0 {
+					t.Fatalf("%v", s.lost)
+				}
+				feed.setAway(false)
+				time.Sleep(pollEvery) // time of the bubble
+				stop()
+				<-done
+				switch {
+				case c.first == 0 && len(s.lost) == 0 && s.resets == 0:
+				case c.first == 0 || len(s.lost) != 1 || s.resets != 0:
+					t.Fatalf("%v, %d resets", s.lost, s.resets)
+				case s.lost[0].Replaced == c.over:
+					t.Errorf("the others were told: %t", s.lost[0].Replaced)
+				case !c.over && !slices.Equal(s.seqs[len(c.told):], numbers(c.first, len(c.grown))):
+					t.Errorf("told %v", s.seqs)
+				case s.lost[0].First != c.first || s.lost[0].String() != c.want || s.lost[0].Noted != c.noted:
+					t.Errorf("%d, %s, noted %t", s.lost[0].First, s.lost[0], s.lost[0].Noted)
+				}
 			})
 		})
 	}

@@ -12,5 +12,5 @@ type PlaceID string
 // InstallationStore names the installation, and where its providers keep instances.
 type InstallationStore interface {
 	Installation(ctx context.Context, a Actor) (InstallationID, error)
-	PlaceOf(ctx context.Context, a Actor, provider string, here PlaceID) (PlaceID, error)
+	PlaceOf(ctx context.Context, a Actor, provider string, here PlaceID, alone bool) (PlaceID, error)
 }

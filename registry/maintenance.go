@@ -16,7 +16,7 @@ type Maintainer interface {
 	CheckQuotas(
 		ctx context.Context, a Actor, refused RefusedRequests,
 	) (list []QuotaWarning, err error)
-	ConfigurePlans(ctx context.Context, a Actor, list []Plan) error
+	ConfigurePlans(ctx context.Context, a Actor, by PlansOf, list []Plan) error
 	SetLifetimes(l Lifetimes)
 	BreakLeases(ctx context.Context, a Actor) error
 }

@@ -25,6 +25,14 @@ type Plan struct {
 	UpdatedAt  time.Time `json:"updated_at" doc:"when it last changed"`
 }
 
+// PlansOf says whose configuration plans are from.
+type PlansOf struct {
+	Node string // one of several; "": the only control plane
+	// Started: it begins with them. A node that began with the same ones before changes nothing, since
+	// others may have newer ones.
+	Started bool
+}
+
 // DefaultPlan is the plan of orgs that name none. It need not be defined.
 const DefaultPlan = "standard"
 

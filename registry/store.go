@@ -54,6 +54,7 @@ type Store interface {
 	RevocationStore
 	Maintainer
 	Leaser
+	HistoryStore
 	FeedSource
 	RevocationSource
 	RouteSource

@@ -81,6 +81,8 @@ type API struct {
 	Environment func(context.Context, registry.OrgID) (InstanceEnvironment, error)
 	// Image is what a generation of an org's instance runs, by digest; "" when that is not known.
 	Image func(org registry.OrgID, generation int64) string
+	// Count puts what the machine of an instance counts into its heartbeat.
+	Count func(*registry.Instance)
 
 	// Page answers a browser with the page of an error.
 	Page func(http.ResponseWriter, *http.Request, error)

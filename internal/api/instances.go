@@ -34,6 +34,7 @@ func (a *API) instances() {
 				return nil, err
 			}
 			v.Instance.MarkOutdated(a.Outdated())
+			a.Count(&v.Instance)
 			shown := ShownInstance{
 				Instance: v.Instance, RetryAt: v.Instance.RetryAt(), Log: web.Printed(ctx, a.Logs, c.Actor, v),
 			}

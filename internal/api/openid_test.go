@@ -137,7 +137,7 @@ func TestUserInfoRefuses(t *testing.T) {
 		for _, method := range []string{"GET", "POST"} {
 			a := c.Want(t, 401, method, "/userinfo", "")
 			if !strings.HasPrefix(a.Header.Get("WWW-Authenticate"), "Bearer ") ||
-				strings.Contains(a.Body, "ada") {
+				strings.Contains(a.Body, "ada@") {
 				t.Errorf("%s: %v %s", what, a.Header, a.Body)
 			}
 		}

@@ -70,6 +70,7 @@ func (a *API) view(ctx context.Context, c web.Caller, id registry.OrgID, action 
 		return nil, err
 	}
 	v.Instance.MarkOutdated(a.Outdated())
+	a.Count(&v.Instance)
 	return &orgOut{ETag: `"` + strconv.FormatInt(v.Version, 10) + `"`, Body: v}, nil
 }
 
@@ -111,6 +112,7 @@ func (a *API) orgs() {
 			p, err := a.Store.Orgs(ctx, c.Actor, l)
 			for i := range p.Items {
 				p.Items[i].Instance.MarkOutdated(outdated)
+				a.Count(&p.Items[i].Instance)
 			}
 			return &listOut[registry.OrgView]{p}, err
 		})

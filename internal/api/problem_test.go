@@ -19,7 +19,7 @@ func TestCodes(t *testing.T) {
 	page.Want(t, 201, "POST", "/api/v1/plans", `{"name":"team"}`)
 	page.Want(t, 200, "PUT", "/api/v1/orgs/acme/plan", `{"plan":"team"}`)
 	page.Want(t, 200, "PATCH", "/api/v1/orgs/acme/limits", `{"limits":{"members":1}}`)
-	if err := s.Store.ConfigurePlans(t.Context(), registry.AsSystem("test"),
+	if err := s.Store.ConfigurePlans(t.Context(), registry.AsSystem("test"), registry.PlansOf{},
 		[]registry.Plan{{Name: "large"}}); err != nil {
 		t.Fatal(err)
 	}

@@ -75,7 +75,7 @@ func TestMemory(t *testing.T) {
 func TestPIDs(t *testing.T) {
 	requireRoot(t)
 	bomb := `for i in 1 2 3 4 5 6 7 8 9 10; do (sleep 30 >/dev/null & ) 2>/dev/null || break; done; echo lives`
-	if out, u := run(t, Limits{PIDs: 5}, bomb); u.PIDs > 5 || strings.Contains(out, "10") {
+	if out, u := run(t, Limits{PIDs: 5}, bomb); u.PIDs > 5 {
 		t.Errorf("%q %+v", out, u)
 	}
 }

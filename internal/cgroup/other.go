@@ -31,6 +31,9 @@ var errNotLinux = errors.New("control groups take Linux")
 // Open returns an error, as all here.
 func Open(string) (*Group, error) { return nil, errNotLinux }
 
+// Read returns an error.
+func Read(string) (Usage, error) { return Usage{}, errNotLinux }
+
 // Add returns an error.
 func (*Group) Add(int, Limits) error { return errNotLinux }
 

@@ -31,6 +31,18 @@ func stateOf(i registry.Instance) string {
 	return string(i.State)
 }
 
+// showDetail prints what the instance of an org waits for, or what is wrong with it.
+func showDetail(w io.Writer, b []byte) error {
+	var o registry.OrgView
+	if err := json.Unmarshal(b, &o); err != nil {
+		return err
+	}
+	if i := o.Instance; i.Detail != "" && i.State != registry.InstanceRunning {
+		fmt.Fprintf(w, "\n%s: %s\n", i.State, registry.Printable(i.Detail))
+	}
+	return nil
+}
+
 // showInstance prints the table, and below it what an unhealthy instance printed last.
 func (c *client) showInstance(w io.Writer, b []byte) error {
 	if err := instanceTable.show(w, b); err != nil {

@@ -63,7 +63,7 @@ func (c *client) changed(b []byte, v waiting) error {
 	if err := json.Unmarshal(b, &o); err != nil {
 		return err
 	}
-	said, end := 0, time.Now().Add(v.timeout)
+	said, detail, end := 0, "", time.Now().Add(v.timeout)
 	for {
 		b, err := c.call("GET", orgPath(string(o.ID)), nil)
 		if err != nil {
@@ -77,6 +77,10 @@ func (c *client) changed(b []byte, v waiting) error {
 			step := o.Instance.Steps[said]
 			fmt.Fprintf(os.Stderr, "%s: %s (%s)\n", o.Slug, step.Name, step.At.Sub(o.Instance.Steps[0].At).Round(time.Millisecond))
 		}
+		if d := o.Instance.Detail; d != detail && d != "" {
+			fmt.Fprintf(os.Stderr, "%s: %s\n", o.Slug, registry.Printable(d))
+		}
+		detail = o.Instance.Detail
 		switch {
 		case o.Status == registry.OrgActive && o.Instance.State.Serves():
 			return c.print(b, orgTable.show)

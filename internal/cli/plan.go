@@ -221,7 +221,7 @@ func (c *client) showOrg(org string) error {
 	}
 	b = fmt.Appendf(bytes.TrimSuffix(bytes.TrimSpace(b), []byte("}")), `,"quota":%s}`, q)
 	return c.print(b, func(w io.Writer, b []byte) error {
-		return errors.Join(orgTable.show(w, b), showLimits(w, q))
+		return errors.Join(orgTable.show(w, b), showDetail(w, b), showLimits(w, q))
 	})
 }
 

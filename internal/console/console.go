@@ -68,6 +68,8 @@ type Console struct {
 	Outdated func() map[registry.OrgID]int64
 	// Image is what a generation of an org's instance runs, by digest; "" when that is not known.
 	Image func(org registry.OrgID, generation int64) string
+	// Count puts what the machine of an instance counts into its heartbeat.
+	Count func(*registry.Instance)
 	// Logs reads what an org's instance prints: its newest lines, and with follow what comes.
 	Logs web.Logs
 

@@ -58,6 +58,19 @@ func TestHeartbeatIsShown(t *testing.T) {
 	if a := s.Page(root).Do("GET", "/platform/instances", ""); !strings.Contains(a.Body, "42 MiB") {
 		t.Error("the list does not show the memory")
 	}
+	s.Memory = 45 << 20
+	if a := s.Page(root).Do("GET", "/platform/instances", ""); !strings.Contains(a.Body, "45 MiB") {
+		t.Error("the list does not show the memory that is counted")
+	}
+	if a := s.Page(owner).Do("GET", "/orgs/acme/instance", ""); !strings.Contains(a.Body, "<dd>45 MiB</dd>") {
+		t.Error("the page does not show the memory that is counted")
+	}
+	for _, target := range []string{"/api/v1/orgs", "/api/v1/orgs/acme", "/api/v1/orgs/acme/instance"} {
+		if a := s.Page(owner).Do("GET", target, ""); !strings.Contains(a.Body, `"memory_bytes":47185920`) {
+			t.Errorf("%s does not have the memory that is counted: %s", target, a.Body)
+		}
+	}
+	s.Memory = 0
 
 	live := func() string {
 		t.Helper()

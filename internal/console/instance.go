@@ -20,6 +20,7 @@ func (c *Console) instancePage(w http.ResponseWriter, r *http.Request, who web.C
 		return err
 	}
 	v.Org.Instance.MarkOutdated(c.Outdated())
+	c.Count(&v.Org.Instance)
 	if who.Actor.SeesAll() {
 		v.Image = c.Image(v.Org.ID, v.Org.Instance.Generation)
 	}

@@ -173,6 +173,7 @@ func (c *Console) orgsData(r *http.Request, who web.Caller) (orgsData, error) {
 	for i, o := range p.Items {
 		ids[i] = o.ID
 		p.Items[i].Instance.MarkOutdated(outdated)
+		c.Count(&p.Items[i].Instance)
 	}
 	plans, err := c.Store.Plans(r.Context(), who.Actor)
 	if err != nil {

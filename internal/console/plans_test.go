@@ -77,7 +77,7 @@ func TestPlanForms(t *testing.T) {
 	}
 
 	// Those of the Caddyfile change there alone.
-	if err := s.Store.ConfigurePlans(t.Context(), registry.AsSystem("test"), []registry.Plan{
+	if err := s.Store.ConfigurePlans(t.Context(), registry.AsSystem("test"), registry.PlansOf{}, []registry.Plan{
 		{Name: "large", Limits: registry.Limits{registry.LimitMembers: 200}},
 	}); err != nil {
 		t.Fatal(err)

@@ -175,6 +175,7 @@ var happenings = map[registry.ChangeKind]string{
 	registry.ChangeSignInLimited: "Too many sign-in attempts", registry.ChangeSecondStepFailed: "Many wrong codes at sign-in", registry.ChangeSecondStepLocked: "Second step locked",
 	registry.ChangeAuditPruned: "Old log entries removed", registry.ChangeSupportRequested: "Support access asked for", registry.ChangeSupportApproved: "Support access given", registry.ChangeSupportDenied: "Support access refused", registry.ChangeSupportEntered: "Support came in", registry.ChangeSupportEnded: "Support access ended",
 	registry.ChangeAuditKeyed: "Audit log authenticated", registry.ChangeAuditErased: "Personal data erased from the audit log",
+	registry.ChangeHistoryLost: "Database lost changes",
 	registry.ChangeAuditBroken: "Audit log changed from outside", registry.ChangeAuditHead: "Newest audit log entry",
 	registry.ChangeApprovalRequested: "Approval asked for", registry.ChangeApprovalApproved: "Approved by an owner", registry.ChangeApprovalRefused: "Refused by the org", registry.ChangeApprovalEnded: "Request ended", registry.ChangeApprovalEffective: "In effect without an owner",
 	registry.ChangeMemberHeld: "Member locked out until confirmed", registry.ChangeMemberReturned: "Member has access again", registry.ChangeMemberRoleKept: "Role kept: groups not delivered", registry.ChangeMemberPasswordLink: "Password link made for a member",

@@ -24,6 +24,7 @@ import (
 	"github.com/pizzaface/pizzeria/internal/mail"
 	"github.com/pizzaface/pizzeria/internal/revocation"
 	"github.com/pizzaface/pizzeria/internal/settings"
+	"github.com/pizzaface/pizzeria/internal/shared"
 	"github.com/pizzaface/pizzeria/internal/usage"
 	"github.com/pizzaface/pizzeria/internal/webhook"
 	"github.com/pizzaface/pizzeria/provision"
@@ -38,6 +39,7 @@ type Tunables struct {
 	Settings     registry.Schema    // what orgs may set for their instances
 	WebhookAllow []netip.Prefix     // networks that webhooks reach though they are not public
 	Mail         *mail.Config       // nil: no mail is sent
+	Redis        *shared.Config     // nil: what nodes share is in the store alone
 	// Accounts that nobody signed in to for so long are disabled; 0: none is.
 	DisableDormant time.Duration
 	AuditKeep      time.Duration // how long entries of the audit log are kept; 0: for ever
@@ -86,9 +88,11 @@ type Control struct {
 	ids        *identity.Service
 	reconciler *provision.Reconciler
 	follower   *registry.Follower
+	history    *history
 	settings   *settings.Service
 	webhooks   *webhook.Sender
 	mail       *mail.Sender
+	redis      *shared.Redis
 	usage      *usage.Recorder
 	agents     agents
 	beats      *heartbeat.Recorder
@@ -107,6 +111,7 @@ type Control struct {
 	bound        atomic.Pointer[bound]
 	ended        chan struct{}                      // closed when streams should end
 	auditHead    atomic.Pointer[registry.AuditHead] // that left last
+	began        atomic.Pointer[Tunables]           // the first ones
 	planned      atomic.Pointer[Tunables]           // whose plans the store has
 	places       places
 
@@ -133,6 +138,8 @@ func New(c Config) (*Control, error) {
 	p.mail = mail.New(c.Store, p.ids, func() *mail.Config { return c.Tunables().Mail }, p.site,
 		c.Log, c.Now)
 	p.ids.Mail = p.mail
+	p.redis = shared.New(func() *shared.Config { return c.Tunables().Redis }, c.Master, c.Metrics.redis, c.Log)
+	p.ids.Shared = p.redis.Limiter
 	p.ids.Noted = c.Metrics.signedIn
 	p.ids.Limited = c.Metrics.limited
 	p.ids.Recovered = c.Metrics.recovered
@@ -157,9 +164,13 @@ func New(c Config) (*Control, error) {
 	}
 	p.tokens = heartbeat.NewTokens(c.Master)
 	p.teller = revocation.New(c.Store, p.agents, c.Metrics.revocationPushed, c.Log)
+	p.history = &history{
+		store: c.Store, log: c.Log, pending: make(chan registry.LostHistory, losses),
+		forget: func() { p.planned.Store(nil) }, counted: c.Metrics.lost,
+	}
 	p.follower = registry.NewFollower(
 		registry.FeedFor(c.Store, registry.AsSystem("follower")), c.Log, c.Now,
-		&rings{p.ids, p.writeKeys, c.Log}, p.reconciler, p.teller)
+		p.history, &rings{p.ids, p.writeKeys, c.Log}, p.reconciler, p.teller)
 	c.Metrics.failing(p.Providers().Names())
 	err := p.routes()
 	return p, err
@@ -189,11 +200,12 @@ func (c *Control) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	wg.Go(func() { c.usage.Run(ctx) })
+	wg.Go(func() { c.redis.Run(ctx) })
 	if !c.reconnect(ctx) {
 		return
 	}
 	for _, run := range []func(context.Context){
-		c.follower.Run, c.webhooks.Run, c.mail.Run, c.keepUp, c.beats.Run, c.tellNodes,
+		c.follower.Run, c.history.run, c.webhooks.Run, c.mail.Run, c.keepUp, c.beats.Run, c.tellNodes,
 		func(ctx context.Context) {
 			c.lead(ctx, c.maintain, c.checkDomains, c.watchQuotas, c.poller.Run, c.teller.Run)
 		},

@@ -41,7 +41,7 @@ func (m *Metrics) heartbeat(source, result string) {
 
 func (m *Metrics) revocationPushed(result string) { m.pushes.WithLabelValues(result).Inc() }
 
-// instances collects what instances say of themselves. An org has its series while its instance
+// instances collects what instances say of themselves, and what the host side counts of them. An org has its series while its instance
 // serves.
 type instances struct{ m *Metrics }
 
@@ -53,9 +53,9 @@ func instanceDesc(name, help string) *prometheus.Desc {
 }
 
 var (
-	memoryDesc   = instanceDesc("memory_bytes", "Memory that an instance uses, as it says.")
+	memoryDesc   = instanceDesc("memory_bytes", "Memory that an instance uses, as its control group or it says.")
 	diskDesc     = instanceDesc("disk_bytes", "Size of an instance's data directory, as it says.")
-	cpuDesc      = instanceDesc("cpu_seconds_total", "Processor time of an instance since its start, as it says.")
+	cpuDesc      = instanceDesc("cpu_seconds_total", "Processor time of an instance since its start, as its control group or it says.")
 	socketsDesc  = instanceDesc("connections", "Open connections from the gateway, as the instance says.")
 	sessionsDesc = instanceDesc("sessions", "Sessions of the app, as it says.")
 	runnersDesc  = instanceDesc("runners", "Runners connected to the app, as it says.")
@@ -91,19 +91,34 @@ func (s instances) Collect(ch chan<- prometheus.Metric) {
 	if err != nil {
 		return
 	}
-	for _, h := range list[:min(len(list), instanceSeries)] {
-		collectHeartbeat(ch, h, c.Now())
+	list = list[:min(len(list), instanceSeries)]
+	said := make(map[registry.OrgID]bool, len(list))
+	for _, h := range list {
+		said[h.OrgID] = true
+		collectHeartbeat(ch, c.counted(h), c.Now())
+	}
+	for _, ref := range c.reconciler.Serving() {
+		if len(said) == instanceSeries {
+			return
+		}
+		if s, ok := c.sample(ref); ok && !said[ref.OrgID] { // it has not said anything yet
+			said[ref.OrgID] = true
+			putUse(ch, ref.OrgID, s.CPU.Seconds(), s.Memory)
+		}
 	}
 }
 
+func putUse(ch chan<- prometheus.Metric, org registry.OrgID, cpu float64, memory int64) {
+	ch <- prometheus.MustNewConstMetric(cpuDesc, prometheus.CounterValue, cpu, string(org))
+	ch <- prometheus.MustNewConstMetric(memoryDesc, prometheus.GaugeValue, float64(memory), string(org))
+}
+
 func collectHeartbeat(ch chan<- prometheus.Metric, h registry.Heartbeat, now time.Time) {
-	put := func(d *prometheus.Desc, kind prometheus.ValueType, v float64) {
-		ch <- prometheus.MustNewConstMetric(d, kind, v, string(h.OrgID))
+	gauge := func(d *prometheus.Desc, v float64) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, string(h.OrgID))
 	}
-	gauge := func(d *prometheus.Desc, v float64) { put(d, prometheus.GaugeValue, v) }
-	gauge(memoryDesc, float64(h.Memory))
+	putUse(ch, h.OrgID, h.CPU, h.Memory)
 	gauge(diskDesc, float64(h.Disk))
-	put(cpuDesc, prometheus.CounterValue, h.CPU)
 	gauge(socketsDesc, float64(h.Sockets))
 	if h.Sessions != nil {
 		gauge(sessionsDesc, float64(*h.Sessions))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/api"
+	"github.com/pizzaface/pizzeria/internal/shared"
 	"github.com/pizzaface/pizzeria/provision"
 )
 
@@ -21,6 +22,8 @@ type Metrics struct {
 	recoveries *prometheus.CounterVec
 	heartbeats *prometheus.CounterVec
 	pushes     *prometheus.CounterVec
+	losses     prometheus.Counter
+	redis      *shared.Metrics
 	control    atomic.Pointer[Control] // nil until it runs
 }
 
@@ -38,7 +41,11 @@ func NewMetrics() *Metrics {
 			Name: "pizzeria_recoveries_total",
 			Help: "Recoveries of accounts and the steps of them, by kind.",
 		}, []string{"kind"}),
-		heartbeats: newHeartbeats(), pushes: newPushes(),
+		heartbeats: newHeartbeats(), pushes: newPushes(), redis: shared.NewMetrics(),
+		losses: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "pizzeria_lost_changes_total",
+			Help: "Changes that the store had and has no more, as after a failover.",
+		}),
 		started: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "pizzeria_instance_start_duration_seconds", Help: "Time from first look to healthy of instances.", Buckets: prometheus.ExponentialBuckets(0.05, 2, 11)}),
 	}
 	for _, way := range identity.Ways { // there from the start, so that a rate has something to rise from
@@ -64,10 +71,11 @@ func NewMetrics() *Metrics {
 
 // Collectors returns all collectors, to be registered with each config's registry.
 func (m *Metrics) Collectors() []prometheus.Collector {
-	return []prometheus.Collector{
+	return append(m.redis.Collectors(),
 		m.started, m.signIns, m.failures, m.limits, m.keys, m.recoveries, m.heartbeats, m.pushes,
+		m.losses,
 		state{m}, instances{m},
-	}
+	)
 }
 
 // failing makes the series of providers that are there, as there are those of sign-ins.
@@ -88,4 +96,5 @@ func (m *Metrics) signedIn(way, result string)     { m.signIns.WithLabelValues(w
 func (m *Metrics) limited(purpose, limit string)   { m.limits.WithLabelValues(purpose, limit).Inc() }
 func (m *Metrics) recovered(kind string)           { m.recoveries.WithLabelValues(kind).Inc() }
 func (m *Metrics) keyUsed(kind, result string)     { m.keys.WithLabelValues(kind, result).Inc() }
+func (m *Metrics) lost(changes int64)              { m.losses.Add(float64(changes)) }
 func (m *Metrics) instanceStarted(d time.Duration) { m.started.Observe(d.Seconds()) }

@@ -24,12 +24,9 @@ type places struct {
 
 const placeFile = "place"
 
-// checkPlaces makes sure that a node finds the instances of its providers where it looks for them.
-// Error: ErrPlace.
+// checkPlaces makes sure that a node finds the instances of its providers where it looks for them. A
+// server that is no node, and so alone, only says where that is. Error: ErrPlace.
 func (c *Control) checkPlaces(ctx context.Context) error {
-	if c.Node == "" {
-		return nil
-	}
 	c.places.mu.Lock()
 	defer c.places.mu.Unlock()
 	for _, p := range c.Providers().All() {
@@ -53,7 +50,7 @@ func (c *Control) checkPlace(ctx context.Context, provider string) error {
 	if err != nil {
 		return err
 	}
-	at, err := c.store.PlaceOf(ctx, registry.AsSystem("runtime"), provider, here)
+	at, err := c.store.PlaceOf(ctx, registry.AsSystem("runtime"), provider, here, c.Node == "")
 	if err != nil {
 		return fmt.Errorf("where the instances of provider %s are: %w", provider, err)
 	}
@@ -67,6 +64,9 @@ func (c *Control) checkPlace(ctx context.Context, provider string) error {
 
 // place returns the ID of a data directory, which the first call makes.
 func place(file string) (registry.PlaceID, error) {
+	if b, err := os.ReadFile(file); err == nil {
+		return registry.PlaceID(strings.TrimSpace(string(b))), nil
+	}
 	made, err := os.CreateTemp(filepath.Dir(file), placeFile+"-*")
 	if err != nil {
 		return "", err

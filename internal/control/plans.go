@@ -6,13 +6,16 @@ import (
 	"github.com/pizzaface/pizzeria/registry"
 )
 
-// configurePlans makes the plans of the config that counts those of the store, unless they are.
+// configurePlans makes the plans of the config that counts those of the store, unless they are. A node
+// leaves alone what it began with before.
 func (c *Control) configurePlans(ctx context.Context) error {
 	t := c.Tunables()
 	if c.planned.Load() == t {
 		return nil
 	}
-	if err := c.store.ConfigurePlans(ctx, registry.AsSystem("Caddyfile"), t.Plans); err != nil {
+	c.began.CompareAndSwap(nil, t)
+	by := registry.PlansOf{Node: c.Node, Started: c.began.Load() == t}
+	if err := c.store.ConfigurePlans(ctx, registry.AsSystem("Caddyfile"), by, t.Plans); err != nil {
 		return err
 	}
 	c.planned.Store(t)

@@ -34,14 +34,14 @@ func (c *Control) routes() error {
 		Store: c.store, Identity: c.ids, Log: c.Log, Now: c.Now, Isolation: c.isolation,
 		Ended: ended, Settings: c.settings, Webhooks: c.webhooks, Usage: c.usage, Quotas: quotas,
 		Capacity: capacity, Logs: c.logs, Connections: c.connections,
-		Outdated: c.Outdated, Image: c.image, Operator: c.operator,
+		Outdated: c.Outdated, Image: c.image, Count: c.count, Operator: c.operator,
 	}
 	(&api.API{
 		Store: c.store, Identity: c.ids, Log: c.Log, Ended: ended, Logs: c.logs,
 		Settings: c.settings, Webhooks: c.webhooks, Usage: c.usage, Quotas: quotas,
 		Providers: func() api.Providers { return c.Providers() }, Capacity: capacity,
 		Isolation:   func() string { return c.isolation("") },
-		Connections: c.connections, Outdated: c.Outdated, Image: c.image, Page: pages.Problem,
+		Connections: c.connections, Outdated: c.Outdated, Image: c.image, Count: c.count, Page: pages.Problem,
 		KeyUsed: c.Metrics.keyUsed, Metrics: c.instanceMetrics, Attended: c.attended, Environment: c.environmentElsewhere,
 		EnrollAtApp: appEnroller{c.store, c.agents, c.Log}.enroll,
 	}).Register(mux)

@@ -49,7 +49,16 @@ type Server struct {
 
 	Outdated map[registry.OrgID]int64 // generations that keep an earlier configuration
 	Image    string                   // that instances run
+	Memory   int64                    // that is counted for each instance; 0: as it says
 	Schema   registry.Schema          // what orgs may set; change it before the first request
+}
+
+// count stands in for the machine of an instance.
+func (s *Server) count(i *registry.Instance) {
+	if s.Memory > 0 && i.Heartbeat != nil {
+		h := *i.Heartbeat
+		h.Memory, i.Heartbeat = s.Memory, &h
+	}
 }
 
 // New starts a server that ends with the test.
@@ -96,7 +105,7 @@ func New(t testing.TB) *Server {
 		Store: s.Store, Identity: s.Identity, Log: log, Now: s.Clock.Now,
 		Isolation: func(string) string { return isolation }, Ended: ended,
 		Settings: s.Settings, Webhooks: s.Webhooks, Usage: counts, Quotas: quotas, Capacity: capacity,
-		Connections: connections, Outdated: outdated, Image: image,
+		Connections: connections, Outdated: outdated, Image: image, Count: s.count,
 		Logs: logs,
 		Operator: func() console.Operator {
 			return console.Operator{Sessions: registry.DefaultLifetimes(), Schema: s.Schema}
@@ -108,7 +117,7 @@ func New(t testing.TB) *Server {
 		Webhooks: s.Webhooks, Usage: counts, Quotas: quotas, Capacity: capacity,
 		Isolation:   func() string { return isolation },
 		Providers:   func() api.Providers { return providers{} },
-		Connections: connections, Outdated: outdated, Image: image, KeyUsed: s.KeyUse.count, Page: pages.Problem,
+		Connections: connections, Outdated: outdated, Image: image, Count: s.count, KeyUsed: s.KeyUse.count, Page: pages.Problem,
 		Metrics:     func(context.Context, registry.OrgID) ([]byte, error) { return []byte("up 1\n"), nil },
 		Attended:    func(context.Context) ([]registry.OrgID, error) { return nil, nil },
 		Environment: environment,

@@ -91,8 +91,7 @@ func (g *Gateway) doubtful(s *State, rt *registry.Route) bool {
 	if !s.SignedIn() || g.Revocations.epoch.Load() == s.epoch {
 		return false
 	}
-	must, gone := g.Revocations.judge(&s.Claims, s.session.read.Load())
-	return must || gone
+	return g.Revocations.ended(&s.Claims, s.session.read.Load())
 }
 
 // closed reports whether an org is closed to everybody. An instance that restarts, or an org with a

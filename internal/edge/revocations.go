@@ -1,6 +1,8 @@
 package edge
 
 import (
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,7 +24,8 @@ type Revocations struct {
 	orgs     map[registry.OrgID]noted
 	users    map[registry.UserID]noted // whose name or address may have changed, by number in the feed
 	told     int64                     // the last of those numbers
-	resets   uint64                    // how often the feed had a gap: what was read before the last must be renewed
+	resets   uint64                    // how often what was read before must be renewed
+	gap      uint64                    // resets at the last gap: nobody knows what was missed there
 	swept    time.Time
 
 	// epoch rises with each change, after it counts and before what is open is closed:
@@ -35,7 +38,18 @@ type Revocations struct {
 type noted struct {
 	version int64
 	at      time.Time // when we heard of it, for forgetting it
+	// settled: changes were lost since, and what the registry says now counts, also if it is older.
+	settled bool
 }
+
+func (n noted) next(version int64, at time.Time) noted {
+	if !n.settled {
+		version = max(version, n.version)
+	}
+	return noted{version: version, at: at}
+}
+
+func (n noted) lacks(version int64) bool { return version < n.version && !n.settled }
 
 type memberKey struct {
 	org  registry.OrgID
@@ -64,23 +78,25 @@ func (v *Revocations) Apply(c registry.Change) {
 	case registry.ChangeMemberChanged, registry.ChangeMemberRemoved:
 		v.mu.Lock()
 		k := memberKey{c.OrgID, c.UserID}
-		v.members[k] = noted{max(c.Version, v.members[k].version), v.now()}
+		v.members[k] = v.members[k].next(c.Version, v.now())
 		v.mu.Unlock()
 		v.epoch.Add(1)
 		v.streams.closeOrg(c.OrgID, func(k streamKey) bool { return k.user == c.UserID }, farewell{closeUnauthorized, "membership changed"})
 	case registry.ChangeOrgSignIn: // who still may comes back at once
 		v.mu.Lock()
-		v.orgs[c.OrgID] = noted{max(c.Version, v.orgs[c.OrgID].version), v.now()}
+		v.orgs[c.OrgID] = v.orgs[c.OrgID].next(c.Version, v.now())
 		v.mu.Unlock()
 		v.epoch.Add(1)
 		v.streams.closeOrg(c.OrgID, func(streamKey) bool { return true }, farewell{closeUnauthorized, "the org asks for another sign-in"})
 	case registry.ChangeUserChanged: // it ends nothing: see outdated
 		v.mu.Lock()
-		v.users[c.UserID], v.told = noted{c.Seq, v.now()}, c.Seq
+		v.users[c.UserID], v.told = noted{version: c.Seq, at: v.now()}, c.Seq
 		v.mu.Unlock()
 	case registry.ChangeKeyRevoked: // the rings have been read before
 		v.epoch.Add(1)
 		v.streams.closeAll(farewell{closeUnauthorized, "signed out"})
+	case registry.ChangeHistoryLost: // what could be repeated was repeated before
+		v.settle()
 	case registry.ChangeOrgSuspended, registry.ChangeOrgDeleting: // the Directory has heard before
 		v.epoch.Add(1)
 		v.streams.closeOrg(c.OrgID, func(streamKey) bool { return true }, farewell{closeUnauthorized, "org closed"})
@@ -91,15 +107,93 @@ func (v *Revocations) Apply(c registry.Change) {
 // Reset implements registry.FeedHandler: what was missed is unknown, so every session is read
 // again, and nothing that is open goes on.
 func (v *Revocations) Reset() {
-	v.mu.Lock()
-	v.resets++
-	v.users, v.told = map[registry.UserID]noted{}, 0 // the numbers may begin again
-	v.mu.Unlock()
-	v.epoch.Add(1)
+	v.renew(true)
 	v.streams.closeAll(farewell{closeRestart, "reconnect"})
 }
 
-// gaps is how many gaps the feed had so far.
+// renew makes every session be read again. gap: so is what is on its way.
+func (v *Revocations) renew(gap bool) {
+	v.mu.Lock()
+	v.resets++
+	if gap {
+		v.gap = v.resets
+	}
+	v.users, v.told = map[registry.UserID]noted{}, 0 // the numbers may begin again
+	v.mu.Unlock()
+	v.epoch.Add(1)
+}
+
+// Lost implements registry.LossHandler. What the lost changes took away stays taken away: sessions that
+// they ended for as long as tokens live, others until the control plane has noted the loss. What is open
+// continues if they did not concern it.
+func (v *Revocations) Lost(l registry.LostHistory) {
+	if l.Noted || !slices.ContainsFunc(l.Changes, func(c registry.Change) bool { return c.Version > 0 }) {
+		v.settle()
+	}
+	if !l.Replaced {
+		v.Reset()
+		return
+	}
+	v.renew(false)
+	v.streams.close(concerned(l.Changes), farewell{closeRestart, "reconnect"})
+}
+
+// concerned tells the exchanges that changes may have let in.
+func concerned(changes []registry.Change) func(streamKey) bool {
+	all, orgs, users := false, map[registry.OrgID]bool{}, map[registry.UserID]bool{}
+	sessions := map[registry.SessionID]bool{}
+	for _, c := range changes {
+		switch {
+		case c.SessionID != "":
+			sessions[c.SessionID] = true
+		case c.UserID != "":
+			users[c.UserID] = true
+		case c.OrgID != "":
+			orgs[c.OrgID] = true
+		case strings.HasPrefix(string(c.Kind), "key."): // it may have signed what let them in
+			all = true
+		}
+	}
+	return func(k streamKey) bool { return all || orgs[k.org] || users[k.user] || sessions[k.session] }
+}
+
+// settle makes what the registry says count again.
+func (v *Revocations) settle() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for k, n := range v.members {
+		n.settled = true
+		v.members[k] = n
+	}
+	for k, n := range v.orgs {
+		n.settled = true
+		v.orgs[k] = n
+	}
+}
+
+// behind reports whether what the registry says of a session is older than what it said before: it was
+// read just before a change, or the registry has lost that.
+func (v *Revocations) behind(c *token.SessionClaims) bool {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.members[memberKey{c.OrgID, c.Subject}].lacks(c.Version) || v.orgs[c.OrgID].lacks(c.OrgVersion)
+}
+
+// ended reports whether something that is known has changed for a session since it was read, or may
+// have in a gap. read is as for judge.
+func (v *Revocations) ended(c *token.SessionClaims, read uint64) bool {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	_, gone := v.sessions[c.SessionID]
+	return gone || v.older(c) || read < v.gap
+}
+
+// older reports whether something changed for a session since it was read. v.mu is held.
+func (v *Revocations) older(c *token.SessionClaims) bool {
+	return c.Version < v.members[memberKey{c.OrgID, c.Subject}].version || c.OrgVersion < v.orgs[c.OrgID].version
+}
+
+// gaps is how often everything had to be read again so far.
 func (v *Revocations) gaps() uint64 {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
@@ -115,8 +209,7 @@ func (v *Revocations) judge(c *token.SessionClaims, read uint64) (must, gone boo
 	if _, ok := v.sessions[c.SessionID]; ok {
 		return true, true
 	}
-	return c.Version < v.members[memberKey{c.OrgID, c.Subject}].version ||
-		c.OrgVersion < v.orgs[c.OrgID].version || read < v.resets, false
+	return v.older(c) || read < v.resets, false
 }
 
 // heard is the number of the last change of an account. What is read later is as new as it.

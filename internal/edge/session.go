@@ -51,13 +51,22 @@ func (g *Gateway) verified(tok string, org registry.OrgID) (*session, error) {
 	return s, nil
 }
 
+// renewTries is how often a session is renewed for a request: more than once if something changes
+// meanwhile. renewHops is how many renewals in a row lead from a cookie that a client keeps to the
+// newest: others keep it short.
+const (
+	renewTries = 3
+	renewHops  = 1000
+)
+
 // renewPause is how long no renewal is tried after one failed because the control plane is away.
 const renewPause = 5 * time.Second
 
 // current returns the session as it counts now: itself while it is young and
 // nothing about it changed, or its renewal. fresh is a new token for the cookie.
 func (g *Gateway) current(r *http.Request, s *session, rt *registry.Route) (now *session, fresh string, err error) {
-	for range 3 {
+	first := s
+	for tries, hops := 0, 0; tries < renewTries && hops < renewHops; {
 		must, gone := g.Revocations.judge(&s.claims, s.read.Load())
 		if gone {
 			return nil, "", errNobody
@@ -67,14 +76,19 @@ func (g *Gateway) current(r *http.Request, s *session, rt *registry.Route) (now 
 		must = must || expired || s.claims.OrgGen != rt.Generation
 		outdated := g.Revocations.outdated(s.claims.Subject, s.heard.Load())
 		if !must && !outdated && t-s.claims.IssuedAt < g.renewal(&s.claims) {
+			if s != first {
+				first.renewed.Store(&fresh) // the next request need not go all the way
+			}
 			return s, fresh, nil
 		}
 		if next := s.renewed.Load(); next != nil {
 			if n, err := g.verified(*next, rt.OrgID); err == nil && n != s {
 				s, fresh = n, *next
+				hops++
 				continue
 			}
 		}
+		tries++
 		token, gaps, heard, err := "", uint64(0), int64(0), errAway
 		doubtful, _ := g.Revocations.judge(&s.claims, s.read.Load())
 		if doubtful || t >= g.awayUntil.Load() { // what is certain does not wait for a store that does not answer
@@ -103,12 +117,16 @@ func (g *Gateway) current(r *http.Request, s *session, rt *registry.Route) (now 
 		if err != nil {
 			return nil, "", errNobody
 		}
+		if g.Revocations.behind(&n.claims) {
+			continue
+		}
 		n.read.Store(gaps)
 		n.heard.Store(heard)
 		s.renewed.Store(&token)
+		first.renewed.Store(&token)
 		return n, token, nil // just read from the registry: nothing is newer
 	}
-	return s, fresh, nil
+	return nil, "", errAway
 }
 
 const (

@@ -132,9 +132,12 @@ func (s *Streams) closeOrg(org registry.OrgID, match func(streamKey) bool, bye f
 }
 
 // closeAll cuts every exchange.
-func (s *Streams) closeAll(bye farewell) {
+func (s *Streams) closeAll(bye farewell) { s.close(func(streamKey) bool { return true }, bye) }
+
+// close cuts the exchanges that match.
+func (s *Streams) close(match func(streamKey) bool, bye farewell) {
 	for i := range s.orgs {
-		cut(s.orgs[i].find(func(*exchange) bool { return true }), bye)
+		cut(s.orgs[i].find(func(x *exchange) bool { return match(x.key) }), bye)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 func TestContainers(t *testing.T) {
 	e := startEngine(t)
 	e.image()
+	t.Run("registry", func(t *testing.T) { testRegistry(t, e.of(t)) })
 	t.Run("image", func(t *testing.T) { testImage(t, e.of(t)) })
 	t.Run("compose", func(t *testing.T) { testCompose(t, e.of(t)) })
 	t.Run("node-app", func(t *testing.T) { testNodeImage(t, e.of(t)) })

@@ -14,8 +14,8 @@ var block = regexp.MustCompile("(?ms)^```(sh|caddyfile)( [a-z]+)?\n(.*?)^```$")
 
 // TestDocuments runs every example: each page of the guide from its first
 // command to its last against a server of its own, and every Caddyfile through
-// the adapter. `sh ci` marks what .ci/run does, and `stopped` and `started` are
-// what a page does without the server and after.
+// the adapter. `sh ci` marks what .ci/run does, `sh postgres` what TestPostgres
+// does, and `stopped` and `started` are what a page does without the server and after.
 func TestDocuments(t *testing.T) {
 	t.Parallel()
 	pages, err := filepath.Glob("../../docs/*/*.md")
@@ -48,6 +48,7 @@ func TestDocuments(t *testing.T) {
 					files.Add(1)
 					validate(t, code)
 				case page == readme: // its two commands are .ci/run's own
+				case mark == "postgres": // TestPostgres runs them
 				case mark == "ci":
 					if !strings.Contains(string(script), strings.Split(strings.TrimSpace(code), " -o")[0]) && !strings.Contains(code, "pizzeria run") {
 						t.Errorf(".ci/run does not do %s", code)
@@ -105,7 +106,7 @@ func validate(t *testing.T, code string) {
 	options, site := "domain pizzapi.example.com\n", ""
 	switch {
 	case strings.HasPrefix(first, "{"):
-	case first == "settings", first == "mail", first == "provider", first == "store", first == "plan":
+	case first == "settings", first == "mail", first == "redis", first == "provider", first == "store", first == "plan":
 		options += code
 	default:
 		site = code
@@ -121,7 +122,7 @@ func validate(t *testing.T, code string) {
 	}
 	code = regexp.MustCompile(`(?m)^\s*dns cloudflare .*$`).ReplaceAllString(code, "issuer internal")
 	code = strings.ReplaceAll(code, "process { ... }", "process")
-	code = regexp.MustCompile(`(?m)^\s*(settings|limits|mail +\S+|plan +\S+) +\{ \.\.\. \}.*$`).ReplaceAllString(code, "")
+	code = regexp.MustCompile(`(?m)^\s*(settings|limits|redis|mail +\S+|plan +\S+) +\{ \.\.\. \}.*$`).ReplaceAllString(code, "")
 	dir := t.TempDir()
 	file := filepath.Join(dir, "Caddyfile")
 	if err := os.WriteFile(file, []byte(code), 0o600); err != nil {
@@ -129,7 +130,7 @@ func validate(t *testing.T, code string) {
 	}
 	cmd := exec.Command(cli, "adapt", "--config", file)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "HOME="+dir, "CF_API_TOKEN=x", "SMTP_PASSWORD=x", "API_TOKEN=x",
-		"DATABASE_URL=postgres://pizzeria@db.example.com/pizzeria")
+		"DATABASE_URL=postgres://pizzeria@db.example.com/pizzeria", "REDIS_URL=redis://redis.example.com:6379", "REDIS_PASSWORD=x")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v: %s\n%s", err, tail(string(out), 1000), code)
 	}

@@ -29,12 +29,8 @@ const pace = 5 * time.Millisecond
 // startLoad opens each org as p and begins. fresh: every request has a connection of its own.
 func (s *server) startLoad(p *person, fresh bool, slugs ...string) *load {
 	s.t.Helper()
-	l := &load{t: s.t, end: make(chan struct{})}
+	l := s.startRequests(p, fresh, slugs...)
 	for _, slug := range slugs {
-		if a := p.open(s.url(slug) + "/whoami"); a.status != http.StatusOK {
-			s.t.Fatalf("%s: %d %s", slug, a.status, a.body)
-		}
-		l.askBoth(s, p, slug, fresh)
 		ws, err := s.dialOrg(p, slug, s.url(slug))
 		if err != nil {
 			s.t.Fatalf("%s: WebSocket: %v", slug, err)
@@ -44,17 +40,24 @@ func (s *server) startLoad(p *person, fresh bool, slugs ...string) *load {
 	return l
 }
 
-// askBoth asks over HTTP/1.1 and HTTP/2.
-func (l *load) askBoth(s *server, p *person, slug string, fresh bool) {
-	cookie := p.cookie(s.url(slug), orgCookie)
-	for _, h2 := range []bool{false, true} {
-		tr := s.transport()
-		if tr.ForceAttemptHTTP2, tr.DisableKeepAlives = h2, fresh; !h2 {
-			tr.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
+// startRequests is startLoad without WebSockets.
+func (s *server) startRequests(p *person, fresh bool, slugs ...string) *load {
+	s.t.Helper()
+	l := &load{t: s.t, end: make(chan struct{})}
+	for _, slug := range slugs {
+		if a := p.open(s.url(slug) + "/whoami"); a.status != http.StatusOK {
+			s.t.Fatalf("%s: %d %s", slug, a.status, a.body)
 		}
-		c := &http.Client{Transport: tr, Timeout: time.Minute}
-		l.wg.Go(func() { l.ask(c, s.url(slug), slug, cookie, fresh) })
+		cookie := p.cookie(s.url(slug), orgCookie)
+		for _, h2 := range []bool{false, true} {
+			tr := s.transport()
+			if tr.ForceAttemptHTTP2, tr.DisableKeepAlives = h2, fresh; !h2 {
+				tr.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
+			}
+			l.wg.Go(func() { l.ask(&http.Client{Transport: tr, Timeout: time.Minute}, s.url(slug), slug, cookie, fresh) })
+		}
 	}
+	return l
 }
 
 func (l *load) running() bool {

@@ -39,6 +39,17 @@ func startNodes(t *testing.T, n int, global string) *cluster {
 // startNodesAt runs a node for each way to the database, with variables added to their environment.
 func startNodesAt(t *testing.T, ways []string, global string, env ...string) *cluster {
 	t.Helper()
+	c := newNodes(t, ways, global, env...)
+	for _, s := range c.nodes {
+		s.run()
+	}
+	c.balance()
+	return c
+}
+
+// newNodes makes nodes that do not run yet.
+func newNodes(t *testing.T, ways []string, global string, env ...string) *cluster {
+	t.Helper()
 	n := len(ways)
 	c := &cluster{unready: make([]atomic.Bool, n)}
 	for i, at := range ways {
@@ -56,6 +67,10 @@ func startNodesAt(t *testing.T, ways []string, global string, env ...string) *cl
 			%s`, i, filepath.Join(first.dir, "data"), global), 0), "{\n", "{\n\tshutdown_delay 5s\n\tdefault_bind "+ip+"\n", 1))
 		c.nodes = append(c.nodes, s)
 		t.Cleanup(func() {
+			if s.cmd == nil {
+				_ = os.RemoveAll(s.dir)
+				return
+			}
 			if races := s.end(); races != "" {
 				t.Error(races)
 			}
@@ -63,15 +78,18 @@ func startNodesAt(t *testing.T, ways []string, global string, env ...string) *cl
 				t.Logf("node %d:\n%s", i, tail(s.out.String(), 8000))
 			}
 		})
-		s.run()
 	}
+	return c
+}
+
+// balance begins to balance, once the first node runs.
+func (c *cluster) balance() {
 	for i := range c.nodes {
 		go c.watch(i)
 	}
 	front := *c.nodes[0]
 	front.reach = c.dial()
 	c.server = &front
-	return c
 }
 
 func dialTo(address string) func(context.Context) (net.Conn, error) {
@@ -196,9 +214,7 @@ func TestNodes(t *testing.T) {
 	})
 
 	t.Run("rolling restart", func(t *testing.T) {
-		load := &load{t: t, end: make(chan struct{})}
-		load.askBoth(c.server, ada, "acme", true)
-		load.askBoth(c.server, ada, "acme", false)
+		fresh, kept := c.startRequests(ada, true, "acme"), c.startRequests(ada, false, "acme")
 		for i, s := range c.nodes {
 			s.stop()
 			if got := c.at(1-i, ada).open(c.url("acme") + "/boot"); got.body != boot {
@@ -207,7 +223,8 @@ func TestNodes(t *testing.T) {
 			c.nodes[1-i].org(c.at(1-i, ada), fmt.Sprintf("without-%d", i))
 			s.run()
 		}
-		load.stop()
+		fresh.stop()
+		kept.stop()
 	})
 
 	t.Run("a node is killed", func(t *testing.T) {

@@ -1,7 +1,6 @@
 package endtoend
 
 import (
-	"bytes"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -17,7 +16,7 @@ import (
 func TestPostgres(t *testing.T) {
 	t.Parallel()
 	db := postgrestest.Start(t, postgrestest.Options{})
-	url := db.Create(t, "pizzeria")
+	url := createPostgres(t, db)
 	const global = "store postgres {env.DATABASE_URL}\ndata_dir ./data"
 	s := startWith(t, global, "org_gateway", "DATABASE_URL="+url)
 	ada := s.admin()
@@ -75,35 +74,4 @@ func TestPostgres(t *testing.T) {
 	s.must("audit", "verify")
 	s.stop()
 	t.Run("restore", func(t *testing.T) { postgresRestore(t, s, ada, db) })
-}
-
-// postgresRestore puts an earlier state of the database back, as after a loss.
-func postgresRestore(t *testing.T, s *server, ada *person, db *postgrestest.Server) {
-	t.Helper()
-	s.run()
-	var key struct{ Secret string }
-	ada.call(t, "POST", s.url("")+"/api/v1/me/keys", `{"name":"k","scopes":["platform"]}`, http.StatusCreated, &key)
-	dump := postgrestest.Dump(t, db.URL("pizzeria"))
-	for _, secret := range []string{password, key.Secret} {
-		if secret == "" || bytes.Contains(dump, []byte(secret)) {
-			t.Errorf("the dump has %q in it", secret)
-		}
-	}
-	if !bytes.Contains(dump, []byte("ada@example.com")) {
-		t.Error("the dump is of another database")
-	}
-	s.org(ada, "later")
-	s.stop()
-	url := db.Create(t, "restored")
-	postgrestest.Restore(t, url, dump)
-	s.env = []string{"DATABASE_URL=" + url}
-	s.run()
-	s.eventually("an org of before is served, to a session of before", func() bool {
-		return ada.status(s.url("acme")+"/") == http.StatusOK
-	})
-	s.eventually("an org of after is not there", func() bool {
-		return ada.status(s.url("later")+"/") == http.StatusNotFound
-	})
-	s.org(ada, "again")
-	s.must("audit", "verify")
 }

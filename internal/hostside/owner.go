@@ -28,6 +28,9 @@ func OwnerOf(path string) (int, error) {
 // org runs. A file that also has a name elsewhere, such as one of the server's that an org linked to
 // while it was not isolated, is replaced by a copy.
 func Give(dir string, uid int) error {
+	if err := isDirectory(dir); err != nil {
+		return err
+	}
 	if now, err := OwnerOf(dir); err != nil || now == uid {
 		return err
 	}
@@ -51,6 +54,22 @@ func Give(dir string, uid int) error {
 	})
 	// The directory itself comes last: if this is cut off, it is done again.
 	return errors.Join(err, os.Lchown(dir, uid, uid))
+}
+
+// isDirectory says what to do about an org's directory that is something else by now.
+func isDirectory(path string) error {
+	i, err := os.Lstat(path)
+	switch {
+	case err != nil:
+		return err
+	case i.Mode()&os.ModeSymlink != 0:
+		to, _ := os.Readlink(path)
+		return fmt.Errorf("%s is a link to %s now, which is not followed, since an instance may have put it there: "+
+			"look at what is there, and move the org's directory back to its place", path, to)
+	case !i.IsDir():
+		return fmt.Errorf("%s is no directory now: look at what is there, and move the org's directory back to its place", path)
+	}
+	return nil
 }
 
 // SizeOf is how many bytes of disk what is in a directory takes.

@@ -147,6 +147,39 @@ func TestWalkSeesSwaps(t *testing.T) {
 	}
 }
 
+// TestWalkSeesMoves: a file that has moved to the place of another after it was looked at, with no other
+// name than that, is neither given away nor copied.
+func TestWalkSeesMoves(t *testing.T) {
+	if os.Geteuid() != 0 || runtime.GOOS != "linux" {
+		t.Skip("only root gives files away, and only Linux tells which")
+	}
+	const uid = 65533
+	for act, do := range map[string]func(entry) error{
+		"give":   func(e entry) error { return e.give(uid) },
+		"unlink": func(e entry) error { _, err := e.unlink(); return err },
+	} {
+		org, secret := t.TempDir(), filepath.Join(t.TempDir(), "secret")
+		file := filepath.Join(org, "file")
+		if err := errors.Join(os.WriteFile(file, []byte("own"), 0o600), os.WriteFile(secret, []byte("secret"), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		moved, err := os.Stat(secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := walk(org, func(e entry) error { return errors.Join(os.Rename(secret, file), do(e)) }); !errors.Is(err, errOther) {
+			t.Errorf("%s: %v", act, err)
+		}
+		now, err := os.Stat(file)
+		if err != nil || !os.SameFile(moved, now) {
+			t.Errorf("%s: another file is there: %v", act, err)
+		}
+		if owner, err := OwnerOf(file); owner != 0 || err != nil {
+			t.Errorf("%s: somebody else's file belongs to %d: %v", act, owner, err)
+		}
+	}
+}
+
 // TestWalkStaysInside: when the directory that it is in moves away, it ends.
 func TestWalkStaysInside(t *testing.T) {
 	org, others := tree(t)

@@ -89,10 +89,22 @@ func (s *Server) makeTemplate() error {
 	return postgres.Migrate(context.Background(), at)
 }
 
+// Exec runs statements in a database as the server's administrator.
+func (s *Server) Exec(t testing.TB, database string, statements ...string) {
+	t.Helper()
+	for _, statement := range statements {
+		if err := s.runIn(database, statement); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+	}
+}
+
 // run runs a statement as the server's administrator.
-func (s *Server) run(statement string) error {
+func (s *Server) run(statement string) error { return s.runIn("postgres", statement) }
+
+func (s *Server) runIn(database, statement string) error {
 	ctx := context.Background()
-	c, err := pgx.Connect(ctx, s.URL("postgres"))
+	c, err := pgx.Connect(ctx, s.URL(database))
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ func Dump(t testing.TB, url string) []byte {
 	return run(t, nil, "pg_dump", "--dbname="+url)
 }
 
-// Restore runs the statements of Dump in an empty database.
+// Restore runs statements in a database, as those of Dump in an empty one.
 func Restore(t testing.TB, url string, dump []byte) {
 	t.Helper()
 	run(t, dump, "psql", "--dbname="+url, "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1")
@@ -34,4 +34,15 @@ func run(t testing.TB, input []byte, program string, args ...string) []byte {
 		t.Fatalf("%s: %v: %s", program, err, failed.String())
 	}
 	return out
+}
+
+// Programs returns the directory of the server's programs.
+func Programs(t testing.TB) string {
+	t.Helper()
+	Require(t)
+	dir, err := programs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }

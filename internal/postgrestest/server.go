@@ -1,6 +1,7 @@
 package postgrestest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -84,6 +85,23 @@ func programs() (string, error) {
 }
 
 func start(o Options) (*Server, error) {
+	s, err := place(o)
+	if err != nil {
+		return nil, err
+	}
+	init := s.command("initdb", "-D", s.data(), "-U", "postgres", "--auth=trust", "--no-sync",
+		"--encoding=UTF8", "--locale=C")
+	if out, err := init.CombinedOutput(); err != nil {
+		return nil, errors.Join(fmt.Errorf("initdb: %w: %s", err, out), s.end())
+	}
+	if err := s.Boot(); err != nil {
+		return nil, errors.Join(err, s.end())
+	}
+	return s, nil
+}
+
+// place makes what a server needs before it has data.
+func place(o Options) (*Server, error) {
 	bin, err := programs()
 	if err != nil {
 		return nil, err
@@ -98,14 +116,6 @@ func start(o Options) (*Server, error) {
 	}
 	s := &Server{o: o, dir: dir, bin: bin, attr: attr}
 	if err := Own(dir); err != nil {
-		return nil, errors.Join(err, s.end())
-	}
-	init := s.command("initdb", "-D", s.data(), "-U", "postgres", "--auth=trust", "--no-sync",
-		"--encoding=UTF8", "--locale=C")
-	if out, err := init.CombinedOutput(); err != nil {
-		return nil, errors.Join(fmt.Errorf("initdb: %w: %s", err, out), s.end())
-	}
-	if err := s.Boot(); err != nil {
 		return nil, errors.Join(err, s.end())
 	}
 	return s, nil
@@ -181,18 +191,31 @@ func (s *Server) URL(database string) string {
 	return url
 }
 
-// Kill ends the server at once, as a crash would.
-func (s *Server) Kill() error { return s.signal(syscall.SIGQUIT) }
+func (s *Server) socket() string {
+	return filepath.Join(s.dir, fmt.Sprintf(".s.PGSQL.%d", cmp.Or(s.o.Port, 5432)))
+}
 
-func (s *Server) signal(sig syscall.Signal) error {
-	if err := s.cmd.Process.Signal(sig); err != nil {
+// Host is the directory of the server's socket: its address, also before it was started.
+func (s *Server) Host() string { return s.dir }
+
+// Kill ends all processes of the server at once, as a crash would.
+func (s *Server) Kill() error { return s.endBy(kill) }
+
+// Stall stops all processes of the server where they are, until Continue.
+func (s *Server) Stall() error { return signalTree(s.cmd.Process.Pid, stall) }
+
+// Continue lets a server go on after Stall.
+func (s *Server) Continue() error { return signalTree(s.cmd.Process.Pid, proceed) }
+
+func (s *Server) endBy(signal func(pid int) error) error {
+	if err := signal(s.cmd.Process.Pid); err != nil {
 		return err
 	}
 	select {
 	case <-s.ended:
 		return nil
 	case <-time.After(readyTime):
-		return fmt.Errorf("the PostgreSQL server did not end by %s", sig)
+		return errors.New("the PostgreSQL server did not end")
 	}
 }
 
@@ -202,7 +225,7 @@ func (s *Server) end() (err error) {
 		select {
 		case <-s.ended:
 		default:
-			err = s.signal(syscall.SIGINT)
+			err = s.endBy(finish)
 		}
 	}
 	return errors.Join(err, os.RemoveAll(s.dir))

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"testing"
@@ -15,6 +16,8 @@ import (
 	"github.com/moby/moby/client/pkg/versions"
 
 	"github.com/pizzaface/pizzeria/internal/intruder"
+	"github.com/pizzaface/pizzeria/provision"
+	"github.com/pizzaface/pizzeria/registry"
 )
 
 // harmless are files that containers show of the kernel, and of their own control group.
@@ -77,6 +80,30 @@ func TestIntruder(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestTargets: an instance is told to try every kind of thing that another one and the server have.
+func TestTargets(t *testing.T) {
+	p, _ := open(t, Config{Dir: t.TempDir(), Host: "unix:///run/engine.sock", Image: "app", Agent: []string{"/agent"}}).
+		For(registry.InstallationID(registry.NewID())).(*Provider)
+	at := provision.Ref{OrgID: registry.OrgID(registry.NewID()), Generation: 1}
+	got := p.targets(resolved{volumes: []string{"/files"}}, at)
+	want := intruder.Targets{
+		Own:         "/files",
+		Sockets:     []string{p.runDir(at) + "/" + appSocket, p.runDir(at) + "/" + ownSocket, "/run/engine.sock", p.c.Dir + "/admin.sock"},
+		Files:       []string{p.c.Dir, p.runDir(at), p.orgDir(at.OrgID) + "/data", p.LogFile(at.OrgID), p.credentialFile(at)},
+		Processes:   []int{os.Getpid()},
+		Directories: []string{"/files", logsAt, runAt},
+	}
+	for _, address := range []string{"169.254.169.254:80", "[fd00:ec2::254]:80"} {
+		if !slices.Contains(got.Addresses, address) {
+			t.Errorf("it does not try %s", address)
+		}
+	}
+	got.Addresses = nil
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("it tries %+v, not %+v", got, want)
+	}
 }
 
 // listen listens at an address of this machine's loopback interface, and at the same one in the engine's

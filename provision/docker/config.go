@@ -50,6 +50,9 @@ type Config struct {
 	// SayEvery is how often the log and the people who wait for an instance hear how far a pull is.
 	// Default: 5 s.
 	SayEvery time.Duration
+	// Quiet is how long a pull may stay where it is before people hear since when it does.
+	// Default: 30 s.
+	Quiet time.Duration
 }
 
 // DefaultHost is where Docker listens.

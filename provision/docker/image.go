@@ -99,7 +99,7 @@ type pulls struct {
 type onePull struct {
 	ended chan struct{}
 	err   error // once it has ended
-	far   atomic.Pointer[string]
+	state atomic.Pointer[state]
 }
 
 // pullTime bounds a pull.
@@ -138,14 +138,12 @@ func (p *Provider) pull(ctx context.Context, say func(string)) error {
 		case <-now.ended:
 			return now.err
 		case <-tick.C:
-			if far := now.far.Load(); far != nil {
-				say(p.pulling(*far))
+			if s := now.state.Load(); s != nil {
+				say("pulling the image " + p.c.Image + ": " + s.words(p.c.Quiet))
 			}
 		}
 	}
 }
-
-func (p *Provider) pulling(far string) string { return "pulling the image " + p.c.Image + ": " + far }
 
 // pullEarly pulls the image before anybody needs it.
 func (p *Provider) pullEarly(ctx context.Context) {

@@ -45,7 +45,7 @@ func New(c Config) (*Provider, error) {
 	}
 	c.Dir = dir
 	c.Host, c.Pull, c.Egress = cmp.Or(c.Host, DefaultHost), cmp.Or(c.Pull, PullStart), cmp.Or(c.Egress, EgressNone)
-	c.SayEvery = cmp.Or(c.SayEvery, sayEvery)
+	c.SayEvery, c.Quiet = cmp.Or(c.SayEvery, sayEvery), cmp.Or(c.Quiet, quiet)
 	c.Profile = cmp.Or(c.Profile, agent.Direct)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

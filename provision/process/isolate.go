@@ -70,9 +70,11 @@ func readApart(dir string) (a apart, err error) {
 }
 
 // group is the control group of an instance.
-func (p *Provider) group(dir string) (*cgroup.Group, error) {
+func (p *Provider) group(dir string) (*cgroup.Group, error) { return cgroup.Open(p.groupName(dir)) }
+
+func (p *Provider) groupName(dir string) string {
 	sum := sha256.Sum256([]byte(p.c.Dir))
-	return cgroup.Open(hex.EncodeToString(sum[:5]) + "/" + filepath.Base(dir))
+	return hex.EncodeToString(sum[:5]) + "/" + filepath.Base(dir)
 }
 
 // startApart starts the shim of a run directory where it sees nothing but what it needs. The caller
@@ -264,6 +266,15 @@ func (p *Provider) Use(r provision.Ref) map[registry.LimitName]float64 {
 		use[registry.LimitDisk] = float64(n)
 	}
 	return use
+}
+
+// Sample implements provision.Sampler, by the instance's control group.
+func (p *Provider) Sample(r provision.Ref) (s provision.Sample, ok bool) {
+	if p.means().limits == (cgroup.Enforced{}) {
+		return s, false
+	}
+	u, err := cgroup.Read(p.groupName(p.runDir(r)))
+	return provision.Sample{CPU: u.CPU, Memory: u.Memory}, err == nil
 }
 
 // outOfMemory reports whether an instance that ended had used its memory up.

@@ -20,6 +20,7 @@ var dialect = sqlstore.Dialect{
 		" FROM json_array_elements_text(usage.%s::json) WITH ORDINALITY a(value, n)" +
 		" JOIN json_array_elements_text(excluded.%s::json) WITH ORDINALITY b(value, n) USING (n))",
 	Find: "strpos(%s)",
+	Hide: "%s", // the planner weighs by the table's statistics
 	// Not FOR UPDATE: rows that refer to them may be added meanwhile.
 	Lock: "FOR NO KEY UPDATE OF %s SKIP LOCKED",
 	// No row under an older claim, also when it changes while this waits for the row.

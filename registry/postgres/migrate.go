@@ -26,12 +26,13 @@ const (
 
 // Migrate brings a database to the newest schema, without any secret key.
 func Migrate(ctx context.Context, at Location) error {
-	return migrated(ctx, at.config, func(context.Context, *sql.DB) error { return nil })
+	return migrated(ctx, at.config, false, func(context.Context, *sql.DB) error { return nil })
 }
 
-// migrated runs f with a database that is migrated. One process at a time does; others wait.
+// migrated runs f with a database that is migrated, or already of a newer schema where that is
+// allowed. One process at a time does; others wait.
 func migrated(
-	ctx context.Context, c *pgx.ConnConfig, f func(context.Context, *sql.DB) error,
+	ctx context.Context, c *pgx.ConnConfig, newer bool, f func(context.Context, *sql.DB) error,
 ) (err error) {
 	patient := c.Copy()
 	patient.RuntimeParams["lock_timeout"] = "0"
@@ -40,13 +41,13 @@ func migrated(
 	if _, err := db.ExecContext(ctx, `SELECT pg_advisory_lock($1)`, int64(lockMigration)); err != nil {
 		return err
 	}
-	if err := migrate(ctx, db); err != nil {
+	if err := migrate(ctx, db, newer); err != nil {
 		return err
 	}
 	return f(ctx, db)
 }
 
-func migrate(ctx context.Context, db *sql.DB) error {
+func migrate(ctx context.Context, db *sql.DB, newer bool) error {
 	dir, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return err
@@ -62,6 +63,9 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	known, err := newest()
 	if err != nil {
 		return err
+	}
+	if newer && current > known {
+		return nil
 	}
 	if current > known {
 		return fmt.Errorf("the database has schema %d, but this program knows only up to %d: %w",

@@ -85,7 +85,7 @@ func (s *Store) Connect(ctx context.Context) error {
 }
 
 func (s *Store) connect(ctx context.Context) error {
-	held, err := s.claim(ctx)
+	held, err := s.claim(ctx, false)
 	if err != nil {
 		return err
 	}
@@ -96,18 +96,19 @@ func (s *Store) connect(ctx context.Context) error {
 }
 
 // claim makes the claim, and opens the store under it, if its database is still the one that was used.
-func (s *Store) claim(ctx context.Context) (*claim, error) {
+// newer: it may have a newer schema than this program knows.
+func (s *Store) claim(ctx context.Context, newer bool) (*claim, error) {
 	held, err := makeClaim(ctx, s.at.config, s.at.node)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.open(ctx, held); err != nil {
+	if err := s.open(ctx, held, newer); err != nil {
 		return nil, errors.Join(err, held.end())
 	}
 	return held, nil
 }
 
-func (s *Store) open(ctx context.Context, held *claim) error {
+func (s *Store) open(ctx context.Context, held *claim, newer bool) error {
 	if id := s.installation.Load(); id != nil {
 		if err := held.leads(ctx, *id); err != nil {
 			return err
@@ -117,7 +118,7 @@ func (s *Store) open(ctx context.Context, held *claim) error {
 		return err
 	}
 	var name string
-	err := migrated(ctx, s.at.config, func(ctx context.Context, db *sql.DB) (err error) {
+	err := migrated(ctx, s.at.config, newer, func(ctx context.Context, db *sql.DB) (err error) {
 		if name, err = held.raise(ctx); err != nil {
 			return err
 		}
@@ -196,7 +197,8 @@ func (s *Store) reclaim(ctx context.Context) *claim {
 		case <-pause.C:
 		}
 		try, cancel := context.WithTimeout(ctx, claimWait+2*connectTimeout)
-		held, err := s.claim(try)
+		// A node that ran when the next version migrated runs until it is replaced.
+		held, err := s.claim(try, s.at.node != "")
 		cancel()
 		switch {
 		case err == nil:

@@ -14,6 +14,7 @@ var dialect = sqlstore.Dialect{
 		" JOIN json_each(excluded.%s) b ON b.key = a.key)",
 	Find:  "instr(%s)",
 	Index: "INDEXED BY %s",
+	Hide:  "%s || ''",
 	// The write-ahead log still has the pages as they were. Readers can keep a part of it until it
 	// is used again.
 	Forget: "PRAGMA wal_checkpoint(TRUNCATE)",

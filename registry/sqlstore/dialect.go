@@ -39,6 +39,9 @@ type Dialect struct {
 	Lock string
 	// Index makes the planner use an index, where it can be told: FROM orgs o {index orgs_status}.
 	Index string
+	// Hide keeps the planner from the index of a column, if it would sort a page for it that another
+	// index has in order: {hide column}.
+	Hide string
 
 	// LockFeed is the first statement of every transaction that records (see Store.recording),
 	// such as SELECT seq FROM feed_head FOR UPDATE; "": to begin a write transaction locks already.
@@ -77,6 +80,8 @@ func (d *Dialect) replacement(word string) (string, bool) {
 		return d.Lock, true
 	case "index":
 		return d.Index, true
+	case "hide":
+		return d.Hide, true
 	}
 	return "", false
 }

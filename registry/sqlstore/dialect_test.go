@@ -11,7 +11,7 @@ func TestDialect(t *testing.T) {
 	d := sqlstore.Dialect{
 		Fold: "lower(%s)", Like: "ILIKE", Least: "LEAST(%s)", Greatest: "GREATEST(%s)", True: "true",
 		Each: "(SELECT value FROM json_array_elements_text(%s::json) AS t(value))",
-		Find: "strpos(%s)",
+		Find: "strpos(%s)", Hide: "+%s",
 	}
 	for statement, want := range map[string]string{
 		`SELECT 1`:                                 `SELECT 1`,
@@ -20,6 +20,7 @@ func TestDialect(t *testing.T) {
 		`{least a, b + 1} < {greatest c, $2}`:      `LEAST(a, b + 1) < GREATEST(c, $2)`,
 		`active = {true}`:                          `active = true`,
 		`{find target, j.value} > 0`:               `strpos(target, j.value) > 0`,
+		`{hide o.id} IN ($1)`:                      `+o.id IN ($1)`,
 		`FROM orgs o {index orgs_status} JOIN`:     `FROM orgs o  JOIN`,
 		`limits <> '{}' AND {true} AND x = '{"a"}`: `limits <> '{}' AND true AND x = '{"a"}`,
 		`IN (SELECT j.value FROM {each $1} j)`: `IN (SELECT j.value FROM ` +

@@ -31,17 +31,22 @@ func (s *Store) Installation(
 	return id, err
 }
 
-// PlaceOf returns where a provider keeps instances: here, unless another place was named before. For
-// the system.
+// PlaceOf returns where a provider keeps instances: here, unless another place was named before, and
+// the server is not alone. For the system.
 func (s *Store) PlaceOf(
-	ctx context.Context, a registry.Actor, provider string, here registry.PlaceID,
+	ctx context.Context, a registry.Actor, provider string, here registry.PlaceID, alone bool,
 ) (at registry.PlaceID, err error) {
 	if err := only(a); err != nil {
 		return "", err
 	}
 	key := "place:" + provider
+	name := `INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT DO NOTHING`
+	if alone {
+		name = `INSERT INTO meta (key, value) VALUES ($1, $2)
+			ON CONFLICT (key) DO UPDATE SET value = excluded.value`
+	}
 	err = s.atomic(ctx, a, func(t *writeTx) error {
-		_, err := t.exec(`INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT DO NOTHING`, key, here)
+		_, err := t.exec(name, key, here)
 		if err != nil {
 			return err
 		}

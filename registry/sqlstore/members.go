@@ -231,31 +231,40 @@ func (s *Store) RemoveMember(ctx context.Context, a registry.Actor, org registry
 			}
 			return t.endSupport(p, "")
 		}
-		if err := t.must(`DELETE FROM memberships WHERE org_id = $1 AND user_id = $2`, org, id); err != nil {
-			return err
-		}
-		if m.Role == registry.RoleOwner {
-			if err := t.keepOwner(org); err != nil {
-				return err
-			}
-		}
-		if err := t.endApprovalsAbout(id, org); err != nil {
-			return err
-		}
-		if left, err = t.enrolled(org, id); err != nil {
-			return err
-		}
-		for _, runner := range left {
-			if !r.RevokeRunners {
-				break
-			}
-			if err := t.revokeRunner(runner); err != nil {
-				return err
-			}
-		}
-		return t.record(registry.Change{Kind: registry.ChangeMemberRemoved, OrgID: org, UserID: id}, m.Email, "")
+		left, err = t.endMembership(m, org, r.RevokeRunners)
+		return err
 	})
 	return left, err
+}
+
+// endMembership removes a member who is not there for support.
+func (t *tx) endMembership(
+	m registry.Member, org registry.OrgID, revokeRunners bool,
+) (left []registry.Runner, err error) {
+	id := m.UserID
+	if err := t.must(`DELETE FROM memberships WHERE org_id = $1 AND user_id = $2`, org, id); err != nil {
+		return nil, err
+	}
+	if m.Role == registry.RoleOwner {
+		if err := t.keepOwner(org); err != nil {
+			return nil, err
+		}
+	}
+	if err := t.endApprovalsAbout(id, org); err != nil {
+		return nil, err
+	}
+	if left, err = t.enrolled(org, id); err != nil {
+		return nil, err
+	}
+	for _, runner := range left {
+		if !revokeRunners {
+			break
+		}
+		if err := t.revokeRunner(runner); err != nil {
+			return nil, err
+		}
+	}
+	return left, t.record(registry.Change{Kind: registry.ChangeMemberRemoved, OrgID: org, UserID: id}, m.Email, "")
 }
 
 // keepOwner fails the transaction when the org has no owner left who can act. Writers are

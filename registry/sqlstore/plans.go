@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -170,19 +171,28 @@ func (s *Store) DeletePlan(ctx context.Context, a registry.Actor, name string) e
 // ConfigurePlans makes the plans of the Caddyfile those in list. One takes the place of a plan that
 // was created here; orgs with one that is gone keep its name and have no limits by it. For the
 // system. Error: CodeInvalid.
-func (s *Store) ConfigurePlans(ctx context.Context, a registry.Actor, list []registry.Plan) error {
+func (s *Store) ConfigurePlans(
+	ctx context.Context, a registry.Actor, by registry.PlansOf, list []registry.Plan,
+) error {
 	if err := only(a); err != nil {
 		return err
 	}
+	list, err := checkPlans(list)
+	if err != nil {
+		return err
+	}
 	return s.recording(ctx, a, func(t *tx) error {
+		if by.Node != "" {
+			changed, err := t.notePlans(by.Node, list)
+			if err != nil || by.Started && !changed {
+				return err
+			}
+		}
 		have, err := collect(t.ctx, t, scanPlan, planQuery)
 		if err != nil {
 			return err
 		}
 		for _, p := range list {
-			if p, err = p.Check(); err != nil {
-				return err
-			}
 			p.Configured = true
 			i := slices.IndexFunc(have, func(h registry.Plan) bool { return h.Name == p.Name })
 			kind := registry.ChangePlanCreated
@@ -206,6 +216,28 @@ func (s *Store) ConfigurePlans(ctx context.Context, a registry.Actor, list []reg
 		}
 		return nil
 	})
+}
+
+func checkPlans(list []registry.Plan) (checked []registry.Plan, err error) {
+	for _, p := range list {
+		if p, err = p.Check(); err != nil {
+			return nil, err
+		}
+		checked = append(checked, p)
+	}
+	return checked, nil
+}
+
+// notePlans keeps which plans a node has, and reports whether it had others before.
+func (t *tx) notePlans(node string, list []registry.Plan) (changed bool, err error) {
+	b, err := json.Marshal(list)
+	if err != nil {
+		return false, err
+	}
+	n, err := t.exec(`INSERT INTO meta (key, value) VALUES ($1, $2)
+		ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE meta.value <> excluded.value`,
+		"plans:"+node, fmt.Sprintf("%x", sha256.Sum256(b)))
+	return n > 0, err
 }
 
 func (t *tx) putPlan(p registry.Plan, kind registry.ChangeKind) error {

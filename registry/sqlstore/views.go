@@ -148,10 +148,10 @@ func (s *Store) Orgs(ctx context.Context, a registry.Actor, l registry.OrgList) 
 	}
 	if l.State != "" {
 		// Not by an index of states: the page is read in its order, and not sorted first.
-		q.add(` AND i.state || '' = ?`, l.State)
+		q.add(` AND {hide i.state} = ?`, l.State)
 	}
 	if l.Plan != "" {
-		q.add(` AND o.plan || '' = ?`, l.Plan)
+		q.add(` AND {hide o.plan} = ?`, l.Plan)
 	}
 	if l.Among != nil {
 		ids, err := json.Marshal(l.Among)
@@ -159,7 +159,7 @@ func (s *Store) Orgs(ctx context.Context, a registry.Actor, l registry.OrgList) 
 			return registry.Page[registry.OrgView]{}, err
 		}
 		// Not by the index of IDs, for the same reason.
-		q.add(` AND o.id || '' IN (SELECT j.value FROM {each ?} j)`, string(ids))
+		q.add(` AND {hide o.id} IN (SELECT j.value FROM {each ?} j)`, string(ids))
 	}
 	q.search(l.List, "o.name", "o.slug")
 	return page(ctx, s.read, q, l.List, orgOrders, "name", scanView(a))

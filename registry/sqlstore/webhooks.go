@@ -215,6 +215,13 @@ func (s *Store) SpreadChanges(ctx context.Context, a registry.Actor) error {
 			if err != nil {
 				return err
 			}
+			var head int64
+			if err := t.QueryRowContext(t.ctx, `SELECT seq FROM feed_head`).Scan(&head); err != nil {
+				return err
+			}
+			if after > head { // of a feed that was longer: what follows would be told to nobody
+				return t.must(`UPDATE meta SET value = $1 WHERE key = 'webhooks_seq'`, strconv.FormatInt(head, 10))
+			}
 			changes, err := collect(t.ctx, t, scanChange, `SELECT `+changeColumns+` FROM feed WHERE seq > $1 ORDER BY seq LIMIT 500`, after)
 			if err != nil || len(changes) == 0 {
 				return err

@@ -62,19 +62,24 @@ func changed(e env) {
 	e.want(second(e.s.ChangesSince(ctx, operator, since)), registry.CodeForbidden)
 }
 
-// places: a provider's instances are where the first who asks says.
+// places: a provider's instances are where the first who asks says, or a server that is alone.
 func places(e env) {
 	for _, c := range []struct {
 		provider   string
 		here, want registry.PlaceID
-	}{{"process", "a", "a"}, {"process", "b", "a"}, {"docker", "b", "b"}, {"process", "a", "a"}} {
-		got, err := e.s.PlaceOf(ctx, system, c.provider, c.here)
+		alone      bool
+	}{
+		{"process", "a", "a", false}, {"process", "b", "a", false}, {"docker", "b", "b", false},
+		{"process", "a", "a", false}, {"process", "c", "c", true}, {"process", "a", "c", false},
+		{"docker", "b", "b", false}, {"other", "c", "c", true},
+	} {
+		got, err := e.s.PlaceOf(ctx, system, c.provider, c.here, c.alone)
 		e.ok(err)
 		if got != c.want {
 			e.Errorf("%+v: %s", c, got)
 		}
 	}
-	e.want(second(e.s.PlaceOf(ctx, operator, "process", "a")), registry.CodeForbidden)
+	e.want(second(e.s.PlaceOf(ctx, operator, "process", "a", true)), registry.CodeForbidden)
 }
 
 // brokenLeases: a process that has the store to itself takes over what an earlier one held.

@@ -96,12 +96,12 @@ func planLifetimes(e env) {
 	e.ok(e.s.SetOrgPlan(ctx, operator, o.ID, 0, registry.DefaultPlan))
 	version++
 	lasts(12*hours, 2*hours)
-	e.ok(e.s.ConfigurePlans(ctx, system, []registry.Plan{
+	e.ok(e.s.ConfigurePlans(ctx, system, registry.PlansOf{}, []registry.Plan{
 		{Name: registry.DefaultPlan, Sessions: registry.Lifetimes{Idle: 10 * minutes}},
 	}))
 	version++
 	lasts(10*minutes, 2*hours)
-	e.ok(e.s.ConfigurePlans(ctx, system, nil))
+	e.ok(e.s.ConfigurePlans(ctx, system, registry.PlansOf{}, nil))
 	version++
 	lasts(12*hours, 2*hours)
 }

@@ -164,14 +164,14 @@ func configuredPlans(e env) {
 	}
 	e.plan("team", registry.Limits{"members": 1})
 	mine := registry.Plan{Name: "team", Limits: registry.Limits{"members": 2, "memory": 512}}
-	e.want(e.s.ConfigurePlans(ctx, operator, nil), registry.CodeForbidden)
+	e.want(e.s.ConfigurePlans(ctx, operator, registry.PlansOf{}, nil), registry.CodeForbidden)
 	e.want(
 		e.s.ConfigurePlans(
-			ctx, system, []registry.Plan{{Name: "team", Limits: registry.Limits{"x": 1}}},
+			ctx, system, registry.PlansOf{}, []registry.Plan{{Name: "team", Limits: registry.Limits{"x": 1}}},
 		),
 		registry.CodeInvalid,
 	)
-	e.ok(e.s.ConfigurePlans(ctx, system, []registry.Plan{mine, {Name: "large"}}))
+	e.ok(e.s.ConfigurePlans(ctx, system, registry.PlansOf{}, []registry.Plan{mine, {Name: "large"}}))
 	e.ok(e.s.SetOrgPlan(ctx, operator, o.ID, 0, "team"))
 	p, err := e.s.Plan(ctx, operator, "team")
 	e.ok(err)
@@ -188,7 +188,7 @@ func configuredPlans(e env) {
 	before, err := e.s.Head(ctx, system)
 	e.ok(err)
 	e.ok(
-		e.s.ConfigurePlans(ctx, system, []registry.Plan{mine, {Name: "large"}}),
+		e.s.ConfigurePlans(ctx, system, registry.PlansOf{}, []registry.Plan{mine, {Name: "large"}}),
 	) // a reload that changes nothing
 	after, err := e.s.Head(ctx, system)
 	e.ok(err)
@@ -196,7 +196,7 @@ func configuredPlans(e env) {
 		e.Fatal("the same plans are a change")
 	}
 	e.plan("own", nil)
-	e.ok(e.s.ConfigurePlans(ctx, system, []registry.Plan{{Name: "large"}}))
+	e.ok(e.s.ConfigurePlans(ctx, system, registry.PlansOf{}, []registry.Plan{{Name: "large"}}))
 	list, err := e.s.Plans(ctx, operator)
 	e.ok(err)
 	if len(list) != 2 || list[0].Name != "large" || list[1].Name != "own" {
@@ -209,6 +209,39 @@ func configuredPlans(e env) {
 		e.Fatalf("%+v", q)
 	}
 	e.ok(second(e.s.Route(ctx, system, "acme")))
+}
+
+// nodesPlans: of several nodes the one whose plans changed last counts. One that starts again with the
+// plans it had leaves newer ones alone; a reload and a change count.
+func nodesPlans(e env) {
+	older, newer := []registry.Plan{{Name: "team"}}, []registry.Plan{{Name: "team"}, {Name: "large"}}
+	for _, step := range []struct {
+		node    string
+		started bool
+		list    []registry.Plan
+		want    int
+	}{
+		{"a", true, older, 1},
+		{"b", true, older, 1},
+		{"a", true, newer, 2},
+		{"b", true, older, 2},
+		{"a", true, newer, 2},
+		{"b", false, older, 1},
+		{"a", true, newer, 1},
+		{"a", false, newer, 2},
+		{"b", true, newer, 2},
+		{"b", true, older, 1},
+		{"", true, newer, 2},
+		{"", true, older, 1},
+		{"", true, newer, 2},
+	} {
+		e.ok(e.s.ConfigurePlans(ctx, system, registry.PlansOf{Node: step.node, Started: step.started}, step.list))
+		have, err := e.s.Plans(ctx, operator)
+		e.ok(err)
+		if len(have) != step.want {
+			e.Fatalf("%+v: %+v", step, have)
+		}
+	}
 }
 
 // quotaOf is one limit of an org.

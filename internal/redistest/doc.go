@@ -1,0 +1,2 @@
+// Package redistest runs real Redis servers for tests.
+package redistest
