@@ -158,7 +158,9 @@ func (s *Store) Deliveries(ctx context.Context, a registry.Actor, org registry.O
 // ReplayDelivery sends a message again, with the same ID.
 func (s *Store) ReplayDelivery(ctx context.Context, a registry.Actor, org registry.OrgID, id registry.WebhookID, delivery string) error {
 	return s.onWebhook(ctx, a, org, id, func(t *tx, _ registry.Webhook) error {
-		n, err := t.exec(`UPDATE deliveries SET state = 'pending', attempts = 0, next_at = $3 WHERE id = $1 AND webhook_id = $2`, delivery, id, us(t.now))
+		// Without a claim, so that the result of a try under way does not take the place of this.
+		n, err := t.exec(`UPDATE deliveries SET state = 'pending', attempts = 0, next_at = $3, claimed_until = 0
+			WHERE id = $1 AND webhook_id = $2`, delivery, id, us(t.now))
 		if err == nil && n == 0 {
 			return registry.Errorf(registry.CodeNotFound, "", "no such delivery, or it is older than %d days", int(registry.DeliveryLife.Hours()/24))
 		}

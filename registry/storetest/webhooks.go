@@ -113,6 +113,12 @@ func webhooks(e env) {
 	if due() != 1 {
 		e.Fatal("it is not replayed")
 	}
+	underWay := claim()[0]
+	e.ok(e.s.ReplayDelivery(ctx, asA, o.ID, mine, id))
+	e.want(e.s.ReportDelivery(ctx, system, underWay, 0, "gone", time.Time{}), registry.CodeConflict)
+	if due() != 1 {
+		e.Fatal("a try under way ends the replay")
+	}
 	report(200, "", time.Time{})
 	if d := log(asA, o.ID, mine)[0]; d.State != registry.DeliveryDone || d.Error != "" {
 		e.Fatalf("delivered: %+v", d)
