@@ -76,7 +76,7 @@ func (d *delay) pass(to, from net.Conn) {
 		if failed != nil {
 			continue
 		}
-		time.Sleep(time.Until(p.due)) // the delay is the point
+		nap(time.Until(p.due))
 		if _, failed = to.Write(p.b); failed != nil {
 			_ = from.Close() // ends the reader
 		}

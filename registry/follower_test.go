@@ -314,8 +314,8 @@ func TestLostHistory(t *testing.T) {
 	for name, c := range map[string]struct {
 		told   []Change // from 2 on
 		cut    int      // changes that are left
-		retain int      // how many of those; 0: all
 		grown  []Change // what comes then, before the follower reads again
+		retain int      // how many retention leaves of it all; 0: all
 		first  int64    // 0: nothing was lost
 		want   string
 		noted  bool
@@ -343,9 +343,13 @@ func TestLostHistory(t *testing.T) {
 			told: kinds(3*recentMax, ChangeOrgUpdated), cut: 1, over: true,
 			first: 2, want: "changes 2 to 3001: org.updated 1001",
 		},
-		"retention": {told: kinds(4, ChangeOrgUpdated), cut: 5, retain: 1, grown: kinds(1, ChangeOrgUpdated)},
+		"retention": {told: kinds(4, ChangeOrgUpdated), cut: 5, grown: kinds(1, ChangeOrgUpdated), retain: 2},
+		"retention up to a loss": {
+			told: kinds(4, ChangeOrgUpdated), cut: 4, grown: kinds(2, ChangeOrgRenamed), retain: 2, over: true,
+			first: 5, want: "changes 5 to 5: org.updated 1",
+		},
 		"retention and a loss": {
-			told: kinds(4, ChangeOrgUpdated), cut: 4, retain: 1, grown: kinds(2, ChangeOrgRenamed),
+			told: kinds(4, ChangeOrgUpdated), cut: 4, grown: kinds(2, ChangeOrgRenamed), retain: 3,
 			first: 5, want: "changes 5 to 5: org.updated 1",
 		},
 	} {
@@ -363,10 +367,10 @@ func TestLostHistory(t *testing.T) {
 				time.Sleep(pollEvery / 2) // time of the bubble: later changes have another time
 				feed.setAway(true)
 				feed.cut(c.cut)
+				feed.append(c.grown)
 				if c.retain > 0 {
 					feed.retain(c.retain)
 				}
-				feed.append(c.grown)
 				time.Sleep(pollEvery) // time of the bubble: while it is away, nothing is said
 				if len(s.lost) != 0 || s.resets != 0 {
 					t.Fatalf("%v", s.lost)

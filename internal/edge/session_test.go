@@ -274,7 +274,6 @@ func TestRoleChange(t *testing.T) {
 	f.want(403)
 }
 
-// After a gap in the feed nothing is believed that was issued before it.
 // TestWhatMattersIsKept: every change that makes a session doubtful is one that the snapshot keeps for a start without the store.
 func TestWhatMattersIsKept(t *testing.T) {
 	f := newFixture(t)
@@ -297,6 +296,7 @@ func TestWhatMattersIsKept(t *testing.T) {
 	}
 }
 
+// TestGapRenewsEverything: after a gap in the feed nothing is believed that was issued before it.
 func TestGapRenewsEverything(t *testing.T) {
 	f := newFixture(t)
 	f.want(200)
@@ -336,85 +336,6 @@ func TestKeptCookie(t *testing.T) {
 		Kind: registry.ChangeMemberRemoved, OrgID: f.org.ID, UserID: f.login.User.ID, Version: 1, At: f.clock,
 	})
 	f.want(403)
-}
-
-// TestLostRevocations: what this gateway was told before the store lost it holds. A session that ended
-// stays ended. Somebody whose membership changed is not believed by what the store says of before,
-// from when the store has lost that until the loss was noted, and others are.
-func TestLostRevocations(t *testing.T) {
-	f := newFixture(t)
-	f.want(200)
-	removed := func(version int64) {
-		f.g.Revocations.Apply(registry.Change{
-			Kind: registry.ChangeMemberRemoved, OrgID: f.org.ID, UserID: f.login.User.ID, Version: version, At: f.clock,
-		})
-	}
-	loss := registry.LostHistory{First: 50, Last: 51, Replaced: true, Changes: []registry.Change{
-		{Kind: registry.ChangeSessionRevoked, Seq: 50, SessionID: "another", At: f.clock},
-		{Kind: registry.ChangeMemberRemoved, Seq: 51, OrgID: f.org.ID, UserID: f.login.User.ID, Version: 2, At: f.clock},
-	}}
-	f.g.Revocations.Apply(loss.Changes[0])
-	f.g.Revocations.Lost(loss)
-	f.want(200) // nobody said anything of this one
-	removed(2)
-	f.want(503) // the store has lost it, and nobody has noticed
-	f.g.Revocations.Lost(loss)
-	f.want(503)
-	f.g.Revocations.Apply(registry.Change{Kind: registry.ChangeHistoryLost, Seq: 52})
-	f.want(200) // what the control plane repeated, or could not repeat, counts
-	removed(1)
-	f.want(503) // of the new history
-	loss.Noted = true
-	f.g.Revocations.Lost(loss)
-	f.want(200)
-	removed(3)
-	f.want(503)
-	f.g.Revocations.Lost(registry.LostHistory{First: 1, Last: 52})
-	f.want(200) // of what was lost nothing is known
-	f.g.Revocations.Apply(registry.Change{Kind: registry.ChangeSessionRevoked, Seq: 53, SessionID: f.login.Session.ID, At: f.clock})
-	f.g.Revocations.Lost(loss)
-	f.want(401)
-}
-
-// TestLossInFlight: what is on its way goes on when the store lost changes that are all known and said
-// nothing of it. Afterwards its session is read again.
-func TestLossInFlight(t *testing.T) {
-	f := newFixture(t)
-	for name, c := range map[string]struct {
-		lost []registry.Change
-		over bool // others may have been lost
-		cut  bool
-	}{
-		"of nobody":          {lost: []registry.Change{{Kind: registry.ChangePlanUpdated}}},
-		"of another org":     {lost: []registry.Change{{Kind: registry.ChangeOrgUpdated, OrgID: "another"}}},
-		"of another person":  {lost: []registry.Change{{Kind: registry.ChangeMemberAdded, OrgID: f.org.ID, UserID: "another"}}},
-		"of another session": {lost: []registry.Change{{Kind: registry.ChangeSessionCreated, UserID: f.login.User.ID, SessionID: "another"}}},
-		"of this org":        {cut: true, lost: []registry.Change{{Kind: registry.ChangeOrgResumed, OrgID: f.org.ID}}},
-		"of this person":     {cut: true, lost: []registry.Change{{Kind: registry.ChangeMemberAdded, OrgID: f.org.ID, UserID: f.login.User.ID}}},
-		"of this session":    {cut: true, lost: []registry.Change{{Kind: registry.ChangeSessionCreated, SessionID: f.login.Session.ID}}},
-		"of keys":            {cut: true, lost: []registry.Change{{Kind: registry.ChangeKeyRotated}}},
-		"others may be lost": {over: true, cut: true, lost: []registry.Change{{Kind: registry.ChangePlanUpdated}}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			f.g.Routes = oneRoute{&registry.Route{
-				OrgID: f.org.ID, Slug: "acme", Generation: f.org.Generation, Status: registry.RouteServing,
-			}}
-			_, _, st := f.ask()
-			st.Begin(nil)
-			defer st.End()
-			if err := f.g.register(t.Context(), st); err != nil {
-				t.Fatal(err)
-			}
-			f.g.Revocations.Lost(registry.LostHistory{First: 50, Last: 50, Changes: c.lost, Replaced: !c.over})
-			if err := f.g.judgeAgain(t.Context(), st); (err != nil) != c.cut {
-				t.Errorf("%v", err)
-			}
-			f.want(200)
-			if must, _ := f.g.Revocations.judge(&st.Claims, st.session.read.Load()); !must {
-				t.Error("the session is not read again")
-			}
-		})
-	}
 }
 
 // controlPlane is one of this process.

@@ -34,6 +34,22 @@ func (b *between) TraceQueryStart(
 // TraceQueryEnd implements pgx.QueryTracer.
 func (*between) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
+// TraceBatchStart implements pgx.BatchTracer.
+func (b *between) TraceBatchStart(
+	ctx context.Context, c *pgx.Conn, data pgx.TraceBatchStartData,
+) context.Context {
+	for _, q := range data.Batch.QueuedQueries {
+		ctx = b.TraceQueryStart(ctx, c, pgx.TraceQueryStartData{SQL: q.SQL})
+	}
+	return ctx
+}
+
+// TraceBatchQuery implements pgx.BatchTracer.
+func (*between) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {}
+
+// TraceBatchEnd implements pgx.BatchTracer.
+func (*between) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
+
 // twoNodes are two on one database. Of the first one's statements b can see that with before in it.
 func twoNodes(t *testing.T, before string) (first, second *postgres.Store, b *between) {
 	t.Helper()

@@ -54,7 +54,7 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	made := conn{opened.(*stdlib.Conn), c.gate, claim}
+	made := &conn{Conn: opened.(*stdlib.Conn), gate: c.gate, claim: claim}
 	if claim != "" {
 		if _, err := made.Conn.Conn().Exec(ctx, setClaim, claim); err != nil {
 			return nil, errors.Join(err, made.Close())
@@ -68,13 +68,14 @@ func (connector) Driver() driver.Driver { return stdlib.GetDefaultDriver() }
 
 type conn struct {
 	*stdlib.Conn
-	gate  gate
-	claim string // that it was made under
+	gate    gate
+	claim   string      // that it was made under
+	waiting []statement // for the next one
 }
 
 // ResetSession implements driver.SessionResetter. A connection from before a new claim may lead to
 // another server.
-func (c conn) ResetSession(ctx context.Context) error {
+func (c *conn) ResetSession(ctx context.Context) error {
 	if c.gate != nil {
 		if claim, err := c.gate(); err != nil || claim != c.claim {
 			return driver.ErrBadConn // so that a new one is made, and the gate asked for the error
@@ -85,7 +86,7 @@ func (c conn) ResetSession(ctx context.Context) error {
 
 // CheckNamedValue implements driver.NamedValueChecker. By itself pgx would store what a value's
 // String returns, which hides secrets.
-func (conn) CheckNamedValue(v *driver.NamedValue) (err error) {
+func (*conn) CheckNamedValue(v *driver.NamedValue) (err error) {
 	v.Value, err = driver.DefaultParameterConverter.ConvertValue(v.Value)
 	if s, ok := v.Value.(string); ok {
 		v.Value = registry.Storable(s)

@@ -65,7 +65,7 @@ func (l Location) copying(ctx context.Context) (*copying, error) {
 	var err error
 	if c.conn, err = c.db.Conn(ctx); err == nil {
 		err = c.conn.Raw(func(made any) error {
-			held := claim{Conn: made.(conn).Conn.Conn()}
+			held := claim{Conn: made.(*conn).Conn.Conn()}
 			return errors.Join(held.supported(), held.lock(ctx))
 		})
 	}

@@ -8,6 +8,8 @@ import (
 	"github.com/pizzaface/pizzeria/registry/sqlstore"
 )
 
+const claimed = "f.claim = current_setting('" + claimParameter + "', true)"
+
 var dialect = sqlstore.Dialect{
 	Fold:     "lower(%s)", // of ASCII letters alone: columns have COLLATE "C"
 	Like:     "ILIKE",
@@ -23,9 +25,11 @@ var dialect = sqlstore.Dialect{
 	Hide: "%s", // the planner weighs by the table's statistics
 	// Not FOR UPDATE: rows that refer to them may be added meanwhile.
 	Lock: "FOR NO KEY UPDATE OF %s SKIP LOCKED",
-	// No row under an older claim, also when it changes while this waits for the row.
-	LockFeed: "SELECT seq FROM feed_head WHERE id = 1" +
-		" AND claim = current_setting('" + claimParameter + "', true) FOR UPDATE",
+	// No row under an older claim, also when it changes while this waits for the row. Once the row is
+	// locked, the claim stays.
+	LockFeed: "SELECT seq FROM feed_head f WHERE id = 1 AND " + claimed + " FOR UPDATE",
+	Claimed:  claimed,
+	Later:    later,
 	// The rows as they were, and always what indexes have of them. The write-ahead log keeps them until
 	// it is used again.
 	Forget: "VACUUM (INDEX_CLEANUP ON) audit",

@@ -52,3 +52,6 @@ func LockFreed(t *testing.T) time.Duration {
 
 // LockFeed is the dialect's.
 var LockFeed = dialect.LockFeed
+
+// Later marks a statement that may wait for the next one.
+var Later = later

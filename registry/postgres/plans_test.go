@@ -42,6 +42,22 @@ func (l *listener) TraceQueryStart(
 // TraceQueryEnd implements pgx.QueryTracer.
 func (l *listener) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
+// TraceBatchStart implements pgx.BatchTracer.
+func (l *listener) TraceBatchStart(
+	ctx context.Context, _ *pgx.Conn, data pgx.TraceBatchStartData,
+) context.Context {
+	for _, q := range data.Batch.QueuedQueries {
+		l.note(q.SQL)
+	}
+	return ctx
+}
+
+// TraceBatchQuery implements pgx.BatchTracer.
+func (*listener) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {}
+
+// TraceBatchEnd implements pgx.BatchTracer.
+func (*listener) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
+
 // TracePrepareStart implements pgx.PrepareTracer.
 func (l *listener) TracePrepareStart(
 	ctx context.Context, _ *pgx.Conn, data pgx.TracePrepareStartData,

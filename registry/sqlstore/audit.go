@@ -49,7 +49,7 @@ func (t *tx) append(s *auditState, c registry.Change, target, detail string) err
 	if err != nil {
 		return fmt.Errorf("store: audit: %w", err)
 	}
-	if err := t.must(auditInsert,
+	if err := t.later(auditInsert,
 		e.Seq, us(e.At), e.ActorKind, e.Actor, e.ActorID, e.Address, e.Action, e.OrgID, e.SubjectID,
 		e.Target, e.Detail, e.Format, string(salts), s.Epoch, sum, e.Hash); err != nil {
 		return err

@@ -27,10 +27,10 @@ func KeyAudit(ctx context.Context, s *Store, db *sql.DB) error {
 	if err := s.proveKey(ctx, t); err != nil {
 		return err
 	}
-	state, err := scanAuditState(t.row(auditStateQuery))
-	if err != nil {
+	if err := t.ends(); err != nil {
 		return err
 	}
+	state := t.log
 	var fresh bool // as the migration left it: with a head, and with no entry that had a key
 	if err := t.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM audit_head WHERE id = 1 AND epoch = 0)
 		AND NOT EXISTS (SELECT 1 FROM audit WHERE format <> $1)`, registry.AuditPlain).

@@ -19,20 +19,25 @@ type auditState struct {
 	lastSeq  int64  // of the newest entry that is there
 	lastHash string
 	newest   int64 // epoch
+
+	feed int64 // the newest number of the feed
 }
 
 const auditStateQuery = `SELECT COALESCE(h.epoch, 0), COALESCE(h.seq, 0),
 		COALESCE(h.hash, ''), COALESCE(h.mac, ''), COALESCE(b.seq, 0), COALESCE(b.hash, ''),
 		e.sealed, COALESCE(a.seq, 0), COALESCE(a.hash, ''),
-		COALESCE((SELECT max(id) FROM audit_epochs), 0)
+		COALESCE((SELECT max(id) FROM audit_epochs), 0), f.seq
 		FROM feed_head f LEFT JOIN audit_head h ON h.id = 1 LEFT JOIN audit_start b ON b.id = 1
 		LEFT JOIN audit_epochs e ON e.id = h.epoch
 		LEFT JOIN audit a ON a.seq = (SELECT max(seq) FROM audit) WHERE f.id = 1`
 
+// lockedStateQuery is for a transaction that has the feed's lock.
+const lockedStateQuery = auditStateQuery + ` AND {claimed}`
+
 // scanAuditState scans it. What is missing is zero.
 func scanAuditState(row *sql.Row) (s auditState, err error) {
 	err = row.Scan(&s.Epoch, &s.Seq, &s.Hash, &s.mac, &s.first, &s.before, &s.sealed, &s.lastSeq,
-		&s.lastHash, &s.newest)
+		&s.lastHash, &s.newest, &s.feed)
 	if err != nil {
 		return s, fmt.Errorf("store: audit: %w", err)
 	}
@@ -72,13 +77,27 @@ func (k auditKeys) fault(s auditState) string {
 	return ""
 }
 
+// ends finds out where feed and audit log end.
+func (t *tx) ends() error {
+	if t.known {
+		return nil
+	}
+	return t.find(auditStateQuery)
+}
+
+func (t *tx) find(query string) error {
+	s, err := scanAuditState(t.row(query))
+	t.known, t.feed, t.log = err == nil, s.feed, s
+	return err
+}
+
 // auditState returns where the log ends, to append to it. If it does not end as the server left it,
 // an entry says so for ever: otherwise the next entry would cover up what happened.
 func (t *tx) auditState() (auditState, error) {
-	s, err := scanAuditState(t.row(auditStateQuery))
-	if err != nil {
-		return s, err
+	if err := t.ends(); err != nil {
+		return auditState{}, err
 	}
+	s := t.log
 	why := t.keys.fault(s)
 	if why == "" {
 		return s, nil
@@ -115,8 +134,9 @@ const auditHeadSave = `INSERT INTO audit_head (id, epoch, seq, hash, mac) VALUES
 
 // saveHead writes where the log ends and begins.
 func (t *tx) saveHead(s auditState) error {
-	return t.must(auditHeadSave,
-		s.Epoch, s.Seq, s.Hash, t.keys.headMAC(s))
+	s.mac = t.keys.headMAC(s)
+	t.log = s
+	return t.later(auditHeadSave, s.Epoch, s.Seq, s.Hash, s.mac)
 }
 
 // AuditHead returns the newest entry of the audit log. For platform admins and the system. Error:

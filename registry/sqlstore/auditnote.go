@@ -20,10 +20,10 @@ func (s *Store) NoteAuditHead(
 	}
 	err = s.recording(ctx, a, func(t *tx) error {
 		moved = false
-		state, err := scanAuditState(t.row(auditStateQuery))
-		if err != nil {
+		if err := t.ends(); err != nil {
 			return err
 		}
+		state := t.log
 		if why := t.keys.fault(state); why != "" {
 			return registry.Errorf(registry.CodeConflict, "", "%s", why).Because(registry.ReasonAuditLogChanged)
 		}

@@ -45,8 +45,13 @@ type Dialect struct {
 
 	// LockFeed is the first statement of every transaction that records (see Store.recording),
 	// such as SELECT seq FROM feed_head FOR UPDATE; "": to begin a write transaction locks already.
-	// It affects one row, or none when another control plane has taken over.
 	LockFeed string
+	// Claimed is a condition on feed_head f that no row meets once another control plane has taken
+	// over: {claimed}, after WHERE. It goes with LockFeed.
+	Claimed string
+	// Later marks a statement that may run with the next one of its transaction, or with the commit.
+	// nil: each runs at once.
+	Later func(context.Context) context.Context
 	// Forget runs after a commit that erased something for good, to remove what the database's own
 	// log still has of it; "": nothing does.
 	Forget string
@@ -82,6 +87,8 @@ func (d *Dialect) replacement(word string) (string, bool) {
 		return d.Index, true
 	case "hide":
 		return d.Hide, true
+	case "claimed":
+		return d.Claimed, true
 	}
 	return "", false
 }

@@ -9,7 +9,7 @@ import (
 // hot are the statements of every change, and of every heartbeat; hotReads are outside of
 // transactions. Prepared once, an entry of the audit log costs half.
 var hot = []string{
-	feedNext, feedInsert, auditStateQuery, auditInsert, auditHeadSave, heartbeatSave,
+	feedSave, feedInsert, auditStateQuery, auditInsert, auditHeadSave, heartbeatSave,
 }
 
 var hotReads = []string{generationQuery}

@@ -21,27 +21,30 @@ func (t *tx) record(c registry.Change, target, detail string) error {
 }
 
 const (
-	feedNext   = `UPDATE feed_head SET seq = seq + 1 RETURNING seq`
+	feedSave   = `UPDATE feed_head SET seq = $1 WHERE id = 1`
 	feedInsert = `INSERT INTO feed (seq, at, kind, org_id, user_id, session_id, slug, old_slug, version)
 		VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9)`
 )
 
 // note appends a change to the feed alone: for what no person did.
 func (t *tx) note(c registry.Change) error {
-	var seq int64
-	if err := t.row(feedNext).Scan(&seq); err != nil {
-		return fmt.Errorf("store: feed: %w", err)
+	if err := t.ends(); err != nil {
+		return err
 	}
+	t.feed++
 	t.wakes = true
+	if err := t.later(feedSave, t.feed); err != nil {
+		return err
+	}
 	version, err := t.nextVersion(c)
 	if err != nil {
 		return fmt.Errorf("store: feed: %w", err)
 	}
-	if err := t.must(feedInsert, seq, us(t.now), c.Kind, c.OrgID, c.UserID, c.SessionID, c.Slug,
+	if err := t.later(feedInsert, t.feed, us(t.now), c.Kind, c.OrgID, c.UserID, c.SessionID, c.Slug,
 		c.OldSlug, version); err != nil {
 		return err
 	}
-	return t.revoke(c, seq)
+	return t.revoke(c, t.feed)
 }
 
 // nextVersion counts a change that makes tokens doubtful that were issued under the version before.

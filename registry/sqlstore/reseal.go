@@ -71,6 +71,7 @@ func (s *Store) Reseal(ctx context.Context, a registry.Actor, next registry.Secr
 		if err := t.saveHead(state); err != nil {
 			return err
 		}
+		t.known = false // the new key is sealed again, too
 		return t.record(registry.Change{Kind: registry.ChangeKeyRotated}, "secret key", "")
 	})
 	return n, err

@@ -59,12 +59,12 @@ func (s *Store) CreateSession(ctx context.Context, a registry.Actor, n registry.
 				v.AuthTime = oldest // another's clock said it
 			}
 		}
-		if err := t.must(`INSERT INTO sessions (id, token_hash, user_id, auth_time, created_at, last_seen_at, expires_at, address, user_agent, methods, connection_id, via_org)
-			SELECT $1,$2,id,$12,$4,$4,$5,$6,$7,$9,$10,$11 FROM users WHERE id = $3 AND password_hash = $8`,
-			v.ID, n.Token[:], v.UserID, us(t.now), us(v.ExpiresAt), v.Address, v.UserAgent, string(n.User.PasswordHash), v.Methods, v.ConnectionID, v.ViaOrg, us(v.AuthTime)); err != nil {
+		if err := t.later(`INSERT INTO sessions (id, token_hash, user_id, auth_time, created_at, last_seen_at, expires_at, address, user_agent, methods, connection_id, via_org)
+			VALUES ($1,$2,$3,$11,$4,$4,$5,$6,$7,$8,$9,$10)`,
+			v.ID, n.Token[:], v.UserID, us(t.now), us(v.ExpiresAt), v.Address, v.UserAgent, v.Methods, v.ConnectionID, v.ViaOrg, us(v.AuthTime)); err != nil {
 			return err
 		}
-		if err := t.must(`UPDATE users SET last_sign_in_at = $2 WHERE id = $1`, v.UserID, us(t.now)); err != nil {
+		if err := t.later(`UPDATE users SET last_sign_in_at = $2 WHERE id = $1`, v.UserID, us(t.now)); err != nil {
 			return err
 		}
 		t.actor = registry.AsUser(n.User, v.ID, n.Address) // the log names who signed in
@@ -73,17 +73,22 @@ func (s *Store) CreateSession(ctx context.Context, a registry.Actor, n registry.
 	return v, err
 }
 
-// maySignIn refuses a disabled account, and other ways into an account that was recovered than its
-// new password: what else lets somebody in may be a thief's, until the person has reviewed it.
+// maySignIn refuses a disabled account, one with another password than was given, and other ways into
+// an account that was recovered than its new password: what else lets somebody in may be a thief's,
+// until the person has reviewed it.
 func (t *tx) maySignIn(n registry.NewSession) error {
 	u, err := t.userByID(n.User.ID)
-	if err == nil && u.Disabled() {
-		return errDisabled()
-	}
-	if err != nil || u.RecoveredAt.IsZero() || registry.HasWord(n.Methods, registry.MethodPassword) {
+	switch {
+	case err != nil:
 		return err
+	case u.Disabled():
+		return errDisabled()
+	case u.PasswordHash != n.User.PasswordHash:
+		return registry.Errorf(registry.CodeGone, "", "the password was changed meanwhile: sign in again")
+	case !u.RecoveredAt.IsZero() && !registry.HasWord(n.Methods, registry.MethodPassword):
+		return registry.ErrReview()
 	}
-	return registry.ErrReview()
+	return nil
 }
 
 // SessionByToken returns a live session and its user by the hash of its token. For the system. Error: CodeNotFound.

@@ -40,8 +40,14 @@ type writeTx struct {
 	uses      *uses
 }
 
-// tx is a writeTx that holds the feed's lock.
-type tx struct{ *writeTx }
+// tx is a writeTx that holds the feed's lock. Nobody else moves the ends of the feed and of the audit
+// log meanwhile.
+type tx struct {
+	*writeTx
+	known bool       // where they end
+	feed  int64      // the newest number of the feed
+	log   auditState // the audit log's
+}
 
 // recording runs f in a transaction that may append to the feed and to the audit log, or that relies
 // on rows which it does not change: all of it or nothing. It holds the feed's lock.
@@ -162,16 +168,18 @@ var errFenced = errors.New("store: another control plane has taken over the data
 
 // lockFeed makes t one that may record.
 func (t *writeTx) lockFeed() (*tx, error) {
-	if lock := t.dialect.LockFeed; lock != "" {
-		n, err := t.exec(lock)
-		if err != nil {
-			return nil, err
-		}
-		if n != 1 {
-			return nil, errFenced
-		}
+	locked := &tx{writeTx: t}
+	if t.dialect.LockFeed == "" {
+		return locked, nil
 	}
-	return &tx{t}, nil
+	if _, err := t.execIn(t.put(), t.dialect.LockFeed); err != nil {
+		return nil, err
+	}
+	err := locked.find(lockedStateQuery)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = errFenced
+	}
+	return locked, err
 }
 
 // stillSignedIn refuses a request that was under way when the sessions of its person ended: it would
@@ -197,10 +205,14 @@ func (t *writeTx) stillSignedIn() error {
 func inOrder[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
 
 func (t *writeTx) exec(query string, args ...any) (int64, error) {
-	run := func() (sql.Result, error) { return t.execContext(t.ctx, query, args...) }
+	return t.execIn(t.ctx, query, args...)
+}
+
+func (t *writeTx) execIn(ctx context.Context, query string, args ...any) (int64, error) {
+	run := func() (sql.Result, error) { return t.execContext(ctx, query, args...) }
 	if st := t.prepared[query]; st != nil {
 		//nolint:sqlclosecheck // closed with the transaction
-		run = func() (sql.Result, error) { return t.sql.StmtContext(t.ctx, st).ExecContext(t.ctx, args...) }
+		run = func() (sql.Result, error) { return t.sql.StmtContext(ctx, st).ExecContext(ctx, args...) }
 	}
 	r, err := run()
 	if err != nil {
@@ -215,7 +227,24 @@ func (t *writeTx) exec(query string, args ...any) (int64, error) {
 
 // must is exec for a statement that has to touch exactly one row.
 func (t *writeTx) must(query string, args ...any) error {
-	n, err := t.exec(query, args...)
+	return oneRow(t.exec(query, args...))
+}
+
+// later is must for a statement that touches one row whatever is in the database, as this transaction
+// knows. It may run with the next one, or with the commit.
+func (t *writeTx) later(query string, args ...any) error {
+	return oneRow(t.execIn(t.put(), query, args...))
+}
+
+// put is the context of a statement that may wait.
+func (t *writeTx) put() context.Context {
+	if t.dialect.Later == nil {
+		return t.ctx
+	}
+	return t.dialect.Later(t.ctx)
+}
+
+func oneRow(n int64, err error) error {
 	if err == nil && n != 1 {
 		err = fmt.Errorf("store: %d rows changed instead of one", n)
 	}

@@ -32,7 +32,7 @@ func TestKindsOfTransactions(t *testing.T) {
 	}
 	s, err := sqlstore.New(pool, pool, sqlstore.Dialect{
 		Fold: "%s COLLATE NOCASE", Greatest: "max(%s)", Least: "min(%s)", True: "1",
-		LockFeed: `INSERT INTO locks SELECT seq FROM feed_head`,
+		LockFeed: `INSERT INTO locks SELECT seq FROM feed_head`, Claimed: "true",
 	}, new(identity.MasterKey), time.Now)
 	if err != nil {
 		t.Fatal(err)
