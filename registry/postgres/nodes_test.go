@@ -138,6 +138,14 @@ func TestNodeThatWasReplaced(t *testing.T) {
 	if n, err := r.RowsAffected(); n != 0 || err != nil {
 		t.Errorf("it may record: %d %v", n, err)
 	}
+	_ = stuck.Rollback()
+	if _, err := admin.Exec(`UPDATE feed_head SET claim = 'another'`); err != nil {
+		t.Fatal(err)
+	}
+	_, err = next.CreateOrg(t.Context(), operator, registry.NewOrg{Slug: "umbrella"})
+	if err == nil || !strings.Contains(err.Error(), "another control plane has taken over") {
+		t.Errorf("it recorded: %v", err)
+	}
 }
 
 // TestNodesReturn: nodes that all lose their sessions, as when the server restarts, all return.

@@ -63,8 +63,9 @@ func TestTrips(t *testing.T) {
 
 // TestLater: what waits runs in its order, once, and its errors are those of the next statement.
 func TestLater(t *testing.T) {
-	pool := at(t, postgrestest.Database(t)).Pool() // one connection
-	defer func() { _ = pool.Close() }()
+	url := postgrestest.Database(t)
+	pool, other := at(t, url).Pool(), at(t, url).Pool() // of one connection each
+	defer func() { _, _ = pool.Close(), other.Close() }()
 	ctx := t.Context()
 	begin := func() *sql.Tx {
 		t.Helper()
@@ -129,6 +130,18 @@ func TestLater(t *testing.T) {
 		}
 		_ = tx.Rollback()
 		count(3)
+	}
+
+	tx = begin()
+	exec(tx, ctx, `UPDATE things SET at = at WHERE id = $1`, 1)
+	exec(tx, postgres.Later(ctx), insert, 1, 1)
+	if err := tx.Commit(); err == nil {
+		t.Error("it is committed")
+	}
+	var free bool // also before the connection is used again
+	err = other.QueryRow(`SELECT true FROM things WHERE id = 1 FOR UPDATE NOWAIT`).Scan(&free)
+	if err != nil {
+		t.Errorf("what failed keeps its locks: %v", err)
 	}
 
 	tx = begin()
