@@ -66,7 +66,7 @@ func TestReseal(t *testing.T) {
 		}
 	}
 	if _, err := s.Reseal(ctx, operator, next); !errors.Is(err, registry.ErrSealed) {
-		t.Errorf("it went on after an error: %v", err)
+		t.Errorf("it continued after an error: %v", err)
 	}
 	if _, err := s.VerifyAudit(ctx, operator, nil); err != nil {
 		t.Errorf("after nothing was changed: %v", err)
@@ -81,6 +81,11 @@ func TestReseal(t *testing.T) {
 	n, err := s.Reseal(ctx, operator, next)
 	if err != nil || n != 4 { // two mails, and two keys of the audit log
 		t.Fatal(n, err)
+	}
+	var broken int
+	err = s.Writer().QueryRow(`SELECT count(*) FROM audit WHERE action = 'audit.broken'`).Scan(&broken)
+	if err != nil || broken != 0 {
+		t.Errorf("it found a broken audit log: %d %v", broken, err)
 	}
 	list, err := s.ClaimMails(ctx, system, 10)
 	if err != nil || len(list) != 2 {
