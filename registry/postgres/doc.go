@@ -2,7 +2,8 @@
 // in sqlstore.
 //
 // Transactions run under READ COMMITTED. Recording ones first lock the row of feed_head, so that they
-// run one after another; atomic ones take no lock. Reads have a pool of their own, whose connections
+// run one after another; atomic ones take no lock. What changes a row whatever happens is sent with
+// the next statement or the commit, since others wait for each round trip (see conn). Reads have a pool of their own, whose connections
 // cannot write. The server ends a transaction whose process stands still, or whose machine is gone,
 // so that nobody waits for it for long (see session).
 //
