@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"sync/atomic"
 	"testing"
@@ -63,9 +64,8 @@ func TestTrips(t *testing.T) {
 
 // TestLater: what waits runs in its order, once, and its errors are those of the next statement.
 func TestLater(t *testing.T) {
-	url := postgrestest.Database(t)
-	pool, other := at(t, url).Pool(), at(t, url).Pool() // of one connection each
-	defer func() { _, _ = pool.Close(), other.Close() }()
+	pool := at(t, postgrestest.Database(t)).Pool() // one connection
+	defer func() { _ = pool.Close() }()
 	ctx := t.Context()
 	begin := func() *sql.Tx {
 		t.Helper()
@@ -133,18 +133,6 @@ func TestLater(t *testing.T) {
 	}
 
 	tx = begin()
-	exec(tx, ctx, `UPDATE things SET at = at WHERE id = $1`, 1)
-	exec(tx, postgres.Later(ctx), insert, 1, 1)
-	if err := tx.Commit(); err == nil {
-		t.Error("it is committed")
-	}
-	var free bool // also before the connection is used again
-	err = other.QueryRow(`SELECT true FROM things WHERE id = 1 FOR UPDATE NOWAIT`).Scan(&free)
-	if err != nil {
-		t.Errorf("what failed keeps its locks: %v", err)
-	}
-
-	tx = begin()
 	exec(tx, postgres.Later(ctx), insert, 6, 6)
 	if err := tx.Rollback(); err != nil {
 		t.Error(err)
@@ -163,28 +151,61 @@ func TestLater(t *testing.T) {
 	count(3)
 }
 
-// TestLaterInterrupted: a request that ends before its commit leaves nothing behind, and its connection is
-// of use.
+// TestLaterInterrupted: a request that ends before its commit leaves nothing behind, and no lock, also when
+// it ends in the last moment.
 func TestLaterInterrupted(t *testing.T) {
-	pool := at(t, postgrestest.Database(t)).Pool()
-	defer func() { _ = pool.Close() }()
-	if _, err := pool.Exec(`CREATE TABLE things (id bigint PRIMARY KEY)`); err != nil {
+	url := postgrestest.Database(t)
+	pool, other := at(t, url).Pool(), at(t, url).Pool() // of one connection each
+	defer func() { _, _ = pool.Close(), other.Close() }()
+	if _, err := pool.Exec(`CREATE TABLE things (id bigint PRIMARY KEY); INSERT INTO things VALUES (1)`); err != nil {
 		t.Fatal(err)
+	}
+	left := func(from *sql.DB) {
+		t.Helper()
+		var n int
+		err := from.QueryRow(`SELECT count(*) FROM (SELECT FROM things FOR UPDATE NOWAIT) t`).Scan(&n)
+		if err != nil || n != 1 {
+			t.Errorf("%d %v", n, err)
+		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	tx, err := pool.BeginTx(ctx, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tx.ExecContext(postgres.Later(ctx), `INSERT INTO things VALUES ($1)`, 1); err != nil {
+	if _, err := tx.ExecContext(postgres.Later(ctx), `INSERT INTO things VALUES ($1)`, 2); err != nil {
 		t.Fatal(err)
 	}
 	cancel()
 	if err := tx.Commit(); err == nil {
 		t.Error("it is committed")
 	}
-	var n int
-	if err := pool.QueryRow(`SELECT count(*) FROM things`).Scan(&n); err != nil || n != 0 {
-		t.Errorf("%d %v", n, err)
+	left(pool)
+
+	ctx, cancel = context.WithCancel(t.Context())
+	defer cancel()
+	c, err := pool.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
 	}
+	defer func() { _ = c.Close() }()
+	err = c.Raw(func(made any) error { // database/sql would see by itself that ctx ended
+		tx, err := made.(driver.ConnBeginTx).BeginTx(ctx, driver.TxOptions{})
+		if err != nil {
+			return err
+		}
+		id := []driver.NamedValue{{Ordinal: 1, Value: int64(1)}}
+		if _, err := made.(driver.ExecerContext).ExecContext(ctx, `UPDATE things SET id = 3 WHERE id = $1`, id); err != nil {
+			return err
+		}
+		cancel()
+		if err := tx.Commit(); err == nil {
+			t.Error("it is committed")
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	left(other)
 }
