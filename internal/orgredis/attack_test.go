@@ -218,7 +218,7 @@ func TestRefusals(t *testing.T) {
 	}
 	w.other = ""
 	w.must(w.admin, "REPLICAOF 127.0.0.1 1")
-	if err := ensure(); err == nil || !strings.Contains(err.Error(), "replica") {
+	if err := ensure(); err == nil || !strings.Contains(err.Error(), "takes a single server") {
 		t.Error(err)
 	}
 	if err := w.server.Kill(); err != nil {

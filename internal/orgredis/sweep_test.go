@@ -27,8 +27,13 @@ func TestRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.server.Secured(t)
+	// It may have kept an older user, with other rules.
+	secret := hashed(password(w.users.key, installation, provision.Ref{OrgID: org, Generation: 3}))
+	w.must(w.admin, "ACL SETUSER "+names{installation}.user(org)+" on #"+secret+" ~* allcommands")
 	w.sweep()
-	w.must(w.client(a.URL), "SET "+a.Prefix+"k v")
+	c := w.client(a.URL)
+	w.must(c, "SET "+a.Prefix+"k v")
+	w.refused(c, "KEYS *", noPermission)
 }
 
 // TestSuspended: the user of an org that is not wanted to run is off, and its keys stay.
