@@ -20,6 +20,7 @@ import (
 	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/internal/guard"
 	"github.com/pizzaface/pizzeria/internal/mail"
+	"github.com/pizzaface/pizzeria/internal/orgredis"
 	"github.com/pizzaface/pizzeria/internal/runtime"
 	"github.com/pizzaface/pizzeria/internal/shared"
 	"github.com/pizzaface/pizzeria/provision"
@@ -112,6 +113,10 @@ type App struct {
 	// The Redis that several nodes share, and count limits on sign-ins and mails in together. It is
 	// never the only record: while it is away, each node counts by itself. Default: none.
 	Redis *shared.Config `json:"redis,omitempty"`
+
+	// The Redis that instances share: each gets a user of its own there, with `PIZZERIA_REDIS_URL`.
+	// Default: none, and apps bring their own.
+	InstanceRedis *orgredis.Config `json:"instance_redis,omitempty"`
 
 	// Networks that webhooks may reach though they are not of the public
 	// Internet, as IP prefixes. Default: none.
@@ -269,6 +274,11 @@ func (a *App) Provision(ctx caddy.Context) error {
 			return err
 		}
 	}
+	if a.InstanceRedis != nil {
+		if err := errors.Join(a.InstanceRedis.Check(), a.InstanceRedis.CheckApart(a.Redis)); err != nil {
+			return err
+		}
+	}
 	store, err := ctx.LoadModule(a, "StoreRaw")
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
@@ -345,7 +355,7 @@ func (a *App) Start() error {
 	err := a.runtime.Attach(context.Background(), a, runtime.Tunables{
 		Site: a.site, OfflineGrace: time.Duration(valueOr(a.OfflineGrace, defaultOfflineGrace)), Settings: *a.Settings,
 		Sessions:     a.sessions(),
-		WebhookAllow: a.webhookAllow, Mail: a.Mail, Redis: a.Redis, ConnectionAllow: a.connAllow,
+		WebhookAllow: a.webhookAllow, Mail: a.Mail, Redis: a.Redis, InstanceRedis: a.InstanceRedis, ConnectionAllow: a.connAllow,
 		Resolvers: a.resolvers, AuditKeep: time.Duration(valueOr(a.AuditKeep, 0)),
 		DisableDormant: time.Duration(valueOr(a.DisableDormant, 0)), Health: a.health(),
 		Providers: a.providers, Plans: a.planned,

@@ -39,6 +39,7 @@ import (
 //		plan          <name> { ... }
 //		mail          <host:port> { ... }
 //		redis         { ... }
+//		instance_redis { ... }
 //		webhook_allow <prefix>...
 //		connection_allow <prefix>...
 //		resolvers     <host[:port]>...
@@ -65,7 +66,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 	}
 	seen := map[string]bool{}
 	var sessions, plans []caddyfile.Dispenser // where they are
-	var node *caddyfile.Dispenser
+	var node, instanceRedis *caddyfile.Dispenser
 	for d.NextBlock(0) {
 		name := d.Val()
 		if seen[name] && name != "plan" && name != "provider" { // there are several
@@ -150,6 +151,10 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 			a.Mail, err = parseMail(d)
 		case "redis":
 			a.Redis, err = parseRedis(d)
+		case "instance_redis":
+			at := *d
+			instanceRedis = &at
+			a.InstanceRedis, err = parseInstanceRedis(d)
 		case "webhook_allow":
 			if a.WebhookAllow = d.RemainingArgs(); len(a.WebhookAllow) == 0 {
 				err = d.ArgErr()
@@ -173,7 +178,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 		case "provider":
 			err = a.parseProvider(d)
 		default:
-			return nil, d.Errf("unknown option %q: use domain, issuer, prefix, store, provider, settings, plan, mail, webhook_allow, connection_allow, resolvers, data_dir, node, secret_key, signing_algorithm, health_path, health_interval, health_failures, health_restart_after, offline_grace, session_idle, session_lifetime, audit_keep, disable_dormant, cache_size, limits or http3", name)
+			return nil, d.Errf("unknown option %q: use domain, issuer, prefix, store, provider, settings, plan, mail, redis, instance_redis, webhook_allow, connection_allow, resolvers, data_dir, node, secret_key, signing_algorithm, health_path, health_interval, health_failures, health_restart_after, offline_grace, session_idle, session_lifetime, audit_keep, disable_dormant, cache_size, limits or http3", name)
 		}
 		if err != nil {
 			return nil, located(d, err)
@@ -185,6 +190,11 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 	}
 	if node != nil && !a.storeIsShared() {
 		return nil, node.WrapErr(errNodeStore)
+	}
+	if instanceRedis != nil {
+		if err := expanded(a.InstanceRedis).CheckApart(expanded(a.Redis)); err != nil {
+			return nil, instanceRedis.WrapErr(err)
+		}
 	}
 	for _, d := range plans {
 		d.NextArg()

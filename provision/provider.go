@@ -2,6 +2,7 @@ package provision
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 
@@ -19,6 +20,19 @@ func refOf(i registry.Instance) Ref { return Ref{i.OrgID, i.Generation} }
 // KeysFile is the name of the file in Spec.Keys.
 const KeysFile = "assertion-jwks.json"
 
+// RedisVariable is the URL of the Redis of instances, with the org's user and password.
+const RedisVariable = "PIZZERIA_REDIS_URL"
+
+// ErrRedisAway: an instance that has a network of its own would not get there.
+var ErrRedisAway = errors.New("instances without a network reach the Redis of instances at a Unix socket alone: " +
+	"give `instance_redis` a url that begins with unix://")
+
+// RedisUser is a Provider whose instances may use the Redis of instances.
+type RedisUser interface {
+	// UsesRedis reports whether they do: not those of an app that brings its own.
+	UsesRedis() bool
+}
+
 // Spec is what a provider needs to make an instance.
 type Spec struct {
 	Ref
@@ -33,6 +47,10 @@ type Spec struct {
 	Keys string
 	// Secrets are the names in Env whose values no log may hold.
 	Secrets []string
+	// Redis is the path of the Unix socket on this machine that RedisVariable in Env leads to; "" where
+	// it leads to a host or is not set. A restart of Redis makes the socket anew, so the provider shows the
+	// instance its directory. The agent leads a port of the instance there.
+	Redis string
 	// Health is the path of the instance's health check.
 	Health string
 	// Limits are what the org may use of cpu, memory, pids and disk. A provider that cannot hold an

@@ -21,6 +21,9 @@ type Config struct {
 	Providers func() *Providers
 	// Environment returns Env and Secrets of the instance's Spec.
 	Environment func(registry.Work) (env map[string]string, secrets []string, err error)
+	// Redis gives the user of an instance that is about to start, and returns what Env gets, and
+	// Spec.Redis. RedisVariable is a secret. Optional.
+	Redis func(context.Context, Provider, Ref) (env map[string]string, socket string, err error)
 	// Keys is what Spec says of it. Optional.
 	Keys string
 	// Configuration is what Spec says of it, by provider, and may change at any time. Optional.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -43,12 +44,16 @@ func (j *job) start(ctx context.Context) error {
 	if err != nil {
 		return j.failed(ctx, FailureStart, err)
 	}
+	redis, err := j.useRedis(ctx, p, env, &secrets)
+	if err != nil {
+		return j.failed(ctx, FailureStart, err)
+	}
 	if err := j.starting("creating the instance", registry.StepCreated); err != nil {
 		return err
 	}
 	o, err := p.Ensure(ctx, Spec{
 		Ref: ref, Slug: j.w.Slug, Env: env, Secrets: secrets, Keys: j.Keys, Health: j.Health().Path,
-		Limits: j.w.Limits, Configuration: j.Configuration(p), Progress: j.progress,
+		Limits: j.w.Limits, Configuration: j.Configuration(p), Progress: j.progress, Redis: redis,
 	})
 	if err != nil {
 		return j.failed(ctx, FailureStart, err)
@@ -71,6 +76,21 @@ func (j *job) start(ctx context.Context) error {
 		j.Started(j.Now().Sub(began))
 	}
 	return nil
+}
+
+// useRedis adds what the instance needs for the Redis of instances.
+func (j *job) useRedis(
+	ctx context.Context, p Provider, env map[string]string, secrets *[]string,
+) (socket string, err error) {
+	if j.Redis == nil {
+		return "", nil
+	}
+	ours, socket, err := j.Redis(ctx, p, j.ref())
+	maps.Copy(env, ours)
+	if _, ok := ours[RedisVariable]; ok {
+		*secrets = append(*secrets, RedisVariable)
+	}
+	return socket, err
 }
 
 func (j *job) work() registry.Work {

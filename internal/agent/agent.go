@@ -49,8 +49,8 @@ type Agent struct {
 	redis   *port        // of its Redis
 	disk    disk
 	servers []*http.Server
-	// forwarding leads to the egress proxy; nil without one.
-	forwarding net.Listener
+	// forwarding lead to the egress proxy and the Redis of instances, where there are such.
+	forwarding []net.Listener
 
 	sidecars sidecars
 
@@ -153,6 +153,11 @@ func (a *Agent) prepare() error {
 	}
 	if a.c.Egress != "" {
 		if err := a.forward(env); err != nil {
+			return err
+		}
+	}
+	if a.c.Redis != "" {
+		if err := a.forwardRedis(env); err != nil {
 			return err
 		}
 	}
@@ -267,8 +272,8 @@ func (a *Agent) close() {
 	for _, s := range a.servers {
 		_ = s.Close()
 	}
-	if a.forwarding != nil {
-		_ = a.forwarding.Close()
+	for _, l := range a.forwarding {
+		_ = l.Close()
 	}
 	if a.proxy != nil {
 		a.proxy.transport.CloseIdleConnections()

@@ -37,6 +37,7 @@ request to the app, which listens at 127.0.0.1:$PORT.
   --socket path      answer heartbeats, metrics and revocations here; needs
                      $PIZZERIA_AGENT_CREDENTIAL, which the app does not get
   --egress path      lead the app to the proxy at this Unix socket, by HTTP_PROXY and so on
+  --redis path       lead the app to the Redis at this Unix socket, by PIZZERIA_REDIS_URL
   --log path         write the log to this file, of which 3 old ones are kept at 10 MiB each
   --grace duration   how long the app may take to stop; default: 10s
   --version          print the version
@@ -155,6 +156,7 @@ func options(c *invocation) *flag.FlagSet {
 	f.StringVar(&c.Metrics, "metrics", "", "")
 	f.StringVar(&c.Socket, "socket", "", "")
 	f.StringVar(&c.Egress, "egress", "", "")
+	f.StringVar(&c.Redis, "redis", "", "")
 	f.StringVar(&c.log, "log", "", "")
 	f.DurationVar(&c.grace, "grace", defaultGrace, "")
 	f.BoolVar(&c.version, "version", false, "")

@@ -51,6 +51,10 @@ type Config struct {
 	// for none.
 	Egress string
 
+	// Redis is the socket of the Redis of instances, which PIZZERIA_REDIS_URL leads to; the app finds a
+	// port there instead. "" for none.
+	Redis string
+
 	// Secrets are names in Env whose values must not reach the log.
 	Secrets []string
 	Log     io.Writer // JSON lines

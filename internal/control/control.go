@@ -22,6 +22,7 @@ import (
 	"github.com/pizzaface/pizzeria/internal/egress"
 	"github.com/pizzaface/pizzeria/internal/heartbeat"
 	"github.com/pizzaface/pizzeria/internal/mail"
+	"github.com/pizzaface/pizzeria/internal/orgredis"
 	"github.com/pizzaface/pizzeria/internal/revocation"
 	"github.com/pizzaface/pizzeria/internal/settings"
 	"github.com/pizzaface/pizzeria/internal/shared"
@@ -40,6 +41,8 @@ type Tunables struct {
 	WebhookAllow []netip.Prefix     // networks that webhooks reach though they are not public
 	Mail         *mail.Config       // nil: no mail is sent
 	Redis        *shared.Config     // nil: what nodes share is in the store alone
+	// The Redis that instances share; nil: there is none.
+	InstanceRedis *orgredis.Config
 	// Accounts that nobody signed in to for so long are disabled; 0: none is.
 	DisableDormant time.Duration
 	AuditKeep      time.Duration // how long entries of the audit log are kept; 0: for ever
@@ -93,6 +96,7 @@ type Control struct {
 	webhooks   *webhook.Sender
 	mail       *mail.Sender
 	redis      *shared.Redis
+	orgs       *orgredis.Users // of the Redis of instances
 	usage      *usage.Recorder
 	agents     agents
 	beats      *heartbeat.Recorder
@@ -140,6 +144,7 @@ func New(c Config) (*Control, error) {
 	p.ids.Mail = p.mail
 	p.redis = shared.New(func() *shared.Config { return c.Tunables().Redis }, c.Master, c.Metrics.redis, c.Log)
 	p.ids.Shared = p.redis.Limiter
+	p.orgs = p.redisUsers()
 	p.ids.Noted = c.Metrics.signedIn
 	p.ids.Limited = c.Metrics.limited
 	p.ids.Recovered = c.Metrics.recovered
@@ -151,6 +156,7 @@ func New(c Config) (*Control, error) {
 	p.reconciler = provision.NewReconciler(provision.Config{
 		Store: c.Store, Providers: p.Providers, Environment: p.environment, Log: c.Log, Now: c.Now,
 		Keys:          p.keyFile.dir(),
+		Redis:         p.useRedis,
 		Health:        func() provision.Health { return c.Tunables().Health },
 		Configuration: p.configuration,
 		Started:       c.Metrics.instanceStarted,
@@ -170,7 +176,7 @@ func New(c Config) (*Control, error) {
 	}
 	p.follower = registry.NewFollower(
 		registry.FeedFor(c.Store, registry.AsSystem("follower")), c.Log, c.Now,
-		p.history, &rings{p.ids, p.writeKeys, c.Log}, p.reconciler, p.teller)
+		p.history, &rings{p.ids, p.writeKeys, c.Log}, p.reconciler, p.teller, p.orgs)
 	c.Metrics.failing(p.Providers().Names())
 	err := p.routes()
 	return p, err
@@ -207,7 +213,7 @@ func (c *Control) Run(ctx context.Context) {
 	for _, run := range []func(context.Context){
 		c.follower.Run, c.history.run, c.webhooks.Run, c.mail.Run, c.keepUp, c.beats.Run, c.tellNodes,
 		func(ctx context.Context) {
-			c.lead(ctx, c.maintain, c.checkDomains, c.watchQuotas, c.poller.Run, c.teller.Run)
+			c.lead(ctx, c.maintain, c.checkDomains, c.watchQuotas, c.poller.Run, c.teller.Run, c.orgs.Run)
 		},
 	} {
 		wg.Go(func() { run(ctx) })

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/internal/api"
+	"github.com/pizzaface/pizzeria/internal/orgredis"
 	"github.com/pizzaface/pizzeria/internal/shared"
 	"github.com/pizzaface/pizzeria/provision"
 )
@@ -24,6 +25,7 @@ type Metrics struct {
 	pushes     *prometheus.CounterVec
 	losses     prometheus.Counter
 	redis      *shared.Metrics
+	orgs       *orgredis.Metrics
 	control    atomic.Pointer[Control] // nil until it runs
 }
 
@@ -42,6 +44,7 @@ func NewMetrics() *Metrics {
 			Help: "Recoveries of accounts and the steps of them, by kind.",
 		}, []string{"kind"}),
 		heartbeats: newHeartbeats(), pushes: newPushes(), redis: shared.NewMetrics(),
+		orgs: orgredis.NewMetrics(),
 		losses: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "pizzeria_lost_changes_total",
 			Help: "Changes that the store had and has no more, as after a failover.",
@@ -71,7 +74,7 @@ func NewMetrics() *Metrics {
 
 // Collectors returns all collectors, to be registered with each config's registry.
 func (m *Metrics) Collectors() []prometheus.Collector {
-	return append(m.redis.Collectors(),
+	return append(append(m.redis.Collectors(), m.orgs.Collectors()...),
 		m.started, m.signIns, m.failures, m.limits, m.keys, m.recoveries, m.heartbeats, m.pushes,
 		m.losses,
 		state{m}, instances{m},

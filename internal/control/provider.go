@@ -40,6 +40,7 @@ func (c *Control) configuration(p provision.Provider) string {
 	if elsewhere(p) {
 		parts = append(parts, c.tokens.KeyID()) // with another secret key, their tokens are void
 	}
+	parts = append(parts, c.redisPlace(p)...)
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\n")))
 	return hex.EncodeToString(sum[:])
 }

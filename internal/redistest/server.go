@@ -96,6 +96,29 @@ func Require(t testing.TB) {
 // Addr returns the host and port of a server of Listen.
 func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
 
+// Secured returns a URL with a user that may do everything, and lets nobody in without a password. That
+// ends when the server is booted again.
+func (s *Server) Secured(t testing.TB) string {
+	t.Helper()
+	admin := s.client()
+	defer func() { _ = admin.Close() }()
+	for _, command := range [][]any{
+		{"ACL", "SETUSER", "admin", "reset", "on", ">" + adminPassword, "~*", "&*", "+@all"},
+		{"ACL", "SETUSER", "default", "off"},
+	} {
+		if err := admin.Do(t.Context(), command...).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return "unix://admin:" + adminPassword + "@" + s.socket()
+}
+
+const adminPassword = "correct-horse-battery"
+
+func (s *Server) client() *redis.Client {
+	return redis.NewClient(&redis.Options{Network: "unix", Addr: s.socket(), MaxRetries: -1})
+}
+
 // URL returns where the server's database 0 is.
 func (s *Server) URL() string { return "unix://" + s.socket() }
 
@@ -145,7 +168,7 @@ func (s *Server) Do(ctx context.Context, command ...any) error {
 
 // Ask runs a command, and returns the answer.
 func (s *Server) Ask(ctx context.Context, command ...any) (any, error) {
-	c := redis.NewClient(&redis.Options{Network: "unix", Addr: s.socket(), MaxRetries: -1})
+	c := s.client()
 	defer func() { _ = c.Close() }()
 	return c.Do(ctx, command...).Result()
 }

@@ -59,6 +59,9 @@ func (*Instances) Enforces(registry.LimitName) bool { return false }
 // Isolation implements provision.Provider.
 func (*Instances) Isolation() string { return "none: all instances are one process" }
 
+// UsesRedis implements provision.RedisUser.
+func (*Instances) UsesRedis() bool { return true }
+
 // Ensure implements provision.Provider.
 func (p *Instances) Ensure(_ context.Context, s provision.Spec) (provision.Observed, error) {
 	p.mu.Lock()
@@ -214,4 +217,7 @@ func (p *Instances) end() error {
 	return errors.Join(errs...)
 }
 
-var _ provision.Provider = (*Instances)(nil)
+var (
+	_ provision.Provider  = (*Instances)(nil)
+	_ provision.RedisUser = (*Instances)(nil)
+)

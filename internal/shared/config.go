@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -60,16 +61,10 @@ func (c *Config) open() (redis.UniversalClient, error) {
 	}
 	switch c.Mode {
 	case "", Single:
-		o, err := redis.ParseURL(c.URL)
+		o, err := c.Options(patience)
 		if err != nil {
-			return nil, unreadable(err)
-		}
-		if err := trust(o.TLSConfig, pool); err != nil {
 			return nil, err
 		}
-		o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = dialTime, patience, patience, patience
-		o.MaxRetries, o.DialerRetries, o.ContextTimeoutEnabled = -1, 1, true
-		o.MaintNotificationsConfig = noNotices()
 		return redis.NewClient(o), nil
 	case Sentinel:
 		o, err := redis.ParseFailoverURL(c.URL)
@@ -99,6 +94,39 @@ func (c *Config) open() (redis.UniversalClient, error) {
 		return redis.NewClusterClient(o), nil
 	}
 	return nil, fmt.Errorf("redis: unknown mode %q: use single, sentinel or cluster", c.Mode)
+}
+
+// Options are those of a client of the one server that the URL names, where a command may take so long.
+func (c *Config) Options(patience time.Duration) (*redis.Options, error) {
+	pool, err := c.roots()
+	if err != nil {
+		return nil, err
+	}
+	o, err := redis.ParseURL(c.URL)
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	if err := trust(o.TLSConfig, pool); err != nil {
+		return nil, err
+	}
+	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = dialTime, patience, patience, patience
+	o.MaxRetries, o.DialerRetries, o.ContextTimeoutEnabled = -1, 1, true
+	o.MaintNotificationsConfig = noNotices()
+	return o, nil
+}
+
+// Names reports whether the URL names the server at an address, which is "host:port" or a path.
+func (c *Config) Names(address string) bool {
+	switch c.Mode {
+	case "", Single:
+		o, err := redis.ParseURL(c.URL)
+		return err == nil && o.Addr == address
+	case Sentinel:
+		o, err := redis.ParseFailoverURL(c.URL)
+		return err == nil && slices.Contains(o.SentinelAddrs, address)
+	}
+	o, err := redis.ParseClusterURL(c.URL)
+	return err == nil && slices.Contains(o.Addrs, address)
 }
 
 // unreadable leaves the URL out of an error, since a password is in it.

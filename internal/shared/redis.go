@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -142,4 +143,24 @@ func (r *Redis) do(ctx context.Context, f func(context.Context, redis.UniversalC
 		r.lost(c, err, false)
 	}
 	return err
+}
+
+// RunID names the process that answers, "" where none does or several may.
+func (r *Redis) RunID(ctx context.Context) string {
+	var info string
+	err := r.do(ctx, func(ctx context.Context, c redis.UniversalClient) (err error) {
+		info, err = c.Info(ctx, "server").Result()
+		return err
+	})
+	if err != nil {
+		return ""
+	}
+	return Field(info, "run_id")
+}
+
+// Field returns a field of what INFO answers.
+func Field(info, name string) string {
+	_, after, _ := strings.Cut("\n"+info, "\n"+name+":")
+	value, _, _ := strings.Cut(after, "\r")
+	return value
 }

@@ -207,3 +207,6 @@ var (
 	_ provision.Keeper   = (*Provider)(nil)
 	_ provision.Limited  = (*Provider)(nil)
 )
+
+// UsesRedis implements provision.RedisUser. PizzaPi's names are the same everywhere, so it brings its own.
+func (p *Provider) UsesRedis() bool { return p.c.Profile != agent.PizzaPi }

@@ -98,6 +98,9 @@ func (p *Provider) ensure(ctx context.Context, s provision.Spec) (o provision.Ob
 	if err != nil {
 		return o, err
 	}
+	if s.Env[provision.RedisVariable] != "" && s.Redis == "" {
+		return o, provision.ErrRedisAway
+	}
 	credential, err := p.newCredential(s.Ref)
 	if err != nil {
 		return o, err

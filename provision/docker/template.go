@@ -29,6 +29,7 @@ const (
 	keysAt      = own + "/keys"
 	logsAt      = own + "/logs"
 	egressAt    = own + "/egress"
+	redisAt     = own + "/redis"
 	defaultData = "/data"
 )
 
@@ -198,6 +199,9 @@ func (p *Provider) instance(s provision.Spec, img resolved, user int, credential
 	if p.c.Egress == EgressAllow {
 		mounts = append(mounts, bind(p.egressDir(s.Ref), egressAt, true))
 	}
+	if s.Redis != "" {
+		mounts = append(mounts, bind(path.Dir(s.Redis), redisAt, true))
+	}
 	env["PIZZERIA_ORG_ID"], env["PIZZERIA_ORG_GENERATION"] = string(s.OrgID), strconv.FormatInt(s.Generation, 10)
 	env["PIZZERIA_LISTEN"] = "unix:" + path.Join(runAt, appSocket)
 	env["PIZZERIA_DATA_DIR"] = data
@@ -221,6 +225,9 @@ func (p *Provider) agentArgs(s provision.Spec, img resolved) []string {
 	}
 	if p.c.Egress == EgressAllow {
 		args = append(args, "--egress", path.Join(egressAt, proxySocket))
+	}
+	if s.Redis != "" {
+		args = append(args, "--redis", path.Join(redisAt, path.Base(s.Redis)))
 	}
 	for _, name := range s.Secrets {
 		args = append(args, "--secret="+name)

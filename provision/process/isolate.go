@@ -80,6 +80,9 @@ func (p *Provider) groupName(dir string) string {
 // startApart starts the shim of a run directory where it sees nothing but what it needs. The caller
 // holds the lock, which the shim inherits.
 func (p *Provider) startApart(m means, dir string, s provision.Spec, spec shimSpec, lock *os.File) (ended <-chan struct{}, err error) {
+	if s.Env[provision.RedisVariable] != "" && s.Redis == "" && p.c.Egress != EgressOpen {
+		return nil, provision.ErrRedisAway
+	}
 	uid, err := p.user(m.way, s.OrgID)
 	if err != nil {
 		return nil, err
@@ -182,6 +185,9 @@ func (p *Provider) sandboxSpec(uid int, dir string, s provision.Spec, spec shimS
 	}
 	if spec.Egress != "" {
 		read = append(read, sandbox.Same(filepath.Dir(spec.Egress))...)
+	}
+	if spec.Redis != "" {
+		read = append(read, sandbox.Same(filepath.Dir(spec.Redis))...)
 	}
 	args := append(append([]string{}, p.c.Shim...), dir, inheritedLock)
 	return sandbox.Spec{

@@ -174,3 +174,6 @@ func writeFile(path string, b []byte) error {
 	}
 	return os.Rename(f.Name(), path)
 }
+
+// UsesRedis implements provision.RedisUser. PizzaPi's names are the same everywhere, so it brings its own.
+func (p *Provider) UsesRedis() bool { return p.c.Profile != agent.PizzaPi }

@@ -69,6 +69,7 @@ type shimSpec struct {
 	Secrets    []string      `json:"secrets,omitempty"` // names in Env
 	Credential string        `json:"credential,omitempty"`
 	Egress     string        `json:"egress,omitempty"` // socket of the proxy
+	Redis      string        `json:"redis,omitempty"`  // see provision.Spec
 }
 
 // config is what the agent is told. The lock is shared with what guards the instance.
@@ -77,7 +78,7 @@ func (s shimSpec) config(dir string, out io.Writer, lock *os.File) agent.Config 
 		OrgID: s.OrgID, Generation: s.Generation, Issuer: s.Env["PIZZERIA_ISSUER"],
 		Command: s.Command, Env: s.Env, Dir: s.Dir, Data: s.Dir, Sidecars: s.Sidecars,
 		Profile: s.Profile, Required: s.Required, Listen: "unix:" + s.Socket, Health: s.Health,
-		Keys: assertion.File(s.Env["PIZZERIA_JWKS_FILE"]), Secrets: s.Secrets, Egress: s.Egress, Log: out, Lock: lock,
+		Keys: assertion.File(s.Env["PIZZERIA_JWKS_FILE"]), Secrets: s.Secrets, Egress: s.Egress, Redis: s.Redis, Log: out, Lock: lock,
 	}
 	if s.Credential != "" { // an earlier server gives none
 		c.Socket, c.Credential = filepath.Join(dir, ownSocket), s.Credential

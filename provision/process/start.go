@@ -101,7 +101,7 @@ func (p *Provider) prepare(s provision.Spec) (shimSpec, error) {
 	return shimSpec{
 		OrgID: s.OrgID, Generation: s.Generation, Command: p.c.Command, Env: env, Dir: data,
 		Log: p.LogFile(s.OrgID), Socket: socket, Sidecars: p.c.Sidecars, Profile: p.c.Profile,
-		Required: p.c.Required, Health: s.Health, Secrets: s.Secrets, Credential: credential,
+		Required: p.c.Required, Health: s.Health, Secrets: s.Secrets, Credential: credential, Redis: s.Redis,
 	}, nil
 }
 

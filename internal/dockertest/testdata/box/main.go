@@ -64,6 +64,8 @@ func main() {
 			b, _ := io.ReadAll(io.LimitReader(res.Body, 100))
 			fmt.Println("fetched", url, res.StatusCode, string(b))
 		}
+	case "redis":
+		countAtRedis(os.Args[2])
 	case "open": // files, in so many processes
 		open(n)
 	case "open-all":
