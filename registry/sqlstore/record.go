@@ -32,7 +32,7 @@ func (t *tx) note(c registry.Change) error {
 	if err := t.row(feedNext).Scan(&seq); err != nil {
 		return fmt.Errorf("store: feed: %w", err)
 	}
-	t.wakes = true
+	t.wakes, t.seq = true, seq
 	version, err := t.nextVersion(c)
 	if err != nil {
 		return fmt.Errorf("store: feed: %w", err)
