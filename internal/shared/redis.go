@@ -136,6 +136,15 @@ func (r *Redis) lost(c *connected, err error, first bool) {
 	}
 }
 
+// Away reports whether there should be a Redis, and it does not answer.
+func (r *Redis) Away() bool {
+	if r.config() == nil {
+		return false
+	}
+	c := r.now.Load()
+	return c == nil || !c.up.Load()
+}
+
 // do runs commands that a request waits for, for at most patience.
 func (r *Redis) do(ctx context.Context, f func(context.Context, redis.UniversalClient) error) error {
 	began := time.Now()
