@@ -109,9 +109,9 @@ type App struct {
 	// none is, and links are for whoever invites to hand over.
 	Mail *mail.Config `json:"mail,omitempty"`
 
-	// The Redis in which several nodes count limits on sign-ins and mails together, and tell each other
-	// of changes. It is never the only record: while it is away, each node counts by itself, and hears
-	// of changes from the database. Default: none.
+	// The Redis in which several nodes count limits on sign-ins, mails and tests of webhooks together,
+	// and tell each other of changes. It is never the only record: while it is away, each node counts by
+	// itself, and hears of changes from the database. Default: none.
 	Redis *shared.Config `json:"redis,omitempty"`
 
 	// Networks that webhooks may reach though they are not of the public
