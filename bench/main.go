@@ -15,7 +15,7 @@ func main() {
 		return
 	}
 	parts := map[string]func() error{"agent": agentCost, "instances": instanceCost, "instance": instanceApp, "docker": dockerCost, "pizzapi": pizzapiCost,
-		"scale": scaleCost, "store": storeCost}
+		"scale": scaleCost, "store": storeCost, "redis": redisCost}
 	if len(os.Args) > 1 && parts[os.Args[1]] != nil {
 		if err := parts[os.Args[1]](); err != nil {
 			fmt.Fprintln(os.Stderr, "bench:", err)

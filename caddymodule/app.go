@@ -110,8 +110,9 @@ type App struct {
 	// none is, and links are for whoever invites to hand over.
 	Mail *mail.Config `json:"mail,omitempty"`
 
-	// The Redis that several nodes share, and count limits on sign-ins and mails in together. It is
-	// never the only record: while it is away, each node counts by itself. Default: none.
+	// The Redis in which several nodes count limits on sign-ins, mails and tests of webhooks together,
+	// and tell each other of changes. It is never the only record: while it is away, each node counts by
+	// itself, and hears of changes from the database. Default: none.
 	Redis *shared.Config `json:"redis,omitempty"`
 
 	// The Redis that instances share: each gets a user of its own there, with `PIZZERIA_REDIS_URL`.

@@ -103,6 +103,35 @@ func TestSharedLimits(t *testing.T) {
 	}
 }
 
+// TestSharedMessages: messages to webhooks are counted together, by org and by host, and given back.
+func TestSharedMessages(t *testing.T) {
+	a, b := newFixture(t), newFixture(t)
+	shared := &sharedLimiter{T: t, localLimiter: newLocalLimiter(a.clock.now)}
+	for _, f := range []*fixture{a, b} {
+		f.s.Shared = func() Limiter { return shared }
+	}
+	ask := func(times int, org registry.OrgID, keep bool) int {
+		return busyOf(times, func(i int) error {
+			back, err := []*fixture{a, b}[i%2].s.TakeMessage(ctx, org, "hooks.example.com")
+			if err == nil && !keep {
+				back()
+			}
+			return err
+		})
+	}
+	org := func() registry.OrgID { return registry.OrgID(registry.NewID()) }
+	first := org()
+	if n := ask(100, first, false); n != 0 {
+		t.Errorf("%d messages that were given back count", n)
+	}
+	if n := ask(24, first, true); n != 4 {
+		t.Errorf("%d of 24 messages of an org were refused, want 4", n)
+	}
+	if n := ask(20, org(), true) + ask(20, org(), true) + ask(5, org(), true); n != 5 {
+		t.Errorf("%d of 65 messages to a host were refused, want 5", n)
+	}
+}
+
 // TestSharedLimiterAway: without the shared limits those of the process hold, and nothing passes
 // that they refuse.
 func TestSharedLimiterAway(t *testing.T) {

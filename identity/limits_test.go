@@ -343,7 +343,8 @@ func TestLimitsOf(t *testing.T) {
 		}
 	}
 	letters := newLetters()
-	unique(letters.org, letters.pair, letters.total, sharedAway)
+	messages := newMessages()
+	unique(letters.org, letters.pair, letters.total, messages.org, messages.host, sharedAway)
 	for _, l := range []*limits{all.password, all.second, all.passkey, all.forgot, all.company,
 		all.device, all.external, all.mail} {
 		unique(l.total, l.accounts)

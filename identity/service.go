@@ -56,7 +56,7 @@ type Service struct {
 	Noted   func(way, result string) // is told of each sign-in; nil: nobody is
 	// Limited is told of each refusal by a limit: what was tried, and which limit. nil: nobody is.
 	Limited func(purpose, limit string)
-	// Shared returns what keeps the limits on sign-ins and letters together with other processes. nil,
+	// Shared returns what keeps the limits together with other processes. nil,
 	// also returned: this process keeps its own. Set it before the first use.
 	Shared func() Limiter
 	// Recovered is told of each recovery of an account and each step of it, by its kind. nil: nobody
@@ -71,6 +71,7 @@ type Service struct {
 	refused   *refusals
 	passkeys  *refusals
 	letters   letters
+	messages  messages
 	nodes     nodes
 
 	providers *providers
@@ -87,7 +88,7 @@ type Service struct {
 func New(store Store, master *MasterKey, site func() token.Site, log *slog.Logger, now func() time.Time) *Service {
 	s := &Service{
 		Issuer: token.NewIssuer(store, master, site, now), site: site, now: now,
-		store: store, master: master, log: log, hasher: newHasher(), limits: newAllLimits(), refused: newRefusals(), passkeys: newRefusals(), letters: newLetters(),
+		store: store, master: master, log: log, hasher: newHasher(), limits: newAllLimits(), refused: newRefusals(), passkeys: newRefusals(), letters: newLetters(), messages: newMessages(),
 		local: newLocalLimiter(now), providers: newProviders(), Outside: defaultOutside(),
 		forgotten: make(chan struct{}, forgetful), recording: make(chan struct{}, 4),
 		seen: map[registry.SessionID]time.Time{}, used: map[registry.APIKeyID]registry.KeyUse{},

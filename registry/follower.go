@@ -43,6 +43,9 @@ func (f actorFeed) Head(ctx context.Context) (int64, error) { return f.source.He
 // Changed implements Feed.
 func (f actorFeed) Changed() <-chan struct{} { return f.source.Changed() }
 
+// WokenBy implements Feed.
+func (f actorFeed) WokenBy() WakeSource { return f.source.WokenBy() }
+
 // FeedHandler is told every change in order, or to start over. It must not block.
 type FeedHandler interface {
 	Apply(Change)
@@ -62,6 +65,7 @@ type Follower struct {
 	seq      atomic.Int64
 	contact  atomic.Int64 // Unix nanoseconds: the handlers know everything of before
 	tries    tries
+	source   WakeSource // of the read that runs
 }
 
 const (
@@ -231,6 +235,7 @@ func (f *Follower) reset() {
 func (f *Follower) Run(ctx context.Context) {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
+	f.source = WakePoll
 	for {
 		woken := f.feed.Changed() // taken before reading: a commit in between is not missed
 		began := f.now()
@@ -242,7 +247,9 @@ func (f *Follower) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-woken:
+			f.source = f.feed.WokenBy()
 		case <-tick.C:
+			f.source = WakePoll
 		}
 	}
 }
@@ -319,3 +326,6 @@ func (f *Follower) Seq() int64 { return f.seq.Load() }
 
 // Contact is when the feed was last read to its end: the handlers know everything of before.
 func (f *Follower) Contact() time.Time { return time.Unix(0, f.contact.Load()) }
+
+// Source is what made Run read the feed. Only handlers may ask, while they are told of a change.
+func (f *Follower) Source() WakeSource { return f.source }

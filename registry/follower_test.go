@@ -69,6 +69,8 @@ func (f *fakeFeed) Changed() <-chan struct{} {
 	return f.changed
 }
 
+func (f *fakeFeed) WokenBy() WakeSource { return WakeNotify }
+
 // append adds changes with the next numbers, as of now, and wakes.
 func (f *fakeFeed) append(changes []Change) {
 	f.mu.Lock()
@@ -111,6 +113,39 @@ func (s *seen) want(t *testing.T, resets int, seqs ...int64) {
 	if !slices.Equal(s.seqs, seqs) || s.resets != resets {
 		t.Fatalf("got %v and %d resets, want %v and %d", s.seqs, s.resets, seqs, resets)
 	}
+}
+
+// sourced notes what told of each change.
+type sourced struct {
+	f  *Follower
+	by []WakeSource
+}
+
+func (s *sourced) Apply(Change) { s.by = append(s.by, s.f.Source()) }
+func (s *sourced) Reset()       {}
+
+// TestFollowerSource: handlers learn whether somebody told of a change, or the poll found it.
+func TestFollowerSource(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		feed, s := &fakeFeed{changed: make(chan struct{})}, &sourced{}
+		s.f = NewFollower(feed, slog.New(slog.DiscardHandler), time.Now, s)
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); s.f.Run(ctx) }()
+		synctest.Wait()
+		feed.add(true, 1)
+		synctest.Wait()
+		feed.add(false, 2)
+		time.Sleep(pollEvery) // time of the bubble
+		synctest.Wait()
+		feed.add(true, 3)
+		synctest.Wait()
+		stop()
+		<-done
+		if want := []WakeSource{WakeNotify, WakePoll, WakeNotify}; !slices.Equal(s.by, want) {
+			t.Errorf("%v, want %v", s.by, want)
+		}
+	})
 }
 
 // TestFollower: every change once and in order; at once when woken, within a second

@@ -56,6 +56,7 @@ type Store interface {
 	Leaser
 	HistoryStore
 	FeedSource
+	FanOut
 	RevocationSource
 	RouteSource
 }
@@ -127,6 +128,32 @@ type Notifier interface {
 	// Changed returns a channel that is closed at the next commit of this process, and of others where
 	// the database tells. It only makes followers faster; they poll as well.
 	Changed() <-chan struct{}
+	// WokenBy returns what closed such a channel last.
+	WokenBy() WakeSource
+}
+
+// WakeSource is why a follower reads the feed.
+type WakeSource string
+
+// The sources, each of which alone is enough.
+const (
+	WakeCommit WakeSource = "commit" // this process committed
+	WakeNotify WakeSource = "notify" // the database told of a commit of another process
+	WakeRedis  WakeSource = "redis"  // the other process told by Redis
+	WakePoll   WakeSource = "poll"   // nothing did: it was time
+)
+
+// WakeSources returns all of them.
+func WakeSources() []WakeSource {
+	return []WakeSource{WakeCommit, WakeNotify, WakeRedis, WakePoll}
+}
+
+// FanOut lets processes tell each other of commits, beside what the database tells.
+type FanOut interface {
+	// Committed returns the number of the newest change that this process committed; 0: none.
+	Committed() int64
+	// Wake closes what Changed returned: another process has committed.
+	Wake(by WakeSource)
 }
 
 // Database is what a Store is kept in.

@@ -143,6 +143,9 @@ func New(c Config) (*Control, error) {
 		c.Log, c.Now)
 	p.ids.Mail = p.mail
 	p.redis = shared.New(func() *shared.Config { return c.Tunables().Redis }, c.Master, c.Metrics.redis, c.Log)
+	if c.Node != "" {
+		p.redis.Heard = p.heard
+	}
 	p.ids.Shared = p.redis.Limiter
 	p.orgs = p.redisUsers()
 	p.ids.Noted = c.Metrics.signedIn
@@ -211,7 +214,7 @@ func (c *Control) Run(ctx context.Context) {
 		return
 	}
 	for _, run := range []func(context.Context){
-		c.follower.Run, c.history.run, c.webhooks.Run, c.mail.Run, c.keepUp, c.beats.Run, c.tellNodes,
+		c.follower.Run, c.history.run, c.webhooks.Run, c.mail.Run, c.keepUp, c.beats.Run, c.tellNodes, c.fanOut,
 		func(ctx context.Context) {
 			c.lead(ctx, c.maintain, c.checkDomains, c.watchQuotas, c.poller.Run, c.teller.Run, c.orgs.Run)
 		},

@@ -13,6 +13,7 @@ import (
 	"github.com/pizzaface/pizzeria/identity"
 	"github.com/pizzaface/pizzeria/identity/token"
 	"github.com/pizzaface/pizzeria/internal/edge/origin"
+	"github.com/pizzaface/pizzeria/internal/shared"
 	"github.com/pizzaface/pizzeria/internal/usage"
 	"github.com/pizzaface/pizzeria/registry"
 	"github.com/pizzaface/pizzeria/registry/sqlite"
@@ -77,8 +78,10 @@ func (w *world) node(name string, open registry.Open) *Control {
 	}
 	tunables := &Tunables{Site: site, OfflineGrace: time.Hour}
 	lossy := &lossyStore{Store: store}
+	none := func() *shared.Config { return nil }
 	return &Control{
 		store: lossy, usage: usage.New(store, log, w.clock), ended: make(chan struct{}),
+		redis: shared.New(none, new(identity.MasterKey), shared.NewMetrics(), log),
 		Config: Config{
 			Node: name, Store: lossy, Log: log, Now: w.clock, Gateways: opened{open, w.now},
 			Tunables: func() *Tunables { return tunables },

@@ -71,6 +71,8 @@ func (c *Control) serveReady(w http.ResponseWriter, r *http.Request) {
 	}
 	err := c.store.Ping(ctx)
 	switch {
+	case err == nil && c.redis.Away():
+		_, _ = w.Write([]byte("ready; Redis is away\n"))
 	case err == nil:
 		_, _ = w.Write([]byte("ready\n"))
 	case c.Now().Sub(c.Gateways.Contact()) < grace:

@@ -16,7 +16,7 @@ type Metrics struct {
 	requests *requestCounts
 	usage    usageCounts
 	duration prometheus.Histogram
-	lag      prometheus.Histogram
+	lag      *prometheus.HistogramVec
 	cookies  *prometheus.CounterVec
 	node     atomic.Pointer[Node] // nil until it starts
 }
@@ -36,10 +36,13 @@ func NewMetrics() *Metrics {
 		}, []string{"reason"}),
 		requests: newRequestCounts(),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "pizzeria_org_request_duration_seconds", Help: "Time to serve requests to org hosts.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 8)}),
-		lag:      prometheus.NewHistogram(prometheus.HistogramOpts{Name: "pizzeria_feed_lag_seconds", Help: "Time from a change to when this gateway acts on it: revocations among them.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 8)}),
+		lag:      prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "pizzeria_feed_lag_seconds", Help: "Time from a change to when this gateway acts on it, revocations among them, by what told it of the change.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 8)}, []string{"source"}),
 	}
 	for _, reason := range CookieDrops() { // there from the start, so that a rate has something to rise from
 		m.cookies.WithLabelValues(string(reason))
+	}
+	for _, source := range registry.WakeSources() {
+		m.lag.WithLabelValues(string(source))
 	}
 	return m
 }
@@ -67,7 +70,11 @@ func (m *Metrics) Request(route *registry.Route, status int, d time.Duration) {
 
 // Apply implements registry.FeedHandler, as the last of them: series go when the org goes.
 func (m *Metrics) Apply(c registry.Change) {
-	m.lag.Observe(time.Since(c.At).Seconds())
+	source := registry.WakePoll
+	if n := m.node.Load(); n != nil {
+		source = n.follower.Source()
+	}
+	m.lag.WithLabelValues(string(source)).Observe(time.Since(c.At).Seconds())
 	if c.Kind == registry.ChangeOrgDeleted {
 		m.requests.forget(c.OrgID)
 	}

@@ -20,10 +20,14 @@ func TestRedis(t *testing.T) {
 	c.org(ada, "acme")
 	up := func(want string) {
 		t.Helper()
+		ready := map[string]string{"1": "ready\n", "0": "ready; Redis is away\n"}[want]
 		for i, s := range c.nodes {
 			s.eventually(fmt.Sprintf("node %d says that Redis is %s", i, want), func() bool {
 				return strings.Contains(s.adminGet("/metrics"), "\npizzeria_redis_up "+want+"\n")
 			})
+			if a := c.at(i, c.person()).open(c.url("") + "/readyz"); a.status != http.StatusOK || a.body != ready {
+				t.Errorf("node %d: %d %q, want %q", i, a.status, a.body, ready)
+			}
 		}
 	}
 	// judged returns how many of 24 wrong passwords for somebody were judged: one after the other, at

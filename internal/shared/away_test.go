@@ -74,8 +74,8 @@ func TestAway(t *testing.T) {
 			n := newNode(t, &shared.Config{URL: s.URL()}, new(identity.MasterKey))
 			n.answers(true)
 			up := n.metrics.Collectors()[0]
-			if v := testutil.ToFloat64(up); v != 1 {
-				t.Errorf("up is %v", v)
+			if v := testutil.ToFloat64(up); v != 1 || n.Away() {
+				t.Errorf("up is %v, away %v", v, n.Away())
 			}
 			if err := c.breaks(t.Context(), s); err != nil {
 				t.Fatal(err)
@@ -90,6 +90,9 @@ func TestAway(t *testing.T) {
 			}
 			if n.asked() != asked {
 				t.Error("requests ask a Redis that is away")
+			}
+			if skipped := testutil.ToFloat64(n.metrics.Collectors()[3]); skipped < 10 || !n.Away() {
+				t.Errorf("%v of 10 were skipped, away %v", skipped, n.Away())
 			}
 			lines := strings.Count(n.log.String(), "Redis is away")
 			before := testutil.ToFloat64(n.metrics.Collectors()[1])
@@ -162,5 +165,12 @@ func TestCheck(t *testing.T) {
 		case err != nil && strings.Contains(err.Error(), "secret"):
 			t.Errorf("%v", err)
 		}
+	}
+}
+
+// TestNone: where no Redis is configured, none is away.
+func TestNone(t *testing.T) {
+	if n := newNode(t, nil, new(identity.MasterKey)); n.Away() || n.Limiter() != nil {
+		t.Error("there is a Redis")
 	}
 }

@@ -46,9 +46,16 @@ func (b *buffer) String() string {
 
 func newNode(t *testing.T, config *shared.Config, key *identity.MasterKey) *node {
 	t.Helper()
+	return newListener(t, config, key, nil)
+}
+
+// newListener returns a node that is told what nodes commit.
+func newListener(t *testing.T, config *shared.Config, key *identity.MasterKey, heard func(int64)) *node {
+	t.Helper()
 	n := &node{T: t, log: new(buffer), metrics: shared.NewMetrics()}
 	n.config.Store(config)
 	n.Redis = shared.New(n.config.Load, key, n.metrics, slog.New(slog.NewTextHandler(n.log, nil)))
+	n.Heard = heard
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { n.Redis.Run(ctx) })

@@ -78,8 +78,10 @@ func TestTLS(t *testing.T) {
 	}
 	at := "127.0.0.1:" + strconv.Itoa(port)
 	url := "rediss://pizzeria:password@" + at
-	n := newNode(t, &shared.Config{URL: url, CAFile: cert}, new(identity.MasterKey))
+	var heard ear
+	n := newListener(t, &shared.Config{URL: url, CAFile: cert}, new(identity.MasterKey), heard.hear)
 	n.answers(true)
+	heard.hears(n, 1)
 	stage := []identity.Bucket{bucket(minute(3), "x")}
 	if passed := n.taken(4, stage); passed != 3 {
 		t.Errorf("%d passed", passed)
@@ -117,8 +119,10 @@ func TestSentinel(t *testing.T) {
 		t.Fatal(err)
 	}
 	sentinel := redistest.Sentinel(t, file)
-	n := newNode(t, &shared.Config{URL: "redis://" + sentinel.Addr() + "?master_name=main", Mode: shared.Sentinel}, new(identity.MasterKey))
+	var heard ear
+	n := newListener(t, &shared.Config{URL: "redis://" + sentinel.Addr() + "?master_name=main", Mode: shared.Sentinel}, new(identity.MasterKey), heard.hear)
 	n.answers(true)
+	heard.hears(n, 1)
 	stage := []identity.Bucket{bucket(minute(3), "x")}
 	if passed := n.taken(2, stage); passed != 2 {
 		t.Errorf("%d passed", passed)
@@ -138,6 +142,7 @@ func TestSentinel(t *testing.T) {
 	if passed := n.taken(3, stage); passed != 1 {
 		t.Errorf("%d of 3 passed at the second, want 1", passed)
 	}
+	heard.hears(n, 2)
 	role, err := second.Ask(t.Context(), "ROLE")
 	if err != nil || role.([]any)[0] != "master" {
 		t.Errorf("%v %v", role, err)
@@ -165,8 +170,10 @@ func TestCluster(t *testing.T) {
 		}
 	}
 	var all []*node
-	for _, s := range nodes {
-		all = append(all, newNode(t, &shared.Config{URL: "redis://" + s.Addr(), Mode: shared.Cluster}, new(identity.MasterKey)))
+	ears := make([]ear, len(nodes))
+	for i, s := range nodes {
+		at := &shared.Config{URL: "redis://" + s.Addr(), Mode: shared.Cluster}
+		all = append(all, newListener(t, at, new(identity.MasterKey), ears[i].hear))
 	}
 	first, then := []identity.Bucket{bucket(minute(9), "network")}, []identity.Bucket{bucket(minute(20), "all"), bucket(minute(7), "account")}
 	passed := 0
@@ -176,6 +183,9 @@ func TestCluster(t *testing.T) {
 	}
 	if passed != 7 {
 		t.Errorf("%d passed, want 7", passed)
+	}
+	for i := range ears {
+		ears[i].hears(all[(i+1)%len(all)], int64(i+1))
 	}
 	// The node that has the limits is lost, and the other two answer: nobody asks for limits any more.
 	for i, s := range nodes {

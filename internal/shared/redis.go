@@ -21,7 +21,8 @@ type connected struct {
 	of     Config
 	client redis.UniversalClient // nil: the configuration does not do
 	up     atomic.Bool
-	tried  bool // only for Run
+	tried  bool   // only for Run
+	stop   func() // ends what listens to other nodes
 }
 
 // Redis is the Redis that the nodes of an installation share, as configured now. Make one with New,
@@ -30,9 +31,13 @@ type Redis struct {
 	config  func() *Config // returns nil where there is none
 	prefix  string         // of all keys: other installations may use the same Redis
 	hide    func(text string) string
+	sign    func(text string) string
 	log     *slog.Logger
 	now     atomic.Pointer[connected]
 	metrics *Metrics
+
+	// Heard is told the numbers of changes that nodes committed; nil: nobody asks. Set it before Run.
+	Heard func(seq int64)
 }
 
 // New returns a Redis that has not connected. Names of its keys are made under the secret key, so that
@@ -44,6 +49,7 @@ func New(
 	return &Redis{
 		config: config, prefix: "pizzeria:" + key.Tag("redis name", "")[:8] + ":", log: log,
 		hide:    func(text string) string { return key.Tag("redis key", text)[:24] },
+		sign:    func(text string) string { return key.Tag("redis feed", text) },
 		metrics: m,
 	}
 }
@@ -64,7 +70,7 @@ func (r *Redis) Run(ctx context.Context) {
 	defer tick.Stop()
 	defer func() { r.change(nil) }()
 	for {
-		r.follow()
+		r.follow(ctx)
 		if c := r.now.Load(); c != nil && c.client != nil {
 			r.ask(ctx, c)
 		}
@@ -77,7 +83,7 @@ func (r *Redis) Run(ctx context.Context) {
 }
 
 // follow makes a client of the configuration that counts now.
-func (r *Redis) follow() {
+func (r *Redis) follow(ctx context.Context) {
 	config, last := r.config(), r.now.Load()
 	switch {
 	case config == nil && last == nil, config != nil && last != nil && last.of == *config:
@@ -86,16 +92,19 @@ func (r *Redis) follow() {
 		r.change(nil)
 		return
 	}
-	next := &connected{of: *config}
+	next := &connected{of: *config, stop: func() {}}
 	var err error
 	if next.client, err = config.open(); err != nil { // such as a CA file that is gone
 		r.log.Error("Redis cannot be used, counting in this process", "error", err)
+	} else if r.Heard != nil {
+		next.stop = r.listen(ctx, next.client)
 	}
 	r.change(next)
 }
 
 func (r *Redis) change(next *connected) {
 	if last := r.now.Swap(next); last != nil && last.client != nil {
+		last.stop()
 		_ = last.client.Close() // commands that run fail, as when it is away
 	}
 	r.metrics.up.Set(0)
@@ -128,17 +137,35 @@ func (r *Redis) lost(c *connected, err error, first bool) {
 	}
 }
 
-// do runs commands, for at most patience.
+// Away reports whether there should be a Redis, and it does not answer.
+func (r *Redis) Away() bool {
+	if r.config() == nil {
+		return false
+	}
+	c := r.now.Load()
+	return c == nil || !c.up.Load()
+}
+
+// do runs commands that a request waits for, for at most patience.
 func (r *Redis) do(ctx context.Context, f func(context.Context, redis.UniversalClient) error) error {
+	began := time.Now()
+	err := r.run(ctx, f)
+	if errors.Is(err, errAway) {
+		r.metrics.skipped.Inc()
+	} else {
+		r.metrics.took.Observe(time.Since(began).Seconds())
+	}
+	return err
+}
+
+func (r *Redis) run(ctx context.Context, f func(context.Context, redis.UniversalClient) error) error {
 	c := r.now.Load()
 	if c == nil || !c.up.Load() {
 		return errAway
 	}
-	began := time.Now()
 	within, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	err := f(within, c.client)
-	r.metrics.took.Observe(time.Since(began).Seconds())
 	if err != nil && ctx.Err() == nil {
 		r.lost(c, err, false)
 	}

@@ -25,21 +25,23 @@ type Store interface {
 	registry.Notifier
 }
 
-// Sealer seals the secrets of webhooks.
-type Sealer interface {
+// Accounts seals the secrets of webhooks, and limits the messages that people ask for.
+type Accounts interface {
+	// TakeMessage counts one message of an org to a host, and returns how to give it back. Error:
+	// CodeTooManyRequests.
+	TakeMessage(ctx context.Context, org registry.OrgID, host string) (back func(), err error)
 	Seal(purpose, name string, plain []byte) []byte
 	Open(purpose, name string, sealed []byte) ([]byte, error)
 }
 
 // Sender makes webhooks and sends their messages.
 type Sender struct {
-	store  Store
-	sealer Sealer
-	log    *slog.Logger
-	now    func() time.Time
-	allow  func() []netip.Prefix
-	client *http.Client
-	asked  *asked
+	store    Store
+	accounts Accounts
+	log      *slog.Logger
+	now      func() time.Time
+	allow    func() []netip.Prefix
+	client   *http.Client
 }
 
 const (
@@ -52,8 +54,8 @@ const (
 var pauses = []time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute, time.Hour, 3 * time.Hour, 8 * time.Hour, 12 * time.Hour}
 
 // New makes a Sender. allow are networks that are dialled though they are not public.
-func New(store Store, sealer Sealer, log *slog.Logger, now func() time.Time, allow func() []netip.Prefix) *Sender {
-	return &Sender{store: store, sealer: sealer, log: log, now: now, allow: allow, client: egress.NewClient(allow), asked: newAsked()}
+func New(store Store, accounts Accounts, log *slog.Logger, now func() time.Time, allow func() []netip.Prefix) *Sender {
+	return &Sender{store: store, accounts: accounts, log: log, now: now, allow: allow, client: egress.NewClient(allow)}
 }
 
 // Create makes a webhook and returns its secret, this once. Errors: those of
@@ -64,7 +66,7 @@ func (s *Sender) Create(ctx context.Context, a registry.Actor, org registry.OrgI
 	}
 	w := registry.Webhook{ID: registry.WebhookID(registry.NewID()), OrgID: org, URL: address, Events: events}
 	secret := NewSecret()
-	w.Sealed = s.sealer.Seal(purpose, string(w.ID), secret)
+	w.Sealed = s.accounts.Seal(purpose, string(w.ID), secret)
 	w, err := s.store.CreateWebhook(ctx, a, w)
 	return w, Text(secret), err
 }
@@ -169,7 +171,7 @@ func (s *Sender) send(ctx context.Context, t registry.Task) (status int, err err
 	if err := s.Check(t.URL); err != nil {
 		return 0, err
 	}
-	secret, err := s.sealer.Open(purpose, string(t.WebhookID), t.Sealed)
+	secret, err := s.accounts.Open(purpose, string(t.WebhookID), t.Sealed)
 	if err != nil {
 		return 0, err
 	}

@@ -232,6 +232,9 @@ func TestChangesOfOthersWake(t *testing.T) {
 	case <-time.After(time.Minute):
 		t.Error("nobody was woken")
 	}
+	if by := s.WokenBy(); by != registry.WakeNotify {
+		t.Errorf("woken by %s", by)
+	}
 }
 
 // TestMigrateTogether: of processes that start at once one migrates, and the others wait for it.

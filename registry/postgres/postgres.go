@@ -177,7 +177,7 @@ func (s *Store) Installation(
 // store is away meanwhile.
 func (s *Store) keep(ctx context.Context, held *claim) {
 	for held != nil {
-		err := held.watch(ctx, func() { sqlstore.Wake(s.Store) }, func(ctx context.Context) error {
+		err := held.watch(ctx, func() { s.Wake(registry.WakeNotify) }, func(ctx context.Context) error {
 			return s.alive(ctx, held)
 		})
 		s.setAway(err)
@@ -202,7 +202,7 @@ func (s *Store) reclaim(ctx context.Context) *claim {
 		cancel()
 		switch {
 		case err == nil:
-			sqlstore.Wake(s.Store) // notifications were missed
+			s.Wake(registry.WakeNotify) // notifications were missed
 			return held
 		case needsPerson(err):
 			s.setAway(fmt.Errorf("the store stays away until somebody repairs this: %w", err))

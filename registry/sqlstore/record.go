@@ -32,7 +32,7 @@ func (t *tx) note(c registry.Change) error {
 		return err
 	}
 	t.feed++
-	t.wakes = true
+	t.wakes, t.seq = true, t.feed
 	if err := t.later(feedSave, t.feed); err != nil {
 		return err
 	}

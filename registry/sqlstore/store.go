@@ -30,8 +30,10 @@ type Store struct {
 	lifetimes atomic.Pointer[registry.Lifetimes] // of sessions
 	uses      *uses
 
-	mu      sync.Mutex
-	changed chan struct{}
+	mu        sync.Mutex
+	changed   chan struct{}
+	wokenBy   registry.WakeSource
+	committed int64
 }
 
 // New makes a Store over two pools, which it closes: write for transactions that change something,
@@ -69,12 +71,40 @@ func (s *Store) Changed() <-chan struct{} {
 	return s.changed
 }
 
-// Wake wakes who waits for Changed: another process has changed something.
-func Wake(s *Store) { s.wake() }
-
-func (s *Store) wake() {
+// WokenBy implements registry.Notifier.
+func (s *Store) WokenBy() registry.WakeSource {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.wokenBy
+}
+
+// Committed implements registry.FanOut.
+func (s *Store) Committed() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.committed
+}
+
+// Wake implements registry.FanOut.
+func (s *Store) Wake(by registry.WakeSource) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wake(by)
+}
+
+// wake needs mu.
+func (s *Store) wake(by registry.WakeSource) {
+	s.wokenBy = by
 	close(s.changed)
 	s.changed = make(chan struct{})
+}
+
+// commits notes a commit of this process. seq is the number of its last change; 0: it has none.
+func (s *Store) commits(seq int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if seq > 0 {
+		s.committed = seq
+	}
+	s.wake(registry.WakeCommit)
 }

@@ -34,7 +34,8 @@ type writeTx struct {
 	now      time.Time
 	keys     auditKeys
 	prepared map[string]*sql.Stmt
-	wakes    bool // followers, at the commit
+	wakes    bool  // followers, at the commit
+	seq      int64 // of its last change; 0: it has none
 
 	lifetimes registry.Lifetimes // of sessions
 	uses      *uses
@@ -139,7 +140,7 @@ func (s *Store) transactOnce(ctx context.Context, a registry.Actor, f func(*writ
 		return fmt.Errorf("store: %w", Interrupted(ctx, err))
 	}
 	if w.wakes {
-		s.wake()
+		s.commits(w.seq)
 	}
 	return nil
 }

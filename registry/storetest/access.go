@@ -10,7 +10,9 @@ import (
 )
 
 // actorless methods neither read nor change what is of somebody.
-var actorless = []string{"Ahead", "Changed", "Close", "Connect", "Now", "Ping", "SetLifetimes"}
+var actorless = []string{
+	"Ahead", "Changed", "Close", "Committed", "Connect", "Now", "Ping", "SetLifetimes", "Wake", "WokenBy",
+}
 
 // nobody calls every method with the zero Actor; each must refuse. A new method is found by reflection.
 func nobody(e env) {

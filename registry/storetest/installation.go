@@ -54,6 +54,21 @@ func changed(e env) {
 		e.Error("woken without a commit")
 	default:
 	}
+	head, err := e.s.Head(ctx, system)
+	e.ok(err)
+	if got, by := e.s.Committed(), e.s.WokenBy(); got != head || by != registry.WakeCommit {
+		e.Errorf("committed %d of %d, woken by %s", got, head, by)
+	}
+	woken = e.s.Changed()
+	e.s.Wake(registry.WakeRedis)
+	select {
+	case <-woken:
+	default:
+		e.Error("Wake woke nobody")
+	}
+	if got, by := e.s.Committed(), e.s.WokenBy(); got != head || by != registry.WakeRedis {
+		e.Errorf("after Wake: committed %d of %d, woken by %s", got, head, by)
+	}
 	list, err := e.s.ChangesSince(ctx, system, since)
 	e.ok(err)
 	if len(list) != 1 || list[0].OrgID != o.ID || list[0].Kind != registry.ChangeOrgCreated {
