@@ -80,6 +80,8 @@ type Totals struct {
 type UsageReader interface {
 	Usage(ctx context.Context, a Actor, org OrgID, since time.Time) ([]UsagePoint, error)
 	Totals(ctx context.Context, a Actor) (Totals, error)
+	// States are the Totals of orgs and instances alone.
+	States(ctx context.Context, a Actor) (Totals, error)
 }
 
 // UsageStore keeps the coarse history.

@@ -44,7 +44,7 @@ func (s state) Collect(ch chan<- prometheus.Metric) {
 	gauge(outdatedDesc, float64(len(c.Outdated())))
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
-	n, err := c.store.Totals(ctx, registry.AsSystem("metrics"))
+	n, err := c.store.States(ctx, registry.AsSystem("metrics"))
 	if err != nil {
 		gauge(storeUpDesc, 0)
 		return

@@ -46,7 +46,7 @@ func (s *Store) CreateClient(ctx context.Context, a registry.Actor, n registry.N
 			}
 		}
 		var have int
-		if err := t.QueryRowContext(t.ctx, `SELECT count(*) FROM clients`).Scan(&have); err != nil {
+		if err := t.QueryRowContext(t.ctx, allRows+`SELECT count(*) FROM clients`).Scan(&have); err != nil {
 			return err
 		}
 		if have >= registry.ClientsMax {

@@ -24,7 +24,7 @@ func (s *Store) Work(ctx context.Context, a registry.Actor) ([]registry.Work, er
 	if err := only(a); err != nil {
 		return nil, err
 	}
-	return collect(ctx, s.read, scanWork, workQuery+` WHERE NOT (i.desired = 'absent' AND i.state = 'absent') AND NOT (i.desired = 'stopped' AND i.state = 'stopped')`)
+	return collect(ctx, s.read, scanWork, allRows+workQuery+` WHERE NOT (i.desired = 'absent' AND i.state = 'absent') AND NOT (i.desired = 'stopped' AND i.state = 'stopped')`)
 }
 
 // WorkOn returns one org's instance. For the system. Error: CodeNotFound.

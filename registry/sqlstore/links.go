@@ -288,7 +288,7 @@ func (s *Store) RedeemSetup(ctx context.Context, a registry.Actor, secret regist
 		if done {
 			return errNoLink()
 		}
-		if _, err := t.exec(`DELETE FROM links WHERE kind = 'setup'`); err != nil {
+		if _, err := t.exec(allRows + `DELETE FROM links WHERE kind = 'setup'`); err != nil {
 			return err
 		}
 		n.PlatformAdmin = true

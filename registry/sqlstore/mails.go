@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -49,15 +50,28 @@ func (s *Store) ClaimMails(
 	if err := only(a); err != nil {
 		return nil, err
 	}
-	const due = ` FROM mails WHERE next_at <= $1 AND claimed_until <= $1`
+	const due = ` FROM mails WHERE next_at <= $1 AND claimed_until <= $1 ORDER BY next_at`
 	if none, err := s.none(ctx, `SELECT 1`+due, us(s.now())); none || err != nil {
 		return nil, err
 	}
 	err = s.atomic(ctx, a, func(t *writeTx) error {
+		ids, err := collect(t.ctx, t, func(r scanner) (id string, err error) {
+			err = r.Scan(&id)
+			return id, err
+		}, `SELECT id`+due+` LIMIT $2`, us(t.now), limit)
+		if err != nil || len(ids) == 0 {
+			list = nil
+			return err
+		}
+		chosen, err := json.Marshal(ids)
+		if err != nil {
+			return err
+		}
+		// Others may have claimed some meanwhile.
 		list, err = collect(t.ctx, t, scanMail, `UPDATE mails SET claimed_until = $2
-			WHERE claimed_until <= $1 AND id IN (SELECT id`+due+` ORDER BY next_at LIMIT $3)
+			WHERE claimed_until <= $1 AND id IN (SELECT j.value FROM {each $3} j)
 			RETURNING id, recipient, sealed, attempts, created_at, claimed_until`,
-			us(t.now), us(t.now.Add(registry.ClaimLife)), limit)
+			us(t.now), us(t.now.Add(registry.ClaimLife)), string(chosen))
 		return err
 	})
 	slices.SortFunc(list, func(a, b registry.Mail) int { return strings.Compare(a.ID, b.ID) })

@@ -295,7 +295,7 @@ func (s *Store) FinishRunners(ctx context.Context, a registry.Actor) error {
 		return collect(ctx, q, func(r scanner) (d due, err error) {
 			err = r.Scan(&d.ID, &d.OrgID, &d.Name, &d.EnrolledBy, &d.over)
 			return d, err
-		}, `SELECT r.id, r.org_id, r.name, r.enrolled_by, r.expires_at <= $1 FROM runners r
+		}, allRows+`SELECT r.id, r.org_id, r.name, r.enrolled_by, r.expires_at <= $1 FROM runners r
 			WHERE r.app <> '' AND (r.expires_at <= $1 OR NOT EXISTS (SELECT 1 FROM memberships m
 				JOIN users u ON u.id = m.user_id WHERE m.org_id = r.org_id AND m.user_id = r.enrolled_by
 				AND m.held_at = 0 AND u.disabled_at = 0))`, us(now))

@@ -133,7 +133,22 @@ func (s *Store) Usage(ctx context.Context, a registry.Actor, org registry.OrgID,
 }
 
 // Totals counts what there is. For platform admins.
-func (s *Store) Totals(ctx context.Context, a registry.Actor) (n registry.Totals, err error) {
+func (s *Store) Totals(ctx context.Context, a registry.Actor) (registry.Totals, error) {
+	n, err := s.States(ctx, a)
+	if err != nil {
+		return n, err
+	}
+	err = s.read.QueryRowContext(ctx, allRows+`SELECT count(*) FROM users`).Scan(&n.Users)
+	if err != nil {
+		return n, fmt.Errorf("store: %w", err)
+	}
+	m := s.moment()
+	err = s.read.QueryRowContext(ctx, `SELECT count(*) FROM sessions s WHERE `+m.live(), us(m.now)).Scan(&n.Sessions)
+	return n, err
+}
+
+// States counts orgs and instances by how they are. For platform admins.
+func (s *Store) States(ctx context.Context, a registry.Actor) (n registry.Totals, err error) {
 	if err := s.may(a, registry.ActionPlatformRead); err != nil {
 		return n, err
 	}
@@ -145,7 +160,7 @@ func (s *Store) Totals(ctx context.Context, a registry.Actor) (n registry.Totals
 	list, err := collect(ctx, s.read, func(r scanner) (c count, err error) {
 		err = r.Scan(&c.status, &c.state, &c.n)
 		return c, err
-	}, `SELECT o.status, i.state, count(*) FROM orgs o {index orgs_status} JOIN instances i ON i.org_id = o.id WHERE o.status <> 'deleted' GROUP BY o.status, i.state`)
+	}, allRows+`SELECT o.status, i.state, count(*) FROM orgs o {index orgs_status} JOIN instances i ON i.org_id = o.id WHERE o.status <> 'deleted' GROUP BY o.status, i.state`)
 	if err != nil {
 		return n, err
 	}
@@ -154,10 +169,5 @@ func (s *Store) Totals(ctx context.Context, a registry.Actor) (n registry.Totals
 		n.Orgs[c.status] += c.n
 		n.Instances[c.state] += c.n
 	}
-	if err := s.read.QueryRowContext(ctx, `SELECT count(*) FROM users`).Scan(&n.Users); err != nil {
-		return n, fmt.Errorf("store: %w", err)
-	}
-	m := s.moment()
-	err = s.read.QueryRowContext(ctx, `SELECT count(*) FROM sessions s WHERE `+m.live(), us(m.now)).Scan(&n.Sessions)
-	return n, err
+	return n, nil
 }

@@ -266,6 +266,7 @@ func usage(e env) {
 	}
 	e.want(second(e.s.RunningInstances(ctx, asA)), registry.CodeForbidden)
 	e.want(second(e.s.Totals(ctx, asA)), registry.CodeForbidden)
+	e.want(second(e.s.States(ctx, asA)), registry.CodeForbidden)
 	n, err := e.s.Totals(ctx, operator)
 	e.ok(err)
 	if n.Orgs[registry.OrgProvisioning] != 2 || n.Users != 2 || n.Instances[registry.InstancePending] != 2 {
