@@ -106,7 +106,7 @@ func validate(t *testing.T, code string) {
 	options, site := "domain pizzapi.example.com\n", ""
 	switch {
 	case strings.HasPrefix(first, "{"):
-	case first == "settings", first == "mail", first == "redis", first == "provider", first == "store", first == "plan":
+	case first == "settings", first == "mail", first == "redis", first == "instance_redis", first == "provider", first == "store", first == "plan":
 		options += code
 	default:
 		site = code
@@ -122,7 +122,7 @@ func validate(t *testing.T, code string) {
 	}
 	code = regexp.MustCompile(`(?m)^\s*dns cloudflare .*$`).ReplaceAllString(code, "issuer internal")
 	code = strings.ReplaceAll(code, "process { ... }", "process")
-	code = regexp.MustCompile(`(?m)^\s*(settings|limits|redis|mail +\S+|plan +\S+) +\{ \.\.\. \}.*$`).ReplaceAllString(code, "")
+	code = regexp.MustCompile(`(?m)^\s*(settings|limits|(instance_)?redis|mail +\S+|plan +\S+) +\{ \.\.\. \}.*$`).ReplaceAllString(code, "")
 	dir := t.TempDir()
 	file := filepath.Join(dir, "Caddyfile")
 	if err := os.WriteFile(file, []byte(code), 0o600); err != nil {
@@ -130,7 +130,7 @@ func validate(t *testing.T, code string) {
 	}
 	cmd := exec.Command(cli, "adapt", "--config", file)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "HOME="+dir, "CF_API_TOKEN=x", "SMTP_PASSWORD=x", "API_TOKEN=x",
-		"DATABASE_URL=postgres://pizzeria@db.example.com/pizzeria", "REDIS_URL=redis://redis.example.com:6379", "REDIS_PASSWORD=x")
+		"DATABASE_URL=postgres://pizzeria@db.example.com/pizzeria", "REDIS_URL=redis://redis.example.com:6379", "REDIS_PASSWORD=x", "INSTANCE_REDIS_PASSWORD=x")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v: %s\n%s", err, tail(string(out), 1000), code)
 	}
