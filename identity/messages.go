@@ -8,7 +8,7 @@ import (
 )
 
 // messages bounds the messages to webhooks that people ask for themselves, tests and replays, so that
-// nobody floods somebody else's server in our name: of one org, and to one host whoever asks.
+// nobody floods somebody else's server in our name: of one org, and to one host no matter who asks.
 type messages struct{ org, host *Limit }
 
 func newMessages() messages {

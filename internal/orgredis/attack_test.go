@@ -133,7 +133,7 @@ func TestOldPasswords(t *testing.T) {
 		t.Fatal("two generations have one password")
 	}
 	if err := open.Ping(t.Context()).Err(); err == nil {
-		t.Error("a connection of the first generation goes on")
+		t.Error("a connection of the first generation still works")
 	}
 	w.refused(w.client(a.URL), "PING", wrongPass)
 	w.must(second, "SET "+b.Prefix+"k v")
